@@ -1,0 +1,64 @@
+package galen
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Code names a sort of problem. Codes are constants of a kind; detectors and runbooks meet only in them.
+type Code string
+
+// CodeUndoOwed is the one code that every resource can have: an undo that a run still owes.
+const CodeUndoOwed Code = "undo-owed"
+
+// Urgency orders findings; more is more urgent. It grows towards a deadline.
+type Urgency int
+
+// Usual urgencies.
+const (
+	Low      Urgency = 10
+	Medium   Urgency = 50
+	High     Urgency = 80
+	Critical Urgency = 100
+)
+
+// Finding is a problem on a resource, seen in a State.
+type Finding struct {
+	Resource Resource `json:"resource"`
+	Code     Code     `json:"code"`
+	// Targets are all targets with this problem in the failure domain, sorted by ID, never empty.
+	Targets []Target `json:"targets"`
+	// Domain is the failure domain that holds all targets.
+	Domain   string        `json:"domain"`
+	Urgency  Urgency       `json:"urgency"`
+	Since    time.Time     `json:"since"`
+	Why      string        `json:"why"`
+	Evidence []Observation `json:"evidence"`
+	// Note: seen and told, but nothing that a run should start for (an engine cut off from one node only).
+	Note bool `json:"note,omitempty"`
+}
+
+// Key names the problem across looks, engines and restarts: resource/code/domain. It is the workflow ID of its run.
+func (f Finding) Key() string {
+	return strings.Join([]string{f.Resource.String(), string(f.Code), f.Domain}, "/")
+}
+
+// Same tells whether two findings of one key say the same, so that the second is no news: same targets (generations
+// included), urgency and note.
+func (f Finding) Same(g Finding) bool {
+	return f.Key() == g.Key() && f.Urgency == g.Urgency && f.Note == g.Note && slices.Equal(f.Targets, g.Targets)
+}
+
+// Has tells whether a target of that ID is among the finding's.
+func (f Finding) Has(id string) bool {
+	return slices.ContainsFunc(f.Targets, func(t Target) bool { return t.ID == id })
+}
+
+// Detector finds problems in a State. Pure: it may look at nothing but its arguments.
+type Detector[S State] struct {
+	Name string
+	// Codes are all codes it can find.
+	Codes  []Code
+	Detect func(now time.Time, s S, p Policy) []Finding
+}

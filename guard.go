@@ -1,0 +1,68 @@
+package galen
+
+import "time"
+
+// Answer is what a guard says of a step.
+type Answer string
+
+// The answers, from mild to final.
+const (
+	Allow     Answer = "allow"
+	NeedYes   Answer = "ask"        // a person's approval is needed
+	LookAgain Answer = "look-again" // an observation is missing or stale, a claim is taken: retried until the deadline
+	Deny      Answer = "deny"       // final: escalates
+)
+
+// Worse tells whether a is stricter than b.
+func (a Answer) Worse(b Answer) bool { return a.rank() > b.rank() }
+
+func (a Answer) rank() int {
+	switch a {
+	case Allow:
+		return 0
+	case NeedYes:
+		return 1
+	case LookAgain:
+		return 2
+	default: // an answer nobody knows is a denial
+		return 3
+	}
+}
+
+// Verdict is the answer of one guard on one step, with its reason.
+type Verdict struct {
+	Guard  string `json:"guard"` // "I-02 quorum"
+	Answer Answer `json:"answer"`
+	Why    string `json:"why"`
+	// Margin is what is left before the guard would deny, where it counts something: "2 of 3 replicas stay, 2 needed".
+	Margin string `json:"margin,omitempty"`
+}
+
+// World is what the engine knows of a resource at one moment.
+type World[S State] struct {
+	Now    time.Time
+	State  S
+	Vitals []Sample
+	Facts  map[string]Fact
+	// Open are the intents on the resource whose effect is not settled, of any run.
+	Open []Intent
+}
+
+// Ask is the question put to a guard. Class comes from the registry, never from the step.
+type Ask[S State] struct {
+	World[S]
+	Step  Step
+	Class Class
+	// Own is [Verb.Own].
+	Own bool
+	// Scope are the targets of the finding or request.
+	Scope  []Target
+	Policy Policy
+	Ledger Ledger
+}
+
+// Guard is a rule about a step. Pure. A guard that panics or runs over its limit denies.
+type Guard[S State] struct {
+	Name  string
+	Check func(Ask[S]) Verdict // Guard may be left empty, the engine fills it
+}

@@ -1,0 +1,223 @@
+package galen
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Ledger is what the journal knows that a step depends on, read at one revision.
+type Ledger struct {
+	// Now is the clock of the journal's store; leases and expiries are compared with it.
+	Now time.Time `json:"now"`
+	// Revision of the resource and of the account (everything that spans resources). Any change of a row below raises
+	// one of them.
+	Revision int64 `json:"revision"`
+	Account  int64 `json:"account"`
+	Run      Run   `json:"run"`
+	// Past are all intents of this run, oldest first.
+	Past []Intent `json:"past,omitempty"`
+	// Open are the unsettled intents on the resource, of any run.
+	Open   []Intent    `json:"open,omitempty"`
+	Claims []HeldClaim `json:"claims,omitempty"`
+	Holds  []Hold      `json:"holds,omitempty"`
+	// Spent are the budget tokens of the whole account in the longest window of any policy (24 h).
+	Spent []Spend `json:"spent,omitempty"`
+	// Recoveries are the runs with a mutating call on this resource in the last 24 h.
+	Recoveries []Recovery `json:"recoveries,omitempty"`
+	// Facts of the resource, by key.
+	Facts map[string]Fact `json:"facts,omitempty"`
+	// Approval is the newest approval of this run that was neither voided nor used up; nil: none.
+	Approval *Approval `json:"approval,omitempty"`
+	// Fences are the highest fence accepted per target ID.
+	Fences map[string]int64 `json:"fences,omitempty"`
+}
+
+// HeldClaim is a claim and its holder.
+type HeldClaim struct {
+	Claim
+	Run string `json:"run"`
+	// Intents are the unsettled intents that need it.
+	Intents []string `json:"intents,omitempty"`
+	// Kept: the newest plan of the run lists it.
+	Kept  bool      `json:"kept,omitempty"`
+	Since time.Time `json:"since"`
+}
+
+// Spend is one token of a budget. One token per budget, run and target: the fence, the replacement, the removal of
+// its own joiner and the retry share it.
+type Spend struct {
+	Budget   string    `json:"budget"`
+	Resource Resource  `json:"resource"`
+	Run      string    `json:"run"`
+	Target   string    `json:"target"`
+	At       time.Time `json:"at"`
+}
+
+// BudgetDestructive is the budget of destructive steps.
+const BudgetDestructive = "destructive"
+
+// Recovery is a run that made at least one mutating call on a target.
+type Recovery struct {
+	Run    string    `json:"run"`
+	Target string    `json:"target"`
+	At     time.Time `json:"at"` // of its last mutating call
+	// Acknowledged: a person has looked at it; the cool-down is over.
+	Acknowledged bool `json:"acknowledged,omitempty"`
+}
+
+// Fact is a row of a resource, written when an intent is committed or settled.
+type Fact struct {
+	// Key names it: "repair-owed/<host id>", "undo-owed/<intent>".
+	Key   string          `json:"key"`
+	Value json.RawMessage `json:"value,omitempty"`
+	// Intent that wrote it.
+	Intent string    `json:"intent"`
+	At     time.Time `json:"at"`
+	// Gone removes the fact of this key.
+	Gone bool `json:"gone,omitempty"`
+}
+
+// Hold is the kill switch: no mutating call in its scope. Only a person releases it; past its end it stays and pages.
+type Hold struct {
+	ID string `json:"id"`
+	// Resource it covers; zero: everything. Target narrows it to one target ID.
+	Resource Resource  `json:"resource,omitzero"`
+	Target   string    `json:"target,omitempty"`
+	Why      string    `json:"why"`
+	By       string    `json:"by"`
+	At       time.Time `json:"at"`
+	// Until: after it the hold is overdue (it still holds); zero: open.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// Covers tells whether the hold forbids a step on the target of the resource.
+func (h Hold) Covers(r Resource, target string) bool {
+	return (h.Resource == Resource{} || h.Resource == r) && (h.Target == "" || h.Target == target)
+}
+
+// Approval is a yes of an authenticated person to a run's outline.
+type Approval struct {
+	ID      string `json:"id"`
+	Run     string `json:"run"`
+	Runbook string `json:"runbook"`
+	Version int    `json:"version"`
+	// Params is the hash of the run's parameters.
+	Params string `json:"params"`
+	// Steps are what was said yes to.
+	Steps []ApprovedStep `json:"steps"`
+	// Basis per target ID as it was shown to the person, re-based by effects of the run's own intents.
+	Basis   map[string]string `json:"basis"`
+	By      string            `json:"by"`
+	At      time.Time         `json:"at"`
+	Expires time.Time         `json:"expires"`
+}
+
+// ApprovedStep is how often a verb may be done on a target.
+type ApprovedStep struct {
+	Verb   string `json:"verb"`
+	Target string `json:"target"`
+	Count  int    `json:"count"`
+}
+
+// ApprovedSteps counts the steps and outline of a plan as an approval binds them, sorted.
+func ApprovedSteps(p Plan) []ApprovedStep {
+	var out []ApprovedStep
+	for _, s := range append(append([]Step{}, p.Steps...), p.Outline...) {
+		i := slices.IndexFunc(out, func(a ApprovedStep) bool { return a.Verb == s.Verb && a.Target == s.Target.ID })
+		if i < 0 {
+			out = append(out, ApprovedStep{Verb: s.Verb, Target: s.Target.ID, Count: 1})
+			continue
+		}
+		out[i].Count++
+	}
+	slices.SortFunc(out, func(a, b ApprovedStep) int {
+		return compareText(a.Verb+"\x00"+a.Target, b.Verb+"\x00"+b.Target)
+	})
+	return out
+}
+
+func compareText(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// Covers tells whether the approval is a yes to this step now: not expired, same runbook, version and parameters,
+// and fewer intents of this run than approved have spent the yes (an absent effect gives it back).
+func (a Approval) Covers(run Run, s Step, past []Intent, now time.Time) error {
+	switch {
+	case !now.Before(a.Expires):
+		return fmt.Errorf("approval %s expired at %s", a.ID, a.Expires.UTC().Format(time.RFC3339))
+	case a.Run != run.ID || a.Runbook != run.Runbook || a.Version != run.Version || a.Params != HashJSON(run.Params):
+		return fmt.Errorf("approval %s is for another run, runbook version or parameters", a.ID)
+	}
+	i := slices.IndexFunc(a.Steps, func(p ApprovedStep) bool { return p.Verb == s.Verb && p.Target == s.Target.ID })
+	if i < 0 {
+		return fmt.Errorf("approval %s does not name %s", a.ID, s)
+	}
+	used := 0
+	for _, in := range past {
+		if in.Step.Verb == s.Verb && in.Step.Target.ID == s.Target.ID && in.Effect.Status != EffectAbsent && !in.At.Before(a.At) {
+			used++
+		}
+	}
+	if used >= a.Steps[i].Count {
+		return fmt.Errorf("approval %s named %s %d times, all used", a.ID, s, a.Steps[i].Count)
+	}
+	return nil
+}
+
+// Commit is what the gate asks the journal to write in one transaction before the call. The journal refuses it with
+// an error when a revision moved.
+type Commit struct {
+	Intent Intent `json:"intent"` // its Fence is chosen by the journal: higher than any accepted for the target
+	// Revision and Account as read in the ledger.
+	Revision int64     `json:"revision"`
+	Account  int64     `json:"account"`
+	Claims   []Claim   `json:"claims,omitempty"`
+	Spend    []Spend   `json:"spend,omitempty"`
+	Facts    []Fact    `json:"facts,omitempty"`
+	Verdicts []Verdict `json:"verdicts"`
+	// State is the hash of the State that the guards saw.
+	State string `json:"state"`
+}
+
+// Settlement is the changed effect of an intent and what it earns.
+type Settlement struct {
+	Intent string `json:"intent"`
+	Effect Effect `json:"effect"`
+	Facts  []Fact `json:"facts,omitempty"`
+}
+
+// Decision is one outcome of a run's look and decide, as the journal stores it.
+type Decision struct {
+	Run string `json:"run"`
+	// Number counts the different plans of the run from 1; the journal gives it: a plan with the hash of the newest
+	// one keeps its number and only counts.
+	Number int       `json:"number"`
+	At     time.Time `json:"at"`
+	Plan   Plan      `json:"plan"`
+	Hash   string    `json:"hash"`
+	// Verdicts of each step, then of each step of the outline, by index.
+	Verdicts [][]Verdict `json:"verdicts,omitempty"`
+	// State is the hash of the State decided on, Basis its whole basis.
+	State string `json:"state"`
+	Basis string `json:"basis"`
+	// Shown is State.Basis of each target of steps and outline: what a person who approves has seen.
+	Shown map[string]string `json:"shown,omitempty"`
+	// Status, Why and Until are the run's from now on.
+	Status RunStatus `json:"status"`
+	Why    string    `json:"why"`
+	Until  time.Time `json:"until,omitzero"`
+	// Finding as the newest State shows it, nil: gone.
+	Finding *Finding `json:"finding,omitempty"`
+	// Count is how often this plan was decided in a row.
+	Count int `json:"count"`
+}

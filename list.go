@@ -1,0 +1,184 @@
+package galen
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// ListedKind is a kind with its driver, erased to State so that the engine can hold many.
+type ListedKind struct {
+	Name   string
+	Verbs  map[string]Verb[State]
+	Guards []Guard[State]
+	// Fold: prev may be nil.
+	Fold   func(prev, seen State) (State, error)
+	Vitals func(State) []Sample
+	// Decode reads a State's JSON as the journal stored it.
+	Decode func([]byte) (State, error)
+	Look   func(ctx context.Context, r Resource, scope []Target, open []Intent) (State, error)
+	Do     func(ctx context.Context, in Intent) (string, error)
+}
+
+// ListKind erases a kind and its driver.
+func ListKind[S State](k Kind[S], d Driver[S]) ListedKind {
+	out := ListedKind{
+		Name:  k.Name,
+		Verbs: make(map[string]Verb[State], len(k.Verbs)),
+		Fold: func(prev, seen State) (State, error) {
+			var p S
+			if prev != nil {
+				if err := as(prev, &p); err != nil {
+					return nil, err
+				}
+			}
+			var s S
+			if err := as(seen, &s); err != nil {
+				return nil, err
+			}
+			return k.Fold(p, s), nil
+		},
+		Vitals: func(st State) []Sample {
+			var s S
+			if k.Vitals == nil || as(st, &s) != nil {
+				return nil
+			}
+			return k.Vitals(s)
+		},
+		Decode: func(b []byte) (State, error) {
+			s, err := Decode[S](b)
+			if err != nil {
+				return nil, fmt.Errorf("stored state of kind %s: %w", k.Name, err)
+			}
+			return s, nil
+		},
+		Look: func(ctx context.Context, r Resource, scope []Target, open []Intent) (State, error) {
+			return d.Look(ctx, r, scope, open)
+		},
+		Do: d.Do,
+	}
+	for _, v := range k.Verbs {
+		out.Verbs[v.Name] = liftVerb(v)
+	}
+	for _, g := range k.Guards {
+		out.Guards = append(out.Guards, LiftGuard(g))
+	}
+	return out
+}
+
+func as[S State](st State, to *S) error {
+	s, ok := st.(S)
+	if !ok {
+		return fmt.Errorf("state is a %T, want %T", st, *to)
+	}
+	*to = s
+	return nil
+}
+
+func liftVerb[S State](v Verb[S]) Verb[State] {
+	out := Verb[State]{Name: v.Name, Class: v.Class, Settle: v.Settle, Call: v.Call, Own: v.Own}
+	out.Check = func(st State, step Step) error {
+		var s S
+		if err := as(st, &s); err != nil {
+			return err
+		}
+		return v.Check(s, step)
+	}
+	out.Claims = func(st State, step Step) []Claim {
+		var s S
+		if as(st, &s) != nil {
+			return nil // Check has refused the step
+		}
+		return v.Claims(s, step)
+	}
+	out.Effect = func(st State, in Intent) Effect {
+		var s S
+		if err := as(st, &s); err != nil {
+			return Effect{Status: EffectUnknown, Why: err.Error()}
+		}
+		return v.Effect(s, in)
+	}
+	out.Facts = func(st State, in Intent) []Fact {
+		var s S
+		if v.Facts == nil || as(st, &s) != nil {
+			return nil
+		}
+		return v.Facts(s, in)
+	}
+	return out
+}
+
+// LiftGuard makes a kind's guard one over State; a State of another kind is denied.
+func LiftGuard[S State](g Guard[S]) Guard[State] {
+	return Guard[State]{Name: g.Name, Check: func(a Ask[State]) Verdict {
+		var s S
+		if err := as(a.State, &s); err != nil {
+			return Verdict{Guard: g.Name, Answer: Deny, Why: err.Error()}
+		}
+		return g.Check(Ask[S]{
+			World: World[S]{Now: a.Now, State: s, Vitals: a.Vitals, Facts: a.Facts, Open: a.Open},
+			Step:  a.Step, Class: a.Class, Own: a.Own, Scope: a.Scope, Policy: a.Policy, Ledger: a.Ledger,
+		})
+	}}
+}
+
+// ListedRunbook is a runbook erased to State and JSON parameters.
+type ListedRunbook struct {
+	Name    string
+	Version int
+	About   string
+	Heals   []Code
+	// Params reads parameters strictly over the defaults and returns them whole.
+	Params func(json.RawMessage) (json.RawMessage, error)
+	Decide func(Situation[State, json.RawMessage]) (Plan, error)
+}
+
+// ListRunbook erases a runbook.
+func ListRunbook[S State, P any](r Runbook[S, P]) ListedRunbook {
+	read := func(raw json.RawMessage) (P, error) {
+		p := r.Defaults
+		if len(raw) == 0 {
+			return p, nil
+		}
+		if err := DecodeOver(raw, &p); err != nil {
+			return p, fmt.Errorf("parameters of runbook %s: %w", r.Name, err)
+		}
+		return p, nil
+	}
+	return ListedRunbook{
+		Name: r.Name, Version: r.Version, About: r.About, Heals: r.Heals,
+		Params: func(raw json.RawMessage) (json.RawMessage, error) {
+			p, err := read(raw)
+			if err != nil {
+				return nil, err
+			}
+			return json.Marshal(p)
+		},
+		Decide: func(s Situation[State, json.RawMessage]) (Plan, error) {
+			var st S
+			if err := as(s.State, &st); err != nil {
+				return Plan{}, fmt.Errorf("runbook %s: %w", r.Name, err)
+			}
+			p, err := read(s.Params)
+			if err != nil {
+				return Plan{}, err
+			}
+			return r.Decide(Situation[S, P]{
+				World:   World[S]{Now: s.Now, State: st, Vitals: s.Vitals, Facts: s.Facts, Open: s.Open},
+				Finding: s.Finding, Scope: s.Scope, Params: p, Policy: s.Policy, Past: s.Past, Stop: s.Stop,
+			}), nil
+		},
+	}
+}
+
+// ListDetector erases a detector; a State of another kind has no findings.
+func ListDetector[S State](d Detector[S]) Detector[State] {
+	return Detector[State]{Name: d.Name, Codes: d.Codes, Detect: func(now time.Time, st State, p Policy) []Finding {
+		var s S
+		if as(st, &s) != nil {
+			return nil
+		}
+		return d.Detect(now, s, p)
+	}}
+}

@@ -1,0 +1,132 @@
+package galen
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Policy holds the numbers of the guards and of the loop for a resource. [SafePolicy] has the defaults.
+type Policy struct {
+	Mode Mode `json:"mode"`
+	// LookEvery is the interval of the watch; LookSoon that of a run that waits for its own effect or verifies.
+	LookEvery Duration `json:"look_every"`
+	LookSoon  Duration `json:"look_soon"`
+	// Fallback: a waiting run looks again at the latest then.
+	Fallback Duration `json:"fallback"`
+	// HoldLooks looks over at least HoldFor must all say done before a run is verified.
+	HoldLooks int      `json:"hold_looks"`
+	HoldFor   Duration `json:"hold_for"`
+	// ConfirmFor: an alert that nothing confirms is looked at that long.
+	ConfirmFor Duration `json:"confirm_for"`
+	// DownFor: a node is a finding when it was seen down that long; RestartAfter: it is started again when it was
+	// down that long (the first rung: wait).
+	DownFor      Duration `json:"down_for"`
+	RestartAfter Duration `json:"restart_after"`
+	// ViewAge is the greatest age of a view at a call (I-05).
+	ViewAge Duration `json:"view_age"`
+	// Observers of Kinds kinds must agree before a destructive step (I-04).
+	Observers int `json:"observers"`
+	Kinds     int `json:"kinds"`
+	// UnhealthyShare of a data centre may be bad outside one failure domain (I-03); 0.2 = 20 %.
+	UnhealthyShare float64 `json:"unhealthy_share"`
+	// ShrinkShare: a listing that lost more members than max(1, this share) is not believed (I-09).
+	ShrinkShare float64 `json:"shrink_share"`
+	// DestructivePerResource targets in DestructiveWindow, DestructivePerAccount in an hour (I-10).
+	DestructivePerResource int      `json:"destructive_per_resource"`
+	DestructiveWindow      Duration `json:"destructive_window"`
+	DestructivePerAccount  int      `json:"destructive_per_account"`
+	// ReplaceSpacing is the stable time after the last replacement in a data centre (I-13).
+	ReplaceSpacing Duration `json:"replace_spacing"`
+	// Cooldown between automatic recoveries of one target (I-14).
+	Cooldown Duration `json:"cooldown"`
+	// Inside one run (I-14).
+	RestartsPerRun      int `json:"restarts_per_run"`
+	ReplacesPerRun      int `json:"replaces_per_run"`
+	JoinerRetriesPerRun int `json:"joiner_retries_per_run"`
+	// ReplaceAfter: no replacement before a target was down that long or the longest restart seen, save when its data
+	// are proved gone (I-15).
+	ReplaceAfter Duration `json:"replace_after"`
+	// GoneApart: the two looks that prove data gone lie at least that far apart (I-15).
+	GoneApart Duration `json:"gone_apart"`
+	// RunDeadline: an open run is held at its end. ApprovalFor: how long a yes is valid. StepDeadline bounds retries
+	// of look-again.
+	RunDeadline  Duration `json:"run_deadline"`
+	ApprovalFor  Duration `json:"approval_for"`
+	StepDeadline Duration `json:"step_deadline"`
+	// Levels are the consistency levels that must stay possible (I-02), for every keyspace of RF > 2.
+	Levels []string `json:"levels"`
+	// GuardKeyspaces of RF <= 2 that are guarded too (I-02).
+	GuardKeyspaces []string `json:"guard_keyspaces"`
+}
+
+// SafePolicy is the policy of a resource that names none.
+func SafePolicy() Policy {
+	return Policy{
+		Mode:                   ModeApprove,
+		LookEvery:              Duration(5 * time.Second),
+		LookSoon:               Duration(2 * time.Second),
+		Fallback:               Duration(time.Minute),
+		HoldLooks:              3,
+		HoldFor:                Duration(30 * time.Second),
+		ConfirmFor:             Duration(5 * time.Minute),
+		DownFor:                Duration(10 * time.Second),
+		RestartAfter:           Duration(time.Minute),
+		ViewAge:                Duration(10 * time.Second),
+		Observers:              3,
+		Kinds:                  2,
+		UnhealthyShare:         0.2,
+		ShrinkShare:            0.3,
+		DestructivePerResource: 1,
+		DestructiveWindow:      Duration(30 * time.Minute),
+		DestructivePerAccount:  3,
+		ReplaceSpacing:         Duration(15 * time.Minute),
+		Cooldown:               Duration(time.Hour),
+		RestartsPerRun:         3,
+		ReplacesPerRun:         1,
+		JoinerRetriesPerRun:    2,
+		ReplaceAfter:           Duration(10 * time.Minute),
+		GoneApart:              Duration(10 * time.Second),
+		RunDeadline:            Duration(6 * time.Hour),
+		ApprovalFor:            Duration(30 * time.Minute),
+		StepDeadline:           Duration(10 * time.Minute),
+		Levels:                 []string{"QUORUM", "LOCAL_QUORUM"},
+		GuardKeyspaces:         []string{},
+	}
+}
+
+// Valid tells every fault of the policy at once.
+func (p Policy) Valid() error {
+	var errs []error
+	for _, n := range []struct {
+		name  string
+		value float64
+		least float64
+	}{
+		{"hold_looks", float64(p.HoldLooks), 1}, {"observers", float64(p.Observers), 1}, {"kinds", float64(p.Kinds), 1},
+		{"look_every", p.LookEvery.D().Seconds(), 0.1}, {"look_soon", p.LookSoon.D().Seconds(), 0.1},
+		{"fallback", p.Fallback.D().Seconds(), 1}, {"view_age", p.ViewAge.D().Seconds(), 1},
+		{"run_deadline", p.RunDeadline.D().Seconds(), 1}, {"step_deadline", p.StepDeadline.D().Seconds(), 1},
+		{"approval_for", p.ApprovalFor.D().Seconds(), 1}, {"destructive_per_resource", float64(p.DestructivePerResource), 0},
+		{"destructive_per_account", float64(p.DestructivePerAccount), 0}, {"restarts_per_run", float64(p.RestartsPerRun), 0},
+		{"replaces_per_run", float64(p.ReplacesPerRun), 0}, {"joiner_retries_per_run", float64(p.JoinerRetriesPerRun), 0},
+	} {
+		if n.value < n.least {
+			errs = append(errs, fmt.Errorf("%s: %g is less than %g", n.name, n.value, n.least))
+		}
+	}
+	for name, share := range map[string]float64{"unhealthy_share": p.UnhealthyShare, "shrink_share": p.ShrinkShare} {
+		if !(share >= 0 && share <= 1) {
+			errs = append(errs, fmt.Errorf("%s: %g is not a share from 0 to 1", name, share))
+		}
+	}
+	if len(p.Levels) == 0 {
+		errs = append(errs, errors.New("levels: empty; name at least one consistency level, such as QUORUM"))
+	}
+	switch p.Mode {
+	case ModeObserve, ModeApprove, ModeAct:
+	default:
+		errs = append(errs, fmt.Errorf("mode %q: want observe, approve or act", p.Mode))
+	}
+	return errors.Join(errs...)
+}

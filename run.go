@@ -1,0 +1,132 @@
+package galen
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// RunStatus is where a run stands.
+type RunStatus string
+
+// Open and ended statuses.
+const (
+	RunOpened  RunStatus = "opened"  // accepted, not started yet
+	RunRunning RunStatus = "running" // looks, decides, acts
+	RunWaiting RunStatus = "waiting" // waits for the world, says for what and until when
+	RunAsking  RunStatus = "asking"  // waits for an approval
+	RunHeld    RunStatus = "held"    // a person was paged; looks on, acts no more until a person approves or cancels
+
+	RunVerified     RunStatus = "verified"      // the problem is proved gone
+	RunNotConfirmed RunStatus = "not-confirmed" // nothing confirmed the alert; no call was made
+	RunCancelled    RunStatus = "cancelled"     // a person stopped it, at a safe point
+)
+
+// Open tells whether the run goes on.
+func (s RunStatus) Open() bool {
+	switch s {
+	case RunVerified, RunNotConfirmed, RunCancelled:
+		return false
+	default:
+		return true
+	}
+}
+
+// Run is one durable execution of one runbook on one resource.
+type Run struct {
+	ID string `json:"id"`
+	// Key is the finding's key or the request's idempotency key. At most one open run has it.
+	Key      string          `json:"key"`
+	Resource Resource        `json:"resource"`
+	Runbook  string          `json:"runbook"`
+	Version  int             `json:"version"`
+	Params   json.RawMessage `json:"params,omitempty"`
+	// Finding as it was newest; nil: asked for by a person.
+	Finding *Finding `json:"finding,omitempty"`
+	// Scope are the targets of the finding or request. A step on anything else is refused.
+	Scope []Target `json:"scope,omitempty"`
+	// Asked says who or what asked: "detector node-down", "alert <fingerprint>", "person <name>".
+	Asked    string    `json:"asked"`
+	Urgency  Urgency   `json:"urgency"`
+	Created  time.Time `json:"created"`
+	Deadline time.Time `json:"deadline"`
+	Status   RunStatus `json:"status"`
+	// Why says what it waits for, why it is held or how it ended.
+	Why string `json:"why,omitempty"`
+	// Until: it looks again at the latest then.
+	Until time.Time `json:"until,omitzero"`
+	// Stop is "", cancel or yield.
+	Stop string `json:"stop,omitempty"`
+	// Plan is the number of the newest plan, 0 before the first.
+	Plan  int       `json:"plan,omitempty"`
+	Ended time.Time `json:"ended,omitzero"`
+}
+
+// Stops.
+const (
+	StopCancel = "cancel"
+	StopYield  = "yield"
+)
+
+// Mode is how far Galen goes by itself on a resource.
+type Mode string
+
+// The modes.
+const (
+	ModeObserve Mode = "observe" // finds and plans, never acts
+	ModeApprove Mode = "approve" // acts on a person's yes; the default
+	ModeAct     Mode = "act"     // acts where the guards allow
+)
+
+// UnmarshalText refuses an unknown mode.
+func (m *Mode) UnmarshalText(b []byte) error {
+	switch got := Mode(b); got {
+	case ModeObserve, ModeApprove, ModeAct:
+		*m = got
+		return nil
+	}
+	return fmt.Errorf("mode %q: want observe, approve or act", b)
+}
+
+// Event is one line of the journal.
+type Event struct {
+	Seq      int64           `json:"seq"`
+	At       time.Time       `json:"at"`
+	Resource Resource        `json:"resource,omitzero"`
+	Run      string          `json:"run,omitempty"`
+	Kind     EventKind       `json:"kind"`
+	By       string          `json:"by,omitempty"` // the person or part that caused it
+	Body     json.RawMessage `json:"body,omitempty"`
+	// Prev is the hash of the event before, Hash that of this one (hex SHA-256).
+	Prev string `json:"prev"`
+	Hash string `json:"hash"`
+}
+
+// EventKind is what sort of line it is.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventFound      EventKind = "found"       // a finding appeared or changed
+	EventGone       EventKind = "gone"        // a finding disappeared
+	EventAlert      EventKind = "alert"       // an alert was stored
+	EventOpened     EventKind = "run-opened"  //
+	EventDecided    EventKind = "decided"     // a new plan, with each guard's answers
+	EventRefused    EventKind = "refused"     // the gate refused a step
+	EventIntended   EventKind = "intended"    // an intent was committed, with the verdicts
+	EventCalled     EventKind = "called"      // the call's outcome
+	EventSettled    EventKind = "settled"     // an effect changed
+	EventAsked      EventKind = "asked"       // an approval is wanted
+	EventApproved   EventKind = "approved"    //
+	EventRejected   EventKind = "rejected"    //
+	EventVoided     EventKind = "voided"      // an approval was made void by the world
+	EventHeld       EventKind = "held"        // a run waits for a person, with the reason: a page
+	EventStop       EventKind = "stop"        // cancel or yield was asked
+	EventEnded      EventKind = "run-ended"   //
+	EventHold       EventKind = "hold"        // the kill switch was set
+	EventRelease    EventKind = "release"     // and released
+	EventPolicy     EventKind = "policy"      // a policy changed, with the diff
+	EventEngine     EventKind = "engine"      // the engine started or stopped
+	EventQuarantine EventKind = "quarantine"  // a runbook was quarantined
+	EventAck        EventKind = "acknowledge" // a person has seen a recovery
+)

@@ -1,0 +1,73 @@
+package galen
+
+import "time"
+
+// State is what was seen of a resource: plain data, typed per kind. It holds the consensus of its observers, each
+// dissent, who was missing and how old it is.
+type State interface {
+	Resource() Resource
+	// Members are all members, bad and missing ones included, not just those who answered. Order is stable.
+	Members() []Member
+	// Seen tells how old the evidence is on which a step on scope would rest: the start of the oldest look that
+	// counts, and the observers that should have been heard and were not. An empty scope means the whole resource.
+	// A target is never "missing": what peers and the host plane say of it is the evidence.
+	Seen(scope ...Target) (oldest time.Time, missing []string)
+	// Basis is a hash of the facts that a step on scope rests on: no gauge, no time. Empty scope: the whole resource.
+	Basis(scope ...Target) string
+}
+
+// Member is one member of a resource.
+type Member struct {
+	Target Target `json:"target"`
+	// Instance is the host plane's id, "instance/n4"; it stays the same when the member's Target changes (an empty
+	// instance joins and becomes a node).
+	Instance string `json:"instance,omitempty"`
+	// Name is for people: an address or a host name.
+	Name string `json:"name"`
+	// Group is the data centre or region, the unit of "share of the members that are bad".
+	Group string `json:"group"`
+	// Domain is the failure domain, "dc1/r1".
+	Domain string `json:"domain"`
+	Bad    bool   `json:"bad"`
+	// Spare: not part of the service and without data; it can be prepared without harm.
+	Spare        bool          `json:"spare,omitempty"`
+	Observations []Observation `json:"observations"`
+}
+
+// ObserverKind is the way by which an observer knows. Two observers of one kind can be wrong for one reason.
+type ObserverKind string
+
+// The kinds of observers.
+const (
+	Peer  ObserverKind = "peer"  // another member says so (gossip)
+	Probe ObserverKind = "probe" // the target itself was asked
+	Host  ObserverKind = "host"  // the machine or process supervisor says so
+	Cloud ObserverKind = "cloud" // the provider's API says so
+)
+
+// Says is what an observer says of a member.
+type Says string
+
+// What an observer can say.
+const (
+	Good    Says = "good"
+	Bad     Says = "bad"
+	Unknown Says = "unknown" // the observer could not be heard, or does not know
+)
+
+// Observation is what one observer says of one member.
+type Observation struct {
+	Observer string       `json:"observer"`
+	Kind     ObserverKind `json:"kind"`
+	Says     Says         `json:"says"`
+	At       time.Time    `json:"at"`
+	Detail   string       `json:"detail,omitempty"`
+}
+
+// Sample is one number that was measured: a vital sign. Vitals are never hashed and never the ground of a guard.
+type Sample struct {
+	At     time.Time `json:"at"`
+	Member string    `json:"member"`
+	Name   string    `json:"name"` // with unit: "disk_free_bytes"
+	Value  float64   `json:"value"`
+}

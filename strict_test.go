@@ -1,0 +1,73 @@
+package galen
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+)
+
+type inner struct {
+	Name string   `json:"name"`
+	Wait Duration `json:"wait,omitzero"`
+}
+
+type outer struct {
+	Resource Resource          `json:"resource"`
+	Items    []inner           `json:"items,omitempty"`
+	Args     json.RawMessage   `json:"args,omitempty"`
+	At       time.Time         `json:"at,omitzero"`
+	Map      map[string]string `json:"map,omitempty"`
+}
+
+func TestDecodeIsStrict(t *testing.T) {
+	cases := []struct{ name, in, want string }{
+		{"good", `{"resource":"fake/a","items":[{"name":"x","wait":"3s"}],"args":{"any":null},"at":"2026-01-02T03:04:05Z","map":{"a":"b"}}`, ""},
+		{"unknown field", `{"resource":"fake/a","nope":1}`, `unknown field "nope"`},
+		{"other case", `{"Resource":"fake/a"}`, `did you mean "resource"?`},
+		{"twice", `{"resource":"fake/a","resource":"fake/b"}`, `"resource" stands twice`},
+		{"twice inside opaque", `{"resource":"fake/a","args":{"x":1,"x":2}}`, `"x" stands twice`},
+		{"null", `{"resource":null}`, "null is not allowed"},
+		{"missing", `{}`, `"resource" is missing`},
+		{"missing deep", `{"resource":"fake/a","items":[{}]}`, `items[0]: field "name" is missing`},
+		{"trailing", `{"resource":"fake/a"} {}`, "after the end"},
+		{"not utf-8", "{\"resource\":\"fake/\xff\"}", "UTF-8"},
+		{"cut off", `{"resource":"fake/a"`, "not JSON"},
+		{"bad resource", `{"resource":"fake"}`, "kind/name"},
+		{"bad duration", `{"resource":"fake/a","items":[{"name":"x","wait":"soon"}]}`, "90s"},
+		{"negative duration", `{"resource":"fake/a","items":[{"name":"x","wait":"-1s"}]}`, "negative"},
+		{"number for text", `{"resource":7}`, "want text"},
+		{"object for list", `{"resource":"fake/a","items":{}}`, "unexpected object"},
+		{"list for object", `[]`, "unexpected list"},
+		{"deep", `{"resource":"fake/a","args":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, "nested deeper"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Decode[outer]([]byte(c.in))
+			switch {
+			case c.want == "" && err != nil:
+				t.Fatalf("Decode(%s): %v", c.in, err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Fatalf("Decode(%s) = %v, want an error with %q", c.in, err, c.want)
+			}
+		})
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"resource":"fake/a","items":[{"name":"x"}]}`))
+	f.Add([]byte(`{"resource":`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		v, err := Decode[outer](b)
+		if err != nil {
+			return
+		}
+		again, err := json.Marshal(v)
+		if err != nil {
+			t.Fatalf("accepted %q but cannot write it: %v", b, err)
+		}
+		if _, err := Decode[outer](again); err != nil {
+			t.Fatalf("accepted %q, wrote %q, then refused it: %v", b, again, err)
+		}
+	})
+}
