@@ -1,0 +1,86 @@
+package cassandra
+
+// The verbs by name. Each has a constructor of the same name in verbs.go.
+const (
+	VerbStart        = "start"         // reversible, on a node: start its process
+	VerbRepair       = "repair"        // reversible, on a node as coordinator: subranges of one keyspace
+	VerbPrepare      = "prepare"       // reversible, on an empty instance: write its start configuration; undo: discard
+	VerbDiscard      = "discard"       // reversible, own: undo of prepare
+	VerbClearReplace = "clear-replace" // reversible, on a node: take the replace flag out of its start configuration
+	VerbStop         = "stop"          // disruptive, on a node: drain, then stop the process
+	VerbKill         = "kill"          // disruptive, on a node: kill its stuck process
+	VerbFence        = "fence"         // destructive, on a dead node: its instance can never start again
+	VerbReplace      = "replace"       // destructive, on a dead node: start the prepared instance in its place
+	VerbRemoveJoiner = "remove-joiner" // destructive, own, on an instance: take back one's own failed joiner
+)
+
+// The codes of findings.
+const (
+	CodeNodeDown   = "node-down"   // the process is gone, everybody agrees
+	CodeNodeFrozen = "node-frozen" // the process is there, nothing answers
+	CodeStaleSeed  = "stale-seed"  // a seed list names an address that is no node of the ring
+	CodeStolenRing = "stolen-ring" // a NORMAL node without ownership: a corpse came back
+	CodeDisagree   = "observers-disagree"
+)
+
+// StartArgs of start: the instance that runs the node.
+type StartArgs struct {
+	Instance string `json:"instance"`
+}
+
+// StopArgs of stop.
+type StopArgs struct {
+	Instance string `json:"instance"`
+}
+
+// KillArgs of kill name the process, so that no other one can be hit.
+type KillArgs struct {
+	Instance string `json:"instance"`
+	PID      int    `json:"pid"`
+	Started  string `json:"started"` // RFC 3339 with nanoseconds, as the host plane told
+}
+
+// FenceArgs of fence.
+type FenceArgs struct {
+	Instance string `json:"instance"`
+}
+
+// PrepareArgs of prepare: everything comes from the live ring.
+type PrepareArgs struct {
+	Cluster string   `json:"cluster"`
+	DC      string   `json:"dc"`
+	Rack    string   `json:"rack"`
+	Seeds   []string `json:"seeds"`
+	// Replace is the address of the dead node.
+	Replace   string `json:"replace"`
+	NumTokens int    `json:"num_tokens"`
+}
+
+// DiscardArgs of discard name the prepare intent to undo; "" = whatever this run prepared there.
+type DiscardArgs struct {
+	Instance string `json:"instance"`
+}
+
+// ReplaceArgs of replace: the prepared instance takes the place of the target at Address.
+type ReplaceArgs struct {
+	Instance string `json:"instance"`
+	Address  string `json:"address"`
+}
+
+// ClearReplaceArgs of clear-replace.
+type ClearReplaceArgs struct {
+	Instance string `json:"instance"`
+}
+
+// RepairArgs of repair.
+type RepairArgs struct {
+	Instance string  `json:"instance"`
+	Keyspace string  `json:"keyspace"`
+	Ranges   []Range `json:"ranges"`
+}
+
+// RemoveJoinerArgs of remove-joiner name the replace intent whose process it is.
+type RemoveJoinerArgs struct {
+	Instance string `json:"instance"`
+	Replace  string `json:"replace"`
+}

@@ -1,0 +1,265 @@
+package cassandra
+
+import (
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// Ring is the State of a cluster: a consensus ([Merge]) of what each node and each host told, with who dissents and who
+// was missing. All slices are sorted, so that equal rings have equal JSON.
+type Ring struct {
+	Name    string `json:"name"`    // the resource's name
+	Cluster string `json:"cluster"` // cluster_name
+	// At is the start of the newest look that is folded in.
+	At time.Time `json:"at"`
+	// Nodes are the host IDs in the token map of any live node, by host ID.
+	Nodes []Node `json:"nodes"`
+	// Instances are what the host plane runs or could run, by name; it says nothing of the ring.
+	Instances []Instance `json:"instances"`
+	// Views are the direct answers (or silences) of the nodes, by instance.
+	Views []View `json:"views"`
+	// Keyspaces by name, from the newest live view.
+	Keyspaces []Keyspace `json:"keyspaces"`
+	// Pending are the pending ranges that any live node knows.
+	Pending []Pending `json:"pending,omitempty"`
+	// Schemas are the schema versions among reachable nodes; more than one is disagreement.
+	Schemas []string `json:"schemas,omitempty"`
+	// Dissents are views that contradict the consensus.
+	Dissents []Dissent `json:"dissents,omitempty"`
+	// Repairs that the open intents asked about.
+	Repairs []Repair `json:"repairs,omitempty"`
+	// Lost is how many nodes fewer than before the newest whole look listed, 0 if it lists all of them (I-09).
+	Lost int `json:"lost,omitempty"`
+}
+
+// Token of the Murmur3 partitioner.
+type Token int64
+
+// Range is (Start, End], wrapping around at the end of the ring.
+type Range struct {
+	Start Token `json:"start"`
+	End   Token `json:"end"`
+}
+
+// NodeStatus is where a node stands in the ring, by consensus.
+type NodeStatus string
+
+// The statuses.
+const (
+	Normal  NodeStatus = "NORMAL"
+	Joining NodeStatus = "JOINING" // bootstrap or replace
+	Leaving NodeStatus = "LEAVING"
+	Moving  NodeStatus = "MOVING"
+)
+
+// Node is a member of the ring.
+type Node struct {
+	HostID   string     `json:"host_id"`
+	Address  string     `json:"address"`
+	Instance string     `json:"instance,omitempty"` // name of the instance with this address
+	DC       string     `json:"dc"`
+	Rack     string     `json:"rack"`
+	Version  string     `json:"version,omitempty"`
+	Status   NodeStatus `json:"status"`
+	Tokens   []Token    `json:"tokens"`
+	// Generation is the highest that anybody tells: it changes at each start.
+	Generation int64 `json:"generation"`
+	Seed       bool  `json:"seed,omitempty"` // in the seed list of a live node
+	// Replacing is the address that a joining node replaces, "" if none is known.
+	Replacing string `json:"replacing,omitempty"`
+	// Observations are what peers, probes and the host say of it.
+	Observations []galen.Observation `json:"observations"`
+	// Down is the verdict over the observations: see [Node.verdict] in merge.go.
+	Down bool `json:"down"`
+
+	// Carried by Fold.
+	DownSince      time.Time      `json:"down_since,omitzero"`      // zero: not down
+	Flips          int            `json:"flips,omitempty"`          // changes of Down seen
+	LongestRestart galen.Duration `json:"longest_restart,omitzero"` // longest time down that ended by itself being up again
+}
+
+// Target is the node as the target of a step.
+func (n Node) Target() galen.Target { return galen.Target{ID: n.HostID, Generation: n.Generation} }
+
+// Domain is the failure domain, "dc1/r1".
+func (n Node) Domain() string { return n.DC + "/" + n.Rack }
+
+// ProcessState is what the host plane knows of an instance's process.
+type ProcessState string
+
+// The states.
+const (
+	Running ProcessState = "running"
+	Stopped ProcessState = "stopped" // SIGSTOP: exists and does nothing
+	Absent  ProcessState = "absent"
+)
+
+// DataState is what the host plane knows of an instance's data.
+type DataState string
+
+// The states. Gone is a proof only together with the recorded device, see [Instance.DataGone].
+const (
+	DataPresent DataState = "present" // system/local-*/*-Data.db is there
+	DataGone    DataState = "gone"    // the folder is readable and holds no such file
+	DataUnknown DataState = "unknown" // unreadable
+)
+
+// Instance is one machine or process slot of the host plane.
+type Instance struct {
+	Name    string    `json:"name"`
+	Address string    `json:"address"`
+	Spare   bool      `json:"spare,omitempty"` // configured as one that may be prepared
+	At      time.Time `json:"at"`              // start of the look at the host
+	// Error tells why the host could not be read; then all below is what was last seen.
+	Error   string       `json:"error,omitempty"`
+	Process ProcessState `json:"process"`
+	PID     int          `json:"pid,omitempty"`
+	Started time.Time    `json:"started,omitzero"`
+	// Intent is the start or replace intent in the process's command line, "" if Galen did not start it.
+	Intent string `json:"intent,omitempty"`
+	// Attempts are the intents for which a start was attempted here (markers), sorted.
+	Attempts []string  `json:"attempts,omitempty"`
+	Data     DataState `json:"data"`
+	Device   uint64    `json:"device,omitempty"` // of the data folder's file system
+	// Fenced and Prepared are the intents that did it, "" if not.
+	Fenced   string `json:"fenced,omitempty"`
+	Prepared string `json:"prepared,omitempty"`
+	Config   Config `json:"config"`
+	// ReplaceFlag is the address in a replace flag of the start configuration or command line, "" if none.
+	ReplaceFlag string `json:"replace_flag,omitempty"`
+	DiskFree    int64  `json:"disk_free,omitempty"` // bytes; a gauge
+
+	// Carried by Fold.
+	RecordedDevice uint64    `json:"recorded_device,omitempty"` // when the data were last seen present
+	GoneSince      time.Time `json:"gone_since,omitzero"`       // first of the unbroken looks that found the data gone
+	GoneLooks      int       `json:"gone_looks,omitempty"`
+	EverNormal bool `json:"ever_normal,omitempty"` // seen as a NORMAL node since it was prepared (or ever)
+}
+
+// Target is the instance as the target of a step, while it is no node of the ring.
+func (i Instance) Target() galen.Target { return galen.Target{ID: "instance/" + i.Name} }
+
+// Config is the effective start configuration of an instance, read back from its host.
+type Config struct {
+	Cluster       string   `json:"cluster,omitempty"`
+	DC            string   `json:"dc,omitempty"`
+	Rack          string   `json:"rack,omitempty"`
+	Seeds         []string `json:"seeds,omitempty"`
+	Listen        string   `json:"listen,omitempty"`
+	AutoBootstrap bool     `json:"auto_bootstrap,omitempty"`
+}
+
+// Answer is how a node reacted to a direct question.
+type Answer string
+
+// The answers.
+const (
+	Answered  Answer = "answered"
+	Refused   Answer = "refused"    // nothing listens
+	Hung      Answer = "hung"       // it connects, and nothing answers by the deadline; or not even that
+	Booting   Answer = "booting"    // the JVM answers, Cassandra is not there yet
+	BadAnswer Answer = "bad-answer" // it answered what cannot be read
+)
+
+// View is the direct answer of one node.
+type View struct {
+	Instance string    `json:"instance"`
+	Address  string    `json:"address"`
+	At       time.Time `json:"at"` // start of the question
+	// Jolokia and CQL are the two ways in. CQL is answered only if, as coordinator, the node answered a LOCAL_QUORUM
+	// read.
+	Jolokia      Answer `json:"jolokia"`
+	JolokiaError string `json:"jolokia_error,omitempty"`
+	CQL          Answer `json:"cql"`
+	CQLError     string `json:"cql_error,omitempty"`
+
+	// The rest only if Jolokia answered.
+	HostID     string `json:"host_id,omitempty"`
+	Mode       string `json:"mode,omitempty"` // STARTING, NORMAL, JOINING, LEAVING, DRAINED, ...
+	Generation int64  `json:"generation,omitempty"`
+	Version    string `json:"version,omitempty"`
+	Cluster    string `json:"cluster,omitempty"`
+	// Peers is what it says of every endpoint it knows, itself included, by address.
+	Peers []Endpoint `json:"peers,omitempty"`
+	// Tokens is its token map, by token. Merge leaves it out where it equals the consensus (TokenHash tells).
+	Tokens    []Owner `json:"tokens,omitempty"`
+	TokenHash string  `json:"token_hash,omitempty"`
+	// Owners are the addresses with a share of the ring (OwnershipWithPort).
+	Owners  []string  `json:"owners,omitempty"`
+	Joining []string  `json:"joining,omitempty"` // addresses
+	Leaving []string  `json:"leaving,omitempty"`
+	Moving  []string  `json:"moving,omitempty"`
+	Pending []Pending `json:"pending,omitempty"`
+	Schema  string    `json:"schema,omitempty"`  // its own schema version
+	Seeds   []string  `json:"seeds,omitempty"`   // addresses it uses as seeds
+	Streams int       `json:"streams,omitempty"` // stream sessions now; no streams is not a stall
+	// Keyspaces as this node knows them; Merge moves them up.
+	Keyspaces []Keyspace `json:"keyspaces,omitempty"`
+	// ReplaceFlag in its system properties.
+	ReplaceFlag string `json:"replace_flag,omitempty"`
+	// Gauges are vitals, by name with unit.
+	Gauges map[string]float64 `json:"gauges,omitempty"`
+}
+
+// Live tells whether the node answered as a working member whose word on its peers counts.
+func (v View) Live() bool { return v.Jolokia == Answered && v.Mode == string(Normal) }
+
+// Endpoint is what one node says of one endpoint. UP without a status that belongs to the ring means nothing: a LEFT
+// node stays UP.
+type Endpoint struct {
+	Address    string `json:"address"`
+	Up         bool   `json:"up"`
+	Status     string `json:"status,omitempty"` // first word of STATUS: NORMAL, LEFT, BOOT, BOOT_REPLACE, hibernate, shutdown, removed, ...
+	HostID     string `json:"host_id,omitempty"`
+	DC         string `json:"dc,omitempty"`
+	Rack       string `json:"rack,omitempty"`
+	Version    string `json:"version,omitempty"`
+	Generation int64  `json:"generation,omitempty"`
+	// Heartbeat is a gauge, never part of a Basis. 2147483647 is that of a node that said goodbye, not progress.
+	Heartbeat int64 `json:"heartbeat,omitempty"`
+	RPCReady  bool  `json:"rpc_ready,omitempty"`
+}
+
+// Owner says who owns a token.
+type Owner struct {
+	Token   Token  `json:"token"`
+	Address string `json:"address"`
+	HostID  string `json:"host_id,omitempty"`
+}
+
+// Keyspace is a keyspace's replication.
+type Keyspace struct {
+	Name string `json:"name"`
+	// Strategy is the class name without package: NetworkTopologyStrategy, SimpleStrategy, LocalStrategy, EverywhereStrategy...
+	Strategy string `json:"strategy"`
+	// RF per data centre (NetworkTopologyStrategy), or under "" (SimpleStrategy).
+	RF map[string]int `json:"rf,omitempty"`
+	// Transient: a replication factor such as 3/1; refused by every verdict.
+	Transient bool `json:"transient,omitempty"`
+}
+
+// Pending is a range that is moving: its new owner already counts for writes.
+type Pending struct {
+	Keyspace string `json:"keyspace"`
+	Range
+	Address string `json:"address"`
+}
+
+// Dissent is one observer that contradicts the consensus on one thing.
+type Dissent struct {
+	Observer string `json:"observer"`
+	About    string `json:"about"` // a host ID, address or "tokens"
+	Says     string `json:"says"`
+	Others   string `json:"others"`
+}
+
+// Repair is the status of one repair session that an intent started.
+type Repair struct {
+	Intent   string `json:"intent"`
+	Instance string `json:"instance"` // coordinator
+	Command  int    `json:"command"`
+	// Status is IN_PROGRESS, COMPLETED, FAILED, or "" where the coordinator does not know the command (any more).
+	Status  string `json:"status,omitempty"`
+	Message string `json:"message,omitempty"`
+}
