@@ -1,0 +1,177 @@
+package jolokia
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// The MBeans that are used in several places.
+const (
+	StorageService  = "org.apache.cassandra.db:type=StorageService"
+	FailureDetector = "org.apache.cassandra.net:type=FailureDetector"
+	StorageProxy    = "org.apache.cassandra.db:type=StorageProxy"
+	StreamManager   = "org.apache.cassandra.net:type=StreamManager"
+	Gossiper        = "org.apache.cassandra.net:type=Gossiper"
+	Snitch          = "org.apache.cassandra.db:type=EndpointSnitchInfo"
+)
+
+// maxBody is the most that one answer may have. 1,000 nodes with 16 tokens each answer with about 1 MiB.
+const maxBody = 16 << 20
+
+// Client talks to one node. It is safe for concurrent use. Reads share kept-alive connections; every exec and write
+// has a connection of its own, so that net/http can neither repeat it nor lose it on a connection that went stale.
+type Client struct {
+	url   string
+	limit time.Duration
+	reads *http.Client
+	execs *http.Client
+}
+
+// New makes a client for a URL such as "http://127.0.0.1:8778/jolokia/". limit is the deadline of every call, on top
+// of the caller's own.
+func New(rawURL string, limit time.Duration) (*Client, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil, fmt.Errorf("jolokia url %q: want http://address:port/jolokia/", rawURL)
+	}
+	if limit <= 0 {
+		return nil, fmt.Errorf("jolokia %s: a deadline per call is required", rawURL)
+	}
+	if !strings.HasSuffix(u.Path, "/") {
+		u.Path += "/"
+	}
+	return &Client{url: u.String(), limit: limit, reads: httpClient(limit, false), execs: httpClient(limit, true)}, nil
+}
+
+func httpClient(limit time.Duration, oneShot bool) *http.Client {
+	return &http.Client{
+		// Neither a proxy of the environment nor a redirect may carry a call to another node.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			Proxy:               nil,
+			DialContext:         (&net.Dialer{Timeout: limit}).DialContext,
+			DisableKeepAlives:   oneShot,
+			MaxIdleConns:        2,
+			MaxIdleConnsPerHost: 2,
+			IdleConnTimeout:     time.Minute,
+			DisableCompression:  true,
+		},
+	}
+}
+
+// Close gives the idle connections back.
+func (c *Client) Close() {
+	c.reads.CloseIdleConnections()
+	c.execs.CloseIdleConnections()
+}
+
+// Request is one element of a bulk request.
+type Request struct {
+	Type      string          `json:"type"`
+	MBean     string          `json:"mbean"`
+	Attribute any             `json:"attribute,omitempty"`
+	Operation string          `json:"operation,omitempty"`
+	Arguments []any           `json:"arguments,omitzero"`
+	Value     json.RawMessage `json:"value,omitempty"`
+	Config    map[string]bool `json:"config,omitempty"`
+}
+
+func (r Request) doing() string {
+	switch {
+	case r.Operation != "":
+		return r.Type + " " + r.MBean + " " + r.Operation
+	default:
+		return r.Type + " " + r.MBean
+	}
+}
+
+// ReadOf asks for attributes of an MBean. An attribute that the node does not know costs only itself.
+func ReadOf(mbean string, attributes ...string) Request {
+	return Request{Type: "read", MBean: mbean, Attribute: attributes, Config: map[string]bool{"ignoreErrors": true}}
+}
+
+// Query asks for the result of an operation that changes nothing, as part of a bulk of reads. The operation carries
+// its signature: "getPendingRangeToEndpointWithPortMap(java.lang.String)".
+func Query(mbean, operation string, arguments ...any) Request {
+	return Request{Type: "exec", MBean: mbean, Operation: operation, Arguments: arguments}
+}
+
+// Bulk sends reads and queries as one request and answers in the same order. The error is that of the whole call;
+// the fault of one element or attribute is found in its [Answer].
+func (c *Client) Bulk(ctx context.Context, requests ...Request) ([]Answer, error) {
+	return c.post(ctx, c.reads, requests)
+}
+
+// Exec calls an operation that changes something, once. The operation carries its signature. A nil error proves
+// only that the node took the call: look for the effect. An error after the connection stood proves nothing either.
+func (c *Client) Exec(ctx context.Context, mbean, operation string, arguments ...any) (json.RawMessage, error) {
+	if arguments == nil {
+		arguments = []any{}
+	}
+	return c.one(ctx, Request{Type: "exec", MBean: mbean, Operation: operation, Arguments: arguments})
+}
+
+// Write sets an attribute, once, and returns the value that it had before, for the undo.
+func (c *Client) Write(ctx context.Context, mbean, attribute string, value any) (old json.RawMessage, err error) {
+	b, err := json.Marshal(value)
+	if err != nil {
+		return nil, fmt.Errorf("jolokia: write %s %s: encode the value: %w", mbean, attribute, err)
+	}
+	return c.one(ctx, Request{Type: "write", MBean: mbean, Attribute: attribute, Value: b})
+}
+
+func (c *Client) one(ctx context.Context, r Request) (json.RawMessage, error) {
+	answers, err := c.post(ctx, c.execs, []Request{r})
+	if err != nil {
+		return nil, err
+	}
+	return answers[0].Value()
+}
+
+func (c *Client) post(ctx context.Context, via *http.Client, requests []Request) ([]Answer, error) {
+	doing := requests[0].doing()
+	if len(requests) > 1 {
+		doing = fmt.Sprintf("%s and %d more", doing, len(requests)-1)
+	}
+	body, err := json.Marshal(requests)
+	if err != nil {
+		return nil, fmt.Errorf("jolokia: %s: encode the request: %w", doing, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.limit)
+	defer cancel()
+	var connected atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("jolokia: %s: %w", doing, err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if via == c.execs {
+		req.GetBody = nil // without it net/http has nothing to send a second time
+	}
+	resp, err := via.Do(req)
+	if err != nil {
+		return nil, transportError(doing, err, connected.Load())
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return nil, transportError(doing, err, true)
+	case len(got) > maxBody:
+		return nil, &Error{Kind: BadAnswer, Doing: doing, Message: fmt.Sprintf("more than %d bytes", maxBody)}
+	case resp.StatusCode != http.StatusOK:
+		return nil, &Error{Kind: Failed, Doing: doing, Type: fmt.Sprintf("http %d", resp.StatusCode), Message: short(string(got))}
+	}
+	return parse(doing, requests, got)
+}
