@@ -1,0 +1,116 @@
+# Galen: everything a person or CI does here is one of these targets. What is missing on the machine is installed first
+# by build/setup (see there); every go command below is the toolchain that go.work pins, linked as .cache/go.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+export PATH := $(CURDIR)/.cache/jdk/bin:$(CURDIR)/.cache/go/bin:$(PATH)
+export GOTOOLCHAIN := local
+export GOFLAGS ?= -buildvcs=false
+export CGO_ENABLED := 0
+
+# The three modules that go.work joins; tools/ is a fourth, outside the workspace, which pins what only a developer runs.
+MODULES := . cmd/galen test
+TOOLS   := .cache/bin
+# The commit goes into the binary where git answers (it refuses a checkout of another owner).
+STAMP   := $(shell git rev-parse -q --verify HEAD >/dev/null 2>&1 && echo true || echo false)
+# A real ring starts slowly on a busy machine: test/ gets the longest limit, one package at a time.
+TIMEOUT      ?= 10m
+RING_TIMEOUT ?= 20m
+FUZZTIME     ?= 30s
+BENCHTIME    ?= 1s
+# make demo KEEP=1 leaves everything running.
+export KEEP
+
+# step TEXT: says where we are. No comma in the text: make would cut it there.
+step = printf '\n== %s  %s\n' "$$(date +%H:%M:%S)" "$(1)"
+
+.PHONY: help demo test lint build bench fuzz tidy \
+	setup-go setup-test setup-demo test-laws test-vet test-root test-alone test-engine test-ring
+
+help: ## what each target does (this text)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: setup-demo build ## watch Galen heal a real three-node Cassandra ring; KEEP=1 leaves it running
+	@$(call step,building the demo)
+	@go build -o bin/galen-demo ./test/demo
+	@exec bin/galen-demo
+
+test: setup-test test-laws test-vet test-root test-alone test-engine test-ring ## every test: laws, all three modules, races, real rings
+	@$(call step,every test passed)
+
+lint: setup-go $(TOOLS)/golangci-lint ## golangci-lint over all three modules, and the formatting
+	@for module in $(MODULES); do \
+		$(call step,lint: $$module); \
+		(cd $$module && $(CURDIR)/$(TOOLS)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...) || exit 1; \
+	done
+
+build: setup-go ## bin/galen, the whole engine in one file
+	@$(call step,building bin/galen (the first time compiles the Temporal server: 4 to 9 minutes on 2 cores))
+	@go build -trimpath -buildvcs=$(STAMP) -o bin/galen ./cmd/galen
+
+bench: setup-go ## every benchmark; BENCHTIME=1s each
+	@$(call each_func,Benchmark) | cut -d ' ' -f 1 | uniq | while read -r dir; do \
+		$(call step,bench: $$dir); \
+		(cd $$dir && go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) .) || exit 1; \
+	done
+
+fuzz: setup-go ## every fuzz target in turn; FUZZTIME=30s each
+	@$(call each_func,Fuzz) | while read -r dir name; do \
+		$(call step,fuzz: $$dir $$name for $(FUZZTIME)); \
+		(cd $$dir && go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) .) || exit 1; \
+	done
+
+tidy: setup-go ## go mod tidy in every module, without leaving a replace behind
+	@for module in . tools; do $(call step,tidy: $$module); (cd $$module && GOWORK=off go mod tidy) || exit 1; done
+	@for module in cmd/galen test; do $(call step,tidy: $$module); build/tidy $$module || exit 1; done
+
+# each_func PREFIX: "folder name" of every test function with that prefix.
+each_func = { grep -rHoE --include='*_test.go' --exclude-dir=.cache '^func $(1)[A-Z][A-Za-z0-9_]*' . || true; } \
+	| sed -E 's|/[^/]*:func | |' | sort -u
+
+.NOTPARALLEL:
+test-laws test-vet test-root test-alone test-engine test-ring: setup-test
+
+setup-go:
+	@build/setup go
+setup-test:
+	@build/setup go race ring
+setup-demo:
+	@build/setup go ring
+
+test-laws: $(TOOLS)/workflowcheck
+	@$(call step,laws: imports and shape (internal/arch))
+	@go test ./internal/arch
+	@$(call step,laws: workflow code is deterministic (workflowcheck))
+	@$(TOOLS)/workflowcheck ./workflows/...
+
+test-vet:
+	@for module in $(MODULES); do $(call step,vet: $$module); (cd $$module && go vet ./...) || exit 1; done
+
+test-root:
+	@$(call step,root module in the workspace)
+	@go test -timeout $(TIMEOUT) ./...
+
+# The root module as a runbook author gets it, without the workspace, and with the race detector (the only use of cgo).
+test-alone:
+	@$(call step,root module alone (GOWORK=off) with the race detector)
+	@GOWORK=off CGO_ENABLED=1 go test -race -timeout $(TIMEOUT) ./...
+
+test-engine:
+	@$(call step,engine: cmd/galen (the first time compiles the Temporal server: 4 to 9 minutes on 2 cores))
+	@cd cmd/galen && go test -timeout $(TIMEOUT) ./...
+
+test-ring: build
+	@$(call step,test: crashes and faults and real rings; one package at a time)
+	@cd test && go test -p 1 -timeout $(RING_TIMEOUT) ./...
+
+$(TOOLS)/golangci-lint: tools/go.mod | setup-go
+	@$(call step,building golangci-lint (once: about 2 minutes on 2 cores))
+	@mkdir -p $(TOOLS) && cd tools && GOWORK=off go build -o $(CURDIR)/$(TOOLS)/ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(TOOLS)/workflowcheck: tools/go.mod | setup-go
+	@$(call step,building workflowcheck)
+	@mkdir -p $(TOOLS) && cd tools && GOWORK=off go build -o $(CURDIR)/$(TOOLS)/ go.temporal.io/sdk/contrib/tools/workflowcheck
