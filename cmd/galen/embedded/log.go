@@ -1,0 +1,50 @@
+package embedded
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"strings"
+
+	"go.temporal.io/server/common/log"
+	"go.temporal.io/server/common/log/tag"
+)
+
+// logger hands the server's warnings and errors to slog. Its info level is about itself, some 200 lines a start.
+type logger struct{ out *slog.Logger }
+
+func newLogger(out *slog.Logger) log.Logger {
+	return logger{out: out.With(slog.String("component", "temporal_server"))}
+}
+
+func (l logger) Debug(string, ...tag.Tag)           {}
+func (l logger) Info(string, ...tag.Tag)            {}
+func (l logger) Warn(msg string, tags ...tag.Tag)   { l.write(slog.LevelWarn, msg, tags) }
+func (l logger) Error(msg string, tags ...tag.Tag)  { l.write(slog.LevelError, msg, tags) }
+func (l logger) DPanic(msg string, tags ...tag.Tag) { l.write(slog.LevelError, msg, tags) }
+func (l logger) With(tags ...tag.Tag) log.Logger    { return logger{out: l.out.With(attrs(tags)...)} }
+
+// Panic is called where the server can not go on in this goroutine.
+func (l logger) Panic(msg string, tags ...tag.Tag) {
+	l.write(slog.LevelError, msg, tags)
+	panic(msg)
+}
+
+// Fatal must not return, since the server goes on with a nil otherwise, and it comes from goroutines of the server that
+// nobody can recover. Every durable thing is in SQLite, so ending here is as good as a kill.
+func (l logger) Fatal(msg string, tags ...tag.Tag) {
+	l.write(slog.LevelError, msg+" (the embedded Temporal server can not go on; start the engine again)", tags)
+	os.Exit(1)
+}
+
+func (l logger) write(level slog.Level, msg string, tags []tag.Tag) {
+	l.out.Log(context.Background(), level, msg, attrs(tags)...)
+}
+
+func attrs(tags []tag.Tag) []any {
+	out := make([]any, len(tags))
+	for i, t := range tags {
+		out[i] = slog.Any(strings.ReplaceAll(t.Key(), "-", "_"), t.Value())
+	}
+	return out
+}
