@@ -134,7 +134,7 @@ type Instance struct {
 	RecordedDevice uint64    `json:"recorded_device,omitempty"` // when the data were last seen present
 	GoneSince      time.Time `json:"gone_since,omitzero"`       // first of the unbroken looks that found the data gone
 	GoneLooks      int       `json:"gone_looks,omitempty"`
-	EverNormal bool `json:"ever_normal,omitempty"` // seen as a NORMAL node since it was prepared (or ever)
+	EverNormal     bool      `json:"ever_normal,omitempty"` // seen as a NORMAL node since it was prepared (or ever)
 }
 
 // Target is the instance as the target of a step, while it is no node of the ring.
