@@ -121,6 +121,7 @@ const (
 	EventRejected   EventKind = "rejected"    //
 	EventVoided     EventKind = "voided"      // an approval was made void by the world
 	EventHeld       EventKind = "held"        // a run waits for a person, with the reason: a page
+	EventStatus     EventKind = "run-status"  // a run goes on or waits, with the reason
 	EventStop       EventKind = "stop"        // cancel or yield was asked
 	EventEnded      EventKind = "run-ended"   //
 	EventHold       EventKind = "hold"        // the kill switch was set

@@ -1,0 +1,104 @@
+package journal
+
+import (
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// Options of [Open].
+type Options struct {
+	// Now is the clock. Required.
+	Now func() time.Time
+	// Logger; nil discards.
+	Logger *slog.Logger
+	// NewID makes the IDs of runs, intents and approvals that come without one; nil: time-ordered UUIDs (version 7). It is
+	// called by the writer only, one call at a time.
+	NewID func(now time.Time) string
+	// NoSync leaves out every fsync. Only for simulations, whose journal nobody will miss.
+	NoSync bool
+}
+
+// RunFilter chooses runs; the zero value: the newest 100 of all.
+type RunFilter struct {
+	Resource galen.Resource
+	Status   galen.RunStatus
+	OpenOnly bool
+	// Limit of the list, 0: 100.
+	Limit int
+	// Before is a run's ID: only runs older than it, for the next page.
+	Before string
+}
+
+// EventFilter chooses events; the zero value: the oldest 100 of all.
+type EventFilter struct {
+	Resource galen.Resource
+	Run      string
+	Kind     galen.EventKind
+	// After: only events with a greater seq.
+	After int64
+	// Limit of the list, 0: 100.
+	Limit int
+	// Newest: the newest ones that match, newest first, instead of the oldest.
+	Newest bool
+}
+
+// Alert is one alert of an inbox. Its fields are hints: nothing of it reaches a command.
+type Alert struct {
+	// ID removes duplicates; empty: derived from source, fingerprint, status and start.
+	ID          string            `json:"id"`
+	Source      string            `json:"source"`
+	Fingerprint string            `json:"fingerprint"`
+	Status      string            `json:"status"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	StartsAt    time.Time         `json:"starts_at,omitzero"`
+	// Body as it was received.
+	Body     []byte    `json:"body,omitempty"`
+	Received time.Time `json:"received,omitzero"`
+}
+
+// The kinds of outbox items.
+const (
+	OutboxStart = "start" // a run was opened: start its workflow
+	OutboxWake  = "wake"  // something that a run waits for has changed
+)
+
+// OutboxItem is one message to the workflow engine, to be done at least once.
+type OutboxItem struct {
+	ID   int64
+	Kind string // start or wake
+	Run  string
+	Key  string // of the run
+}
+
+// WatchedResource is a resource with its policy as it was last set.
+type WatchedResource struct {
+	Resource galen.Resource
+	Policy   json.RawMessage
+	By       string
+	At       time.Time
+}
+
+// Report is the answer of [Verify].
+type Report struct {
+	Events int64
+	// Head is the hash of the newest event, "" when there is none.
+	Head   string
+	Faults []Fault
+}
+
+// OK tells that nothing is wrong.
+func (r Report) OK() bool { return len(r.Faults) == 0 }
+
+// Fault is one place where the journal does not agree with itself.
+type Fault struct {
+	// Seq is the event concerned, or that cites the row; 0: none.
+	Seq int64
+	// Row is the row concerned, such as "intent/<id>"; empty: the event itself.
+	Row string
+	// What is wrong.
+	What string
+}
