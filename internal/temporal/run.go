@@ -1,0 +1,96 @@
+package temporal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+)
+
+const (
+	// workflowTaskTimeout is short because a killed process leaves a task behind that nobody else gets earlier; the
+	// server's 10 s would be added to each resume.
+	workflowTaskTimeout = 2 * time.Second
+	// maxWorkflowID keeps clear of the 255 characters that SQL visibility stores.
+	maxWorkflowID = 200
+)
+
+// StartRun starts the workflow of a run. started is false, without an error, if a workflow with this ID is open: then
+// nothing was changed, and it may be of another run. A closed one with this ID does not hinder.
+func (c *Client) StartRun(ctx context.Context, workflowID, runID string) (started bool, err error) {
+	if workflowID == "" || runID == "" || len(workflowID) > maxWorkflowID {
+		return false, fmt.Errorf("start run %q as workflow %q: both IDs must be given, the workflow's in at most %d bytes",
+			runID, workflowID, maxWorkflowID)
+	}
+	_, err = c.sdk.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                                       workflowID,
+		TaskQueue:                                c.queue,
+		WorkflowTaskTimeout:                      workflowTaskTimeout,
+		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+	}, Workflow, runID)
+	var open *serviceerror.WorkflowExecutionAlreadyStarted
+	if errors.As(err, &open) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("start run %s as workflow %s: %w", runID, workflowID, err)
+	}
+	return true, nil
+}
+
+// Wake sends the signal without content. ErrNotFound: no workflow with this ID is open.
+func (c *Client) Wake(ctx context.Context, workflowID string) error {
+	err := c.sdk.SignalWorkflow(ctx, workflowID, "", WakeSignal, nil)
+	var absent *serviceerror.NotFound
+	if errors.As(err, &absent) {
+		return fmt.Errorf("wake workflow %s: %w", workflowID, ErrNotFound)
+	}
+	if err != nil {
+		return fmt.Errorf("wake workflow %s: %w", workflowID, err)
+	}
+	return nil
+}
+
+// Phase is whether a workflow goes on.
+type Phase string
+
+// The phases.
+const (
+	Absent Phase = "absent" // never started here, or past its retention
+	Open   Phase = "open"
+	Closed Phase = "closed"
+)
+
+// Execution is what Temporal knows of a workflow ID: its newest execution.
+type Execution struct {
+	Phase Phase
+	// Status in Temporal's words, lower case: running, completed, failed, canceled, terminated, timedout; "" if absent.
+	Status string
+	// RunID is Temporal's ID of this execution, not the journal's run; "" if absent.
+	RunID string
+}
+
+// Describe looks a workflow up, for the reconciler: an open run whose workflow is not open has lost it.
+func (c *Client) Describe(ctx context.Context, workflowID string) (Execution, error) {
+	answer, err := c.sdk.DescribeWorkflowExecution(ctx, workflowID, "")
+	var absent *serviceerror.NotFound
+	if errors.As(err, &absent) {
+		return Execution{Phase: Absent}, nil
+	}
+	if err != nil {
+		return Execution{}, fmt.Errorf("describe workflow %s: %w", workflowID, err)
+	}
+	info := answer.GetWorkflowExecutionInfo()
+	e := Execution{Phase: Open, Status: strings.ToLower(info.GetStatus().String()), RunID: info.GetExecution().GetRunId()}
+	if info.GetCloseTime() != nil {
+		e.Phase = Closed
+	}
+	return e, nil
+}

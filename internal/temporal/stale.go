@@ -1,0 +1,114 @@
+package temporal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// StaleType is the type of the failure that FailStale gives an activity.
+const StaleType = "engine-killed"
+
+// FailStale ends the activities that a killed process had begun, and tells how many: otherwise their workflows learn it
+// from a heartbeat timeout. The failure is retryable and asks for no pause, so an activity with attempts left goes on at
+// once. Workflows that are closed or absent are passed over.
+//
+// Call it with the engine's file lock held and before the worker starts, since only then every activity under way is a
+// dead one. before spares what was begun at that time or later; the zero time spares nothing.
+func (c *Client) FailStale(ctx context.Context, workflowIDs []string, before time.Time) (int, error) {
+	failed := 0
+	var errs []error
+	for _, id := range workflowIDs {
+		n, err := c.failStale(ctx, id, before)
+		failed += n
+		if err != nil {
+			errs = append(errs, fmt.Errorf("fail what the last process left of workflow %s: %w", id, err))
+		}
+	}
+	return failed, errors.Join(errs...)
+}
+
+func (c *Client) failStale(ctx context.Context, workflowID string, before time.Time) (int, error) {
+	answer, err := c.sdk.DescribeWorkflowExecution(ctx, workflowID, "")
+	if gone(err) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	execution := answer.GetWorkflowExecutionInfo().GetExecution()
+	if answer.GetWorkflowExecutionInfo().GetCloseTime() != nil {
+		return 0, nil
+	}
+	if err := c.unstick(ctx, execution); err != nil {
+		return 0, err
+	}
+	failed := 0
+	for _, a := range answer.GetPendingActivities() {
+		if !stale(a, before) {
+			continue
+		}
+		_, err := c.sdk.WorkflowService().RespondActivityTaskFailedById(ctx, &workflowservice.RespondActivityTaskFailedByIdRequest{
+			Namespace:  c.namespace,
+			WorkflowId: workflowID,
+			RunId:      execution.GetRunId(),
+			ActivityId: a.GetActivityId(),
+			Identity:   "galen-start",
+			Failure: &failurepb.Failure{
+				Message: "the engine that did this was killed",
+				Source:  "galen",
+				FailureInfo: &failurepb.Failure_ApplicationFailureInfo{ApplicationFailureInfo: &failurepb.ApplicationFailureInfo{
+					Type:           StaleType,
+					NextRetryDelay: durationpb.New(time.Millisecond),
+				}},
+			},
+		})
+		if gone(err) {
+			continue
+		}
+		if err != nil {
+			return failed, fmt.Errorf("activity %s: %w", a.GetActivityId(), err)
+		}
+		failed++
+	}
+	return failed, nil
+}
+
+// unstick makes the next workflow task go to any worker. The dead process's own queue would hold it until the sticky
+// timeout.
+func (c *Client) unstick(ctx context.Context, execution *commonpb.WorkflowExecution) error {
+	_, err := c.sdk.WorkflowService().ResetStickyTaskQueue(ctx, &workflowservice.ResetStickyTaskQueueRequest{
+		Namespace: c.namespace,
+		Execution: execution,
+	})
+	if err != nil && !gone(err) {
+		return fmt.Errorf("reset its sticky queue: %w", err)
+	}
+	return nil
+}
+
+// stale tells whether an attempt of the activity was begun before then. One that only waits for a worker is alive.
+func stale(a *workflowpb.PendingActivityInfo, before time.Time) bool {
+	switch a.GetState() {
+	case enumspb.PENDING_ACTIVITY_STATE_STARTED, enumspb.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED,
+		enumspb.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED:
+	default:
+		return false
+	}
+	return before.IsZero() || a.GetLastStartedTime().AsTime().Before(before)
+}
+
+// gone tells an answer that means "no longer there" from a fault.
+func gone(err error) bool {
+	var absent *serviceerror.NotFound
+	return errors.As(err, &absent)
+}

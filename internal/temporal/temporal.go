@@ -1,0 +1,166 @@
+// Package temporal is the client side of Temporal: it reaches an embedded or an external server, starts and wakes runs,
+// makes their worker, and clears what a killed process left behind. Authority is in the journal; Temporal only carries
+// the run's ID and a signal without content.
+package temporal
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	sdklog "go.temporal.io/sdk/log"
+)
+
+// Names that workflow code, worker and client share.
+const (
+	// Workflow is the type of the one workflow; its only argument is the run's ID, a string.
+	Workflow = "Run"
+	// WakeSignal tells a run to read the journal again. It has no content.
+	WakeSignal = "wake"
+	// DefaultNamespace and DefaultQueue hold unless options say otherwise.
+	DefaultNamespace = "galen"
+	DefaultQueue     = "galen"
+
+	defaultRetention = 7 * 24 * time.Hour
+)
+
+// ErrNotFound means that no open workflow has the ID.
+var ErrNotFound = errors.New("no open workflow has this ID")
+
+// Options says which server to use and how to prove who we are.
+type Options struct {
+	// Address is host:port of the frontend.
+	Address string
+	// Namespace, empty means DefaultNamespace. It is made if it is missing and the server permits.
+	Namespace string
+	// Retention of closed workflows for a namespace that has to be made; zero means 7 days.
+	Retention time.Duration
+	// Queue is the task queue of workflows and activities; empty means DefaultQueue.
+	Queue string
+	// Headers are put on each call; the embedded server's token comes this way.
+	Headers func(context.Context) (map[string]string, error)
+	// APIKey gives the key of Temporal Cloud for each call, so that it can be rotated. It implies TLS.
+	APIKey func(context.Context) (string, error)
+	// TLS, nil for plain text.
+	TLS *TLS
+	// Identity names this process in histories; empty means pid@host.
+	Identity string
+	// Codecs encrypt or compress what Temporal stores. Old histories are not encoded again, so a codec stays listed.
+	Codecs []converter.PayloadCodec
+	// Logger gets what the SDK logs.
+	Logger *slog.Logger
+}
+
+// TLS names the files of a TLS connection. An empty CAFile means the system's authorities; CertFile and KeyFile, both or
+// none, prove who we are; ServerName is set where the certificate has another name than the address.
+type TLS struct {
+	CAFile, CertFile, KeyFile, ServerName string
+}
+
+// Client talks to one namespace. It is safe for concurrent use. Close it after its workers have stopped.
+type Client struct {
+	sdk       client.Client
+	namespace string
+	queue     string
+}
+
+// Dial reaches the server and makes sure that the namespace can be used.
+func Dial(ctx context.Context, o Options) (*Client, error) {
+	if o.Address == "" || o.Logger == nil {
+		return nil, errors.New("connect to Temporal: Address and Logger must be given")
+	}
+	o = o.withDefaults()
+	so, err := o.sdk()
+	if err != nil {
+		return nil, fmt.Errorf("connect to Temporal at %s: %w", o.Address, err)
+	}
+	c, err := client.DialContext(ctx, so)
+	if err != nil {
+		return nil, fmt.Errorf("connect to Temporal at %s (is it running, and are TLS and credentials right?): %w", o.Address, err)
+	}
+	if err := ensureNamespace(ctx, c.WorkflowService(), o.Namespace, o.Retention); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("connect to Temporal at %s: %w", o.Address, err)
+	}
+	return &Client{sdk: c, namespace: o.Namespace, queue: o.Queue}, nil
+}
+
+// Close drops the connection.
+func (c *Client) Close() { c.sdk.Close() }
+
+func (o Options) withDefaults() Options {
+	if o.Namespace == "" {
+		o.Namespace = DefaultNamespace
+	}
+	if o.Queue == "" {
+		o.Queue = DefaultQueue
+	}
+	if o.Retention == 0 {
+		o.Retention = defaultRetention
+	}
+	return o
+}
+
+func (o Options) sdk() (client.Options, error) {
+	so := client.Options{
+		HostPort:         o.Address,
+		Namespace:        o.Namespace,
+		Identity:         o.Identity,
+		Logger:           sdklog.NewStructuredLogger(o.Logger.With(slog.String("component", "temporal_sdk"))),
+		DataConverter:    dataConverter(o.Codecs),
+		FailureConverter: failureConverter(o.Codecs),
+	}
+	if o.Headers != nil {
+		so.HeadersProvider = headers(o.Headers)
+	}
+	if o.APIKey != nil {
+		so.Credentials = client.NewAPIKeyDynamicCredentials(o.APIKey)
+		if o.TLS == nil {
+			o.TLS = &TLS{}
+		}
+	}
+	if o.TLS != nil {
+		config, err := o.TLS.config()
+		if err != nil {
+			return client.Options{}, err
+		}
+		so.ConnectionOptions.TLS = config
+	}
+	return so, nil
+}
+
+// headers makes a function the interface that the SDK wants.
+type headers func(context.Context) (map[string]string, error)
+
+// GetHeaders is called by the SDK for each call.
+func (h headers) GetHeaders(ctx context.Context) (map[string]string, error) { return h(ctx) }
+
+func (t TLS) config() (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
+	if t.CAFile != "" {
+		pem, err := os.ReadFile(t.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the certificate authority of Temporal: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no PEM certificate; give the file of the authority that signed Temporal's certificate", t.CAFile)
+		}
+	}
+	if t.CertFile == "" && t.KeyFile == "" {
+		return c, nil
+	}
+	pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("read our certificate %q with key %q (give both or none): %w", t.CertFile, t.KeyFile, err)
+	}
+	c.Certificates = []tls.Certificate{pair}
+	return c, nil
+}
