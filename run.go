@@ -3,6 +3,8 @@ package galen
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -131,3 +133,24 @@ const (
 	EventQuarantine EventKind = "quarantine"  // a runbook was quarantined
 	EventAck        EventKind = "acknowledge" // a person has seen a recovery
 )
+
+// AskedAlert begins [Run.Asked] of a run that an alert opened. An alert is a hint: until a State shows a finding, the
+// run only looks.
+const AskedAlert = "alert"
+
+// FromAlert tells whether an alert opened the run.
+func (r Run) FromAlert() bool { return strings.HasPrefix(r.Asked, AskedAlert) }
+
+// InScope are the targets that the run may act on: those it was opened for and those of the newest finding, by ID.
+func (r Run) InScope() []Target {
+	out := slices.Clone(r.Scope)
+	if r.Finding == nil {
+		return out
+	}
+	for _, t := range r.Finding.Targets {
+		if !slices.ContainsFunc(out, func(o Target) bool { return o.ID == t.ID }) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
