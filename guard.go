@@ -1,6 +1,10 @@
 package galen
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"time"
+)
 
 // Answer is what a guard says of a step.
 type Answer string
@@ -53,12 +57,34 @@ type Ask[S State] struct {
 	World[S]
 	Step  Step
 	Class Class
-	// Own is [Verb.Own].
+	// Own: the step takes back what this run itself made, by [Verb.Own] and the run's intents, or pays an owed undo. The
+	// guards of the ring allow it.
 	Own bool
+	// Claims are what the verb needs for the step.
+	Claims []Claim
 	// Scope are the targets of the finding or request.
 	Scope  []Target
 	Policy Policy
 	Ledger Ledger
+}
+
+// Approved tells whether a person's yes covers this very step while its target is still as it was shown: nil, or why
+// not.
+func (a Ask[S]) Approved() error {
+	yes := a.Ledger.Approval
+	if yes == nil {
+		return errors.New("nobody has approved it yet")
+	}
+	if err := yes.Covers(a.Ledger.Run, a.Step, a.Ledger.Past, a.Ledger.Now); err != nil {
+		return err
+	}
+	switch shown, known := yes.Basis[a.Step.Target.ID]; {
+	case !known:
+		return fmt.Errorf("approval %s was given without a view of %s", yes.ID, a.Step.Target.ID)
+	case shown != a.State.Basis(a.Step.Target):
+		return fmt.Errorf("%s has changed since approval %s was given", a.Step.Target.ID, yes.ID)
+	}
+	return nil
 }
 
 // Guard is a rule about a step. Pure. A guard that panics or runs over its limit denies.

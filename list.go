@@ -118,7 +118,7 @@ func LiftGuard[S State](g Guard[S]) Guard[State] {
 		}
 		return g.Check(Ask[S]{
 			World: World[S]{Now: a.Now, State: s, Vitals: a.Vitals, Facts: a.Facts, Open: a.Open},
-			Step:  a.Step, Class: a.Class, Own: a.Own, Scope: a.Scope, Policy: a.Policy, Ledger: a.Ledger,
+			Step:  a.Step, Class: a.Class, Own: a.Own, Claims: a.Claims, Scope: a.Scope, Policy: a.Policy, Ledger: a.Ledger,
 		})
 	}}
 }

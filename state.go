@@ -30,7 +30,10 @@ type Member struct {
 	Domain string `json:"domain"`
 	Bad    bool   `json:"bad"`
 	// Spare: not part of the service and without data; it can be prepared without harm.
-	Spare        bool          `json:"spare,omitempty"`
+	Spare bool `json:"spare,omitempty"`
+	// Unlisted: it was a member, the newest whole listing lacks it, and nothing proves that it left (I-09). Fold keeps
+	// such a member.
+	Unlisted     bool          `json:"unlisted,omitempty"`
 	Observations []Observation `json:"observations"`
 }
 
