@@ -1,0 +1,255 @@
+// Package config reads the engine's configuration: one YAML file, read strictly. Unknown, duplicate, other-case, null
+// and missing required fields are errors that name their place.
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/galenhq/galen"
+)
+
+// maxSize of a configuration file, in bytes.
+const maxSize = 4 << 20
+
+// DefaultListen is loopback only; another address is a decision.
+const DefaultListen = "127.0.0.1:7170"
+
+// Config is a whole, valid configuration.
+type Config struct {
+	// Path it was read from, "" if it was not a file.
+	Path string `json:"-"`
+	// Data is the directory of the journal and the embedded Temporal, absolute.
+	Data   string `json:"data"`
+	Listen string `json:"listen,omitempty"`
+	// Temporal is an external server; without an address the embedded one is used.
+	Temporal  Temporal    `json:"temporal,omitzero"`
+	Resources []Resource  `json:"resources"`
+	Alerts    []AlertRule `json:"alerts,omitempty"`
+	// PolicyTexts are the policies as written, each over the safe defaults; "default" is that of a resource that names
+	// none.
+	PolicyTexts map[string]json.RawMessage `json:"policies,omitempty"`
+
+	policies map[string]galen.Policy
+}
+
+// Temporal says how to reach an external Temporal server.
+type Temporal struct {
+	Address   string `json:"address,omitempty"`   // host:port
+	Namespace string `json:"namespace,omitempty"` // default "galen"
+	CAFile    string `json:"ca_file,omitempty"`
+	CertFile  string `json:"cert_file,omitempty"`
+	KeyFile   string `json:"key_file,omitempty"`
+	// APIKeyFile holds the key, read at the start.
+	APIKeyFile string `json:"api_key_file,omitempty"`
+}
+
+// Resource is one thing to look after.
+type Resource struct {
+	Resource galen.Resource `json:"resource"`
+	Policy   string         `json:"policy,omitempty"`
+	// Labels by which alerts name it, all must match.
+	Labels map[string]string `json:"labels,omitempty"`
+	// Setup is read strictly by the kind.
+	Setup json.RawMessage `json:"setup"`
+}
+
+// AlertRule maps an alert to a problem code: closed world, no field of an alert reaches a command.
+type AlertRule struct {
+	Alertname string     `json:"alertname"`
+	Code      galen.Code `json:"code"`
+	// MemberLabel is the label that names the member, by address (a port is ignored) or host ID.
+	MemberLabel string `json:"member_label"`
+}
+
+// Load reads a file. Relative paths in it are relative to its folder.
+func Load(path string) (*Config, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w; name one with --config", err)
+	}
+	if st.Size() > maxSize {
+		return nil, fmt.Errorf("configuration %s: %d bytes, more than %d", path, st.Size(), maxSize)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	c, err := Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	c.Path = path
+	if !filepath.IsAbs(c.Data) {
+		if c.Data, err = filepath.Abs(filepath.Join(filepath.Dir(path), c.Data)); err != nil {
+			return nil, fmt.Errorf("configuration %s: data: %w", path, err)
+		}
+	}
+	return c, nil
+}
+
+// Parse reads a configuration from YAML and tells every fault of its contents at once.
+func Parse(b []byte) (*Config, error) {
+	if !utf8.Valid(b) {
+		return nil, errors.New("not valid UTF-8")
+	}
+	asJSON, err := toJSON(b)
+	if err != nil {
+		return nil, err
+	}
+	c, err := galen.Decode[Config](asJSON)
+	if err != nil {
+		return nil, err
+	}
+	if c.Listen == "" {
+		c.Listen = DefaultListen
+	}
+	if c.Temporal.Namespace == "" {
+		c.Temporal.Namespace = "galen"
+	}
+	return &c, c.check()
+}
+
+// toJSON turns one YAML document into JSON. The YAML library refuses duplicate keys.
+func toJSON(b []byte) ([]byte, error) {
+	var tree any
+	if err := yaml.Unmarshal(b, &tree); err != nil {
+		return nil, fmt.Errorf("not YAML: %w", err)
+	}
+	if tree == nil {
+		return nil, errors.New("it is empty; see docs/configuration.md for an example")
+	}
+	out, err := json.Marshal(tree)
+	if err != nil {
+		return nil, fmt.Errorf("it holds what JSON cannot (keys must be text): %w", err)
+	}
+	return out, nil
+}
+
+func (c *Config) check() error {
+	errs := []error{c.checkListen()}
+	if c.Data == "" {
+		errs = append(errs, errors.New("data: empty; name the directory for journal and Temporal"))
+	}
+	c.policies = map[string]galen.Policy{"default": galen.SafePolicy()}
+	for name, text := range c.PolicyTexts {
+		p := galen.SafePolicy()
+		if err := galen.DecodeOver(text, &p); err != nil {
+			errs = append(errs, fmt.Errorf("policies.%s: %w", name, err))
+		} else if err := p.Valid(); err != nil {
+			errs = append(errs, fmt.Errorf("policies.%s: %w", name, err))
+		}
+		c.policies[name] = p
+	}
+	if len(c.Resources) == 0 {
+		errs = append(errs, errors.New("resources: empty; there is nothing to look after"))
+	}
+	seen := map[galen.Resource]bool{}
+	for i, r := range c.Resources {
+		if seen[r.Resource] {
+			errs = append(errs, fmt.Errorf("resources[%d]: %s stands twice", i, r.Resource))
+		}
+		seen[r.Resource] = true
+		if _, ok := c.policies[r.policyName()]; !ok {
+			errs = append(errs, fmt.Errorf("resources[%d].policy: no policy %q", i, r.Policy))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Config) checkListen() error {
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return fmt.Errorf("listen: %q: want host:port, such as %s", c.Listen, DefaultListen)
+	}
+	return nil
+}
+
+func (r Resource) policyName() string {
+	if r.Policy == "" {
+		return "default"
+	}
+	return r.Policy
+}
+
+// Policy is that of a resource; one that is not configured gets the safe defaults.
+func (c *Config) Policy(r galen.Resource) galen.Policy {
+	for _, have := range c.Resources {
+		if have.Resource == r {
+			return c.policies[have.policyName()]
+		}
+	}
+	return galen.SafePolicy()
+}
+
+// PolicyName is the name of a resource's policy.
+func (c *Config) PolicyName(r galen.Resource) string {
+	for _, have := range c.Resources {
+		if have.Resource == r {
+			return have.policyName()
+		}
+	}
+	return "default"
+}
+
+// OfKind are the resources of one kind with their setups.
+func (c *Config) OfKind(kind string) map[galen.Resource]json.RawMessage {
+	out := map[galen.Resource]json.RawMessage{}
+	for _, r := range c.Resources {
+		if r.Resource.Kind == kind {
+			out[r.Resource] = r.Setup
+		}
+	}
+	return out
+}
+
+// Difference is one field of a policy that differs from the safe default.
+type Difference struct {
+	Field string `json:"field"`
+	Safe  string `json:"safe"`
+	Here  string `json:"here"`
+}
+
+// Differences lists where a policy leaves the safe defaults, by field.
+func Differences(p galen.Policy) ([]Difference, error) {
+	safe, err := fieldTexts(galen.SafePolicy())
+	if err != nil {
+		return nil, err
+	}
+	here, err := fieldTexts(p)
+	if err != nil {
+		return nil, err
+	}
+	var out []Difference
+	for field, text := range here {
+		if safe[field] != text {
+			out = append(out, Difference{Field: field, Safe: safe[field], Here: text})
+		}
+	}
+	slices.SortFunc(out, func(a, b Difference) int { return strings.Compare(a.Field, b.Field) })
+	return out, nil
+}
+
+func fieldTexts(p galen.Policy) (map[string]string, error) {
+	b, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("encode policy: %w", err)
+	}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return nil, fmt.Errorf("read policy back: %w", err)
+	}
+	out := make(map[string]string, len(raw))
+	for k, v := range raw {
+		out[k] = strings.Trim(string(v), `"`)
+	}
+	return out, nil
+}

@@ -1,0 +1,91 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+const good = `
+data: data
+policies:
+  demo: {mode: act, hold_for: 6s}
+resources:
+  - resource: cassandra/demo
+    policy: demo
+    setup: {nodes: []}
+`
+
+func TestParse(t *testing.T) {
+	cases := []struct{ name, in, want string }{
+		{"good", good, ""},
+		{"empty", "", "it is empty"},
+		{"unknown field", good + "colour: red\n", `unknown field "colour"`},
+		{"duplicate", good + "data: x\n", "already defined"},
+		{"other case", strings.Replace(good, "data:", "Data:", 1), `did you mean "data"`},
+		{"null", strings.Replace(good, "data: data", "data:", 1), "null is not allowed"},
+		{"missing", strings.Replace(good, "data: data", "", 1), `"data" is missing`},
+		{"unknown policy", strings.Replace(good, "policy: demo", "policy: demon", 1), `no policy "demon"`},
+		{"unknown policy field", strings.Replace(good, "mode: act", "mood: act", 1), `policies.demo: top level: unknown field "mood"`},
+		{"bad mode", strings.Replace(good, "mode: act", "mode: yolo", 1), "observe, approve or act"},
+		{"bad number", strings.Replace(good, "mode: act", "unhealthy_share: 3", 1), "not a share"},
+		{"bad resource", strings.Replace(good, "cassandra/demo", "demo", 1), "kind/name"},
+		{"no resources", "data: x\nresources: []\n", "nothing to look after"},
+		{"bad listen", good + "listen: here\n", "host:port"},
+		{"not utf-8", good + "\xff", "UTF-8"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Parse([]byte(c.in))
+			switch {
+			case c.want == "" && err != nil:
+				t.Fatal(err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Fatalf("got %v, want an error with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestPolicies(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "galen.yaml")
+	if err := os.WriteFile(path, []byte(good), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(filepath.Dir(path), "data"); c.Data != want {
+		t.Errorf("data = %s, want %s", c.Data, want)
+	}
+	p := c.Policy(galen.Resource{Kind: "cassandra", Name: "demo"})
+	if p.Mode != galen.ModeAct || p.HoldFor.D() != 6*time.Second || p.Observers != galen.SafePolicy().Observers {
+		t.Errorf("policy = %+v", p)
+	}
+	diffs, err := Differences(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(diffs) != 2 || diffs[0].Field != "hold_for" || diffs[0].Safe != "30s" || diffs[1].Here != "act" {
+		t.Errorf("differences = %v", diffs)
+	}
+	if other := c.Policy(galen.Resource{Kind: "rds", Name: "x"}); other.Mode != galen.ModeApprove {
+		t.Errorf("a resource that is not configured has mode %s", other.Mode)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(good))
+	f.Add([]byte("a: &a [*a]"))
+	f.Add([]byte("? {a: b}\n: c"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if c, err := Parse(b); err == nil && (c.Data == "" || len(c.Resources) == 0) {
+			t.Fatalf("accepted %q", b)
+		}
+	})
+}

@@ -1,0 +1,223 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// Journal is what the loops read and write.
+type Journal interface {
+	OpenIntents(ctx context.Context, r galen.Resource) ([]galen.Intent, error)
+	Findings(ctx context.Context, r galen.Resource) ([]galen.Finding, error)
+	SaveFindings(ctx context.Context, r galen.Resource, now []galen.Finding) (news, gone []galen.Finding, err error)
+	SaveVitals(ctx context.Context, r galen.Resource, samples []galen.Sample) error
+}
+
+// Runs is how a finding becomes a run, and how a waiting run is woken.
+type Runs interface {
+	// Open opens the run that heals the finding, or finds it open already.
+	Open(ctx context.Context, f galen.Finding) error
+	// Wake wakes every open run of the resource.
+	Wake(ctx context.Context, r galen.Resource) error
+}
+
+// Options of the loops.
+type Options struct {
+	World     *World
+	Kinds     map[string]galen.ListedKind
+	Detectors []galen.Detector[galen.State]
+	Journal   Journal
+	Runs      Runs
+	Policy    func(galen.Resource) galen.Policy
+	Now       func() time.Time
+	Logger    *slog.Logger
+}
+
+// Loops watch resources, one loop each.
+type Loops struct {
+	o Options
+}
+
+// NewLoops watches nothing before [Loops.Run].
+func NewLoops(o Options) *Loops { return &Loops{o: o} }
+
+// Run watches the resources until the context ends.
+func (l *Loops) Run(ctx context.Context, resources []galen.Resource) {
+	var wg sync.WaitGroup
+	for _, r := range resources {
+		wg.Go(func() { l.watch(ctx, r) })
+	}
+	wg.Wait()
+}
+
+// patrol is what one loop remembers between its rounds.
+type patrol struct {
+	r        galen.Resource
+	known    map[string]galen.Finding // by key, nil before they were read
+	basis    string
+	vitalsAt time.Time
+	blind    string // the newest error, told once
+}
+
+func (l *Loops) watch(ctx context.Context, r galen.Resource) {
+	p := &patrol{r: r}
+	log := l.o.Logger.With("resource", r.String())
+	for {
+		err := l.Round(ctx, p)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil && err.Error() != p.blind:
+			p.blind = err.Error()
+			log.Warn("the watch cannot do its round", "error", p.blind)
+		case err == nil && p.blind != "":
+			p.blind = ""
+			log.Info("the watch sees again")
+		}
+		t := time.NewTimer(l.o.Policy(r).LookEvery.D())
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-t.C:
+		}
+	}
+}
+
+// Round looks once: it folds, detects, opens runs for news, wakes runs whose world has changed and records vitals.
+func (l *Loops) Round(ctx context.Context, p *patrol) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*lookLimit)
+	defer cancel()
+	open, err := l.o.Journal.OpenIntents(ctx, p.r)
+	if err != nil {
+		return fmt.Errorf("read open intents: %w", err)
+	}
+	lookCtx, stop := context.WithTimeout(ctx, lookLimit)
+	state, err := l.o.World.Look(lookCtx, p.r, nil, open)
+	stop()
+	if err != nil {
+		return err
+	}
+	if err := l.findings(ctx, p, state); err != nil {
+		return err
+	}
+	if err := l.wake(ctx, p, state, open); err != nil {
+		return err
+	}
+	return l.vitals(ctx, p, state)
+}
+
+// findings opens the runs first and stores the news after: a crash between the two repeats the first, which is
+// harmless, and loses nothing.
+func (l *Loops) findings(ctx context.Context, p *patrol, state galen.State) error {
+	if p.known == nil {
+		stored, err := l.o.Journal.Findings(ctx, p.r)
+		if err != nil {
+			return fmt.Errorf("read findings: %w", err)
+		}
+		p.known = byKey(stored)
+	}
+	now := l.Detect(p.r, state)
+	changed := len(now) != len(p.known)
+	for _, f := range now {
+		was, had := p.known[f.Key()]
+		if had && was.Same(f) {
+			continue
+		}
+		changed = true
+		if f.Note {
+			l.o.Logger.Warn("noted", "resource", p.r.String(), "code", string(f.Code), "why", f.Why)
+			continue
+		}
+		if err := l.o.Runs.Open(ctx, f); err != nil {
+			return fmt.Errorf("open a run for %s: %w", f.Key(), err)
+		}
+	}
+	if !changed {
+		return nil
+	}
+	news, gone, err := l.o.Journal.SaveFindings(ctx, p.r, now)
+	if err != nil {
+		return fmt.Errorf("store findings: %w", err)
+	}
+	for _, f := range news {
+		l.o.Logger.Info("found", "resource", p.r.String(), "code", string(f.Code), "domain", f.Domain, "why", f.Why)
+	}
+	for _, f := range gone {
+		l.o.Logger.Info("gone", "resource", p.r.String(), "code", string(f.Code), "domain", f.Domain)
+	}
+	p.known = byKey(now)
+	return nil
+}
+
+// Detect runs all detectors on a State: at most one finding per key, the gravest.
+func (l *Loops) Detect(r galen.Resource, state galen.State) []galen.Finding {
+	best := map[string]int{}
+	var out []galen.Finding
+	for _, d := range l.o.Detectors {
+		for _, f := range d.Detect(l.o.Now(), state, l.o.Policy(r)) {
+			i, had := best[f.Key()]
+			switch {
+			case !had:
+				best[f.Key()] = len(out)
+				out = append(out, f)
+			case f.Urgency > out[i].Urgency:
+				out[i] = f
+			}
+		}
+	}
+	return out
+}
+
+func byKey(fs []galen.Finding) map[string]galen.Finding {
+	out := make(map[string]galen.Finding, len(fs))
+	for _, f := range fs {
+		out[f.Key()] = f
+	}
+	return out
+}
+
+// wake wakes the runs of the resource when a fact of the State or the effect of an open intent has changed.
+func (l *Loops) wake(ctx context.Context, p *patrol, state galen.State, open []galen.Intent) error {
+	basis := state.Basis()
+	changed := basis != p.basis
+	verbs := l.o.Kinds[p.r.Kind].Verbs
+	for _, in := range open {
+		verb, ok := verbs[in.Step.Verb]
+		changed = changed || ok && galen.SettleEffect(verb, state, in, l.o.Now()).Status != in.Effect.Status
+	}
+	if !changed {
+		return nil
+	}
+	if err := l.o.Runs.Wake(ctx, p.r); err != nil {
+		return fmt.Errorf("wake the runs: %w", err)
+	}
+	p.basis = basis
+	return nil
+}
+
+// vitalsEvery is how often the numbers are kept.
+const vitalsEvery = time.Minute
+
+func (l *Loops) vitals(ctx context.Context, p *patrol, state galen.State) error {
+	now := l.o.Now()
+	if now.Sub(p.vitalsAt) < vitalsEvery {
+		return nil
+	}
+	samples := l.o.Kinds[p.r.Kind].Vitals(state)
+	for i := range samples {
+		samples[i].At = now
+	}
+	if len(samples) > 0 {
+		if err := l.o.Journal.SaveVitals(ctx, p.r, samples); err != nil {
+			return fmt.Errorf("store vitals: %w", err)
+		}
+	}
+	p.vitalsAt = now
+	return nil
+}

@@ -1,0 +1,127 @@
+// Package watch sees: it looks at resources, folds what was seen onto what was known, runs the detectors in sharded
+// in-process loops, opens runs for findings, wakes runs and records vitals.
+package watch
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// Store keeps one folded State per resource.
+type Store interface {
+	Folded(ctx context.Context, r galen.Resource) ([]byte, error)
+	SaveFolded(ctx context.Context, r galen.Resource, body []byte, basis string) error
+}
+
+// World is the engine's one way to see and touch resources. It is safe for concurrent use; looks of one resource may
+// overlap, folding is one at a time.
+type World struct {
+	kinds  map[string]galen.ListedKind
+	store  Store
+	logger *slog.Logger
+
+	mu   sync.Mutex
+	last map[galen.Resource]*entry
+}
+
+// entry is the newest State of one resource.
+type entry struct {
+	mu    sync.Mutex
+	state galen.State // nil before the first look
+	basis string      // as stored
+}
+
+// NewWorld sees through the drivers of kinds.
+func NewWorld(kinds map[string]galen.ListedKind, store Store, logger *slog.Logger) *World {
+	return &World{kinds: kinds, store: store, logger: logger, last: map[galen.Resource]*entry{}}
+}
+
+// Look observes the resource (an empty scope: all of it) and returns the State with that folded in.
+func (w *World) Look(ctx context.Context, r galen.Resource, scope []galen.Target, open []galen.Intent) (galen.State, error) {
+	kind, ok := w.kinds[r.Kind]
+	if !ok {
+		return nil, fmt.Errorf("look at %s: this engine does not know the kind %q", r, r.Kind)
+	}
+	seen, err := kind.Look(ctx, r, scope, open)
+	if err != nil {
+		return nil, fmt.Errorf("look at %s: %w", r, err)
+	}
+	e := w.entry(r)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.state == nil {
+		w.load(ctx, kind, r, e)
+	}
+	folded, err := kind.Fold(e.state, seen)
+	if err != nil {
+		return nil, fmt.Errorf("fold what was seen of %s: %w", r, err)
+	}
+	e.state = folded
+	return folded, w.keep(ctx, r, e)
+}
+
+// Do makes the one call of an intent.
+func (w *World) Do(ctx context.Context, in galen.Intent) (string, error) {
+	kind, ok := w.kinds[in.Resource.Kind]
+	if !ok {
+		return "", fmt.Errorf("%s: this engine does not know the kind %q", in.Step, in.Resource.Kind)
+	}
+	return kind.Do(ctx, in)
+}
+
+// Last is the newest State, false before the first look of this process.
+func (w *World) Last(r galen.Resource) (galen.State, bool) {
+	e := w.entry(r)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.state, e.state != nil
+}
+
+func (w *World) entry(r galen.Resource) *entry {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := w.last[r]
+	if e == nil {
+		e = &entry{}
+		w.last[r] = e
+	}
+	return e
+}
+
+// load takes up the State of an earlier process: since when a node is down must survive a restart. One that cannot be
+// read any more (another version wrote it) is told and left: the fold starts anew.
+func (w *World) load(ctx context.Context, kind galen.ListedKind, r galen.Resource, e *entry) {
+	body, err := w.store.Folded(ctx, r)
+	if err == nil && len(body) > 0 {
+		e.state, err = kind.Decode(body)
+	}
+	if err != nil {
+		w.logger.Warn("the stored state cannot be used, starting anew", "resource", r.String(), "error", err.Error())
+	}
+}
+
+// keep stores the State when a fact of it changed; gauges alone are not worth a write.
+func (w *World) keep(ctx context.Context, r galen.Resource, e *entry) error {
+	basis := e.state.Basis()
+	if basis == e.basis {
+		return nil
+	}
+	body, err := json.Marshal(e.state)
+	if err != nil {
+		return fmt.Errorf("encode state of %s: %w", r, err)
+	}
+	if err := w.store.SaveFolded(ctx, r, body, basis); err != nil {
+		return fmt.Errorf("store state of %s: %w", r, err)
+	}
+	e.basis = basis
+	return nil
+}
+
+// lookLimit bounds one whole look of the watch; a driver gives each node less.
+const lookLimit = 10 * time.Second
