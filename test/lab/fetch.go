@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -76,6 +78,9 @@ func download(ctx context.Context, home, lib string, progress func(string)) (err
 	if err != nil {
 		return fmt.Errorf("find Maven, which fetches Cassandra: %w; install it: apt-get install maven", err)
 	}
+	if err := removeStale(home); err != nil {
+		return err
+	}
 	tmp, err := os.MkdirTemp(home, "fetch-")
 	if err != nil {
 		return fmt.Errorf("make a folder for the download: %w", err)
@@ -88,9 +93,7 @@ func download(ctx context.Context, home, lib string, progress func(string)) (err
 	cmd := exec.CommandContext(ctx, mvn, "-q", "-B", "-f", filepath.Join(tmp, "pom.xml"), //nolint:gosec // argv is ours
 		"org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies",
 		"-DincludeScope=runtime", "-DexcludeClassifiers="+foreignNatives, "-DoutputDirectory="+filepath.Join(tmp, "lib"))
-	stop := tell(filepath.Join(tmp, "lib"), progress)
-	out, err := cmd.CombinedOutput()
-	stop()
+	out, err := runTied(cmd, tell(filepath.Join(tmp, "lib"), progress))
 	if err != nil {
 		return fmt.Errorf("fetch Cassandra by Maven: %w; is the registry reachable? Maven's last lines:\n%s", err, lastLines(out, 8))
 	}
@@ -106,12 +109,36 @@ func download(ctx context.Context, home, lib string, progress func(string)) (err
 	return nil
 }
 
+// removeStale removes what fetches left behind that were killed. It needs the file lock.
+func removeStale(home string) error {
+	stale, err := filepath.Glob(filepath.Join(home, "fetch-*"))
+	if err != nil {
+		return fmt.Errorf("look for interrupted downloads: %w", err)
+	}
+	var faults []error
+	for _, folder := range stale {
+		faults = append(faults, os.RemoveAll(folder))
+	}
+	return errors.Join(faults...)
+}
+
+// runTied runs a command that dies with this process, even if that is killed, and calls stop when it has ended.
+func runTied(cmd *exec.Cmd, stop func()) ([]byte, error) {
+	defer stop()
+	runtime.LockOSThread() // the signal comes when the starting thread ends
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.WaitDelay = 5 * time.Second
+	return cmd.CombinedOutput()
+}
+
 // tell reports every few seconds how many jars have arrived, until stop is called.
 func tell(folder string, progress func(string)) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(3 * time.Second)
+		began := time.Now()
+		tick := time.NewTicker(5 * time.Second)
 		defer tick.Stop()
 		for {
 			select {
@@ -119,7 +146,7 @@ func tell(folder string, progress func(string)) (stop func()) {
 				return
 			case <-tick.C:
 				jars, _ := filepath.Glob(filepath.Join(folder, "*.jar")) // the only error is a bad pattern
-				progress(fmt.Sprintf("fetching: %d jars copied", len(jars)))
+				progress(fmt.Sprintf("fetching Cassandra: %.0f s, %d of about 90 jars in place", time.Since(began).Seconds(), len(jars)))
 			}
 		}
 	}()
