@@ -1,0 +1,143 @@
+// Package activities holds the engine's activities: Decide (look, settle, let the runbook decide, ask the guards), Act
+// (one step through the gate) and Close, with the ports they need.
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/gate"
+)
+
+// ErrTypeNoRun is the type of the application error for a run that the journal does not know; no retry can help.
+const ErrTypeNoRun = "NoRun"
+
+// Journal is what the activities read and write of runs and decisions.
+type Journal interface {
+	Run(ctx context.Context, id string) (galen.Run, error)
+	SetRun(ctx context.Context, id string, status galen.RunStatus, why string, until time.Time) error
+	Ledger(ctx context.Context, run string) (galen.Ledger, error)
+	Decide(ctx context.Context, d galen.Decision, state []byte) (galen.Decision, error)
+	Settle(ctx context.Context, run string, changes []galen.Settlement) error
+}
+
+// Records are the rows beside the decisions.
+type Records interface {
+	Plan(ctx context.Context, run string, number int) (galen.Decision, error)
+	Rebase(ctx context.Context, approval string, basis map[string]string) error
+	Vitals(ctx context.Context, r galen.Resource, since time.Time) ([]galen.Sample, error)
+	Append(ctx context.Context, e galen.Event) error
+}
+
+// World is the way to see a resource: a look folded onto the last State.
+type World interface {
+	Look(ctx context.Context, r galen.Resource, scope []galen.Target, open []galen.Intent) (galen.State, error)
+}
+
+// Gate is the one door to the world.
+type Gate interface {
+	Act(ctx context.Context, req gate.Request) (gate.Result, error)
+	// Preview and Foresee say what the gate would answer to a step now, and to one of an outline.
+	Preview(w galen.World[galen.State], l galen.Ledger, s galen.Step) []galen.Verdict
+	Foresee(w galen.World[galen.State], l galen.Ledger, s galen.Step) []galen.Verdict
+}
+
+// Catalogue is what this process can run.
+type Catalogue struct {
+	Kinds     map[string]galen.ListedKind
+	Runbooks  map[string]galen.ListedRunbook
+	Detectors []galen.Detector[galen.State]
+	Policy    func(galen.Resource) galen.Policy
+}
+
+// Options are what the activities stand on.
+type Options struct {
+	Journal    Journal
+	Records    Records
+	World      World
+	Gate       Gate
+	Catalogue  Catalogue
+	Quarantine *Quarantine
+	Now        func() time.Time
+	Logger     *slog.Logger
+}
+
+// Activities are registered with the worker; the workflow calls them by method name.
+type Activities struct {
+	o Options
+}
+
+// New checks nothing: a missing port is a programming error and panics at its first use.
+func New(o Options) *Activities { return &Activities{o: o} }
+
+// Act does one step of a stored plan through the gate. It is tried once; whoever lost its answer looks.
+func (a *Activities) Act(ctx context.Context, in ActInput) (Acted, error) {
+	defer beat(ctx)()
+	d, err := a.o.Records.Plan(ctx, in.Run, in.Plan)
+	if err != nil {
+		return Acted{}, a.noRun(fmt.Errorf("read plan %d of run %s: %w", in.Plan, in.Run, err))
+	}
+	if in.Index < 0 || in.Index >= len(d.Plan.Steps) {
+		return Acted{}, fmt.Errorf("run %s: plan %d has %d steps, asked for step %d", in.Run, in.Plan, len(d.Plan.Steps), in.Index)
+	}
+	step := d.Plan.Steps[in.Index]
+	res, err := a.o.Gate.Act(ctx, gate.Request{Run: in.Run, Plan: in.Plan, Index: in.Index, Step: step})
+	if err != nil {
+		return Acted{}, fmt.Errorf("gate, %s: %w", step, err)
+	}
+	run, err := a.o.Journal.Run(ctx, in.Run)
+	if err != nil {
+		return Acted{}, a.noRun(err)
+	}
+	log := a.o.Logger.With("run", in.Run, "resource", run.Resource.String(), "step", step.String())
+	out := Acted{At: a.o.Now(), Wait: a.o.Catalogue.Policy(run.Resource).LookSoon}
+	switch res.Answer {
+	case gate.Sent:
+		out.Sent = true
+		log.Info("step sent", "intent", res.Intent.ID)
+	case gate.Denied:
+		why := "the gate denied " + step.String() + ": " + res.Why
+		log.Error("run held, a person is needed", "why", why)
+		if err := a.o.Journal.SetRun(ctx, in.Run, galen.RunHeld, why, time.Time{}); err != nil {
+			return Acted{}, fmt.Errorf("hold run %s: %w", in.Run, err)
+		}
+	default:
+		out.Refused = res.Answer == gate.Refused
+		log.Info("step not sent", "answer", string(res.Answer), "why", res.Why)
+	}
+	return out, nil
+}
+
+// Close ends a run in the journal.
+func (a *Activities) Close(ctx context.Context, in CloseInput) error {
+	if err := a.o.Journal.SetRun(ctx, in.Run, in.Status, in.Why, time.Time{}); err != nil {
+		return a.noRun(fmt.Errorf("close run %s as %s: %w", in.Run, in.Status, err))
+	}
+	a.o.Logger.Info("run ended", "run", in.Run, "status", string(in.Status), "why", in.Why)
+	return nil
+}
+
+func (a *Activities) noRun(err error) error {
+	if errors.Is(err, galen.ErrNotFound) {
+		return temporal.NewNonRetryableApplicationError(err.Error(), ErrTypeNoRun, err)
+	}
+	return err
+}
+
+// stateJSON is a State as it is stored, and its hash.
+func stateJSON(s galen.State) (body []byte, hash string, err error) {
+	body, err = json.Marshal(s)
+	if err != nil {
+		return nil, "", fmt.Errorf("encode state of %s: %w", s.Resource(), err)
+	}
+	return body, galen.HashJSON(s), nil
+}
+
+var errUnknownKind = errors.New("this engine does not know the kind")

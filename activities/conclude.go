@@ -1,0 +1,160 @@
+package activities
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/gate"
+)
+
+// conclusion is what follows from a thought for the run.
+type conclusion struct {
+	status  galen.RunStatus
+	why     string
+	wait    time.Duration
+	steps   int // how many steps to execute now
+	refused bool
+	done    bool
+	final   galen.RunStatus
+}
+
+// minWait keeps a runbook from spinning.
+const minWait = 100 * time.Millisecond
+
+// conclude decides the run's status. Pure. The order matters: what is proved done ends even a held run; then the ends
+// that a person must see; then waiting and acting.
+func conclude(t thought, refusedSince time.Time) conclusion {
+	run := t.ledger.Run
+	if t.unconfirmed {
+		return unconfirmed(t)
+	}
+	if t.plan.End == galen.EndDone {
+		return doneOrDoubt(t)
+	}
+	if why := overdue(t, refusedSince); why != "" {
+		return conclusion{status: galen.RunHeld, why: why, wait: t.policy.Fallback.D()}
+	}
+	switch {
+	case run.Status == galen.RunHeld:
+		return conclusion{status: galen.RunHeld, why: run.Why, wait: t.policy.Fallback.D()}
+	case t.plan.End == galen.EndEscalate:
+		return conclusion{status: galen.RunHeld, why: t.plan.Why, wait: t.policy.Fallback.D()}
+	case len(t.plan.Steps) == 0:
+		wait := max(min(t.plan.Wait.D(), t.policy.Fallback.D()), minWait)
+		return conclusion{status: galen.RunWaiting, why: t.plan.Why, wait: wait}
+	default:
+		return onVerdicts(t)
+	}
+}
+
+// unconfirmed: an alert that no State confirms is looked at for a while, then ends without a call.
+func unconfirmed(t thought) conclusion {
+	run := t.ledger.Run
+	if t.now.Sub(run.Created) < t.policy.ConfirmFor.D() {
+		why := fmt.Sprintf("%s; looks on until %s", t.plan.Why, run.Created.Add(t.policy.ConfirmFor.D()).UTC().Format(time.TimeOnly))
+		return conclusion{status: galen.RunWaiting, why: why, wait: t.policy.LookSoon.D()}
+	}
+	why := fmt.Sprintf("nothing confirmed the alert within %s", t.policy.ConfirmFor)
+	return conclusion{status: galen.RunWaiting, why: why, wait: t.policy.LookSoon.D(), done: true, final: galen.RunNotConfirmed}
+}
+
+// doneOrDoubt believes a runbook's done only if no effect is open and two kinds of observers show every member of the
+// scope good, as far as it is still a member.
+func doneOrDoubt(t thought) conclusion {
+	run := t.ledger.Run
+	for _, in := range t.ledger.Past {
+		if !in.Effect.Settled() {
+			return conclusion{status: galen.RunWaiting, why: fmt.Sprintf("done, but the effect of %s is not settled", in.Step), wait: t.policy.LookSoon.D()}
+		}
+	}
+	if why := doubt(t); why != "" {
+		return conclusion{status: galen.RunWaiting, why: "done, but " + why, wait: t.policy.LookSoon.D()}
+	}
+	final := galen.RunVerified
+	if run.Stop == galen.StopCancel {
+		final = galen.RunCancelled
+	}
+	return conclusion{status: galen.RunWaiting, why: t.plan.Why, wait: t.policy.LookSoon.D(), done: true, final: final}
+}
+
+// doubt says why the members do not yet prove it; a cancelled run has nothing to prove.
+func doubt(t thought) string {
+	if t.ledger.Run.Stop == galen.StopCancel {
+		return ""
+	}
+	scope := map[string]bool{}
+	for _, target := range t.scope() {
+		scope[target.ID] = true
+	}
+	for _, in := range t.ledger.Past {
+		scope[in.Step.Target.ID] = true
+	}
+	for _, m := range t.state.Members() {
+		if m.Spare || !(scope[m.Target.ID] || scope[m.Instance]) {
+			continue
+		}
+		if m.Bad {
+			return fmt.Sprintf("%s (%s) is seen bad", m.Name, m.Target)
+		}
+		kinds := map[galen.ObserverKind]bool{}
+		for _, o := range m.Observations {
+			if o.Says == galen.Good {
+				kinds[o.Kind] = true
+			}
+		}
+		if want := t.policy.Kinds; len(kinds) < want {
+			return fmt.Sprintf("%s (%s) is seen good by %d kinds of observers, want %d", m.Name, m.Target, len(kinds), want)
+		}
+	}
+	return ""
+}
+
+// overdue says which deadline has passed.
+func overdue(t thought, refusedSince time.Time) string {
+	run := t.ledger.Run
+	if run.Status == galen.RunHeld {
+		return ""
+	}
+	for _, in := range t.ledger.Past {
+		if !in.Effect.Settled() && t.now.After(in.Deadline()) {
+			return fmt.Sprintf("%s is not settled %s after its intent %s: %s", in.Step, in.Step.Within, in.ID, in.Effect.Why)
+		}
+	}
+	if !run.Deadline.IsZero() && t.now.After(run.Deadline) {
+		return fmt.Sprintf("the run is past its deadline %s", run.Deadline.UTC().Format(time.RFC3339))
+	}
+	if !refusedSince.IsZero() && t.now.Sub(refusedSince) > t.policy.StepDeadline.D() {
+		return fmt.Sprintf("refused for longer than %s: %s", t.policy.StepDeadline, strictest(t).Why)
+	}
+	return ""
+}
+
+// onVerdicts: steps are planned; the strictest answer of any guard on any of them decides.
+func onVerdicts(t thought) conclusion {
+	v := strictest(t)
+	soon := t.policy.LookSoon.D()
+	if t.policy.Mode == galen.ModeObserve {
+		return conclusion{status: galen.RunWaiting, why: "mode observe, would " + t.plan.Steps[0].String() + ": " + t.plan.Why, wait: t.policy.Fallback.D()}
+	}
+	switch v.Answer {
+	case galen.Allow:
+		return conclusion{status: galen.RunRunning, why: t.plan.Why, wait: soon, steps: len(t.plan.Steps)}
+	case galen.NeedYes:
+		return conclusion{status: galen.RunAsking, why: v.Why, wait: t.policy.Fallback.D()}
+	case galen.LookAgain:
+		return conclusion{status: galen.RunWaiting, why: v.Guard + ": " + v.Why, wait: soon, refused: true}
+	default:
+		return conclusion{status: galen.RunHeld, why: v.Guard + ": " + v.Why, wait: t.policy.Fallback.D()}
+	}
+}
+
+// strictest is the strictest verdict on the steps (not the outline: it may be denied today and allowed when its time
+// has come).
+func strictest(t thought) galen.Verdict {
+	var all []galen.Verdict
+	for i := range min(len(t.plan.Steps), len(t.verdicts)) {
+		all = append(all, t.verdicts[i]...)
+	}
+	return gate.Worst(all)
+}

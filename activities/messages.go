@@ -1,0 +1,59 @@
+package activities
+
+import (
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// DecideInput asks for one look and one decision of a run.
+type DecideInput struct {
+	Run string `json:"run"`
+	// RefusedSince is when the gate, or a guard at deciding, began to say look-again without a break; zero: it did not.
+	RefusedSince time.Time `json:"refused_since,omitzero"`
+}
+
+// Decided is what came out of it, as far as the workflow needs to know.
+type Decided struct {
+	At time.Time `json:"at"`
+	// Ended: the journal says that the run is over.
+	Ended bool `json:"ended,omitempty"`
+	// Plan is the number of the plan, Steps how many steps of it to execute now; 0: none may be.
+	Plan  int `json:"plan,omitempty"`
+	Steps int `json:"steps,omitempty"`
+	// Refused: steps are planned, and a guard says look-again.
+	Refused bool `json:"refused,omitempty"`
+	// Wait: look again at the latest then.
+	Wait galen.Duration `json:"wait,omitzero"`
+	// Done: the runbook says so and enough observers show it. Final is the status of the run if it stays so for Looks
+	// looks over HoldFor.
+	Done    bool            `json:"done,omitempty"`
+	Final   galen.RunStatus `json:"final,omitempty"`
+	Looks   int             `json:"looks,omitempty"`
+	HoldFor galen.Duration  `json:"hold_for,omitzero"`
+	Why     string          `json:"why,omitempty"`
+}
+
+// ActInput asks for one step of a plan.
+type ActInput struct {
+	Run   string `json:"run"`
+	Plan  int    `json:"plan"`
+	Index int    `json:"index"` // from 0
+}
+
+// Acted is what the gate did.
+type Acted struct {
+	At time.Time `json:"at"`
+	// Sent: the call was made. Everything else means that the rest of the plan is void: look again.
+	Sent bool           `json:"sent,omitempty"`
+	Wait galen.Duration `json:"wait,omitzero"`
+	// Refused: a guard said look-again.
+	Refused bool `json:"refused,omitempty"`
+}
+
+// CloseInput ends a run.
+type CloseInput struct {
+	Run    string          `json:"run"`
+	Status galen.RunStatus `json:"status"`
+	Why    string          `json:"why"`
+}

@@ -1,0 +1,102 @@
+package activities
+
+import (
+	"slices"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// subject is what a decision is about.
+type subject struct {
+	kind    galen.ListedKind
+	runbook galen.ListedRunbook
+	ledger  galen.Ledger
+	state   galen.State
+	vitals  []galen.Sample
+	policy  galen.Policy
+	now     time.Time
+}
+
+// thought is a subject with what was decided on it.
+type thought struct {
+	subject
+	finding  *galen.Finding
+	plan     galen.Plan
+	verdicts [][]galen.Verdict // of the steps, then of the outline
+	// unconfirmed: an alert that nothing in the State confirms.
+	unconfirmed bool
+}
+
+// think finds the finding in the State, lets the runbook decide and asks the guards. Pure but for the detectors' and
+// the runbook's own time limit. An error is the runbook's fault.
+func (a *Activities) think(s subject) (thought, error) {
+	t := thought{subject: s}
+	run := s.ledger.Run
+	t.finding = newest(run, s.runbook, a.findings(s))
+	if run.FromAlert() && t.finding == nil && run.Finding == nil && len(s.ledger.Past) == 0 {
+		t.unconfirmed = true
+		t.plan = galen.Plan{Wait: s.policy.LookSoon, Why: "nothing confirms the alert yet"}
+		return t, nil
+	}
+	plan, err := decideTwice(s.runbook, t.situation)
+	if err != nil {
+		return t, err
+	}
+	t.plan = plan
+	w := galen.World[galen.State]{Now: s.now, State: s.state, Vitals: s.vitals}
+	led := s.ledger
+	led.Run.Finding = t.finding
+	for _, step := range plan.Steps {
+		t.verdicts = append(t.verdicts, a.o.Gate.Preview(w, led, step))
+	}
+	for _, step := range plan.Outline {
+		t.verdicts = append(t.verdicts, a.o.Gate.Foresee(w, led, step))
+	}
+	return t, nil
+}
+
+func (a *Activities) findings(s subject) []galen.Finding {
+	var out []galen.Finding
+	for _, d := range a.o.Catalogue.Detectors {
+		out = append(out, d.Detect(s.now, s.state, s.policy)...)
+	}
+	return out
+}
+
+// newest is the run's finding as the State shows it now: the one of its key, else the gravest one that the runbook
+// heals on one of its targets; nil: gone, or asked for by a person.
+func newest(run galen.Run, rb galen.ListedRunbook, all []galen.Finding) *galen.Finding {
+	var best *galen.Finding
+	for i, f := range all {
+		if f.Resource != run.Resource || f.Note {
+			continue
+		}
+		if f.Key() == run.Key {
+			return &all[i]
+		}
+		shares := slices.ContainsFunc(run.InScope(), func(t galen.Target) bool { return f.Has(t.ID) })
+		if shares && slices.Contains(rb.Heals, f.Code) && (best == nil || f.Urgency > best.Urgency) {
+			best = &all[i]
+		}
+	}
+	return best
+}
+
+// scope are the targets that the run may act on, the newest finding's included.
+func (t thought) scope() []galen.Target {
+	run := t.ledger.Run
+	if t.finding != nil {
+		run.Finding = t.finding
+	}
+	return run.InScope()
+}
+
+// shown is the basis of each target of the plan, as a person who approves it sees it.
+func (t thought) shown() map[string]string {
+	out := map[string]string{}
+	for _, s := range append(slices.Clone(t.plan.Steps), t.plan.Outline...) {
+		out[s.Target.ID] = t.state.Basis(galen.Target{ID: s.Target.ID})
+	}
+	return out
+}

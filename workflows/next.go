@@ -1,0 +1,156 @@
+// Package workflows holds the one workflow, Run: its control flow as a pure function, [Next], and the interpreter of
+// it for Temporal. It cannot see runbooks, journal or gate; it only orders looking, deciding and acting.
+package workflows
+
+import (
+	"time"
+
+	"github.com/galenhq/galen/activities"
+)
+
+// RunState is all that a run remembers between commands. Losing it costs looks, never safety: authority is in the
+// journal.
+type RunState struct {
+	Run string
+	// Plan and Steps of the newest decision; Step is the index under way.
+	Plan, Steps, Step int
+	// DoneLooks looks in a row said done, the first at DoneSince.
+	DoneLooks int
+	DoneSince time.Time
+	// RefusedSince is when look-again began, zero when the last answer was another one.
+	RefusedSince time.Time
+	// Closing is the close command under way.
+	Closing Command
+	// Failures of activities in a row.
+	Failures int
+}
+
+// Verb of a command.
+type Do string
+
+// The commands.
+const (
+	DoDecide Do = "decide"
+	DoAct    Do = "act"
+	DoSleep  Do = "sleep" // until For has passed or the run is woken
+	DoClose  Do = "close"
+	DoFinish Do = "finish" // the workflow ends
+)
+
+// Command is what the interpreter does next.
+type Command struct {
+	Do     Do
+	Decide activities.DecideInput
+	Act    activities.ActInput
+	Close  activities.CloseInput
+	For    time.Duration
+}
+
+// Result is what became of the last command; exactly one field says something. The zero Result starts the run.
+type Result struct {
+	Decided *activities.Decided
+	Acted   *activities.Acted
+	Slept   bool // the time passed, or something woke the run
+	Closed  bool
+	// Failed: the activity did not tell its end (the engine died, a deadline passed).
+	Failed bool
+}
+
+const (
+	firstBackoff = 500 * time.Millisecond
+	lastBackoff  = 30 * time.Second
+)
+
+// Next is the control flow of a run: look and decide; act step by step; wait; verify for the holding time; close.
+func Next(s RunState, r Result) (RunState, Command) {
+	switch {
+	case r.Failed:
+		return failed(s)
+	case r.Decided != nil:
+		s.Failures = 0
+		return decided(s, *r.Decided)
+	case r.Acted != nil:
+		s.Failures = 0
+		return acted(s, *r.Acted)
+	case r.Closed:
+		return s, Command{Do: DoFinish}
+	default: // started, slept or woken
+		return s, decide(s)
+	}
+}
+
+func decide(s RunState) Command {
+	return Command{Do: DoDecide, Decide: activities.DecideInput{Run: s.Run, RefusedSince: s.RefusedSince}}
+}
+
+// failed: what the activity did is unknown, so the only right thing is to look. A close is repeated: it is a row.
+func failed(s RunState) (RunState, Command) {
+	s.Failures++
+	if s.Closing.Do == DoClose {
+		return s, s.Closing
+	}
+	s.DoneLooks = 0
+	if s.Failures == 1 {
+		return s, decide(s)
+	}
+	backoff := firstBackoff << min(s.Failures, 10)
+	return s, Command{Do: DoSleep, For: min(backoff, lastBackoff)}
+}
+
+func decided(s RunState, d activities.Decided) (RunState, Command) {
+	if d.Ended {
+		return s, Command{Do: DoFinish}
+	}
+	s.Plan, s.Steps, s.Step = d.Plan, d.Steps, 0
+	s.RefusedSince = since(s.RefusedSince, d.Refused, d.At)
+	if !d.Done {
+		s.DoneLooks = 0
+		if d.Steps > 0 {
+			return s, act(s)
+		}
+		return s, Command{Do: DoSleep, For: d.Wait.D()}
+	}
+	if s.DoneLooks == 0 {
+		s.DoneSince = d.At
+	}
+	s.DoneLooks++
+	if s.DoneLooks >= d.Looks && d.At.Sub(s.DoneSince) >= d.HoldFor.D() {
+		s.Closing = Command{Do: DoClose, Close: activities.CloseInput{Run: s.Run, Status: d.Final, Why: d.Why}}
+		return s, s.Closing
+	}
+	return s, Command{Do: DoSleep, For: holdPause(s, d)}
+}
+
+// holdPause spreads the looks evenly over the holding time, the last one just after its end.
+func holdPause(s RunState, d activities.Decided) time.Duration {
+	left := d.HoldFor.D() - d.At.Sub(s.DoneSince)
+	looks := max(d.Looks-s.DoneLooks, 1)
+	return max(left/time.Duration(looks), 100*time.Millisecond)
+}
+
+func acted(s RunState, a activities.Acted) (RunState, Command) {
+	s.RefusedSince = since(s.RefusedSince, a.Refused, a.At)
+	if !a.Sent {
+		return s, Command{Do: DoSleep, For: a.Wait.D()}
+	}
+	s.Step++
+	if s.Step < s.Steps {
+		return s, act(s)
+	}
+	return s, decide(s)
+}
+
+func act(s RunState) Command {
+	return Command{Do: DoAct, Act: activities.ActInput{Run: s.Run, Plan: s.Plan, Index: s.Step}}
+}
+
+func since(was time.Time, still bool, at time.Time) time.Time {
+	switch {
+	case !still:
+		return time.Time{}
+	case was.IsZero():
+		return at
+	default:
+		return was
+	}
+}

@@ -1,0 +1,115 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/galenhq/galen/activities"
+)
+
+// Names by which clients know the workflow and its signal.
+const (
+	RunName    = "Run"
+	WakeSignal = "wake" // without content: look again
+)
+
+// Deadlines of one attempt of an activity, and how soon a dead engine is noticed.
+const (
+	activityLimit     = 30 * time.Second
+	activityHeartbeat = 3 * time.Second
+)
+
+// Run interprets [Next] for one run. Its input is the run's ID, all else is read from the journal by the activities.
+// A cancellation from Temporal is ignored on purpose: a run is stopped by a row in the journal.
+func Run(ctx workflow.Context, run string) error {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	wake := workflow.GetSignalChannel(ctx, WakeSignal)
+	state, cmd := Next(RunState{Run: run}, Result{})
+	for cmd.Do != DoFinish {
+		if cmd.Do == DoSleep && workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+			return workflow.NewContinueAsNewError(ctx, Run, run)
+		}
+		result, err := execute(ctx, cmd, wake)
+		if err != nil {
+			return err
+		}
+		state, cmd = Next(state, result)
+	}
+	return nil
+}
+
+func execute(ctx workflow.Context, cmd Command, wake workflow.ReceiveChannel) (Result, error) {
+	var a *activities.Activities // only its method names are used
+	switch cmd.Do {
+	case DoSleep:
+		return Result{Slept: true}, sleep(ctx, cmd.For, wake)
+	case DoDecide:
+		var d activities.Decided
+		failed, err := call(ctx, again(), a.Decide, cmd.Decide, &d)
+		if failed || err != nil {
+			return Result{Failed: true}, err
+		}
+		return Result{Decided: &d}, nil
+	case DoAct:
+		var d activities.Acted
+		failed, err := call(ctx, once(), a.Act, cmd.Act, &d)
+		if failed || err != nil {
+			return Result{Failed: true}, err
+		}
+		return Result{Acted: &d}, nil
+	case DoClose:
+		failed, err := call(ctx, again(), a.Close, cmd.Close, nil)
+		return Result{Failed: failed, Closed: !failed}, err
+	default:
+		return Result{}, temporal.NewNonRetryableApplicationError(fmt.Sprintf("command %q is unknown to this engine", cmd.Do), "UnknownCommand", nil)
+	}
+}
+
+// again: deciding and closing may be repeated, they only read the world and write rows.
+func again() *temporal.RetryPolicy {
+	return &temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 5 * time.Second}
+}
+
+// once: a mutating call is never retried blindly.
+func once() *temporal.RetryPolicy { return &temporal.RetryPolicy{MaximumAttempts: 1} }
+
+// call runs one activity. failed: it did not tell its end. An error ends the workflow: the activity said that no
+// retry can help (the run is unknown to the journal).
+func call(ctx workflow.Context, retry *temporal.RetryPolicy, activity, in, out any) (failed bool, err error) {
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: activityLimit,
+		HeartbeatTimeout:    activityHeartbeat,
+		RetryPolicy:         retry,
+	})
+	err = workflow.ExecuteActivity(ctx, activity, in).Get(ctx, out)
+	var app *temporal.ApplicationError
+	switch {
+	case err == nil:
+		return false, nil
+	case errors.As(err, &app) && app.Type() == activities.ErrTypeNoRun:
+		return true, err
+	default:
+		return true, nil
+	}
+}
+
+// sleep waits for the time or a wake-up, whichever is first; further wake-ups that wait are one.
+func sleep(ctx workflow.Context, d time.Duration, wake workflow.ReceiveChannel) error {
+	timerCtx, stop := workflow.WithCancel(ctx)
+	defer stop()
+	var timerErr error
+	s := workflow.NewSelector(ctx)
+	s.AddReceive(wake, func(c workflow.ReceiveChannel, _ bool) { c.Receive(ctx, nil) })
+	s.AddFuture(workflow.NewTimer(timerCtx, d), func(f workflow.Future) { timerErr = f.Get(ctx, nil) })
+	s.Select(ctx)
+	for wake.ReceiveAsync(nil) {
+	}
+	if timerErr != nil {
+		return fmt.Errorf("wait %s: %w", d, timerErr)
+	}
+	return nil
+}
