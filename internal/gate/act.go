@@ -1,0 +1,249 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+const (
+	// startWithin is the 2 s rule: a call not begun that long after its commit is dropped.
+	startWithin = 2 * time.Second
+	// maxMoved is how often a moved ledger sends the gate back to the guards.
+	maxMoved = 3
+	// maxVoids approvals in a row made void by the world: then a person must look at the whole.
+	maxVoids = 3
+	// recordWithin bounds the record of an outcome, which is written even if the caller has gone.
+	recordWithin = 5 * time.Second
+)
+
+// view is a fresh State with its age.
+type view struct {
+	state galen.State
+	wall  time.Time     // when the look began
+	mono  time.Duration // the same moment on the monotonic clock
+}
+
+// now is the wall time of the look's beginning plus what has passed since then by the monotonic clock, so that a clock
+// step cannot make a view younger.
+func (v view) now(mono time.Duration) time.Time { return v.wall.Add(mono - v.mono) }
+
+// Act does one step, or refuses it. An error means that nothing was called, or that the journal failed after the
+// commit: either way the next look tells. It is never to be repeated by the caller without a new decision.
+func (g *Gate) Act(ctx context.Context, req Request) (Result, error) {
+	l, err := g.o.Journal.Ledger(ctx, req.Run)
+	if err != nil {
+		return Result{}, fmt.Errorf("read the ledger of run %s: %w", req.Run, err)
+	}
+	// What cannot be done at all costs no look.
+	if v := current(l.Run, req); v.Answer != galen.Allow {
+		return g.refuse(ctx, l, req, []galen.Verdict{v})
+	}
+	seen, err := g.look(ctx, l, req.Step)
+	if err != nil {
+		v := named(guardFresh, lookAgain("nothing of %s could be seen: %s", l.Run.Resource, err))
+		return g.refuse(ctx, l, req, []galen.Verdict{v})
+	}
+	for range maxMoved + 1 {
+		l, err = g.o.Journal.Ledger(ctx, req.Run)
+		if err != nil {
+			return Result{}, fmt.Errorf("read the ledger of run %s: %w", req.Run, err)
+		}
+		result, err := g.attempt(ctx, l, req, seen)
+		if !errors.Is(err, galen.ErrMoved) {
+			return result, err
+		}
+	}
+	v := named(guardGate, lookAgain("the ledger moved %d times in a row while the guards were asked", maxMoved+1))
+	return g.refuse(ctx, l, req, []galen.Verdict{v})
+}
+
+// current: the run is live, and the step belongs to its newest plan.
+func current(r galen.Run, req Request) galen.Verdict {
+	switch {
+	case !r.Status.Open():
+		return named(guardGate, lookAgain("run %s has ended as %s", r.ID, r.Status))
+	case r.Status == galen.RunHeld:
+		return named(guardGate, deny("run %s is held for a person: %s", r.ID, r.Why))
+	case r.Plan != req.Plan:
+		return named(guardGate, lookAgain("the step is of plan %d, the newest is %d", req.Plan, r.Plan))
+	}
+	return named(guardGate, allow(""))
+}
+
+// look is (1): the target, what the run is about, and what the driver knows to share data with them.
+func (g *Gate) look(ctx context.Context, l galen.Ledger, s galen.Step) (view, error) {
+	v := view{wall: g.o.Now(), mono: g.o.Mono()}
+	scope := []galen.Target{s.Target}
+	for _, t := range l.Run.Scope {
+		if !slices.Contains(scope, t) {
+			scope = append(scope, t)
+		}
+	}
+	state, err := g.o.World.Look(ctx, l.Run.Resource, scope, l.Open)
+	if err == nil && state == nil {
+		err = errors.New("the look returned no state")
+	}
+	v.state = state
+	return v, err
+}
+
+// attempt is (3) to (6) on one reading of the ledger. ErrMoved: nothing was written, read it again.
+func (g *Gate) attempt(ctx context.Context, l galen.Ledger, req Request, seen view) (Result, error) {
+	if v := current(l.Run, req); v.Answer != galen.Allow {
+		return g.refuse(ctx, l, req, []galen.Verdict{v})
+	}
+	w := galen.World[galen.State]{Now: seen.now(g.o.Mono()), State: seen.state}
+	a, refused := g.question(w, l, req.Step, galen.LookAgain)
+	if refused != nil {
+		return g.refuse(ctx, l, req, []galen.Verdict{*refused})
+	}
+	verdicts := Judge(a, g.guards(l.Run.Resource.Kind))
+	if age := g.o.Mono() - seen.mono; age > a.Policy.ViewAge.D() {
+		verdicts = append(verdicts, named(guardFresh, lookAgain("the view is %s old, at most %s is allowed", age.Round(time.Millisecond), a.Policy.ViewAge)))
+	}
+	if Worst(verdicts).Answer != galen.Allow {
+		return g.refuse(ctx, l, req, verdicts)
+	}
+	c, err := g.commitment(a, verdicts)
+	if err != nil {
+		return g.refuse(ctx, l, req, append(verdicts, named(guardStep, deny("%s", err))))
+	}
+	began := g.o.Mono()
+	in, err := g.o.Journal.Commit(ctx, c)
+	committed := g.o.Mono()
+	if v, is := refusal(err); is {
+		return g.refuse(ctx, l, req, append(verdicts, v))
+	}
+	if err != nil {
+		return Result{}, fmt.Errorf("commit the intent of %s: %w", req.Step, err)
+	}
+	verb := g.o.Kinds[l.Run.Resource.Kind].Verbs[req.Step.Verb]
+	// Absence is believed Settle after the intent: the call must have ended by then, however slow the commit was.
+	limit := min(startWithin, verb.Settle-verb.Call-(committed-began))
+	return g.call(ctx, in, verdicts, verb.Call, func() error {
+		if late := g.o.Mono() - committed; late > limit {
+			return fmt.Errorf("dropped %s after the commit, at most %s is allowed", late.Round(time.Millisecond), limit.Round(time.Millisecond))
+		}
+		return nil
+	})
+}
+
+// refusal translates what the journal's transaction refused into a verdict.
+func refusal(err error) (galen.Verdict, bool) {
+	switch {
+	case errors.Is(err, galen.ErrClaimed):
+		return named(guardClaims, lookAgain("%s", err)), true
+	case errors.Is(err, galen.ErrUnsettled):
+		return named(guardUnsettled, lookAgain("%s", err)), true
+	case errors.Is(err, galen.ErrHeld):
+		return named(guardHold, lookAgain("%s", err)), true
+	case errors.Is(err, galen.ErrEnded):
+		return named(guardGate, lookAgain("%s", err)), true
+	}
+	return galen.Verdict{}, false
+}
+
+// call is (5) and (6). inTime is asked last of all before the call.
+func (g *Gate) call(ctx context.Context, in galen.Intent, verdicts []galen.Verdict, deadline time.Duration, inTime func() error) (Result, error) {
+	result := Result{Answer: Sent, Verdicts: verdicts, Intent: &in}
+	in.Sent = galen.SentYes
+	callCtx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	if late := inTime(); late != nil {
+		result.Answer, in.Sent, in.Reply = NotSent, galen.SentNot, late.Error()
+	} else if reply, err := g.do(callCtx, in); err != nil {
+		result.Answer, in.Sent, in.Reply = Failed, galen.SentError, err.Error()
+		if reply != "" {
+			in.Reply = reply + "\n" + err.Error()
+		}
+	} else {
+		in.Reply = reply
+	}
+	result.Why = in.Reply
+	record, stop := context.WithTimeout(context.WithoutCancel(ctx), recordWithin)
+	defer stop()
+	if err := g.o.Journal.Outcome(record, in.ID, in.Sent, in.Reply); err != nil {
+		// The intent stands without an outcome, which means "unknown: look". Nothing is repeated.
+		return result, fmt.Errorf("record the outcome %s of intent %s: %w", in.Sent, in.ID, err)
+	}
+	return result, nil
+}
+
+// do makes the call. A driver that panics has perhaps acted.
+func (g *Gate) do(ctx context.Context, in galen.Intent) (reply string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the driver panicked: %v", p)
+		}
+	}()
+	in.Sent = ""
+	return g.o.World.Do(ctx, in)
+}
+
+// commitment is what the transaction writes.
+func (g *Gate) commitment(a galen.Ask[galen.State], verdicts []galen.Verdict) (c galen.Commit, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("verb %q panicked: %v", a.Step.Verb, p)
+		}
+	}()
+	l := a.Ledger
+	debt, _ := paysDebt(a)
+	in := galen.Intent{
+		// The run's intents are numbered; it is short enough for a client token and safe in a file name.
+		ID:  fmt.Sprintf("%s-%d", l.Run.ID, len(l.Past)+1),
+		Run: l.Run.ID, Resource: l.Run.Resource, Step: a.Step, Class: a.Class,
+		Basis: a.State.Basis(a.Step.Target), At: g.o.Now(), Undoes: debt,
+		Effect: galen.Effect{Status: galen.EffectUnknown},
+	}
+	c = galen.Commit{
+		Intent: in, Revision: l.Revision, Account: l.Account, Claims: a.Claims, Spend: spends(a),
+		Facts: g.o.Kinds[l.Run.Resource.Kind].Verbs[a.Step.Verb].Facts(a.State, in), Verdicts: verdicts, State: galen.HashJSON(a.State),
+	}
+	owed, err := galen.Owe(in)
+	if err != nil {
+		return c, err
+	}
+	if owed != nil {
+		c.Facts = append(c.Facts, *owed)
+	}
+	for i := range c.Facts {
+		c.Facts[i].Intent, c.Facts[i].At = in.ID, in.At
+	}
+	return c, nil
+}
+
+// refuse records why nothing was done. A guard that now asks or denies makes the run's approval void.
+func (g *Gate) refuse(ctx context.Context, l galen.Ledger, req Request, verdicts []galen.Verdict) (Result, error) {
+	worst := Worst(verdicts)
+	if voids(l, worst) {
+		n, err := g.o.Journal.Void(ctx, l.Approval.ID, worst.Guard+": "+worst.Why)
+		if err != nil {
+			return Result{}, fmt.Errorf("void approval %s of run %s: %w", l.Approval.ID, req.Run, err)
+		}
+		if n >= maxVoids {
+			worst = named(guardApproval, deny("the world made %d approvals in a row void, the last because %s; look at the run as a whole", n, worst.Why))
+			verdicts = append(verdicts, worst)
+		}
+	}
+	if err := g.o.Journal.Refused(ctx, req.Run, req.Step, verdicts); err != nil {
+		return Result{}, fmt.Errorf("record the refusal of %s: %w", req.Step, err)
+	}
+	answers := map[galen.Answer]Answer{galen.NeedYes: Ask, galen.LookAgain: Refused}
+	answer, known := answers[worst.Answer]
+	if !known {
+		answer = Denied
+	}
+	g.o.Logger.InfoContext(ctx, "step refused", "run", req.Run, "resource", l.Run.Resource.String(), "step", req.Step.String(),
+		"answer", string(answer), "guard", worst.Guard, "why", worst.Why)
+	return Result{Answer: answer, Verdicts: verdicts, Why: worst.Guard + ": " + worst.Why}, nil
+}
+
+func voids(l galen.Ledger, v galen.Verdict) bool {
+	return l.Approval != nil && l.Now.Before(l.Approval.Expires) && (v.Answer == galen.NeedYes || v.Answer == galen.Deny)
+}

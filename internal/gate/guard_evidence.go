@@ -1,0 +1,153 @@
+package gate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// clockSlack: evidence from further in the future means that a clock was set.
+const clockSlack = time.Second
+
+// fresh: the evidence is young, and for steps that can hurt nobody who should have been heard is missing (I-05). The
+// gate measures the age again on the monotonic clock, right before the commit.
+func fresh(a galen.Ask[galen.State]) galen.Verdict {
+	if !mutates(a) {
+		return allow("")
+	}
+	oldest, missing := a.State.Seen(a.Step.Target)
+	age := a.Now.Sub(oldest)
+	switch {
+	case oldest.IsZero():
+		return lookAgain("%s was never looked at", a.Step.Target)
+	case age > a.Policy.ViewAge.D():
+		return lookAgain("the evidence on %s is %s old, at most %s is allowed", a.Step.Target, age.Round(time.Millisecond), a.Policy.ViewAge)
+	case age < -clockSlack:
+		return lookAgain("the evidence on %s is %s from the future: a clock was set", a.Step.Target, (-age).Round(time.Millisecond))
+	case len(missing) > 0 && a.Class >= galen.Disruptive && !a.Own:
+		return lookAgain("not heard: %s; a %s step needs them", strings.Join(missing, ", "), a.Class)
+	}
+	return allow(fmt.Sprintf("%s old, %s allowed", max(age, 0).Round(time.Millisecond), a.Policy.ViewAge))
+}
+
+// listing: a listing that lost many members at once is a broken listing, not many lost members (I-09).
+func listing(a galen.Ask[galen.State]) galen.Verdict {
+	if a.Class < galen.Disruptive || a.Own {
+		return allow("")
+	}
+	members := a.State.Members()
+	lost := 0
+	for _, m := range members {
+		if m.Unlisted {
+			lost++
+		}
+	}
+	most := max(1, shareOf(a.Policy.ShrinkShare, len(members)))
+	if lost > most {
+		return lookAgain("the newest listing lacks %d of %d known members, at most %d are believed gone at once", lost, len(members), most)
+	}
+	return allow(fmt.Sprintf("%d of %d members not listed, %d allowed", lost, len(members), most))
+}
+
+// shareOf rounds down; the little extra keeps 0.3 of 10 at 3.
+func shareOf(share float64, n int) int { return int(share*float64(n) + 1e-9) }
+
+// observers: enough observers of enough kinds say that the patient is bad, and none that is live says otherwise (I-04).
+func observers(a galen.Ask[galen.State]) galen.Verdict {
+	if a.Class < galen.Destructive || a.Own {
+		return allow("")
+	}
+	margin := ""
+	for _, t := range patients(a) {
+		m, found := memberOf(a.State.Members(), t.ID)
+		if !found {
+			return lookAgain("nobody tells of %s: it is no member", t.ID)
+		}
+		v := agree(m, a.Now.Add(-a.Policy.ViewAge.D()), a.Policy)
+		if v.Answer != galen.Allow {
+			return v
+		}
+		margin = v.Margin
+	}
+	return allow(margin)
+}
+
+// agree counts what was said of a member since the given time; older words prove nothing either way.
+func agree(m galen.Member, since time.Time, p galen.Policy) galen.Verdict {
+	var bad []string
+	var kinds []galen.ObserverKind
+	for _, o := range m.Observations {
+		if o.At.Before(since) {
+			continue
+		}
+		switch o.Says {
+		case galen.Good:
+			return lookAgain("%s (%s) says that %s is well; observers must agree before it is destroyed", o.Observer, o.Kind, m.Name)
+		case galen.Bad:
+			if !slices.Contains(bad, o.Observer) {
+				bad = append(bad, o.Observer)
+			}
+			if !slices.Contains(kinds, o.Kind) {
+				kinds = append(kinds, o.Kind)
+			}
+		case galen.Unknown:
+		}
+	}
+	count := fmt.Sprintf("%d observers of %d kinds say that %s is bad, %d of %d needed", len(bad), len(kinds), m.Name, p.Observers, p.Kinds)
+	if len(bad) < p.Observers || len(kinds) < p.Kinds {
+		return lookAgain("%s", count)
+	}
+	return allow(count)
+}
+
+// share: when many members are bad, and not just those of one failure domain, the cause is larger than any of them, and
+// destroying members makes it worse (I-03).
+func share(a galen.Ask[galen.State]) galen.Verdict {
+	if a.Class < galen.Destructive || a.Own {
+		return allow("")
+	}
+	all, bad := map[string][]galen.Member{}, map[string][]galen.Member{}
+	var groups []string
+	for _, m := range a.State.Members() {
+		if m.Spare {
+			continue
+		}
+		if len(all[m.Group]) == 0 {
+			groups = append(groups, m.Group)
+		}
+		all[m.Group] = append(all[m.Group], m)
+		if m.Bad {
+			bad[m.Group] = append(bad[m.Group], m)
+		}
+	}
+	margins := make([]string, 0, len(groups))
+	for _, g := range groups {
+		most := max(1, min(shareOf(a.Policy.UnhealthyShare, len(all[g])), smallest(all[g])))
+		if len(bad[g]) > most && len(byDomain(bad[g])) > 1 {
+			return deny("%d of %d members of %s are bad, in %d failure domains; at most %d or one domain: look for the common cause first",
+				len(bad[g]), len(all[g]), g, len(byDomain(bad[g])), most)
+		}
+		margins = append(margins, fmt.Sprintf("%d of %d bad in %s, %d allowed", len(bad[g]), len(all[g]), g, most))
+	}
+	return allow(strings.Join(margins, "; "))
+}
+
+func byDomain(members []galen.Member) map[string]int {
+	out := map[string]int{}
+	for _, m := range members {
+		out[m.Domain]++
+	}
+	return out
+}
+
+// smallest is the size of the smallest failure domain.
+func smallest(members []galen.Member) int {
+	least := len(members)
+	for _, n := range byDomain(members) {
+		least = min(least, n)
+	}
+	return least
+}

@@ -1,0 +1,124 @@
+package gate
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/galenhq/galen"
+)
+
+// The names of the guards, as verdicts and docs/safety.md give them.
+const (
+	guardGate      = "gate" // not a guard: the gate's own refusals
+	guardStep      = "I-08 step"
+	guardIdentity  = "I-07 identity"
+	guardScope     = "I-28 scope"
+	guardHold      = "I-17 hold"
+	guardDeadline  = "I-26 deadline"
+	guardFresh     = "I-05 fresh view"
+	guardListing   = "I-09 whole listing"
+	guardObservers = "I-04 observers agree"
+	guardShare     = "I-03 share of bad members"
+	guardUnsettled = "I-20 unsettled intent"
+	guardClaims    = "I-19 claims"
+	guardDomain    = "I-19 failure domain"
+	guardOrder     = "claim order"
+	guardUndo      = "undo owed"
+	guardCooldown  = "I-14 cool-down"
+	guardBudget    = "I-10 budgets"
+	guardApproval  = "approval"
+)
+
+// CommonGuards are asked for every kind, in this order; the kind's own follow.
+func CommonGuards() []galen.Guard[galen.State] {
+	return []galen.Guard[galen.State]{
+		{Name: guardIdentity, Check: identity},      // the target is still what it was when the step was made
+		{Name: guardScope, Check: scope},            // and what the run was opened for
+		{Name: guardHold, Check: hold},              // nobody has pulled the kill switch
+		{Name: guardDeadline, Check: deadline},      // the run may still act
+		{Name: guardFresh, Check: fresh},            // what follows rests on fresh evidence
+		{Name: guardListing, Check: listing},        // from a listing that can be believed
+		{Name: guardObservers, Check: observers},    // the patient is ill, by several ways of knowing
+		{Name: guardShare, Check: share},            // and alone: not everything is ill
+		{Name: guardUnsettled, Check: unsettled},    // what was done there before has ended
+		{Name: guardClaims, Check: claims},          // nobody else works there
+		{Name: guardDomain, Check: domain},          // nor in its failure domain
+		{Name: guardOrder, Check: order},            // and no two runs can wait for each other for ever
+		{Name: guardUndo, Check: undo},              // old values come back in the order in which they were taken
+		{Name: guardCooldown, Check: cooldown},      // the same patient is not treated over and over
+		{Name: guardBudget, Check: budget},          // and not too many are at once
+		{Name: guardApproval, Check: modeAndAssent}, // last: a person is asked only for what is safe
+	}
+}
+
+func allow(margin string) galen.Verdict { return galen.Verdict{Answer: galen.Allow, Margin: margin} }
+
+func deny(format string, args ...any) galen.Verdict {
+	return galen.Verdict{Answer: galen.Deny, Why: fmt.Sprintf(format, args...)}
+}
+
+func lookAgain(format string, args ...any) galen.Verdict {
+	return galen.Verdict{Answer: galen.LookAgain, Why: fmt.Sprintf(format, args...)}
+}
+
+func needYes(format string, args ...any) galen.Verdict {
+	return galen.Verdict{Answer: galen.NeedYes, Why: fmt.Sprintf(format, args...)}
+}
+
+func named(guard string, v galen.Verdict) galen.Verdict {
+	v.Guard = guard
+	return v
+}
+
+func mutates(a galen.Ask[galen.State]) bool { return a.Class > galen.Read }
+
+// aliases are the IDs of one thing: its own, and that of the host plane's instance under it.
+func aliases(members []galen.Member, id string) []string {
+	out := []string{id}
+	for _, m := range members {
+		if m.Target.ID != id && m.Instance != id {
+			continue
+		}
+		for _, other := range []string{m.Target.ID, m.Instance} {
+			if other != "" && !slices.Contains(out, other) {
+				out = append(out, other)
+			}
+		}
+	}
+	return out
+}
+
+// memberOf finds a member by its target's ID, or else by its instance.
+func memberOf(members []galen.Member, id string) (galen.Member, bool) {
+	i := slices.IndexFunc(members, func(m galen.Member) bool { return m.Target.ID == id })
+	if i < 0 {
+		i = slices.IndexFunc(members, func(m galen.Member) bool { return id != "" && m.Instance == id })
+	}
+	if i < 0 {
+		return galen.Member{}, false
+	}
+	return members[i], true
+}
+
+// patients are the targets that a step is for: its own target if the run was opened for it, and otherwise (an instance
+// that this run prepared in a patient's place) all that the run was opened for.
+func patients(a galen.Ask[galen.State]) []galen.Target {
+	ids := aliases(a.State.Members(), a.Step.Target.ID)
+	if len(a.Scope) == 0 || slices.ContainsFunc(a.Scope, func(t galen.Target) bool { return slices.Contains(ids, t.ID) }) {
+		return []galen.Target{a.Step.Target}
+	}
+	return a.Scope
+}
+
+// ownWork tells whether this run has changed the target, and not taken it back.
+func ownWork(a galen.Ask[galen.State], id string) bool {
+	ids := aliases(a.State.Members(), id)
+	return slices.ContainsFunc(a.Ledger.Past, func(in galen.Intent) bool {
+		return in.Class > galen.Read && in.Effect.Status != galen.EffectAbsent && slices.Contains(ids, in.Step.Target.ID) &&
+			in.Undoes == "" && !undone(a.Ledger.Past, in.ID)
+	})
+}
+
+func undone(past []galen.Intent, id string) bool {
+	return slices.ContainsFunc(past, func(in galen.Intent) bool { return in.Undoes == id && in.Effect.Status == galen.EffectDone })
+}

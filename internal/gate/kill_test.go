@@ -1,0 +1,318 @@
+package gate
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// kill is a world in which one guard stands alone.
+type kill struct {
+	guard string
+	name  string
+	verb  string
+	spoil func(*scene)
+	want  galen.Answer
+}
+
+func owe(s *scene, run, id string, undo galen.Step, at time.Time) {
+	value, err := json.Marshal(undo)
+	if err != nil {
+		panic(err)
+	}
+	s.ledger.Facts[galen.UndoOwed+id] = galen.Fact{Key: galen.UndoOwed + id, Value: value, Intent: id, At: at}
+	in := galen.Intent{ID: id, Run: run, Step: tuned(undo.Target.ID, 1, 2), Class: galen.Reversible, At: at, Effect: galen.Effect{Status: galen.EffectDone}}
+	if run == s.ledger.Run.ID {
+		s.ledger.Past = append(s.ledger.Past, in)
+	}
+}
+
+func kills() []kill {
+	other := func(id string, status galen.EffectStatus) galen.Intent {
+		return galen.Intent{ID: "run-b-1", Run: "run-b", Step: step("wake", id), Class: galen.Reversible, At: noon.Add(-time.Minute), Effect: galen.Effect{Status: status}}
+	}
+	spent := func(r galen.Resource, run, target string, ago time.Duration) galen.Spend {
+		return galen.Spend{Budget: galen.BudgetDestructive, Resource: r, Run: run, Target: target, At: noon.Add(-ago)}
+	}
+	west := galen.Resource{Kind: "ward", Name: "west"}
+	return []kill{
+		{guardIdentity, "started again", "wake", func(s *scene) { s.ward.bed("bed-1").Target.Generation = 8 }, galen.LookAgain},
+		{guardIdentity, "gone", "wake", func(s *scene) { s.ward.Beds = s.ward.Beds[1:] }, galen.LookAgain},
+		{guardIdentity, "an instance that has become a bed", "wake", func(s *scene) { s.step.Target = galen.Target{ID: "instance/bed-1", Generation: 7} }, galen.LookAgain},
+		{guardIdentity, "another resource", "wake", func(s *scene) { s.ward.Of = west }, galen.Deny},
+
+		{guardScope, "a healthy neighbour", "wake", func(s *scene) { s.step = step("wake", "bed-4") }, galen.Deny},
+		{guardScope, "moving a spare", "move", func(s *scene) { s.step = step("move", "instance/spare") }, galen.Deny},
+		{guardScope, "prepared by another run", "move", func(s *scene) {
+			s.step = step("move", "instance/spare")
+			s.ledger.Open = nil
+			in := other("instance/spare", galen.EffectDone)
+			s.ledger.Recoveries = []galen.Recovery{{Run: in.Run, Target: "instance/spare", At: noon}}
+		}, galen.Deny},
+		{guardScope, "prepared and taken back", "move", func(s *scene) {
+			s.step = step("move", "instance/spare")
+			s.ledger.Past = []galen.Intent{
+				{ID: "run-a-1", Run: "run-a", Step: step("wake", "instance/spare"), Class: galen.Reversible, Effect: galen.Effect{Status: galen.EffectDone}},
+				{ID: "run-a-2", Run: "run-a", Step: step("dismiss", "instance/spare"), Class: galen.Reversible, Undoes: "run-a-1", Effect: galen.Effect{Status: galen.EffectDone}},
+			}
+		}, galen.Deny},
+
+		{guardHold, "everything", "wake", func(s *scene) { s.ledger.Holds = []galen.Hold{{Why: "a storm", By: "ada"}} }, galen.LookAgain},
+		{guardHold, "overdue", "wake", func(s *scene) {
+			s.ledger.Holds = []galen.Hold{{Resource: wards, By: "ada", Until: noon.Add(-time.Hour)}}
+		}, galen.LookAgain},
+		{guardHold, "the host's name of the target", "wake", func(s *scene) {
+			s.ledger.Holds = []galen.Hold{{Resource: wards, Target: "instance/bed-1", By: "ada"}}
+		}, galen.LookAgain},
+
+		{guardDeadline, "reached", "wake", func(s *scene) { s.ledger.Run.Deadline = noon }, galen.Deny},
+		{guardDeadline, "none", "wake", func(s *scene) { s.ledger.Run.Deadline = time.Time{} }, galen.Deny},
+
+		{guardFresh, "old", "wake", func(s *scene) { s.ward.Looked = noon.Add(-11 * time.Second) }, galen.LookAgain},
+		{guardFresh, "never", "wake", func(s *scene) { s.ward.Looked = time.Time{} }, galen.LookAgain},
+		{guardFresh, "from the future", "wake", func(s *scene) { s.ward.Looked = noon.Add(time.Minute) }, galen.LookAgain},
+		{guardFresh, "somebody missing", "move", func(s *scene) { s.ward.Missing = []string{"room-2"} }, galen.LookAgain},
+
+		{guardListing, "half a list", "move", func(s *scene) {
+			for _, id := range []string{"bed-4", "bed-5", "bed-6"} {
+				s.ward.bed(id).Unlisted = true
+			}
+		}, galen.LookAgain},
+
+		{guardObservers, "two are not three", "discharge", func(s *scene) {
+			m := s.ward.bed("bed-1")
+			m.Observations = m.Observations[1:3]
+		}, galen.LookAgain},
+		{guardObservers, "one kind is not two", "discharge", func(s *scene) {
+			for i := range s.ward.bed("bed-1").Observations {
+				s.ward.bed("bed-1").Observations[i].Kind = galen.Peer
+			}
+		}, galen.LookAgain},
+		{guardObservers, "one observer four times", "discharge", func(s *scene) {
+			for i := range s.ward.bed("bed-1").Observations {
+				s.ward.bed("bed-1").Observations[i].Observer = "bed-2"
+			}
+		}, galen.LookAgain},
+		{guardObservers, "a dissent", "discharge", func(s *scene) {
+			m := s.ward.bed("bed-1")
+			m.Observations = append(m.Observations, galen.Observation{Observer: "bed-6", Kind: galen.Peer, Says: galen.Good, At: noon})
+		}, galen.LookAgain},
+		{guardObservers, "old words", "discharge", func(s *scene) {
+			for i := range s.ward.bed("bed-1").Observations {
+				s.ward.bed("bed-1").Observations[i].At = noon.Add(-time.Minute)
+			}
+		}, galen.LookAgain},
+		{guardObservers, "a healthy patient behind a prepared spare", "discharge", func(s *scene) {
+			s.step = step("discharge", "instance/spare")
+			s.ledger.Past = []galen.Intent{{ID: "run-a-1", Run: "run-a", Step: step("wake", "instance/spare"), Class: galen.Reversible, Effect: galen.Effect{Status: galen.EffectDone}}}
+			s.ward.bed("bed-1").Observations = nil
+		}, galen.LookAgain},
+
+		{guardShare, "two of six in two rooms", "discharge", func(s *scene) { s.ward.bed("bed-3").Bad = true }, galen.Deny},
+
+		{guardUnsettled, "of another run", "wake", func(s *scene) {
+			in := other("bed-1", galen.EffectUnderWay)
+			in.Run = "run-a" // elsewhere the failure domain would speak too
+			s.ledger.Open = []galen.Intent{in}
+		}, galen.LookAgain},
+		{guardUnsettled, "under the host's name", "wake", func(s *scene) {
+			in := other("instance/bed-1", galen.EffectUnknown)
+			in.Run = "run-a"
+			s.ledger.Past = []galen.Intent{in}
+		}, galen.LookAgain},
+
+		{guardClaims, "another run has the bed", "wake", func(s *scene) {
+			s.ward.bed("bed-1").Domain = "" // elsewhere the failure domain would speak too
+			s.ledger.Claims = []galen.HeldClaim{{Claim: galen.Claim{Name: "node/bed-1"}, Run: "run-b"}}
+		}, galen.LookAgain},
+
+		{guardDomain, "a claim on the room", "wake", func(s *scene) {
+			s.ledger.Claims = []galen.HeldClaim{{Claim: galen.Claim{Name: "rack/east/room-1"}, Run: "run-b"}}
+		}, galen.LookAgain},
+		{guardDomain, "a claim on a neighbour", "wake", func(s *scene) {
+			s.ledger.Claims = []galen.HeldClaim{{Claim: galen.Claim{Name: "node/bed-2"}, Run: "run-b"}}
+		}, galen.LookAgain},
+		{guardDomain, "an effect is awaited next door", "wake", func(s *scene) { s.ledger.Open = []galen.Intent{other("bed-2", galen.EffectUnknown)} }, galen.LookAgain},
+
+		{guardOrder, "an equal rank", "wake", func(s *scene) {
+			s.ledger.Claims = []galen.HeldClaim{{Claim: galen.Claim{Name: "node/bed-5"}, Run: "run-a", Kept: true}}
+		}, galen.Deny},
+
+		{guardUndo, "another run's undo is owed", "tune", func(s *scene) {
+			s.step = tuned("bed-1", 2, 3)
+			owe(s, "run-b", "run-b-1", step("tune", "bed-1"), noon.Add(-time.Hour))
+		}, galen.LookAgain},
+		{guardUndo, "the older one first", "tune", func(s *scene) {
+			first, second := *tuned("bed-1", 1, 2).Undo, *tuned("bed-1", 2, 3).Undo
+			owe(s, "run-a", "run-a-1", first, noon.Add(-2*time.Hour))
+			owe(s, "run-a", "run-a-2", second, noon.Add(-time.Hour))
+			s.step = first
+		}, galen.LookAgain},
+		{guardUndo, "unreadable", "wake", func(s *scene) { s.ledger.Facts["undo-owed/x"] = galen.Fact{Key: "undo-owed/x", Value: []byte(`7`)} }, galen.Deny},
+
+		{guardCooldown, "treated before", "wake", func(s *scene) {
+			s.ledger.Recoveries = []galen.Recovery{{Run: "run-b", Target: "bed-1", At: noon.Add(-59 * time.Minute)}}
+		}, galen.NeedYes},
+		{guardCooldown, "treated before it had its name", "wake", func(s *scene) {
+			s.ledger.Recoveries = []galen.Recovery{{Run: "run-b", Target: "instance/bed-1", At: noon.Add(-59 * time.Minute)}}
+		}, galen.NeedYes},
+
+		{guardBudget, "one here", "discharge", func(s *scene) { s.ledger.Spent = []galen.Spend{spent(wards, "run-b", "bed-5", 29*time.Minute)} }, galen.Deny},
+		{guardBudget, "the same target by another run", "discharge", func(s *scene) { s.ledger.Spent = []galen.Spend{spent(wards, "run-b", "bed-1", 29*time.Minute)} }, galen.Deny},
+		{guardBudget, "three elsewhere", "discharge", func(s *scene) {
+			for i := range 3 {
+				s.ledger.Spent = append(s.ledger.Spent, spent(west, fmt.Sprint("run-", i), "x", 59*time.Minute))
+			}
+		}, galen.Deny},
+
+		{guardApproval, "observe", "wake", func(s *scene) { s.policy.Mode = galen.ModeObserve }, galen.Deny},
+		{guardApproval, "no mode at all", "wake", func(s *scene) { s.policy.Mode = "" }, galen.Deny},
+		{guardApproval, "nobody said yes", "wake", func(s *scene) { s.policy.Mode = galen.ModeApprove }, galen.NeedYes},
+		{guardApproval, "expired", "wake", func(s *scene) {
+			s.policy.Mode, s.ledger.Approval = galen.ModeApprove, s.approved()
+			s.ledger.Approval.Expires = noon
+		}, galen.NeedYes},
+		{guardApproval, "another verb", "wake", func(s *scene) {
+			s.policy.Mode, s.ledger.Approval = galen.ModeApprove, s.approved()
+			s.ledger.Approval.Steps[0].Verb = "move"
+		}, galen.NeedYes},
+		{guardApproval, "the world has changed", "wake", func(s *scene) {
+			s.policy.Mode, s.ledger.Approval = galen.ModeApprove, s.approved()
+			s.ward.Facts = "another"
+		}, galen.NeedYes},
+		{guardApproval, "not shown", "wake", func(s *scene) {
+			s.policy.Mode, s.ledger.Approval = galen.ModeApprove, s.approved()
+			s.ledger.Approval.Basis = nil
+		}, galen.NeedYes},
+	}
+}
+
+// TestGuardKill: in each world one guard refuses and all others allow, so that the gate without it would act.
+func TestGuardKill(t *testing.T) {
+	tested := map[string]bool{}
+	for _, k := range kills() {
+		t.Run(k.guard+": "+k.name, func(t *testing.T) {
+			tested[k.guard] = true
+			s := newScene(k.verb)
+			if v := Worst(Judge(s.ask(t), CommonGuards())); v.Answer != galen.Allow {
+				t.Fatalf("before the break %s says %s: %s", v.Guard, v.Answer, v.Why)
+			}
+			k.spoil(&s)
+			a := s.ask(t)
+			others := slices.DeleteFunc(CommonGuards(), func(g galen.Guard[galen.State]) bool { return g.Name == k.guard })
+			if v := Worst(Judge(a, others)); v.Answer != galen.Allow {
+				t.Errorf("it does not stand alone: %s says %s: %s", v.Guard, v.Answer, v.Why)
+			}
+			v := Worst(Judge(a, CommonGuards()))
+			if v.Guard != k.guard || v.Answer != k.want || v.Why == "" {
+				t.Errorf("%s says %s: %q; want %s to say %s", v.Guard, v.Answer, v.Why, k.guard, k.want)
+			}
+		})
+	}
+	for _, g := range CommonGuards() {
+		if !tested[g.Name] {
+			t.Errorf("guard %q has no world in which it stands alone", g.Name)
+		}
+	}
+}
+
+// TestAllowed are worlds close to the limits that must not be refused (L-1: doing nothing is no safety).
+func TestAllowed(t *testing.T) {
+	for _, c := range []struct {
+		name, verb string
+		change     func(*scene)
+	}{
+		{"reading needs nothing", "read", func(s *scene) {
+			s.policy.Mode, s.ward.Looked, s.ledger.Run.Deadline = galen.ModeObserve, time.Time{}, noon
+			s.ledger.Holds = []galen.Hold{{By: "ada"}}
+			s.ledger.Open = []galen.Intent{{Run: "run-b", Step: step("wake", "bed-1")}}
+		}},
+		{"a start with somebody missing", "wake", func(s *scene) { s.ward.Missing = []string{"room-2"} }},
+		{"two of six in one room", "discharge", func(s *scene) { s.ward.bed("bed-2").Bad = true }},
+		{"a start while half of all is bad", "wake", func(s *scene) {
+			for _, id := range []string{"bed-3", "bed-5"} {
+				s.ward.bed(id).Bad = true
+			}
+		}},
+		{"one member not listed", "discharge", func(s *scene) { s.ward.bed("bed-6").Unlisted = true }},
+		{"an empty instance is prepared", "wake", func(s *scene) { s.step = step("wake", "instance/spare") }},
+		{"an instance prepared by this run", "move", func(s *scene) {
+			s.step = step("move", "instance/spare")
+			s.ledger.Past = []galen.Intent{{ID: "run-a-1", Run: "run-a", Step: step("wake", "instance/spare"), Class: galen.Reversible, Effect: galen.Effect{Status: galen.EffectDone}}}
+		}},
+		{"its own joiner, though all is bad and the budget spent", "dismiss", func(s *scene) {
+			s.step = step("dismiss", "instance/spare")
+			s.ledger.Past = []galen.Intent{{ID: "run-a-1", Run: "run-a", Step: step("wake", "instance/spare"), Class: galen.Reversible, Effect: galen.Effect{Status: galen.EffectDone}}}
+			for i := range s.ward.Beds {
+				s.ward.Beds[i].Bad, s.ward.Beds[i].Unlisted = true, true
+			}
+			s.ledger.Spent = []galen.Spend{{Budget: galen.BudgetDestructive, Resource: wards, Run: "run-b", At: noon}}
+			s.ledger.Run.Deadline = noon
+		}},
+		{"the token of this run", "discharge", func(s *scene) {
+			s.ledger.Spent = []galen.Spend{{Budget: galen.BudgetDestructive, Resource: wards, Run: "run-a", Target: "bed-1", At: noon.Add(-time.Minute)}}
+		}},
+		{"a token that has come back", "discharge", func(s *scene) {
+			s.ledger.Spent = []galen.Spend{{Budget: galen.BudgetDestructive, Resource: wards, Run: "run-b", Target: "bed-5", At: noon.Add(-30 * time.Minute)}}
+		}},
+		{"after the cool-down", "wake", func(s *scene) {
+			s.ledger.Recoveries = []galen.Recovery{{Run: "run-b", Target: "bed-1", At: noon.Add(-time.Hour)}}
+		}},
+		{"acknowledged", "wake", func(s *scene) {
+			s.ledger.Recoveries = []galen.Recovery{{Run: "run-b", Target: "bed-1", At: noon, Acknowledged: true}}
+		}},
+		{"approved in the cool-down", "wake", func(s *scene) {
+			s.ledger.Recoveries = []galen.Recovery{{Run: "run-b", Target: "bed-1", At: noon}}
+			s.policy.Mode, s.ledger.Approval = galen.ModeApprove, s.approved()
+		}},
+		{"asked for by a person in the cool-down", "wake", func(s *scene) {
+			s.ledger.Recoveries = []galen.Recovery{{Run: "run-b", Target: "bed-1", At: noon}}
+			s.ledger.Run.Finding = nil
+		}},
+		{"a lower claim under a kept one", "wake", func(s *scene) {
+			s.ledger.Claims = []galen.HeldClaim{{Claim: galen.Claim{Name: "ring"}, Run: "run-a", Kept: true}}
+		}},
+		{"a claim that it has already", "wake", func(s *scene) {
+			s.ledger.Claims = []galen.HeldClaim{{Claim: galen.Claim{Name: "node/bed-1"}, Run: "run-a", Kept: true}}
+		}},
+		{"another run in another room", "wake", func(s *scene) {
+			s.ledger.Claims = []galen.HeldClaim{{Claim: galen.Claim{Name: "node/bed-5"}, Run: "run-b"}}
+		}},
+		{"the newest undo, to a restarted target, without another yes", "tune", func(s *scene) {
+			s.policy.Mode = galen.ModeApprove
+			first, second := *tuned("bed-1", 1, 2).Undo, *tuned("bed-1", 2, 3).Undo
+			owe(s, "run-a", "run-a-1", first, noon.Add(-2*time.Hour))
+			owe(s, "run-a", "run-a-2", second, noon.Add(-time.Hour))
+			s.ward.bed("bed-1").Target.Generation = 9
+			s.step = second
+		}},
+		{"its own setting once more", "tune", func(s *scene) {
+			owe(s, "run-a", "run-a-1", *tuned("bed-1", 1, 2).Undo, noon.Add(-time.Hour))
+			s.step = tuned("bed-1", 2, 3)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newScene(c.verb)
+			c.change(&s)
+			if v := Worst(Judge(s.ask(t), CommonGuards())); v.Answer != galen.Allow {
+				t.Errorf("%s says %s: %s", v.Guard, v.Answer, v.Why)
+			}
+		})
+	}
+}
+
+// TestAnOwnVerbNeedsOwnWork: a verb that takes back the run's own work is no way around the guards for anything else.
+func TestAnOwnVerbNeedsOwnWork(t *testing.T) {
+	s := newScene("dismiss")
+	s.ward.bed("bed-1").Observations = nil
+	if a := s.ask(t); a.Own {
+		t.Error("the run has done nothing to bed-1, and the step counts as its own")
+	}
+	if v := Worst(Judge(s.ask(t), CommonGuards())); v.Guard != guardObservers {
+		t.Errorf("%s says %s: %s", v.Guard, v.Answer, v.Why)
+	}
+}

@@ -1,0 +1,269 @@
+package gate
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+
+var wards = galen.Resource{Kind: "ward", Name: "east"}
+
+// ward is a small State: beds in rooms.
+type ward struct {
+	Of      galen.Resource `json:"of"`
+	Beds    []galen.Member `json:"beds"`
+	Looked  time.Time      `json:"looked"`
+	Missing []string       `json:"missing"`
+	Facts   string         `json:"facts"` // what a step rests on
+}
+
+func (w ward) Resource() galen.Resource                   { return w.Of }
+func (w ward) Members() []galen.Member                    { return w.Beds }
+func (w ward) Seen(...galen.Target) (time.Time, []string) { return w.Looked, w.Missing }
+func (w ward) Basis(scope ...galen.Target) string         { return galen.HashJSON(w.Facts) }
+func (w *ward) bed(id string) *galen.Member {
+	return &w.Beds[slices.IndexFunc(w.Beds, func(m galen.Member) bool { return m.Target.ID == id })]
+}
+
+func newWard() ward {
+	w := ward{Of: wards, Looked: noon.Add(-time.Second), Facts: "as shown"}
+	for i := range 6 {
+		id := fmt.Sprintf("bed-%d", i+1)
+		w.Beds = append(w.Beds, galen.Member{
+			Target: galen.Target{ID: id, Generation: 7}, Instance: "instance/" + id, Name: id, Group: "east", Domain: fmt.Sprintf("east/room-%d", i/2+1),
+		})
+	}
+	w.Beds = append(w.Beds, galen.Member{Target: galen.Target{ID: "instance/spare"}, Instance: "instance/spare", Name: "spare", Group: "east", Domain: "east/room-1", Spare: true})
+	ill := w.bed("bed-1")
+	ill.Bad = true
+	for _, o := range []galen.Observation{
+		{Observer: "bed-2", Kind: galen.Peer}, {Observer: "bed-3", Kind: galen.Peer}, {Observer: "engine", Kind: galen.Probe}, {Observer: "host-1", Kind: galen.Host},
+	} {
+		o.Says, o.At = galen.Bad, noon.Add(-time.Second)
+		ill.Observations = append(ill.Observations, o)
+	}
+	return w
+}
+
+func claimBed(_ ward, s galen.Step) []galen.Claim {
+	return []galen.Claim{{Name: "node/" + s.Target.ID}}
+}
+
+func wardKind() galen.Kind[ward] {
+	verb := func(name string, class galen.Class) galen.Verb[ward] {
+		return galen.Verb[ward]{
+			Name: name, Class: class, Settle: 10 * time.Second, Call: 3 * time.Second, Claims: claimBed,
+			Check: func(_ ward, s galen.Step) error {
+				if string(s.Args) == `"foreign"` {
+					return errors.New("the constructor makes no such step")
+				}
+				return nil
+			},
+			Effect: func(ward, galen.Intent) galen.Effect { return galen.Effect{Status: galen.EffectDone} },
+		}
+	}
+	read, unclaimed, own, panics := verb("read", galen.Read), verb("unclaimed", galen.Reversible), verb("dismiss", galen.Destructive), verb("panics", galen.Reversible)
+	read.Claims, unclaimed.Claims = func(ward, galen.Step) []galen.Claim { return nil }, func(ward, galen.Step) []galen.Claim { return nil }
+	own.Own = true
+	panics.Check = func(ward, galen.Step) error { panic("no") }
+	return galen.Kind[ward]{
+		Name: "ward", Fold: func(_, seen ward) ward { return seen },
+		Verbs: []galen.Verb[ward]{
+			read, unclaimed, own, panics, verb("wake", galen.Reversible), verb("tune", galen.Reversible), verb("move", galen.Disruptive), verb("discharge", galen.Destructive),
+		},
+	}
+}
+
+// nobody is a driver that is never asked: the gate reaches the world through its port.
+type nobody struct{}
+
+func (nobody) Look(context.Context, galen.Resource, []galen.Target, []galen.Intent) (ward, error) {
+	return ward{}, errors.New("not here")
+}
+func (nobody) Do(context.Context, galen.Intent) (string, error) { return "", errors.New("not here") }
+
+func kinds() map[string]galen.ListedKind {
+	return map[string]galen.ListedKind{"ward": galen.ListKind(wardKind(), nobody{})}
+}
+
+func step(verb, id string) galen.Step {
+	s := galen.Step{Verb: verb, Why: "a test", Target: galen.Target{ID: id, Generation: 7}, Within: galen.Duration(time.Minute)}
+	if id == "instance/spare" {
+		s.Target.Generation = 0
+	}
+	return s
+}
+
+// tuned is a step with an undo.
+func tuned(id string, from, to int) galen.Step {
+	s, back := step("tune", id), step("tune", id)
+	s.Args, back.Args = json.RawMessage(fmt.Sprint(to)), json.RawMessage(fmt.Sprint(from))
+	s.Undo = &back
+	return s
+}
+
+func newLedger() galen.Ledger {
+	return galen.Ledger{
+		Now: noon, Revision: 3, Account: 4,
+		Run: galen.Run{
+			ID: "run-a", Resource: wards, Runbook: "ward/heal", Version: 1, Status: galen.RunRunning, Plan: 1, Deadline: noon.Add(time.Hour),
+			Scope: []galen.Target{{ID: "bed-1", Generation: 7}}, Finding: &galen.Finding{Resource: wards, Code: "ill"},
+		},
+		Facts: map[string]galen.Fact{},
+	}
+}
+
+func actPolicy() galen.Policy {
+	p := galen.SafePolicy()
+	p.Mode = galen.ModeAct
+	return p
+}
+
+// scene is a world in which a step stands before the guards.
+type scene struct {
+	ward   ward
+	ledger galen.Ledger
+	policy galen.Policy
+	step   galen.Step
+}
+
+func newScene(verb string) scene {
+	return scene{ward: newWard(), ledger: newLedger(), policy: actPolicy(), step: step(verb, "bed-1")}
+}
+
+func (s scene) ask(t testing.TB) galen.Ask[galen.State] {
+	t.Helper()
+	a, err := Question(kinds()["ward"], galen.World[galen.State]{Now: noon, State: s.ward}, s.ledger, s.policy, s.step)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// approved is a yes to the scene's step as it is.
+func (s scene) approved() *galen.Approval {
+	return &galen.Approval{
+		ID: "yes-1", Run: s.ledger.Run.ID, Runbook: s.ledger.Run.Runbook, Version: 1, Params: galen.HashJSON(s.ledger.Run.Params), By: "ada",
+		Steps: []galen.ApprovedStep{{Verb: s.step.Verb, Target: s.step.Target.ID, Count: 1}}, At: noon.Add(-time.Minute), Expires: noon.Add(time.Minute),
+		Basis: map[string]string{s.step.Target.ID: s.ward.Basis(s.step.Target)},
+	}
+}
+
+// clock is both clocks of a test; the monotonic one can run on alone, as when the wall clock is set.
+type clock struct {
+	wall time.Time
+	mono time.Duration
+}
+
+func (c *clock) advance(d time.Duration) { c.wall, c.mono = c.wall.Add(d), c.mono+d }
+
+// desk is a journal in memory, with faults.
+type desk struct {
+	ledger   galen.Ledger
+	commits  []galen.Commit
+	errs     []error // of the next commits
+	slow     func()  // runs inside each commit
+	after    func()  // runs when a commit returns
+	outcomes []string
+	refused  [][]galen.Verdict
+	voided   []string
+	inARow   int
+	broken   error // of outcome
+}
+
+func (d *desk) Ledger(context.Context, string) (galen.Ledger, error) { return d.ledger, nil }
+
+func (d *desk) Commit(_ context.Context, c galen.Commit) (galen.Intent, error) {
+	if d.slow != nil {
+		d.slow()
+	}
+	if len(d.errs) > 0 {
+		err := d.errs[0]
+		d.errs = d.errs[1:]
+		if err != nil {
+			return galen.Intent{}, err
+		}
+	}
+	d.commits = append(d.commits, c)
+	c.Intent.Fence = int64(len(d.commits))
+	return c.Intent, nil
+}
+
+func (d *desk) Outcome(_ context.Context, id, sent, reply string) error {
+	d.outcomes = append(d.outcomes, cmp.Or(sent, "?")+" "+reply)
+	return d.broken
+}
+
+func (d *desk) Refused(_ context.Context, _ string, _ galen.Step, v []galen.Verdict) error {
+	d.refused = append(d.refused, v)
+	return nil
+}
+
+func (d *desk) Void(_ context.Context, id, why string) (int, error) {
+	d.voided = append(d.voided, id+": "+why)
+	d.inARow++
+	return d.inARow, nil
+}
+
+// street is the world: looks show the ward, calls are counted.
+type street struct {
+	ward    func() ward
+	lookErr error
+	looks   [][]galen.Target
+	calls   []galen.Intent
+	do      func(context.Context) (string, error)
+}
+
+func (w *street) Look(_ context.Context, _ galen.Resource, scope []galen.Target, _ []galen.Intent) (galen.State, error) {
+	w.looks = append(w.looks, scope)
+	return w.ward(), w.lookErr
+}
+
+func (w *street) Do(ctx context.Context, in galen.Intent) (string, error) {
+	w.calls = append(w.calls, in)
+	if w.do != nil {
+		return w.do(ctx)
+	}
+	return "as you wish", nil
+}
+
+type rig struct {
+	desk   *desk
+	street *street
+	clock  *clock
+	policy galen.Policy
+	guards []galen.Guard[galen.State]
+}
+
+func newRig() *rig {
+	r := &rig{desk: &desk{ledger: newLedger()}, clock: &clock{wall: noon}, policy: actPolicy(), guards: CommonGuards()}
+	r.street = &street{ward: func() ward {
+		w := newWard()
+		w.Looked = r.clock.wall
+		return w
+	}}
+	return r
+}
+
+func (r *rig) act(t testing.TB, s galen.Step) (Result, error) {
+	t.Helper()
+	g, err := New(Options{
+		Journal: r.desk, World: r.street, Kinds: kinds(), Guards: r.guards, Logger: slog.New(slog.DiscardHandler),
+		Policy: func(galen.Resource) galen.Policy { return r.policy },
+		Now:    func() time.Time { return r.clock.wall }, Mono: func() time.Duration { return r.clock.mono },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g.Act(t.Context(), Request{Run: "run-a", Plan: 1, Step: s})
+}
