@@ -1,0 +1,163 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/galenhq/galen/activities/cassandra"
+)
+
+var errCrash = errors.New("crash")
+
+// crashAt makes the host fail in front of its n-th durable change; it tells whether it came that far.
+func crashAt(h *Host, n int) (reached func() bool) {
+	seen := 0
+	h.disk.before = func(string) error {
+		seen++
+		if seen > n {
+			return errCrash
+		}
+		return nil
+	}
+	return func() bool { return seen > n }
+}
+
+// A change that crashed anywhere and is repeated by a new engine ends like one that never crashed.
+func TestCrashAtEveryPointAndRepeat(t *testing.T) {
+	for name, c := range map[string]struct {
+		given  func(t *testing.T, h *Host)
+		change func(ctx context.Context, h *Host, intent string) error
+	}{
+		"prepare": {
+			given:  func(*testing.T, *Host) {},
+			change: func(ctx context.Context, h *Host, intent string) error { return h.Prepare(ctx, intent, prepared()) },
+		},
+		"discard": {
+			given:  func(t *testing.T, h *Host) { mustPrepare(t, h) },
+			change: func(ctx context.Context, h *Host, _ string) error { return h.Discard(ctx, "p1") },
+		},
+		"clear": {
+			given:  func(t *testing.T, h *Host) { mustPrepare(t, h); h.data(t) },
+			change: func(ctx context.Context, h *Host, _ string) error { return h.ClearReplaceFlag(ctx) },
+		},
+		"fence": {
+			given:  func(t *testing.T, h *Host) { h.data(t) },
+			change: func(ctx context.Context, h *Host, intent string) error { return h.Fence(ctx, intent) },
+		},
+		"remove-joiner": {
+			given: func(t *testing.T, h *Host) {
+				mustPrepare(t, h)
+				put(t, h.setup.Folder, "galen/r1.started", "")
+				put(t, h.setup.Folder, "commitlog/a.log", "x")
+				h.data(t)
+			},
+			change: func(ctx context.Context, h *Host, _ string) error { return h.RemoveJoiner(ctx, "r1") },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			whole := folder(t, "node")
+			c.given(t, whole)
+			if err := c.change(t.Context(), whole, "x1"); err != nil {
+				t.Fatal(err)
+			}
+			for n := 0; ; n++ {
+				h := folder(t, "node")
+				c.given(t, h)
+				reached := crashAt(h, n)
+				err := c.change(t.Context(), h, "x1")
+				if !reached() {
+					if n == 0 {
+						t.Fatal("the change has no durable step")
+					}
+					break
+				}
+				want(t, "crash", err, errCrash)
+				if err := c.change(t.Context(), host(t, h.setup.Folder), "x1"); err != nil {
+					t.Fatalf("repeated after a crash at %d: %v", n, err)
+				}
+				if diff := cmp.Diff(tree(t, whole), tree(t, h)); diff != "" {
+					t.Errorf("crash at %d (-whole +repeated):\n%s", n, diff)
+				}
+			}
+		})
+	}
+}
+
+func mustPrepare(t *testing.T, h *Host) {
+	t.Helper()
+	if err := h.Prepare(t.Context(), "p1", prepared()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A prepare that crashed anywhere can also be discarded, or be taken over by another intent and then be discarded.
+func TestCrashedPrepareIsTakenBack(t *testing.T) {
+	for n := 0; ; n++ {
+		h := folder(t, "node")
+		before := tree(t, h)
+		reached := crashAt(h, n)
+		err := h.Prepare(t.Context(), "p1", prepared())
+		if !reached() {
+			break
+		}
+		want(t, "crash", err, errCrash)
+		again := host(t, h.setup.Folder)
+		if n%2 == 0 {
+			if err := again.Prepare(t.Context(), "p2", prepared()); err != nil {
+				t.Fatalf("crash at %d, other intent: %v", n, err)
+			}
+		}
+		if err := again.Discard(t.Context(), ""); err != nil {
+			t.Fatalf("crash at %d, discard: %v", n, err)
+		}
+		if diff := cmp.Diff(before, tree(t, h)); diff != "" {
+			t.Errorf("crash at %d (-before +after):\n%s", n, diff)
+		}
+	}
+}
+
+// Whatever a start crashed at, its intent starts at most one process, and the fence that crashed refuses every start.
+func TestCrashedStartAndFence(t *testing.T) {
+	for n := 0; ; n++ {
+		h := folder(t, "node")
+		reached := crashAt(h, n)
+		_, err := h.Start(t.Context(), "s1")
+		if !reached() {
+			break
+		}
+		want(t, "crash", err, errCrash)
+		again := host(t, h.setup.Folder)
+		_, err = again.Start(t.Context(), "s1")
+		if err == nil || errors.Is(err, ErrRunning) {
+			until(t, "the node runs", func() bool { return len(execs(h)) > 0 })
+		}
+		if got := len(execs(h)); got > 1 || (got == 1) != (look(t, again).Process == cassandra.Running) {
+			t.Errorf("crash at %d: %d executions, then %v", n, got, err)
+		}
+	}
+	for n := 1; ; n++ { // at 0 not even the marker is there
+		h := folder(t, "node")
+		reached := crashAt(h, n)
+		err := h.Fence(t.Context(), "f1")
+		if !reached() {
+			break
+		}
+		want(t, "crash", err, errCrash)
+		again := host(t, h.setup.Folder)
+		_, err = again.Start(t.Context(), "s1")
+		want(t, "start after a crashed fence", err, ErrFenced)
+		if err := again.Fence(t.Context(), "f2"); err != nil {
+			t.Fatal(err)
+		}
+		if got := look(t, again); got.Fenced == "" {
+			t.Errorf("crash at %d: the second fence did not complete: %+v", n, got)
+		}
+		if _, err := os.Stat(h.path("conf")); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("crash at %d: the configuration is still there", n)
+		}
+	}
+}
