@@ -56,15 +56,21 @@ type PrepareArgs struct {
 	NumTokens int    `json:"num_tokens"`
 }
 
-// DiscardArgs of discard name the prepare intent to undo; "" = whatever this run prepared there.
+// DiscardArgs of discard. Prepared is the prepare intent that it takes back; "" in an undo, which is written before
+// that intent has an ID.
 type DiscardArgs struct {
 	Instance string `json:"instance"`
+	Prepared string `json:"prepared,omitempty"`
 }
 
 // ReplaceArgs of replace: the prepared instance takes the place of the target at Address.
 type ReplaceArgs struct {
 	Instance string `json:"instance"`
 	Address  string `json:"address"`
+	// Prepared is the prepare intent whose configuration it starts with.
+	Prepared string `json:"prepared"`
+	// Tokens is [HashTokens] of the dead node's own tokens: the replacement is done when the new node has them.
+	Tokens string `json:"tokens"`
 }
 
 // ClearReplaceArgs of clear-replace.
@@ -79,8 +85,10 @@ type RepairArgs struct {
 	Ranges   []Range `json:"ranges"`
 }
 
-// RemoveJoinerArgs of remove-joiner name the replace intent whose process it is.
+// RemoveJoinerArgs of remove-joiner name the replace intent whose process it is. It leaves the instance as it was
+// before prepare: no process, no data, no configuration.
 type RemoveJoinerArgs struct {
 	Instance string `json:"instance"`
 	Replace  string `json:"replace"`
+	Prepared string `json:"prepared"`
 }

@@ -29,7 +29,7 @@ type Ring struct {
 	Dissents []Dissent `json:"dissents,omitempty"`
 	// Repairs that the open intents asked about.
 	Repairs []Repair `json:"repairs,omitempty"`
-	// Lost is how many nodes fewer than before the newest whole look listed, 0 if it lists all of them (I-09).
+	// Lost is how many nodes are unlisted (I-09), see [Node.Unlisted].
 	Lost int `json:"lost,omitempty"`
 }
 
@@ -68,10 +68,13 @@ type Node struct {
 	Seed       bool  `json:"seed,omitempty"` // in the seed list of a live node
 	// Replacing is the address that a joining node replaces, "" if none is known.
 	Replacing string `json:"replacing,omitempty"`
-	// Observations are what peers, probes and the host say of it.
+	// Observations are what peers, probes and the host say of it. Of the peers that say the same, the first few.
 	Observations []galen.Observation `json:"observations"`
-	// Down is the verdict over the observations: see [Node.verdict] in merge.go.
+	// Down is the verdict over the observations, see verdict in observe.go.
 	Down bool `json:"down"`
+
+	// Unlisted: the newest look does not list it and nothing proves that it left; Fold keeps it, and it counts as down.
+	Unlisted bool `json:"unlisted,omitempty"`
 
 	// Carried by Fold.
 	DownSince      time.Time      `json:"down_since,omitzero"`      // zero: not down
@@ -126,7 +129,8 @@ type Instance struct {
 	Fenced   string `json:"fenced,omitempty"`
 	Prepared string `json:"prepared,omitempty"`
 	Config   Config `json:"config"`
-	// ReplaceFlag is the address in a replace flag of the start configuration or command line, "" if none.
+	// ReplaceFlag is the address in a replace flag of the start configuration, "" if none. That of a running process
+	// ends with it and stands in its View.
 	ReplaceFlag string `json:"replace_flag,omitempty"`
 	DiskFree    int64  `json:"disk_free,omitempty"` // bytes; a gauge
 
@@ -182,7 +186,8 @@ type View struct {
 	Cluster    string `json:"cluster,omitempty"`
 	// Peers is what it says of every endpoint it knows, itself included, by address.
 	Peers []Endpoint `json:"peers,omitempty"`
-	// Tokens is its token map, by token. Merge leaves it out where it equals the consensus (TokenHash tells).
+	// Tokens is its token map, by token, joining nodes included. Merge leaves it out where it equals the consensus
+	// (TokenHash, see [HashOwners], tells); one view keeps it.
 	Tokens    []Owner `json:"tokens,omitempty"`
 	TokenHash string  `json:"token_hash,omitempty"`
 	// Owners are the addresses with a share of the ring (OwnershipWithPort).
@@ -252,6 +257,8 @@ type Dissent struct {
 	About    string `json:"about"` // a host ID, address or "tokens"
 	Says     string `json:"says"`
 	Others   string `json:"others"`
+	// Since is carried by Fold: the first of the unbroken looks that showed it.
+	Since time.Time `json:"since,omitzero"`
 }
 
 // Repair is the status of one repair session that an intent started.

@@ -1,0 +1,87 @@
+package cassandra
+
+import "github.com/galenhq/galen"
+
+// basis is what a step rests on. No gauge, no time, no look's age.
+type basis struct {
+	Nodes     []basisNode     `json:"nodes"`
+	Instances []basisInstance `json:"instances"`
+	// Troubled are the members, of the same data centres, that are not simply NORMAL and up.
+	Troubled []basisNode `json:"troubled"`
+	Pending  []Pending   `json:"pending"`
+	Schemas  []string    `json:"schemas"`
+	Lost     int         `json:"lost"`
+}
+
+type basisNode struct {
+	HostID     string     `json:"host_id"`
+	Address    string     `json:"address"`
+	Instance   string     `json:"instance"`
+	DC         string     `json:"dc"`
+	Rack       string     `json:"rack"`
+	Status     NodeStatus `json:"status"`
+	Tokens     string     `json:"tokens"`
+	Generation int64      `json:"generation"`
+	Replacing  string     `json:"replacing"`
+	Down       bool       `json:"down"`
+	Unlisted   bool       `json:"unlisted"`
+}
+
+type basisInstance struct {
+	Name     string       `json:"name"`
+	Address  string       `json:"address"`
+	Process  ProcessState `json:"process"`
+	Data     DataState    `json:"data"`
+	Fenced   string       `json:"fenced"`
+	Prepared string       `json:"prepared"`
+	Config   Config       `json:"config"`
+	Replace  string       `json:"replace"`
+}
+
+// Basis hashes the facts that a step on scope rests on: of the targets (by ID alone: the generation is a fact like the
+// others) everything that Galen acts on, of the other members of their data centres only who is not NORMAL and up, and
+// what belongs to the whole ring: pending ranges, schema versions. An empty scope is everything.
+func (r Ring) Basis(scope ...galen.Target) string {
+	b := basis{Pending: r.Pending, Schemas: r.Schemas, Lost: r.Lost}
+	if len(scope) == 0 {
+		for _, n := range r.Nodes {
+			b.Nodes = append(b.Nodes, n.basis())
+		}
+		for _, i := range r.Instances {
+			b.Instances = append(b.Instances, i.basis())
+		}
+		return galen.HashJSON(b)
+	}
+	inScope, dcs := map[string]bool{}, map[string]bool{}
+	for _, t := range scope {
+		node, instance := r.Find(t.ID)
+		if node != nil {
+			b.Nodes = append(b.Nodes, node.basis())
+			inScope[node.HostID], dcs[node.DC] = true, true
+		}
+		if instance != nil {
+			b.Instances = append(b.Instances, instance.basis())
+			dcs[instance.Config.DC] = true
+		}
+	}
+	for _, n := range r.Nodes {
+		if dcs[n.DC] && !inScope[n.HostID] && (n.Down || n.Unlisted || n.Status != Normal || len(n.Tokens) == 0) {
+			b.Troubled = append(b.Troubled, n.basis())
+		}
+	}
+	return galen.HashJSON(b)
+}
+
+func (n Node) basis() basisNode {
+	return basisNode{
+		HostID: n.HostID, Address: n.Address, Instance: n.Instance, DC: n.DC, Rack: n.Rack, Status: n.Status,
+		Tokens: HashTokens(n.Tokens), Generation: n.Generation, Replacing: n.Replacing, Down: n.Down, Unlisted: n.Unlisted,
+	}
+}
+
+func (i Instance) basis() basisInstance {
+	return basisInstance{
+		Name: i.Name, Address: i.Address, Process: i.Process, Data: i.Data, Fenced: i.Fenced, Prepared: i.Prepared,
+		Config: i.Config, Replace: i.ReplaceFlag,
+	}
+}

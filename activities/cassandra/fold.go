@@ -1,0 +1,203 @@
+package cassandra
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// Fold puts what was seen onto what was known. Views and instances that the new look asked replace the older ones, the
+// others stay; then the consensus is made anew and what only time can tell is carried along: since when a node is down,
+// how often it flipped, its longest restart, the recorded device, since when data are gone, who is unlisted.
+func Fold(prev, seen Ring) Ring {
+	if prev.Name == "" {
+		prev = Ring{Name: seen.Name}
+	}
+	r := Ring{Name: seen.Name, Cluster: cmp.Or(seen.Cluster, prev.Cluster), At: seen.At, Keyspaces: prev.Keyspaces, Repairs: seen.Repairs}
+	if len(seen.Keyspaces) > 0 {
+		r.Keyspaces = seen.Keyspaces
+	}
+	if prev.At.After(r.At) {
+		r.At = prev.At
+	}
+	r.Views = overlay(whole(prev.Views), whole(seen.Views), func(v View) string { return v.Instance })
+	r.Instances = overlay(prev.Instances, seen.Instances, func(i Instance) string { return i.Name })
+	for k, i := range r.Instances {
+		if old, known := prev.Instance(i.Name); known {
+			r.Instances[k] = carryInstance(old, i)
+		} else {
+			r.Instances[k] = carryInstance(Instance{}, i)
+		}
+	}
+	r = merge(r, prev.Nodes)
+	carryNodes(prev, &r)
+	carryDissents(prev.Dissents, r.Dissents, r.At)
+	carryNormal(prev, &r)
+	return r
+}
+
+// whole gives the token map back to the views that Merge left it out of.
+func whole(views []View) []View {
+	maps := map[string][]Owner{}
+	for _, v := range views {
+		if len(v.Tokens) > 0 {
+			maps[v.TokenHash] = v.Tokens
+		}
+	}
+	out := slices.Clone(views)
+	for i := range out {
+		if len(out[i].Tokens) == 0 && out[i].TokenHash != "" {
+			out[i].Tokens = maps[out[i].TokenHash]
+		}
+	}
+	return out
+}
+
+// overlay is old with those of the same key replaced by new ones, sorted by key.
+func overlay[T any](old, now []T, key func(T) string) []T {
+	byKey := make(map[string]T, len(old)+len(now))
+	for _, x := range old {
+		byKey[key(x)] = x
+	}
+	for _, x := range now {
+		byKey[key(x)] = x
+	}
+	out := make([]T, 0, len(byKey))
+	for _, k := range sortedKeys(byKey) {
+		out = append(out, byKey[k])
+	}
+	return out
+}
+
+// carryInstance keeps what was last read where the host could not be read now, and what only a row of looks can prove.
+func carryInstance(old, now Instance) Instance {
+	again := !now.At.After(old.At) // not looked at anew
+	if again && old.Name != "" {
+		return old
+	}
+	if now.Error != "" {
+		kept := old
+		kept.Name, kept.Address, kept.Spare, kept.At, kept.Error = now.Name, now.Address, now.Spare, now.At, now.Error
+		kept.GoneSince, kept.GoneLooks = time.Time{}, 0
+		if old.Name == "" {
+			kept.Data = DataUnknown
+		}
+		return kept
+	}
+	now.RecordedDevice, now.EverNormal = old.RecordedDevice, old.EverNormal && old.Prepared == now.Prepared
+	now.GoneSince, now.GoneLooks = time.Time{}, 0
+	switch now.Data {
+	case DataPresent:
+		now.RecordedDevice = now.Device
+	case DataGone:
+		now.GoneSince, now.GoneLooks = old.GoneSince, old.GoneLooks+1
+		if old.GoneSince.IsZero() {
+			now.GoneSince = now.At
+		}
+	}
+	return now
+}
+
+// carryNodes carries what time tells of each node, and keeps those that vanished without a proof that they left.
+func carryNodes(prev Ring, r *Ring) {
+	at := r.At
+	for i := range r.Nodes {
+		n := &r.Nodes[i]
+		old, known := prev.Node(n.HostID)
+		if known {
+			n.DownSince, n.Flips, n.LongestRestart = old.DownSince, old.Flips, old.LongestRestart
+		}
+		carryDown(n, known && old.Down, at)
+	}
+	for _, old := range prev.Nodes {
+		if _, listed := r.Node(old.HostID); listed || hasLeft(*r, old) {
+			continue
+		}
+		old.Observations = []galen.Observation{}
+		was := old.Down
+		old.Unlisted, old.Down = true, true
+		carryDown(&old, was, at)
+		r.Nodes = append(r.Nodes, old)
+	}
+	slices.SortFunc(r.Nodes, func(a, b Node) int { return cmp.Compare(a.HostID, b.HostID) })
+	for _, n := range r.Nodes {
+		if n.Unlisted {
+			r.Lost++
+		}
+	}
+}
+
+func carryDown(n *Node, was bool, at time.Time) {
+	switch {
+	case n.Down && !was:
+		n.DownSince = at
+		n.Flips++
+	case !n.Down && was:
+		n.LongestRestart = max(n.LongestRestart, galen.Duration(at.Sub(n.DownSince)))
+		n.DownSince = time.Time{}
+		n.Flips++
+	}
+}
+
+// hasLeft tells whether something proves that a node which is listed no more is no member: it was leaving or had not
+// joined yet, a live node calls it gone, or others own all its tokens.
+func hasLeft(r Ring, old Node) bool {
+	if old.Status == Leaving || old.Status == Joining {
+		return true
+	}
+	for i := range r.Views {
+		v := &r.Views[i]
+		if !v.Live() || !fresh(r.At, v.At) {
+			continue
+		}
+		e, known := v.peer(old.Address)
+		if known && e.HostID == old.HostID && (e.Status == "LEFT" || e.Status == "removed") {
+			return true
+		}
+	}
+	return len(old.Tokens) > 0 && ownedByOthers(r, old)
+}
+
+func ownedByOthers(r Ring, old Node) bool {
+	owned := map[Token]bool{}
+	for _, n := range r.Nodes {
+		if n.Status == Joining || n.HostID == old.HostID || n.Unlisted {
+			continue
+		}
+		for _, t := range n.Tokens {
+			owned[t] = true
+		}
+	}
+	for _, t := range old.Tokens {
+		if !owned[t] {
+			return false
+		}
+	}
+	return true
+}
+
+func carryDissents(prev, now []Dissent, at time.Time) {
+	type key struct{ observer, about string }
+	since := map[key]time.Time{}
+	for _, d := range prev {
+		since[key{d.Observer, d.About}] = d.Since
+	}
+	for i := range now {
+		now[i].Since = since[key{now[i].Observer, now[i].About}]
+		if now[i].Since.IsZero() {
+			now[i].Since = at
+		}
+	}
+}
+
+// carryNormal notes which instances are, or were since they were prepared, NORMAL nodes.
+func carryNormal(prev Ring, r *Ring) {
+	for k := range r.Instances {
+		i := &r.Instances[k]
+		if n, found := r.NodeOf(i.Name); found && n.Status != Joining && !n.Unlisted {
+			i.EverNormal = true
+		}
+	}
+}

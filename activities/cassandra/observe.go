@@ -1,0 +1,225 @@
+package cassandra
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/galenhq/galen"
+)
+
+// maxPeers that say the same of a node are listed by name; all are counted. It keeps the State of a ring of 1,000
+// nodes small.
+const maxPeers = 8
+
+// voices counts what observers of one kind say of one node.
+type voices struct{ good, bad, unknown int }
+
+func (t *voices) add(s galen.Says) {
+	switch s {
+	case galen.Good:
+		t.good++
+	case galen.Bad:
+		t.bad++
+	default:
+		t.unknown++
+	}
+}
+
+// heard is the number of observers that were heard, those that do not know included.
+func (t voices) heard() int { return t.good + t.bad + t.unknown }
+
+// verdict is [Node.Down]. A node is down if
+//   - every live peer says so, there is at least one, and a probe or the host says bad too; or
+//   - no live peer is left to ask, and both a probe and the host say bad;
+//
+// and neither a probe nor the host says good. A peer that does not know the node does not say that it is down.
+func verdict(peers, probes, host voices) bool {
+	switch {
+	case probes.good > 0 || host.good > 0:
+		return false
+	case peers.heard() > 0:
+		return peers.bad == peers.heard() && probes.bad+host.bad > 0
+	default:
+		return probes.bad > 0 && host.bad > 0
+	}
+}
+
+// observeAll fills in Observations and Down of every node, and the dissents about it.
+func (m *merger) observeAll() {
+	for i := range m.ring.Nodes {
+		m.observe(&m.ring.Nodes[i])
+	}
+}
+
+func (m *merger) observe(n *Node) {
+	said := m.askPeers(*n)
+	peers := count(said)
+	probed := m.askProbes(*n)
+	probes := count(probed)
+	hosted := m.askHost(*n, peers, probes)
+	host := count(hosted)
+	n.Observations = append(append(few(said), probed...), hosted...)
+	n.Down = verdict(peers, probes, host)
+	if n.Unlisted {
+		n.Down = true
+	}
+	if n.Status != Joining && !n.Unlisted {
+		m.contradictions(*n, append(append(said, probed...), hosted...))
+	}
+}
+
+func count(of []galen.Observation) voices {
+	var t voices
+	for _, o := range of {
+		t.add(o.Says)
+	}
+	return t
+}
+
+// askPeers is what every other live node says.
+func (m *merger) askPeers(n Node) []galen.Observation {
+	var out []galen.Observation
+	for _, v := range m.live {
+		if v.Instance == n.Instance && n.Instance != "" || v.Address == n.Address {
+			continue
+		}
+		o := galen.Observation{Observer: v.Instance, Kind: galen.Peer, At: v.At}
+		switch e, known := v.peer(n.Address); {
+		case !known || e.HostID != "" && e.HostID != n.HostID:
+			o.Says, o.Detail = galen.Unknown, "does not know it"
+		case e.Up:
+			o.Says, o.Detail = galen.Good, words("UP", e.Status)
+		default:
+			o.Says, o.Detail = galen.Bad, words("DOWN", e.Status)
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+// few keeps the first few of those that say the same.
+func few(said []galen.Observation) []galen.Observation {
+	kept := map[galen.Says]int{}
+	out := []galen.Observation{}
+	for _, o := range said {
+		if kept[o.Says]++; kept[o.Says] <= maxPeers {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// askProbes is what our own direct questions to the node met.
+func (m *merger) askProbes(n Node) []galen.Observation {
+	v := m.viewOf(n)
+	if v == nil || !fresh(m.ring.At, v.At) {
+		return nil
+	}
+	jolokia := galen.Observation{Observer: "jolokia " + v.Instance, Kind: galen.Probe, At: v.At}
+	jolokia.Says, jolokia.Detail = saysJolokia(*v)
+	cql := galen.Observation{Observer: "cql " + v.Instance, Kind: galen.Probe, At: v.At}
+	cql.Says, cql.Detail = saysAnswer(v.CQL), words(string(v.CQL), v.CQLError)
+	return []galen.Observation{jolokia, cql}
+}
+
+// saysJolokia: a node that joins, leaves or moves is at work; one that starts or is drained serves nobody.
+func saysJolokia(v View) (galen.Says, string) {
+	if v.Jolokia != Answered {
+		return saysAnswer(v.Jolokia), words(string(v.Jolokia), v.JolokiaError)
+	}
+	switch NodeStatus(v.Mode) {
+	case Normal, Joining, Leaving, Moving:
+		return galen.Good, v.Mode
+	case "":
+		return galen.Unknown, "tells no mode"
+	default:
+		return galen.Bad, v.Mode
+	}
+}
+
+func saysAnswer(a Answer) galen.Says {
+	switch a {
+	case Answered:
+		return galen.Good
+	case Refused, Hung, Booting:
+		return galen.Bad
+	default:
+		return galen.Unknown
+	}
+}
+
+// askHost is what the host plane says of the node's process. A process that runs proves little: it is good unless all
+// peers call the node down and a probe found it silent.
+func (m *merger) askHost(n Node, peers, probes voices) []galen.Observation {
+	i, found := m.ring.Instance(n.Instance)
+	if !found {
+		return nil
+	}
+	o := galen.Observation{Observer: "host " + i.Name, Kind: galen.Host, At: i.At}
+	switch {
+	case i.Error != "":
+		o.Says, o.Detail = galen.Unknown, "not read: "+i.Error
+	case !fresh(m.ring.At, i.At):
+		o.Says, o.Detail = galen.Unknown, "not looked at lately"
+	case i.Process == Absent:
+		o.Says, o.Detail = galen.Bad, "no process"
+	case i.Process == Stopped:
+		o.Says, o.Detail = galen.Bad, "process "+strconv.Itoa(i.PID)+" is stopped"
+	case probes.good > 0 || probes.bad == 0:
+		o.Says, o.Detail = galen.Good, "process "+strconv.Itoa(i.PID)+" runs"
+	case peers.heard() == 0:
+		o.Says, o.Detail = galen.Unknown, "process "+strconv.Itoa(i.PID)+" runs and answers nothing"
+	case peers.bad == peers.heard():
+		o.Says, o.Detail = galen.Bad, "process "+strconv.Itoa(i.PID)+" runs and answers nothing"
+	default:
+		o.Says, o.Detail = galen.Good, "process "+strconv.Itoa(i.PID)+" runs"
+	}
+	return []galen.Observation{o}
+}
+
+// contradictions names those who stand against the others about one node.
+func (m *merger) contradictions(n Node, said []galen.Observation) {
+	t := count(said)
+	if t.good == 0 || t.bad == 0 {
+		return
+	}
+	odd, others := galen.Bad, countOf(t.good, "observer says", "observers say")+" good"
+	if t.bad > t.good {
+		odd, others = galen.Good, countOf(t.bad, "observer says", "observers say")+" bad"
+	}
+	named := 0
+	for _, o := range said {
+		if o.Says != odd || named == maxPeers {
+			continue
+		}
+		named++
+		m.dissent(o.Observer, n.HostID, words(string(o.Says), o.Detail), others)
+	}
+}
+
+func words(head, tail string) string {
+	if tail == "" {
+		return head
+	}
+	return head + ": " + tail
+}
+
+func countOf(n int, one, many string) string {
+	if n == 1 {
+		return fmt.Sprintf("1 %s", one)
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// saysOf are the observations of one kind, for people: "n1, n2".
+func saysOf(n Node, says galen.Says) []string {
+	var out []string
+	for _, o := range n.Observations {
+		if o.Says == says {
+			out = append(out, o.Observer)
+		}
+	}
+	slices.Sort(out)
+	return out
+}

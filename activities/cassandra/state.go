@@ -1,0 +1,218 @@
+package cassandra
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// instancePrefix begins the target ID of an instance that is no node of the ring.
+const instancePrefix = "instance/"
+
+var _ galen.State = Ring{}
+
+// Resource is cassandra/<name>.
+func (r Ring) Resource() galen.Resource { return galen.Resource{Kind: KindName, Name: r.Name} }
+
+// Node is the member with that host ID.
+func (r Ring) Node(hostID string) (Node, bool) {
+	i, found := slices.BinarySearchFunc(r.Nodes, hostID, func(n Node, id string) int { return strings.Compare(n.HostID, id) })
+	if !found {
+		return Node{}, false
+	}
+	return r.Nodes[i], true
+}
+
+// NodeOf is the member that an instance runs.
+func (r Ring) NodeOf(instance string) (Node, bool) {
+	i := slices.IndexFunc(r.Nodes, func(n Node) bool { return n.Instance == instance && instance != "" && !n.Unlisted })
+	if i < 0 {
+		return Node{}, false
+	}
+	return r.Nodes[i], true
+}
+
+// Instance of that name.
+func (r Ring) Instance(name string) (Instance, bool) {
+	i := slices.IndexFunc(r.Instances, func(i Instance) bool { return i.Name == name })
+	if i < 0 {
+		return Instance{}, false
+	}
+	return r.Instances[i], true
+}
+
+// View of the node that an instance runs.
+func (r Ring) View(instance string) (View, bool) {
+	i := slices.IndexFunc(r.Views, func(v View) bool { return v.Instance == instance })
+	if i < 0 {
+		return View{}, false
+	}
+	return r.Views[i], true
+}
+
+// Live are the views with a voice: of NORMAL nodes, and not much older than the newest look.
+func (r Ring) Live() []View {
+	var out []View
+	for _, v := range r.Views {
+		if v.Live() && fresh(r.At, v.At) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// Find resolves a target by its ID, a host ID or instance/<name>, to the member and the instance it means; either may
+// be missing.
+func (r Ring) Find(id string) (node *Node, instance *Instance) {
+	name, isInstance := strings.CutPrefix(id, instancePrefix)
+	if !isInstance {
+		n, found := r.Node(id)
+		if !found {
+			return nil, nil
+		}
+		node, name = &n, n.Instance
+	} else if n, found := r.NodeOf(name); found {
+		node = &n
+	}
+	if i, found := r.Instance(name); found {
+		instance = &i
+	}
+	return node, instance
+}
+
+// DataGone tells whether the data of the instance are proved gone (I-15): the host answers, it is the device on which
+// they were last seen, and at least two looks that lie apart found them missing. why says what is missing for a proof.
+func (i Instance) DataGone(apart time.Duration) (proved bool, why string) {
+	switch {
+	case i.Error != "":
+		return false, "the host could not be read: " + i.Error
+	case i.Data == DataPresent:
+		return false, "the data are present"
+	case i.Data != DataGone:
+		return false, "the data folder cannot be read"
+	case i.RecordedDevice == 0:
+		return false, "no record of the device on which the data were"
+	case i.Device != i.RecordedDevice:
+		return false, "the data folder is on another device than the data were"
+	case i.GoneLooks < 2 || i.At.Sub(i.GoneSince) < apart:
+		return false, "a second look has to confirm that the data are gone"
+	}
+	return true, "no system/local sstable on the recorded device, on looks " + i.At.Sub(i.GoneSince).String() + " apart"
+}
+
+// Vacant tells whether the instance is an unused spare: it may be prepared, and nothing runs, lies or is configured
+// there.
+func (i Instance) Vacant() bool {
+	return i.Spare && i.Error == "" && i.Process == Absent && i.Data == DataGone && i.Fenced == "" && i.Prepared == ""
+}
+
+// Members are all nodes, and the instances that are none. A node that has not joined yet goes by its instance.
+func (r Ring) Members() []galen.Member {
+	out := make([]galen.Member, 0, len(r.Nodes)+len(r.Instances))
+	taken := map[string]bool{}
+	for _, n := range r.Nodes {
+		m := galen.Member{
+			Target: n.Target(), Name: n.Address, Group: n.DC, Domain: n.Domain(), Bad: n.Down || n.Unlisted,
+			Unlisted: n.Unlisted, Observations: n.Observations,
+		}
+		if n.Instance != "" && !n.Unlisted {
+			m.Instance = instancePrefix + n.Instance
+			taken[n.Instance] = true
+			if n.Status == Joining {
+				m.Target = galen.Target{ID: m.Instance}
+			}
+		}
+		out = append(out, m)
+	}
+	for _, i := range r.Instances {
+		if !taken[i.Name] {
+			out = append(out, i.member())
+		}
+	}
+	return out
+}
+
+func (i Instance) member() galen.Member {
+	o := galen.Observation{Observer: "host " + i.Name, Kind: galen.Host, Says: galen.Unknown, At: i.At, Detail: "no node of the ring; process " + string(i.Process) + ", data " + string(i.Data)}
+	return galen.Member{
+		Target: i.Target(), Instance: instancePrefix + i.Name, Name: i.Address, Group: i.Config.DC,
+		Domain: i.Config.DC + "/" + i.Config.Rack, Spare: i.Vacant(), Observations: []galen.Observation{o},
+	}
+}
+
+// Seen is how old the evidence is on which a step on scope would rest: the looks at the targets' own hosts and nodes,
+// and the newest live view of each rack that has a member outside of scope. Missing are the racks from which no live
+// node was heard although one of its members there is not down. An empty scope is the whole resource: all views and
+// instances.
+func (r Ring) Seen(scope ...galen.Target) (oldest time.Time, missing []string) {
+	targets := map[string]bool{}
+	for _, t := range scope {
+		node, instance := r.Find(t.ID)
+		if node != nil {
+			targets[node.HostID] = true
+		}
+		if instance != nil {
+			targets[instancePrefix+instance.Name] = true
+			oldest = older(oldest, instance.At)
+			if v, asked := r.View(instance.Name); asked {
+				oldest = older(oldest, v.At)
+			}
+		}
+	}
+	heard, expected := r.rackViews(targets)
+	for _, rack := range sortedKeys(expected) {
+		at, ok := heard[rack]
+		if ok {
+			oldest = older(oldest, at)
+		} else if expected[rack] {
+			missing = append(missing, "a live node of rack "+rack)
+		}
+	}
+	if len(scope) == 0 {
+		for _, v := range r.Views {
+			oldest = older(oldest, v.At)
+		}
+		for _, i := range r.Instances {
+			oldest = older(oldest, i.At)
+		}
+	}
+	return oldest, missing
+}
+
+// rackViews is the newest live view of each rack with a member outside of targets, and whether the rack has to be heard:
+// one of those members is neither down nor joining.
+func (r Ring) rackViews(targets map[string]bool) (heard map[string]time.Time, expected map[string]bool) {
+	heard, expected = map[string]time.Time{}, map[string]bool{}
+	live := map[string]time.Time{}
+	for _, v := range r.Views {
+		if v.Live() {
+			live[v.Instance] = v.At
+			live[v.Address] = v.At
+		}
+	}
+	for _, n := range r.Nodes {
+		if targets[n.HostID] || n.Status == Joining {
+			continue
+		}
+		rack := n.Domain()
+		expected[rack] = expected[rack] || !n.Down
+		at, answered := live[n.Instance]
+		if !answered {
+			at, answered = live[n.Address]
+		}
+		if answered && at.After(heard[rack]) {
+			heard[rack] = at
+		}
+	}
+	return heard, expected
+}
+
+// older of two times, where zero means none.
+func older(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
