@@ -1,0 +1,324 @@
+package cassandra
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// site is one token of the natural ring and the node that owns it: the end of the range (token before, token].
+type site struct {
+	token Token
+	node  int32
+}
+
+// layout is the natural ring: the nodes that own data now. A joining node owns nothing yet; a leaving or moving one
+// still does.
+type layout struct {
+	nodes []Node           // those of the Ring, then phantoms
+	real  int              // how many are no phantoms; a phantom is always down
+	index map[string]int32 // by host ID
+	by    map[string]int32 // by address; a joiner before the node that it replaces there
+	ring  []site           // sorted by token
+	dcs   []string         // sorted; those that hold natural nodes
+	// per DC: its own sites, its natural nodes and its racks. At shows, for each site of the whole ring, the site of
+	// the DC at which a walk through the DC begins.
+	zones map[string]*zone
+}
+
+type zone struct {
+	sites []site
+	at    []int32
+	nodes int
+	racks int
+	rack  []int32 // of each node, -1 for nodes of another DC
+}
+
+// newLayout sorts the tokens. What it cannot place for sure it tells as doubts.
+func newLayout(r Ring) (*layout, []Doubt) {
+	l := &layout{
+		nodes: slices.Clone(r.Nodes), real: len(r.Nodes),
+		index: map[string]int32{}, by: map[string]int32{}, zones: map[string]*zone{},
+	}
+	for i, n := range r.Nodes {
+		l.index[n.HostID] = int32(i)
+		if other, taken := l.by[n.Address]; !taken || l.nodes[other].Status != Joining {
+			l.by[n.Address] = int32(i)
+		}
+	}
+	doubts := l.placeTokens(hibernating(r))
+	slices.SortFunc(l.ring, func(a, b site) int {
+		switch {
+		case a.token < b.token:
+			return -1
+		case a.token > b.token:
+			return 1
+		default:
+			return int(a.node - b.node)
+		}
+	})
+	for i := 1; i < len(l.ring); i++ {
+		if a, b := l.ring[i-1], l.ring[i]; a.token == b.token {
+			doubts = append(doubts, Doubt{Why: "token " + strconv.FormatInt(int64(a.token), 10) + " is owned by both " + l.nodes[a.node].HostID + " and " + l.nodes[b.node].HostID})
+		}
+	}
+	if len(l.ring) == 0 {
+		doubts = append(doubts, Doubt{Why: "no token of the ring is known"})
+	}
+	l.zone()
+	return l, doubts
+}
+
+// placeTokens gives each token to its natural owner. While a node is replaced, the token map of Cassandra shows the
+// dead node's tokens under the joiner: they still belong to the dead one.
+func (l *layout) placeTokens(asleep map[string]bool) []Doubt {
+	bare := map[int32]bool{}
+	for i := range l.nodes {
+		n := &l.nodes[i]
+		if n.Status == Joining {
+			continue
+		}
+		bare[int32(i)] = len(n.Tokens) == 0
+		for _, t := range n.Tokens {
+			l.ring = append(l.ring, site{t, int32(i)})
+		}
+	}
+	for _, n := range l.nodes[:l.real] {
+		if n.Status != Joining || n.Replacing == "" && !asleep[n.Address] {
+			continue
+		}
+		dead := int32(slices.IndexFunc(l.nodes, func(o Node) bool { return o.Address == n.Replacing && o.Status != Joining }))
+		switch {
+		case dead < 0:
+			// The dead node is no longer listed, and the joiner has nothing to serve yet: a phantom keeps the place.
+			dead = int32(len(l.nodes))
+			l.nodes = append(l.nodes, Node{HostID: "replaced " + n.Replacing, DC: n.DC, Rack: n.Rack, Status: Normal, Down: true})
+		case !bare[dead]:
+			continue
+		}
+		bare[dead] = false
+		for _, t := range n.Tokens {
+			l.ring = append(l.ring, site{t, dead})
+		}
+	}
+	var doubts []Doubt
+	for i, n := range l.nodes[:l.real] {
+		if bare[int32(i)] {
+			doubts = append(doubts, Doubt{Why: "node " + n.HostID + " is " + string(n.Status) + " and owns no token"})
+		}
+	}
+	return doubts
+}
+
+// hibernating are the addresses at which a node replaces itself: it is in no list of joining nodes, has no pending
+// ranges, and serves none of the tokens that stand under its address.
+func hibernating(r Ring) map[string]bool {
+	out := map[string]bool{}
+	for _, v := range r.Views {
+		for _, e := range v.Peers {
+			if v.Live() && e.Status == "hibernate" {
+				out[e.Address] = true
+			}
+		}
+	}
+	return out
+}
+
+// zone splits the ring by data centre.
+func (l *layout) zone() {
+	racks := map[string]int32{}
+	seen := make([]bool, len(l.nodes))
+	home := make([]*zone, len(l.nodes))
+	for _, s := range l.ring {
+		if seen[s.node] {
+			home[s.node].sites = append(home[s.node].sites, s)
+			continue
+		}
+		seen[s.node] = true
+		n := &l.nodes[s.node]
+		z := l.zones[n.DC]
+		if z == nil {
+			z = &zone{rack: make([]int32, len(l.nodes))}
+			for i := range z.rack {
+				z.rack[i] = -1
+			}
+			l.zones[n.DC] = z
+			l.dcs = append(l.dcs, n.DC)
+		}
+		z.sites = append(z.sites, s)
+		home[s.node] = z
+		z.nodes++
+		domain := n.DC + "\x00" + n.Rack
+		rack, known := racks[domain]
+		if !known {
+			rack = int32(z.racks)
+			racks[domain] = rack
+			z.racks++
+		}
+		z.rack[s.node] = rack
+	}
+	slices.Sort(l.dcs)
+	for _, z := range l.zones {
+		z.at = make([]int32, len(l.ring))
+		j := 0
+		for i, s := range l.ring {
+			for j < len(z.sites) && z.sites[j].token < s.token {
+				j++
+			}
+			z.at[i] = int32(j % len(z.sites))
+		}
+	}
+}
+
+// at is the index of the site that owns token t.
+func (l *layout) at(t Token) int {
+	i, _ := slices.BinarySearchFunc(l.ring, t, func(s site, t Token) int { return cmp.Compare(s.token, t) })
+	return i % len(l.ring)
+}
+
+// rangeAt is the range of site i.
+func (l *layout) rangeAt(i int) Range {
+	return Range{Start: l.ring[(i+len(l.ring)-1)%len(l.ring)].token, End: l.ring[i].token}
+}
+
+// rows are replica sets of equal width, one after the other.
+type rows struct {
+	width int
+	nodes []int32
+}
+
+func (r rows) row(i int) []int32 { return r.nodes[i*r.width : (i+1)*r.width] }
+
+// walkZone places rf replicas for each site of a data centre as NetworkTopologyStrategy does: the next node of a rack
+// not yet used is taken; a node of a used rack only as often as there are fewer racks than replicas. More replicas
+// than nodes: all nodes.
+func walkZone(z *zone, rf int) rows {
+	width := min(rf, z.nodes)
+	out := rows{width: width, nodes: make([]int32, 0, width*len(z.sites))}
+	used := make([]int, z.racks) // the walk that used the rack last, plus one
+	n := len(z.sites)
+	for i := range n {
+		repeats := rf - z.racks
+		start := len(out.nodes)
+		for step, j := 0, i; step < n && len(out.nodes)-start < width; step++ {
+			node := z.sites[j].node
+			if j++; j == n {
+				j = 0
+			}
+			if slices.Contains(out.nodes[start:], node) {
+				continue
+			}
+			if rack := z.rack[node]; used[rack] == i+1 {
+				if repeats <= 0 {
+					continue
+				}
+				repeats--
+			} else {
+				used[rack] = i + 1
+			}
+			out.nodes = append(out.nodes, node)
+		}
+	}
+	return out
+}
+
+// walkSimple places rf replicas for each site of the whole ring as SimpleStrategy does: the next distinct nodes.
+func walkSimple(l *layout, rf int) rows {
+	nodes := 0
+	for _, z := range l.zones {
+		nodes += z.nodes
+	}
+	width := min(rf, nodes)
+	out := rows{width: width, nodes: make([]int32, 0, width*len(l.ring))}
+	n := len(l.ring)
+	for i := range n {
+		start := len(out.nodes)
+		for step, j := 0, i; step < n && len(out.nodes)-start < width; step++ {
+			node := l.ring[j].node
+			if j++; j == n {
+				j = 0
+			}
+			if !slices.Contains(out.nodes[start:], node) {
+				out.nodes = append(out.nodes, node)
+			}
+		}
+	}
+	return out
+}
+
+// placement is where the replicas of one replication setting lie.
+type placement struct {
+	simple bool
+	rf     map[string]int  // per DC; under "" the whole of SimpleStrategy
+	total  int             // sum of rf
+	dcs    []string        // sorted keys of rf with rf > 0
+	sets   map[string]rows // per DC (by site of the DC), or under "" (by site of the ring)
+}
+
+// place computes the placement of a keyspace's setting.
+func (l *layout) place(k Keyspace) *placement {
+	p := &placement{simple: k.Strategy == strategySimple, rf: k.RF, sets: map[string]rows{}}
+	for dc, rf := range k.RF {
+		if rf <= 0 {
+			continue
+		}
+		p.total += rf
+		p.dcs = append(p.dcs, dc)
+		if p.simple {
+			p.sets[dc] = walkSimple(l, rf)
+			continue
+		}
+		if z := l.zones[dc]; z != nil {
+			p.sets[dc] = walkZone(z, rf)
+		}
+	}
+	slices.Sort(p.dcs)
+	return p
+}
+
+// replicas of the site i of the ring in one DC of the placement.
+func (p *placement) replicas(l *layout, dc string, i int) []int32 {
+	set, known := p.sets[dc]
+	switch {
+	case !known:
+		return nil
+	case p.simple:
+		return set.row(i)
+	default:
+		return set.row(int(l.zones[dc].at[i]))
+	}
+}
+
+// The strategies that can be judged.
+const (
+	strategyTopology = "NetworkTopologyStrategy"
+	strategySimple   = "SimpleStrategy"
+	strategyLocal    = "LocalStrategy"
+)
+
+// setting names a replication setting, so that keyspaces that share one are placed once.
+func setting(k Keyspace) string {
+	parts := make([]string, 0, len(k.RF))
+	for dc, rf := range k.RF {
+		parts = append(parts, dc+"="+strconv.Itoa(rf))
+	}
+	slices.Sort(parts)
+	return k.Strategy + "{" + strings.Join(parts, ",") + "}"
+}
+
+// unjudged says why a keyspace's replication cannot be judged, "" if it can.
+func unjudged(k Keyspace) string {
+	_, whole := k.RF[""]
+	switch {
+	case k.Transient:
+		return "keyspace " + k.Name + " has transient replicas"
+	case k.Strategy != strategyTopology && k.Strategy != strategySimple:
+		return "keyspace " + k.Name + " has the unknown replication class " + strconv.Quote(k.Strategy)
+	case len(k.RF) == 0:
+		return "keyspace " + k.Name + " tells no replication factor"
+	case k.Strategy == strategySimple && (len(k.RF) != 1 || !whole), k.Strategy == strategyTopology && whole:
+		return "keyspace " + k.Name + " has a replication factor that does not fit " + k.Strategy
+	}
+	return ""
+}
