@@ -81,7 +81,7 @@ func (a Ask[S]) Approved() error {
 	switch shown, known := yes.Basis[a.Step.Target.ID]; {
 	case !known:
 		return fmt.Errorf("approval %s was given without a view of %s", yes.ID, a.Step.Target.ID)
-	case shown != a.State.Basis(a.Step.Target):
+	case shown != a.State.Basis(Target{ID: a.Step.Target.ID}):
 		return fmt.Errorf("%s has changed since approval %s was given", a.Step.Target.ID, yes.ID)
 	}
 	return nil

@@ -141,6 +141,12 @@ const AskedAlert = "alert"
 // FromAlert tells whether an alert opened the run.
 func (r Run) FromAlert() bool { return strings.HasPrefix(r.Asked, AskedAlert) }
 
+// AskedPerson begins [Run.Asked] of a run that a person asked for.
+const AskedPerson = "person"
+
+// FromPerson tells whether a person asked for the run.
+func (r Run) FromPerson() bool { return strings.HasPrefix(r.Asked, AskedPerson) }
+
 // InScope are the targets that the run may act on: those it was opened for and those of the newest finding, by ID.
 func (r Run) InScope() []Target {
 	out := slices.Clone(r.Scope)

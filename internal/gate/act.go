@@ -79,7 +79,7 @@ func current(r galen.Run, req Request) galen.Verdict {
 func (g *Gate) look(ctx context.Context, l galen.Ledger, s galen.Step) (view, error) {
 	v := view{wall: g.o.Now(), mono: g.o.Mono()}
 	scope := []galen.Target{s.Target}
-	for _, t := range l.Run.Scope {
+	for _, t := range l.Run.InScope() {
 		if !slices.Contains(scope, t) {
 			scope = append(scope, t)
 		}

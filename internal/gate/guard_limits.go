@@ -28,8 +28,8 @@ func deadline(a galen.Ask[galen.State]) galen.Verdict {
 // cooldown: the engine treats a patient once per cool-down by itself; what comes back so soon needs a person's eyes
 // (I-14). An approval is such a look, and so is an acknowledgement.
 func cooldown(a galen.Ask[galen.State]) galen.Verdict {
-	if !mutates(a) || a.Own || a.Ledger.Run.Finding == nil {
-		return allow("") // asked for by a person: not automatic
+	if !mutates(a) || a.Own || a.Ledger.Run.FromPerson() {
+		return allow("") // what a person asks for is not automatic
 	}
 	var ids []string
 	for _, t := range patients(a) {

@@ -76,7 +76,7 @@ func Question(k galen.ListedKind, w galen.World[galen.State], l galen.Ledger, p 
 		return galen.Ask[galen.State]{}, fmt.Errorf("kind %s has no verb %q here; held for an engine or a person that knows it", k.Name, s.Verb)
 	}
 	w.Facts, w.Open = l.Facts, l.Open
-	a := galen.Ask[galen.State]{World: w, Step: s, Class: verb.Class, Scope: l.Run.Scope, Policy: p, Ledger: l}
+	a := galen.Ask[galen.State]{World: w, Step: s, Class: verb.Class, Scope: l.Run.InScope(), Policy: p, Ledger: l}
 	_, pays := paysDebt(a)
 	a.Own = pays || verb.Own && ownWork(a, s.Target.ID)
 	a.Claims = verb.Claims(w.State, s)

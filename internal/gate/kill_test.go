@@ -271,7 +271,7 @@ func TestAllowed(t *testing.T) {
 		}},
 		{"asked for by a person in the cool-down", "wake", func(s *scene) {
 			s.ledger.Recoveries = []galen.Recovery{{Run: "run-b", Target: "bed-1", At: noon}}
-			s.ledger.Run.Finding = nil
+			s.ledger.Run.Asked = "person ada"
 		}},
 		{"a lower claim under a kept one", "wake", func(s *scene) {
 			s.ledger.Claims = []galen.HeldClaim{{Claim: galen.Claim{Name: "ring"}, Run: "run-a", Kept: true}}

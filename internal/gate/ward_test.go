@@ -173,7 +173,6 @@ type desk struct {
 	commits  []galen.Commit
 	errs     []error // of the next commits
 	slow     func()  // runs inside each commit
-	after    func()  // runs when a commit returns
 	outcomes []string
 	refused  [][]galen.Verdict
 	voided   []string
@@ -243,6 +242,7 @@ type rig struct {
 	clock  *clock
 	policy galen.Policy
 	guards []galen.Guard[galen.State]
+	stop   time.Duration
 }
 
 func newRig() *rig {
@@ -255,15 +255,34 @@ func newRig() *rig {
 	return r
 }
 
-func (r *rig) act(t testing.TB, s galen.Step) (Result, error) {
-	t.Helper()
-	g, err := New(Options{
+func (r *rig) options() Options {
+	return Options{
 		Journal: r.desk, World: r.street, Kinds: kinds(), Guards: r.guards, Logger: slog.New(slog.DiscardHandler),
 		Policy: func(galen.Resource) galen.Policy { return r.policy },
-		Now:    func() time.Time { return r.clock.wall }, Mono: func() time.Duration { return r.clock.mono },
-	})
+		Now:    func() time.Time { return r.clock.wall }, Mono: r.mono,
+	}
+}
+
+// mono is the monotonic clock; right after the first reading that follows a commit the process is stopped for a while.
+func (r *rig) mono() time.Duration {
+	now := r.clock.mono
+	if len(r.desk.commits) > 0 && r.stop > 0 {
+		r.clock.advance(r.stop)
+		r.stop = 0
+	}
+	return now
+}
+
+func (r *rig) gate(t testing.TB) *Gate {
+	t.Helper()
+	g, err := New(r.options())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return g.Act(t.Context(), Request{Run: "run-a", Plan: 1, Step: s})
+	return g
+}
+
+func (r *rig) act(t testing.TB, s galen.Step) (Result, error) {
+	t.Helper()
+	return r.gate(t).Act(t.Context(), Request{Run: "run-a", Plan: 1, Step: s})
 }
