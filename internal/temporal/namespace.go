@@ -17,6 +17,9 @@ const (
 	// to 10 s; namespacePoll is how often we look.
 	namespaceWait = 20 * time.Second
 	namespacePoll = 200 * time.Millisecond
+
+	// probe is a workflow ID that nothing starts: see usable.
+	probe = "galen-namespace-probe"
 )
 
 // ensureNamespace makes a missing namespace where that is permitted. A server that does not let us ask is believed to
@@ -54,7 +57,7 @@ func usable(ctx context.Context, s workflowservice.WorkflowServiceClient, name s
 	for {
 		_, err := s.DescribeWorkflowExecution(ctx, &workflowservice.DescribeWorkflowExecutionRequest{
 			Namespace: name,
-			Execution: &commonpb.WorkflowExecution{WorkflowId: "galen-namespace-probe"},
+			Execution: &commonpb.WorkflowExecution{WorkflowId: probe},
 		})
 		var absent *serviceerror.NotFound
 		if err == nil || errors.As(err, &absent) {
