@@ -1,0 +1,176 @@
+package journal
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/galenhq/galen"
+)
+
+// errAtOdds: a row that cannot be read, or whose columns do not agree with its document.
+var errAtOdds = errors.New("the row does not agree with itself")
+
+// citedTable reads a table whose rows events cite by hash. row gives the name under which a row is cited, and its hash.
+type citedTable struct {
+	name, query string
+	row         func(*sql.Rows) (name, hash string, err error)
+}
+
+func citedTables() []citedTable {
+	return []citedTable{
+		{"runs", "SELECT id, key, resource, status, open, doc FROM runs ORDER BY n", runCited},
+		{"plans", "SELECT run, number, hash, answers, doc FROM plans ORDER BY run, number", planCited},
+		{"intents", "SELECT id, run, resource, target, at, sent, settled, doc FROM intents ORDER BY n", intentCited},
+		{"approvals", "SELECT id, run, state, ended, doc FROM approvals ORDER BY n", approvalCited},
+		{"holds", "SELECT id, released, doc FROM holds ORDER BY n", holdCited},
+		{"facts", "SELECT resource, key, doc FROM facts ORDER BY resource, key", factCited},
+		{"findings", "SELECT key, resource, doc FROM findings ORDER BY key", findingCited},
+		{"spends", "SELECT budget, run, target, resource, at FROM spends ORDER BY budget, run, target", spendCited},
+		{"fences", "SELECT resource, target, fence FROM fences ORDER BY resource, target", fenceCited},
+		{"claims", "SELECT resource, run, name, shared, since FROM claims ORDER BY resource, name, run", claimCited},
+		{"needs", "SELECT intent, name, resource, run FROM needs ORDER BY intent, name", needCited},
+		{"acks", "SELECT resource, target, by, at FROM acks ORDER BY resource, target", ackCited},
+		{"resources", "SELECT resource, policy FROM resources ORDER BY resource", resourceCited},
+	}
+}
+
+// atOdds is the fault of a row, nil when its columns agree with its document.
+func atOdds(err error, agree bool) error {
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", errAtOdds, err)
+	case !agree:
+		return errAtOdds
+	default:
+		return nil
+	}
+}
+
+func runCited(rows *sql.Rows) (string, string, error) {
+	var id, key, resource, status string
+	var open int64
+	var text []byte
+	if err := rows.Scan(&id, &key, &resource, &status, &open, &text); err != nil {
+		return "", "", err
+	}
+	run, err := undoc[galen.Run](text)
+	agree := run.ID == id && run.Key == key && run.Resource.String() == resource && string(run.Status) == status && flag(run.Status.Open()) == open
+	return "run/" + id, galen.HashJSON(citedRun(run)), atOdds(err, agree)
+}
+
+func planCited(rows *sql.Rows) (string, string, error) {
+	var run, hash, answers string
+	var number int
+	var text []byte
+	if err := rows.Scan(&run, &number, &hash, &answers, &text); err != nil {
+		return "", "", err
+	}
+	d, err := undoc[galen.Decision](text)
+	agree := d.Run == run && d.Number == number && d.Plan.Hash() == hash && d.Hash == hash && answersOf(d.Verdicts...) == answers
+	return planRow(galen.Decision{Run: run, Number: number}), galen.HashJSON(citedPlan(d)), atOdds(err, agree)
+}
+
+func intentCited(rows *sql.Rows) (string, string, error) {
+	var id, run, resource, target, sent string
+	var at, settled int64
+	var text []byte
+	if err := rows.Scan(&id, &run, &resource, &target, &at, &sent, &settled, &text); err != nil {
+		return "", "", err
+	}
+	in, err := undoc[galen.Intent](text)
+	agree := in.ID == id && in.Run == run && in.Resource.String() == resource && in.Step.Target.ID == target &&
+		stamp(in.At) == at && in.Sent == sent && flag(in.Effect.Settled()) == settled
+	return "intent/" + id, galen.HashJSON(citedIntent(in)), atOdds(err, agree)
+}
+
+func approvalCited(rows *sql.Rows) (string, string, error) {
+	var id, run string
+	var row approvalRow
+	var ended int64
+	var text []byte
+	if err := rows.Scan(&id, &run, &row.state, &ended, &text); err != nil {
+		return "", "", err
+	}
+	var err error
+	row.Approval, err = undoc[galen.Approval](text)
+	row.ended, row.given = moment(ended), row.Basis
+	return "approval/" + id, galen.HashJSON(citedApproval(row)), atOdds(err, row.ID == id && row.Run == run)
+}
+
+func holdCited(rows *sql.Rows) (string, string, error) {
+	var id string
+	var released bool
+	var text []byte
+	if err := rows.Scan(&id, &released, &text); err != nil {
+		return "", "", err
+	}
+	h, err := undoc[galen.Hold](text)
+	return "hold/" + id, galen.HashJSON(citedHold(h, released)), atOdds(err, h.ID == id)
+}
+
+func factCited(rows *sql.Rows) (string, string, error) {
+	var resource, key string
+	var text []byte
+	if err := rows.Scan(&resource, &key, &text); err != nil {
+		return "", "", err
+	}
+	f, err := undoc[galen.Fact](text)
+	return factRow(resource, key), galen.HashJSON(f), atOdds(err, f.Key == key)
+}
+
+func findingCited(rows *sql.Rows) (string, string, error) {
+	var key, resource string
+	var text []byte
+	if err := rows.Scan(&key, &resource, &text); err != nil {
+		return "", "", err
+	}
+	f, err := undoc[galen.Finding](text)
+	return "finding/" + key, galen.HashJSON(f), atOdds(err, f.Key() == key && f.Resource.String() == resource)
+}
+
+func spendCited(rows *sql.Rows) (string, string, error) {
+	spend, err := scanSpend(rows)
+	return spendRow(spend), galen.HashJSON(spend), atOdds(err, true)
+}
+
+func fenceCited(rows *sql.Rows) (string, string, error) {
+	var resource, target string
+	var fence int64
+	err := rows.Scan(&resource, &target, &fence)
+	return fenceRow(resource, target), galen.HashJSON(fence), err
+}
+
+func claimCited(rows *sql.Rows) (string, string, error) {
+	var resource, run, name string
+	var shared bool
+	var since int64
+	err := rows.Scan(&resource, &run, &name, &shared, &since)
+	return claimRow(resource, run, name), galen.HashJSON(citedClaim(shared, since)), err
+}
+
+func needCited(rows *sql.Rows) (string, string, error) {
+	var intent, name, resource, run string
+	err := rows.Scan(&intent, &name, &resource, &run)
+	return needRow(intent, name), galen.HashJSON(citedNeed(resource, run)), err
+}
+
+func ackCited(rows *sql.Rows) (string, string, error) {
+	var resource, target, by string
+	var at int64
+	err := rows.Scan(&resource, &target, &by, &at)
+	return ackRow(resource, target), galen.HashJSON(citedAck(by, at)), err
+}
+
+func resourceCited(rows *sql.Rows) (string, string, error) {
+	var resource string
+	var policy []byte
+	if err := rows.Scan(&resource, &policy); err != nil {
+		return "", "", err
+	}
+	if !json.Valid(policy) {
+		return "resource/" + resource, "", errAtOdds
+	}
+	return "resource/" + resource, galen.HashJSON(json.RawMessage(policy)), nil
+}

@@ -1,0 +1,157 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/galenhq/galen"
+)
+
+// Decide stores what a run decided on a State and sets where the run stands. A plan with the hash of the newest one keeps
+// its number and counts. It is an event only when the plan, an answer of a guard or the status changed; only then
+// is the body of the State stored (nil: not at hand).
+func (s *Store) Decide(ctx context.Context, d galen.Decision, state []byte) (galen.Decision, error) {
+	if hash := d.Plan.Hash(); d.Hash == "" {
+		d.Hash = hash
+	} else if d.Hash != hash {
+		return d, fmt.Errorf("decide for run %s: the hash %s is not that of the plan", d.Run, d.Hash)
+	}
+	if hash := stateHash(state); d.State == "" {
+		d.State = hash
+	} else if hash != "" && hash != d.State {
+		return d, fmt.Errorf("decide for run %s: the hash %s is not galen.HashJSON of the state", d.Run, d.State)
+	}
+	var out galen.Decision
+	err := s.write(ctx, "decide for run "+d.Run, func(ctx context.Context, t *tx) (err error) {
+		out, err = t.decide(ctx, d, state)
+		return err
+	})
+	return out, err
+}
+
+func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.Decision, error) {
+	run, err := openRunOf(ctx, t, d.Run)
+	if err != nil {
+		return d, err
+	}
+	was := run.Status
+	news, err := t.number(ctx, run, &d)
+	if err != nil {
+		return d, err
+	}
+	run.Plan, run.Status, run.Why, run.Until = d.Number, d.Status, d.Why, d.Until.UTC()
+	if d.Finding != nil {
+		run.Finding, run.Urgency = d.Finding, max(run.Urgency, d.Finding.Urgency)
+	}
+	if !run.Status.Open() {
+		run.Ended = t.now
+	}
+	if err := t.savePlan(ctx, d); err != nil {
+		return d, err
+	}
+	if err := t.saveRun(ctx, run); err != nil {
+		return d, err
+	}
+	keep := d.Plan.Keep
+	if letsGo(d.Status) {
+		keep = nil
+	}
+	if err := t.keepClaims(ctx, run, keep); err != nil {
+		return d, err
+	}
+	if !news && was == run.Status && len(t.cites) == 0 {
+		return d, nil
+	}
+	return d, t.decided(ctx, run, was, d, state)
+}
+
+// decided is the event of a decision, and all that hangs on it.
+func (t *tx) decided(ctx context.Context, run galen.Run, was galen.RunStatus, d galen.Decision, state []byte) error {
+	if err := t.saveState(ctx, run.Resource, d, state); err != nil {
+		return err
+	}
+	t.citeRun(run)
+	t.cite(planRow(d), citedPlan(d))
+	if err := t.event(ctx, galen.Event{Resource: run.Resource, Run: run.ID, Kind: galen.EventDecided}, map[string]any{"decision": d}); err != nil {
+		return err
+	}
+	if was != run.Status && letsGo(run.Status) { // what a person waits for has its own line; the rest is in the decision
+		if err := t.statusEvent(ctx, run, was, ""); err != nil {
+			return err
+		}
+	}
+	return t.raise(ctx, run.Resource.String())
+}
+
+// number gives the decision its number and count, and tells whether plan or answers are new.
+func (t *tx) number(ctx context.Context, run galen.Run, d *galen.Decision) (bool, error) {
+	d.At = t.now
+	var hash, answers string
+	var count int
+	_, err := first(ctx, t, []any{&hash, &answers, &count}, "SELECT hash, answers, count FROM plans WHERE run = ? AND number = ?", run.ID, run.Plan)
+	if err != nil {
+		return false, err
+	}
+	if hash != d.Hash || run.Plan == 0 {
+		d.Number, d.Count = run.Plan+1, 1
+		return true, nil
+	}
+	d.Number, d.Count = run.Plan, count+1
+	return answers != answersOf(d.Verdicts...), nil
+}
+
+func (t *tx) savePlan(ctx context.Context, d galen.Decision) error {
+	text, err := asDoc(d)
+	if err != nil {
+		return err
+	}
+	return t.exec(ctx, `INSERT INTO plans (run, number, hash, answers, count, doc) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (run, number) DO UPDATE SET answers = excluded.answers, count = excluded.count, doc = excluded.doc`,
+		d.Run, d.Number, d.Hash, answersOf(d.Verdicts...), d.Count, text)
+}
+
+// answersOf is the hash of who answered what, reasons left out: they name ages and counts that change with every look.
+func answersOf(verdicts ...[]galen.Verdict) string {
+	type said struct {
+		Guard  string
+		Answer galen.Answer
+	}
+	out := make([][]said, len(verdicts))
+	for i, vs := range verdicts {
+		for _, v := range vs {
+			out[i] = append(out[i], said{v.Guard, v.Answer})
+		}
+	}
+	return galen.HashJSON(out)
+}
+
+func planRow(d galen.Decision) string { return fmt.Sprintf("plan/%s/%d", d.Run, d.Number) }
+
+// citedPlan is what of a stored decision changes only with an event.
+func citedPlan(d galen.Decision) any {
+	return map[string]any{"run": d.Run, "number": d.Number, "plan": d.Plan.Hash(), "answers": answersOf(d.Verdicts...), "status": d.Status}
+}
+
+// Plan is the newest decision with that plan number of a run; galen.ErrNotFound.
+func (s *Store) Plan(ctx context.Context, runID string, number int) (galen.Decision, error) {
+	var out galen.Decision
+	err := s.read(ctx, "read a plan", func(ctx context.Context, q querier) error {
+		d, found, err := doc[galen.Decision](ctx, q, "SELECT doc FROM plans WHERE run = ? AND number = ?", runID, number)
+		if err == nil && !found {
+			err = fmt.Errorf("plan %d of run %q: %w", number, runID, galen.ErrNotFound)
+		}
+		out = d
+		return err
+	})
+	return out, err
+}
+
+// Plans are all different plans of a run, oldest first.
+func (s *Store) Plans(ctx context.Context, runID string) ([]galen.Decision, error) {
+	var out []galen.Decision
+	err := s.read(ctx, "list the plans of run "+runID, func(ctx context.Context, q querier) (err error) {
+		out, err = docs[galen.Decision](ctx, q, "SELECT doc FROM plans WHERE run = ? ORDER BY number", runID)
+		return err
+	})
+	return out, err
+}

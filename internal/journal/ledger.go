@@ -1,0 +1,191 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// window is the longest that any budget or cool-down looks back.
+const window = 24 * time.Hour
+
+// Ledger is what a step of a run depends on, in one consistent view; galen.ErrNotFound.
+func (s *Store) Ledger(ctx context.Context, runID string) (galen.Ledger, error) {
+	var out galen.Ledger
+	err := s.read(ctx, "read the ledger of run "+runID, func(ctx context.Context, q querier) (err error) {
+		out, err = readLedger(ctx, q, runID, s.now())
+		return err
+	})
+	return out, err
+}
+
+func readLedger(ctx context.Context, q querier, runID string, now time.Time) (galen.Ledger, error) {
+	run, err := runOf(ctx, q, runID)
+	if err != nil {
+		return galen.Ledger{}, err
+	}
+	l := galen.Ledger{Now: now, Run: run}
+	resource := run.Resource.String()
+	for _, part := range []func() error{
+		func() (err error) { l.Revision, err = revisionOf(ctx, q, resource); return err },
+		func() (err error) { l.Account, err = revisionOf(ctx, q, account); return err },
+		func() (err error) {
+			l.Past, err = docs[galen.Intent](ctx, q, "SELECT doc FROM intents WHERE run = ? ORDER BY n", runID)
+			return err
+		},
+		func() (err error) {
+			l.Open, err = docs[galen.Intent](ctx, q, "SELECT doc FROM intents WHERE resource = ? AND settled = 0 ORDER BY n", resource)
+			return err
+		},
+		func() (err error) { l.Claims, err = claimsOf(ctx, q, resource); return err },
+		func() (err error) { l.Holds, err = holdsOf(ctx, q); return err },
+		func() (err error) { l.Spent, err = spentSince(ctx, q, now.Add(-window)); return err },
+		func() (err error) { l.Recoveries, err = recoveriesOf(ctx, q, resource, now.Add(-window)); return err },
+		func() (err error) { l.Facts, err = factsOf(ctx, q, resource); return err },
+		func() (err error) { l.Fences, err = fencesOf(ctx, q, resource); return err },
+		func() (err error) { l.Approval, err = approvalOf(ctx, q, l); return err },
+	} {
+		if err := part(); err != nil {
+			return galen.Ledger{}, err
+		}
+	}
+	return l, nil
+}
+
+func revisionOf(ctx context.Context, q querier, name string) (int64, error) {
+	var n int64
+	_, err := first(ctx, q, []any{&n}, "SELECT revision FROM revisions WHERE name = ?", name)
+	return n, err
+}
+
+func claimsOf(ctx context.Context, q querier, resource string) ([]galen.HeldClaim, error) {
+	type holding struct{ name, run string }
+	needed := map[holding][]string{}
+	err := each(ctx, q, func(rows *sql.Rows) error {
+		var h holding
+		var intent string
+		if err := rows.Scan(&h.name, &h.run, &intent); err != nil {
+			return err
+		}
+		needed[h] = append(needed[h], intent)
+		return nil
+	}, "SELECT name, run, intent FROM needs WHERE resource = ? ORDER BY intent", resource)
+	if err != nil {
+		return nil, err
+	}
+	var out []galen.HeldClaim
+	err = each(ctx, q, func(rows *sql.Rows) error {
+		var c galen.HeldClaim
+		var since int64
+		if err := rows.Scan(&c.Name, &c.Run, &c.Shared, &c.Kept, &since); err != nil {
+			return err
+		}
+		c.Since, c.Intents = moment(since), needed[holding{c.Name, c.Run}]
+		out = append(out, c)
+		return nil
+	}, "SELECT name, run, shared, kept, since FROM claims WHERE resource = ? ORDER BY name, run", resource)
+	return out, err
+}
+
+func holdsOf(ctx context.Context, q querier) ([]galen.Hold, error) {
+	return docs[galen.Hold](ctx, q, "SELECT doc FROM holds WHERE released = 0 ORDER BY n")
+}
+
+func spentSince(ctx context.Context, q querier, since time.Time) ([]galen.Spend, error) {
+	var out []galen.Spend
+	err := each(ctx, q, func(rows *sql.Rows) error {
+		spend, err := scanSpend(rows)
+		out = append(out, spend)
+		return err
+	}, "SELECT budget, run, target, resource, at FROM spends WHERE at > ? ORDER BY at, budget, run, target", stamp(since))
+	return out, err
+}
+
+func scanSpend(rows *sql.Rows) (galen.Spend, error) {
+	var spend galen.Spend
+	var resource string
+	var at int64
+	if err := rows.Scan(&spend.Budget, &spend.Run, &spend.Target, &resource, &at); err != nil {
+		return spend, err
+	}
+	spend.At = moment(at)
+	if err := spend.Resource.UnmarshalText([]byte(resource)); err != nil {
+		return spend, fmt.Errorf("spend of run %s: %w", spend.Run, err)
+	}
+	return spend, nil
+}
+
+func recoveriesOf(ctx context.Context, q querier, resource string, since time.Time) ([]galen.Recovery, error) {
+	var out []galen.Recovery
+	err := each(ctx, q, func(rows *sql.Rows) error {
+		var r galen.Recovery
+		var at, seen int64
+		if err := rows.Scan(&r.Run, &r.Target, &at, &seen); err != nil {
+			return err
+		}
+		r.At, r.Acknowledged = moment(at), seen >= at
+		out = append(out, r)
+		return nil
+	}, `SELECT i.run, i.target, max(i.at), coalesce(a.at, 0) FROM intents i
+		LEFT JOIN acks a ON a.resource = i.resource AND a.target = i.target
+		WHERE i.resource = ? AND i.at > ? AND i.sent <> '`+galen.SentNot+`'
+		GROUP BY i.run, i.target ORDER BY max(i.at), i.run, i.target`, resource, stamp(since))
+	return out, err
+}
+
+func factsOf(ctx context.Context, q querier, resource string) (map[string]galen.Fact, error) {
+	all, err := docs[galen.Fact](ctx, q, "SELECT doc FROM facts WHERE resource = ?", resource)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	out := make(map[string]galen.Fact, len(all))
+	for _, f := range all {
+		out[f.Key] = f
+	}
+	return out, nil
+}
+
+func fencesOf(ctx context.Context, q querier, resource string) (map[string]int64, error) {
+	out := map[string]int64{}
+	err := each(ctx, q, func(rows *sql.Rows) error {
+		var target string
+		var fence int64
+		if err := rows.Scan(&target, &fence); err != nil {
+			return err
+		}
+		out[target] = fence
+		return nil
+	}, "SELECT target, fence FROM fences WHERE resource = ?", resource)
+	if len(out) == 0 {
+		out = nil
+	}
+	return out, err
+}
+
+// approvalOf is the newest approval of the ledger's run, unless it was voided, rejected or used up.
+func approvalOf(ctx context.Context, q querier, l galen.Ledger) (*galen.Approval, error) {
+	rows, err := approvalsOf(ctx, q, "run = ?", l.Run.ID)
+	if err != nil || len(rows) == 0 || rows[0].state != "" || usedUp(rows[0].Approval, l.Past) {
+		return nil, err
+	}
+	return &rows[0].Approval, nil
+}
+
+// usedUp: every approved step was done as often as approved; what turned out absent gives its yes back.
+func usedUp(a galen.Approval, past []galen.Intent) bool {
+	used := map[galen.ApprovedStep]int{}
+	for _, in := range past {
+		if in.Effect.Status != galen.EffectAbsent && !in.At.Before(a.At) {
+			used[galen.ApprovedStep{Verb: in.Step.Verb, Target: in.Step.Target.ID}]++
+		}
+	}
+	for _, step := range a.Steps {
+		if used[galen.ApprovedStep{Verb: step.Verb, Target: step.Target}] < step.Count {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,357 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// The ways an approval ends other than by use.
+const (
+	approvalVoided   = "voided"   // by the world
+	approvalRejected = "rejected" // by a person
+)
+
+// approvalRow is an approval as it is stored, its basis re-based.
+type approvalRow struct {
+	galen.Approval
+	state string
+	ended time.Time
+	given map[string]string // the basis as it was shown
+}
+
+// Approve stores a person's yes to an open run. It replaces an earlier one, and wakes the run.
+func (s *Store) Approve(ctx context.Context, a galen.Approval) error {
+	if a.By == "" {
+		return fmt.Errorf("approve run %s: who approves is required", a.Run)
+	}
+	return s.write(ctx, "approve run "+a.Run, func(ctx context.Context, t *tx) error {
+		a := a
+		run, err := openRunOf(ctx, t, a.Run)
+		if err != nil {
+			return err
+		}
+		if a.ID == "" {
+			a.ID = t.writer.newID(t.now)
+		}
+		a.At = t.now
+		if !t.now.Before(a.Expires) {
+			return fmt.Errorf("the approval would expire at %s, which is past", a.Expires.UTC().Format(time.RFC3339))
+		}
+		text, err := asDoc(a)
+		if err != nil {
+			return err
+		}
+		basis, err := asDoc(a.Basis)
+		if err != nil {
+			return err
+		}
+		err = t.exec(ctx, "INSERT INTO approvals (id, run, state, ended, doc, basis) VALUES (?, ?, '', 0, ?, ?)", a.ID, a.Run, text, basis)
+		if err != nil {
+			return err
+		}
+		t.citeApproval(approvalRow{Approval: a, given: a.Basis})
+		return t.wakeRun(ctx, run, galen.Event{Kind: galen.EventApproved, By: a.By}, map[string]any{"approval": a})
+	})
+}
+
+// wakeRun is the end of whatever a person did to a run: event, revision, wake.
+func (t *tx) wakeRun(ctx context.Context, run galen.Run, e galen.Event, body any) error {
+	e.Resource, e.Run = run.Resource, run.ID
+	if err := t.event(ctx, e, body); err != nil {
+		return err
+	}
+	if err := t.raise(ctx, run.Resource.String()); err != nil {
+		return err
+	}
+	return t.post(ctx, OutboxWake, run)
+}
+
+func (t *tx) citeApproval(a approvalRow) { t.cite("approval/"+a.ID, citedApproval(a)) }
+
+// citedApproval leaves out the re-based basis, which follows the run's own effects.
+func citedApproval(a approvalRow) any {
+	a.Basis = a.given
+	return []any{a.Approval, a.state, stamp(a.ended)}
+}
+
+// approvalsOf lists approvals, newest first.
+func approvalsOf(ctx context.Context, q querier, where string, args ...any) ([]approvalRow, error) {
+	var out []approvalRow
+	err := each(ctx, q, func(rows *sql.Rows) error {
+		var text, basis []byte
+		var row approvalRow
+		var ended int64
+		if err := rows.Scan(&row.state, &ended, &text, &basis); err != nil {
+			return err
+		}
+		var err error
+		if row.Approval, err = undoc[galen.Approval](text); err != nil {
+			return err
+		}
+		row.ended, row.given = moment(ended), row.Basis
+		row.Basis, err = undoc[map[string]string](basis)
+		out = append(out, row)
+		return err
+	}, "SELECT state, ended, doc, basis FROM approvals WHERE "+where+" ORDER BY n DESC", args...)
+	return out, err
+}
+
+// Approvals lists all approvals of a run, newest first, voided and used ones included.
+func (s *Store) Approvals(ctx context.Context, runID string) ([]galen.Approval, error) {
+	var out []galen.Approval
+	err := s.read(ctx, "list the approvals of run "+runID, func(ctx context.Context, q querier) error {
+		rows, err := approvalsOf(ctx, q, "run = ?", runID)
+		for _, row := range rows {
+			out = append(out, row.Approval)
+		}
+		return err
+	})
+	return out, err
+}
+
+// Reject stores a person's no: approvals of the run end, and the run is held until a person approves or cancels.
+func (s *Store) Reject(ctx context.Context, runID, by, why string) error {
+	if by == "" {
+		return fmt.Errorf("reject run %s: who rejects is required", runID)
+	}
+	return s.write(ctx, "reject run "+runID, func(ctx context.Context, t *tx) error {
+		run, err := openRunOf(ctx, t, runID)
+		if err != nil {
+			return err
+		}
+		rows, err := approvalsOf(ctx, t, "run = ? AND state = ''", runID)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if err := t.endApproval(ctx, row, approvalRejected); err != nil {
+				return err
+			}
+		}
+		if err := t.keepClaims(ctx, run, nil); err != nil {
+			return err
+		}
+		run.Status, run.Why, run.Until = galen.RunHeld, "rejected by "+by+": "+why, time.Time{}
+		if err := t.saveRun(ctx, run); err != nil {
+			return err
+		}
+		t.citeRun(run)
+		return t.wakeRun(ctx, run, galen.Event{Kind: galen.EventRejected, By: by}, map[string]any{"why": why, "status": run.Status})
+	})
+}
+
+func (t *tx) endApproval(ctx context.Context, row approvalRow, state string) error {
+	row.state, row.ended = state, t.now
+	t.citeApproval(row)
+	return t.exec(ctx, "UPDATE approvals SET state = ?, ended = ? WHERE id = ?", state, stamp(t.now), row.ID)
+}
+
+// Void ends an approval because the world moved. It returns how many approvals of the run in a row were voided without an
+// intent in between: at the third a person needs the difference, not another question. Voided twice counts once.
+func (s *Store) Void(ctx context.Context, approvalID, why string) (int, error) {
+	var inARow int
+	err := s.write(ctx, "void approval "+approvalID, func(ctx context.Context, t *tx) error {
+		row, err := approvalByID(ctx, t, approvalID)
+		if err != nil {
+			return err
+		}
+		run, err := runOf(ctx, t, row.Run)
+		if err != nil {
+			return err
+		}
+		news := row.state == ""
+		if news {
+			if err := t.endApproval(ctx, row, approvalVoided); err != nil {
+				return err
+			}
+		}
+		if inARow, err = voidsInARow(ctx, t, row.Run); err != nil || !news {
+			return err
+		}
+		body := map[string]any{"approval": approvalID, "why": why, "in_a_row": inARow}
+		if err := t.event(ctx, galen.Event{Resource: run.Resource, Run: run.ID, Kind: galen.EventVoided}, body); err != nil {
+			return err
+		}
+		return t.raise(ctx, run.Resource.String())
+	})
+	return inARow, err
+}
+
+func approvalByID(ctx context.Context, q querier, id string) (approvalRow, error) {
+	rows, err := approvalsOf(ctx, q, "id = ?", id)
+	if err == nil && len(rows) == 0 {
+		err = fmt.Errorf("approval %q: %w", id, galen.ErrNotFound)
+	}
+	if err != nil {
+		return approvalRow{}, err
+	}
+	return rows[0], nil
+}
+
+func voidsInARow(ctx context.Context, q querier, runID string) (int, error) {
+	rows, err := approvalsOf(ctx, q, "run = ?", runID)
+	if err != nil {
+		return 0, err
+	}
+	last := int64(0) // of an intent: whatever was voided before it was of some use in between
+	if _, err := first(ctx, q, []any{&last}, "SELECT coalesce(max(at), 0) FROM intents WHERE run = ?", runID); err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, row := range rows {
+		if row.state != approvalVoided || stamp(row.ended) < last {
+			break
+		}
+		n++
+	}
+	return n, nil
+}
+
+// Rebase moves the basis of an approval on, per target, after effects of the run's own intents. Targets that are not named
+// stay.
+func (s *Store) Rebase(ctx context.Context, approvalID string, basis map[string]string) error {
+	return s.write(ctx, "re-base approval "+approvalID, func(ctx context.Context, t *tx) error {
+		row, err := approvalByID(ctx, t, approvalID)
+		if err != nil {
+			return err
+		}
+		run, err := runOf(ctx, t, row.Run)
+		if err != nil {
+			return err
+		}
+		moved := maps.Clone(row.Basis)
+		if moved == nil {
+			moved = map[string]string{}
+		}
+		maps.Copy(moved, basis)
+		if maps.Equal(moved, row.Basis) {
+			return nil
+		}
+		text, err := asDoc(moved)
+		if err != nil {
+			return err
+		}
+		if err := t.exec(ctx, "UPDATE approvals SET basis = ? WHERE id = ?", text, approvalID); err != nil {
+			return err
+		}
+		return t.raise(ctx, run.Resource.String())
+	})
+}
+
+// SetHold sets the kill switch, or changes one of the same ID (a person extends it). It raises the revision of all that it
+// covers.
+func (s *Store) SetHold(ctx context.Context, h galen.Hold) error {
+	if h.By == "" || h.Why == "" {
+		return errors.New("set a hold: who sets it and why are required")
+	}
+	return s.write(ctx, "set a hold", func(ctx context.Context, t *tx) error {
+		h := h
+		if h.ID == "" {
+			h.ID = t.writer.newID(t.now)
+		}
+		if h.At.IsZero() {
+			h.At = t.now
+		}
+		text, err := asDoc(h)
+		if err != nil {
+			return err
+		}
+		err = t.exec(ctx, `INSERT INTO holds (id, released, doc) VALUES (?, 0, ?)
+			ON CONFLICT (id) DO UPDATE SET released = 0, doc = excluded.doc`, h.ID, text)
+		if err != nil {
+			return err
+		}
+		t.cite(holdRow(h), citedHold(h, false))
+		if err := t.event(ctx, galen.Event{Resource: h.Resource, Kind: galen.EventHold, By: h.By}, map[string]any{"hold": h}); err != nil {
+			return err
+		}
+		return t.raise(ctx, h.Resource.String()) // of the account, when it covers everything
+	})
+}
+
+func holdRow(h galen.Hold) string { return "hold/" + h.ID }
+
+func citedHold(h galen.Hold, released bool) any { return []any{h, released} }
+
+// Release takes a hold away; only a person does. The open runs that it stopped are woken.
+func (s *Store) Release(ctx context.Context, holdID, by string) error {
+	if by == "" {
+		return fmt.Errorf("release hold %s: who releases it is required", holdID)
+	}
+	return s.write(ctx, "release hold "+holdID, func(ctx context.Context, t *tx) error {
+		h, found, err := doc[galen.Hold](ctx, t, "SELECT doc FROM holds WHERE id = ? AND released = 0", holdID)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return fmt.Errorf("hold %q: %w", holdID, galen.ErrNotFound)
+		}
+		if err := t.exec(ctx, "UPDATE holds SET released = 1 WHERE id = ?", holdID); err != nil {
+			return err
+		}
+		t.cite(holdRow(h), citedHold(h, true))
+		if err := t.event(ctx, galen.Event{Resource: h.Resource, Kind: galen.EventRelease, By: by}, map[string]any{"hold": h}); err != nil {
+			return err
+		}
+		if err := t.raise(ctx, h.Resource.String()); err != nil {
+			return err
+		}
+		return t.wakeAll(ctx, h.Resource)
+	})
+}
+
+// wakeAll wakes the open runs on a resource, on all for the zero one.
+func (t *tx) wakeAll(ctx context.Context, r galen.Resource) error {
+	runs, err := docs[galen.Run](ctx, t, "SELECT doc FROM runs WHERE open = 1 AND (? = '' OR resource = ?) ORDER BY n", r.String(), r.String())
+	if err != nil {
+		return err
+	}
+	for _, run := range runs {
+		if err := t.post(ctx, OutboxWake, run); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Holds are the holds that nobody released, oldest first, overdue ones included.
+func (s *Store) Holds(ctx context.Context) ([]galen.Hold, error) {
+	var out []galen.Hold
+	err := s.read(ctx, "list holds", func(ctx context.Context, q querier) (err error) {
+		out, err = holdsOf(ctx, q)
+		return err
+	})
+	return out, err
+}
+
+// Acknowledge records that a person has looked at the recoveries of a target so far: its cool-down is over.
+func (s *Store) Acknowledge(ctx context.Context, resource galen.Resource, target, by string) error {
+	if by == "" || target == "" {
+		return fmt.Errorf("acknowledge a recovery on %s: target %q and person %q are required", resource, target, by)
+	}
+	return s.write(ctx, "acknowledge the recovery of "+target, func(ctx context.Context, t *tx) error {
+		err := t.exec(ctx, `INSERT INTO acks (resource, target, by, at) VALUES (?, ?, ?, ?)
+			ON CONFLICT (resource, target) DO UPDATE SET by = excluded.by, at = excluded.at`, resource.String(), target, by, stamp(t.now))
+		if err != nil {
+			return err
+		}
+		t.cite(ackRow(resource.String(), target), citedAck(by, stamp(t.now)))
+		if err := t.event(ctx, galen.Event{Resource: resource, Kind: galen.EventAck, By: by}, map[string]any{"target": target}); err != nil {
+			return err
+		}
+		if err := t.raise(ctx, resource.String()); err != nil {
+			return err
+		}
+		return t.wakeAll(ctx, resource)
+	})
+}
+
+func ackRow(resource, target string) string { return "ack/" + resource + "/" + target }
+
+func citedAck(by string, at int64) any { return []any{by, at} }

@@ -1,0 +1,300 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// OpenRun opens a run, and posts its start. While a run with the same key is open, it returns that one and false instead, counts the
+// duplicate and raises its urgency.
+func (s *Store) OpenRun(ctx context.Context, run galen.Run) (galen.Run, bool, error) {
+	if run.Key == "" || run.Runbook == "" || run.Resource == (galen.Resource{}) {
+		return galen.Run{}, false, fmt.Errorf("open a run: key %q, runbook %q and resource %q are all required", run.Key, run.Runbook, run.Resource)
+	}
+	var out galen.Run
+	var opened bool
+	err := s.write(ctx, "open run "+run.Key, func(ctx context.Context, t *tx) error {
+		out, opened = run, false
+		open, found, err := doc[galen.Run](ctx, t, "SELECT doc FROM runs WHERE key = ? AND open = 1", run.Key)
+		if err != nil {
+			return err
+		}
+		if found {
+			out = open
+			out.Urgency = max(open.Urgency, run.Urgency)
+			return t.duplicate(ctx, out)
+		}
+		if out.ID == "" {
+			out.ID = t.writer.newID(t.now)
+		}
+		out.Status, out.Created, out.Plan, out.Stop, out.Ended = galen.RunOpened, t.now, 0, "", time.Time{}
+		opened = true
+		return t.insertRun(ctx, out)
+	})
+	return out, opened, err
+}
+
+func (t *tx) duplicate(ctx context.Context, run galen.Run) error {
+	if err := t.saveRun(ctx, run); err != nil {
+		return err
+	}
+	return t.exec(ctx, "UPDATE runs SET duplicates = duplicates + 1 WHERE id = ?", run.ID)
+}
+
+func (t *tx) insertRun(ctx context.Context, run galen.Run) error {
+	text, err := asDoc(run)
+	if err != nil {
+		return err
+	}
+	if _, exists, err := doc[galen.Run](ctx, t, "SELECT doc FROM runs WHERE id = ?", run.ID); err != nil {
+		return err
+	} else if exists {
+		return fmt.Errorf("a run with the ID %s is in the journal already: leave the ID empty", run.ID)
+	}
+	err = t.exec(ctx, "INSERT INTO runs (id, key, resource, status, open, doc) VALUES (?, ?, ?, ?, 1, ?)",
+		run.ID, run.Key, run.Resource.String(), string(run.Status), text)
+	if err != nil {
+		return err
+	}
+	t.citeRun(run)
+	if err := t.event(ctx, galen.Event{Resource: run.Resource, Run: run.ID, Kind: galen.EventOpened, By: run.Asked}, map[string]any{"run": run}); err != nil {
+		return err
+	}
+	if err := t.raise(ctx, run.Resource.String()); err != nil {
+		return err
+	}
+	return t.post(ctx, OutboxStart, run)
+}
+
+// Run is a run by its ID; galen.ErrNotFound.
+func (s *Store) Run(ctx context.Context, id string) (galen.Run, error) {
+	var out galen.Run
+	err := s.read(ctx, "read run "+id, func(ctx context.Context, q querier) (err error) {
+		out, err = runOf(ctx, q, id)
+		return err
+	})
+	return out, err
+}
+
+// Duplicates is how often a run was asked for again while it was open.
+func (s *Store) Duplicates(ctx context.Context, id string) (int64, error) {
+	var n int64
+	err := s.read(ctx, "count the duplicates of run "+id, func(ctx context.Context, q querier) error {
+		found, err := first(ctx, q, []any{&n}, "SELECT duplicates FROM runs WHERE id = ?", id)
+		if err == nil && !found {
+			return fmt.Errorf("run %s: %w", id, galen.ErrNotFound)
+		}
+		return err
+	})
+	return n, err
+}
+
+// Runs lists runs, newest first.
+func (s *Store) Runs(ctx context.Context, f RunFilter) ([]galen.Run, error) {
+	where, args := []string{"1 = 1"}, []any{}
+	add := func(condition string, arg any) { where, args = append(where, condition), append(args, arg) }
+	if f.Resource != (galen.Resource{}) {
+		add("resource = ?", f.Resource.String())
+	}
+	if f.Status != "" {
+		add("status = ?", string(f.Status))
+	}
+	if f.OpenOnly {
+		where = append(where, "open = 1")
+	}
+	if f.Before != "" {
+		add("n < (SELECT n FROM runs WHERE id = ?)", f.Before)
+	}
+	var out []galen.Run
+	err := s.read(ctx, "list runs", func(ctx context.Context, q querier) (err error) {
+		out, err = docs[galen.Run](ctx, q, "SELECT doc FROM runs WHERE "+strings.Join(where, " AND ")+" ORDER BY n DESC LIMIT ?", append(args, limitOr(f.Limit))...)
+		return err
+	})
+	return out, err
+}
+
+// SetRun sets where a run stands. A changed status is an event: held pages a person, an ended run lets go of every claim
+// that no unsettled intent needs. An ended run stays as it ended: galen.ErrEnded.
+func (s *Store) SetRun(ctx context.Context, id string, status galen.RunStatus, why string, until time.Time) error {
+	return s.write(ctx, "set run "+id+" to "+string(status), func(ctx context.Context, t *tx) error {
+		run, err := runOf(ctx, t, id)
+		if err != nil {
+			return err
+		}
+		return t.setStatus(ctx, run, standing{status: status, why: why, until: until})
+	})
+}
+
+// standing is where a run stands, and who says so.
+type standing struct {
+	status galen.RunStatus
+	why    string
+	until  time.Time
+	by     string
+}
+
+// setStatus writes a standing; the event is the status' own kind.
+func (t *tx) setStatus(ctx context.Context, run galen.Run, to standing) error {
+	was := run.Status
+	if !was.Open() {
+		if was == to.status {
+			return nil
+		}
+		return fmt.Errorf("run %s ended as %s: %w", run.ID, was, galen.ErrEnded)
+	}
+	run.Status, run.Why, run.Until = to.status, to.why, to.until.UTC()
+	if was == to.status {
+		return t.saveRun(ctx, run)
+	}
+	if !to.status.Open() {
+		run.Ended = t.now
+	}
+	if letsGo(to.status) {
+		if err := t.keepClaims(ctx, run, nil); err != nil {
+			return err
+		}
+	}
+	if err := t.saveRun(ctx, run); err != nil {
+		return err
+	}
+	t.citeRun(run)
+	if err := t.statusEvent(ctx, run, was, to.by); err != nil {
+		return err
+	}
+	return t.raise(ctx, run.Resource.String())
+}
+
+// letsGo: who waits for a person, or has ended, holds only the claims of unsettled intents.
+func letsGo(s galen.RunStatus) bool {
+	return !s.Open() || s == galen.RunAsking || s == galen.RunHeld
+}
+
+func (t *tx) statusEvent(ctx context.Context, run galen.Run, was galen.RunStatus, by string) error {
+	kind := galen.EventStatus
+	switch {
+	case !run.Status.Open():
+		kind = galen.EventEnded
+	case run.Status == galen.RunHeld:
+		kind = galen.EventHeld
+	case run.Status == galen.RunAsking:
+		kind = galen.EventAsked
+	}
+	body := map[string]any{"status": run.Status, "was": was, "why": run.Why}
+	if !run.Until.IsZero() {
+		body["until"] = run.Until
+	}
+	if run.Plan > 0 {
+		body["plan"] = run.Plan
+	}
+	return t.event(ctx, galen.Event{Resource: run.Resource, Run: run.ID, Kind: kind, By: by}, body)
+}
+
+// Stop asks a run to reach a safe point and end (cancel) or to let a more urgent one go first (yield). A cancel is not
+// taken back by a yield.
+func (s *Store) Stop(ctx context.Context, id, stop, by string) error {
+	if stop != galen.StopCancel && stop != galen.StopYield {
+		return fmt.Errorf("stop run %s: stop %q: want %s or %s", id, stop, galen.StopCancel, galen.StopYield)
+	}
+	return s.write(ctx, "stop run "+id, func(ctx context.Context, t *tx) error {
+		run, err := openRunOf(ctx, t, id)
+		if err != nil {
+			return err
+		}
+		if run.Stop == stop || run.Stop == galen.StopCancel {
+			return nil
+		}
+		run.Stop = stop
+		if err := t.saveRun(ctx, run); err != nil {
+			return err
+		}
+		t.citeRun(run)
+		if err := t.event(ctx, galen.Event{Resource: run.Resource, Run: id, Kind: galen.EventStop, By: by}, map[string]any{"stop": stop}); err != nil {
+			return err
+		}
+		if err := t.raise(ctx, run.Resource.String()); err != nil {
+			return err
+		}
+		return t.post(ctx, OutboxWake, run)
+	})
+}
+
+func runOf(ctx context.Context, q querier, id string) (galen.Run, error) {
+	run, found, err := doc[galen.Run](ctx, q, "SELECT doc FROM runs WHERE id = ?", id)
+	if err == nil && !found {
+		return run, fmt.Errorf("run %q: %w", id, galen.ErrNotFound)
+	}
+	return run, err
+}
+
+func openRunOf(ctx context.Context, q querier, id string) (galen.Run, error) {
+	run, err := runOf(ctx, q, id)
+	if err == nil && !run.Status.Open() {
+		return run, fmt.Errorf("run %s ended as %s: %w", id, run.Status, galen.ErrEnded)
+	}
+	return run, err
+}
+
+// saveRun writes the row. Only [citedRun]'s part of it needs an event.
+func (t *tx) saveRun(ctx context.Context, run galen.Run) error {
+	text, err := asDoc(run)
+	if err != nil {
+		return err
+	}
+	return t.exec(ctx, "UPDATE runs SET status = ?, open = ?, doc = ? WHERE id = ?", string(run.Status), flag(run.Status.Open()), text, run.ID)
+}
+
+func (t *tx) citeRun(run galen.Run) { t.cite("run/"+run.ID, citedRun(run)) }
+
+// citedRun is what of a run changes only with an event; the rest are counters and the newest wording.
+func citedRun(run galen.Run) any {
+	run.Finding, run.Urgency, run.Why, run.Until = nil, 0, "", time.Time{}
+	return run
+}
+
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// keepClaims marks which claims of a run its newest plan keeps, and drops those that nobody needs any more.
+func (t *tx) keepClaims(ctx context.Context, run galen.Run, keep []galen.Claim) error {
+	if err := t.exec(ctx, "UPDATE claims SET kept = 0 WHERE run = ? AND kept = 1", run.ID); err != nil {
+		return err
+	}
+	for _, c := range keep {
+		if err := t.exec(ctx, "UPDATE claims SET kept = 1 WHERE run = ? AND resource = ? AND name = ?", run.ID, run.Resource.String(), c.Name); err != nil {
+			return err
+		}
+	}
+	return t.dropClaims(ctx, run.ID)
+}
+
+// dropClaims takes away the claims of a run that are neither kept nor needed by an unsettled intent. The next event cites
+// them.
+func (t *tx) dropClaims(ctx context.Context, run string) error {
+	const idle = `kept = 0 AND NOT EXISTS (SELECT 1 FROM needs
+		WHERE needs.resource = claims.resource AND needs.name = claims.name AND needs.run = claims.run)`
+	found := false
+	err := each(ctx, t, func(rows *sql.Rows) error {
+		var resource, name string
+		if err := rows.Scan(&resource, &name); err != nil {
+			return err
+		}
+		found = true
+		t.citeGone(claimRow(resource, run, name))
+		return nil
+	}, "SELECT resource, name FROM claims WHERE run = ? AND "+idle, run)
+	if err != nil || !found {
+		return err
+	}
+	return t.exec(ctx, "DELETE FROM claims WHERE run = ? AND "+idle, run)
+}
+
+func claimRow(resource, run, name string) string { return "claim/" + resource + "/" + run + "/" + name }

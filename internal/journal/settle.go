@@ -1,0 +1,87 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/galenhq/galen"
+)
+
+// Settle writes changed effects of intents, with the facts they earn, and lets go of claims that nobody needs any more. An
+// effect that was settled stays.
+func (s *Store) Settle(ctx context.Context, runID string, changes []galen.Settlement) error {
+	return s.write(ctx, "settle intents for run "+runID, func(ctx context.Context, t *tx) error {
+		if _, err := runOf(ctx, t, runID); err != nil {
+			return err
+		}
+		raised := map[string]bool{}
+		for _, change := range changes {
+			in, err := intentOf(ctx, t, change.Intent)
+			if err != nil {
+				return err
+			}
+			news, err := t.settle(ctx, in, change)
+			if err != nil {
+				return err
+			}
+			resource := in.Resource.String()
+			if !news || raised[resource] {
+				continue
+			}
+			raised[resource] = true
+			if err := t.raise(ctx, resource); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (t *tx) settle(ctx context.Context, in galen.Intent, change galen.Settlement) (bool, error) {
+	if in.Effect.Settled() {
+		return false, nil
+	}
+	was := in.Effect
+	in.Effect = change.Effect
+	if was.Status == in.Effect.Status && len(change.Facts) == 0 {
+		in.Effect.At = was.At
+		return false, t.saveIntent(ctx, in) // newer wording only
+	}
+	if in.Effect.At.IsZero() {
+		in.Effect.At = t.now
+	}
+	if err := t.saveIntent(ctx, in); err != nil {
+		return false, err
+	}
+	t.citeIntent(in)
+	facts, err := t.putFacts(ctx, in, change.Facts)
+	if err != nil {
+		return false, err
+	}
+	if in.Effect.Settled() {
+		if err := t.dropNeeds(ctx, in); err != nil {
+			return false, err
+		}
+	}
+	body := map[string]any{"intent": in.ID, "verb": in.Step.Verb, "target": in.Step.Target, "effect": in.Effect, "was": was.Status, "facts": facts}
+	return true, t.event(ctx, galen.Event{Resource: in.Resource, Run: in.Run, Kind: galen.EventSettled}, body)
+}
+
+// dropNeeds: a settled intent needs no claim any more.
+func (t *tx) dropNeeds(ctx context.Context, in galen.Intent) error {
+	err := each(ctx, t, func(rows *sql.Rows) error {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return err
+		}
+		t.citeGone(needRow(in.ID, name))
+		return nil
+	}, "SELECT name FROM needs WHERE intent = ?", in.ID)
+	if err != nil {
+		return err
+	}
+	if err := t.exec(ctx, "DELETE FROM needs WHERE intent = ?", in.ID); err != nil {
+		return err
+	}
+	return t.dropClaims(ctx, in.Run)
+}

@@ -1,0 +1,208 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// account is the name of the revision of everything that spans resources.
+const account = ""
+
+// querier reads: a view of the readers, or the writer's transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// tx is one request inside the writer's transaction.
+type tx struct {
+	writer *writer
+	now    time.Time
+	// The end of the chain, read once per transaction.
+	headKnown bool
+	headSeq   int64
+	headHash  string
+	// cites are rows changed since the last event, with their hash: the next event cites them.
+	cites  map[string]string
+	nudges bool
+}
+
+func (t *tx) begin() {
+	t.cites, t.nudges = nil, false
+}
+
+// complete refuses a request that changed a cited row without an event: the chain would not vouch for it.
+func (t *tx) complete() error {
+	for row := range t.cites {
+		return fmt.Errorf("fault in the journal itself: %s was changed without an event", row)
+	}
+	return nil
+}
+
+func (t *tx) cite(row string, content any) {
+	if t.cites == nil {
+		t.cites = map[string]string{}
+	}
+	t.cites[row] = galen.HashJSON(content)
+}
+
+// citeGone cites that a row is not there any more.
+func (t *tx) citeGone(row string) {
+	if t.cites == nil {
+		t.cites = map[string]string{}
+	}
+	t.cites[row] = ""
+}
+
+func (t *tx) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	if stmt, ok := t.writer.stmts[query]; ok {
+		return stmt, nil
+	}
+	stmt, err := t.writer.conn.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("prepare %q: %w", query, err)
+	}
+	t.writer.stmts[query] = stmt
+	return stmt, nil
+}
+
+func (t *tx) exec(ctx context.Context, query string, args ...any) error {
+	_, err := t.execCount(ctx, query, args...)
+	return err
+}
+
+// execCount is exec, and tells how many rows it changed.
+func (t *tx) execCount(ctx context.Context, query string, args ...any) (int64, error) {
+	stmt, err := t.stmt(ctx, query)
+	if err != nil {
+		return 0, err
+	}
+	result, err := stmt.ExecContext(ctx, args...)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", firstWords(query), err)
+	}
+	return result.RowsAffected()
+}
+
+// QueryContext reads inside the transaction.
+func (t *tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	stmt, err := t.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(ctx, args...)
+}
+
+// raise moves the revision of a resource (or of the account) on.
+func (t *tx) raise(ctx context.Context, name string) error {
+	return t.exec(ctx, `INSERT INTO revisions (name, revision) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET revision = revision + 1`, name)
+}
+
+// post adds a message to the workflow engine.
+func (t *tx) post(ctx context.Context, kind string, run galen.Run) error {
+	t.nudges = true
+	return t.exec(ctx, `INSERT INTO outbox (kind, run, key) VALUES (?, ?, ?)`, kind, run.ID, run.Key)
+}
+
+func firstWords(query string) string {
+	const enough = 40
+	if len(query) > enough {
+		return query[:enough] + "…"
+	}
+	return query
+}
+
+// each calls scan for every row.
+func each(ctx context.Context, q querier, scan func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return fmt.Errorf("%s: %w", firstWords(query), err)
+	}
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", firstWords(query), err), rows.Close())
+		}
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return fmt.Errorf("%s: %w", firstWords(query), err)
+	}
+	return nil
+}
+
+// first scans the first row and tells whether there was one.
+func first(ctx context.Context, q querier, to []any, query string, args ...any) (bool, error) {
+	found := false
+	err := each(ctx, q, func(rows *sql.Rows) error {
+		if found {
+			return nil
+		}
+		found = true
+		return rows.Scan(to...)
+	}, query, args...)
+	return found, err
+}
+
+// docs reads a column of JSON documents. They are read tolerantly: a row outlives the version that wrote it, and an edited
+// row is found by its hash.
+func docs[T any](ctx context.Context, q querier, query string, args ...any) ([]T, error) {
+	var out []T
+	err := each(ctx, q, func(rows *sql.Rows) error {
+		var text []byte
+		if err := rows.Scan(&text); err != nil {
+			return err
+		}
+		v, err := undoc[T](text)
+		if err != nil {
+			return err
+		}
+		out = append(out, v)
+		return nil
+	}, query, args...)
+	return out, err
+}
+
+// doc reads the first JSON document, and tells whether there was one.
+func doc[T any](ctx context.Context, q querier, query string, args ...any) (T, bool, error) {
+	all, err := docs[T](ctx, q, query, args...)
+	if err != nil || len(all) == 0 {
+		var none T
+		return none, false, err
+	}
+	return all[0], true, nil
+}
+
+func undoc[T any](text []byte) (T, error) {
+	var v T
+	if err := json.Unmarshal(text, &v); err != nil {
+		return v, fmt.Errorf("read a stored %T: %w", v, err)
+	}
+	return v, nil
+}
+
+func asDoc(v any) (string, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("write a %T: %w", v, err)
+	}
+	return string(b), nil
+}
+
+// stamp is a time as it is stored, 0 for none; moment is the way back.
+func stamp(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func moment(nanos int64) time.Time {
+	if nanos == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, nanos).UTC()
+}

@@ -1,0 +1,264 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"modernc.org/sqlite"
+)
+
+// faultLimit bounds a report; a journal with more faults is lost anyway.
+const faultLimit = 1000
+
+// Verify checks a journal's file from its first event to its last: numbers without gaps, hashes, the chain, its length, and every
+// cited row. It opens the file read-only: while the engine runs, on a copy (with its -wal file, if there is one), offline.
+// An error means that it could not look; what it found is in the report, in the order of the events.
+func Verify(ctx context.Context, path string) (Report, error) {
+	if _, err := os.Stat(path); err != nil {
+		return Report{}, fmt.Errorf("verify a journal: %w", err)
+	}
+	report, err := verify(ctx, source(path, "mode=ro", "query_only(1)"))
+	var fault *sqlite.Error
+	if errors.As(err, &fault) && slices.Contains([]int{codeCantOpen, codeReadOnly}, fault.Code()&0xff) {
+		if _, missing := os.Stat(path + "-wal"); errors.Is(missing, os.ErrNotExist) {
+			// A folder that nobody may write to, and nothing left to fold in: the file is all there is.
+			report, err = verify(ctx, source(path, "mode=ro&immutable=1", "query_only(1)"))
+		}
+	}
+	if err != nil {
+		return Report{}, fmt.Errorf("verify the journal %s: %w", path, advise(err))
+	}
+	return report, nil
+}
+
+func verify(ctx context.Context, name string) (report Report, err error) {
+	db, err := sql.Open("sqlite", name)
+	if err != nil {
+		return Report{}, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	view, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return Report{}, err
+	}
+	c := &checker{cites: map[string]citation{}}
+	err = c.all(ctx, view)
+	if end := view.Rollback(); end != nil && !errors.Is(end, sql.ErrTxDone) {
+		err = errors.Join(err, end)
+	}
+	return c.report, err
+}
+
+// citation is the newest that an event says of a row; an empty hash: it is gone.
+type citation struct {
+	seq  int64
+	hash string
+}
+
+type checker struct {
+	report Report
+	last   eventRow
+	cites  map[string]citation
+}
+
+func (c *checker) fault(seq int64, row, format string, args ...any) {
+	switch n := len(c.report.Faults); {
+	case n < faultLimit:
+		c.report.Faults = append(c.report.Faults, Fault{Seq: seq, Row: row, What: fmt.Sprintf(format, args...)})
+	case n == faultLimit:
+		c.report.Faults = append(c.report.Faults, Fault{What: "more faults are left out"})
+	}
+}
+
+// damaged makes what a damaged file answers a fault, and passes on what keeps us from looking.
+func (c *checker) damaged(what string, err error) error {
+	var fault *sqlite.Error
+	if errors.As(err, &fault) && slices.Contains([]int{codeCorrupt, codeNotADB, 1}, fault.Code()&0xff) {
+		c.fault(c.last.seq, "", "%s cannot be read to the end: %v", what, err)
+		return nil
+	}
+	return err
+}
+
+func (c *checker) all(ctx context.Context, q querier) error {
+	tables := 0
+	if _, err := first(ctx, q, []any{&tables}, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('events', 'chain')"); err != nil {
+		return err
+	}
+	if tables != 2 {
+		return errors.New("this file is not a journal: it has no events")
+	}
+	for _, part := range []struct {
+		what string
+		do   func(context.Context, querier) error
+	}{{"the file", c.pages}, {"the triggers", c.triggers}, {"the events", c.events}, {"the length", c.length}} {
+		if err := part.do(ctx, q); err != nil {
+			if err := c.damaged(part.what, err); err != nil {
+				return err
+			}
+		}
+	}
+	for _, table := range citedTables() {
+		if err := c.table(ctx, q, table); err != nil {
+			if err := c.damaged(table.name, err); err != nil {
+				return err
+			}
+		}
+	}
+	c.missing()
+	return nil
+}
+
+// pages: is it a sound database at all.
+func (c *checker) pages(ctx context.Context, q querier) error {
+	return each(ctx, q, func(rows *sql.Rows) error {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			return err
+		}
+		if line != "ok" {
+			c.fault(0, "", "the file is damaged: %s", line)
+		}
+		return nil
+	}, "PRAGMA quick_check(20)")
+}
+
+// triggers: the guards of the events are in place.
+func (c *checker) triggers(ctx context.Context, q querier) error {
+	for _, name := range []string{"events_no_update", "events_no_delete", "events_next", "events_count"} {
+		var n int
+		if _, err := first(ctx, q, []any{&n}, "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'events' AND name = ?", name); err != nil {
+			return err
+		}
+		if n != 1 {
+			c.fault(0, "trigger/"+name, "the trigger that keeps events append-only is gone")
+		}
+	}
+	return nil
+}
+
+func (c *checker) events(ctx context.Context, q querier) error {
+	return each(ctx, q, func(rows *sql.Rows) error {
+		row, err := scanEvent(rows)
+		if err != nil {
+			return err
+		}
+		c.event(row)
+		return nil
+	}, "SELECT "+eventColumns+" FROM events ORDER BY seq")
+}
+
+func (c *checker) event(row eventRow) {
+	gap := row.seq != c.last.seq+1
+	if gap {
+		c.fault(row.seq, "", "%s", gapText(c.last.seq, row.seq))
+	}
+	if !utf8.ValidString(row.resource+row.run+row.kind+row.by+row.prev) || row.sum() != row.hash {
+		c.fault(row.seq, "", "event %d is not what was written: its content does not have its hash", row.seq)
+	}
+	if !gap && row.prev != c.last.hash {
+		c.fault(row.seq, "", "event %d does not follow on event %d: one of the two was changed", row.seq, c.last.seq)
+	}
+	if strings.Contains(string(row.body), `"`+citesField+`"`) {
+		c.cited(row)
+	}
+	c.report.Events++
+	c.report.Head = row.hash
+	row.body = nil
+	c.last = row
+}
+
+func gapText(before, seq int64) string {
+	switch missing := seq - before - 1; {
+	case missing < 0:
+		return fmt.Sprintf("event %d stands before the first", seq)
+	case missing == 1:
+		return fmt.Sprintf("event %d is missing", seq-1)
+	default:
+		return fmt.Sprintf("events %d to %d are missing", before+1, seq-1)
+	}
+}
+
+func (c *checker) cited(row eventRow) {
+	var body struct {
+		Cites map[string]string `json:"cites"`
+	}
+	if err := json.Unmarshal(row.body, &body); err != nil {
+		c.fault(row.seq, "", "the body of event %d is no JSON: %v", row.seq, err)
+		return
+	}
+	for name, hash := range body.Cites {
+		c.cites[name] = citation{seq: row.seq, hash: hash}
+	}
+}
+
+// length: a tail that was cut off, or an end that was written anew.
+func (c *checker) length(ctx context.Context, q querier) error {
+	var events int64
+	var head string
+	found, err := first(ctx, q, []any{&events, &head}, "SELECT events, head FROM chain")
+	if err != nil {
+		return err
+	}
+	switch {
+	case !found:
+		c.fault(c.last.seq, "chain", "the line that tells the length of the chain is gone")
+	case events > c.last.seq:
+		c.fault(c.last.seq, "chain", "events %d to %d are missing at the end", c.last.seq+1, events)
+	case events < c.last.seq:
+		c.fault(c.last.seq, "chain", "there are %d events too many at the end", c.last.seq-events)
+	case head != c.report.Head:
+		c.fault(c.last.seq, "chain", "the last event is not the one that was written")
+	}
+	if events == c.last.seq && c.report.Events != events {
+		c.fault(c.last.seq, "chain", "%d events are there, %d were written", c.report.Events, events)
+	}
+	return nil
+}
+
+// table compares the rows of a table with what the events say of them.
+func (c *checker) table(ctx context.Context, q querier, table citedTable) error {
+	return each(ctx, q, func(rows *sql.Rows) error {
+		name, hash, err := table.row(rows)
+		if errors.Is(err, errAtOdds) {
+			c.fault(c.cites[name].seq, name, "%v", err)
+			delete(c.cites, name)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		said, known := c.cites[name]
+		delete(c.cites, name)
+		switch {
+		case !known:
+			c.fault(0, name, "no event knows this row")
+		case said.hash == "":
+			c.fault(said.seq, name, "event %d says that this row is gone", said.seq)
+		case said.hash != hash:
+			c.fault(said.seq, name, "the row is not what event %d says", said.seq)
+		}
+		return nil
+	}, table.query)
+}
+
+// missing: what is cited and was in no table.
+func (c *checker) missing() {
+	var names []string
+	for name, said := range c.cites {
+		if said.hash != "" {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int { return int(c.cites[a].seq - c.cites[b].seq) })
+	for _, name := range names {
+		c.fault(c.cites[name].seq, name, "the row is gone, event %d says that it is there", c.cites[name].seq)
+	}
+}
