@@ -81,7 +81,7 @@ func (h host) yaml() ([]byte, error) {
 	var out bytes.Buffer
 	err = t.Execute(&out, map[string]any{
 		"Cluster": h.Name, "NumTokens": tokensPerNode, "Tokens": strings.Join(own, ","), "Seeds": strings.Join(seeds, ","),
-		"Address": address(h.network, h.n), "Phi": h.Phi,
+		"Address": address(h.network, h.n), "Phi": h.Phi, "Batch": h.Batch,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("render cassandra.yaml: %w", err)

@@ -70,7 +70,11 @@ func TestYAML(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n, want := range map[int][]string{
-		2: {"cluster_name: demo\n", "\ninitial_token: -8454757700450205350,", "\nauto_bootstrap: false\n", "\nlisten_address: 127.9.9.2\n", "\nphi_convict_threshold: 5\n", "\ndynamic_snitch: false\n"},
+		2: {
+			"cluster_name: demo\n", "\ninitial_token: -8454757700450205350,", "\nauto_bootstrap: false\n",
+			"\nlisten_address: 127.9.9.2\n", "\nphi_convict_threshold: 5\ncommitlog_sync: periodic\ncommitlog_sync_period: 2000ms\ncommitlog_segment",
+			"\ndynamic_snitch: false\n",
+		},
 		4: {"\nnum_tokens: 8\nauto_bootstrap: true\n", `- seeds: "127.9.9.1,127.9.9.2,127.9.9.3"`, "\nrpc_address: 127.9.9.4\n"},
 	} {
 		text, err := host{Options: o, network: "127.9.9", n: n}.yaml()
@@ -81,6 +85,11 @@ func TestYAML(t *testing.T) {
 			if !strings.Contains(string(text), w) {
 				t.Errorf("node %d: no %q in\n%s", n, w, text)
 			}
+		}
+		h := host{Options: o, network: "127.9.9", n: n}
+		h.Batch = true
+		if durable, err := h.yaml(); err != nil || !strings.Contains(string(durable), "\ncommitlog_sync: batch\ncommitlog_segment") {
+			t.Errorf("node %d, batch: %v in\n%s", n, err, durable)
 		}
 		if n == 4 && strings.Contains(string(text), "initial_token") {
 			t.Errorf("a spare has tokens:\n%s", text)

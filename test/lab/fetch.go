@@ -69,7 +69,7 @@ func cacheFolder() (string, error) {
 
 // fetched compares the list of jars that a folder was made from: a newer list means another fetch.
 func fetched(lib string) bool {
-	made, err := os.ReadFile(filepath.Join(lib, "pom.xml")) //nolint:gosec // a path below our own cache
+	made, err := os.ReadFile(filepath.Join(lib, "pom.xml"))
 	return err == nil && bytes.Equal(made, pom)
 }
 
@@ -90,7 +90,7 @@ func download(ctx context.Context, home, lib string, progress func(string)) (err
 		return fmt.Errorf("write the list of jars: %w", err)
 	}
 	progress("fetching Cassandra " + Version + " by Maven (60 MB, 10-60 s, only this once)")
-	cmd := exec.CommandContext(ctx, mvn, "-q", "-B", "-f", filepath.Join(tmp, "pom.xml"), //nolint:gosec // argv is ours
+	cmd := exec.CommandContext(ctx, mvn, "-q", "-B", "-f", filepath.Join(tmp, "pom.xml"),
 		"org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies",
 		"-DincludeScope=runtime", "-DexcludeClassifiers="+foreignNatives, "-DoutputDirectory="+filepath.Join(tmp, "lib"))
 	out, err := runTied(cmd, tell(filepath.Join(tmp, "lib"), progress))

@@ -60,8 +60,8 @@ func startSleeper(t *testing.T, args ...string) int {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }() // it is killed
 	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
 	return cmd.Process.Pid
 }

@@ -23,7 +23,7 @@ func findJava(ctx context.Context) (string, error) {
 	if path, err = filepath.Abs(path); err != nil {
 		return "", fmt.Errorf("find Java 17: %w", err)
 	}
-	out, err := exec.CommandContext(ctx, path, "-version").CombinedOutput() //nolint:gosec // the Java of this machine
+	out, err := exec.CommandContext(ctx, path, "-version").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("ask %s for its version: %w; %s", path, err, help)
 	}

@@ -18,7 +18,7 @@ var errTaken = errors.New("taken by another process")
 // tryLock takes an exclusive lock on a file that is made when missing. The lock ends when every copy of the file, inherited ones
 // included, is closed.
 func tryLock(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // a path of our own
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open lock file: %w", err)
 	}

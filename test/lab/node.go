@@ -87,7 +87,7 @@ func (n *Node) Start(options ...string) error {
 	if n.Alive() {
 		return fmt.Errorf("start %s: it is running", n.Instance)
 	}
-	cmd := exec.Command(n.StartCommand, options...) //nolint:gosec // the lab's own script
+	cmd := exec.Command(n.StartCommand, options...)
 	cmd.Dir = n.Folder
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
@@ -214,7 +214,7 @@ func (n *Node) normal(ctx context.Context) error {
 func (n *Node) LastLines(lines int) string {
 	var out strings.Builder
 	for _, name := range []string{"out.log", "system.log"} {
-		text, err := os.ReadFile(filepath.Join(n.Folder, "log", name)) //nolint:gosec // a path of our own
+		text, err := os.ReadFile(filepath.Join(n.Folder, "log", name))
 		if err != nil || len(bytes.TrimSpace(text)) == 0 {
 			continue
 		}

@@ -153,7 +153,7 @@ func reapOnce(home string) (int, error) {
 
 // guarded reads the registered processes that are still alive.
 func guarded(home string) ([]process, error) {
-	text, err := os.ReadFile(filepath.Join(home, guardedFile)) //nolint:gosec // a path of our own
+	text, err := os.ReadFile(filepath.Join(home, guardedFile))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("read the guarded processes: %w", err)
 	}

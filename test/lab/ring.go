@@ -43,7 +43,7 @@ func Start(ctx context.Context, o Options) (*Ring, error) {
 			return nil, err
 		}
 	}
-	r, err := prepare(o, java)
+	r, err := prepare(ctx, o, java)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func Start(ctx context.Context, o Options) (*Ring, error) {
 }
 
 // prepare takes the network, writes all folders and starts the guardian.
-func prepare(o Options, java string) (r *Ring, err error) {
+func prepare(ctx context.Context, o Options, java string) (r *Ring, err error) {
 	network, lock, err := takeNet(o.Net, o.Nodes+o.Spares)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func prepare(o Options, java string) (r *Ring, err error) {
 		node := newNode(r.Home, network, n)
 		h := host{Options: o, network: network, n: n, folder: node.Folder, java: java, lib: o.Lib}
 		if err := h.write(); err != nil {
-			return nil, errors.Join(err, r.guardian.reap(context.Background()))
+			return nil, errors.Join(err, r.guardian.reap(context.WithoutCancel(ctx)))
 		}
 		r.nodes = append(r.nodes, node)
 	}

@@ -91,7 +91,7 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 			return nil, fmt.Errorf("make the client's table: %w", err)
 		}
 	}
-	return &Client{options: o, session: session, next: rand.Int64N(1 << 60)}, nil //nolint:gosec // not a secret
+	return &Client{options: o, session: session, next: rand.Int64N(1 << 60)}, nil
 }
 
 // cluster configures the driver for a ring whose nodes die and move: fast to reconnect, writes may be repeated.
@@ -232,7 +232,7 @@ func (c *Client) some(write bool) (int64, bool) {
 	if len(c.rows) == 0 || write && len(c.rows) < c.options.Limit {
 		return 0, false
 	}
-	return c.rows[rand.IntN(len(c.rows))], true //nolint:gosec // not a secret
+	return c.rows[rand.IntN(len(c.rows))], true
 }
 
 func (c *Client) write(ctx context.Context) error {
@@ -279,7 +279,7 @@ func fetch(ctx context.Context, s *gocql.Session, id int64) (bool, error) {
 }
 
 // value is what row id holds.
-func value(id int64) string { return fmt.Sprintf("%064x", uint64(id)*0x9e3779b97f4a7c15) } //nolint:gosec // a spread of bits
+func value(id int64) string { return fmt.Sprintf("%064x", uint64(id)*0x9e3779b97f4a7c15) }
 
 // Figures returns the figures so far, a pause that still goes on included.
 func (c *Client) Figures() Figures {
