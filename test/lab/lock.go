@@ -92,7 +92,7 @@ func takeOne(folder, network string, nodes int) (*os.File, error) {
 	}
 	for n := 1; n <= nodes; n++ {
 		for _, port := range []string{portInternode, portCQL, portJolokia} {
-			l, err := net.Listen("tcp", net.JoinHostPort(address(network, n), port)) //nolint:noctx // loopback, returns at once
+			l, err := net.Listen("tcp", net.JoinHostPort(address(network, n), port))
 			if err != nil {
 				return nil, errors.Join(fmt.Errorf("a node's port is in use: %w", err), lock.Close())
 			}

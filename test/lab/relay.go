@@ -105,7 +105,7 @@ func (l *link) listen() error {
 	if l.listener != nil {
 		return nil
 	}
-	listener, err := net.Listen("tcp", l.from) //nolint:noctx // loopback, returns at once
+	listener, err := net.Listen("tcp", l.from)
 	if err != nil {
 		return fmt.Errorf("listen for a relay: %w", err)
 	}
@@ -133,7 +133,7 @@ func (l *link) serve(client net.Conn) {
 		l.swallow(client)
 		return
 	}
-	server, err := net.Dial("tcp", l.to) //nolint:noctx // loopback: refused or accepted at once
+	server, err := net.Dial("tcp", l.to)
 	if err != nil {
 		l.forget(client)
 		return
