@@ -1,12 +1,12 @@
 package cassandra
 
-// The verbs by name. Each has a constructor of the same name in verbs.go.
+// The verbs by name. Each has a constructor in constructors.go.
 const (
 	VerbStart        = "start"         // reversible, on a node: start its process
 	VerbRepair       = "repair"        // reversible, on a node as coordinator: subranges of one keyspace
 	VerbPrepare      = "prepare"       // reversible, on an empty instance: write its start configuration; undo: discard
 	VerbDiscard      = "discard"       // reversible, own: undo of prepare
-	VerbClearReplace = "clear-replace" // reversible, on a node: take the replace flag out of its start configuration
+	VerbClearReplace = "clear-replace" // reversible, on a node: take the replace flag out of its start configuration, end its preparation
 	VerbStop         = "stop"          // disruptive, on a node: drain, then stop the process
 	VerbKill         = "kill"          // disruptive, on a node: kill its stuck process
 	VerbFence        = "fence"         // destructive, on a dead node: its instance can never start again
@@ -56,11 +56,9 @@ type PrepareArgs struct {
 	NumTokens int    `json:"num_tokens"`
 }
 
-// DiscardArgs of discard. Prepared is the prepare intent that it takes back; "" in an undo, which is written before
-// that intent has an ID.
+// DiscardArgs of discard, the undo of prepare: whatever was prepared there is taken back.
 type DiscardArgs struct {
 	Instance string `json:"instance"`
-	Prepared string `json:"prepared,omitempty"`
 }
 
 // ReplaceArgs of replace: the prepared instance takes the place of the target at Address.
@@ -85,10 +83,9 @@ type RepairArgs struct {
 	Ranges   []Range `json:"ranges"`
 }
 
-// RemoveJoinerArgs of remove-joiner name the replace intent whose process it is. It leaves the instance as it was
-// before prepare: no process, no data, no configuration.
+// RemoveJoinerArgs of remove-joiner name the replace intent whose process it is. It leaves the instance as prepare did:
+// no process, no data, and the configuration for another try.
 type RemoveJoinerArgs struct {
 	Instance string `json:"instance"`
 	Replace  string `json:"replace"`
-	Prepared string `json:"prepared"`
 }

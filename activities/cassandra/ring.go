@@ -129,8 +129,8 @@ type Instance struct {
 	Fenced   string `json:"fenced,omitempty"`
 	Prepared string `json:"prepared,omitempty"`
 	Config   Config `json:"config"`
-	// ReplaceFlag is the address in a replace flag of the start configuration, "" if none. That of a running process
-	// ends with it and stands in its View.
+	// ReplaceFlag is the address in a replace flag of the command line or the start configuration, "" if none. A running
+	// process keeps the one it was started with.
 	ReplaceFlag string `json:"replace_flag,omitempty"`
 	DiskFree    int64  `json:"disk_free,omitempty"` // bytes; a gauge
 

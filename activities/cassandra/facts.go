@@ -1,0 +1,63 @@
+package cassandra
+
+import "github.com/galenhq/galen"
+
+// The facts that verbs leave, by the beginning of their keys. An owed undo is the engine's: [galen.UndoOwed].
+const (
+	// FactRepairOwed: "repair-owed/<instance>/<keyspace>" from the intent of a replacement on: the instance holds, or
+	// will hold, what one replica streamed, until the keyspace is repaired there. It denies destructive steps.
+	FactRepairOwed = "repair-owed/"
+	// FactRepaired: "repaired/<instance>/<keyspace>", when that repair was done.
+	FactRepaired = "repaired/"
+	// FactReplaced: "replaced/<dc>", when the last replacement in the data centre was done (I-13).
+	FactReplaced = "replaced/"
+)
+
+// replaceFacts: the repairs are owed from the intent on, for nobody knows whether the call went out; they are not if it
+// never happened or failed, for then nobody holds half of the data as a member.
+func replaceFacts(r Ring, in galen.Intent) []galen.Fact {
+	args, err := galen.Decode[ReplaceArgs](in.Step.Args)
+	if err != nil {
+		return nil // Check has refused such a step
+	}
+	dc := ""
+	if n, found := r.NodeOf(args.Instance); found {
+		dc = n.DC
+	} else if n, found := r.Node(in.Step.Target.ID); found {
+		dc = n.DC
+	}
+	var out []galen.Fact
+	add := func(key string, gone bool) {
+		at := in.At
+		if in.Effect.Settled() {
+			at = in.Effect.At
+		}
+		out = append(out, galen.Fact{Key: key, Intent: in.ID, At: at, Gone: gone})
+	}
+	switch in.Effect.Status {
+	case galen.EffectDone:
+		add(FactReplaced+dc, false)
+		add(galen.UndoOwed+args.Prepared, true)
+	case galen.EffectAbsent, galen.EffectFailed:
+		for _, k := range r.RepairedKeyspaces(dc) {
+			add(FactRepairOwed+args.Instance+"/"+k, true)
+		}
+	default:
+		for _, k := range r.RepairedKeyspaces(dc) {
+			add(FactRepairOwed+args.Instance+"/"+k, false)
+		}
+	}
+	return out
+}
+
+func repairFacts(_ Ring, in galen.Intent) []galen.Fact {
+	args, err := galen.Decode[RepairArgs](in.Step.Args)
+	if err != nil || in.Effect.Status != galen.EffectDone {
+		return nil
+	}
+	key := args.Instance + "/" + args.Keyspace
+	return []galen.Fact{
+		{Key: FactRepaired + key, Intent: in.ID, At: in.Effect.At},
+		{Key: FactRepairOwed + key, Intent: in.ID, At: in.Effect.At, Gone: true},
+	}
+}

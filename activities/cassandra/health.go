@@ -1,0 +1,142 @@
+package cassandra
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// Ailing says all that a node lacks to be well: NORMAL, owner of tokens, answering itself and as coordinator, UP in the
+// view of every live peer. Empty: it is well, positively seen. It is not silence: a node that nobody can tell of ails.
+func (r Ring) Ailing(n Node) []string {
+	var out []string
+	if n.Unlisted {
+		out = append(out, "no live node lists it")
+	}
+	if n.Status != Normal {
+		out = append(out, "it is "+string(n.Status))
+	}
+	if len(n.Tokens) == 0 {
+		out = append(out, "it owns no token")
+	}
+	out = append(out, r.silence(n)...)
+	peers := 0
+	for _, v := range r.Live() {
+		if v.Instance == n.Instance && n.Instance != "" || v.Address == n.Address {
+			continue
+		}
+		peers++
+		if e, known := v.peer(n.Address); !known || !e.Up || e.HostID != "" && e.HostID != n.HostID {
+			out = append(out, v.Instance+" does not say that it is UP")
+		}
+	}
+	if peers == 0 && len(r.Nodes) > 1 {
+		out = append(out, "no live peer can tell of it")
+	}
+	return out
+}
+
+// silence is what our own questions to the node missed.
+func (r Ring) silence(n Node) []string {
+	v, asked := r.ViewOf(n)
+	switch {
+	case !asked || !fresh(r.At, v.At):
+		return []string{"it was not asked lately"}
+	case v.Jolokia != Answered:
+		return []string{"Jolokia: " + words(string(v.Jolokia), v.JolokiaError)}
+	case v.Mode != string(Normal):
+		return []string{"its mode is " + v.Mode}
+	case v.CQL != Answered:
+		return []string{"CQL: " + words(string(v.CQL), v.CQLError)}
+	case v.HostID != "" && v.HostID != n.HostID:
+		return []string{"another node answers at its address"}
+	}
+	return nil
+}
+
+// ViewOf is the node's own view.
+func (r Ring) ViewOf(n Node) (View, bool) {
+	i := slices.IndexFunc(r.Views, func(v View) bool { return v.Instance == n.Instance && n.Instance != "" || v.Address == n.Address })
+	if i < 0 {
+		return View{}, false
+	}
+	return r.Views[i], true
+}
+
+// Stolen are the NORMAL nodes without any token: a corpse came back and took them.
+func (r Ring) Stolen() []Node {
+	var out []Node
+	for _, n := range r.Nodes {
+		if n.Status == Normal && len(n.Tokens) == 0 && !n.Unlisted {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// Unsettled says why the ring as a whole is not at rest: ranges that move, nodes without ownership, schema versions or
+// token maps that differ. Empty: it is.
+func (r Ring) Unsettled() []string {
+	var out []string
+	for _, n := range r.Nodes {
+		if n.Status != Normal {
+			out = append(out, Title(n)+" is "+string(n.Status))
+		}
+	}
+	for _, n := range r.Stolen() {
+		out = append(out, Title(n)+" is NORMAL and owns nothing")
+	}
+	if len(r.Pending) > 0 {
+		out = append(out, countOf(len(r.Pending), "range is pending", "ranges are pending"))
+	}
+	if len(r.Schemas) > 1 {
+		out = append(out, fmt.Sprintf("%d schema versions", len(r.Schemas)))
+	}
+	for _, d := range r.Dissents {
+		if d.About == "tokens" {
+			out = append(out, d.Observer+" has another token map")
+		}
+	}
+	return out
+}
+
+// Booting tells whether the instance's process is on its way up and should be left alone: it was started just now, or
+// something answers that it is starting or joining.
+func (r Ring) Booting(i Instance, young time.Duration) bool {
+	if i.Process != Running {
+		return false
+	}
+	v, asked := r.View(i.Name)
+	switch {
+	case asked && v.Jolokia == Booting:
+		return true
+	case asked && v.Jolokia == Answered:
+		return v.Mode == "STARTING" || v.Mode == string(Joining)
+	default:
+		return i.At.Sub(i.Started) < young
+	}
+}
+
+// Frozen tells whether a node that is down has a process that does nothing: stopped by a signal, or alive and silent.
+func (r Ring) Frozen(n Node) bool {
+	i, found := r.Instance(n.Instance)
+	if !n.Down || !found || i.Error != "" {
+		return false
+	}
+	if i.Process == Stopped {
+		return true
+	}
+	return i.Process == Running && !r.Booting(i, BootTime)
+}
+
+// BootTime is how long a process that answers nothing may be one that just starts: the agent answers within 2 s on an
+// idle machine.
+const BootTime = 30 * time.Second
+
+// SaysBad are the observers that call the node bad, sorted.
+func SaysBad(n Node) []string { return saysOf(n, galen.Bad) }
+
+// SaysGood are the observers that call the node good, sorted.
+func SaysGood(n Node) []string { return saysOf(n, galen.Good) }
