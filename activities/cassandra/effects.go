@@ -96,8 +96,11 @@ func (p proof) process(r Ring) galen.Effect {
 	return absent("no start was attempted")
 }
 
-// stopEffect: done when the process is gone, or a later one runs. A drained node whose process stays has failed to
-// stop: it serves nobody and can only be killed and started.
+// stopPatience is how long a node may take to end after SIGTERM: it waits for what its peers owe it.
+const stopPatience = time.Minute
+
+// stopEffect: done when the process is gone, or a later one runs. A process that serves nobody and stays has failed to
+// stop.
 func stopEffect(r Ring, in galen.Intent, args StopArgs, settle time.Duration) galen.Effect {
 	p, e, ok := host(r, in, args.Instance, settle)
 	if !ok {
@@ -115,6 +118,8 @@ func stopEffect(r Ring, in galen.Intent, args StopArgs, settle time.Duration) ga
 		return underWay("draining")
 	case v.Jolokia == Answered && v.Mode != "DRAINED":
 		return absent("it runs on, mode %s", v.Mode)
+	case p.i.At.Before(in.At.Add(stopPatience)):
+		return underWay("it serves nobody any more, process %d still ends", p.i.PID)
 	}
 	return p.failed("it serves nobody, and process %d stays", p.i.PID)
 }

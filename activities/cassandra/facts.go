@@ -9,7 +9,8 @@ const (
 	FactRepairOwed = "repair-owed/"
 	// FactRepaired: "repaired/<instance>/<keyspace>", when that repair was done.
 	FactRepaired = "repaired/"
-	// FactReplaced: "replaced/<dc>", when the last replacement in the data centre was done (I-13).
+	// FactReplaced: "replaced/<dc>", when the last replacement in the data centre was done (I-13); its value is that
+	// step's [ReplaceArgs].
 	FactReplaced = "replaced/"
 )
 
@@ -37,6 +38,7 @@ func replaceFacts(r Ring, in galen.Intent) []galen.Fact {
 	switch in.Effect.Status {
 	case galen.EffectDone:
 		add(FactReplaced+dc, false)
+		out[0].Value = in.Step.Args
 		add(galen.UndoOwed+args.Prepared, true)
 	case galen.EffectAbsent, galen.EffectFailed:
 		for _, k := range r.RepairedKeyspaces(dc) {
