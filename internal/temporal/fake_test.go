@@ -59,7 +59,7 @@ func (f *frontend) serve(t *testing.T, config *tls.Config) string {
 	return l.Addr().String()
 }
 
-func (f *frontend) intercept(ctx context.Context, request any, info *grpc.UnaryServerInfo, _ grpc.UnaryHandler) (any, error) {
+func (f *frontend) intercept(ctx context.Context, request any, _ *grpc.UnaryServerInfo, _ grpc.UnaryHandler) (any, error) {
 	message := request.(proto.Message)
 	md, _ := metadata.FromIncomingContext(ctx)
 	f.mu.Lock()

@@ -40,18 +40,20 @@ const (
 
 // services are the roles of one server, the frontend first. internal-frontend exists so that the server's own calls
 // need no token.
-var services = [...]primitives.ServiceName{
-	primitives.FrontendService,
-	primitives.InternalFrontendService,
-	primitives.HistoryService,
-	primitives.MatchingService,
-	primitives.WorkerService,
+func services() []primitives.ServiceName {
+	return []primitives.ServiceName{
+		primitives.FrontendService,
+		primitives.InternalFrontendService,
+		primitives.HistoryService,
+		primitives.MatchingService,
+		primitives.WorkerService,
+	}
 }
 
 func serverOptions(path string, ports []int, token bearer, internode *internodeTLS, logger *slog.Logger) []temporal.ServerOption {
-	names := make([]string, len(services))
-	hosts := make(map[primitives.ServiceName]static.Hosts, len(services))
-	for i, name := range services {
+	names := make([]string, len(ports))
+	hosts := make(map[primitives.ServiceName]static.Hosts, len(ports))
+	for i, name := range services() {
 		names[i] = string(name)
 		hosts[name] = static.SingleLocalHost(loopbackPort(ports[i]))
 	}
@@ -101,9 +103,9 @@ func serverConfig(path string, ports []int) *config.Config {
 			},
 		},
 		DCRedirectionPolicy: config.DCRedirectionPolicy{Policy: "noop"},
-		Services:            make(map[string]config.Service, len(services)),
+		Services:            make(map[string]config.Service, len(ports)),
 	}
-	for i, name := range services {
+	for i, name := range services() {
 		c.Services[string(name)] = config.Service{RPC: config.RPC{GRPCPort: ports[i], BindOnIP: loopback}}
 	}
 	c.Archival.History.State, c.Archival.Visibility.State = "disabled", "disabled"

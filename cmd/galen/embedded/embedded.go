@@ -105,7 +105,7 @@ func start(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	worker.SetStickyWorkflowCacheSize(stickyWorkflows)
-	ports, err := freePorts(len(services))
+	ports, err := freePorts(len(services()))
 	if err != nil {
 		return nil, err
 	}

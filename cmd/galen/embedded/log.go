@@ -38,7 +38,7 @@ func (l logger) Fatal(msg string, tags ...tag.Tag) {
 }
 
 func (l logger) write(level slog.Level, msg string, tags []tag.Tag) {
-	l.out.Log(context.Background(), level, msg, attrs(tags)...)
+	l.out.Log(context.Background(), level, "temporal server", append(attrs(tags), slog.String("text", msg))...)
 }
 
 func attrs(tags []tag.Tag) []any {
