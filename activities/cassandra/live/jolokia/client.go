@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -32,29 +33,34 @@ const maxBody = 16 << 20
 // has a connection of its own, so that net/http can neither repeat it nor lose it on a connection that went stale.
 type Client struct {
 	url   string
-	limit time.Duration
-	reads *http.Client
-	execs *http.Client
+	reads line
+	execs line
 }
 
-// New makes a client for a URL such as "http://127.0.0.1:8778/jolokia/". limit is the deadline of every call, on top
-// of the caller's own.
-func New(rawURL string, limit time.Duration) (*Client, error) {
+// line is one way to the agent, with the deadline of each call on it.
+type line struct {
+	http  *http.Client
+	limit time.Duration
+}
+
+// New makes a client for a URL such as "http://127.0.0.1:8778/jolokia/". reads is the deadline of a bulk, execs that of
+// an exec or write, each on top of the caller's own.
+func New(rawURL string, reads, execs time.Duration) (*Client, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, fmt.Errorf("jolokia url %q: want http://address:port/jolokia/", rawURL)
 	}
-	if limit <= 0 {
+	if reads <= 0 || execs <= 0 {
 		return nil, fmt.Errorf("jolokia %s: a deadline per call is required", rawURL)
 	}
 	if !strings.HasSuffix(u.Path, "/") {
 		u.Path += "/"
 	}
-	return &Client{url: u.String(), limit: limit, reads: httpClient(limit, false), execs: httpClient(limit, true)}, nil
+	return &Client{url: u.String(), reads: newLine(reads, false), execs: newLine(execs, true)}, nil
 }
 
-func httpClient(limit time.Duration, oneShot bool) *http.Client {
-	return &http.Client{
+func newLine(limit time.Duration, oneShot bool) line {
+	return line{limit: limit, http: &http.Client{
 		// Neither a proxy of the environment nor a redirect may carry a call to another node.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
@@ -66,13 +72,13 @@ func httpClient(limit time.Duration, oneShot bool) *http.Client {
 			IdleConnTimeout:     time.Minute,
 			DisableCompression:  true,
 		},
-	}
+	}}
 }
 
 // Close gives the idle connections back.
 func (c *Client) Close() {
-	c.reads.CloseIdleConnections()
-	c.execs.CloseIdleConnections()
+	c.reads.http.CloseIdleConnections()
+	c.execs.http.CloseIdleConnections()
 }
 
 // Request is one element of a bulk request.
@@ -107,9 +113,16 @@ func Query(mbean, operation string, arguments ...any) Request {
 }
 
 // Bulk sends reads and queries as one request and answers in the same order. The error is that of the whole call;
-// the fault of one element or attribute is found in its [Answer].
+// the fault of one element or attribute is found in its [Answer]. A kept-alive connection that breaks says only that
+// the node was there before, so the reads are asked once more on a fresh one: that tells a dead node from a bad answer.
 func (c *Client) Bulk(ctx context.Context, requests ...Request) ([]Answer, error) {
-	return c.post(ctx, c.reads, requests)
+	answers, err := c.post(ctx, c.reads, requests)
+	var e *Error
+	if errors.As(err, &e) && e.Kind == BadAnswer && e.broken {
+		c.reads.http.CloseIdleConnections()
+		return c.post(ctx, c.reads, requests)
+	}
+	return answers, err
 }
 
 // Exec calls an operation that changes something, once. The operation carries its signature. A nil error proves
@@ -138,7 +151,7 @@ func (c *Client) one(ctx context.Context, r Request) (json.RawMessage, error) {
 	return answers[0].Value()
 }
 
-func (c *Client) post(ctx context.Context, via *http.Client, requests []Request) ([]Answer, error) {
+func (c *Client) post(ctx context.Context, via line, requests []Request) ([]Answer, error) {
 	doing := requests[0].doing()
 	if len(requests) > 1 {
 		doing = fmt.Sprintf("%s and %d more", doing, len(requests)-1)
@@ -147,27 +160,30 @@ func (c *Client) post(ctx context.Context, via *http.Client, requests []Request)
 	if err != nil {
 		return nil, fmt.Errorf("jolokia: %s: encode the request: %w", doing, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.limit)
+	ctx, cancel := context.WithTimeout(ctx, via.limit)
 	defer cancel()
-	var connected atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
+	var connected, reused atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
+		connected.Store(true)
+		reused.Store(i.Reused)
+	}})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("jolokia: %s: %w", doing, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	if via == c.execs {
+	if via.http == c.execs.http {
 		req.GetBody = nil // without it net/http has nothing to send a second time
 	}
-	resp, err := via.Do(req)
+	resp, err := via.http.Do(req)
 	if err != nil {
-		return nil, transportError(doing, err, connected.Load())
+		return nil, transportError(doing, err, connected.Load(), reused.Load())
 	}
 	defer resp.Body.Close()
 	got, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	switch {
 	case err != nil:
-		return nil, transportError(doing, err, true)
+		return nil, transportError(doing, err, true, reused.Load())
 	case len(got) > maxBody:
 		return nil, &Error{Kind: BadAnswer, Doing: doing, Message: fmt.Sprintf("more than %d bytes", maxBody)}
 	case resp.StatusCode != http.StatusOK:

@@ -64,7 +64,7 @@ func node(t testing.TB, status int, body []byte) (*jolokia.Client, *atomic.Int32
 
 func client(t testing.TB, url string, limit time.Duration) *jolokia.Client {
 	t.Helper()
-	c, err := jolokia.New(url, limit)
+	c, err := jolokia.New(url, limit, limit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,6 +280,27 @@ func TestABrokenExecIsNotRepeated(t *testing.T) {
 	}
 }
 
+// A node that dies between two polls is refused at once, not a bad answer: the reads try a fresh connection.
+func TestReadsTryAFreshConnection(t *testing.T) {
+	var calls atomic.Int32
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if calls.Add(1) == 2 {
+			panic(http.ErrAbortHandler)
+		}
+		fmt.Fprint(w, `[{"status":200,"value":{}}]`)
+	}))
+	defer srv.Close()
+	c := client(t, srv.URL, 2*time.Second)
+	for range 2 {
+		if _, err := c.Bulk(t.Context(), jolokia.ReadOf(jolokia.StorageService)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := calls.Load(); n != 3 {
+		t.Errorf("%d requests, want 3", n)
+	}
+}
+
 func TestAnswerWithoutEndIsCut(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		chunk := []byte(strings.Repeat(" ", 1<<20))
@@ -298,11 +319,11 @@ func TestAnswerWithoutEndIsCut(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	for _, url := range []string{"", "127.0.0.1:8778", "ftp://127.0.0.1", "http://", "http://%zz"} {
-		if _, err := jolokia.New(url, time.Second); err == nil {
+		if _, err := jolokia.New(url, time.Second, time.Second); err == nil {
 			t.Errorf("url %q was taken", url)
 		}
 	}
-	if _, err := jolokia.New("http://127.0.0.1:8778", 0); err == nil {
+	if _, err := jolokia.New("http://127.0.0.1:8778", 0, time.Second); err == nil {
 		t.Error("a client without a deadline was made")
 	}
 }

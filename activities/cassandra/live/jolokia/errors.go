@@ -39,6 +39,8 @@ type Error struct {
 	Message string
 	// Err is the cause on our side, if there is one.
 	Err error
+	// broken: a connection that had served before broke.
+	broken bool
 }
 
 // Error is the text for people.
@@ -67,8 +69,9 @@ func KindOf(err error) Kind {
 	return ""
 }
 
-// transportError sorts an error of net/http. connected tells whether a TCP connection was there.
-func transportError(doing string, err error, connected bool) error {
+// transportError sorts an error of net/http. connected tells whether a TCP connection was there, reused whether it had
+// served before.
+func transportError(doing string, err error, connected, reused bool) error {
 	var timeout net.Error
 	kind := Unreachable
 	switch {
@@ -82,7 +85,7 @@ func transportError(doing string, err error, connected bool) error {
 	default: // the connection broke before or within the answer
 		kind = BadAnswer
 	}
-	return &Error{Kind: kind, Doing: doing, Err: err}
+	return &Error{Kind: kind, Doing: doing, Err: err, broken: kind == BadAnswer && reused}
 }
 
 const instanceNotFound = "javax.management.InstanceNotFoundException"

@@ -141,7 +141,7 @@ func until(t *testing.T, what string, cond func() bool) {
 
 func execs(h *Host) []string {
 	b, err := os.ReadFile(h.path("execs"))
-	if err != nil {
+	if err != nil || !strings.HasSuffix(string(b), "\n") {
 		return nil
 	}
 	return strings.Split(strings.TrimSpace(string(b)), "\n")

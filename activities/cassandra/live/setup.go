@@ -1,0 +1,101 @@
+package live
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra/live/cql"
+	"github.com/galenhq/galen/activities/cassandra/live/jolokia"
+	"github.com/galenhq/galen/activities/cassandra/live/process"
+)
+
+// Setup is the configuration of one ring: where its nodes are. Data centres, racks and seeds are not in it: they come
+// from the live ring.
+type Setup struct {
+	Nodes []NodeSetup `json:"nodes"`
+}
+
+// NodeSetup is one instance: a node of the ring, or a spare that may be prepared as one.
+type NodeSetup struct {
+	Instance string `json:"instance"` // its name on the host plane
+	Address  string `json:"address"`  // the IP address that other nodes know it by, without port
+	Jolokia  string `json:"jolokia"`  // URL
+	CQL      string `json:"cql"`      // IP address and port
+	Folder   string `json:"folder"`   // absolute, see package process
+	Start    string `json:"start,omitempty"`
+	PIDFile  string `json:"pid_file,omitempty"`
+	Spare    bool   `json:"spare,omitempty"`
+}
+
+var instanceForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+
+// check names every fault at once.
+func (s Setup) check() error {
+	if len(s.Nodes) == 0 {
+		return errors.New("nodes: at least one is required")
+	}
+	var errs []error
+	used := map[string]string{}
+	for i, n := range s.Nodes {
+		if !instanceForm.MatchString(n.Instance) {
+			errs = append(errs, fmt.Errorf("nodes[%d].instance %q: want 1 to 63 letters, digits, '.', '_' or '-'", i, n.Instance))
+		}
+		if a, err := netip.ParseAddr(n.Address); err != nil || a.String() != n.Address {
+			errs = append(errs, fmt.Errorf("nodes[%d].address %q: want an IP address in its short form, without port", i, n.Address))
+		}
+		for field, value := range map[string]string{"instance": n.Instance, "address": n.Address, "jolokia": n.Jolokia, "cql": n.CQL, "folder": n.Folder} {
+			if other, twice := used[field+" "+value]; twice {
+				errs = append(errs, fmt.Errorf("nodes[%d].%s %q: %s has the same one", i, field, value, other))
+			}
+			used[field+" "+value] = n.Instance
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// open makes the adapters of one ring; nothing is touched.
+func (s Setup) open(limit time.Duration) ([]*node, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	var out []*node
+	for _, n := range s.Nodes {
+		agent, err := jolokia.New(n.Jolokia, limit, execLimit)
+		if err != nil {
+			return nil, fmt.Errorf("instance %s: %w", n.Instance, err)
+		}
+		native, err := cql.New(n.CQL, limit, cql.Login{})
+		if err != nil {
+			return nil, fmt.Errorf("instance %s: %w", n.Instance, err)
+		}
+		host, err := process.New(process.Setup{Name: n.Instance, Address: n.Address, Folder: n.Folder, Start: n.Start, PIDFile: n.PIDFile})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, &node{name: n.Instance, address: n.Address, spare: n.Spare, agent: agent, native: native, host: host, slot: host, looking: make(chan struct{}, 1)})
+	}
+	return out, nil
+}
+
+// Open makes the driver of the configured rings. Their setups are read strictly; nothing is touched yet. now is the
+// clock.
+func Open(setups map[galen.Resource]json.RawMessage, now func() time.Time) (*Driver, error) {
+	d := &Driver{now: now, limit: lookLimit, rings: map[galen.Resource]*ring{}}
+	for r, raw := range setups {
+		s, err := galen.Decode[Setup](raw)
+		if err != nil {
+			return nil, fmt.Errorf("setup of %s: %w", r, err)
+		}
+		nodes, err := s.open(d.limit)
+		if err != nil {
+			return nil, fmt.Errorf("setup of %s: %w", r, err)
+		}
+		d.rings[r] = &ring{nodes: nodes}
+	}
+	return d, nil
+}
