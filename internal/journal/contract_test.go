@@ -1,0 +1,306 @@
+package journal_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/journal"
+)
+
+// The contract is over these, so that a second store (PostgreSQL) must pass the same tests: Contract(t, open).
+type runs interface {
+	OpenRun(ctx context.Context, run galen.Run) (galen.Run, bool, error)
+	Run(ctx context.Context, id string) (galen.Run, error)
+	Runs(ctx context.Context, f journal.RunFilter) ([]galen.Run, error)
+	SetRun(ctx context.Context, id string, status galen.RunStatus, why string, until time.Time) error
+	Stop(ctx context.Context, id, stop, by string) error
+}
+
+type decisions interface {
+	Duplicates(ctx context.Context, id string) (int64, error)
+	Decide(ctx context.Context, d galen.Decision, state []byte) (galen.Decision, error)
+	Plan(ctx context.Context, runID string, number int) (galen.Decision, error)
+	Plans(ctx context.Context, runID string) ([]galen.Decision, error)
+	State(ctx context.Context, hash string) ([]byte, error)
+}
+
+type acts interface {
+	Ledger(ctx context.Context, runID string) (galen.Ledger, error)
+	Commit(ctx context.Context, c galen.Commit) (galen.Intent, error)
+	Outcome(ctx context.Context, intentID, sent, reply string) error
+	Refused(ctx context.Context, runID string, step galen.Step, verdicts []galen.Verdict) error
+	Settle(ctx context.Context, runID string, changes []galen.Settlement) error
+}
+
+type approvals interface {
+	Approve(ctx context.Context, a galen.Approval) error
+	Approvals(ctx context.Context, runID string) ([]galen.Approval, error)
+	Reject(ctx context.Context, runID, by, why string) error
+	Void(ctx context.Context, approvalID, why string) (int, error)
+	Rebase(ctx context.Context, approvalID string, basis map[string]string) error
+}
+
+type switches interface {
+	SetHold(ctx context.Context, h galen.Hold) error
+	Release(ctx context.Context, holdID, by string) error
+	Holds(ctx context.Context) ([]galen.Hold, error)
+	Acknowledge(ctx context.Context, resource galen.Resource, target, by string) error
+	Prune(ctx context.Context) error
+}
+
+type watched interface {
+	Folded(ctx context.Context, r galen.Resource) ([]byte, error)
+	SaveFolded(ctx context.Context, r galen.Resource, body []byte, basis string) error
+	Findings(ctx context.Context, r galen.Resource) ([]galen.Finding, error)
+	SaveFindings(ctx context.Context, r galen.Resource, now []galen.Finding) (news, gone []galen.Finding, err error)
+}
+
+type kept interface {
+	SaveVitals(ctx context.Context, r galen.Resource, samples []galen.Sample) error
+	Vitals(ctx context.Context, r galen.Resource, since time.Time) ([]galen.Sample, error)
+	SetResource(ctx context.Context, r galen.Resource, policyJSON []byte, author string) error
+	Resources(ctx context.Context) ([]journal.WatchedResource, error)
+}
+
+type boxes interface {
+	StoreAlert(ctx context.Context, a journal.Alert) (bool, error)
+	PendingAlerts(ctx context.Context, limit int) ([]journal.Alert, error)
+	AlertDone(ctx context.Context, id, outcome string) error
+	Outbox(ctx context.Context, limit int) ([]journal.OutboxItem, error)
+	OutboxDone(ctx context.Context, ids ...int64) error
+}
+
+type lines interface {
+	OutboxSignal() <-chan struct{}
+	Append(ctx context.Context, e galen.Event) error
+	Events(ctx context.Context, f journal.EventFilter) ([]galen.Event, error)
+}
+
+type engineSide interface {
+	runs
+	decisions
+	acts
+	watched
+	kept
+}
+
+type peopleSide interface {
+	approvals
+	switches
+	boxes
+	lines
+}
+
+type store interface {
+	engineSide
+	peopleSide
+}
+
+// clock is a clock that a test sets; every reading is a little later than the one before.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock {
+	return &clock{now: time.Date(2026, 2, 28, 23, 59, 0, 0, time.UTC)}
+}
+
+func (c *clock) read() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(time.Millisecond)
+	return c.now
+}
+
+func (c *clock) skip(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// opener opens an empty store on a clock, closed and verified when the test ends.
+type opener func(t *testing.T, c *clock) store
+
+func TestContractSQLite(t *testing.T) {
+	Contract(t, func(t *testing.T, c *clock) store {
+		path := filepath.Join(t.TempDir(), "journal.db")
+		s, err := journal.Open(t.Context(), path, journal.Options{Now: c.read})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			sound(t, path)
+		})
+		return s
+	})
+}
+
+// sound fails the test when the journal does not verify.
+func sound(t *testing.T, path string) {
+	t.Helper()
+	report, err := journal.Verify(context.Background(), path)
+	if err != nil || !report.OK() {
+		t.Errorf("verify: %v, faults: %+v", err, report.Faults)
+	}
+}
+
+// Contract is what every store of the journal holds.
+func Contract(t *testing.T, open opener) {
+	for _, c := range []struct {
+		name string
+		test func(*testing.T, world)
+	}{
+		{"a run is opened once per key", testOpenRun},
+		{"runs are listed", testRuns},
+		{"a status is set", testSetRun},
+		{"a run is stopped", testStop},
+		{"a thousand duplicates are one run", testThousandDuplicates},
+		{"a plan is numbered and counted", testDecide},
+		{"a state is stored and pruned", testStates},
+		{"an intent is committed", testCommit},
+		{"a commit is refused", testRefusals},
+		{"a refused commit leaves nothing", testNothingLeft},
+		{"whatever a step depends on raises a revision", testRevisions},
+		{"claims live as long as they are needed", testClaims},
+		{"a call has one outcome", testOutcome},
+		{"an effect settles once", testSettle},
+		{"a refusal repeated counts", testRefused},
+		{"an approval is used, voided, rejected", testApprovals},
+		{"a hold holds until a person releases it", testHolds},
+		{"a recovery is acknowledged", testRecoveries},
+		{"findings come and go", testFindings},
+		{"the folded state is overwritten", testFolded},
+		{"vitals are a ring", testVitals},
+		{"a policy change is an event", testResources},
+		{"an alert is stored once", testAlerts},
+		{"the outbox is emptied", testOutbox},
+		{"events are listed", testEvents},
+		{"two runs race for a target", testRaceTarget},
+		{"two runs race for a claim", testRaceClaim},
+		{"runs race for a budget", testRaceBudget},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			clock := newClock()
+			c.test(t, world{store: open(t, clock), clock: clock})
+		})
+	}
+}
+
+// world is a store with short ways to say the usual things.
+type world struct {
+	store
+	clock *clock
+}
+
+func ring() galen.Resource  { return galen.Resource{Kind: "cassandra", Name: "lab"} }
+func other() galen.Resource { return galen.Resource{Kind: "cassandra", Name: "other"} }
+
+func (w world) open(t *testing.T, key string) galen.Run {
+	t.Helper()
+	return w.openOn(t, key, ring())
+}
+
+func (w world) openOn(t *testing.T, key string, r galen.Resource) galen.Run {
+	t.Helper()
+	run, opened, err := w.OpenRun(t.Context(), galen.Run{
+		Key: key, Resource: r, Runbook: "cassandra/heal-node", Version: 1, Asked: "person ann", Urgency: galen.Medium,
+		Params: []byte(`{"a": 1}`), Deadline: w.clock.read().Add(time.Hour),
+	})
+	if err != nil || !opened {
+		t.Fatalf("open %s: opened %t, %v", key, opened, err)
+	}
+	return run
+}
+
+func stop(target string) galen.Step {
+	return galen.Step{Verb: "stop", Why: "it is stuck", Target: galen.Target{ID: target, Generation: 7}, Within: galen.Duration(time.Minute)}
+}
+
+func claims(names ...string) []galen.Claim {
+	var out []galen.Claim
+	for _, n := range names {
+		out = append(out, galen.Claim{Name: n})
+	}
+	return out
+}
+
+// commitOf is a commit of a run on a target as the gate would make it from a fresh ledger.
+func (w world) commitOf(t *testing.T, run galen.Run, target string, taken ...galen.Claim) galen.Commit {
+	t.Helper()
+	l, err := w.Ledger(t.Context(), run.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return galen.Commit{
+		Intent:   galen.Intent{Run: run.ID, Step: stop(target), Class: galen.Disruptive, Basis: "b1"},
+		Revision: l.Revision, Account: l.Account, Claims: taken, State: "s1",
+		Verdicts: []galen.Verdict{{Guard: "I-02 quorum", Answer: galen.Allow, Why: "2 of 3 stay"}},
+	}
+}
+
+func (w world) commit(t *testing.T, run galen.Run, target string, taken ...galen.Claim) galen.Intent {
+	t.Helper()
+	in, err := w.Commit(t.Context(), w.commitOf(t, run, target, taken...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+func (w world) settle(t *testing.T, in galen.Intent, status galen.EffectStatus) {
+	t.Helper()
+	err := w.Settle(t.Context(), in.Run, []galen.Settlement{{Intent: in.ID, Effect: galen.Effect{Status: status}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w world) ledger(t *testing.T, run galen.Run) galen.Ledger {
+	t.Helper()
+	l, err := w.Ledger(t.Context(), run.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// count is how many events of a kind there are.
+func (w world) count(t *testing.T, kind galen.EventKind) int {
+	t.Helper()
+	events, err := w.Events(t.Context(), journal.EventFilter{Kind: kind, Limit: 10000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(events)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func refused(t *testing.T, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("got error %v, want %v", err, want)
+	}
+}
+
+func equal[T comparable](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Fatalf("%s: got %v, want %v", what, got, want)
+	}
+}

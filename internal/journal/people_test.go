@@ -1,0 +1,142 @@
+package journal_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/journal"
+)
+
+func (w world) approve(t *testing.T, run galen.Run, id string, steps ...galen.ApprovedStep) {
+	t.Helper()
+	must(t, w.Approve(t.Context(), galen.Approval{
+		ID: id, Run: run.ID, Runbook: run.Runbook, Version: run.Version, By: "ann", Steps: steps,
+		Basis: map[string]string{"a": "b1"}, Expires: w.clock.read().Add(30 * time.Minute),
+	}))
+}
+
+func (w world) void(t *testing.T, id string) int {
+	t.Helper()
+	n, err := w.Void(t.Context(), id, "the world moved")
+	must(t, err)
+	return n
+}
+
+func testApprovals(t *testing.T, w world) {
+	run := w.open(t, "k")
+	step := galen.ApprovedStep{Verb: "stop", Target: "a", Count: 1}
+	if w.ledger(t, run).Approval != nil {
+		t.Fatal("an approval out of nothing")
+	}
+	w.approve(t, run, "y1", step)
+	w.approve(t, run, "y2", step)
+	equal(t, "the newest counts", w.ledger(t, run).Approval.ID, "y2")
+	must(t, w.Rebase(t.Context(), "y2", map[string]string{"a": "b2", "b": "b1"}))
+	must(t, w.Rebase(t.Context(), "y2", map[string]string{"b": "b3"}))
+	equal(t, "re-based", w.ledger(t, run).Approval.Basis["a"]+w.ledger(t, run).Approval.Basis["b"], "b2b3")
+
+	in := w.commit(t, run, "a")
+	if w.ledger(t, run).Approval != nil {
+		t.Error("a used-up approval is offered")
+	}
+	w.settle(t, in, galen.EffectAbsent)
+	if w.ledger(t, run).Approval == nil {
+		t.Error("an absent effect does not give the yes back")
+	}
+	equal(t, "first void", w.void(t, "y2"), 1)
+	equal(t, "voided again", w.void(t, "y2"), 1)
+	if w.ledger(t, run).Approval != nil {
+		t.Error("a voided approval is offered, or the one that it replaced")
+	}
+	w.approve(t, run, "y3", step)
+	equal(t, "second void", w.void(t, "y3"), 2)
+	w.approve(t, run, "y4", step)
+	equal(t, "third void", w.void(t, "y4"), 3)
+	w.settle(t, w.commit(t, run, "b"), galen.EffectDone)
+	w.approve(t, run, "y5", step)
+	equal(t, "after an intent the row starts over", w.void(t, "y5"), 1)
+	equal(t, "voided events", w.count(t, galen.EventVoided), 4)
+
+	w.approve(t, run, "y6", step)
+	must(t, w.Reject(t.Context(), run.ID, "bob", "not now"))
+	l := w.ledger(t, run)
+	if l.Approval != nil || l.Run.Status != galen.RunHeld || !strings.Contains(l.Run.Why, "bob") {
+		t.Errorf("after the rejection: %+v, %+v", l.Approval, l.Run)
+	}
+	w.approve(t, run, "y7", step)
+	equal(t, "a rejection ends the row", w.void(t, "y7"), 1)
+	all, err := w.Approvals(t.Context(), run.ID)
+	must(t, err)
+	equal(t, "all", len(all), 7)
+
+	_, err = w.Void(t.Context(), "nobody", "")
+	refused(t, err, galen.ErrNotFound)
+	refused(t, w.Rebase(t.Context(), "nobody", nil), galen.ErrNotFound)
+	if w.Approve(t.Context(), galen.Approval{Run: run.ID, By: "ann", Expires: w.clock.read()}) == nil {
+		t.Error("an expired approval was taken")
+	}
+	if w.Approve(t.Context(), galen.Approval{Run: run.ID, Expires: w.clock.read().Add(time.Hour)}) == nil {
+		t.Error("nobody approved")
+	}
+	must(t, w.SetRun(t.Context(), run.ID, galen.RunCancelled, "", time.Time{}))
+	refused(t, w.Reject(t.Context(), run.ID, "bob", "no"), galen.ErrEnded)
+	refused(t, w.Approve(t.Context(), galen.Approval{Run: run.ID, By: "ann", Expires: w.clock.read().Add(time.Hour)}), galen.ErrEnded)
+}
+
+func testHolds(t *testing.T, w world) {
+	run := w.open(t, "k")
+	must(t, w.SetHold(t.Context(), galen.Hold{ID: "h", Resource: ring(), Why: "migration", By: "ann", Until: w.clock.read().Add(time.Hour)}))
+	w.clock.skip(48 * time.Hour)
+	holds, err := w.Holds(t.Context())
+	must(t, err)
+	equal(t, "overdue holds stay", len(holds), 1)
+	holds[0].Until = w.clock.read().Add(time.Hour)
+	must(t, w.SetHold(t.Context(), holds[0]))
+	equal(t, "in the ledger", len(w.ledger(t, run).Holds), 1)
+	must(t, w.OutboxDone(t.Context(), 1))
+	if w.Release(t.Context(), "h", "") == nil {
+		t.Error("nobody released it")
+	}
+	must(t, w.Release(t.Context(), "h", "ann"))
+	refused(t, w.Release(t.Context(), "h", "ann"), galen.ErrNotFound)
+	items, err := w.Outbox(t.Context(), 0)
+	must(t, err)
+	if len(items) != 1 || items[0].Kind != journal.OutboxWake || items[0].Run != run.ID {
+		t.Errorf("who was held is not woken: %+v", items)
+	}
+	for _, bad := range []galen.Hold{{By: "ann"}, {Why: "w"}} {
+		if w.SetHold(t.Context(), bad) == nil {
+			t.Errorf("set %+v", bad)
+		}
+	}
+	equal(t, "hold events", w.count(t, galen.EventHold), 2)
+	equal(t, "release events", w.count(t, galen.EventRelease), 1)
+}
+
+func testRecoveries(t *testing.T, w world) {
+	run, next := w.open(t, "k"), w.open(t, "next")
+	in := w.commit(t, run, "a")
+	must(t, w.Outcome(t.Context(), in.ID, galen.SentYes, ""))
+	w.settle(t, in, galen.EffectDone)
+	unsent := w.commit(t, run, "b")
+	must(t, w.Outcome(t.Context(), unsent.ID, galen.SentNot, ""))
+	w.settle(t, unsent, galen.EffectAbsent)
+	got := w.ledger(t, next).Recoveries
+	if len(got) != 1 || got[0] != (galen.Recovery{Run: run.ID, Target: "a", At: in.At}) {
+		t.Fatalf("recoveries: %+v", got)
+	}
+	must(t, w.Acknowledge(t.Context(), ring(), "a", "ann"))
+	equal(t, "acknowledged", w.ledger(t, next).Recoveries[0].Acknowledged, true)
+	in = w.commit(t, next, "a")
+	w.settle(t, in, galen.EffectDone)
+	got = w.ledger(t, next).Recoveries
+	equal(t, "both", len(got), 2)
+	equal(t, "a new one is not", got[1].Acknowledged, false)
+	w.clock.skip(25 * time.Hour)
+	equal(t, "after a day", len(w.ledger(t, next).Recoveries), 0)
+	if w.Acknowledge(t.Context(), ring(), "a", "") == nil {
+		t.Error("nobody acknowledged it")
+	}
+}

@@ -1,0 +1,248 @@
+package journal_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/journal"
+)
+
+func testOpenRun(t *testing.T, w world) {
+	a := w.open(t, "k")
+	equal(t, "status", a.Status, galen.RunOpened)
+	got, err := w.Run(t.Context(), a.ID)
+	must(t, err)
+	a.Params = json.RawMessage(`{"a":1}`) // stored compact
+	if diff := cmp.Diff(a, got); diff != "" {
+		t.Fatal(diff)
+	}
+	b, opened, err := w.OpenRun(t.Context(), galen.Run{Key: "k", Resource: ring(), Runbook: "x", Urgency: galen.Critical})
+	must(t, err)
+	equal(t, "second opened", opened, false)
+	equal(t, "second ID", b.ID, a.ID)
+	equal(t, "urgency", b.Urgency, galen.Critical)
+	n, err := w.Duplicates(t.Context(), a.ID)
+	must(t, err)
+	equal(t, "duplicates", n, 1)
+	must(t, w.SetRun(t.Context(), a.ID, galen.RunVerified, "well", time.Time{}))
+	c := w.open(t, "k") // an ended run gives its key back
+	if c.ID <= a.ID {
+		t.Fatalf("IDs do not sort by age: %s, then %s", a.ID, c.ID)
+	}
+	for _, bad := range []galen.Run{{}, {Key: "x", Resource: ring()}, {Key: "x", Runbook: "y"}, {Resource: ring(), Runbook: "y"}} {
+		if _, _, err := w.OpenRun(t.Context(), bad); err == nil {
+			t.Errorf("opened %+v", bad)
+		}
+	}
+	_, err = w.Run(t.Context(), "nobody")
+	refused(t, err, galen.ErrNotFound)
+	if _, _, err := w.OpenRun(t.Context(), galen.Run{ID: a.ID, Key: "z", Resource: ring(), Runbook: "y"}); err == nil {
+		t.Error("an ID was given twice")
+	}
+}
+
+func testRuns(t *testing.T, w world) {
+	var all []galen.Run
+	for i := range 5 {
+		r := ring()
+		if i == 4 {
+			r = other()
+		}
+		all = append(all, w.openOn(t, fmt.Sprint("k", i), r))
+	}
+	must(t, w.SetRun(t.Context(), all[0].ID, galen.RunCancelled, "enough", time.Time{}))
+	for name, c := range map[string]struct {
+		f    journal.RunFilter
+		want string
+	}{
+		"all":      {journal.RunFilter{}, "k4 k3 k2 k1 k0"},
+		"resource": {journal.RunFilter{Resource: ring()}, "k3 k2 k1 k0"},
+		"open":     {journal.RunFilter{OpenOnly: true, Resource: ring()}, "k3 k2 k1"},
+		"status":   {journal.RunFilter{Status: galen.RunCancelled}, "k0"},
+		"page":     {journal.RunFilter{Limit: 2, Before: all[3].ID}, "k2 k1"},
+	} {
+		got, err := w.Runs(t.Context(), c.f)
+		must(t, err)
+		var keys []string
+		for _, r := range got {
+			keys = append(keys, r.Key)
+		}
+		equal(t, name, strings.Join(keys, " "), c.want)
+	}
+}
+
+func testSetRun(t *testing.T, w world) {
+	run := w.open(t, "k")
+	until := w.clock.read().Add(time.Minute)
+	must(t, w.SetRun(t.Context(), run.ID, galen.RunWaiting, "for streaming", until))
+	must(t, w.SetRun(t.Context(), run.ID, galen.RunWaiting, "for streaming still", until.Add(time.Minute)))
+	equal(t, "status events", w.count(t, galen.EventStatus), 1)
+	got, err := w.Run(t.Context(), run.ID)
+	must(t, err)
+	equal(t, "why", got.Why, "for streaming still")
+	if !got.Until.Equal(until.Add(time.Minute)) {
+		t.Fatalf("until is %s", got.Until)
+	}
+	must(t, w.SetRun(t.Context(), run.ID, galen.RunHeld, "deadline", time.Time{}))
+	must(t, w.SetRun(t.Context(), run.ID, galen.RunHeld, "deadline", time.Time{}))
+	equal(t, "held events", w.count(t, galen.EventHeld), 1)
+	must(t, w.SetRun(t.Context(), run.ID, galen.RunAsking, "may I", time.Time{}))
+	equal(t, "asked events", w.count(t, galen.EventAsked), 1)
+	must(t, w.SetRun(t.Context(), run.ID, galen.RunVerified, "well", time.Time{}))
+	must(t, w.SetRun(t.Context(), run.ID, galen.RunVerified, "well", time.Time{}))
+	equal(t, "ended events", w.count(t, galen.EventEnded), 1)
+	refused(t, w.SetRun(t.Context(), run.ID, galen.RunRunning, "again", time.Time{}), galen.ErrEnded)
+	refused(t, w.SetRun(t.Context(), "nobody", galen.RunRunning, "", time.Time{}), galen.ErrNotFound)
+	got, err = w.Run(t.Context(), run.ID)
+	must(t, err)
+	if got.Ended.IsZero() {
+		t.Error("no end time")
+	}
+}
+
+func testStop(t *testing.T, w world) {
+	run := w.open(t, "k")
+	if w.Stop(t.Context(), run.ID, "die", "ann") == nil {
+		t.Error("stopped with a word that is none")
+	}
+	must(t, w.Stop(t.Context(), run.ID, galen.StopYield, "engine"))
+	must(t, w.Stop(t.Context(), run.ID, galen.StopYield, "engine"))
+	equal(t, "yield", w.ledger(t, run).Run.Stop, galen.StopYield)
+	must(t, w.Stop(t.Context(), run.ID, galen.StopCancel, "ann"))
+	must(t, w.Stop(t.Context(), run.ID, galen.StopYield, "engine"))
+	equal(t, "cancel stays", w.ledger(t, run).Run.Stop, galen.StopCancel)
+	equal(t, "events", w.count(t, galen.EventStop), 2)
+	must(t, w.SetRun(t.Context(), run.ID, galen.RunCancelled, "done", time.Time{}))
+	refused(t, w.Stop(t.Context(), run.ID, galen.StopCancel, "ann"), galen.ErrEnded)
+}
+
+func testThousandDuplicates(t *testing.T, w world) {
+	const workers, each = 20, 50
+	var wg sync.WaitGroup
+	opened := make(chan string, workers*each)
+	for i := range workers {
+		wg.Go(func() {
+			for j := range each {
+				run, fresh, err := w.OpenRun(t.Context(), galen.Run{
+					Key: "alert", Resource: ring(), Runbook: "cassandra/heal-node", Urgency: galen.Urgency(i*each + j),
+				})
+				if err != nil {
+					t.Error(err)
+				}
+				if fresh {
+					opened <- run.ID
+				}
+			}
+		})
+	}
+	wg.Wait()
+	equal(t, "opened", len(opened), 1)
+	id := <-opened
+	n, err := w.Duplicates(t.Context(), id)
+	must(t, err)
+	equal(t, "duplicates", n, workers*each-1)
+	run, err := w.Run(t.Context(), id)
+	must(t, err)
+	equal(t, "urgency", run.Urgency, workers*each-1)
+	items, err := w.Outbox(t.Context(), 0)
+	must(t, err)
+	equal(t, "starts", len(items), 1)
+	equal(t, "events", w.count(t, galen.EventOpened), 1)
+}
+
+func plan(wait time.Duration, keep ...galen.Claim) galen.Plan {
+	return galen.Plan{Wait: galen.Duration(wait), Why: fmt.Sprint("waits ", wait), Keep: keep}
+}
+
+func (w world) decide(t *testing.T, run galen.Run, p galen.Plan, status galen.RunStatus) galen.Decision {
+	t.Helper()
+	d, err := w.Decide(t.Context(), galen.Decision{Run: run.ID, Plan: p, State: "s", Basis: "b", Status: status, Why: p.Why}, nil)
+	must(t, err)
+	return d
+}
+
+func testDecide(t *testing.T, w world) {
+	run := w.open(t, "k")
+	d := w.decide(t, run, plan(time.Second), galen.RunWaiting)
+	equal(t, "first number", d.Number, 1)
+	again := plan(time.Second)
+	again.Why = "other words"
+	d = w.decide(t, run, again, galen.RunWaiting)
+	equal(t, "same plan", fmt.Sprint(d.Number, d.Count), "1 2")
+	equal(t, "decided events", w.count(t, galen.EventDecided), 1)
+	d = w.decide(t, run, plan(time.Minute), galen.RunWaiting)
+	equal(t, "other plan", fmt.Sprint(d.Number, d.Count), "2 1")
+	d = w.decide(t, run, plan(time.Second), galen.RunWaiting)
+	equal(t, "first plan again", fmt.Sprint(d.Number, d.Count), "3 1")
+	asked := galen.Decision{Run: run.ID, Plan: plan(time.Second), Status: galen.RunAsking, Why: "may I", Shown: map[string]string{"a": "b1"}}
+	d, err := w.Decide(t.Context(), asked, nil)
+	must(t, err)
+	equal(t, "status only", fmt.Sprint(d.Number, d.Count), "3 2")
+	equal(t, "asked events", w.count(t, galen.EventAsked), 1)
+	asked.Shown = map[string]string{"a": "b2"}
+	asked.Verdicts = [][]galen.Verdict{{{Guard: "g", Answer: galen.NeedYes, Why: "1 s old"}}}
+	_, err = w.Decide(t.Context(), asked, nil)
+	must(t, err)
+	asked.Verdicts[0][0].Why = "2 s old"
+	_, err = w.Decide(t.Context(), asked, nil)
+	must(t, err)
+	equal(t, "decided events at the end", w.count(t, galen.EventDecided), 5)
+	got, err := w.Plan(t.Context(), run.ID, 3)
+	must(t, err)
+	equal(t, "newest basis shown", got.Shown["a"], "b2")
+	all, err := w.Plans(t.Context(), run.ID)
+	must(t, err)
+	equal(t, "plans", len(all), 3)
+	_, err = w.Plan(t.Context(), run.ID, 9)
+	refused(t, err, galen.ErrNotFound)
+	asked.Hash = "of something else"
+	if _, err := w.Decide(t.Context(), asked, nil); err == nil {
+		t.Error("a wrong hash was believed")
+	}
+	asked.Hash, asked.Status, asked.Finding = "", galen.RunVerified, &galen.Finding{Resource: ring(), Code: "node-down", Urgency: galen.Critical}
+	_, err = w.Decide(t.Context(), asked, nil)
+	must(t, err)
+	last, err := w.Run(t.Context(), run.ID)
+	must(t, err)
+	if last.Ended.IsZero() || last.Urgency != galen.Critical || last.Finding == nil {
+		t.Errorf("the run is %+v", last)
+	}
+	_, err = w.Decide(t.Context(), asked, nil)
+	refused(t, err, galen.ErrEnded)
+}
+
+func testStates(t *testing.T, w world) {
+	run := w.open(t, "k")
+	body := []byte(`{"nodes":[1,2,3]}`)
+	hash := galen.HashJSON(json.RawMessage(body))
+	d := galen.Decision{Run: run.ID, Plan: plan(time.Second), State: hash, Basis: "b", Status: galen.RunWaiting}
+	_, err := w.Decide(t.Context(), d, body)
+	must(t, err)
+	got, err := w.State(t.Context(), hash)
+	must(t, err)
+	equal(t, "body", string(got), string(body))
+	uncited := []byte(`{"nodes":[4]}`)
+	d.State = galen.HashJSON(json.RawMessage(uncited))
+	_, err = w.Decide(t.Context(), d, uncited)
+	must(t, err)
+	_, err = w.State(t.Context(), d.State)
+	refused(t, err, galen.ErrNotFound)
+	if _, err := w.Decide(t.Context(), d, body); err == nil {
+		t.Error("a state with another hash was believed")
+	}
+	w.clock.skip(29 * 24 * time.Hour)
+	must(t, w.Prune(t.Context()))
+	_, err = w.State(t.Context(), hash)
+	must(t, err)
+	w.clock.skip(2 * 24 * time.Hour)
+	must(t, w.Prune(t.Context()))
+	_, err = w.State(t.Context(), hash)
+	refused(t, err, galen.ErrNotFound)
+}

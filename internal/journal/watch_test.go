@@ -1,0 +1,259 @@
+package journal_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/journal"
+)
+
+func finding(domain string, urgency galen.Urgency) galen.Finding {
+	return galen.Finding{
+		Resource: ring(), Code: "node-down", Domain: domain, Urgency: urgency, Targets: []galen.Target{{ID: "a", Generation: 1}},
+		Why: "three peers say so", Evidence: []galen.Observation{{Observer: "b", Kind: galen.Peer, Says: galen.Bad}},
+	}
+}
+
+func keys(fs []galen.Finding) string {
+	var out []string
+	for _, f := range fs {
+		out = append(out, fmt.Sprint(f.Domain, " ", int(f.Urgency)))
+	}
+	return strings.Join(out, ", ")
+}
+
+func testFindings(t *testing.T, w world) {
+	for i, step := range []struct {
+		now        []galen.Finding
+		news, gone string
+		events     int
+	}{
+		{nil, "", "", 0},
+		{[]galen.Finding{finding("r1", 50)}, "r1 50", "", 1},
+		{[]galen.Finding{finding("r1", 50)}, "", "", 1},
+		{[]galen.Finding{finding("r1", 80), finding("r2", 50)}, "r1 80, r2 50", "", 3},
+		{[]galen.Finding{finding("r2", 50)}, "", "r1 80", 4},
+		{nil, "", "r2 50", 5},
+	} {
+		news, gone, err := w.SaveFindings(t.Context(), ring(), step.now)
+		must(t, err)
+		equal(t, fmt.Sprint("news of step ", i), keys(news), step.news)
+		equal(t, fmt.Sprint("gone in step ", i), keys(gone), step.gone)
+		equal(t, fmt.Sprint("events after step ", i), w.count(t, ""), step.events)
+		for _, r := range []galen.Resource{ring(), {}} {
+			now, err := w.Findings(t.Context(), r)
+			must(t, err)
+			equal(t, fmt.Sprint("present after step ", i), keys(now), keys(step.now))
+		}
+	}
+	if _, _, err := w.SaveFindings(t.Context(), other(), []galen.Finding{finding("r1", 50)}); err == nil {
+		t.Error("a finding of another resource was saved")
+	}
+	if _, _, err := w.SaveFindings(t.Context(), ring(), []galen.Finding{finding("r1", 50), finding("r1", 80)}); err == nil {
+		t.Error("two findings of one key were saved")
+	}
+}
+
+func testFolded(t *testing.T, w world) {
+	got, err := w.Folded(t.Context(), ring())
+	must(t, err)
+	equal(t, "at first", len(got), 0)
+	for _, body := range []string{"one", "two", "two"} {
+		must(t, w.SaveFolded(t.Context(), ring(), []byte(body), "basis"))
+		got, err := w.Folded(t.Context(), ring())
+		must(t, err)
+		equal(t, "folded", string(got), body)
+	}
+	if w.SaveFolded(t.Context(), ring(), nil, "") == nil {
+		t.Error("nothing was saved")
+	}
+}
+
+func testVitals(t *testing.T, w world) {
+	start := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	w.clock.skip(start.Sub(w.clock.read()))
+	save := func(at time.Duration, member, name string, value float64) {
+		t.Helper()
+		must(t, w.SaveVitals(t.Context(), ring(), []galen.Sample{{At: start.Add(at), Member: member, Name: name, Value: value}}))
+	}
+	save(10*time.Second, "n1", "load", 1)
+	save(30*time.Second, "n1", "load", 2.5)
+	save(20*time.Second, "n1", "load", 9) // late, and older than what the minute has
+	save(30*time.Second, "n2", "load", math.MaxFloat64)
+	save(70*time.Second, "n1", "load", 3)
+	must(t, w.SaveVitals(t.Context(), other(), []galen.Sample{{At: start, Member: "n1", Name: "load", Value: 7}}))
+	got, err := w.Vitals(t.Context(), ring(), start)
+	must(t, err)
+	want := []galen.Sample{
+		{At: start.Add(30 * time.Second), Member: "n1", Name: "load", Value: 2.5},
+		{At: start.Add(30 * time.Second), Member: "n2", Name: "load", Value: math.MaxFloat64},
+		{At: start.Add(70 * time.Second), Member: "n1", Name: "load", Value: 3},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatal(diff)
+	}
+	got, err = w.Vitals(t.Context(), ring(), start.Add(40*time.Second))
+	must(t, err)
+	equal(t, "since", len(got), 1)
+
+	// A day and a half, a sample each 20 minutes: only the last day is there.
+	for at := 20 * time.Minute; at <= 36*time.Hour; at += 20 * time.Minute {
+		save(at, "n1", "load", at.Minutes())
+	}
+	w.clock.skip(36 * time.Hour)
+	got, err = w.Vitals(t.Context(), ring(), start)
+	must(t, err)
+	equal(t, "a day", len(got), 24*3)
+	save(time.Minute, "n1", "load", 1) // older than the ring: does not overwrite
+	got, err = w.Vitals(t.Context(), ring(), start)
+	must(t, err)
+	equal(t, "a day still", len(got), 24*3)
+	for _, bad := range []float64{math.NaN(), math.Inf(1)} {
+		if w.SaveVitals(t.Context(), ring(), []galen.Sample{{At: start, Member: "n", Name: "x", Value: bad}}) == nil {
+			t.Errorf("saved %v", bad)
+		}
+	}
+	must(t, w.SaveVitals(t.Context(), ring(), nil))
+}
+
+func testResources(t *testing.T, w world) {
+	must(t, w.SetResource(t.Context(), ring(), []byte(`{"mode":"approve","kinds":2}`), "ann"))
+	must(t, w.SetResource(t.Context(), ring(), []byte(`{"kinds": 2, "mode": "approve"}`), "bob"))
+	must(t, w.SetResource(t.Context(), ring(), []byte(`{"mode":"act","levels":["QUORUM"]}`), "bob"))
+	events, err := w.Events(t.Context(), journal.EventFilter{Kind: galen.EventPolicy})
+	must(t, err)
+	equal(t, "changes", len(events), 2)
+	var body struct{ Changed json.RawMessage }
+	must(t, json.Unmarshal(events[1].Body, &body))
+	equal(t, "difference", string(body.Changed), `[{"field":"kinds","from":2},{"field":"levels","to":["QUORUM"]},{"field":"mode","from":"approve","to":"act"}]`)
+	equal(t, "author", events[1].By, "bob")
+	got, err := w.Resources(t.Context())
+	must(t, err)
+	if len(got) != 1 || got[0].Resource != ring() || got[0].By != "bob" || string(got[0].Policy) != `{"levels":["QUORUM"],"mode":"act"}` {
+		t.Errorf("resources: %+v", got)
+	}
+	for _, bad := range []string{"", "[1]", "{"} {
+		if w.SetResource(t.Context(), ring(), []byte(bad), "ann") == nil {
+			t.Errorf("took the policy %q", bad)
+		}
+	}
+}
+
+func testAlerts(t *testing.T, w world) {
+	a := journal.Alert{
+		Source: "alertmanager", Fingerprint: "f", Status: "firing", Labels: map[string]string{"alertname": "<Down>"},
+		StartsAt: w.clock.read(), Body: []byte("\xff\x00 as it came"),
+	}
+	for i := range 3 {
+		dup, err := w.StoreAlert(t.Context(), a)
+		must(t, err)
+		equal(t, "duplicate", dup, i > 0)
+	}
+	resolved := a
+	resolved.Status = "resolved"
+	_, err := w.StoreAlert(t.Context(), resolved)
+	must(t, err)
+	got, err := w.PendingAlerts(t.Context(), 0)
+	must(t, err)
+	equal(t, "pending", len(got), 2)
+	equal(t, "events", w.count(t, galen.EventAlert), 2)
+	equal(t, "body", string(got[0].Body), string(a.Body))
+	equal(t, "label", got[0].Labels["alertname"], "<Down>")
+	if got[0].Received.IsZero() {
+		t.Error("not dated")
+	}
+	must(t, w.AlertDone(t.Context(), got[0].ID, "run 1"))
+	refused(t, w.AlertDone(t.Context(), "nobody", ""), galen.ErrNotFound)
+	got, err = w.PendingAlerts(t.Context(), 1)
+	must(t, err)
+	equal(t, "left", got[0].Status, "resolved")
+	w.clock.skip(31 * 24 * time.Hour)
+	must(t, w.Prune(t.Context()))
+	dup, err := w.StoreAlert(t.Context(), a)
+	must(t, err)
+	equal(t, "forgotten after 30 days", dup, false)
+	got, err = w.PendingAlerts(t.Context(), 0)
+	must(t, err)
+	equal(t, "a pending one is never pruned", len(got), 2)
+}
+
+func testOutbox(t *testing.T, w world) {
+	select {
+	case <-w.OutboxSignal():
+		t.Fatal("a nudge for nothing")
+	default:
+	}
+	run := w.open(t, "k")
+	select {
+	case <-w.OutboxSignal():
+	case <-time.After(10 * time.Second):
+		t.Fatal("no nudge")
+	}
+	must(t, w.Stop(t.Context(), run.ID, galen.StopYield, "engine"))
+	items, err := w.Outbox(t.Context(), 0)
+	must(t, err)
+	if len(items) != 2 || items[0].Kind != journal.OutboxStart || items[1].Kind != journal.OutboxWake || items[1].Key != "k" || items[1].Run != run.ID {
+		t.Fatalf("outbox: %+v", items)
+	}
+	must(t, w.OutboxDone(t.Context(), items[0].ID))
+	must(t, w.OutboxDone(t.Context(), items[0].ID))
+	must(t, w.OutboxDone(t.Context()))
+	items, err = w.Outbox(t.Context(), 1)
+	must(t, err)
+	equal(t, "left", items[0].Kind, journal.OutboxWake)
+	select {
+	case <-w.OutboxSignal():
+	case <-time.After(10 * time.Second):
+		t.Fatal("no second nudge")
+	}
+}
+
+func testEvents(t *testing.T, w world) {
+	must(t, w.Append(t.Context(), galen.Event{Kind: galen.EventEngine, By: "galen\xff", Body: []byte(`{"b":1.50,"a":"<&>"}`)}))
+	must(t, w.Append(t.Context(), galen.Event{Kind: galen.EventQuarantine, Resource: ring(), Run: "r"}))
+	must(t, w.Append(t.Context(), galen.Event{Kind: galen.EventEngine, Resource: other(), Run: "r"}))
+	for _, bad := range []galen.Event{
+		{}, {Kind: "x", Body: []byte("[]")}, {Kind: "x", Body: []byte("{")}, {Kind: "x", Body: []byte(`{"cites":{}}`)},
+	} {
+		if w.Append(t.Context(), bad) == nil {
+			t.Errorf("appended %+v", bad)
+		}
+	}
+	for name, c := range map[string]struct {
+		f    journal.EventFilter
+		want string
+	}{
+		"all":      {journal.EventFilter{}, "[1 2 3]"},
+		"newest":   {journal.EventFilter{Newest: true, Limit: 2}, "[3 2]"},
+		"after":    {journal.EventFilter{After: 1, Limit: 1}, "[2]"},
+		"kind":     {journal.EventFilter{Kind: galen.EventEngine}, "[1 3]"},
+		"run":      {journal.EventFilter{Run: "r"}, "[2 3]"},
+		"resource": {journal.EventFilter{Resource: ring()}, "[2]"},
+		"nothing":  {journal.EventFilter{Resource: ring(), Kind: galen.EventEngine}, "[]"},
+	} {
+		got, err := w.Events(t.Context(), c.f)
+		must(t, err)
+		seqs := []int64{}
+		for _, e := range got {
+			seqs = append(seqs, e.Seq)
+		}
+		equal(t, name, fmt.Sprint(seqs), c.want)
+	}
+	all, err := w.Events(t.Context(), journal.EventFilter{})
+	must(t, err)
+	prev := ""
+	for _, e := range all { // an exported line can be checked by anyone
+		hash := e.Hash
+		e.Hash = ""
+		equal(t, "chain", e.Prev, prev)
+		equal(t, "hash", galen.HashJSON(e), hash)
+		prev = hash
+	}
+}
