@@ -264,19 +264,19 @@ func (q *Quorum) Replicas(keyspace string, t Token) []string {
 	return out
 }
 
-// Sharing tells whether two nodes hold replicas of one range of any keyspace. Nodes that are not known share.
-func (q *Quorum) Sharing(a, b string) bool {
+// Sharing tells whether two nodes hold replicas of one range of a keyspace. Where a node or the keyspace is not known,
+// they do.
+func (q *Quorum) Sharing(keyspace, a, b string) bool {
+	k := slices.IndexFunc(q.all, func(k Keyspace) bool { return k.Name == keyspace })
 	i, knownA := q.layout.index[a]
 	j, knownB := q.layout.index[b]
-	if !knownA || !knownB {
+	if k < 0 || !knownA || !knownB {
 		return true
 	}
-	for _, k := range q.all {
-		p := q.placed(k)
-		for s := range q.layout.ring {
-			if p.holds(q.layout, s, i) && p.holds(q.layout, s, j) {
-				return true
-			}
+	p := q.placed(q.all[k])
+	for s := range q.layout.ring {
+		if p.holds(q.layout, s, i) && p.holds(q.layout, s, j) {
+			return true
 		}
 	}
 	return false

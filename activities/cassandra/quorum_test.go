@@ -283,7 +283,7 @@ func drawDown(t *rapid.T, r cassandra.Ring, label string) map[string]bool {
 	return down
 }
 
-// checks is how many random rings the property test goes over by default; -rapid.checks multiplies it by a hundredth.
+// rings is how many random rings each of rapid's checks (100 by default) draws.
 const rings = 30
 
 func TestQuorumAgreesWithTheNaiveCount(t *testing.T) {
@@ -438,8 +438,11 @@ func TestQuorumReportsFewReplicas(t *testing.T) {
 	if diff := cmp.Diff([]cassandra.Reported{{Keyspace: "system_auth", Replicas: 1}}, q.Reported()); diff != "" {
 		t.Error(diff)
 	}
-	if !q.Sharing("h1", "h2") || !q.Sharing("h1", "nobody") {
-		t.Error("nodes of one ring at RF 3 share, and so does a stranger")
+	if !q.Sharing("orders", "h1", "h2") || !q.Sharing("orders", "h1", "nobody") || !q.Sharing("secret", "h1", "h2") {
+		t.Error("nodes of one ring at RF 3 share, and so does who is not known")
+	}
+	if q.Sharing("system_auth", "h1", "h2") {
+		t.Error("one replica is shared by nobody")
 	}
 }
 

@@ -1,0 +1,99 @@
+package cassandra
+
+import (
+	"slices"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// corpse: an instance that was fenced, or whose place another one takes, never starts again. Every other start is
+// welcome.
+func corpse(a galen.Ask[Ring]) galen.Verdict {
+	if a.Step.Verb != VerbStart {
+		return allow("%s starts no node", a.Step.Verb)
+	}
+	node, instance := a.State.Find(a.Step.Target.ID)
+	if instance == nil {
+		return lookAgain("the instance of %s was not seen", a.Step.Target)
+	}
+	if instance.Fenced != "" {
+		return deny("%s was fenced by %s: if it starts, it takes its tokens back from its replacement", instance.Name, instance.Fenced)
+	}
+	for _, i := range a.State.Instances {
+		if node != nil && i.Name != instance.Name && i.Process != Absent && i.ReplaceFlag == node.Address && !i.EverNormal {
+			return lookAgain("%s is about to replace it", i.Name)
+		}
+	}
+	return allow("%s was not fenced", instance.Name)
+}
+
+// stuckOnly: a process is killed only if it serves nobody, and exactly the one that was seen stuck.
+func stuckOnly(a galen.Ask[Ring]) galen.Verdict {
+	if a.Step.Verb != VerbKill {
+		return allow("%s kills no process", a.Step.Verb)
+	}
+	args, err := galen.Decode[KillArgs](a.Step.Args)
+	if err != nil {
+		return deny("arguments of kill: %s", err)
+	}
+	node, _ := a.State.Find(a.Step.Target.ID)
+	instance, known := a.State.Instance(args.Instance)
+	switch {
+	case node == nil || node.Instance != args.Instance:
+		return deny("%s does not run on %s", a.Step.Target, args.Instance)
+	case !known || instance.Error != "":
+		return lookAgain("the host of %s could not be read: %s", args.Instance, instance.Error)
+	case instance.Process == Absent:
+		return lookAgain("%s has no process any more", instance.Name)
+	case !args.same(instance):
+		return deny("%s runs process %d since %s now; the step is for %d since %s", instance.Name, instance.PID,
+			instance.Started.Format(time.RFC3339Nano), args.PID, args.Started)
+	}
+	return stuck(a.State, *node, instance)
+}
+
+// stuck: neither way in answers, and every live peer calls it down.
+func stuck(r Ring, n Node, i Instance) galen.Verdict {
+	v, asked := r.View(i.Name)
+	switch {
+	case !asked:
+		return lookAgain("%s was not asked", i.Name)
+	case v.Live() || v.CQL == Answered:
+		return deny("%s serves: mode %s, cql %s", i.Name, v.Mode, v.CQL)
+	case v.Jolokia == Answered || v.Jolokia == Booting:
+		return lookAgain("%s answers: it is %s", i.Name, v.starting())
+	case !n.Down:
+		return lookAgain("not everybody calls %s down", n.Address)
+	}
+	return allow("process %d of %s answers nobody: jolokia %s, cql %s", i.PID, i.Name, v.Jolokia, v.CQL)
+}
+
+func (v View) starting() string {
+	if v.Mode == "" {
+		return string(v.Jolokia)
+	}
+	return v.Mode
+}
+
+// orderly: only a node that works normally is stopped; one that is drained already has nothing left to lose. What is
+// stuck is killed instead, what joins or leaves is let alone.
+func orderly(a galen.Ask[Ring]) galen.Verdict {
+	if a.Step.Verb != VerbStop {
+		return allow("%s stops no node", a.Step.Verb)
+	}
+	node, instance := a.State.Find(a.Step.Target.ID)
+	if node == nil || instance == nil {
+		return deny("%s is no node of the ring with a host that could stop it", a.Step.Target)
+	}
+	v, asked := a.State.View(instance.Name)
+	switch {
+	case node.Status != Normal:
+		return deny("%s is %s: stopped now, it leaves its ranges between two owners", node.HostID, node.Status)
+	case !asked || v.Jolokia != Answered:
+		return lookAgain("%s does not answer: what it is doing is unknown", instance.Name)
+	case slices.Contains([]string{string(Normal), "DRAINING", "DRAINED"}, v.Mode):
+		return allow("%s is %s", instance.Name, v.Mode)
+	}
+	return lookAgain("%s is %s, not NORMAL", instance.Name, v.Mode)
+}

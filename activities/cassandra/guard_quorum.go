@@ -1,0 +1,183 @@
+package cassandra
+
+import (
+	"maps"
+	"strings"
+
+	"github.com/galenhq/galen"
+)
+
+// quorum: a destructive step needs every guarded level in every range, before and after it; any other step must not
+// take one away (I-02). What is to be started, written or repaired takes nothing away.
+func quorum(a galen.Ask[Ring]) galen.Verdict {
+	if a.Class < galen.Disruptive {
+		return allow("%s takes no replica away", a.Step.Verb)
+	}
+	node, _ := a.State.Find(a.Step.Target.ID)
+	if node == nil {
+		return deny("%s is no node of the ring: nobody can tell which replicas it takes away", a.Step.Target)
+	}
+	q := NewQuorum(a.State, a.Policy.Levels, a.Policy.GuardKeyspaces)
+	before := suspects(a.State, open(a))
+	after := maps.Clone(before)
+	after[node.HostID] = true
+	whole := q.Verdict(after)
+	var v galen.Verdict
+	if a.Class >= galen.Destructive {
+		v = destroy(a.State, q, node.HostID, whole)
+	} else {
+		v = disturb(q, *node, before, after)
+	}
+	v.Margin = whole.MarginText()
+	return v
+}
+
+// destroy judges a destructive step with its target down, and everybody who may be.
+func destroy(r Ring, q *Quorum, target string, whole Judgement) galen.Verdict {
+	if v, doubtful := doubted(whole); doubtful {
+		return v
+	}
+	if len(whole.Breaks) == 0 {
+		return allow("every range keeps its levels without %s", target)
+	}
+	if lost := q.Verdict(lostForGood(r, target)); len(lost.Breaks) > 0 {
+		return deny("without those that cannot come back, %s", listBreaks(lost.Breaks))
+	}
+	return lookAgain("%s", listBreaks(whole.Breaks))
+}
+
+// disturb judges a step that takes a node away for a while. Only if everybody sees it down already is nothing taken:
+// one view that calls it down does not make a stop harmless.
+func disturb(q *Quorum, node Node, before, after map[string]bool) galen.Verdict {
+	if node.Down {
+		return allow("%s is down already", node.HostID)
+	}
+	delete(before, node.HostID)
+	lowered := q.Lowered(before, after)
+	if v, doubtful := doubted(lowered); doubtful {
+		return v
+	}
+	if len(lowered.Breaks) == 0 {
+		return allow("no range loses a level without %s", node.HostID)
+	}
+	if alone := q.Lowered(nil, map[string]bool{node.HostID: true}); len(alone.Breaks) > 0 {
+		return deny("even with all others up, %s", listBreaks(alone.Breaks))
+	}
+	return lookAgain("%s", listBreaks(lowered.Breaks))
+}
+
+// doubted: what cannot be judged is unsafe; it is final where another look cannot change it.
+func doubted(j Judgement) (galen.Verdict, bool) {
+	if len(j.Doubts) == 0 {
+		return galen.Verdict{}, false
+	}
+	for _, d := range j.Doubts {
+		if d.Lasting {
+			return deny("%s: nobody can tell what is safe", d.Why), true
+		}
+	}
+	return lookAgain("%s", j.Doubts[0].Why), true
+}
+
+// suspects are the host IDs that may be down, by the worst that anybody says: the consensus, any live peer, the node
+// itself, its host, and targets of steps under way.
+func suspects(r Ring, open []galen.Intent) map[string]bool {
+	down := map[string]bool{}
+	calledDown := map[string]bool{}
+	for _, v := range r.Live() {
+		for _, e := range v.Peers {
+			if !e.Up {
+				calledDown[e.Address] = true
+			}
+		}
+	}
+	for _, n := range r.Nodes {
+		if n.Down || calledDown[n.Address] || silent(r, n) {
+			down[n.HostID] = true
+		}
+	}
+	for _, in := range open {
+		if in.Class < galen.Disruptive {
+			continue
+		}
+		if node, _ := r.Find(in.Step.Target.ID); node != nil {
+			down[node.HostID] = true
+		}
+	}
+	return down
+}
+
+// silent tells whether a node that we can ask does not work, or its host knows that it has no working process. One that
+// joins counts its pending ranges while it lives.
+func silent(r Ring, n Node) bool {
+	if v, asked := r.View(n.Instance); asked && n.Status != Joining {
+		if v.Jolokia == Refused || v.Jolokia == Hung || v.Jolokia == Booting || v.Jolokia == Answered && !v.working() {
+			return true
+		}
+	}
+	i, known := r.Instance(n.Instance)
+	return known && i.Error == "" && i.Process != Running
+}
+
+// working tells whether the node's mode serves its ranges.
+func (v View) working() bool {
+	switch NodeStatus(v.Mode) {
+	case Normal, Leaving, Moving:
+		return true
+	}
+	return false
+}
+
+// lostForGood are the target and the nodes that nothing but a person or a replacement brings back.
+func lostForGood(r Ring, target string) map[string]bool {
+	out := map[string]bool{target: true}
+	for _, n := range r.Nodes {
+		i, known := r.Instance(n.Instance)
+		if n.Down && known && i.Error == "" && (i.Fenced != "" || i.Data == DataGone) {
+			out[n.HostID] = true
+		}
+	}
+	return out
+}
+
+func listBreaks(breaks []Break) string {
+	text := make([]string, 0, len(breaks))
+	for _, b := range breaks {
+		text = append(text, b.String())
+	}
+	return strings.Join(text, "; ")
+}
+
+// owed: a replacement streams each range from one replica, so that a write that a quorum knew may be known by one node
+// alone. Until its repair, no other node that shares those ranges is destroyed.
+func owed(a galen.Ask[Ring]) galen.Verdict {
+	if a.Class < galen.Destructive {
+		return allow("%s destroys no replica", a.Step.Verb)
+	}
+	node, _ := a.State.Find(a.Step.Target.ID)
+	if node == nil {
+		return deny("%s is no node of the ring", a.Step.Target)
+	}
+	q := NewQuorum(a.State, nil, nil)
+	for _, key := range sortedKeys(facts(a)) {
+		rest, isOwed := strings.CutPrefix(key, FactRepairOwed)
+		if !isOwed {
+			continue
+		}
+		name, keyspace, _ := strings.Cut(rest, "/")
+		holder, member := a.State.NodeOf(name)
+		if member && holder.HostID == node.HostID || !member && outOfService(a.State, name) {
+			continue
+		}
+		if !member || q.Sharing(keyspace, holder.HostID, node.HostID) {
+			return lookAgain("the repair of %s on %s is owed, which shares ranges with %s: repair first", keyspace, name, node.HostID)
+		}
+	}
+	return allow("no repair of a shared range is owed")
+}
+
+// outOfService: who was fenced owes no repair any more; whoever took its place owes one.
+func outOfService(r Ring, name string) bool {
+	i, known := r.Instance(name)
+	return known && i.Error == "" && i.Fenced != "" && i.Process == Absent
+}
