@@ -8,8 +8,9 @@ MAKEFLAGS += --no-print-directory
 
 export PATH := $(CURDIR)/.cache/jdk/bin:$(CURDIR)/.cache/go/bin:$(PATH)
 export GOTOOLCHAIN := local
-export GOFLAGS ?= -buildvcs=false
+# The same flags for every command: with other ones Go compiles the Temporal server once more (4 to 9 minutes).
 export CGO_ENABLED := 0
+export GOFLAGS := -trimpath -buildvcs=false $(GOFLAGS)
 
 # The three modules that go.work joins; tools/ is a fourth, outside the workspace, which pins what only a developer runs.
 MODULES := . cmd/galen test
@@ -27,7 +28,7 @@ export KEEP
 # step TEXT: says where we are. No comma in the text: make would cut it there.
 step = printf '\n== %s  %s\n' "$$(date +%H:%M:%S)" "$(1)"
 
-.PHONY: help demo test lint build bench fuzz tidy \
+.PHONY: help demo test lint build bench fuzz tidy env generate lint-generated \
 	setup-go setup-test setup-demo test-laws test-vet test-root test-alone test-engine test-ring
 
 help: ## what each target does (this text)
@@ -41,7 +42,7 @@ demo: setup-demo build ## watch Galen heal a real three-node Cassandra ring; KEE
 test: setup-test test-laws test-vet test-root test-alone test-engine test-ring ## every test: laws, all three modules, races, real rings
 	@$(call step,every test passed)
 
-lint: setup-go $(TOOLS)/golangci-lint ## golangci-lint over all three modules, and the formatting
+lint: setup-go lint-generated $(TOOLS)/golangci-lint ## golangci-lint over all three modules, formatting, generated code
 	@for module in $(MODULES); do \
 		$(call step,lint: $$module); \
 		(cd $$module && $(CURDIR)/$(TOOLS)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...) || exit 1; \
@@ -49,7 +50,7 @@ lint: setup-go $(TOOLS)/golangci-lint ## golangci-lint over all three modules, a
 
 build: setup-go ## bin/galen, the whole engine in one file
 	@$(call step,building bin/galen (the first time compiles the Temporal server: 4 to 9 minutes on 2 cores))
-	@go build -trimpath -buildvcs=$(STAMP) -o bin/galen ./cmd/galen
+	@go build -buildvcs=$(STAMP) -o bin/galen ./cmd/galen
 
 bench: setup-go ## every benchmark; BENCHTIME=1s each
 	@$(call each_func,Benchmark) | cut -d ' ' -f 1 | uniq | while read -r dir; do \
@@ -66,6 +67,21 @@ fuzz: setup-go ## every fuzz target in turn; FUZZTIME=30s each
 tidy: setup-go ## go mod tidy in every module, without leaving a replace behind
 	@for module in . tools; do $(call step,tidy: $$module); (cd $$module && GOWORK=off go mod tidy) || exit 1; done
 	@for module in cmd/galen test; do $(call step,tidy: $$module); build/tidy $$module || exit 1; done
+
+# What is generated from api/openapi.yaml; make lint fails when it is not what is committed.
+generate: $(TOOLS)/oapi-codegen
+	@$(call step,api/api.gen.go from api/openapi.yaml)
+	@cd api && ../$(TOOLS)/oapi-codegen -config generate.yaml openapi.yaml
+
+lint-generated: $(TOOLS)/oapi-codegen
+	@$(call step,lint: generated code is up to date)
+	@mkdir -p .cache/api && cp api/generate.yaml api/openapi.yaml .cache/api
+	@cd .cache/api && ../bin/oapi-codegen -config generate.yaml openapi.yaml
+	@cmp .cache/api/api.gen.go api/api.gen.go || { echo 'api/api.gen.go is not what api/openapi.yaml says: run make generate' >&2; exit 1; }
+
+# For a shell that calls go itself: eval "$(make -s env)".
+env: setup-go
+	@echo 'export PATH="$(CURDIR)/.cache/jdk/bin:$(CURDIR)/.cache/go/bin:$$PATH" GOTOOLCHAIN=local CGO_ENABLED=0 GOFLAGS="-trimpath -buildvcs=false"'
 
 # each_func PREFIX: "folder name" of every test function with that prefix.
 each_func = { grep -rHoE --include='*_test.go' --exclude-dir=.cache '^func $(1)[A-Z][A-Za-z0-9_]*' . || true; } \
@@ -107,10 +123,11 @@ test-ring: build
 	@$(call step,test: crashes and faults and real rings; one package at a time)
 	@cd test && go test -p 1 -timeout $(RING_TIMEOUT) ./...
 
-$(TOOLS)/golangci-lint: tools/go.mod | setup-go
-	@$(call step,building golangci-lint (once: about 2 minutes on 2 cores))
-	@mkdir -p $(TOOLS) && cd tools && GOWORK=off go build -o $(CURDIR)/$(TOOLS)/ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+# Tools: built from tools/go.mod, again when it changes.
+$(TOOLS)/golangci-lint: package := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(TOOLS)/oapi-codegen: package := github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
+$(TOOLS)/workflowcheck: package := go.temporal.io/sdk/contrib/tools/workflowcheck
 
-$(TOOLS)/workflowcheck: tools/go.mod | setup-go
-	@$(call step,building workflowcheck)
-	@mkdir -p $(TOOLS) && cd tools && GOWORK=off go build -o $(CURDIR)/$(TOOLS)/ go.temporal.io/sdk/contrib/tools/workflowcheck
+$(TOOLS)/golangci-lint $(TOOLS)/oapi-codegen $(TOOLS)/workflowcheck: tools/go.mod | setup-go
+	@$(call step,building $(@F) (once; golangci-lint takes about 2 minutes on 2 cores))
+	@mkdir -p $(TOOLS) && cd tools && GOWORK=off go build -o $(CURDIR)/$(TOOLS)/ $(package)
