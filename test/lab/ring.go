@@ -133,19 +133,26 @@ func (r *Ring) run(ctx context.Context, o Options) error {
 		}
 		o.Progress(n.Instance + " (" + n.Address + ", rack " + n.Rack + ") is NORMAL")
 	}
-	return r.settled(ctx)
+	return r.Settled(ctx)
 }
 
-// settled waits until every node sees all nodes alive and none joining: NORMAL alone is a node's word on itself.
-func (r *Ring) settled(ctx context.Context) error {
-	for _, n := range r.Nodes() {
+// Settled waits until every node that has a process, started spares included, sees all such nodes alive and none joining: NORMAL alone
+// is a node's word on itself, and after a restart the peers follow a moment later.
+func (r *Ring) Settled(ctx context.Context) error {
+	var alive []*Node
+	for _, n := range r.nodes {
+		if n.Alive() {
+			alive = append(alive, n)
+		}
+	}
+	for _, n := range alive {
 		for {
 			v, err := look(ctx, n.JolokiaURL)
-			if err == nil && len(v.Live) == r.started && len(v.Joining) == 0 {
+			if err == nil && len(v.Live) == len(alive) && len(v.Joining) == 0 {
 				break
 			}
 			if ended := sleep(ctx, 100*time.Millisecond); ended != nil {
-				return fmt.Errorf("%s sees %v alive and %v joining: %w", n.Instance, v.Live, v.Joining, errors.Join(ended, err))
+				return fmt.Errorf("%s sees %v alive and %v joining, want %d alive: %w", n.Instance, v.Live, v.Joining, len(alive), errors.Join(ended, err))
 			}
 		}
 	}

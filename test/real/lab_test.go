@@ -35,7 +35,7 @@ func TestRowCheckSeesOneEmptiedTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	start(t, victim)
+	start(t, ring, victim)
 	t.Logf("restart of one node: %.1f s", time.Since(began).Seconds())
 
 	report, err = rows.Verify(t.Context(), hosts)
@@ -169,8 +169,8 @@ func kill(t *testing.T, n *lab.Node) {
 	}
 }
 
-// start starts a node and waits until it is NORMAL.
-func start(t *testing.T, n *lab.Node) {
+// start starts a node and waits until it is NORMAL and all others see it.
+func start(t *testing.T, ring *lab.Ring, n *lab.Node) {
 	t.Helper()
 	if err := n.Start(); err != nil {
 		t.Fatal(err)
@@ -178,6 +178,9 @@ func start(t *testing.T, n *lab.Node) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := n.WaitNormal(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := ring.Settled(ctx); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -28,7 +28,7 @@ const (
 	// No speculative retry: it would answer a read at ONE from another node than the coordinator.
 	createTable = `CREATE TABLE IF NOT EXISTS ` + Keyspace + `.` + Table + ` (id bigint PRIMARY KEY, value text)
 		WITH speculative_retry = 'NONE' AND additional_write_policy = 'NONE'`
-	speculate      = `ALTER TABLE ` + Keyspace + `.` + Table + ` WITH speculative_retry = '99p' AND additional_write_policy = '99p'`
+	speculate      = `ALTER TABLE ` + Keyspace + `.` + Table + ` WITH speculative_retry = '50ms' AND additional_write_policy = '50ms'`
 	speculateNever = `ALTER TABLE ` + Keyspace + `.` + Table + ` WITH speculative_retry = 'NONE' AND additional_write_policy = 'NONE'`
 
 	insertRow = `INSERT INTO ` + Keyspace + `.` + Table + ` (id, value) VALUES (?, ?)`
@@ -41,7 +41,7 @@ type Options struct {
 	Rate  int      // operations per second of Run, half of them writes; 0 is 50
 	Limit int      // rows remembered at most, then Run only reads; 0 is 50,000
 
-	// Speculate gives the table Cassandra's own default for speculative retry (99p) until Verify turns it off. Without it every read
+	// Speculate gives the table speculative retry (50ms) until Verify turns it off. Without it every read
 	// that counts on a node that just died fails until the failure detector has convicted that node.
 	Speculate bool
 }

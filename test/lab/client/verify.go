@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/gocql/gocql"
 )
@@ -43,7 +44,7 @@ func (r Report) String() string {
 
 // Verify reads every acknowledged row at ONE with each of hosts as coordinator, and only then at ALL: a read at ALL repairs what it reads.
 // On a ring of three (RF 3) the coordinator holds every row itself, and without dynamic snitch and speculative retry it answers
-// from its own disk. A read that fails after the driver's retries is an error, not a missing row.
+// from its own disk. A read that fails for 10 s is an error, not a missing row.
 func (c *Client) Verify(ctx context.Context, hosts []string) (Report, error) {
 	if err := c.session.Query(speculateNever).WithContext(ctx).Exec(); err != nil {
 		return Report{}, fmt.Errorf("turn speculative retry off before the rows are read: %w", err)
@@ -87,7 +88,7 @@ func readAll(ctx context.Context, c *gocql.ClusterConfig, rows []int64) (NodeRep
 	for i := range parallel {
 		wg.Go(func() {
 			for n := i; n < len(rows) && ctx.Err() == nil; n += parallel {
-				found, err := fetch(ctx, session, rows[n])
+				found, err := fetchPatiently(ctx, session, rows[n])
 				mu.Lock()
 				switch {
 				case err != nil:
@@ -104,4 +105,21 @@ func readAll(ctx context.Context, c *gocql.ClusterConfig, rows []int64) (NodeRep
 	}
 	wg.Wait()
 	return report, context.Cause(ctx)
+}
+
+// fetchPatiently repeats a read that fails, for 10 s: after a restart the peers need a moment to see a node.
+func fetchPatiently(ctx context.Context, s *gocql.Session, id int64) (bool, error) {
+	patience, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		found, err := fetch(ctx, s, id)
+		if err == nil {
+			return found, nil
+		}
+		select {
+		case <-patience.Done():
+			return false, err
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
