@@ -2,6 +2,7 @@ package detectors
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -51,7 +52,8 @@ func strangers(r cassandra.Ring, n cassandra.Node, members map[string]bool) []st
 	var out []string
 	add := func(seeds []string) {
 		for _, s := range seeds {
-			if !members[s] && !slices.Contains(out, s) {
+			_, err := netip.ParseAddr(s) // a name is not compared
+			if err == nil && !members[s] && !slices.Contains(out, s) {
 				out = append(out, s)
 			}
 		}

@@ -128,7 +128,8 @@ func (r Ring) Frozen(n Node) bool {
 	if i.Process == Stopped {
 		return true
 	}
-	return i.Process == Running && !r.Booting(i, BootTime)
+	v, _ := r.View(i.Name)
+	return i.Process == Running && v.Jolokia != Answered && !r.Booting(i, BootTime)
 }
 
 // BootTime is how long a process that answers nothing may be one that just starts: the agent answers within 2 s on an

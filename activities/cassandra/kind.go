@@ -1,0 +1,30 @@
+package cassandra
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/galenhq/galen"
+)
+
+// Kind is the pure half of the kind cassandra.
+func Kind() galen.Kind[Ring] {
+	return galen.Kind[Ring]{Name: KindName, Verbs: Verbs(), Guards: Guards(), Fold: Fold, Vitals: vitals}
+}
+
+// vitals are the gauges of the newest views and hosts. Names carry the unit.
+func vitals(r Ring) []galen.Sample {
+	var out []galen.Sample
+	for _, v := range r.Views {
+		for _, name := range sortedKeys(v.Gauges) {
+			out = append(out, galen.Sample{At: v.At, Member: v.Instance, Name: name, Value: v.Gauges[name]})
+		}
+	}
+	for _, i := range r.Instances {
+		if i.Error == "" && i.DiskFree > 0 {
+			out = append(out, galen.Sample{At: i.At, Member: i.Name, Name: "disk_free_bytes", Value: float64(i.DiskFree)})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b galen.Sample) int { return cmp.Compare(a.Member, b.Member) })
+	return out
+}

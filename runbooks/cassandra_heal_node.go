@@ -1,0 +1,169 @@
+package runbooks
+
+import (
+	"strings"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+)
+
+// HealNodeParams of cassandra/heal-node.
+type HealNodeParams struct {
+	// Spare is the name of the instance to be used if the node has to be replaced; "" is any empty one that fits.
+	Spare string `json:"spare,omitempty"`
+}
+
+// CassandraHealNode brings a dead or frozen node back by the mildest means: wait, restart (a frozen process is killed
+// first), replace, and else a person.
+func CassandraHealNode() galen.Runbook[cassandra.Ring, HealNodeParams] {
+	return galen.Runbook[cassandra.Ring, HealNodeParams]{
+		Name: "cassandra/heal-node", Version: 1,
+		About:  "Brings a dead or frozen node back: waits, restarts it, replaces it when a restart cannot help, else asks a person.",
+		Heals:  []galen.Code{cassandra.CodeNodeDown, cassandra.CodeNodeFrozen},
+		Decide: healNode,
+	}
+}
+
+func healNode(s galen.Situation[cassandra.Ring, HealNodeParams]) galen.Plan {
+	h := healer{sceneOf(s, s.Params.Spare)}
+	if p, open := h.underWay(); open {
+		return p
+	}
+	var plans []galen.Plan
+	for _, t := range s.Scope {
+		if strings.HasPrefix(t.ID, "instance/") {
+			continue // one that this run prepared; its node is seen to by the replacement
+		}
+		plans = append(plans, h.target(t.ID))
+	}
+	if len(plans) == 0 {
+		return person("no node was named: say which one is to be healed")
+	}
+	return gravest(plans)
+}
+
+// healer is the ladder of one run.
+type healer struct{ scene }
+
+func (h healer) target(id string) galen.Plan {
+	if r, begun := h.replacement(id); begun {
+		return r.next()
+	}
+	n, found := h.ring.Node(id)
+	switch {
+	case h.stop != "":
+		return finished("stopped at a safe point: nothing is half done")
+	case !found:
+		return person("%s is no member of the ring any more, and this run did not replace it: look who removed it", id)
+	case n.Unlisted:
+		return wait(h.policy.LookSoon, "the newest look lists fewer nodes than are known; waiting for one that lists %s", cassandra.Title(n))
+	}
+	ailing := h.ring.Ailing(n)
+	switch {
+	case len(ailing) == 0:
+		return finished("%s is NORMAL, UP at every live peer, and it serves", cassandra.Title(n))
+	case !n.Down:
+		return wait(h.policy.LookSoon, "%s is not down, and not well yet: %s", cassandra.Title(n), strings.Join(ailing, "; "))
+	}
+	return h.ladder(n)
+}
+
+// ladder climbs from what the host tells of the node's process and data.
+func (h healer) ladder(n cassandra.Node) galen.Plan {
+	i, found := h.ring.Instance(n.Instance)
+	switch {
+	case !found:
+		return person("%s; no host plane knows its machine, so that Galen can neither start nor fence it", evidence(n))
+	case i.Error != "":
+		return wait(h.policy.Fallback, "%s; its host could not be read: %s", evidence(n), i.Error)
+	case i.Fenced != "":
+		return h.begin(n, "it is fenced, so that it cannot be started again")
+	case i.Process != cassandra.Absent:
+		return h.alive(n, i)
+	case i.Data == cassandra.DataPresent:
+		return h.restart(n)
+	case i.Data == cassandra.DataGone:
+		return h.gone(n, i)
+	default:
+		return person("%s; its process is gone, and whether its data are there cannot be read: is the disk mounted?", evidence(n))
+	}
+}
+
+// tooSoon is the first rung: most nodes come back by themselves.
+func (h healer) tooSoon(n cassandra.Node) (galen.Plan, bool) {
+	ripe := n.DownSince.Add(h.policy.RestartAfter.D())
+	if !h.now.Before(ripe) {
+		return galen.Plan{}, false
+	}
+	return wait(h.pause(ripe), "%s; waiting until %s for it to come back by itself", evidence(n), moment(ripe)), true
+}
+
+// pause until a moment: short when it is near, so that it is not missed, and always one of two values, so that the plan
+// stays the same.
+func (h healer) pause(until time.Time) galen.Duration {
+	if until.Sub(h.now) < h.policy.Fallback.D() {
+		return h.policy.LookSoon
+	}
+	return h.policy.Fallback
+}
+
+// restart is the second rung.
+func (h healer) restart(n cassandra.Node) galen.Plan {
+	if p, soon := h.tooSoon(n); soon {
+		return p
+	}
+	tried, all := h.attempts(cassandra.VerbStart, n.HostID)
+	switch {
+	case all-tried >= maxLost:
+		return person("%s; %d starts never reached its host: look at the host plane", evidence(n), all-tried)
+	case tried < h.policy.RestartsPerRun:
+		return do(cassandra.Start(n), "%s; its process is gone, its data are there: restart %d of at most %d", evidence(n), tried+1, h.policy.RestartsPerRun)
+	}
+	return h.exhausted(n)
+}
+
+// exhausted: restarts did not help. A replacement may follow once the node was down for longer than any restart took.
+func (h healer) exhausted(n cassandra.Node) galen.Plan {
+	tried, _ := h.attempts(cassandra.VerbStart, n.HostID)
+	ripe := n.DownSince.Add(max(h.policy.ReplaceAfter, n.LongestRestart).D())
+	if h.now.Before(ripe) {
+		return wait(h.pause(ripe), "%s; %d restarts did not help; it may be replaced from %s on", evidence(n), tried, moment(ripe))
+	}
+	return h.begin(n, "restarts did not help")
+}
+
+// gone: without data a restart cannot help, once that is proved.
+func (h healer) gone(n cassandra.Node, i cassandra.Instance) galen.Plan {
+	proved, why := i.DataGone(h.policy.GoneApart.D())
+	switch {
+	case proved:
+		return h.begin(n, "its data are gone: "+why)
+	case i.RecordedDevice == 0 || i.Device != i.RecordedDevice:
+		return person("%s; no data are found, which proves nothing: %s", evidence(n), why)
+	}
+	return wait(h.policy.LookSoon, "%s; no data are found: %s", evidence(n), why)
+}
+
+// alive: the node is down and has a process.
+func (h healer) alive(n cassandra.Node, i cassandra.Instance) galen.Plan {
+	if h.ring.Booting(i, cassandra.BootTime) {
+		return wait(h.policy.LookSoon, "%s; its process %d is on its way up", evidence(n), i.PID)
+	}
+	if p, soon := h.tooSoon(n); soon {
+		return p
+	}
+	if tried, _ := h.attempts(cassandra.VerbStart, n.HostID); tried >= h.policy.RestartsPerRun {
+		return h.exhausted(n)
+	}
+	verb, step, what := cassandra.VerbKill, cassandra.Kill(n, i), "answers nothing"
+	if v, _ := h.ring.View(i.Name); v.Jolokia == cassandra.Answered {
+		verb, step, what = cassandra.VerbStop, cassandra.Stop(n), "is "+v.Mode+" and serves nobody"
+	}
+	if _, all := h.attempts(verb, n.HostID); all >= h.policy.RestartsPerRun+maxLost {
+		return person("%s; process %d %s, and %d times %s did not end it", evidence(n), i.PID, what, all, verb)
+	}
+	p := do(step, "%s; process %d is %s and %s: %s it, then start the node", evidence(n), i.PID, i.Process, what, verb)
+	p.Outline = []galen.Step{cassandra.Start(n)}
+	return p
+}

@@ -1,0 +1,61 @@
+package runbooks
+
+import (
+	"slices"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+)
+
+// ReplaceNodeParams of cassandra/replace-node.
+type ReplaceNodeParams struct {
+	// Node is the dead node's host ID or address.
+	Node string `json:"node"`
+	// Spare is the name of the instance that takes its place; "" is any empty one that fits.
+	Spare string `json:"spare,omitempty"`
+}
+
+// CassandraReplaceNode gives the place of a dead node to an empty instance, without trying a restart first.
+func CassandraReplaceNode() galen.Runbook[cassandra.Ring, ReplaceNodeParams] {
+	return galen.Runbook[cassandra.Ring, ReplaceNodeParams]{
+		Name: "cassandra/replace-node", Version: 1,
+		About:  "Replaces a dead node: fences it, starts an empty instance in its place, repairs that, takes the replace flag out.",
+		Decide: replaceNode,
+	}
+}
+
+func replaceNode(s galen.Situation[cassandra.Ring, ReplaceNodeParams]) galen.Plan {
+	c := sceneOf(s, s.Params.Spare)
+	if p, open := c.underWay(); open {
+		return p
+	}
+	for _, in := range s.Past {
+		if in.Step.Verb != cassandra.VerbFence && in.Step.Verb != cassandra.VerbReplace {
+			continue
+		}
+		if r, begun := c.replacement(in.Step.Target.ID); begun {
+			return r.next()
+		}
+	}
+	n, found := c.find(s.Params.Node)
+	switch {
+	case !found:
+		return person("no node of the ring has the host ID or address %q", s.Params.Node)
+	case len(s.Scope) > 0 && !inScope(s.Scope, n):
+		return person("%s is not what this run was opened for", cassandra.Title(n))
+	}
+	if r, begun := c.replacement(n.HostID); begun {
+		return r.next()
+	}
+	switch {
+	case c.stop != "":
+		return finished("stopped at a safe point: nothing is half done")
+	case !n.Down:
+		return person("%s is not down: only a dead node is replaced", cassandra.Title(n))
+	}
+	return c.begin(n, "its replacement was asked for")
+}
+
+func inScope(scope []galen.Target, n cassandra.Node) bool {
+	return slices.ContainsFunc(scope, func(t galen.Target) bool { return t.ID == n.HostID || t.ID == "instance/"+n.Instance })
+}

@@ -1,0 +1,184 @@
+package runbooks
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+)
+
+// scene is what the runbooks of a ring look at; the same for each of them, whatever its parameters are.
+type scene struct {
+	ring   cassandra.Ring
+	now    time.Time
+	policy galen.Policy
+	past   []galen.Intent // of this run, oldest first
+	stop   string
+	spare  string // the instance to be used for a replacement; "" is any that fits
+}
+
+func sceneOf[P any](s galen.Situation[cassandra.Ring, P], spare string) scene {
+	return scene{ring: s.State, now: s.Now, policy: s.Policy, past: s.Past, stop: s.Stop, spare: spare}
+}
+
+// attempts are the intents of this run with a verb on a target: those that had, or may have had, an effect, and all.
+func (s scene) attempts(verb, target string) (effective, all int) {
+	for _, in := range s.past {
+		if in.Step.Verb != verb || in.Step.Target.ID != target {
+			continue
+		}
+		all++
+		if in.Effect.Status != galen.EffectAbsent {
+			effective++
+		}
+	}
+	return effective, all
+}
+
+// maxLost is how many calls of one step may turn out never to have happened before a person is asked.
+const maxLost = 3
+
+// underWay waits for the effect of an open intent of this run.
+func (s scene) underWay() (galen.Plan, bool) {
+	for _, in := range s.past {
+		if in.Effect.Settled() {
+			continue
+		}
+		why := in.Effect.Why
+		if why == "" {
+			why = "not seen yet"
+		}
+		p := wait(s.policy.LookSoon, "%s is under way: %s", in.Step, why)
+		p.Keep = s.keep()
+		return p, true
+	}
+	return galen.Plan{}, false
+}
+
+// keep is the claim on the whole ring from the fence to the end of the replacement: nobody else may move ranges while a
+// node is fenced and its place is empty.
+func (s scene) keep() []galen.Claim {
+	held := false
+	for _, in := range s.past {
+		switch in.Step.Verb {
+		case cassandra.VerbFence:
+			held = in.Effect.Status != galen.EffectAbsent
+		case cassandra.VerbReplace:
+			held = held && in.Effect.Status != galen.EffectDone
+		}
+	}
+	if !held {
+		return nil
+	}
+	return []galen.Claim{{Name: "ring"}}
+}
+
+// keeping adds the ring's claim to a plan that goes on.
+func (s scene) keeping(p galen.Plan) galen.Plan {
+	if p.End == "" {
+		p.Keep = []galen.Claim{{Name: "ring"}}
+	}
+	return p
+}
+
+// moment is a time for people.
+func moment(t time.Time) string { return t.UTC().Format(time.TimeOnly) }
+
+// evidence says who calls a node down and since when.
+func evidence(n cassandra.Node) string {
+	return cassandra.Title(n) + " is down since " + moment(n.DownSince) + ": " + strings.Join(cassandra.SaysBad(n), ", ") + " say so"
+}
+
+// find resolves a node by host ID or address; an empty name is nobody.
+func (s scene) find(name string) (cassandra.Node, bool) {
+	i := slices.IndexFunc(s.ring.Nodes, func(n cassandra.Node) bool {
+		return name != "" && !n.Unlisted && (n.HostID == name || n.Address == name)
+	})
+	if i < 0 {
+		return cassandra.Node{}, false
+	}
+	return s.ring.Nodes[i], true
+}
+
+// elsewhere are the nodes of the same data centre that are down in other racks than n.
+func (s scene) elsewhere(n cassandra.Node) []cassandra.Node {
+	var out []cassandra.Node
+	for _, o := range s.ring.Nodes {
+		if o.Down && o.DC == n.DC && o.Rack != n.Rack {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// widespread says why too much is down for a destructive step (I-03 in the words of a ring): nodes of several racks,
+// and more than the policy's share of the data centre. "" if it is one node's trouble.
+func (s scene) widespread(n cassandra.Node) string {
+	others := s.elsewhere(n)
+	total, bad := 0, 0
+	for _, o := range s.ring.Nodes {
+		if o.DC == n.DC && o.Status != cassandra.Joining {
+			total++
+			if o.Down {
+				bad++
+			}
+		}
+	}
+	if len(others) == 0 || bad <= max(1, int(s.policy.UnhealthyShare*float64(total))) {
+		return ""
+	}
+	return names(others) + " in another rack " + isAre(len(others)) + " down too"
+}
+
+func names(nodes []cassandra.Node) string {
+	out := make([]string, 0, len(nodes))
+	for _, n := range nodes {
+		out = append(out, cassandra.Title(n))
+	}
+	return strings.Join(out, ", ")
+}
+
+func isAre(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+// moving says which range movement is under way, "" if none.
+func (s scene) moving() string {
+	for _, n := range s.ring.Nodes {
+		if n.Status != cassandra.Normal {
+			return cassandra.Title(n) + " is " + string(n.Status)
+		}
+	}
+	if len(s.ring.Pending) > 0 {
+		return "ranges are pending"
+	}
+	return ""
+}
+
+// vacant picks the empty instance for a dead node: the one that was asked for, else the first that is configured for
+// the dead node's rack, else for its data centre, else any.
+func (s scene) vacant(dead cassandra.Node, not []string) (cassandra.Instance, bool) {
+	var best cassandra.Instance
+	score := 0
+	for _, i := range s.ring.Instances {
+		if !i.Vacant() || slices.Contains(not, i.Name) || s.spare != "" && i.Name != s.spare {
+			continue
+		}
+		got := 1
+		if i.Config.DC == dead.DC {
+			got = 2
+			if i.Config.Rack == dead.Rack {
+				got = 3
+			}
+		}
+		if got > score {
+			best, score = i, got
+		}
+	}
+	return best, score > 0
+}
