@@ -1,0 +1,144 @@
+package ring
+
+import (
+	"slices"
+	"time"
+
+	"github.com/galenhq/galen/activities/cassandra"
+)
+
+// pair is an observer's instance and the address that it speaks of.
+type pair struct{ observer, address string }
+
+// link is what an observer calls an address: UP or DOWN, and a change of mind that is under way.
+type link struct {
+	up      bool
+	turning bool
+	when    time.Time
+}
+
+func (l *link) settle(now time.Time) bool {
+	if l.turning && !now.Before(l.when) {
+		l.up, l.turning = !l.up, false
+	}
+	return l.up
+}
+
+// turn begins a change of mind, or takes one back that is no longer needed.
+func (l *link) turn(up bool, now, when time.Time) {
+	switch {
+	case l.settle(now) == up:
+		l.turning = false
+	case !l.turning:
+		l.turning, l.when = true, when
+	}
+}
+
+// endpoint is what gossip knows of an address.
+type endpoint struct {
+	address    string
+	host       *host
+	hostID     string
+	status     string
+	generation int64
+	silent     time.Time // zero: it speaks
+}
+
+// link makes the observer's opinion of an address, DOWN at first.
+func (c *Cluster) link(observer *host, address string) *link {
+	key := pair{observer.Name, address}
+	if c.links[key] == nil {
+		c.links[key] = &link{}
+	}
+	return c.links[key]
+}
+
+// gossip lets every running node form its opinion of every address anew: whom it hears comes UP soon, whom it does not
+// goes DOWN when its failure detector gives up.
+func (c *Cluster) gossip(now time.Time) {
+	for address, e := range c.endpoints {
+		speaks := e.host.proc != nil && e.host.proc.speaks && !e.host.proc.stopped && e.host.proc.generation == e.generation
+		switch {
+		case speaks:
+			e.silent = time.Time{}
+		case e.silent.IsZero():
+			e.silent = now
+		}
+		for _, observer := range c.hosts {
+			if observer.Address == address || observer.proc == nil || observer.proc.stopped {
+				continue
+			}
+			l := c.link(observer, address)
+			if speaks && !c.blocked[pair{observer.Name, address}] {
+				l.turn(true, now, now.Add(c.spec.Timing.Gossip))
+			} else {
+				l.turn(false, now, now.Add(c.spec.Timing.Phi))
+			}
+		}
+	}
+}
+
+// wake gives a node that just became NORMAL its view of the others: it has just exchanged gossip with those that live.
+func (c *Cluster) wake(h *host) {
+	for address, e := range c.endpoints {
+		up := e.silent.IsZero() && !c.blocked[pair{h.Name, address}]
+		*c.link(h, address) = link{up: up}
+	}
+}
+
+// farewell lets all peers call an address DOWN at once: it said goodbye.
+func (c *Cluster) farewell(h *host) {
+	for _, observer := range c.hosts {
+		*c.link(observer, h.Address) = link{}
+	}
+}
+
+// calls tells whether an observer calls an address UP.
+func (c *Cluster) callsUp(observer *host, address string, now time.Time) bool {
+	if observer.Address == address {
+		return true
+	}
+	return c.link(observer, address).settle(now)
+}
+
+// anyUp tells whether any working node calls the address UP.
+func (c *Cluster) anyUp(address string, now time.Time) bool {
+	return slices.ContainsFunc(c.hosts, func(h *host) bool {
+		return h.Address != address && h.proc != nil && !h.proc.stopped && h.proc.phase == phaseNormal && c.callsUp(h, address, now)
+	})
+}
+
+// peers are what a node says of every address it knows.
+func (c *Cluster) peers(h *host, now time.Time) []cassandra.Endpoint {
+	var out []cassandra.Endpoint
+	for address, e := range c.endpoints {
+		p := cassandra.Endpoint{
+			Address: address, Up: c.callsUp(h, address, now), Status: e.status, HostID: e.hostID,
+			DC: e.host.config.DC, Rack: e.host.config.Rack, Version: Version, Generation: e.generation,
+			Heartbeat: int64(now.Sub(time.Unix(e.generation, 0)) / time.Second),
+			RPCReady:  e.status == "NORMAL" && e.silent.IsZero(),
+		}
+		if !e.silent.IsZero() {
+			p.Heartbeat = int64(e.silent.Sub(time.Unix(e.generation, 0)) / time.Second)
+		}
+		if e.status == "shutdown" {
+			p.Heartbeat = 1<<31 - 1
+		}
+		out = append(out, p)
+	}
+	slices.SortFunc(out, func(a, b cassandra.Endpoint) int { return compare(a.Address, b.Address) })
+	return out
+}
+
+func compare(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// Version of Cassandra that the nodes tell.
+const Version = "5.0.9"

@@ -1,0 +1,226 @@
+package ring
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/galenhq/galen/activities/cassandra"
+)
+
+// exec starts the process of a host; what becomes of it depends on what it finds on disk and in its configuration.
+func (c *Cluster) exec(h *host, intent string, now time.Time) *process {
+	c.pid++
+	h.generation = max(now.Unix(), h.generation+1)
+	p := &process{
+		pid: c.pid, started: now, intent: intent, flag: h.flag, config: h.config, generation: h.generation,
+		hostID: fmt.Sprintf("boot-%d", c.pid), // Cassandra shows a passing ID at first
+	}
+	h.proc = p
+	t := c.spec.Timing
+	c.life(h, p, now.Add(t.JVM), func(time.Time) { p.phase = phaseBooting })
+	c.life(h, p, now.Add(t.Agent), func(at time.Time) { c.boot(h, p, at) })
+	return p
+}
+
+// boot decides what the node does with what it finds.
+func (c *Cluster) boot(h *host, p *process, at time.Time) {
+	p.phase = phaseStarting
+	t := c.spec.Timing
+	switch {
+	case h.data != nil && h.data.half:
+		c.exit(h, at) // what is left of a failed join cannot be started again
+	case h.data != nil:
+		// The flag replace_address_first_boot means nothing to a node that has booted.
+		p.hostID = h.data.hostID
+		c.life(h, p, p.started.Add(t.Start), func(at time.Time) { c.normal(h, p, at) })
+	case p.flag != "":
+		c.life(h, p, p.started.Add(t.Join), func(at time.Time) { c.joinInPlace(h, p, at) })
+	case c.endpoints[h.Address] != nil:
+		c.exit(h, at) // "A node with address ... already exists, cancelling join"
+	default:
+		c.life(h, p, p.started.Add(t.Join), func(at time.Time) { c.joinFresh(h, p, at) })
+	}
+}
+
+// exit ends a process.
+func (c *Cluster) exit(h *host, at time.Time) {
+	h.proc = nil
+	c.dropJoiner(h, at)
+	c.gossip(at)
+}
+
+// dropJoiner lets the peers forget a joiner that died: they call it DOWN first.
+func (c *Cluster) dropJoiner(h *host, at time.Time) {
+	c.later(at.Add(c.spec.Timing.Phi+c.spec.Timing.Forget), func(at time.Time) {
+		if h.proc != nil {
+			return
+		}
+		c.members = slices.DeleteFunc(c.members, func(m *member) bool { return m.host == h && m.status == cassandra.Joining })
+		if e := c.endpoints[h.Address]; e != nil && (e.status == "BOOT_REPLACE" || e.status == "BOOT" || e.status == "") {
+			delete(c.endpoints, h.Address)
+			for _, o := range c.hosts {
+				delete(c.links, pair{o.Name, h.Address})
+			}
+		}
+	})
+}
+
+// normal makes a node with data a working one. If another one took its place meanwhile, it takes all its tokens back:
+// nobody objects, and the robbed node stays UP and NORMAL.
+func (c *Cluster) normal(h *host, p *process, at time.Time) {
+	p.phase, p.speaks, p.streams = phaseNormal, true, 0
+	m := c.member(h.data.hostID)
+	if m == nil {
+		m = &member{hostID: h.data.hostID, host: h, tokens: slices.Clone(h.data.tokens)}
+		c.harm(at, "the corpse "+h.Name+" took its tokens back")
+		for _, other := range c.members {
+			other.tokens = slices.DeleteFunc(slices.Clone(other.tokens), func(t cassandra.Token) bool { return slices.Contains(m.tokens, t) })
+		}
+		c.members = append(c.members, m)
+	}
+	m.status, m.replacing, m.foreign = cassandra.Normal, "", false
+	c.announce(h, p, "NORMAL")
+	c.wake(h)
+	c.gossip(at)
+}
+
+// announce puts a node's state into gossip.
+func (c *Cluster) announce(h *host, p *process, status string) {
+	p.speaks = true
+	c.endpoints[h.Address] = &endpoint{address: h.Address, host: h, hostID: p.hostID, status: status, generation: p.generation}
+}
+
+// joinInPlace begins a replacement. Cassandra refuses some of what would go wrong: the node exits.
+func (c *Cluster) joinInPlace(h *host, p *process, at time.Time) {
+	p.phase = phaseJoining
+	dead := c.owner(p.flag)
+	moving := slices.ContainsFunc(c.members, func(m *member) bool { return m.status != cassandra.Normal && m.host != h })
+	switch {
+	case dead == nil, moving, c.anyUp(p.flag, at), !c.reachesSeed(h, p):
+		c.exit(h, at)
+		return
+	}
+	h.data = &dataset{half: true}
+	c.made++
+	p.hostID = hostID(1000 + c.made)
+	if !p.config.AutoBootstrap || slices.Contains(p.config.Seeds, h.Address) {
+		c.harm(at, h.Name+" joined without data")
+		c.takePlace(h, p, dead, at)
+		return
+	}
+	t := c.spec.Timing
+	if dead.host == h { // same address: hibernate, in no list, no pending ranges
+		c.announce(h, p, "hibernate")
+		p.speaks = false
+		c.life(h, p, p.started.Add(t.Joined/2), func(at time.Time) { c.takePlace(h, p, dead, at) })
+		return
+	}
+	c.life(h, p, p.started.Add(t.Seen), func(at time.Time) {
+		c.announce(h, p, "")
+		c.gossip(at)
+	})
+	c.life(h, p, p.started.Add(t.Pending), func(time.Time) {
+		c.announce(h, p, "BOOT_REPLACE")
+		c.members = append(c.members, &member{hostID: p.hostID, host: h, status: cassandra.Joining, tokens: slices.Clone(dead.tokens), replacing: p.flag})
+	})
+	c.life(h, p, p.started.Add(t.Stream), func(at time.Time) {
+		if !c.hasSources(dead, at) {
+			p.phase = phaseFailed
+			return
+		}
+		p.streams = 1
+	})
+	c.life(h, p, p.started.Add(t.Joined), func(at time.Time) {
+		if p.phase == phaseJoining {
+			c.takePlace(h, p, dead, at)
+		}
+	})
+}
+
+// reachesSeed: a node finds the ring only through a live seed.
+func (c *Cluster) reachesSeed(h *host, p *process) bool {
+	return slices.ContainsFunc(p.config.Seeds, func(seed string) bool {
+		e := c.endpoints[seed]
+		return seed == h.Address || e != nil && e.silent.IsZero() && e.status == "NORMAL"
+	})
+}
+
+// hasSources tells whether each range of the dead node with more than one replica has one left to stream from.
+func (c *Cluster) hasSources(dead *member, at time.Time) bool {
+	q := c.quorum()
+	for _, k := range c.spec.Keyspaces {
+		for _, r := range q.Ranges(k.Name, dead.hostID) {
+			replicas := q.Replicas(k.Name, r.End)
+			alive := slices.ContainsFunc(replicas, func(id string) bool {
+				m := c.member(id)
+				return m != dead && m != nil && c.endpoints[m.host.Address].silent.IsZero()
+			})
+			if len(replicas) > 1 && !alive {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// takePlace makes a joiner a NORMAL node with the dead one's tokens. The dead one's address stays DOWN in gossip.
+func (c *Cluster) takePlace(h *host, p *process, dead *member, at time.Time) {
+	tokens := slices.Clone(dead.tokens)
+	c.remove(dead)
+	c.members = slices.DeleteFunc(c.members, func(m *member) bool { return m.hostID == p.hostID })
+	h.data = &dataset{hostID: p.hostID, tokens: tokens}
+	c.members = append(c.members, &member{hostID: p.hostID, host: h, tokens: tokens})
+	c.normal(h, p, at)
+}
+
+// joinFresh is a node that somebody else lets join, with tokens between those of the others.
+func (c *Cluster) joinFresh(h *host, p *process, at time.Time) {
+	p.phase = phaseJoining
+	if !c.reachesSeed(h, p) || slices.ContainsFunc(c.members, func(m *member) bool { return m.status != cassandra.Normal }) {
+		c.exit(h, at)
+		return
+	}
+	c.made++
+	p.hostID = hostID(1000 + c.made)
+	h.data = &dataset{half: true}
+	m := &member{hostID: p.hostID, host: h, status: cassandra.Joining, foreign: true}
+	for _, other := range c.members {
+		for _, t := range other.tokens {
+			if len(m.tokens) < c.spec.VNodes {
+				m.tokens = append(m.tokens, t+cassandra.Token(1000*c.made))
+			}
+		}
+	}
+	slices.Sort(m.tokens)
+	c.members = append(c.members, m)
+	c.announce(h, p, "BOOT")
+	c.gossip(at)
+	c.life(h, p, p.started.Add(c.spec.Timing.Joined), func(at time.Time) {
+		h.data = &dataset{hostID: p.hostID, tokens: m.tokens}
+		c.normal(h, p, at)
+	})
+}
+
+// halt drains a node and ends its process.
+func (c *Cluster) halt(h *host, now time.Time) {
+	p, t := h.proc, c.spec.Timing
+	p.phase = phaseDraining
+	c.life(h, p, now.Add(t.Drain), func(at time.Time) {
+		p.phase, p.speaks = phaseDrained, false
+		if e := c.endpoints[h.Address]; e != nil {
+			e.status = "shutdown"
+		}
+		c.farewell(h)
+		c.gossip(at)
+	})
+	c.life(h, p, now.Add(t.Exit), func(at time.Time) { c.exit(h, at) })
+}
+
+// kill ends a process at once.
+func (c *Cluster) kill(h *host, now time.Time) {
+	if h.proc == nil {
+		return
+	}
+	c.exit(h, now)
+}

@@ -1,0 +1,96 @@
+package ring
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+)
+
+// repair is one repair session at its coordinator, which forgets it when it starts again.
+type repair struct {
+	intent      string
+	coordinator *process
+	host        *host
+	command     int
+	status      string
+	message     string
+}
+
+// startRepair begins a repair. Whatever comes of it, the call succeeds: only the status tells.
+func (c *Cluster) startRepair(h *host, args cassandra.RepairArgs, in galen.Intent, now time.Time) (func() string, error) {
+	if h.proc == nil || h.proc.stopped || h.proc.phase != phaseNormal || h.cut != "" {
+		return nil, fmt.Errorf("repair at %s: no answer", h.Name)
+	}
+	if !slices.ContainsFunc(c.spec.Keyspaces, func(k cassandra.Keyspace) bool { return k.Name == args.Keyspace }) {
+		return nil, fmt.Errorf("repair at %s: java.lang.NullPointerException: keyspace %s", h.Name, args.Keyspace)
+	}
+	return func() string { return c.beginRepair(h, args, in, now) }, nil
+}
+
+func (c *Cluster) beginRepair(h *host, args cassandra.RepairArgs, in galen.Intent, now time.Time) string {
+	r := &repair{intent: in.ID, coordinator: h.proc, host: h, command: 1, status: "IN_PROGRESS"}
+	for _, other := range c.repairs {
+		if other.coordinator == h.proc {
+			r.command++
+		}
+	}
+	c.repairs = append(c.repairs, r)
+	stuck, why := c.unrepairable(h, args, now)
+	switch {
+	case why != "":
+		r.end("FAILED", why)
+	case stuck:
+		c.life(h, h.proc, now.Add(c.spec.Timing.Stuck), func(time.Time) { r.end("FAILED", "Did not get replies from all endpoints") })
+	default:
+		c.life(h, h.proc, now.Add(c.spec.Timing.Repair), func(time.Time) { r.end("COMPLETED", "Repair completed successfully") })
+	}
+	return fmt.Sprintf("command %d", r.command)
+}
+
+func (r *repair) end(status, message string) { r.status, r.message = status, message }
+
+// unrepairable says why a repair fails at once, or that a peer which the coordinator believes to be UP is frozen.
+func (c *Cluster) unrepairable(h *host, args cassandra.RepairArgs, now time.Time) (stuck bool, why string) {
+	q := c.quorum()
+	self := c.owner(h.Address)
+	if self == nil {
+		return false, h.Name + " is no node of the ring"
+	}
+	local := q.Ranges(args.Keyspace, self.hostID)
+	for _, r := range args.Ranges {
+		if !slices.Contains(local, r) {
+			return false, fmt.Sprintf("Requested range (%d,%d] intersects a local range but is not fully contained in one", r.Start, r.End)
+		}
+		for _, id := range q.Replicas(args.Keyspace, r.End) {
+			m := c.member(id)
+			if !c.callsUp(h, m.host.Address, now) {
+				return false, "Endpoint not alive: /" + m.host.Address + ":7000"
+			}
+			stuck = stuck || m.host.proc == nil || m.host.proc.stopped
+		}
+	}
+	return stuck, ""
+}
+
+// repairStatus is what the coordinator knows of the repair of an intent; it knows nothing from before its last start.
+func (c *Cluster) repairStatus(in galen.Intent) cassandra.Repair {
+	out := cassandra.Repair{Intent: in.ID}
+	if args, err := galen.Decode[cassandra.RepairArgs](in.Step.Args); err == nil {
+		out.Instance = args.Instance
+	}
+	for _, r := range c.repairs {
+		if r.intent != in.ID {
+			continue
+		}
+		if in.Sent == galen.SentYes {
+			out.Command = r.command // the reply told it
+		}
+		if r.host.proc == r.coordinator && !r.coordinator.stopped && r.host.cut == "" {
+			out.Command, out.Status, out.Message = r.command, r.status, r.message
+		}
+	}
+	return out
+}

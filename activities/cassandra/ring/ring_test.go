@@ -1,0 +1,536 @@
+package ring_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/activities/cassandra/ring"
+)
+
+// patient is a ring in virtual time with what an engine would know of it.
+type patient struct {
+	t     *testing.T
+	now   time.Time
+	ring  *ring.Cluster
+	state cassandra.Ring
+	past  []galen.Intent
+	facts map[string]galen.Fact
+}
+
+func newPatient(t *testing.T, change ...func(*ring.Spec)) *patient {
+	t.Helper()
+	p := &patient{t: t, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), facts: map[string]galen.Fact{}}
+	spec := ring.Three(func() time.Time { return p.now })
+	for _, c := range change {
+		c(&spec)
+	}
+	c, err := ring.New(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.ring = c
+	p.look()
+	return p
+}
+
+func resource() galen.Resource { return galen.Resource{Kind: cassandra.KindName, Name: "demo"} }
+
+func (p *patient) look() cassandra.Ring {
+	p.t.Helper()
+	seen, err := p.ring.Look(p.t.Context(), resource(), nil, p.past)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.state = cassandra.Fold(p.state, seen)
+	for i, in := range p.past {
+		p.past[i].Effect = galen.SettleEffect(verb(p.t, in.Step.Verb), p.state, in, p.now)
+	}
+	return p.state
+}
+
+// wait lets time pass in steps of a second, with a look after each.
+func (p *patient) wait(d time.Duration) cassandra.Ring {
+	p.t.Helper()
+	for end := p.now.Add(d); p.now.Before(end); {
+		p.now = p.now.Add(min(time.Second, end.Sub(p.now)))
+		p.look()
+	}
+	return p.state
+}
+
+// until looks every second until something holds, and tells how long that took.
+func (p *patient) until(what string, limit time.Duration, holds func(cassandra.Ring) bool) time.Duration {
+	p.t.Helper()
+	for start := p.now; ; p.wait(time.Second) {
+		if holds(p.state) {
+			return p.now.Sub(start)
+		}
+		if p.now.Sub(start) > limit {
+			p.t.Fatalf("after %s still not: %s\n%s", limit, what, text(p.state))
+		}
+	}
+}
+
+func text(r cassandra.Ring) string {
+	b, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+func verb(t *testing.T, name string) galen.Verb[cassandra.Ring] {
+	t.Helper()
+	verbs := cassandra.Verbs()
+	i := slices.IndexFunc(verbs, func(v galen.Verb[cassandra.Ring]) bool { return v.Name == name })
+	if i < 0 {
+		t.Fatalf("no verb %s", name)
+	}
+	return verbs[i]
+}
+
+func (p *patient) make(trouble ring.Trouble, instance string) {
+	p.t.Helper()
+	if err := p.ring.Make(trouble, instance); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// do checks a step, lets the ring's guards judge it, and makes its call.
+func (p *patient) do(s galen.Step) (string, error) {
+	p.t.Helper()
+	v := verb(p.t, s.Verb)
+	if err := v.Check(p.state, s); err != nil {
+		p.t.Fatalf("%s: %v", s, err)
+	}
+	if refused := p.refusals(s); len(refused) > 0 {
+		p.t.Fatalf("%s is refused: %v", s, refused)
+	}
+	in := galen.Intent{ID: fmt.Sprintf("intent-%d", len(p.past)+1), Run: "run-1", Resource: resource(), Step: s, Class: v.Class, At: p.now}
+	reply, err := p.ring.Do(p.t.Context(), in)
+	if in.Sent = galen.SentYes; err != nil {
+		in.Sent = galen.SentError
+	}
+	p.past = append(p.past, in)
+	return reply, err
+}
+
+func (p *patient) ask(s galen.Step) galen.Ask[cassandra.Ring] {
+	policy := galen.SafePolicy()
+	policy.Mode = galen.ModeAct
+	v := verb(p.t, s.Verb)
+	open := slices.DeleteFunc(slices.Clone(p.past), func(in galen.Intent) bool { return in.Effect.Settled() })
+	return galen.Ask[cassandra.Ring]{
+		World: galen.World[cassandra.Ring]{Now: p.now, State: p.state, Facts: p.facts, Open: open},
+		Step:  s, Class: v.Class, Own: v.Own, Policy: policy,
+		Ledger: galen.Ledger{Now: p.now, Run: galen.Run{ID: "run-1"}, Past: p.past, Open: open},
+	}
+}
+
+func (p *patient) refusals(s galen.Step) []string {
+	var out []string
+	for _, g := range cassandra.Guards() {
+		if v := g.Check(p.ask(s)); v.Answer != galen.Allow {
+			out = append(out, fmt.Sprintf("%s: %s, %s", g.Name, v.Answer, v.Why))
+		}
+	}
+	return out
+}
+
+func (p *patient) mustDo(s galen.Step) {
+	p.t.Helper()
+	if _, err := p.do(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// settle waits for the newest intent.
+func (p *patient) settle(want galen.EffectStatus, limit time.Duration) time.Duration {
+	p.t.Helper()
+	last := len(p.past) - 1
+	took := p.until("effect of "+p.past[last].Step.String(), limit, func(cassandra.Ring) bool { return p.past[last].Effect.Settled() })
+	if got := p.past[last].Effect; got.Status != want {
+		p.t.Fatalf("effect of %s: %+v, want %s", p.past[last].Step, got, want)
+	}
+	return took
+}
+
+func (p *patient) node(instance string) cassandra.Node {
+	p.t.Helper()
+	n, found := p.state.NodeOf(instance)
+	if !found {
+		p.t.Fatalf("%s is no node\n%s", instance, text(p.state))
+	}
+	return n
+}
+
+func (p *patient) instance(name string) cassandra.Instance {
+	p.t.Helper()
+	i, found := p.state.Instance(name)
+	if !found {
+		p.t.Fatalf("no instance %s", name)
+	}
+	return i
+}
+
+func (p *patient) view(name string) cassandra.View {
+	p.t.Helper()
+	v, found := p.state.View(name)
+	if !found {
+		p.t.Fatalf("no view of %s", name)
+	}
+	return v
+}
+
+func down(instance string) func(cassandra.Ring) bool {
+	return func(r cassandra.Ring) bool { n, found := r.NodeOf(instance); return found && n.Down }
+}
+
+func well(instance string) func(cassandra.Ring) bool {
+	return func(r cassandra.Ring) bool { n, found := r.NodeOf(instance); return found && len(r.Ailing(n)) == 0 }
+}
+
+func (p *patient) noHarm() {
+	p.t.Helper()
+	if harms := p.ring.Harms(); len(harms) > 0 {
+		p.t.Errorf("harm was done: %v", harms)
+	}
+	if doubled := ring.Doubled(p.ring.Calls()); len(doubled) > 0 {
+		p.t.Errorf("done twice: %v", doubled)
+	}
+}
+
+func TestHealthyRing(t *testing.T) {
+	p := newPatient(t)
+	if len(p.state.Nodes) != 3 || len(p.state.Unsettled()) > 0 || len(p.state.Dissents) > 0 {
+		t.Fatalf("want three settled nodes:\n%s", text(p.state))
+	}
+	for _, n := range []string{"n1", "n2", "n3"} {
+		if ailing := p.state.Ailing(p.node(n)); len(ailing) > 0 {
+			t.Errorf("%s ails: %v", n, ailing)
+		}
+	}
+	if !p.instance("n4").Vacant() {
+		t.Error("n4 is a vacant spare")
+	}
+}
+
+func TestKilledNodeIsSeenDownAndRestarted(t *testing.T) {
+	p := newPatient(t)
+	p.make(ring.Kill, "n2")
+	if p.look(); p.node("n2").Down {
+		t.Error("the peers cannot know it yet")
+	}
+	if took := p.until("n2 down", time.Minute, down("n2")); took < 11*time.Second || took > 14*time.Second {
+		t.Errorf("DOWN after %s, want about 12s", took)
+	}
+	p.mustDo(cassandra.Start(p.node("n2")))
+	p.wait(2 * time.Second)
+	if got := p.view("n2").Mode; got != "STARTING" {
+		t.Errorf("mode %q, want STARTING", got)
+	}
+	p.settle(galen.EffectDone, time.Minute)
+	p.noHarm()
+}
+
+func TestFrozenNode(t *testing.T) {
+	p := newPatient(t)
+	p.make(ring.Freeze, "n2")
+	p.until("n2 down", time.Minute, down("n2"))
+	if v := p.view("n2"); v.Jolokia != cassandra.Hung || !p.state.Frozen(p.node("n2")) {
+		t.Errorf("want a hung node with a process: %+v", v)
+	}
+	p.make(ring.Thaw, "n2")
+	p.until("n2 well again, without a restart", 2*time.Second, well("n2"))
+	p.make(ring.Freeze, "n2")
+	p.until("n2 down", time.Minute, down("n2"))
+	p.mustDo(cassandra.Kill(p.node("n2"), p.instance("n2")))
+	p.settle(galen.EffectDone, time.Minute)
+	p.mustDo(cassandra.Start(p.node("n2")))
+	p.settle(galen.EffectDone, time.Minute)
+}
+
+func TestEngineCutFromOneNode(t *testing.T) {
+	p := newPatient(t)
+	p.make(ring.Cut, "n2")
+	p.wait(time.Minute)
+	if p.node("n2").Down || len(p.state.Dissents) == 0 {
+		t.Errorf("peers and host know better than the engine, and somebody disagrees: %v", p.state.Dissents)
+	}
+	p.make(ring.Mend, "n2")
+	p.until("n2 well", time.Second, well("n2"))
+}
+
+// loseNode lets a node die with its data, and waits until a replacement may begin.
+func (p *patient) loseNode(instance string) {
+	p.t.Helper()
+	p.make(ring.Kill, instance)
+	p.make(ring.LoseData, instance)
+	p.until(instance+" down and its data proved gone", time.Minute, func(r cassandra.Ring) bool {
+		gone, _ := p.instance(instance).DataGone(10 * time.Second)
+		return gone && down(instance)(r)
+	})
+}
+
+func TestReplacement(t *testing.T) {
+	p := newPatient(t)
+	p.loseNode("n3")
+	dead := p.node("n3")
+	p.mustDo(cassandra.Fence(dead))
+	p.settle(galen.EffectDone, time.Minute)
+	p.mustDo(cassandra.Prepare(p.state, p.instance("n4"), dead))
+	p.settle(galen.EffectDone, time.Minute)
+	p.wait(time.Second)
+	p.mustDo(cassandra.Replace(p.node("n3"), p.instance("n4")))
+
+	p.wait(15 * time.Second)
+	if v := p.view("n4"); v.Mode != "JOINING" || len(p.state.Pending) > 0 || len(p.view("n1").Joining) > 0 {
+		t.Errorf("at 15s it joins and nobody lists it: mode %s, pending %d", v.Mode, len(p.state.Pending))
+	}
+	p.wait(7 * time.Second)
+	if len(p.state.Pending) == 0 || p.node("n4").Status != cassandra.Joining || p.node("n4").Replacing != dead.Address {
+		t.Errorf("at 22s ranges are pending at who replaces %s: %+v", dead.Address, p.node("n4"))
+	}
+	if !slices.ContainsFunc(p.view("n1").Tokens, func(o cassandra.Owner) bool { return o.Address == "127.0.0.4" }) {
+		t.Error("Cassandra's token map shows the dead node's tokens under the joiner")
+	}
+	if got := p.node("n3"); !slices.Equal(got.Tokens, dead.Tokens) {
+		t.Error("the consensus leaves them with the dead node")
+	}
+	p.settle(galen.EffectDone, 10*time.Second)
+	if got := p.node("n4"); got.Down || !slices.Equal(got.Tokens, dead.Tokens) || len(p.state.Nodes) != 3 {
+		t.Errorf("n4 has the place: %+v", got)
+	}
+	if e, i := p.view("n1").Peers, slices.IndexFunc(p.view("n1").Peers, func(e cassandra.Endpoint) bool { return e.Address == dead.Address }); i < 0 || e[i].Up {
+		t.Error("the replaced address stays DOWN in gossip")
+	}
+	p.until("n4 well", 5*time.Second, well("n4"))
+	for _, k := range p.state.RepairedKeyspaces("dc1") {
+		p.mustDo(cassandra.RepairRanges(p.state, p.node("n4"), k))
+		p.settle(galen.EffectDone, time.Minute)
+	}
+	p.mustDo(cassandra.ClearReplace(p.node("n4")))
+	p.settle(galen.EffectDone, time.Minute)
+	if len(p.state.Stolen()) > 0 || len(p.state.Unsettled()) > 0 {
+		t.Errorf("not settled: %v", p.state.Unsettled())
+	}
+	p.noHarm()
+
+	p.make(ring.Start, "n3")
+	p.wait(10 * time.Second)
+	if p.instance("n3").Process != cassandra.Absent {
+		t.Error("a node without data and without a flag exits: its address is taken")
+	}
+}
+
+func TestCorpseStealsTheRing(t *testing.T) {
+	p := newPatient(t)
+	p.make(ring.Kill, "n3")
+	p.until("n3 down", time.Minute, down("n3"))
+	p.wait(11 * time.Minute)
+	dead := p.node("n3")
+	p.mustDo(cassandra.Fence(dead))
+	p.settle(galen.EffectDone, time.Minute)
+	p.mustDo(cassandra.Prepare(p.state, p.instance("n4"), dead))
+	p.settle(galen.EffectDone, time.Minute)
+	p.wait(time.Second)
+	p.mustDo(cassandra.Replace(p.node("n3"), p.instance("n4")))
+	p.settle(galen.EffectDone, time.Minute)
+
+	p.make(ring.Start, "n3") // a person, around the fence
+	p.until("n4 robbed", 10*time.Second, func(r cassandra.Ring) bool { return len(r.Stolen()) == 1 })
+	if got := p.state.Stolen()[0]; got.Instance != "n4" || got.Status != cassandra.Normal || got.Down {
+		t.Errorf("n4 is UP, NORMAL and owns nothing: %+v", got)
+	}
+	if slices.Contains(p.view("n1").Owners, "127.0.0.4") || len(p.ring.Harms()) == 0 {
+		t.Error("only the ownership shows it, and the checker")
+	}
+}
+
+func TestRestartWithoutDataFails(t *testing.T) {
+	p := newPatient(t)
+	p.loseNode("n2")
+	in := galen.Intent{ID: "intent-x", Step: cassandra.Start(p.node("n2")), At: p.now}
+	if _, err := p.ring.Do(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	p.wait(10 * time.Second)
+	if p.instance("n2").Process != cassandra.Absent || !p.node("n2").Down {
+		t.Error("it exits: its address is known to the ring")
+	}
+}
+
+func TestHibernateHasNoPendingRanges(t *testing.T) {
+	p := newPatient(t)
+	p.loseNode("n3")
+	p.make(ring.Hibernate, "n3")
+	p.wait(8 * time.Second)
+	if len(p.state.Pending) > 0 || len(p.view("n1").Joining) > 0 {
+		t.Error("no pending range, in no joining list")
+	}
+	s := cassandra.Stop(p.node("n1"))
+	if refused := strings.Join(p.refusals(s), "\n"); !strings.Contains(refused, "I-01") {
+		t.Errorf("a movement is seen all the same: %s", refused)
+	}
+	q := cassandra.NewQuorum(p.state, []string{"QUORUM"}, nil)
+	isDown := map[string]bool{}
+	for _, n := range p.state.Nodes {
+		isDown[n.HostID] = n.Down
+	}
+	if got := q.Verdict(isDown); got.Margin == nil || got.Margin.Spare() != 0 {
+		t.Errorf("its tokens are nobody's yet: %s", got.MarginText())
+	}
+	p.until("n3 well", time.Minute, well("n3"))
+}
+
+func TestForeignMovements(t *testing.T) {
+	for _, c := range []struct {
+		trouble  ring.Trouble
+		instance string
+	}{{ring.ForeignAdd, "n4"}, {ring.Leave, "n3"}} {
+		t.Run(string(c.trouble), func(t *testing.T) {
+			p := newPatient(t)
+			p.make(c.trouble, c.instance)
+			p.wait(8 * time.Second)
+			if refused := strings.Join(p.refusals(cassandra.Stop(p.node("n1"))), "\n"); !strings.Contains(refused, "I-01") {
+				t.Errorf("a movement is seen: %s", refused)
+			}
+			p.wait(time.Minute)
+			if refused := strings.Join(p.refusals(cassandra.Stop(p.node("n1"))), "\n"); strings.Contains(refused, "I-01") {
+				t.Errorf("it is over: %s", refused)
+			}
+		})
+	}
+}
+
+func TestRepairs(t *testing.T) {
+	p := newPatient(t)
+	p.mustDo(cassandra.RepairRanges(p.state, p.node("n1"), "orders"))
+	p.settle(galen.EffectDone, time.Minute)
+
+	wide := cassandra.RepairRanges(p.state, p.node("n1"), "orders")
+	var args cassandra.RepairArgs
+	if err := json.Unmarshal(wide.Args, &args); err != nil {
+		t.Fatal(err)
+	}
+	args.Ranges = []cassandra.Range{{Start: args.Ranges[0].Start, End: args.Ranges[1].End}}
+	b, err := json.Marshal(args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wide.Args = b
+	if _, err := p.ring.Do(t.Context(), galen.Intent{ID: "wide", Step: wide}); err != nil {
+		t.Fatal(err)
+	}
+	seen, err := p.ring.Look(t.Context(), resource(), nil, []galen.Intent{{ID: "wide", Step: wide}})
+	if err != nil || seen.Repairs[0].Status != "FAILED" {
+		t.Errorf("a range across a boundary fails: %+v, %v", seen.Repairs, err)
+	}
+
+	p.make(ring.Freeze, "n2")
+	p.mustDo(cassandra.RepairRanges(p.state, p.node("n1"), "orders"))
+	if took := p.settle(galen.EffectFailed, 2*time.Minute); took < time.Minute {
+		t.Errorf("with a frozen peer it fails after a minute, got %s", took)
+	}
+	p.mustDo(cassandra.RepairRanges(p.state, p.node("n1"), "orders"))
+	if took := p.settle(galen.EffectFailed, time.Minute); took > 2*time.Second {
+		t.Errorf("with a peer DOWN it fails at once, got %s", took)
+	}
+}
+
+func TestStop(t *testing.T) {
+	p := newPatient(t)
+	p.mustDo(cassandra.Stop(p.node("n2")))
+	p.until("DRAINED", 5*time.Second, func(cassandra.Ring) bool { return p.view("n2").Mode == "DRAINED" })
+	v := p.view("n1")
+	i := slices.IndexFunc(v.Peers, func(e cassandra.Endpoint) bool { return e.Address == "127.0.0.2" })
+	if e := v.Peers[i]; e.Up || e.Status != "shutdown" || e.Heartbeat != 2147483647 {
+		t.Errorf("it said goodbye before its process is gone: %+v", e)
+	}
+	p.settle(galen.EffectDone, time.Minute)
+	p.mustDo(cassandra.Start(p.node("n2")))
+	p.settle(galen.EffectDone, time.Minute)
+}
+
+func TestJoinerThatDiesIsTakenBack(t *testing.T) {
+	p := newPatient(t)
+	p.loseNode("n3")
+	p.mustDo(cassandra.Fence(p.node("n3")))
+	p.settle(galen.EffectDone, time.Minute)
+	p.mustDo(cassandra.Prepare(p.state, p.instance("n4"), p.node("n3")))
+	p.settle(galen.EffectDone, time.Minute)
+	p.wait(time.Second)
+	p.mustDo(cassandra.Replace(p.node("n3"), p.instance("n4")))
+	p.wait(22 * time.Second)
+	p.make(ring.Kill, "n4")
+	p.settle(galen.EffectFailed, time.Minute)
+	p.mustDo(cassandra.RemoveJoiner(p.instance("n4"), p.past[len(p.past)-1].ID))
+	p.settle(galen.EffectDone, 2*time.Minute)
+	p.mustDo(cassandra.Replace(p.node("n3"), p.instance("n4")))
+	p.settle(galen.EffectDone, time.Minute)
+	p.noHarm()
+}
+
+func TestFaultsOfCalls(t *testing.T) {
+	for _, c := range []struct {
+		fault    ring.Fault
+		accepted bool
+		settled  galen.EffectStatus
+	}{
+		{ring.Fault{Kind: ring.LostReply}, true, galen.EffectDone},
+		{ring.Fault{Kind: ring.HungAfter}, true, galen.EffectDone},
+		{ring.Fault{Kind: ring.Delayed, By: galen.Duration(4 * time.Second)}, true, galen.EffectDone},
+		{ring.Fault{Kind: ring.HungBefore}, false, galen.EffectAbsent},
+		{ring.Fault{Kind: ring.Dropped, Verb: cassandra.VerbStart}, false, galen.EffectAbsent},
+	} {
+		t.Run(string(c.fault.Kind), func(t *testing.T) {
+			p := newPatient(t)
+			p.make(ring.Kill, "n2")
+			p.until("n2 down", time.Minute, down("n2"))
+			p.ring.Strike(c.fault)
+			if _, err := p.do(cassandra.Start(p.node("n2"))); err == nil {
+				t.Fatal("the caller hears of an error")
+			}
+			p.settle(c.settled, time.Minute)
+			calls := p.ring.Calls()
+			if len(calls) != 1 || calls[0].Accepted != c.accepted {
+				t.Errorf("calls %+v, want one, accepted %t", calls, c.accepted)
+			}
+		})
+	}
+}
+
+func TestHostRefuses(t *testing.T) {
+	p := newPatient(t)
+	in := galen.Intent{ID: "a", Step: cassandra.Start(p.node("n2"))}
+	if _, err := p.ring.Do(t.Context(), in); err == nil {
+		t.Error("starts a node that runs")
+	}
+	p.make(ring.Kill, "n2")
+	if _, err := p.ring.Do(t.Context(), in); err != nil {
+		t.Error(err)
+	}
+	p.make(ring.Kill, "n2")
+	if _, err := p.ring.Do(t.Context(), in); err == nil {
+		t.Error("starts twice for one intent")
+	}
+	fence := galen.Intent{ID: "f", Step: cassandra.Fence(p.node("n2"))}
+	for range 2 {
+		if _, err := p.ring.Do(t.Context(), fence); err != nil {
+			t.Errorf("a fence completes what is missing: %v", err)
+		}
+	}
+	in.ID = "b"
+	if _, err := p.ring.Do(t.Context(), in); err == nil {
+		t.Error("starts a fenced instance")
+	}
+	if got := ring.Doubled(p.ring.Calls()); !slices.Equal(got, []string{"f"}) {
+		t.Errorf("doubled %v, want the fence", got)
+	}
+}

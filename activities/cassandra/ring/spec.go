@@ -1,0 +1,176 @@
+package ring
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/galenhq/galen/activities/cassandra"
+)
+
+// Spec says what a simulated ring looks like when it starts: all nodes NORMAL, all spares empty.
+type Spec struct {
+	// Name is the resource's name; Cluster that of the nodes' configuration.
+	Name    string
+	Cluster string
+	Hosts   []HostSpec
+	// VNodes is the number of tokens per node; they lie evenly, one node after the other.
+	VNodes    int
+	Keyspaces []cassandra.Keyspace
+	Timing    Timing
+	// Now is the clock. Time never goes back.
+	Now func() time.Time
+	// Accept is told each accepted call before it has any effect; its error refuses the call. May be nil.
+	Accept func(Call) error
+	// Hang is how a hung call waits; nil: it returns at once, as though its deadline had passed.
+	Hang func(context.Context, Call) error
+}
+
+// HostSpec is one slot of the host plane.
+type HostSpec struct {
+	Name    string
+	Address string
+	DC      string
+	Rack    string
+	// Spare: empty and not started.
+	Spare bool
+	// Seed: in the seed list of all nodes.
+	Seed bool
+}
+
+// Timing is how long things take. All but Phi count from the start of what they belong to.
+type Timing struct {
+	Phi    time.Duration // silence until a peer says DOWN
+	Gossip time.Duration // first sign of life until a peer says UP
+
+	JVM   time.Duration // exec until the agent answers that nothing is there yet
+	Agent time.Duration // until it answers for Cassandra: STARTING
+	Start time.Duration // until NORMAL, with data
+
+	Join    time.Duration // a joiner: until JOINING
+	Seen    time.Duration // until its peers call it UP
+	Pending time.Duration // until they list it, and ranges are pending
+	Stream  time.Duration // until it streams
+	Joined  time.Duration // until NORMAL
+
+	Drain  time.Duration // stop: until drained
+	Exit   time.Duration // until the process is gone
+	Forget time.Duration // a joiner that died: DOWN until its peers forget it
+	Repair time.Duration // a repair
+	Stuck  time.Duration // a repair with a frozen peer, until it fails
+}
+
+// Fast is the timing that was measured on a real ring in the fast profile, phi 5.
+func Fast() Timing {
+	return Timing{
+		Phi: 12 * time.Second, Gossip: 500 * time.Millisecond,
+		JVM: time.Second, Agent: 2 * time.Second, Start: 5 * time.Second,
+		Join: 3700 * time.Millisecond, Seen: 7600 * time.Millisecond, Pending: 20600 * time.Millisecond,
+		Stream: 24900 * time.Millisecond, Joined: 25800 * time.Millisecond,
+		Drain: 3700 * time.Millisecond, Exit: 6 * time.Second, Forget: 30 * time.Second,
+		Repair: 600 * time.Millisecond, Stuck: time.Minute,
+	}
+}
+
+// Honest is the timing of the honest profile: all default delays.
+func Honest() Timing {
+	t := Fast()
+	t.Phi, t.Start = 19*time.Second, 9*time.Second
+	t.Join, t.Seen, t.Pending = 9*time.Second, 13*time.Second, 82*time.Second
+	t.Stream, t.Joined = 113*time.Second, 119*time.Second
+	return t
+}
+
+// Faster divides every duration by n.
+func (t Timing) Faster(n float64) Timing {
+	for _, d := range []*time.Duration{
+		&t.Phi, &t.Gossip, &t.JVM, &t.Agent, &t.Start, &t.Join, &t.Seen, &t.Pending, &t.Stream, &t.Joined,
+		&t.Drain, &t.Exit, &t.Forget, &t.Repair, &t.Stuck,
+	} {
+		*d = time.Duration(float64(*d) / n)
+	}
+	return t
+}
+
+// Three is the ring of the demo: three nodes in three racks and one spare, one keyspace of RF 3 besides Cassandra's
+// own. Tests change what they need.
+func Three(now func() time.Time) Spec {
+	s := Spec{Name: "demo", Cluster: "demo", VNodes: 8, Keyspaces: Keyspaces("dc1"), Timing: Fast(), Now: now}
+	for i := 1; i <= 3; i++ {
+		s.Hosts = append(s.Hosts, HostSpec{
+			Name: fmt.Sprintf("n%d", i), Address: fmt.Sprintf("127.0.0.%d", i), DC: "dc1", Rack: fmt.Sprintf("r%d", i), Seed: true,
+		})
+	}
+	s.Hosts = append(s.Hosts, HostSpec{Name: "n4", Address: "127.0.0.4", DC: "dc1", Rack: "r1", Spare: true})
+	return s
+}
+
+// Keyspaces are Cassandra's own as on a fresh ring, and "orders" with RF 3 in each of the data centres.
+func Keyspaces(dcs ...string) []cassandra.Keyspace {
+	rf := map[string]int{}
+	for _, dc := range dcs {
+		rf[dc] = 3
+	}
+	return []cassandra.Keyspace{
+		{Name: "orders", Strategy: "NetworkTopologyStrategy", RF: rf},
+		{Name: "system", Strategy: "LocalStrategy"},
+		{Name: "system_auth", Strategy: "SimpleStrategy", RF: map[string]int{"": 1}},
+		{Name: "system_distributed", Strategy: "SimpleStrategy", RF: map[string]int{"": 3}},
+		{Name: "system_traces", Strategy: "SimpleStrategy", RF: map[string]int{"": 2}},
+	}
+}
+
+// New starts a ring. The nodes began an hour before the first moment of the clock.
+func New(s Spec) (*Cluster, error) {
+	if s.Now == nil || s.Name == "" || s.VNodes < 1 || len(s.Hosts) == 0 {
+		return nil, fmt.Errorf("simulated ring %q: want a name, a clock, hosts and at least one token per node", s.Name)
+	}
+	c := &Cluster{spec: s, at: s.Now(), links: map[pair]*link{}, blocked: map[pair]bool{}, endpoints: map[string]*endpoint{}, pid: 1000}
+	nodes := slices.DeleteFunc(slices.Clone(s.Hosts), func(h HostSpec) bool { return h.Spare })
+	var seeds []string
+	for _, h := range nodes {
+		if h.Seed {
+			seeds = append(seeds, h.Address)
+		}
+	}
+	for _, hs := range s.Hosts {
+		if c.host(hs.Name) != nil {
+			return nil, fmt.Errorf("simulated ring %s: two hosts are named %s", s.Name, hs.Name)
+		}
+		h := &host{HostSpec: hs, device: 64769, config: cassandra.Config{Cluster: s.Cluster, DC: hs.DC, Rack: hs.Rack, Seeds: seeds, Listen: hs.Address}}
+		c.hosts = append(c.hosts, h)
+	}
+	slices.SortFunc(c.hosts, func(a, b *host) int { return cmp.Compare(a.Name, b.Name) })
+	for i, hs := range nodes {
+		c.found(c.host(hs.Name), i, len(nodes))
+	}
+	c.gossip(c.at)
+	for _, l := range c.links {
+		l.settle(c.at.Add(s.Timing.Gossip))
+	}
+	return c, nil
+}
+
+// found makes a node that has always been there, the i-th of n.
+func (c *Cluster) found(h *host, i, n int) {
+	began := c.at.Add(-time.Hour)
+	d := &dataset{hostID: hostID(i + 1)}
+	const whole = ^uint64(0)
+	for k := range c.spec.VNodes {
+		// Evenly, away from the least token, one node after the other.
+		share := whole / uint64(n*c.spec.VNodes)
+		d.tokens = append(d.tokens, cassandra.Token(int64(share*uint64(k*n+i)+share/2)))
+	}
+	slices.Sort(d.tokens)
+	h.data = d
+	c.pid++
+	h.proc = &process{pid: c.pid, started: began, generation: began.Unix(), hostID: d.hostID, phase: phaseNormal, config: h.config, speaks: true}
+	h.generation = began.Unix()
+	c.members = append(c.members, &member{hostID: d.hostID, host: h, status: cassandra.Normal, tokens: d.tokens})
+	c.endpoints[h.Address] = &endpoint{address: h.Address, host: h, hostID: d.hostID, status: "NORMAL", generation: began.Unix()}
+}
+
+// hostID has the form of Cassandra's.
+func hostID(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }

@@ -1,0 +1,179 @@
+package ring
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+)
+
+// FaultKind is what goes wrong with a call.
+type FaultKind string
+
+// The faults of calls.
+const (
+	LostReply  FaultKind = "lost-reply"  // it has its effect, and the caller an error
+	Delayed    FaultKind = "delayed"     // it has its effect later, and the caller an error at once
+	HungBefore FaultKind = "hung-before" // no effect; it hangs until the caller's deadline
+	HungAfter  FaultKind = "hung-after"  // it has its effect, and hangs
+	Dropped    FaultKind = "dropped"     // no effect, and an error
+)
+
+// Fault is what the next calls of a verb meet.
+type Fault struct {
+	// Verb it waits for; "" is any.
+	Verb string         `json:"verb,omitempty"`
+	Kind FaultKind      `json:"kind"`
+	By   galen.Duration `json:"by,omitzero"` // of Delayed
+	// Times it strikes, at least once.
+	Times int `json:"times,omitempty"`
+}
+
+// Strike lets the next calls of a verb meet a fault, after those that were set before.
+func (c *Cluster) Strike(f Fault) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f.Times = max(f.Times, 1)
+	c.faults = append(c.faults, f)
+}
+
+func (c *Cluster) nextFault(verb string) (Fault, bool) {
+	for i := range c.faults {
+		f := &c.faults[i]
+		if f.Verb != "" && f.Verb != verb {
+			continue
+		}
+		out := *f
+		if f.Times--; f.Times == 0 {
+			c.faults = slices.Delete(c.faults, i, i+1)
+		}
+		return out, true
+	}
+	return Fault{}, false
+}
+
+// Trouble is what happens to a node, a host or the way to it.
+type Trouble string
+
+// The troubles. Each names one instance.
+const (
+	Kill       Trouble = "kill"        // kill -9 of its process
+	Freeze     Trouble = "freeze"      // SIGSTOP
+	Thaw       Trouble = "thaw"        // SIGCONT
+	LoseData   Trouble = "lose-data"   // its data folders are emptied
+	Unmount    Trouble = "unmount"     // they are empty because another device is there
+	Start      Trouble = "start"       // a person starts it, fence or not
+	Stop       Trouble = "stop"        // a person stops it
+	Cut        Trouble = "cut"         // the engine gets no answer from the node; its peers do
+	Mend       Trouble = "mend"        // all ways to it work again, and it knows the ring's schema
+	HideHost   Trouble = "hide-host"   // the engine gets no answer from its host
+	Isolate    Trouble = "isolate"     // no other node hears it, nor it them; the engine does
+	Disagree   Trouble = "disagree"    // it knows another schema
+	Leave      Trouble = "leave"       // a person decommissions it; it takes as long as a join
+	Hibernate  Trouble = "hibernate"   // a person replaces it at its own address: dead and empty before
+	ForeignAdd Trouble = "foreign-add" // a person lets the spare join as a further node
+	BadConfig  Trouble = "bad-config"  // somebody switches its auto_bootstrap off
+)
+
+// Make lets trouble happen to an instance now. It errs where it makes no sense.
+func (c *Cluster) Make(t Trouble, instance string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.pass()
+	h := c.host(instance)
+	if h == nil {
+		return fmt.Errorf("%s: no instance %q", t, instance)
+	}
+	switch t {
+	case Kill, Freeze, Thaw, Stop, Leave:
+		if h.proc == nil {
+			return fmt.Errorf("%s: %s has no process", t, instance)
+		}
+		c.hurtProcess(t, h, now)
+	case Start, Hibernate, ForeignAdd:
+		if h.proc != nil {
+			return fmt.Errorf("%s: %s runs", t, instance)
+		}
+		c.personStarts(t, h, now)
+	case LoseData, Unmount, HideHost, Cut, Mend, Isolate, Disagree, BadConfig:
+		c.hurtHost(t, h, now)
+	default:
+		return fmt.Errorf("trouble %q is unknown", t)
+	}
+	return nil
+}
+
+func (c *Cluster) hurtProcess(t Trouble, h *host, now time.Time) {
+	p := h.proc
+	switch t {
+	case Kill:
+		c.kill(h, now)
+	case Freeze:
+		p.stopped = true
+		c.gossip(now)
+	case Thaw:
+		p.stopped = false
+		waiting := p.waiting
+		p.waiting = nil
+		for _, do := range waiting {
+			c.life(h, p, now, do)
+		}
+		c.gossip(now)
+	case Stop:
+		c.halt(h, now)
+	case Leave:
+		m := c.owner(h.Address)
+		if m == nil {
+			return
+		}
+		m.status, m.foreign, p.phase = cassandra.Leaving, true, phaseLeaving
+		c.endpoints[h.Address].status = "LEAVING"
+		c.life(h, p, now.Add(c.spec.Timing.Joined), func(time.Time) {
+			c.remove(m)
+			c.endpoints[h.Address].status = "LEFT" // and UP for ever
+			p.phase = phaseDrained
+		})
+	}
+}
+
+func (c *Cluster) personStarts(t Trouble, h *host, now time.Time) {
+	switch t {
+	case Hibernate:
+		h.data, h.flag, h.config.AutoBootstrap = nil, h.Address, true
+		h.config.Seeds = slices.DeleteFunc(slices.Clone(h.config.Seeds), func(s string) bool { return s == h.Address })
+	case ForeignAdd:
+		h.config.AutoBootstrap = true
+	}
+	c.exec(h, "", now)
+}
+
+func (c *Cluster) hurtHost(t Trouble, h *host, now time.Time) {
+	switch t {
+	case LoseData:
+		h.data = nil
+	case Unmount:
+		h.data = nil
+		h.device++
+	case HideHost:
+		h.unreadable = true
+	case Cut:
+		h.cut = cassandra.Hung
+	case Disagree:
+		h.schema = "schema-of-" + h.Name
+	case BadConfig:
+		h.config.AutoBootstrap = false
+	case Isolate, Mend:
+		for _, other := range c.hosts {
+			if other != h {
+				c.blocked[pair{h.Name, other.Address}] = t == Isolate
+				c.blocked[pair{other.Name, h.Address}] = t == Isolate
+			}
+		}
+		if t == Mend {
+			h.unreadable, h.cut, h.schema = false, "", ""
+		}
+		c.gossip(now)
+	}
+}
