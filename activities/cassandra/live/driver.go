@@ -168,7 +168,7 @@ func (r *ring) widen(scope []galen.Target, open []galen.Intent) []*node {
 			continue
 		}
 		for _, o := range last.Nodes {
-			if o.Instance != "" && (o.HostID == n.HostID || quorum.Sharing(n.HostID, o.HostID)) {
+			if o.Instance != "" && (o.HostID == n.HostID || sharing(quorum, last.Keyspaces, n.HostID, o.HostID)) {
 				names[o.Instance] = true
 			}
 		}
@@ -177,6 +177,11 @@ func (r *ring) widen(scope []galen.Target, open []galen.Intent) []*node {
 		names[n] = true
 	}
 	return slices.DeleteFunc(slices.Clone(r.nodes), func(n *node) bool { return !names[n.name] })
+}
+
+// sharing tells whether two nodes hold replicas of one range of any keyspace.
+func sharing(q *cassandra.Quorum, keyspaces []cassandra.Keyspace, a, b string) bool {
+	return len(keyspaces) == 0 || slices.ContainsFunc(keyspaces, func(k cassandra.Keyspace) bool { return q.Sharing(k.Name, a, b) })
 }
 
 // onePerRack names a live node of each rack of which none is named yet.
