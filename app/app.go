@@ -1,0 +1,240 @@
+// Package app is the engine as a value: it composes journal, gate, kinds, Temporal, the watch and the ways in, starts
+// them in order and stops them in reverse.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities"
+	"github.com/galenhq/galen/internal/config"
+	"github.com/galenhq/galen/internal/gate"
+	"github.com/galenhq/galen/internal/journal"
+	"github.com/galenhq/galen/internal/temporal"
+	"github.com/galenhq/galen/internal/watch"
+	"github.com/galenhq/galen/workflows"
+)
+
+// Options are what an engine is made of.
+type Options struct {
+	Config    *config.Config
+	Catalogue Catalogue
+	// Temporal starts or reaches the server, see [External].
+	Temporal Temporal
+	Logger   *slog.Logger
+	// Version of the engine, for health and journal.
+	Version string
+}
+
+// Engine is a running `galen serve`.
+type Engine struct {
+	o       Options
+	stops   []func() error // in the order of starting
+	address string
+	opened  opened
+	journal *journal.Store
+	world   *watch.World
+	runs    *runs
+	acts    *activities.Activities
+	loops   sync.WaitGroup
+	cancel  context.CancelFunc
+	started time.Time
+	fatal   chan error
+}
+
+// Start brings an engine up; it is ready when Start returns. What was started is stopped again if a later part fails.
+func Start(ctx context.Context, o Options) (_ *Engine, err error) {
+	if o.Config == nil || o.Temporal == nil || o.Logger == nil {
+		return nil, errors.New("app: configuration, Temporal and logger are required")
+	}
+	e := &Engine{o: o, started: time.Now(), fatal: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.Stop())
+		}
+	}()
+	// A port that is taken is told before anything is touched.
+	listener, err := net.Listen("tcp", o.Config.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; another program has it, or the address is not of this machine", o.Config.Listen, err)
+	}
+	e.address = listener.Addr().String()
+	e.stops = append(e.stops, func() error { return ignoreClosed(listener.Close()) })
+	client, err := e.stores(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.engine(ctx, client); err != nil {
+		return nil, err
+	}
+	if err := e.ways(listener); err != nil {
+		return nil, err
+	}
+	return e, e.journal.Append(ctx, galen.Event{Kind: galen.EventEngine, By: "galen " + o.Version, Body: []byte(`{"is":"started"}`)})
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// stores locks the data directory and opens journal, kinds and Temporal; the two slow ones side by side.
+func (e *Engine) stores(ctx context.Context) (*temporal.Client, error) {
+	lock, err := lockDir(e.o.Config.Data)
+	if err != nil {
+		return nil, err
+	}
+	e.stops = append(e.stops, lock.release)
+	type reached struct {
+		server Server
+		err    error
+	}
+	reaching := make(chan reached, 1)
+	go func() {
+		s, err := e.o.Temporal(ctx, e.o.Config.Data, e.o.Logger)
+		reaching <- reached{s, err}
+	}()
+	openErr := e.open(ctx)
+	got := <-reaching
+	if got.err == nil && got.server.Stop != nil {
+		e.stops = append(e.stops, got.server.Stop)
+	}
+	if err := errors.Join(openErr, got.err); err != nil {
+		return nil, err
+	}
+	client, err := temporal.Dial(ctx, got.server.dialOptions(e.o.Logger))
+	if err != nil {
+		return nil, err
+	}
+	e.stops = append(e.stops, func() error { client.Close(); return nil })
+	return client, nil
+}
+
+// open opens the journal and the kinds, and tells the journal the policies.
+func (e *Engine) open(ctx context.Context) error {
+	var err error
+	path := filepath.Join(e.o.Config.Data, JournalFile)
+	if e.journal, err = journal.Open(ctx, path, journal.Options{Now: time.Now, Logger: e.o.Logger}); err != nil {
+		return fmt.Errorf("open the journal %s: %w", path, err)
+	}
+	e.stops = append(e.stops, e.journal.Close)
+	if e.opened, err = e.o.Catalogue.open(e.o.Config.OfKind, e.o.Logger); err != nil {
+		return err
+	}
+	return e.policies(ctx)
+}
+
+// JournalFile is the journal's file in the data directory.
+const JournalFile = "galen.db"
+
+// engine makes gate, activities, worker, dispatcher and watch, and starts them.
+func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
+	log, policy := e.o.Logger, e.o.Config.Policy
+	e.world = watch.NewWorld(e.opened.kinds, e.journal, log)
+	e.runs = &runs{catalogue: e.o.Catalogue, journal: e.journal, temporal: client, policy: policy, now: time.Now, logger: log}
+	door, err := gate.New(gate.Options{
+		Journal: e.journal, World: e.world, Kinds: e.opened.kinds, Policy: policy, Guards: gate.CommonGuards(),
+		Now: time.Now, Mono: func() time.Duration { return time.Since(e.started) }, Logger: log,
+	})
+	if err != nil {
+		return err
+	}
+	e.acts = activities.New(activities.Options{
+		Journal: e.journal, Records: e.journal, World: e.world, Gate: door, Quarantine: activities.NewQuarantine(), Now: time.Now, Logger: log,
+		Catalogue: activities.Catalogue{Kinds: e.opened.kinds, Runbooks: e.opened.runbooks, Detectors: e.o.Catalogue.Detectors, Policy: policy},
+	})
+	d := &dispatcher{journal: e.journal, temporal: client, logger: log}
+	if err := e.resume(ctx, client, d); err != nil {
+		return err
+	}
+	if err := e.work(client); err != nil {
+		return err
+	}
+	loops := watch.NewLoops(watch.Options{
+		World: e.world, Kinds: e.opened.kinds, Detectors: e.o.Catalogue.Detectors, Journal: e.journal, Runs: e.runs,
+		Policy: policy, Now: time.Now, Logger: log,
+	})
+	var resources []galen.Resource
+	for _, r := range e.o.Config.Resources {
+		resources = append(resources, r.Resource)
+	}
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	e.cancel = cancel
+	e.loops.Go(func() { d.run(run) })
+	e.loops.Go(func() { loops.Run(run, resources) })
+	e.stops = append(e.stops, func() error { cancel(); e.loops.Wait(); return nil })
+	return nil
+}
+
+// resume clears what a killed engine left: its open activities fail now instead of at their heartbeat, and open runs
+// without a workflow are found.
+func (e *Engine) resume(ctx context.Context, client *temporal.Client, d *dispatcher) error {
+	open, err := e.journal.Runs(ctx, journal.RunFilter{OpenOnly: true, Limit: 10_000})
+	if err != nil {
+		return fmt.Errorf("list the open runs: %w", err)
+	}
+	ids := make([]string, 0, len(open))
+	for _, run := range open {
+		ids = append(ids, run.Key)
+	}
+	n, err := client.FailStale(ctx, ids, time.Time{})
+	if err != nil {
+		return fmt.Errorf("take over from the engine before: %w", err)
+	}
+	if len(open) > 0 {
+		e.o.Logger.Info("goes on with open runs", "runs", len(open), "interrupted", n)
+	}
+	return d.reconcile(ctx)
+}
+
+// work starts the worker.
+func (e *Engine) work(client *temporal.Client) error {
+	w := client.NewWorker(temporal.WorkerOptions{OnFatal: func(err error) {
+		select {
+		case e.fatal <- fmt.Errorf("the Temporal worker cannot go on: %w", err):
+		default:
+		}
+	}})
+	register(w, e.acts)
+	if err := w.Start(); err != nil {
+		return fmt.Errorf("start the Temporal worker: %w", err)
+	}
+	e.stops = append(e.stops, func() error { w.Stop(); return nil })
+	return nil
+}
+
+func register(w worker.Registry, acts *activities.Activities) {
+	w.RegisterWorkflowWithOptions(workflows.Run, workflow.RegisterOptions{Name: workflows.RunName})
+	w.RegisterActivityWithOptions(acts.Decide, activity.RegisterOptions{Name: "Decide"})
+	w.RegisterActivityWithOptions(acts.Act, activity.RegisterOptions{Name: "Act"})
+	w.RegisterActivityWithOptions(acts.Close, activity.RegisterOptions{Name: "Close"})
+}
+
+// Address is where the API listens, host:port.
+func (e *Engine) Address() string { return e.address }
+
+// Fatal tells when the engine cannot go on by itself.
+func (e *Engine) Fatal() <-chan error { return e.fatal }
+
+// Stop ends everything in reverse order and returns every error of it. It is safe to call twice.
+func (e *Engine) Stop() error {
+	var errs []error
+	for i := len(e.stops) - 1; i >= 0; i-- {
+		errs = append(errs, e.stops[i]())
+	}
+	e.stops = nil
+	return errors.Join(errs...)
+}

@@ -1,0 +1,88 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+
+	"github.com/galenhq/galen"
+)
+
+// Catalogue is what an engine can do: its kinds with their drivers, its runbooks and its detectors. An SRE's own main
+// appends to it.
+type Catalogue struct {
+	Kinds     []Kind
+	Runbooks  []galen.ListedRunbook
+	Detectors []galen.Detector[galen.State]
+}
+
+// Kind opens a kind's driver for the configured resources of that kind.
+type Kind struct {
+	Name string
+	// Open reads each resource's setup strictly. It must not touch a resource.
+	Open func(setups map[galen.Resource]json.RawMessage, logger *slog.Logger) (galen.ListedKind, error)
+}
+
+// Temporal starts or reaches a Temporal server. dir is the data directory.
+type Temporal func(ctx context.Context, dir string, logger *slog.Logger) (Server, error)
+
+// Server is a Temporal server that an engine may use.
+type Server struct {
+	// Address is host:port of its frontend.
+	Address   string
+	Namespace string
+	// Headers or APIKey prove who we are; nil: not needed.
+	Headers func(context.Context) (map[string]string, error)
+	APIKey  func(context.Context) (string, error)
+	// TLS names the files of a TLS connection; nil: plain text.
+	TLS *TLS
+	// Stop ends an embedded server; nil: it is not ours.
+	Stop func() error
+}
+
+// TLS names files in PEM form. Without CAFile the system's authorities are believed.
+type TLS struct{ CAFile, CertFile, KeyFile string }
+
+// opened are the lists by name.
+type opened struct {
+	kinds    map[string]galen.ListedKind
+	runbooks map[string]galen.ListedRunbook
+}
+
+// open opens the kinds that the configuration needs and checks that the lists are without doubles.
+func (c Catalogue) open(setups func(kind string) map[galen.Resource]json.RawMessage, logger *slog.Logger) (opened, error) {
+	out := opened{kinds: map[string]galen.ListedKind{}, runbooks: map[string]galen.ListedRunbook{}}
+	for _, k := range c.Kinds {
+		if _, twice := out.kinds[k.Name]; twice {
+			return out, fmt.Errorf("kind %q is listed twice", k.Name)
+		}
+		listed, err := k.Open(setups(k.Name), logger)
+		if err != nil {
+			return out, fmt.Errorf("kind %s: %w", k.Name, err)
+		}
+		out.kinds[k.Name] = listed
+	}
+	for _, rb := range c.Runbooks {
+		if _, twice := out.runbooks[rb.Name]; twice {
+			return out, fmt.Errorf("runbook %q is listed twice", rb.Name)
+		}
+		out.runbooks[rb.Name] = rb
+	}
+	return out, nil
+}
+
+// healer is the first listed runbook that heals a code on resources of a kind.
+func (c Catalogue) healer(kind string, code galen.Code) (galen.ListedRunbook, bool) {
+	for _, rb := range c.Runbooks {
+		if kindOf(rb.Name) != kind {
+			continue
+		}
+		for _, heals := range rb.Heals {
+			if heals == code {
+				return rb, true
+			}
+		}
+	}
+	return galen.ListedRunbook{}, false
+}

@@ -1,0 +1,140 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/journal"
+	"github.com/galenhq/galen/internal/temporal"
+)
+
+// dispatcher carries the outbox to Temporal, at a bounded rate, at least once; and it finds open runs whose workflow
+// is gone.
+type dispatcher struct {
+	journal  *journal.Store
+	temporal *temporal.Client
+	logger   *slog.Logger
+}
+
+const (
+	batch          = 20                     // items at once
+	dispatchPause  = 200 * time.Millisecond // between full batches, so that a storm feeds Temporal at 100/s at most
+	dispatchRetry  = time.Second
+	reconcileEvery = time.Minute
+)
+
+// run goes on until the context ends.
+func (d *dispatcher) run(ctx context.Context) {
+	reconcile := time.NewTicker(reconcileEvery)
+	defer reconcile.Stop()
+	for {
+		wait, err := d.once(ctx)
+		if err != nil && ctx.Err() == nil {
+			d.logger.Warn("the outbox could not be carried to Temporal, trying again", "error", err.Error())
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-d.journal.OutboxSignal():
+		case <-t.C:
+		case <-reconcile.C:
+			if err := d.reconcile(ctx); err != nil && ctx.Err() == nil {
+				d.logger.Warn("open runs could not be compared with Temporal", "error", err.Error())
+			}
+		}
+		t.Stop()
+	}
+}
+
+// once carries one batch; it returns how long to wait for the next if nothing new comes.
+func (d *dispatcher) once(ctx context.Context) (time.Duration, error) {
+	items, err := d.journal.Outbox(ctx, batch)
+	if err != nil {
+		return dispatchRetry, fmt.Errorf("read the outbox: %w", err)
+	}
+	var done []int64
+	var errs []error
+	for _, item := range items {
+		ok, err := d.carry(ctx, item)
+		if ok {
+			done = append(done, item.ID)
+		}
+		errs = append(errs, err)
+	}
+	if len(done) > 0 {
+		errs = append(errs, d.journal.OutboxDone(ctx, done...))
+	}
+	switch {
+	case len(items) == batch:
+		return dispatchPause, errors.Join(errs...)
+	case len(done) < len(items):
+		return dispatchRetry, errors.Join(errs...)
+	default:
+		return reconcileEvery, errors.Join(errs...)
+	}
+}
+
+// carry does one item. It is not done while a workflow of an earlier run with the same key is still closing.
+func (d *dispatcher) carry(ctx context.Context, item journal.OutboxItem) (bool, error) {
+	if item.Kind == journal.OutboxWake {
+		err := d.temporal.Wake(ctx, item.Key)
+		if errors.Is(err, temporal.ErrNotFound) {
+			err = nil // ended, or lost: the reconciler finds it
+		}
+		return err == nil, err
+	}
+	started, err := d.temporal.StartRun(ctx, item.Key, item.Run)
+	if err != nil || started {
+		return started, err
+	}
+	run, err := d.journal.Run(ctx, item.Run)
+	if err != nil {
+		return false, fmt.Errorf("read run %s: %w", item.Run, err)
+	}
+	return run.Status != galen.RunOpened, nil
+}
+
+// reconcile compares the open runs with Temporal. One whose workflow was terminated, failed or is unknown is started
+// again, held: what was under way must be looked at by a person first.
+func (d *dispatcher) reconcile(ctx context.Context) error {
+	open, err := d.journal.Runs(ctx, journal.RunFilter{OpenOnly: true, Limit: 10_000})
+	if err != nil {
+		return fmt.Errorf("list the open runs: %w", err)
+	}
+	var errs []error
+	for _, run := range open {
+		if run.Status != galen.RunOpened {
+			errs = append(errs, d.restart(ctx, run))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (d *dispatcher) restart(ctx context.Context, run galen.Run) error {
+	e, err := d.temporal.Describe(ctx, run.Key)
+	if err != nil || e.Phase == temporal.Open {
+		return err
+	}
+	now, err := d.journal.Run(ctx, run.ID)
+	if err != nil {
+		return fmt.Errorf("read run %s: %w", run.ID, err)
+	}
+	if !now.Status.Open() {
+		return nil // it ended in between
+	}
+	why := fmt.Sprintf("its workflow is %s in Temporal (%s): look at what it did, then approve to go on or cancel", e.Phase, e.Status)
+	d.logger.Error("run held, a person is needed", "run", run.ID, "resource", run.Resource.String(), "why", why)
+	if err := d.journal.SetRun(ctx, run.ID, galen.RunHeld, why, time.Time{}); err != nil {
+		return fmt.Errorf("hold run %s: %w", run.ID, err)
+	}
+	if _, err := d.temporal.StartRun(ctx, run.Key, run.ID); err != nil {
+		return fmt.Errorf("start the workflow of run %s again: %w", run.ID, err)
+	}
+	return nil
+}
