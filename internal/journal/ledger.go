@@ -22,22 +22,53 @@ func (s *Store) Ledger(ctx context.Context, runID string) (galen.Ledger, error) 
 	return out, err
 }
 
+// Preview is the ledger that a run would see which the journal does not have: for plan mode. run.ID must be empty.
+func (s *Store) Preview(ctx context.Context, run galen.Run) (galen.Ledger, error) {
+	if run.ID != "" {
+		return galen.Ledger{}, fmt.Errorf("preview a ledger: run %s is a real one, read its own", run.ID)
+	}
+	var out galen.Ledger
+	err := s.read(ctx, "read the ledger of "+run.Resource.String(), func(ctx context.Context, q querier) (err error) {
+		out, err = ledgerOf(ctx, q, run, s.now())
+		return err
+	})
+	return out, err
+}
+
+// OpenIntents are the intents on a resource whose effect is not settled, of any run, oldest first.
+func (s *Store) OpenIntents(ctx context.Context, r galen.Resource) ([]galen.Intent, error) {
+	var out []galen.Intent
+	err := s.read(ctx, "list the open intents of "+r.String(), func(ctx context.Context, q querier) (err error) {
+		out, err = openIntentsOf(ctx, q, r.String())
+		return err
+	})
+	return out, err
+}
+
+func openIntentsOf(ctx context.Context, q querier, resource string) ([]galen.Intent, error) {
+	return docs[galen.Intent](ctx, q, "SELECT doc FROM intents WHERE resource = ? AND settled = 0 ORDER BY n", resource)
+}
+
 func readLedger(ctx context.Context, q querier, runID string, now time.Time) (galen.Ledger, error) {
 	run, err := runOf(ctx, q, runID)
 	if err != nil {
 		return galen.Ledger{}, err
 	}
+	return ledgerOf(ctx, q, run, now)
+}
+
+func ledgerOf(ctx context.Context, q querier, run galen.Run, now time.Time) (galen.Ledger, error) {
 	l := galen.Ledger{Now: now, Run: run}
 	resource := run.Resource.String()
 	for _, part := range []func() error{
 		func() (err error) { l.Revision, err = revisionOf(ctx, q, resource); return err },
 		func() (err error) { l.Account, err = revisionOf(ctx, q, account); return err },
 		func() (err error) {
-			l.Past, err = docs[galen.Intent](ctx, q, "SELECT doc FROM intents WHERE run = ? ORDER BY n", runID)
+			l.Past, err = docs[galen.Intent](ctx, q, "SELECT doc FROM intents WHERE run = ? ORDER BY n", run.ID)
 			return err
 		},
 		func() (err error) {
-			l.Open, err = docs[galen.Intent](ctx, q, "SELECT doc FROM intents WHERE resource = ? AND settled = 0 ORDER BY n", resource)
+			l.Open, err = openIntentsOf(ctx, q, resource)
 			return err
 		},
 		func() (err error) { l.Claims, err = claimsOf(ctx, q, resource); return err },
