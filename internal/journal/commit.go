@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/galenhq/galen"
@@ -170,10 +171,7 @@ func (t *tx) takeClaims(ctx context.Context, run galen.Run, in galen.Intent, cla
 	}
 	resource := in.Resource.String()
 	for _, c := range claims {
-		kept := false
-		for _, k := range plan.Plan.Keep {
-			kept = kept || k.Name == c.Name && !letsGo(run.Status)
-		}
+		kept := slices.ContainsFunc(keptBy(run, plan.Plan), func(k galen.Claim) bool { return k.Name == c.Name })
 		// A run that held it shared and now needs it alone has it alone from now on.
 		err := t.exec(ctx, `INSERT INTO claims (resource, name, run, shared, kept, since) VALUES (?, ?, ?, ?, ?, ?)
 			ON CONFLICT (resource, name, run) DO UPDATE SET shared = min(shared, excluded.shared), kept = excluded.kept`,

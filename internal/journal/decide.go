@@ -39,6 +39,24 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 	if err != nil {
 		return d, err
 	}
+	run = t.standAs(run, d)
+	if err := t.savePlan(ctx, d); err != nil {
+		return d, err
+	}
+	if err := t.saveRun(ctx, run); err != nil {
+		return d, err
+	}
+	if err := t.keepClaims(ctx, run, keptBy(run, d.Plan)); err != nil {
+		return d, err
+	}
+	if !news && was == run.Status && len(t.cites) == 0 {
+		return d, nil
+	}
+	return d, t.decided(ctx, run, was, d, state)
+}
+
+// standAs is the run as it stands after a decision.
+func (t *tx) standAs(run galen.Run, d galen.Decision) galen.Run {
 	run.Plan, run.Status, run.Why, run.Until = d.Number, d.Status, d.Why, d.Until.UTC()
 	if d.Finding != nil {
 		run.Finding, run.Urgency = d.Finding, max(run.Urgency, d.Finding.Urgency)
@@ -46,23 +64,15 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 	if !run.Status.Open() {
 		run.Ended = t.now
 	}
-	if err := t.savePlan(ctx, d); err != nil {
-		return d, err
+	return run
+}
+
+// keptBy are the claims that a plan keeps for its run.
+func keptBy(run galen.Run, p galen.Plan) []galen.Claim {
+	if letsGo(run.Status) {
+		return nil
 	}
-	if err := t.saveRun(ctx, run); err != nil {
-		return d, err
-	}
-	keep := d.Plan.Keep
-	if letsGo(d.Status) {
-		keep = nil
-	}
-	if err := t.keepClaims(ctx, run, keep); err != nil {
-		return d, err
-	}
-	if !news && was == run.Status && len(t.cites) == 0 {
-		return d, nil
-	}
-	return d, t.decided(ctx, run, was, d, state)
+	return p.Keep
 }
 
 // decided is the event of a decision, and all that hangs on it.

@@ -78,7 +78,7 @@ func (t *tx) exec(ctx context.Context, query string, args ...any) error {
 
 // execCount is exec, and tells how many rows it changed.
 func (t *tx) execCount(ctx context.Context, query string, args ...any) (int64, error) {
-	stmt, err := t.stmt(ctx, query)
+	stmt, err := t.stmt(ctx, query) //nolint:sqlclosecheck // kept prepared until the writer ends
 	if err != nil {
 		return 0, err
 	}
@@ -91,7 +91,7 @@ func (t *tx) execCount(ctx context.Context, query string, args ...any) (int64, e
 
 // QueryContext reads inside the transaction.
 func (t *tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := t.stmt(ctx, query)
+	stmt, err := t.stmt(ctx, query) //nolint:sqlclosecheck // kept prepared until the writer ends
 	if err != nil {
 		return nil, err
 	}
@@ -118,18 +118,20 @@ func firstWords(query string) string {
 }
 
 // each calls scan for every row.
-func each(ctx context.Context, q querier, scan func(*sql.Rows) error, query string, args ...any) error {
+func each(ctx context.Context, q querier, scan func(*sql.Rows) error, query string, args ...any) (err error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", firstWords(query), err)
 	}
+	defer func() {
+		if closed := errors.Join(rows.Err(), rows.Close()); err == nil && closed != nil {
+			err = fmt.Errorf("%s: %w", firstWords(query), closed)
+		}
+	}()
 	for rows.Next() {
 		if err := scan(rows); err != nil {
-			return errors.Join(fmt.Errorf("%s: %w", firstWords(query), err), rows.Close())
+			return fmt.Errorf("%s: %w", firstWords(query), err)
 		}
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return fmt.Errorf("%s: %w", firstWords(query), err)
 	}
 	return nil
 }

@@ -131,6 +131,7 @@ func (r raw) armed(work func()) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	defer rows.Close()
 	for rows.Next() {
 		var text string
 		if err := rows.Scan(&text); err != nil {
@@ -138,7 +139,7 @@ func (r raw) armed(work func()) {
 		}
 		triggers = append(triggers, text)
 	}
-	if err := rows.Err(); err != nil {
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		r.t.Fatal(err)
 	}
 	for _, name := range []string{"events_no_update", "events_no_delete", "events_next", "events_count"} {
