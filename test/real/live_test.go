@@ -1,0 +1,301 @@
+package real
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/activities/cassandra/live"
+	"github.com/galenhq/galen/test/lab"
+)
+
+// hands is a person who heals a ring through the live driver alone, without engine, gate and runbook.
+type hands struct {
+	*testing.T
+	driver *live.Driver
+	ring   *lab.Ring
+	state  cassandra.Ring // folded
+}
+
+func resource() galen.Resource { return galen.Resource{Kind: cassandra.KindName, Name: "lab"} }
+
+// newHands drives the ring; the node of that number only through a relay.
+func newHands(t *testing.T, ring *lab.Ring, relayed int) (*hands, *lab.Relay) {
+	t.Helper()
+	relay, err := ring.Relay(relayed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s live.Setup
+	for i, n := range append(ring.Nodes(), ring.Spares()...) {
+		setup := live.NodeSetup{Instance: n.Instance, Address: n.Address, Jolokia: n.JolokiaURL, CQL: n.CQLAddress, Folder: n.Folder,
+			Start: n.StartCommand, PIDFile: n.PidFile, Spare: i >= len(ring.Nodes())}
+		if i+1 == relayed {
+			setup.Jolokia, setup.CQL = relay.JolokiaURL, relay.CQLAddress
+		}
+		s.Nodes = append(s.Nodes, setup)
+	}
+	raw, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := live.Open(map[galen.Resource]json.RawMessage{resource(): raw}, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Close)
+	return &hands{T: t, driver: d, ring: ring}, relay
+}
+
+// look looks once, folds, and tells how long it took.
+func (h *hands) look(open ...galen.Intent) time.Duration {
+	h.Helper()
+	began := time.Now()
+	seen, err := h.driver.Look(h.Context(), resource(), nil, open)
+	if err != nil {
+		h.Fatal(err)
+	}
+	took := time.Since(began)
+	h.state = cassandra.Fold(h.state, seen)
+	return took
+}
+
+// until looks until the folded state says what is wanted.
+func (h *hands) until(what string, limit time.Duration, open []galen.Intent, wanted func() bool) {
+	h.Helper()
+	began := time.Now()
+	for {
+		h.look(open...)
+		if wanted() {
+			h.Logf("%s after %.1f s", what, time.Since(began).Seconds())
+			return
+		}
+		if time.Since(began) > limit {
+			h.Fatalf("not in %s: %s; the state:\n%s", limit, what, text(h.state))
+		}
+		select {
+		case <-h.Context().Done():
+			h.Fatal(h.Context().Err())
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+func text(r cassandra.Ring) string {
+	b, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+// do makes a step, after its verb's own check, and returns the intent.
+func (h *hands) do(id string, s galen.Step) galen.Intent {
+	h.Helper()
+	in, err := h.try(id, s)
+	if err != nil {
+		h.Fatalf("%s: %v", s, err)
+	}
+	return in
+}
+
+func (h *hands) try(id string, s galen.Step) (galen.Intent, error) {
+	in := galen.Intent{ID: id, Resource: resource(), Step: s, At: time.Now().UTC()}
+	if err := h.verb(s.Verb).Check(h.state, s); err != nil {
+		return in, err
+	}
+	reply, err := h.driver.Do(h.Context(), in)
+	in.Reply, in.Sent = reply, galen.SentYes
+	return in, err
+}
+
+func (h *hands) verb(name string) galen.Verb[cassandra.Ring] {
+	verbs := cassandra.Verbs()
+	return verbs[slices.IndexFunc(verbs, func(v galen.Verb[cassandra.Ring]) bool { return v.Name == name })]
+}
+
+// done looks until the effect of an intent is done.
+func (h *hands) done(in galen.Intent, limit time.Duration) {
+	h.Helper()
+	v := h.verb(in.Step.Verb)
+	h.until(in.Step.Verb+" is done", limit, []galen.Intent{in}, func() bool {
+		e := v.Effect(h.state, in)
+		if e.Status == galen.EffectFailed {
+			h.Fatalf("%s failed: %s", in.Step, e.Why)
+		}
+		return e.Status == galen.EffectDone
+	})
+}
+
+func (h *hands) node(i int) cassandra.Node {
+	h.Helper()
+	n, found := h.state.NodeOf(h.ring.Node(i).Instance)
+	if !found {
+		h.Fatalf("%s is no node of the ring:\n%s", h.ring.Node(i).Instance, text(h.state))
+	}
+	return n
+}
+
+func (h *hands) instance(i int) cassandra.Instance {
+	h.Helper()
+	got, found := h.state.Instance(h.ring.Node(i).Instance)
+	if !found {
+		h.Fatalf("no instance %d", i)
+	}
+	return got
+}
+
+func (h *hands) view(i int) cassandra.View {
+	h.Helper()
+	v, found := h.state.View(h.ring.Node(i).Instance)
+	if !found {
+		h.Fatalf("no view of %d", i)
+	}
+	return v
+}
+
+// Every verb of the live driver on real nodes, by hand. Profile: fast, phi 5.
+func TestLiveDriverHealsByHand(t *testing.T) {
+	ring := startRing(t, lab.Options{Spares: 1, Phi: 5})
+	rows := openClient(t, ring)
+	if err := rows.Seed(t.Context(), 500); err != nil {
+		t.Fatal(err)
+	}
+	h, relay := newHands(t, ring, 2)
+	h.until("all are well", 30*time.Second, nil, func() bool {
+		return len(h.state.Nodes) == 3 && !slices.ContainsFunc(h.state.Nodes, func(n cassandra.Node) bool { return len(h.state.Ailing(n)) > 0 })
+	})
+	t.Logf("a look at 3 nodes and a spare takes %s", h.look())
+	if len(h.state.Dissents) != 0 || len(h.state.Keyspaces) < 5 || !h.instance(4).Vacant() {
+		t.Errorf("a steady ring:\n%s", text(h.state))
+	}
+	h.repairs(1)
+	h.cutPath(relay)
+	h.freeze(1)
+	h.restart(3)
+	h.replace(3, 4)
+	h.stops(4)
+	report, err := rows.Verify(t.Context(), addresses([]*lab.Node{ring.Node(1), ring.Node(2)}))
+	if err != nil || report.Missing() != 0 {
+		t.Errorf("rows at the end: %v, %v", report, err)
+	}
+}
+
+// repairs repairs on one node, and finds the repair again when the reply is lost.
+func (h *hands) repairs(i int) {
+	h.Helper()
+	for _, keyspace := range h.state.RepairedKeyspaces(lab.DC) {
+		in := h.do("repair-"+keyspace, cassandra.RepairRanges(h.state, h.node(i), keyspace))
+		h.done(in, time.Minute)
+		told := h.state.Repairs
+		in.Reply = ""
+		h.done(in, 10*time.Second)
+		if len(told) != 1 || len(h.state.Repairs) != 1 || told[0].Command != h.state.Repairs[0].Command {
+			h.Errorf("by its number %+v, with the reply lost %+v", told, h.state.Repairs)
+		}
+	}
+}
+
+// cutPath: only our way to node 2 is cut; peers and host see it fine.
+func (h *hands) cutPath(relay *lab.Relay) {
+	h.Helper()
+	for mode, want := range map[lab.CutMode]cassandra.Answer{lab.Hang: cassandra.Hung, lab.Refuse: cassandra.Refused} {
+		if err := relay.Cut(mode); err != nil {
+			h.Fatal(err)
+		}
+		took := h.look()
+		v := h.view(2)
+		h.Logf("path cut by %s: jolokia %s, cql %s, the look took %s", mode, v.Jolokia, v.CQL, took)
+		if v.Jolokia != want || v.CQL != want || h.node(2).Down || h.view(1).Jolokia != cassandra.Answered || len(h.state.Dissents) == 0 {
+			h.Errorf("path cut by %s: jolokia %s (%s), cql %s (%s), down %v, dissents %v", mode, v.Jolokia, v.JolokiaError, v.CQL, v.CQLError, h.node(2).Down, h.state.Dissents)
+		}
+	}
+	if err := relay.Restore(); err != nil {
+		h.Fatal(err)
+	}
+	h.until("the path is back", 20*time.Second, nil, func() bool { return len(h.state.Ailing(h.node(2))) == 0 })
+}
+
+// freeze: a node under SIGSTOP hangs, costs nobody else's freshness, and is killed and started again.
+func (h *hands) freeze(i int) {
+	h.Helper()
+	if err := h.ring.Node(i).Freeze(); err != nil {
+		h.Fatal(err)
+	}
+	took := h.look()
+	if v := h.view(i); v.Jolokia != cassandra.Hung || v.CQL != cassandra.Hung || took > 4*time.Second || h.instance(i).Process != cassandra.Stopped {
+		h.Errorf("frozen: jolokia %s, cql %s (%s), process %s, the look took %s", v.Jolokia, v.CQL, v.CQLError, h.instance(i).Process, took)
+	}
+	if v := h.view(3); v.Jolokia != cassandra.Answered {
+		h.Errorf("its peer: %s %s", v.Jolokia, v.JolokiaError)
+	}
+	h.Logf("a look with one frozen node takes %s", took)
+	h.until("the frozen node is down", 40*time.Second, nil, func() bool { return h.node(i).Down })
+	h.done(h.do("kill-1", cassandra.Kill(h.node(i), h.instance(i))), 10*time.Second)
+	h.done(h.do("start-1", cassandra.Start(h.node(i))), time.Minute)
+}
+
+func (h *hands) restart(i int) {
+	h.Helper()
+	kill(h.T, h.ring.Node(i))
+	h.look()
+	if v := h.view(i); v.Jolokia != cassandra.Refused || v.CQL != cassandra.Refused || h.instance(i).Process != cassandra.Absent || h.instance(i).Data != cassandra.DataPresent {
+		h.Errorf("killed: jolokia %s (%s), cql %s (%s), %+v", v.Jolokia, v.JolokiaError, v.CQL, v.CQLError, h.instance(i))
+	}
+	in := h.do("start-3", cassandra.Start(h.node(i)))
+	if _, err := h.driver.Do(h.Context(), in); err == nil {
+		h.Error("the same intent started twice")
+	}
+	h.done(in, time.Minute)
+	if got := h.instance(i); got.Intent != "start-3" {
+		h.Errorf("it carries intent %q", got.Intent)
+	}
+}
+
+// replace loses a node's data, fences it and puts the spare in its place.
+func (h *hands) replace(dead, spare int) {
+	h.Helper()
+	old := h.ring.Node(dead)
+	kill(h.T, old)
+	if err := old.LoseData(); err != nil {
+		h.Fatal(err)
+	}
+	h.until("the node without data is down", 40*time.Second, nil, func() bool {
+		gone, _ := h.instance(dead).DataGone(time.Second)
+		return h.node(dead).Down && gone
+	})
+	victim := h.node(dead)
+	h.done(h.do("fence-1", cassandra.Fence(victim)), 10*time.Second)
+	if _, err := h.driver.Do(h.Context(), galen.Intent{ID: "start-4", Resource: resource(), Step: cassandra.Start(victim)}); err == nil {
+		h.Error("a fenced node was started")
+	}
+	h.done(h.do("prepare-1", cassandra.Prepare(h.state, h.instance(spare), victim)), 10*time.Second)
+	h.done(h.do("replace-1", cassandra.Replace(victim, h.instance(spare))), 2*time.Minute)
+	h.until("the new node is well", 30*time.Second, nil, func() bool { return len(h.state.Ailing(h.node(spare))) == 0 })
+	h.repairs(spare)
+	if flag := h.view(spare).ReplaceFlag; flag != old.Address {
+		h.Errorf("the joiner's own command line says it replaced %q, want %s", flag, old.Address)
+	}
+	h.done(h.do("clear-1", cassandra.ClearReplace(h.node(spare))), 10*time.Second)
+	if _, found := h.state.Node(victim.HostID); found {
+		h.Error("the dead node's host ID is still in the ring")
+	}
+}
+
+// stops drains and stops a node.
+func (h *hands) stops(i int) {
+	h.Helper()
+	in := h.do("stop-1", cassandra.Stop(h.node(i)))
+	if !strings.HasPrefix(in.Reply, "drained") {
+		h.Logf("stop: %s", in.Reply)
+	}
+	h.done(in, 90*time.Second)
+	h.done(h.do("start-5", cassandra.Start(h.node(i))), time.Minute)
+	if flag := h.instance(i).ReplaceFlag; flag != "" {
+		h.Errorf("after a restart it still has the replace flag %q", flag)
+	}
+}
