@@ -55,8 +55,8 @@ func (l *Loops) Run(ctx context.Context, resources []galen.Resource) {
 	wg.Wait()
 }
 
-// patrol is what one loop remembers between its rounds.
-type patrol struct {
+// Patrol is what one loop remembers between its rounds.
+type Patrol struct {
 	r        galen.Resource
 	known    map[string]galen.Finding // by key, nil before they were read
 	basis    string
@@ -64,8 +64,11 @@ type patrol struct {
 	blind    string // the newest error, told once
 }
 
+// NewPatrol remembers nothing yet.
+func NewPatrol(r galen.Resource) *Patrol { return &Patrol{r: r} }
+
 func (l *Loops) watch(ctx context.Context, r galen.Resource) {
-	p := &patrol{r: r}
+	p := NewPatrol(r)
 	log := l.o.Logger.With("resource", r.String())
 	for {
 		err := l.Round(ctx, p)
@@ -90,7 +93,7 @@ func (l *Loops) watch(ctx context.Context, r galen.Resource) {
 }
 
 // Round looks once: it folds, detects, opens runs for news, wakes runs whose world has changed and records vitals.
-func (l *Loops) Round(ctx context.Context, p *patrol) error {
+func (l *Loops) Round(ctx context.Context, p *Patrol) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*lookLimit)
 	defer cancel()
 	open, err := l.o.Journal.OpenIntents(ctx, p.r)
@@ -114,7 +117,7 @@ func (l *Loops) Round(ctx context.Context, p *patrol) error {
 
 // findings opens the runs first and stores the news after: a crash between the two repeats the first, which is
 // harmless, and loses nothing.
-func (l *Loops) findings(ctx context.Context, p *patrol, state galen.State) error {
+func (l *Loops) findings(ctx context.Context, p *Patrol, state galen.State) error {
 	if p.known == nil {
 		stored, err := l.o.Journal.Findings(ctx, p.r)
 		if err != nil {
@@ -183,7 +186,7 @@ func byKey(fs []galen.Finding) map[string]galen.Finding {
 }
 
 // wake wakes the runs of the resource when a fact of the State or the effect of an open intent has changed.
-func (l *Loops) wake(ctx context.Context, p *patrol, state galen.State, open []galen.Intent) error {
+func (l *Loops) wake(ctx context.Context, p *Patrol, state galen.State, open []galen.Intent) error {
 	basis := state.Basis()
 	changed := basis != p.basis
 	verbs := l.o.Kinds[p.r.Kind].Verbs
@@ -204,7 +207,7 @@ func (l *Loops) wake(ctx context.Context, p *patrol, state galen.State, open []g
 // vitalsEvery is how often the numbers are kept.
 const vitalsEvery = time.Minute
 
-func (l *Loops) vitals(ctx context.Context, p *patrol, state galen.State) error {
+func (l *Loops) vitals(ctx context.Context, p *Patrol, state galen.State) error {
 	now := l.o.Now()
 	if now.Sub(p.vitalsAt) < vitalsEvery {
 		return nil
