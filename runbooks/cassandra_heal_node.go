@@ -55,7 +55,7 @@ func (h healer) target(id string) galen.Plan {
 	case h.stop != "":
 		return finished("stopped at a safe point: nothing is half done")
 	case !found:
-		return person("%s is no member of the ring any more, and this run did not replace it: look who removed it", id)
+		return h.vanished(id)
 	case n.Unlisted:
 		return wait(h.policy.LookSoon, "the newest look lists fewer nodes than are known; waiting for one that lists %s", cassandra.Title(n))
 	}
@@ -67,6 +67,20 @@ func (h healer) target(id string) galen.Plan {
 		return wait(h.policy.LookSoon, "%s is not down, and not well yet: %s", cassandra.Title(n), strings.Join(ailing, "; "))
 	}
 	return h.ladder(n)
+}
+
+// vanished: somebody else replaced or removed the node. That is no proof of anything; that all who are left are well is.
+func (h healer) vanished(id string) galen.Plan {
+	open := h.ring.Unsettled()
+	for _, n := range h.ring.Nodes {
+		for _, a := range h.ring.Ailing(n) {
+			open = append(open, cassandra.Title(n)+": "+a)
+		}
+	}
+	if len(open) > 0 || len(h.ring.Nodes) == 0 {
+		return person("%s is no member of the ring any more, and this run did not replace it; not all is well: %s", id, strings.Join(open, "; "))
+	}
+	return finished("%s is no member of the ring any more; all %d members are well, and the ring is at rest", id, len(h.ring.Nodes))
 }
 
 // ladder climbs from what the host tells of the node's process and data.
