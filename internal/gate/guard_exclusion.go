@@ -93,7 +93,8 @@ func order(a galen.Ask[galen.State]) galen.Verdict {
 		}
 	}
 	for _, want := range a.Claims {
-		if slices.Contains(mine, want) {
+		covered := func(has galen.Claim) bool { return has.Name == want.Name && (!has.Shared || want.Shared) }
+		if slices.ContainsFunc(mine, covered) {
 			continue
 		}
 		for _, has := range mine {
