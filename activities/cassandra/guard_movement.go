@@ -10,12 +10,8 @@ import (
 // movement: at most one range movement at a time (I-01), ours or not. Cassandra itself accepts several. Steps that move
 // ranges, take a node away or stream wait until none is seen by anybody.
 func movement(a galen.Ask[Ring]) galen.Verdict {
-	switch a.Step.Verb {
-	case VerbReplace, VerbFence, VerbStop, VerbKill, VerbRepair:
-	default:
-		if a.Class < galen.Disruptive {
-			return allow("%s moves no range and takes no node away", a.Step.Verb)
-		}
+	if a.Class < galen.Disruptive && a.Step.Verb != VerbRepair {
+		return allow("%s moves no range and takes no node away", a.Step.Verb)
 	}
 	node, _ := a.State.Find(a.Step.Target.ID)
 	if node != nil && node.Status != Normal && (a.Step.Verb == VerbKill || a.Step.Verb == VerbStop) {
@@ -24,13 +20,21 @@ func movement(a galen.Ask[Ring]) galen.Verdict {
 	if why := moving(a.State); why != "" {
 		return lookAgain("%s", why)
 	}
+	if why := aboutToMove(a); why != "" {
+		return lookAgain("%s", why)
+	}
+	return allow("no range moves in any live view")
+}
+
+// aboutToMove: an intent of which no node need show anything yet.
+func aboutToMove(a galen.Ask[Ring]) string {
 	for _, in := range open(a) {
 		mine := in.Run == a.Ledger.Run.ID && in.Step.Target.ID == a.Step.Target.ID
 		if (replaces(in.Step.Verb) || in.Step.Verb == VerbRemoveJoiner) && !mine {
-			return lookAgain("%s of run %s is not settled", in.Step, in.Run)
+			return in.Step.String() + " of run " + in.Run + " is not settled"
 		}
 	}
-	return allow("no range moves in any live view")
+	return ""
 }
 
 // moving says who moves ranges, as anybody sees it; "" if nobody does. That no range is pending proves nothing: a
@@ -50,6 +54,12 @@ func moving(r Ring) string {
 		p := r.Pending[0]
 		return "ranges of " + p.Keyspace + " are pending at " + p.Address
 	}
+	return joinerAt(r)
+}
+
+// joinerAt says which process was started to replace a node and has not become a NORMAL one yet: for most of its way
+// nothing else shows it.
+func joinerAt(r Ring) string {
 	for _, i := range r.Instances {
 		if i.Process == Absent || i.ReplaceFlag == "" || i.EverNormal {
 			continue

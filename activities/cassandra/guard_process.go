@@ -61,7 +61,7 @@ func stuck(r Ring, n Node, i Instance) galen.Verdict {
 		return lookAgain("%s was not asked", i.Name)
 	case v.Live() || v.CQL == Answered:
 		return deny("%s serves: mode %s, cql %s", i.Name, v.Mode, v.CQL)
-	case v.Jolokia == Answered || v.Jolokia == Booting:
+	case v.answers():
 		return lookAgain("%s answers: it is %s", i.Name, v.starting())
 	case !n.Down:
 		return lookAgain("not everybody calls %s down", n.Address)

@@ -121,11 +121,7 @@ func silent(r Ring, n Node) bool {
 
 // working tells whether the node's mode serves its ranges.
 func (v View) working() bool {
-	switch NodeStatus(v.Mode) {
-	case Normal, Leaving, Moving:
-		return true
-	}
-	return false
+	return v.Mode == string(Normal) || v.Mode == string(Leaving) || v.Mode == string(Moving)
 }
 
 // lostForGood are the target and the nodes that nothing but a person or a replacement brings back.

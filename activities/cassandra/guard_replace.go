@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -25,25 +26,36 @@ func alive(a galen.Ask[Ring]) galen.Verdict {
 	case node.Status != Normal:
 		return deny("%s is %s: it holds no place in the ring that another node could take", node.HostID, node.Status)
 	}
-	for _, v := range othersLive(a.State, *node) {
-		i := slices.IndexFunc(v.Peers, func(e Endpoint) bool { return e.Address == node.Address })
-		if i < 0 {
-			continue
-		}
-		switch e := v.Peers[i]; {
-		case e.Up && (e.HostID == "" || e.HostID == node.HostID):
-			return lookAgain("%s calls %s UP", v.Instance, node.Address)
-		case e.Generation > a.Step.Target.Generation:
-			return lookAgain("%s saw %s start again: generation %d, the step is for %d", v.Instance, node.Address, e.Generation, a.Step.Target.Generation)
-		}
-	}
-	if v, asked := a.State.ViewOf(*node); asked && (v.Jolokia == Answered || v.Jolokia == Booting || v.CQL == Answered) {
-		return lookAgain("%s answers us: jolokia %s %s, cql %s", v.Instance, v.Jolokia, v.Mode, v.CQL)
+	if why := signOfLife(a, *node); why != "" {
+		return lookAgain("%s", why)
 	}
 	if instance != nil && instance.Process == Running && a.Step.Verb == VerbReplace {
 		return lookAgain("process %d of %s runs", instance.PID, instance.Name)
 	}
 	return allow("nobody calls %s UP", node.Address)
+}
+
+// signOfLife is what speaks against the death of a node that the consensus calls down; "" if nothing does.
+func signOfLife(a galen.Ask[Ring], n Node) string {
+	for _, v := range othersLive(a.State, n) {
+		e, known := v.peer(n.Address)
+		switch {
+		case !known || e.HostID != "" && e.HostID != n.HostID:
+		case e.Up:
+			return v.Instance + " calls " + n.Address + " UP"
+		case e.Generation > a.Step.Target.Generation:
+			return fmt.Sprintf("%s saw %s start again: generation %d, the step is for %d", v.Instance, n.Address, e.Generation, a.Step.Target.Generation)
+		}
+	}
+	if v, asked := a.State.ViewOf(n); asked && v.answers() {
+		return fmt.Sprintf("%s answers us: jolokia %s %s, cql %s", v.Instance, v.Jolokia, v.Mode, v.CQL)
+	}
+	return ""
+}
+
+// answers tells whether anything of the node answers, a start included.
+func (v View) answers() bool {
+	return v.Jolokia == Answered || v.Jolokia == Booting || v.CQL == Answered
 }
 
 // patience: a node that may come back by itself is not replaced (I-15): not before it was down as long as its longest
@@ -237,7 +249,6 @@ func spacing(a galen.Ask[Ring]) galen.Verdict {
 // settledIn tells whether the instance that took a place works since long enough.
 func settledIn(a galen.Ask[Ring], name string) galen.Verdict {
 	node, member := a.State.NodeOf(name)
-	instance, known := a.State.Instance(name)
 	switch {
 	case !member:
 		return lookAgain("%s, the last replacement, is no node of the ring", name)
@@ -245,16 +256,22 @@ func settledIn(a galen.Ask[Ring], name string) galen.Verdict {
 		return allow("%s, the last replacement, is what has to be replaced", name)
 	case node.Status != Normal || node.Down:
 		return lookAgain("%s, the last replacement, is %s, down: %t", name, node.Status, node.Down)
-	case known && instance.Error == "" && instance.Process == Running && a.Now.Sub(instance.Started) < a.Policy.ReplaceSpacing.D():
-		return lookAgain("%s, the last replacement, was started %s ago", name, a.Now.Sub(instance.Started).Round(time.Second))
 	case len(a.State.Schemas) > 1:
 		return lookAgain("the live nodes know %d schema versions", len(a.State.Schemas))
 	}
-	for _, v := range othersLive(a.State, node) {
-		i := slices.IndexFunc(v.Peers, func(e Endpoint) bool { return e.Address == node.Address })
-		if i < 0 || !v.Peers[i].Up || v.Peers[i].Status != string(Normal) {
-			return lookAgain("%s does not call %s, the last replacement, UP and NORMAL", v.Instance, name)
+	// Started is zero without a process, or as long as its host was never read.
+	if i, _ := a.State.Instance(name); a.Now.Sub(i.Started) < a.Policy.ReplaceSpacing.D() {
+		return lookAgain("%s, the last replacement, was started %s ago", name, a.Now.Sub(i.Started).Round(time.Second))
+	}
+	return calledNormal(a.State, node)
+}
+
+// calledNormal tells whether every other live node calls a node UP and NORMAL.
+func calledNormal(r Ring, node Node) galen.Verdict {
+	for _, v := range othersLive(r, node) {
+		if e, known := v.peer(node.Address); !known || !e.Up || e.Status != string(Normal) {
+			return lookAgain("%s does not call %s, the last replacement, UP and NORMAL", v.Instance, node.Instance)
 		}
 	}
-	return allow("%s, the last replacement, is UP and NORMAL for everybody", name)
+	return allow("%s, the last replacement, is UP and NORMAL for everybody", node.Instance)
 }

@@ -153,34 +153,21 @@ func (q *Quorum) add(k Keyspace, guard []string, bySetting map[string]*share) {
 func levelOf(name string) (level, bool) {
 	constant := func(n int) func(int) int { return func(int) int { return n } }
 	quorum := func(rf int) int { return rf/2 + 1 }
-	lv := level{name: name}
-	switch name {
-	case "ANY":
-		lv.of = constant(0) // a hint on the coordinator is enough
-	case "ONE":
-		lv.of = constant(1)
-	case "TWO":
-		lv.of = constant(2)
-	case "THREE":
-		lv.of = constant(3)
-	case "QUORUM":
-		lv.of = quorum
-	case "ALL":
-		lv.of = func(rf int) int { return rf }
-	case "SERIAL":
-		lv.of, lv.serial = quorum, true
-	case "LOCAL_ONE":
-		lv.of, lv.local = constant(1), true
-	case "LOCAL_QUORUM":
-		lv.of, lv.local = quorum, true
-	case "LOCAL_SERIAL":
-		lv.of, lv.local, lv.serial = quorum, true, true
-	case "EACH_QUORUM":
-		lv.of, lv.local, lv.absent = quorum, true, true
-	default:
-		return level{}, false
-	}
-	return lv, true
+	lv, known := map[string]level{
+		"ANY":          {of: constant(0)}, // a hint on the coordinator is enough
+		"ONE":          {of: constant(1)},
+		"TWO":          {of: constant(2)},
+		"THREE":        {of: constant(3)},
+		"QUORUM":       {of: quorum},
+		"ALL":          {of: func(rf int) int { return rf }},
+		"SERIAL":       {of: quorum, serial: true},
+		"LOCAL_ONE":    {of: constant(1), local: true},
+		"LOCAL_QUORUM": {of: quorum, local: true},
+		"LOCAL_SERIAL": {of: quorum, local: true, serial: true},
+		"EACH_QUORUM":  {of: quorum, local: true, absent: true},
+	}[name]
+	lv.name = name
+	return lv, known
 }
 
 // needed replicas of a range: rf by the setting, natural as many as there are, pending ones besides. A write waits
@@ -334,26 +321,7 @@ func (q *Quorum) segments(keyspace string, s *share, pending []Pending) []segmen
 	}
 	slices.Sort(ends)
 	ends = slices.Compact(ends)
-	at := func(t Token) int { i, _ := slices.BinarySearch(ends, t); return i }
-	nodes := map[int][]int32{}
-	for _, p := range pending {
-		node, known := q.layout.by[p.Address]
-		if !known {
-			node = -1
-		}
-		// (Start, End]: from the segment after Start to that which ends at End; Start = End is the whole ring.
-		for i := at(p.Start); ; {
-			if i++; i == len(ends) {
-				i = 0
-			}
-			if !slices.Contains(nodes[i], node) {
-				nodes[i] = append(nodes[i], node)
-			}
-			if i == at(p.End) {
-				break
-			}
-		}
-	}
+	nodes := q.spread(ends, pending)
 	out := make([]segment, 0, len(nodes))
 	for i, pend := range nodes {
 		site := q.layout.at(ends[i])
@@ -367,4 +335,27 @@ func (q *Quorum) segments(keyspace string, s *share, pending []Pending) []segmen
 	}
 	slices.SortFunc(out, func(a, b segment) int { return cmp.Compare(a.End, b.End) })
 	return out
+}
+
+// spread gives the pending nodes of each segment, by the index of its end.
+func (q *Quorum) spread(ends []Token, pending []Pending) map[int][]int32 {
+	at := func(t Token) int { i, _ := slices.BinarySearch(ends, t); return i }
+	nodes := map[int][]int32{}
+	for _, p := range pending {
+		node, known := q.layout.by[p.Address]
+		if !known {
+			node = -1
+		}
+		// (Start, End]: from the segment after Start to that which ends at End; Start = End is the whole ring.
+		for i, last := at(p.Start), at(p.End); ; {
+			i = (i + 1) % len(ends)
+			if !slices.Contains(nodes[i], node) {
+				nodes[i] = append(nodes[i], node)
+			}
+			if i == last {
+				break
+			}
+		}
+	}
+	return nodes
 }

@@ -85,21 +85,8 @@ func (l *layout) placeTokens(asleep map[string]bool) []Doubt {
 		}
 	}
 	for _, n := range l.nodes[:l.real] {
-		if n.Status != Joining || n.Replacing == "" && !asleep[n.Address] {
-			continue
-		}
-		dead := int32(slices.IndexFunc(l.nodes, func(o Node) bool { return o.Address == n.Replacing && o.Status != Joining }))
-		switch {
-		case dead < 0:
-			// The dead node is no longer listed, and the joiner has nothing to serve yet: a phantom keeps the place.
-			dead = int32(len(l.nodes))
-			l.nodes = append(l.nodes, Node{HostID: "replaced " + n.Replacing, DC: n.DC, Rack: n.Rack, Status: Normal, Down: true})
-		case !bare[dead]:
-			continue
-		}
-		bare[dead] = false
-		for _, t := range n.Tokens {
-			l.ring = append(l.ring, site{t, dead})
+		if n.Status == Joining && (n.Replacing != "" || asleep[n.Address]) {
+			l.placeReplaced(n, bare)
 		}
 	}
 	var doubts []Doubt
@@ -109,6 +96,24 @@ func (l *layout) placeTokens(asleep map[string]bool) []Doubt {
 		}
 	}
 	return doubts
+}
+
+// placeReplaced gives the tokens of a joiner to the dead node whose place it takes, if they are shown under the joiner
+// only.
+func (l *layout) placeReplaced(joiner Node, bare map[int32]bool) {
+	dead := int32(slices.IndexFunc(l.nodes, func(o Node) bool { return o.Address == joiner.Replacing && o.Status != Joining }))
+	switch {
+	case dead < 0:
+		// The dead node is no longer listed, and the joiner has nothing to serve yet: a phantom keeps the place.
+		dead = int32(len(l.nodes))
+		l.nodes = append(l.nodes, Node{HostID: "replaced " + joiner.Replacing, DC: joiner.DC, Rack: joiner.Rack, Status: Normal, Down: true})
+	case !bare[dead]:
+		return
+	}
+	bare[dead] = false
+	for _, t := range joiner.Tokens {
+		l.ring = append(l.ring, site{t, dead})
+	}
 }
 
 // hibernating are the addresses at which a node replaces itself: it is in no list of joining nodes, has no pending

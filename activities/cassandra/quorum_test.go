@@ -284,7 +284,7 @@ func drawDown(t *rapid.T, r cassandra.Ring, label string) map[string]bool {
 }
 
 // rings is how many random rings each of rapid's checks (100 by default) draws.
-const rings = 30
+const rings = 20
 
 func TestQuorumAgreesWithTheNaiveCount(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -121,38 +122,56 @@ func (c *Cluster) accept(in galen.Intent, now time.Time, fault string) (string, 
 
 // action checks a call and gives what it does.
 func (c *Cluster) action(in galen.Intent, call *Call, now time.Time) (func() string, error) {
-	switch in.Step.Verb {
-	case cassandra.VerbStart:
-		return act(c, in, call, func(h *host, _ cassandra.StartArgs) (func() string, error) { return c.start(h, in, now) })
-	case cassandra.VerbStop:
-		return act(c, in, call, func(h *host, _ cassandra.StopArgs) (func() string, error) { return c.stop(h, now) })
-	case cassandra.VerbKill:
-		return act(c, in, call, func(h *host, a cassandra.KillArgs) (func() string, error) { return c.killExactly(h, a, now) })
-	case cassandra.VerbFence:
-		return act(c, in, call, func(h *host, _ cassandra.FenceArgs) (func() string, error) { return c.fence(h, in, now) })
-	case cassandra.VerbDiscard:
-		return act(c, in, call, func(h *host, _ cassandra.DiscardArgs) (func() string, error) { return c.discard(h) })
-	case cassandra.VerbClearReplace:
-		return act(c, in, call, func(h *host, _ cassandra.ClearReplaceArgs) (func() string, error) { return clearFlag(h), nil })
-	case cassandra.VerbReplace:
-		return act(c, in, call, func(h *host, a cassandra.ReplaceArgs) (func() string, error) { return c.replace(h, a, in, now) })
-	case cassandra.VerbRemoveJoiner:
-		return act(c, in, call, func(h *host, a cassandra.RemoveJoinerArgs) (func() string, error) { return c.removeJoiner(h, a, now) })
-	case cassandra.VerbRepair:
-		return act(c, in, call, func(h *host, a cassandra.RepairArgs) (func() string, error) { return c.startRepair(h, a, in, now) })
-	case cassandra.VerbPrepare:
-		args, err := galen.Decode[cassandra.PrepareArgs](in.Step.Args)
-		if err != nil {
-			return nil, err
-		}
-		i := slices.IndexFunc(c.hosts, func(h *host) bool { return "instance/"+h.Name == in.Step.Target.ID })
-		if i < 0 {
-			return nil, fmt.Errorf("no host %s", in.Step.Target.ID)
-		}
-		call.Instance = c.hosts[i].Name
-		return c.prepare(c.hosts[i], args, in)
+	actions := map[string]func() (func() string, error){
+		cassandra.VerbStart: func() (func() string, error) {
+			return act(c, in, call, func(h *host, _ cassandra.StartArgs) (func() string, error) { return c.start(h, in, now) })
+		},
+		cassandra.VerbStop: func() (func() string, error) {
+			return act(c, in, call, func(h *host, _ cassandra.StopArgs) (func() string, error) { return c.stop(h, now) })
+		},
+		cassandra.VerbKill: func() (func() string, error) {
+			return act(c, in, call, func(h *host, a cassandra.KillArgs) (func() string, error) { return c.killExactly(h, a, now) })
+		},
+		cassandra.VerbFence: func() (func() string, error) {
+			return act(c, in, call, func(h *host, _ cassandra.FenceArgs) (func() string, error) { return c.fence(h, in, now), nil })
+		},
+		cassandra.VerbPrepare: func() (func() string, error) { return c.prepareAt(in, call) },
+		cassandra.VerbDiscard: func() (func() string, error) {
+			return act(c, in, call, func(h *host, _ cassandra.DiscardArgs) (func() string, error) { return h.discard() })
+		},
+		cassandra.VerbClearReplace: func() (func() string, error) {
+			return act(c, in, call, func(h *host, _ cassandra.ClearReplaceArgs) (func() string, error) { return h.clearFlag(), nil })
+		},
+		cassandra.VerbReplace: func() (func() string, error) {
+			return act(c, in, call, func(h *host, a cassandra.ReplaceArgs) (func() string, error) { return c.replace(h, a, in, now) })
+		},
+		cassandra.VerbRemoveJoiner: func() (func() string, error) {
+			return act(c, in, call, func(h *host, a cassandra.RemoveJoinerArgs) (func() string, error) { return c.removeJoiner(h, a, now) })
+		},
+		cassandra.VerbRepair: func() (func() string, error) {
+			return act(c, in, call, func(h *host, a cassandra.RepairArgs) (func() string, error) { return c.startRepair(h, a, in, now) })
+		},
 	}
-	return nil, fmt.Errorf("verb %q is unknown here", in.Step.Verb)
+	do, known := actions[in.Step.Verb]
+	if !known {
+		return nil, fmt.Errorf("verb %q is unknown here", in.Step.Verb)
+	}
+	return do()
+}
+
+// prepareAt finds the instance that prepare aims at: its target is no node yet.
+func (c *Cluster) prepareAt(in galen.Intent, call *Call) (func() string, error) {
+	args, err := galen.Decode[cassandra.PrepareArgs](in.Step.Args)
+	if err != nil {
+		return nil, err
+	}
+	name, _ := strings.CutPrefix(in.Step.Target.ID, "instance/")
+	call.Instance = name
+	h := c.host(name)
+	if h == nil {
+		return nil, fmt.Errorf("no host %q", name)
+	}
+	return h.prepare(args, in)
 }
 
 // instanceOf reads the instance of any arguments.

@@ -44,6 +44,12 @@ type endpoint struct {
 	silent     time.Time // zero: it speaks
 }
 
+// speaks tells whether the process of which gossip knows is there and takes part.
+func (e *endpoint) speaks() bool {
+	p := e.host.proc
+	return p != nil && p.speaks && !p.stopped && p.generation == e.generation
+}
+
 // link makes the observer's opinion of an address, DOWN at first.
 func (c *Cluster) link(observer *host, address string) *link {
 	key := pair{observer.Name, address}
@@ -57,11 +63,10 @@ func (c *Cluster) link(observer *host, address string) *link {
 // goes DOWN when its failure detector gives up.
 func (c *Cluster) gossip(now time.Time) {
 	for address, e := range c.endpoints {
-		speaks := e.host.proc != nil && e.host.proc.speaks && !e.host.proc.stopped && e.host.proc.generation == e.generation
-		switch {
-		case speaks:
+		speaks := e.speaks()
+		if speaks {
 			e.silent = time.Time{}
-		case e.silent.IsZero():
+		} else if e.silent.IsZero() {
 			e.silent = now
 		}
 		for _, observer := range c.hosts {

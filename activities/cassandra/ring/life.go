@@ -52,7 +52,7 @@ func (c *Cluster) exit(h *host, at time.Time) {
 
 // dropJoiner lets the peers forget a joiner that died: they call it DOWN first.
 func (c *Cluster) dropJoiner(h *host, at time.Time) {
-	c.later(at.Add(c.spec.Timing.Phi+c.spec.Timing.Forget), func(at time.Time) {
+	c.later(at.Add(c.spec.Timing.Phi+c.spec.Timing.Forget), func(time.Time) {
 		if h.proc != nil {
 			return
 		}
@@ -124,8 +124,8 @@ func (c *Cluster) joinInPlace(h *host, p *process, at time.Time) {
 		c.announce(h, p, "BOOT_REPLACE")
 		c.members = append(c.members, &member{hostID: p.hostID, host: h, status: cassandra.Joining, tokens: slices.Clone(dead.tokens), replacing: p.flag})
 	})
-	c.life(h, p, p.started.Add(t.Stream), func(at time.Time) {
-		if !c.hasSources(dead, at) {
+	c.life(h, p, p.started.Add(t.Stream), func(time.Time) {
+		if !c.hasSources(dead) {
 			p.phase = phaseFailed
 			return
 		}
@@ -147,7 +147,7 @@ func (c *Cluster) reachesSeed(h *host, p *process) bool {
 }
 
 // hasSources tells whether each range of the dead node with more than one replica has one left to stream from.
-func (c *Cluster) hasSources(dead *member, at time.Time) bool {
+func (c *Cluster) hasSources(dead *member) bool {
 	q := c.quorum()
 	for _, k := range c.spec.Keyspaces {
 		for _, r := range q.Ranges(k.Name, dead.hostID) {

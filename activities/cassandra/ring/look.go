@@ -115,18 +115,7 @@ func (c *Cluster) topology(v *cassandra.View) {
 			for _, t := range m.tokens {
 				owners[t] = cassandra.Owner{Token: t, Address: m.host.Address, HostID: m.hostID}
 			}
-			switch {
-			case joins:
-				v.Joining = append(v.Joining, m.host.Address)
-				v.Pending = append(v.Pending, c.pending(m)...)
-			case m.status == cassandra.Leaving:
-				v.Leaving = append(v.Leaving, m.host.Address)
-			case m.status == cassandra.Moving:
-				v.Moving = append(v.Moving, m.host.Address)
-			}
-			if !joins && len(m.tokens) > 0 {
-				v.Owners = append(v.Owners, m.host.Address)
-			}
+			c.stand(v, m)
 		}
 	}
 	for _, o := range owners {
@@ -135,6 +124,24 @@ func (c *Cluster) topology(v *cassandra.View) {
 	slices.SortFunc(v.Tokens, func(a, b cassandra.Owner) int { return cmp.Compare(a.Token, b.Token) })
 	for _, list := range [][]string{v.Joining, v.Leaving, v.Moving, v.Owners} {
 		slices.Sort(list)
+	}
+}
+
+// stand notes where a member stands.
+func (c *Cluster) stand(v *cassandra.View, m *member) {
+	switch m.status {
+	case cassandra.Joining:
+		v.Joining = append(v.Joining, m.host.Address)
+		v.Pending = append(v.Pending, c.pending(m)...)
+		return
+	case cassandra.Leaving:
+		v.Leaving = append(v.Leaving, m.host.Address)
+	case cassandra.Moving:
+		v.Moving = append(v.Moving, m.host.Address)
+	default:
+	}
+	if len(m.tokens) > 0 {
+		v.Owners = append(v.Owners, m.host.Address)
 	}
 }
 

@@ -71,7 +71,7 @@ func (c *Cluster) killExactly(h *host, args cassandra.KillArgs, now time.Time) (
 	}, nil
 }
 
-func (c *Cluster) fence(h *host, in galen.Intent, now time.Time) (func() string, error) {
+func (c *Cluster) fence(h *host, in galen.Intent, now time.Time) func() string {
 	return func() string {
 		if h.fenced == "" {
 			h.fenced = in.ID
@@ -80,10 +80,10 @@ func (c *Cluster) fence(h *host, in galen.Intent, now time.Time) (func() string,
 		}
 		c.kill(h, now)
 		return "fenced"
-	}, nil
+	}
 }
 
-func (c *Cluster) prepare(h *host, args cassandra.PrepareArgs, in galen.Intent) (func() string, error) {
+func (h *host) prepare(args cassandra.PrepareArgs, in galen.Intent) (func() string, error) {
 	if h.unreadable {
 		return nil, fmt.Errorf("host %s does not answer", h.Name)
 	}
@@ -110,7 +110,7 @@ func (c *Cluster) prepare(h *host, args cassandra.PrepareArgs, in galen.Intent) 
 	}, nil
 }
 
-func (c *Cluster) discard(h *host) (func() string, error) {
+func (h *host) discard() (func() string, error) {
 	switch {
 	case h.prepared == "":
 	case h.proc != nil:
@@ -128,7 +128,7 @@ func (c *Cluster) discard(h *host) (func() string, error) {
 }
 
 // clearFlag ends the preparation, too. The running process keeps the flag on its command line.
-func clearFlag(h *host) func() string {
+func (h *host) clearFlag() func() string {
 	return func() string {
 		h.prepared, h.flag, h.original = "", "", nil
 		return "cleared"

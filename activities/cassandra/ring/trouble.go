@@ -123,7 +123,7 @@ func (c *Cluster) hurtProcess(t Trouble, h *host, now time.Time) {
 		c.gossip(now)
 	case Stop:
 		c.halt(h, now)
-	case Leave:
+	default: // Leave
 		m := c.owner(h.Address)
 		if m == nil {
 			return
@@ -140,6 +140,7 @@ func (c *Cluster) hurtProcess(t Trouble, h *host, now time.Time) {
 
 func (c *Cluster) personStarts(t Trouble, h *host, now time.Time) {
 	switch t {
+	default: // Start
 	case Hibernate:
 		h.data, h.flag, h.config.AutoBootstrap = nil, h.Address, true
 		h.config.Seeds = slices.DeleteFunc(slices.Clone(h.config.Seeds), func(s string) bool { return s == h.Address })
@@ -164,7 +165,7 @@ func (c *Cluster) hurtHost(t Trouble, h *host, now time.Time) {
 		h.schema = "schema-of-" + h.Name
 	case BadConfig:
 		h.config.AutoBootstrap = false
-	case Isolate, Mend:
+	default: // Isolate, Mend
 		for _, other := range c.hosts {
 			if other != h {
 				c.blocked[pair{h.Name, other.Address}] = t == Isolate
