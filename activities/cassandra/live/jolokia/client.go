@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -65,7 +64,7 @@ func newLine(limit time.Duration, oneShot bool) line {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			Proxy:               nil,
-			DialContext:         (&net.Dialer{Timeout: limit}).DialContext,
+			DialContext:         dialer(limit),
 			DisableKeepAlives:   oneShot,
 			MaxIdleConns:        2,
 			MaxIdleConnsPerHost: 2,
