@@ -131,6 +131,8 @@ type ListedRunbook struct {
 	Heals   []Code
 	// Params reads parameters strictly over the defaults and returns them whole.
 	Params func(json.RawMessage) (json.RawMessage, error)
+	// Scope are the targets of a request, see [Runbook.Scope].
+	Scope  func(State, json.RawMessage) ([]Target, error)
 	Decide func(Situation[State, json.RawMessage]) (Plan, error)
 }
 
@@ -154,6 +156,24 @@ func ListRunbook[S State, P any](r Runbook[S, P]) ListedRunbook {
 				return nil, err
 			}
 			return json.Marshal(p)
+		},
+		Scope: func(state State, raw json.RawMessage) ([]Target, error) {
+			var st S
+			if err := as(state, &st); err != nil {
+				return nil, fmt.Errorf("runbook %s: %w", r.Name, err)
+			}
+			p, err := read(raw)
+			if err != nil {
+				return nil, err
+			}
+			if r.Scope == nil {
+				return nil, fmt.Errorf("runbook %s is started by findings only", r.Name)
+			}
+			scope := r.Scope(st, p)
+			if len(scope) == 0 {
+				return nil, fmt.Errorf("runbook %s: %s has no target that the parameters %s name", r.Name, st.Resource(), raw)
+			}
+			return scope, nil
 		},
 		Decide: func(s Situation[State, json.RawMessage]) (Plan, error) {
 			var st S

@@ -61,5 +61,8 @@ type Runbook[S State, P any] struct {
 	Heals []Code
 	// Defaults are the parameters where a request leaves them out.
 	Defaults P
-	Decide   func(Situation[S, P]) Plan
+	// Scope are the targets that a request with these parameters is about, none if the State has no such target; nil:
+	// the runbook is for findings only, which bring their targets.
+	Scope  func(S, P) []Target
+	Decide func(Situation[S, P]) Plan
 }

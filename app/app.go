@@ -144,7 +144,9 @@ const JournalFile = "galen.db"
 func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	log, policy := e.o.Logger, e.o.Config.Policy
 	e.world = watch.NewWorld(e.opened.kinds, e.journal, log)
-	e.runs = &runs{catalogue: e.o.Catalogue, journal: e.journal, temporal: client, policy: policy, now: time.Now, logger: log}
+	e.runs = &runs{journal: e.journal, temporal: client, Opener: watch.Opener{
+		Runbooks: e.o.Catalogue.Runbooks, Inbox: e.journal, Policy: policy, Last: e.world.Last, Now: time.Now, Logger: log,
+	}}
 	door, err := gate.New(gate.Options{
 		Journal: e.journal, World: e.world, Kinds: e.opened.kinds, Policy: policy, Guards: gate.CommonGuards(),
 		Now: time.Now, Mono: func() time.Duration { return time.Since(e.started) }, Logger: log,

@@ -71,18 +71,3 @@ func (c Catalogue) open(setups func(kind string) map[galen.Resource]json.RawMess
 	}
 	return out, nil
 }
-
-// healer is the first listed runbook that heals a code on resources of a kind.
-func (c Catalogue) healer(kind string, code galen.Code) (galen.ListedRunbook, bool) {
-	for _, rb := range c.Runbooks {
-		if kindOf(rb.Name) != kind {
-			continue
-		}
-		for _, heals := range rb.Heals {
-			if heals == code {
-				return rb, true
-			}
-		}
-	}
-	return galen.ListedRunbook{}, false
-}

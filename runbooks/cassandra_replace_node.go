@@ -20,6 +20,7 @@ func CassandraReplaceNode() galen.Runbook[cassandra.Ring, ReplaceNodeParams] {
 	return galen.Runbook[cassandra.Ring, ReplaceNodeParams]{
 		Name: "cassandra/replace-node", Version: 1,
 		About:  "Replaces a dead node: fences it, starts an empty instance in its place, repairs that, takes the replace flag out.",
+		Scope:  func(r cassandra.Ring, p ReplaceNodeParams) []galen.Target { return named(r, p.Node) },
 		Decide: replaceNode,
 	}
 }
@@ -29,13 +30,8 @@ func replaceNode(s galen.Situation[cassandra.Ring, ReplaceNodeParams]) galen.Pla
 	if p, open := c.underWay(); open {
 		return p
 	}
-	for _, in := range s.Past {
-		if in.Step.Verb != cassandra.VerbFence && in.Step.Verb != cassandra.VerbReplace {
-			continue
-		}
-		if r, begun := c.replacement(in.Step.Target.ID); begun {
-			return r.next()
-		}
+	if r, begun := c.replacementBegun(); begun {
+		return r.next()
 	}
 	n, found := c.find(s.Params.Node)
 	switch {
@@ -54,6 +50,19 @@ func replaceNode(s galen.Situation[cassandra.Ring, ReplaceNodeParams]) galen.Pla
 		return person("%s is not down: only a dead node is replaced", cassandra.Title(n))
 	}
 	return c.begin(n, "its replacement was asked for")
+}
+
+// replacementBegun is the one that this run has begun, whose target the ring may list no more.
+func (s scene) replacementBegun() (replacement, bool) {
+	for _, in := range s.past {
+		if in.Step.Verb != cassandra.VerbFence && in.Step.Verb != cassandra.VerbReplace {
+			continue
+		}
+		if r, begun := s.replacement(in.Step.Target.ID); begun {
+			return r, true
+		}
+	}
+	return replacement{}, false
 }
 
 func inScope(scope []galen.Target, n cassandra.Node) bool {

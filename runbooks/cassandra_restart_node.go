@@ -18,6 +18,7 @@ func CassandraRestartNode() galen.Runbook[cassandra.Ring, RestartNodeParams] {
 	return galen.Runbook[cassandra.Ring, RestartNodeParams]{
 		Name: "cassandra/restart-node", Version: 1,
 		About:  "Restarts one healthy node without a lost request: drains and stops it, starts it, waits until it serves.",
+		Scope:  func(r cassandra.Ring, p RestartNodeParams) []galen.Target { return named(r, p.Node) },
 		Decide: restartNode,
 	}
 }
@@ -66,23 +67,30 @@ func (s scene) takeDown(n cassandra.Node) galen.Plan {
 // bringBack: the node was, or may have been, stopped. There is no way but forward: a drained node can only be started.
 func (s scene) bringBack(n cassandra.Node) galen.Plan {
 	i, known := s.ring.Instance(n.Instance)
-	starts, all := s.attempts(cassandra.VerbStart, n.HostID)
+	starts, _ := s.attempts(cassandra.VerbStart, n.HostID)
 	ailing := s.ring.Ailing(n)
 	switch {
 	case starts > 0 && len(ailing) == 0:
 		return finished("%s was restarted: UP at every live peer, and it serves", cassandra.Title(n))
 	case !known || i.Error != "":
 		return wait(s.policy.LookSoon, "%s was stopped, its host cannot be read: %s", cassandra.Title(n), i.Error)
-	case i.Process == cassandra.Absent && i.Data != cassandra.DataPresent:
-		return person("%s was stopped, and its data are %s now: it would start empty", cassandra.Title(n), i.Data)
-	case i.Process == cassandra.Absent && (starts >= s.policy.RestartsPerRun || all >= s.policy.RestartsPerRun+maxLost):
-		return person("%s was stopped, and %d starts did not bring it back", cassandra.Title(n), all)
 	case i.Process == cassandra.Absent:
-		return do(cassandra.Start(n), "%s is stopped: start it, attempt %d of at most %d", cassandra.Title(n), starts+1, s.policy.RestartsPerRun)
+		return s.startAgain(n, i)
 	case s.ring.Booting(i, cassandra.BootTime), !n.Down && len(ailing) > 0:
 		return wait(s.policy.LookSoon, "%s is on its way: %s", cassandra.Title(n), strings.Join(ailing, "; "))
 	}
 	return s.stuck(n, i, ailing)
+}
+
+func (s scene) startAgain(n cassandra.Node, i cassandra.Instance) galen.Plan {
+	starts, all := s.attempts(cassandra.VerbStart, n.HostID)
+	switch {
+	case i.Data != cassandra.DataPresent:
+		return person("%s was stopped, and its data are %s now: it would start empty", cassandra.Title(n), i.Data)
+	case starts >= s.policy.RestartsPerRun || all >= s.policy.RestartsPerRun+maxLost:
+		return person("%s was stopped, and %d starts did not bring it back", cassandra.Title(n), all)
+	}
+	return do(cassandra.Start(n), "%s is stopped: start it, attempt %d of at most %d", cassandra.Title(n), starts+1, s.policy.RestartsPerRun)
 }
 
 // stuck: the process has neither ended nor come back.

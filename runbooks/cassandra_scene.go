@@ -102,6 +102,15 @@ func (s scene) find(name string) (cassandra.Node, bool) {
 	return s.ring.Nodes[i], true
 }
 
+// named is the scope of a request that names one node.
+func named(r cassandra.Ring, node string) []galen.Target {
+	n, found := scene{ring: r}.find(node)
+	if !found {
+		return nil
+	}
+	return []galen.Target{n.Target()}
+}
+
 // elsewhere are the nodes of the same data centre that are down in other racks than n.
 func (s scene) elsewhere(n cassandra.Node) []cassandra.Node {
 	var out []cassandra.Node

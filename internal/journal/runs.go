@@ -298,3 +298,8 @@ func (t *tx) dropClaims(ctx context.Context, run string) error {
 }
 
 func claimRow(resource, run, name string) string { return "claim/" + resource + "/" + run + "/" + name }
+
+// OpenRuns are the open runs of a resource, newest first.
+func (s *Store) OpenRuns(ctx context.Context, r galen.Resource) ([]galen.Run, error) {
+	return s.Runs(ctx, RunFilter{Resource: r, OpenOnly: true, Limit: 1000})
+}

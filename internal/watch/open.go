@@ -1,0 +1,154 @@
+package watch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// Inbox takes new runs.
+type Inbox interface {
+	// OpenRun stores a run, or returns the open one with its key and false.
+	OpenRun(ctx context.Context, run galen.Run) (galen.Run, bool, error)
+	OpenRuns(ctx context.Context, r galen.Resource) ([]galen.Run, error)
+}
+
+// ErrBadRequest marks what the asker must mend.
+var ErrBadRequest = errors.New("bad request")
+
+// Opener is how findings, alerts and people become runs.
+type Opener struct {
+	Runbooks []galen.ListedRunbook
+	Inbox    Inbox
+	Policy   func(galen.Resource) galen.Policy
+	// Last is the newest State of a resource, false if there is none yet.
+	Last   func(galen.Resource) (galen.State, bool)
+	Now    func() time.Time
+	Logger *slog.Logger
+}
+
+// Open opens the run that heals a finding, unless an open run is about one of its targets already: one run for a
+// target, whatever its trouble is called now. What no runbook heals is for people, who see it in the list of findings.
+func (o Opener) Open(ctx context.Context, f galen.Finding) error {
+	log := o.Logger.With("resource", f.Resource.String(), "code", string(f.Code))
+	rb, ok := o.healer(f.Resource.Kind, f.Code)
+	if !ok {
+		log.Warn("no runbook heals this finding, a person is needed", "why", f.Why)
+		return nil
+	}
+	open, err := o.Inbox.OpenRuns(ctx, f.Resource)
+	if err != nil {
+		return fmt.Errorf("list the open runs of %s: %w", f.Resource, err)
+	}
+	for _, run := range open {
+		if run.Key != f.Key() && slices.ContainsFunc(run.InScope(), func(t galen.Target) bool { return f.Has(t.ID) }) {
+			log.Info("an open run is about it already", "run", run.ID)
+			return nil
+		}
+	}
+	run, err := o.build(rb, f.Resource, nil)
+	if err != nil {
+		return err
+	}
+	run.Key, run.Finding, run.Scope, run.Urgency, run.Asked = f.Key(), &f, f.Targets, f.Urgency, "detector "+string(f.Code)
+	_, _, err = o.store(ctx, run)
+	return err
+}
+
+// OpenHint opens the run that an alert hints at: it looks, and does nothing until a State confirms the finding of that
+// key.
+func (o Opener) OpenHint(ctx context.Context, r galen.Resource, code galen.Code, domain, alert string) (galen.Run, error) {
+	rb, ok := o.healer(r.Kind, code)
+	if !ok {
+		return galen.Run{}, fmt.Errorf("no runbook heals %s on resources of kind %s", code, r.Kind)
+	}
+	run, err := o.build(rb, r, nil)
+	if err != nil {
+		return galen.Run{}, err
+	}
+	run.Key = galen.Finding{Resource: r, Code: code, Domain: domain}.Key()
+	run.Asked, run.Urgency = galen.AskedAlert+" "+alert, galen.Medium
+	run, _, err = o.store(ctx, run)
+	return run, err
+}
+
+// Request opens a run that a person or program asked for; key removes duplicates.
+func (o Opener) Request(ctx context.Context, key string, want galen.Run, by string) (run galen.Run, created bool, err error) {
+	if run, err = o.Requested(want); err != nil {
+		return run, false, err
+	}
+	run.Key, run.Asked = key, "person "+by
+	return o.store(ctx, run)
+}
+
+// Requested completes the run that a request would open, as plan mode needs it too; of want it reads the runbook, the
+// resource and the parameters.
+func (o Opener) Requested(want galen.Run) (galen.Run, error) {
+	bad := func(err error) (galen.Run, error) { return galen.Run{}, fmt.Errorf("%w: %w", ErrBadRequest, err) }
+	i := slices.IndexFunc(o.Runbooks, func(rb galen.ListedRunbook) bool { return rb.Name == want.Runbook })
+	if i < 0 {
+		return bad(fmt.Errorf("no runbook %q; galen runbooks lists them", want.Runbook))
+	}
+	rb := o.Runbooks[i]
+	if kindOf(rb.Name) != want.Resource.Kind {
+		return bad(fmt.Errorf("runbook %s is for resources of kind %s, not for %s", rb.Name, kindOf(rb.Name), want.Resource))
+	}
+	run, err := o.build(rb, want.Resource, want.Params)
+	if err != nil {
+		return bad(err)
+	}
+	state, seen := o.Last(want.Resource)
+	if !seen {
+		return bad(fmt.Errorf("%s has not been seen yet; is it configured, and does it answer?", want.Resource))
+	}
+	if run.Scope, err = rb.Scope(state, run.Params); err != nil {
+		return bad(err)
+	}
+	run.Urgency = galen.Medium
+	return run, nil
+}
+
+func kindOf(runbook string) string {
+	kind, _, _ := strings.Cut(runbook, "/")
+	return kind
+}
+
+// healer is the first listed runbook that heals a code on resources of a kind.
+func (o Opener) healer(kind string, code galen.Code) (galen.ListedRunbook, bool) {
+	for _, rb := range o.Runbooks {
+		if kindOf(rb.Name) == kind && slices.Contains(rb.Heals, code) {
+			return rb, true
+		}
+	}
+	return galen.ListedRunbook{}, false
+}
+
+func (o Opener) build(rb galen.ListedRunbook, r galen.Resource, params json.RawMessage) (galen.Run, error) {
+	whole, err := rb.Params(params)
+	if err != nil {
+		return galen.Run{}, err
+	}
+	now := o.Now()
+	return galen.Run{
+		Resource: r, Runbook: rb.Name, Version: rb.Version, Params: whole, Status: galen.RunOpened,
+		Created: now, Deadline: now.Add(o.Policy(r).RunDeadline.D()),
+	}, nil
+}
+
+func (o Opener) store(ctx context.Context, run galen.Run) (galen.Run, bool, error) {
+	stored, created, err := o.Inbox.OpenRun(ctx, run)
+	if err != nil {
+		return galen.Run{}, false, fmt.Errorf("store the run %s: %w", run.Key, err)
+	}
+	if created {
+		o.Logger.Info("run opened", "run", stored.ID, "resource", stored.Resource.String(), "runbook", stored.Runbook, "asked", stored.Asked)
+	}
+	return stored, created, nil
+}
