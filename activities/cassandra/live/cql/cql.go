@@ -191,7 +191,8 @@ func (n *Node) cluster() *gocql.ClusterConfig {
 	c.Events.DisableNodeStatusEvents, c.Events.DisableTopologyEvents, c.Events.DisableSchemaEvents = true, true, true
 	c.ReconnectInterval = 0
 	c.ReconnectionPolicy = &gocql.ConstantReconnectionPolicy{MaxRetries: 1, Interval: n.limit}
-	c.Timeout, c.ConnectTimeout, c.WriteTimeout = n.limit, n.limit, n.limit
+	// Our own deadline always comes first: the driver tells its timeouts as text only.
+	c.Timeout, c.ConnectTimeout, c.WriteTimeout = 2*n.limit, 2*n.limit, 2*n.limit
 	c.MaxWaitSchemaAgreement = n.limit // its default blocks for a minute while a node is dead
 	c.Consistency = gocql.One
 	c.Logger = silent{} // every fault is returned
