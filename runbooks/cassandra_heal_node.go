@@ -1,6 +1,7 @@
 package runbooks
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -31,11 +32,8 @@ func healNode(s galen.Situation[cassandra.Ring, HealNodeParams]) galen.Plan {
 		return p
 	}
 	var plans []galen.Plan
-	for _, t := range s.Scope {
-		if strings.HasPrefix(t.ID, "instance/") {
-			continue // one that this run prepared; its node is seen to by the replacement
-		}
-		plans = append(plans, h.target(t.ID))
+	for _, id := range h.nodes(s.Scope) {
+		plans = append(plans, h.target(id))
 	}
 	if len(plans) == 0 {
 		return person("no node was named: say which one is to be healed")
@@ -45,6 +43,26 @@ func healNode(s galen.Situation[cassandra.Ring, HealNodeParams]) galen.Plan {
 
 // healer is the ladder of one run.
 type healer struct{ scene }
+
+// nodes are the host IDs that a scope means. An instance means the node that it runs, save one that this run prepared:
+// that is seen to by the replacement.
+func (h healer) nodes(scope []galen.Target) []string {
+	var out []string
+	for _, t := range scope {
+		id := t.ID
+		if strings.HasPrefix(id, "instance/") {
+			node, _ := h.ring.Find(id)
+			if _, prepared := h.attempts(cassandra.VerbPrepare, id); node == nil || prepared > 0 {
+				continue
+			}
+			id = node.HostID
+		}
+		if !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
 
 func (h healer) target(id string) galen.Plan {
 	if r, begun := h.replacement(id); begun {
@@ -142,7 +160,7 @@ func (h healer) exhausted(n cassandra.Node) galen.Plan {
 	tried, _ := h.attempts(cassandra.VerbStart, n.HostID)
 	ripe := n.DownSince.Add(max(h.policy.ReplaceAfter, n.LongestRestart).D())
 	if h.now.Before(ripe) {
-		return wait(h.pause(ripe), "%s; %d restarts did not help; it may be replaced from %s on", evidence(n), tried, moment(ripe))
+		return wait(h.pause(ripe), "%s; %d of %d restarts did not help; it may be replaced from %s on", evidence(n), tried, h.policy.RestartsPerRun, moment(ripe))
 	}
 	return h.begin(n, "restarts did not help")
 }

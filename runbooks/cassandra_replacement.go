@@ -165,23 +165,16 @@ func (r replacement) takeBack(failed galen.Intent) galen.Plan {
 // before: the node is fenced, and nothing has joined in its place.
 func (r replacement) before() galen.Plan {
 	prepared, i := r.prepared()
+	if prepared != nil {
+		if why := r.giveUp(*prepared); why != "" {
+			return r.discard(i, why)
+		}
+	} else if p, ended := r.unprepared(); ended {
+		return p
+	}
 	n, found := r.ring.Node(r.dead)
-	tries := r.count(cassandra.VerbReplace)
-	switch {
-	case r.stop != "" && prepared != nil:
-		return r.discard(i, "the run was stopped before the replacement began")
-	case r.stop != "":
-		return finished("stopped at a safe point: %s is fenced, nothing joins in its place", r.dead)
-	case prepared != nil && prepared.Effect.Status == galen.EffectFailed:
-		return r.discard(i, prepared.Effect.Why)
-	case prepared != nil && tries > r.policy.JoinerRetriesPerRun:
-		return r.discard(i, "its joiner failed too often")
-	case tries > r.policy.JoinerRetriesPerRun:
-		return person("%d tries to join in the place of %s failed; it is fenced, the spare is clean again", tries, r.dead)
-	case !found || !n.Down || n.Unlisted:
+	if !found || !n.Down || n.Unlisted {
 		return person("%s is fenced, and the ring does not show it dead any more: look who touched it", r.dead)
-	case len(r.failedSpares()) > 0 && prepared == nil:
-		return person("the preparation of %s went wrong and was taken back; %s stays fenced: look at that instance", strings.Join(r.failedSpares(), ", "), cassandra.Title(n))
 	}
 	if wide := r.widespread(n); wide != "" {
 		return wait(r.policy.Fallback, "%s is fenced; %s: the replacement goes on when that is healed", cassandra.Title(n), wide)
@@ -190,6 +183,33 @@ func (r replacement) before() galen.Plan {
 		return r.pick(n)
 	}
 	return r.replace(n, *prepared, i)
+}
+
+// giveUp says why a preparation is to be taken back, "" if it is to be used.
+func (r replacement) giveUp(prepared galen.Intent) string {
+	switch {
+	case r.stop != "":
+		return "the run was stopped before the replacement began"
+	case prepared.Effect.Status == galen.EffectFailed:
+		return prepared.Effect.Why
+	case r.count(cassandra.VerbReplace) > r.policy.JoinerRetriesPerRun:
+		return "its joiner failed too often"
+	}
+	return ""
+}
+
+// unprepared are the ends before, or after, a preparation.
+func (r replacement) unprepared() (galen.Plan, bool) {
+	tries := r.count(cassandra.VerbReplace)
+	switch bad := r.failedSpares(); {
+	case r.stop != "":
+		return finished("stopped at a safe point: %s is fenced, nothing joins in its place", r.dead), true
+	case tries > r.policy.JoinerRetriesPerRun:
+		return person("%d tries to join in the place of %s failed; it is fenced, the spare is clean again", tries, r.dead), true
+	case len(bad) > 0:
+		return person("the preparation of %s went wrong and was taken back; %s stays fenced: look at that instance", strings.Join(bad, ", "), r.dead), true
+	}
+	return galen.Plan{}, false
 }
 
 // prepared is the preparation that was not taken back, with its instance.

@@ -44,13 +44,7 @@ type basisInstance struct {
 func (r Ring) Basis(scope ...galen.Target) string {
 	b := basis{Pending: r.Pending, Schemas: r.Schemas, Lost: r.Lost}
 	if len(scope) == 0 {
-		for _, n := range r.Nodes {
-			b.Nodes = append(b.Nodes, n.basis())
-		}
-		for _, i := range r.Instances {
-			b.Instances = append(b.Instances, i.basis())
-		}
-		return galen.HashJSON(b)
+		return galen.HashJSON(r.whole(b))
 	}
 	inScope, dcs := map[string]bool{}, map[string]bool{}
 	for _, t := range scope {
@@ -65,11 +59,25 @@ func (r Ring) Basis(scope ...galen.Target) string {
 		}
 	}
 	for _, n := range r.Nodes {
-		if dcs[n.DC] && !inScope[n.HostID] && (n.Down || n.Unlisted || n.Status != Normal || len(n.Tokens) == 0) {
+		if dcs[n.DC] && !inScope[n.HostID] && n.troubled() {
 			b.Troubled = append(b.Troubled, n.basis())
 		}
 	}
 	return galen.HashJSON(b)
+}
+
+func (r Ring) whole(b basis) basis {
+	for _, n := range r.Nodes {
+		b.Nodes = append(b.Nodes, n.basis())
+	}
+	for _, i := range r.Instances {
+		b.Instances = append(b.Instances, i.basis())
+	}
+	return b
+}
+
+func (n Node) troubled() bool {
+	return n.Down || n.Unlisted || n.Status != Normal || len(n.Tokens) == 0
 }
 
 func (n Node) basis() basisNode {

@@ -135,7 +135,12 @@ func (a PrepareArgs) fits(r Ring, dead Node, address string) error {
 		return fmt.Errorf("%s/%s, %s stands in %s", a.DC, a.Rack, Title(dead), dead.Domain())
 	case a.NumTokens != len(dead.Tokens) || a.NumTokens < 1:
 		return fmt.Errorf("%d tokens, %s has %d", a.NumTokens, Title(dead), len(dead.Tokens))
-	case len(a.Seeds) == 0:
+	}
+	return a.seedsLive(r, address)
+}
+
+func (a PrepareArgs) seedsLive(r Ring, address string) error {
+	if len(a.Seeds) == 0 {
 		return errors.New("no seed")
 	}
 	for _, seed := range a.Seeds {
@@ -171,15 +176,8 @@ func checkReplace(r Ring, s galen.Step, args ReplaceArgs) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case !n.Down || n.Status == Joining:
-		return errors.New("the node is not dead")
-	case args.Address != n.Address || args.Tokens != HashTokens(n.Tokens) || len(n.Tokens) == 0:
-		return errors.New("address or tokens are not the node's")
-	case args.Prepared == "" || i.Prepared != args.Prepared:
-		return fmt.Errorf("%s is prepared by %q, not by %q", i.Name, i.Prepared, args.Prepared)
-	case i.Process != Absent:
-		return fmt.Errorf("process %d of %s is alive", i.PID, i.Name)
+	if err := errors.Join(args.replaceable(n), args.ready(i)); err != nil {
+		return err
 	}
 	old, err := readable(r, n.Instance)
 	if err != nil {
@@ -191,6 +189,26 @@ func checkReplace(r Ring, s galen.Step, args ReplaceArgs) error {
 	want := PrepareArgs{Cluster: r.Cluster, DC: n.DC, Rack: n.Rack, Seeds: i.Config.Seeds, Replace: n.Address, NumTokens: len(n.Tokens)}
 	if why := want.differs(i); why != "" {
 		return fmt.Errorf("the configuration of %s does not fit: %s", i.Name, why)
+	}
+	return nil
+}
+
+func (a ReplaceArgs) replaceable(n Node) error {
+	switch {
+	case !n.Down || n.Status == Joining:
+		return errors.New("the node is not dead")
+	case a.Address != n.Address || a.Tokens != HashTokens(n.Tokens) || len(n.Tokens) == 0:
+		return errors.New("address or tokens are not the node's")
+	}
+	return nil
+}
+
+func (a ReplaceArgs) ready(i Instance) error {
+	switch {
+	case a.Prepared == "" || i.Prepared != a.Prepared:
+		return fmt.Errorf("%s is prepared by %q, not by %q", i.Name, i.Prepared, a.Prepared)
+	case i.Process != Absent:
+		return fmt.Errorf("process %d of %s is alive", i.PID, i.Name)
 	}
 	return nil
 }

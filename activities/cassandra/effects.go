@@ -276,11 +276,11 @@ func clearEffect(r Ring, in galen.Intent, args ClearReplaceArgs, settle time.Dur
 // repairEffect follows the session that the coordinator ran for the intent. One that the coordinator forgot (it was
 // started again) counts as failed: to repair again does no harm.
 func repairEffect(r Ring, in galen.Intent, args RepairArgs, settle time.Duration) galen.Effect {
-	late := func(t time.Time) bool { return !t.Before(in.At.Add(settle)) }
+	v, _ := r.View(args.Instance)
+	heard := v.Jolokia == Answered && !v.At.Before(in.At)
 	i := slices.IndexFunc(r.Repairs, func(s Repair) bool { return s.Intent == in.ID })
-	v, asked := r.View(args.Instance)
 	if i < 0 || r.Repairs[i].Status == "" && r.Repairs[i].Command == 0 {
-		if !asked || v.Jolokia != Answered || v.At.Before(in.At) {
+		if !heard {
 			return unknown("the coordinator was not heard")
 		}
 		return absent("the coordinator knows of no such repair")
@@ -291,7 +291,7 @@ func repairEffect(r Ring, in galen.Intent, args RepairArgs, settle time.Duration
 	case "FAILED":
 		return galen.Effect{Status: galen.EffectFailed, Why: "repair command " + strconv.Itoa(s.Command) + " failed: " + s.Message}
 	case "":
-		if asked && v.Jolokia == Answered && late(v.At) {
+		if heard && !v.At.Before(in.At.Add(settle)) {
 			return galen.Effect{Status: galen.EffectFailed, Why: "the coordinator has forgotten repair command " + strconv.Itoa(s.Command)}
 		}
 		return unknown("the coordinator does not tell of repair command %d", s.Command)

@@ -22,6 +22,12 @@ func (r Ring) Ailing(n Node) []string {
 		out = append(out, "it owns no token")
 	}
 	out = append(out, r.silence(n)...)
+	return append(out, r.doubters(n)...)
+}
+
+// doubters are the live peers that do not say that the node is UP.
+func (r Ring) doubters(n Node) []string {
+	var out []string
 	peers := 0
 	for _, v := range r.Live() {
 		if v.Instance == n.Instance && n.Instance != "" || v.Address == n.Address {

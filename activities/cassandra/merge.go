@@ -99,22 +99,19 @@ func (m *merger) vote() {
 			newest[v.TokenHash] = v
 		}
 	}
-	for _, v := range m.live { // by instance, so that the winner does not depend on the order of a map
-		told := newest[v.TokenHash]
-		if told == nil {
-			continue
-		}
-		if m.rep == nil || votes[told.TokenHash] > votes[m.rep.TokenHash] ||
-			votes[told.TokenHash] == votes[m.rep.TokenHash] && told.At.After(m.rep.At) {
+	for _, hash := range sortedKeys(newest) {
+		told := newest[hash]
+		if m.rep == nil || cmp.Or(cmp.Compare(votes[hash], votes[m.rep.TokenHash]), told.At.Compare(m.rep.At)) > 0 {
 			m.rep = told
 		}
 	}
 	if m.rep == nil {
 		return
 	}
+	others := countOf(votes[m.rep.TokenHash], "view has", "views have") + " the map of " + m.rep.Instance
 	for _, v := range m.live {
 		if v.TokenHash != m.rep.TokenHash {
-			m.dissent(v.Instance, "tokens", "its token map is another one", countOf(votes[m.rep.TokenHash], "view has", "views have")+" the map of "+m.rep.Instance)
+			m.dissent(v.Instance, "tokens", "its token map is another one", others)
 		}
 	}
 }
@@ -125,34 +122,31 @@ func (m *merger) dissent(observer, about, says, others string) {
 
 // shared moves up what belongs to the cluster: its name, keyspaces, pending ranges and schema versions.
 func (m *merger) shared() {
+	r := m.ring
+	if m.rep != nil && m.rep.Cluster != "" {
+		r.Cluster = m.rep.Cluster
+	}
 	var told *View
-	schemas := map[string]bool{}
 	pending := map[Pending]bool{}
 	for _, v := range m.live {
 		if len(v.Keyspaces) > 0 && (told == nil || v.At.After(told.At)) {
 			told = v
 		}
 		if v.Schema != "" {
-			schemas[v.Schema] = true
+			r.Schemas = append(r.Schemas, v.Schema)
 		}
 		for _, p := range v.Pending {
-			pending[p] = true
+			if !pending[p] {
+				pending[p] = true
+				r.Pending = append(r.Pending, p)
+			}
 		}
-	}
-	r := m.ring
-	if m.rep != nil && m.rep.Cluster != "" {
-		r.Cluster = m.rep.Cluster
 	}
 	if told != nil {
 		r.Keyspaces = slices.SortedFunc(slices.Values(told.Keyspaces), func(a, b Keyspace) int { return cmp.Compare(a.Name, b.Name) })
 	}
-	for s := range schemas {
-		r.Schemas = append(r.Schemas, s)
-	}
 	slices.Sort(r.Schemas)
-	for p := range pending {
-		r.Pending = append(r.Pending, p)
-	}
+	r.Schemas = slices.Compact(r.Schemas)
 	slices.SortFunc(r.Pending, func(a, b Pending) int {
 		return cmp.Or(cmp.Compare(a.Keyspace, b.Keyspace), cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End), cmp.Compare(a.Address, b.Address))
 	})
@@ -203,23 +197,28 @@ func (m *merger) hostIDs(addresses map[string]bool) map[string]string {
 				votes[e.HostID]++
 			}
 		}
-		best := ""
-		for _, id := range sortedKeys(votes) {
-			if best == "" || votes[id] > votes[best] {
-				best = id
-			}
+		out[a] = elected(votes, unknownID(a))
+		if len(votes) < 2 {
+			continue
 		}
-		if best == "" {
-			best = unknownID(a)
-		}
-		out[a] = best
 		for _, v := range m.live {
-			if e, known := v.peer(a); known && e.HostID != "" && e.HostID != best {
-				m.dissent(v.Instance, a, "host ID "+e.HostID, "host ID "+best)
+			if e, known := v.peer(a); known && e.HostID != "" && e.HostID != out[a] {
+				m.dissent(v.Instance, a, "host ID "+e.HostID, "host ID "+out[a])
 			}
 		}
 	}
 	return out
+}
+
+// elected has the most votes; of equals the first by name.
+func elected(votes map[string]int, nobody string) string {
+	best := nobody
+	for _, id := range sortedKeys(votes) {
+		if votes[id] > votes[best] {
+			best = id
+		}
+	}
+	return best
 }
 
 func (m *merger) member(address, id string) Node {

@@ -1,0 +1,298 @@
+package runbooks_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/activities/cassandra/ring"
+)
+
+// scene makes the situation of one golden case: what happens on the simulated ring until the runbook is asked.
+type scene struct {
+	runbook, name, about string
+	params               string
+	policy               string // over the safe one
+	play                 func(*tale)
+}
+
+func (s scene) dir() string { return filepath.Join(filepath.FromSlash(s.runbook), s.name) }
+
+const (
+	heal    = "cassandra/heal-node"
+	replace = "cassandra/replace-node"
+	restart = "cassandra/restart-node"
+)
+
+// scenes are the rungs and refusals of every runbook. Add one, run TestGolden with -update, and read the plan.
+func scenes() []scene {
+	lost := []ring.Trouble{ring.Kill, ring.LoseData}
+	toReplace := `{"node":"127.0.0.3"}`
+	return []scene{
+		{heal, "well", "The node is well: an alert was wrong, or it came back.", "", "", func(*tale) {}},
+		{heal, "down-just-now", "Killed a moment ago: most nodes come back by themselves.", "", "", func(s *tale) { s.hurt(ring.Kill) }},
+		{heal, "down", "Its process is gone, its data are there.", "", "", func(s *tale) { s.hurt(ring.Kill).after(2 * time.Minute) }},
+		{heal, "start-under-way", "The restart is under way.", "", "", func(s *tale) { s.hurt(ring.Kill).until("start").act().after(2 * time.Second) }},
+		{heal, "booting", "Somebody else has started it.", "", "", func(s *tale) { s.hurt(ring.Kill).after(time.Minute).hurt(ring.Start).after(1500 * time.Millisecond) }},
+		{heal, "start-failed", "The restarted process died.", "", "", func(s *tale) { s.hurt(ring.Kill).until("start").act().hurt(ring.Kill).after(time.Minute) }},
+		{heal, "starts-exhausted", "Restarts do not help, and it is too soon for more.", "", `{"restarts_per_run":1}`,
+			func(s *tale) { s.hurt(ring.Kill).until("start").act().hurt(ring.Kill).after(time.Minute) }},
+		{heal, "starts-exhausted-long", "Restarts do not help, for longer than a restart takes.", "", `{"restarts_per_run":1}`,
+			func(s *tale) { s.hurt(ring.Kill).until("start").act().hurt(ring.Kill).after(11 * time.Minute) }},
+		{heal, "start-never-arrived", "The host plane takes no call.", "", "", func(s *tale) {
+			s.hurt(ring.Kill).drop("start", 9).until("start").act().until("start").act().until("start").act().after(time.Minute)
+		}},
+		{heal, "frozen", "The process is stopped by a signal: ports are open, nothing answers.", "", "", func(s *tale) { s.hurt(ring.Freeze).after(2 * time.Minute) }},
+		{heal, "frozen-killed", "The stuck process was killed.", "", "", func(s *tale) { s.hurt(ring.Freeze).until("kill").act().after(time.Second) }},
+		{heal, "data-gone-first-look", "Its data are gone, on one look.", "", "", func(s *tale) { s.hurt(ring.Kill).after(time.Minute).hurt(ring.LoseData).after(time.Second) }},
+		{heal, "data-gone", "Its data are gone, on two looks apart.", "", "", func(s *tale) { s.hurt(lost...).until("fence") }},
+		{heal, "other-device", "The data folder is empty and on another device: unmounted, not lost.", "", "", func(s *tale) { s.hurt(ring.Kill, ring.Unmount).after(time.Minute) }},
+		{heal, "host-silent", "Its host does not answer.", "", "", func(s *tale) { s.hurt(ring.Kill, ring.HideHost).after(2 * time.Minute) }},
+		{heal, "no-spare", "Its data are gone, and no empty instance is left.", `{"spare":"n9"}`, "", func(s *tale) { s.hurt(lost...).after(time.Minute) }},
+		{heal, "two-racks-restart", "Nodes of two racks are down; this one can be restarted.", "", "", func(s *tale) { s.hurtNode("n2", lost...).hurt(ring.Kill).after(2 * time.Minute) }},
+		{heal, "two-racks-data-gone", "Nodes of two racks are down; this one cannot be restarted.", "", "", func(s *tale) { s.hurtNode("n2", ring.Kill).hurt(lost...).after(2 * time.Minute) }},
+		{heal, "cut-off", "The engine alone does not reach it; peers and host see it well.", "", "", func(s *tale) { s.hurt(ring.Cut).after(2 * time.Minute) }},
+		{heal, "stopped-before", "Cancelled before anything was done.", "", "", func(s *tale) { s.hurt(lost...).after(time.Minute).stop(galen.StopCancel) }},
+
+		{heal, "fenced", "The dead node is fenced.", "", "", func(s *tale) { s.hurt(lost...).until("fence").act().until("prepare") }},
+		{heal, "fenced-second-rack", "The dead node is fenced, and a node of another rack dies.", "", "",
+			func(s *tale) {
+				s.hurt(lost...).until("fence").act().until("prepare").hurtNode("n2", ring.Kill).after(time.Second)
+			}},
+		{heal, "prepared", "The spare reads back as prepared.", "", "", func(s *tale) { s.hurt(lost...).until("replace") }},
+		{heal, "prepared-wrong", "The spare reads back otherwise than prepared.", "", "",
+			func(s *tale) {
+				s.hurt(lost...).until("prepare").act().hurtNode("n4", ring.BadConfig).after(time.Second)
+			}},
+		{heal, "prepared-wrong-discarded", "The wrong preparation was taken back.", "", "",
+			func(s *tale) {
+				s.hurt(lost...).until("prepare").act().hurtNode("n4", ring.BadConfig).until("discard").act().after(time.Second)
+			}},
+		{heal, "prepared-stopped", "Cancelled between preparation and replacement.", "", "", func(s *tale) { s.hurt(lost...).until("replace").stop(galen.StopCancel) }},
+		{heal, "fenced-stopped", "Cancelled after the fence.", "", "", func(s *tale) { s.hurt(lost...).until("prepare").stop(galen.StopCancel) }},
+		{heal, "joining", "The new node joins.", "", "", func(s *tale) { s.hurt(lost...).until("replace").act().after(10 * time.Second) }},
+		{heal, "joining-stopped", "Cancelled while the new node joins: there is no way back but through the end.", "", "",
+			func(s *tale) { s.hurt(lost...).until("replace").act().after(10 * time.Second).stop(galen.StopCancel) }},
+		{heal, "joiner-failed", "The joiner died.", "", "",
+			func(s *tale) {
+				s.hurt(lost...).until("replace").act().after(5*time.Second).hurtNode("n4", ring.Kill).after(10 * time.Second)
+			}},
+		{heal, "joiner-removed", "The failed joiner was taken back.", "", "",
+			func(s *tale) {
+				s.hurt(lost...).until("replace").act().after(5*time.Second).hurtNode("n4", ring.Kill).until("remove-joiner").act().until("replace")
+			}},
+		{heal, "joiner-failed-too-often", "The last try to join failed and was taken back.", "", `{"joiner_retries_per_run":0}`,
+			func(s *tale) {
+				s.hurt(lost...).until("replace").act().after(5*time.Second).hurtNode("n4", ring.Kill).until("remove-joiner").act().after(time.Minute)
+			}},
+		{heal, "joiner-given-up", "No try is left, the spare is clean.", "", `{"joiner_retries_per_run":0}`,
+			func(s *tale) {
+				s.hurt(lost...).until("replace").act().after(5*time.Second).hurtNode("n4", ring.Kill).until("discard").act().after(time.Minute)
+			}},
+		{heal, "joined", "The new node is NORMAL; it streamed from one replica each.", "", "", func(s *tale) { s.hurt(lost...).until("repair") }},
+		{heal, "joined-stopped", "Cancelled after the join: the repair is owed.", "", "", func(s *tale) { s.hurt(lost...).until("repair").stop(galen.StopCancel) }},
+		{heal, "joined-replica-down", "The repair needs a replica that is down.", "", "", func(s *tale) { s.hurt(lost...).until("repair").hurtNode("n2", ring.Kill).after(time.Second) }},
+		{heal, "joined-died", "The new node died after it joined.", "", "", func(s *tale) { s.hurt(lost...).until("repair").hurtNode("n4", ring.Kill).after(time.Minute) }},
+		{heal, "repaired-one", "One keyspace is repaired.", "", "", func(s *tale) { s.hurt(lost...).until("repair").act().until("repair") }},
+		{heal, "repaired", "All keyspaces are repaired.", "", "", func(s *tale) { s.hurt(lost...).until("clear-replace") }},
+		{heal, "replaced", "The replacement is complete.", "", "", func(s *tale) { s.hurt(lost...).until("clear-replace").act().after(20 * time.Second) }},
+
+		{replace, "dead", "A dead node, a fitting spare.", toReplace, "", func(s *tale) { s.hurt(ring.Kill) }},
+		{replace, "alive", "The node lives.", toReplace, "", func(*tale) {}},
+		{replace, "unknown", "No such node.", `{"node":"127.0.0.9"}`, "", func(*tale) {}},
+		{replace, "nobody", "No node was named.", `{"node":""}`, "", func(*tale) {}},
+		{replace, "out-of-scope", "Another node than the run was opened for.", `{"node":"127.0.0.2"}`, "", func(s *tale) { s.hurtNode("n2", ring.Kill) }},
+		{replace, "joined", "The new node is NORMAL.", toReplace, "", func(s *tale) { s.hurt(ring.Kill).until("repair") }},
+
+		{restart, "well", "The node and the ring are well.", toReplace, "", func(*tale) {}},
+		{restart, "stopping", "It is draining.", toReplace, "", func(s *tale) { s.until("stop").act().after(time.Second) }},
+		{restart, "stopped", "Its process is gone.", toReplace, "", func(s *tale) { s.until("start") }},
+		{restart, "stopped-cancel", "Cancelled while the node is stopped: it is started all the same.", toReplace, "", func(s *tale) { s.until("start").stop(galen.StopCancel) }},
+		{restart, "started", "It serves again.", toReplace, "", func(s *tale) { s.until("start").act().after(30 * time.Second) }},
+		{restart, "start-failed", "The start failed too often.", toReplace, `{"restarts_per_run":1}`, func(s *tale) { s.until("start").act().hurt(ring.Kill).after(time.Minute) }},
+		{restart, "down", "The node is down already.", toReplace, "", func(s *tale) { s.hurt(ring.Kill) }},
+		{restart, "unrest", "A foreign node joins.", toReplace, "", func(s *tale) { s.hurtNode("n4", ring.ForeignAdd) }},
+		{restart, "unknown", "No such node.", `{"node":"nobody"}`, "", func(*tale) {}},
+	}
+}
+
+// tale drives a runbook over the simulated ring, as the engine would, until its situation is wanted.
+type tale struct {
+	sim
+	of     scene
+	rb     galen.ListedRunbook
+	policy galen.Policy
+	folded cassandra.Ring
+	past   []galen.Intent
+	facts  map[string]galen.Fact
+	ended  string
+}
+
+func newTale(t *testing.T, of scene) *tale {
+	now := noon()
+	s := sim{t: t, now: &now}
+	spec := ring.Three(s.Now)
+	spec.VNodes = 2
+	cluster, err := ring.New(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Cluster = cluster
+	_, rb := runbookOf(t, of.dir())
+	out := &tale{sim: s, of: of, rb: rb, policy: policyOf(t, json.RawMessage(of.policy)), facts: map[string]galen.Fact{}}
+	out.look()
+	return out
+}
+
+func (s *tale) look() {
+	s.t.Helper()
+	var open []galen.Intent
+	for _, in := range s.past {
+		if !in.Effect.Settled() {
+			open = append(open, in)
+		}
+	}
+	seen, err := s.Look(s.t.Context(), demo(), nil, open)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.folded = cassandra.Fold(s.folded, seen)
+	for i := range s.past {
+		in := &s.past[i]
+		was := in.Effect.Status
+		if in.Effect = galen.SettleEffect(s.verb(in.Step.Verb), s.folded, *in, s.Now()); in.Effect.Status != was {
+			s.record(*in)
+		}
+	}
+}
+
+func (s *tale) verb(name string) galen.Verb[cassandra.Ring] {
+	for _, v := range cassandra.Verbs() {
+		if v.Name == name {
+			return v
+		}
+	}
+	s.t.Fatalf("no verb %q", name)
+	return galen.Verb[cassandra.Ring]{}
+}
+
+func (s *tale) record(in galen.Intent) {
+	facts := galen.Paid(in)
+	if v := s.verb(in.Step.Verb); v.Facts != nil {
+		facts = append(facts, v.Facts(s.folded, in)...)
+	}
+	for _, f := range facts {
+		if f.Gone {
+			delete(s.facts, f.Key)
+			continue
+		}
+		s.facts[f.Key] = f
+	}
+}
+
+// hurt lets troubles happen to n3, hurtNode to another one, and waits until the peers have noticed.
+func (s *tale) hurt(troubles ...ring.Trouble) *tale { return s.hurtNode("n3", troubles...) }
+
+func (s *tale) hurtNode(instance string, troubles ...ring.Trouble) *tale {
+	s.t.Helper()
+	for _, trouble := range troubles {
+		if err := s.Make(trouble, instance); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	switch troubles[0] {
+	case ring.Start, ring.BadConfig, ring.LoseData: // nobody has to notice
+		return s
+	}
+	return s.after(15 * time.Second)
+}
+
+func (s *tale) drop(verb string, times int) *tale {
+	s.Strike(ring.Fault{Verb: verb, Kind: ring.Dropped, Times: times})
+	return s
+}
+
+// after lets time pass, looking on as the watch does.
+func (s *tale) after(d time.Duration) *tale {
+	for ; d > 0; d -= 5 * time.Second {
+		s.Advance(min(d, 5*time.Second))
+		s.look()
+	}
+	return s
+}
+
+func (s *tale) stop(how string) *tale {
+	s.ended = how
+	return s
+}
+
+func (s *tale) plan() galen.Plan {
+	s.t.Helper()
+	p, err := s.rb.Decide(galen.Situation[galen.State, json.RawMessage]{
+		World: galen.World[galen.State]{Now: s.Now(), State: s.folded, Facts: s.facts},
+		Scope: []galen.Target{{ID: third}}, Params: json.RawMessage(s.of.params), Policy: s.policy, Past: s.past, Stop: s.ended,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return p
+}
+
+// until goes on with the runbook until it plans the verb, and leaves that to be done.
+func (s *tale) until(verb string) *tale {
+	s.t.Helper()
+	for range 1000 {
+		p := s.plan()
+		switch {
+		case len(p.Steps) > 0 && p.Steps[0].Verb == verb:
+			return s
+		case len(p.Steps) > 0:
+			s.act()
+		case p.End != "":
+			s.t.Fatalf("%s: before %s it ends: %s", s.of.dir(), verb, p.Why)
+		}
+		s.after(2 * time.Second)
+	}
+	s.t.Fatalf("%s: it never plans %s: %s", s.of.dir(), verb, s.plan().Why)
+	return s
+}
+
+// act does the planned step.
+func (s *tale) act() *tale {
+	s.t.Helper()
+	p := s.plan()
+	if len(p.Steps) == 0 {
+		s.t.Fatalf("%s: nothing to do: %s", s.of.dir(), p.Why)
+	}
+	in := galen.Intent{
+		ID: fmt.Sprintf("intent-%d", len(s.past)+1), Run: "run-1", Resource: demo(), Step: p.Steps[0], Class: s.verb(p.Steps[0].Verb).Class,
+		Basis: s.folded.Basis(p.Steps[0].Target), Fence: int64(len(s.past) + 1), At: s.Now(), Sent: galen.SentYes,
+		Effect: galen.Effect{Status: galen.EffectUnknown},
+	}
+	s.record(in)
+	if _, err := s.Do(s.t.Context(), in); err != nil {
+		in.Sent, in.Reply = galen.SentError, err.Error()
+	}
+	s.past = append(s.past, in)
+	return s
+}
+
+// writeScenes plays every scene and writes its situation.
+func writeScenes(t *testing.T) {
+	for _, of := range scenes() {
+		s := newTale(t, of)
+		of.play(s)
+		b, err := json.MarshalIndent(situation{
+			About: of.about, Now: s.Now(), Scope: []galen.Target{{ID: third}}, Params: json.RawMessage(of.params), Stop: s.ended,
+			Policy: json.RawMessage(of.policy), Past: s.past, Facts: s.facts, State: s.folded,
+		}, "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join("testdata", of.dir(), situationFile), append(b, '\n'))
+	}
+}
