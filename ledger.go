@@ -108,10 +108,12 @@ type Approval struct {
 	// Steps are what was said yes to.
 	Steps []ApprovedStep `json:"steps"`
 	// Basis per target ID as it was shown to the person, re-based by effects of the run's own intents.
-	Basis   map[string]string `json:"basis"`
-	By      string            `json:"by"`
-	At      time.Time         `json:"at"`
-	Expires time.Time         `json:"expires"`
+	Basis map[string]string `json:"basis"`
+	By    string            `json:"by"`
+	// Why is the person's reason, if one was given.
+	Why     string    `json:"why,omitempty"`
+	At      time.Time `json:"at"`
+	Expires time.Time `json:"expires"`
 }
 
 // ApprovedStep is how often a verb may be done on a target.

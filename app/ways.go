@@ -1,0 +1,105 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+	"github.com/galenhq/galen/internal/config"
+	galenhttp "github.com/galenhq/galen/internal/http"
+)
+
+// TokenFile is the file of the API's token in the data directory.
+const TokenFile = "token"
+
+// stopWithin bounds how long a stopping engine waits for the calls that are under way.
+const stopWithin = 5 * time.Second
+
+// ways opens the ways in: the API on the listener.
+func (e *Engine) ways(listener net.Listener) error {
+	file := filepath.Join(e.o.Config.Data, TokenFile)
+	token, made, err := galenhttp.Token(file)
+	if err != nil {
+		return err
+	}
+	if made {
+		e.o.Logger.Info("made the API's token", "file", file)
+	}
+	watched, err := watchedResources(e.o.Config)
+	if err != nil {
+		return err
+	}
+	e.serve(listener, galenhttp.New(galenhttp.Options{
+		Token: token, TokenFile: file,
+		Runs: rows{e.journal}, Records: rows{e.journal}, Requests: requests{e}, Decisions: people{e}, Holds: e.journal,
+		World: seen{watched, e}, Runbooks: e.o.Catalogue.Runbooks, Health: e.health,
+		Version: e.o.Version, Started: e.started, Now: time.Now, Logger: e.o.Logger,
+	}))
+	return nil
+}
+
+// serve answers calls until the engine stops.
+func (e *Engine) serve(listener net.Listener, server *http.Server) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := galenhttp.Serve(server, listener); err != nil {
+			select {
+			case e.fatal <- err:
+			default:
+			}
+		}
+	}()
+	e.stops = append(e.stops, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
+		defer cancel()
+		err := server.Shutdown(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = server.Close() // who is still calling loses the call, not what was stored
+		}
+		<-ended
+		return err
+	})
+}
+
+// health tells why the engine does not work: its journal must answer.
+func (e *Engine) health(ctx context.Context) error {
+	if _, err := e.journal.Holds(ctx); err != nil {
+		return fmt.Errorf("the journal does not answer: %w", err)
+	}
+	return nil
+}
+
+// watchedResources is the configuration as the API shows it.
+func watchedResources(c *config.Config) ([]galenhttp.Watched, error) {
+	var out []galenhttp.Watched
+	for _, r := range c.Resources {
+		policy := c.Policy(r.Resource)
+		differences, err := config.Differences(policy)
+		if err != nil {
+			return nil, fmt.Errorf("policy of %s: %w", r.Resource, err)
+		}
+		w := galenhttp.Watched{Resource: r.Resource, PolicyName: c.PolicyName(r.Resource), Policy: policy}
+		for _, d := range differences {
+			w.Differences = append(w.Differences, api.Difference{Field: d.Field, Safe: d.Safe, Here: d.Here})
+		}
+		out = append(out, w)
+	}
+	return out, nil
+}
+
+// seen is what the engine looks after, as it was seen last.
+type seen struct {
+	watched []galenhttp.Watched
+	engine  *Engine
+}
+
+func (s seen) Watched() []galenhttp.Watched { return s.watched }
+
+func (s seen) Last(r galen.Resource) (galen.State, bool) { return s.engine.world.Last(r) }

@@ -1,0 +1,131 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/galenhq/galen"
+	galenhttp "github.com/galenhq/galen/internal/http"
+	"github.com/galenhq/galen/internal/journal"
+)
+
+// rows is the journal as the API reads it.
+type rows struct{ *journal.Store }
+
+func (r rows) Runs(ctx context.Context, f galenhttp.RunFilter) ([]galen.Run, error) {
+	return r.Store.Runs(ctx, journal.RunFilter{Resource: f.Resource, Status: f.Status, OpenOnly: f.OpenOnly, Limit: f.Limit, Before: f.Before})
+}
+
+func (r rows) Events(ctx context.Context, f galenhttp.EventFilter) ([]galen.Event, error) {
+	return r.Store.Events(ctx, journal.EventFilter{Resource: f.Resource, Run: f.Run, Kind: f.Kind, After: f.After, Limit: f.Limit, Newest: f.Newest})
+}
+
+// requests is how people and programs ask for runs.
+type requests struct{ *Engine }
+
+// repeatable is how many of a resource's newest runs an idempotency key is looked for in.
+const repeatable = 1000
+
+// Request opens the run. A key that opened one before names that one, ended or not; with other contents it is refused.
+func (q requests) Request(ctx context.Context, in galenhttp.Request) (galen.Run, bool, error) {
+	want, err := q.wanted(in)
+	if err != nil {
+		return galen.Run{}, false, err
+	}
+	before, err := q.journal.Runs(ctx, journal.RunFilter{Resource: in.Resource, Limit: repeatable})
+	if err != nil {
+		return galen.Run{}, false, err
+	}
+	for _, run := range before {
+		if run.Key == in.Key {
+			return run, false, sameRequest(want, run)
+		}
+	}
+	run, opened, err := q.runs.Request(ctx, in.Key, in.Runbook, in.Resource, in.Params, in.By)
+	if err != nil {
+		return galen.Run{}, false, asBad(err)
+	}
+	if opened {
+		q.o.Logger.Info("run opened", "run", run.ID, "resource", run.Resource.String(), "runbook", run.Runbook, "asked", run.Asked)
+		return run, true, nil
+	}
+	return run, false, sameRequest(want, run)
+}
+
+func (q requests) wanted(in galenhttp.Request) (galen.Run, error) {
+	run, err := q.runs.Requested(in.Runbook, in.Resource, in.Params)
+	return run, asBad(err)
+}
+
+func asBad(err error) error {
+	if errors.Is(err, ErrBadRequest) {
+		return galenhttp.Bad(err)
+	}
+	return err
+}
+
+// sameRequest refuses a key that was used for something else.
+func sameRequest(want, have galen.Run) error {
+	if want.Resource == have.Resource && want.Runbook == have.Runbook && galen.HashJSON(want.Params) == galen.HashJSON(have.Params) {
+		return nil
+	}
+	return galenhttp.Conflict(fmt.Errorf("this Idempotency-Key opened run %s (%s on %s) with other contents: take a new key", have.ID, have.Runbook, have.Resource))
+}
+
+// Preview looks and decides as the run would, and stores nothing.
+func (q requests) Preview(ctx context.Context, in galenhttp.Request) (galen.Decision, error) {
+	run, err := q.wanted(in)
+	if err != nil {
+		return galen.Decision{}, err
+	}
+	run.Key, run.Asked = "preview", galen.AskedPerson+" "+in.By
+	ledger, err := q.journal.Preview(ctx, run)
+	if err != nil {
+		return galen.Decision{}, err
+	}
+	return q.acts.Preview(ctx, ledger)
+}
+
+// people is what people decide about runs.
+type people struct{ *Engine }
+
+// Approve stores the yes and lets a held run go on.
+func (p people) Approve(ctx context.Context, a galen.Approval) error {
+	if err := p.journal.Approve(ctx, a); err != nil {
+		return err
+	}
+	run, err := p.journal.Run(ctx, a.Run)
+	if err != nil {
+		return err
+	}
+	if run.Status != galen.RunHeld {
+		return nil
+	}
+	if err := p.journal.SetRun(ctx, a.Run, galen.RunRunning, "approved by "+a.By+", goes on", time.Time{}); err != nil {
+		return err
+	}
+	return p.runs.Wake(ctx, run.Resource)
+}
+
+func (p people) Reject(ctx context.Context, run, by, why string) error {
+	return p.journal.Reject(ctx, run, by, why)
+}
+
+// Cancel asks the run to reach a safe point and end; the reason is an event of its own.
+func (p people) Cancel(ctx context.Context, id, by, why string) error {
+	if err := p.journal.Stop(ctx, id, galen.StopCancel, by); err != nil {
+		return err
+	}
+	run, err := p.journal.Run(ctx, id)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(map[string]string{"why": why})
+	if err != nil {
+		return fmt.Errorf("encode the reason: %w", err)
+	}
+	return p.journal.Append(ctx, galen.Event{Resource: run.Resource, Run: id, Kind: galen.EventStop, By: by, Body: body})
+}

@@ -1,0 +1,138 @@
+package http
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+)
+
+// answer writes v as JSON. It is encoded whole before the first byte goes out, so that a fault is a clean 500.
+func (s *server) answer(w http.ResponseWriter, r *http.Request, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		s.fail(w, r, fmt.Errorf("encode the answer: %w", err))
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	s.write(w, r, status, append(body, '\n'))
+}
+
+func (s *server) write(w http.ResponseWriter, r *http.Request, status int, body []byte) {
+	w.WriteHeader(status)
+	if _, err := w.Write(body); err != nil {
+		s.o.Logger.Debug("the caller is gone", "path", r.URL.Path, "error", err.Error())
+	}
+}
+
+// fail answers with an error in the API's form.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	status := statusOf(err)
+	text := err.Error()
+	switch {
+	case status == http.StatusRequestEntityTooLarge:
+		text = fmt.Sprintf("the body is larger than %d bytes: send less at once", bodyLimit)
+		w.Header().Set("Connection", "close") // what is still to come is not read
+	case status == http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "5")
+	case status >= http.StatusInternalServerError:
+		s.o.Logger.Error("a call failed", "method", r.Method, "path", r.URL.Path, "error", text)
+	}
+	s.answer(w, r, status, api.Error{Error: text})
+}
+
+// statusOf is the status that tells a program what sort of trouble it is.
+func statusOf(err error) int {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return http.StatusRequestEntityTooLarge
+	case errors.Is(err, ErrBad):
+		return http.StatusBadRequest
+	case errors.Is(err, galen.ErrNotFound):
+		return http.StatusNotFound
+	case isConflict(err):
+		return http.StatusConflict
+	case errors.Is(err, ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+func isConflict(err error) bool {
+	for _, rule := range []error{ErrConflict, galen.ErrEnded, galen.ErrMoved, galen.ErrClaimed, galen.ErrUnsettled, galen.ErrHeld} {
+		if errors.Is(err, rule) {
+			return true
+		}
+	}
+	return false
+}
+
+// body reads the whole body within the limit.
+func body(r *http.Request) ([]byte, error) {
+	b, err := io.ReadAll(r.Body)
+	var tooLarge *http.MaxBytesError
+	if err != nil && !errors.As(err, &tooLarge) {
+		return nil, badf("read the body: %w", err)
+	}
+	return b, err
+}
+
+// read reads the body strictly into T.
+func read[T any](r *http.Request) (T, error) {
+	b, err := body(r)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	v, err := galen.Decode[T](b)
+	if err != nil {
+		return v, badf("the body: %w; GET /v1/openapi.yaml has its form", err)
+	}
+	return v, nil
+}
+
+// list never encodes as null.
+func list[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+// resourceOr reads an optional kind/name.
+func resourceOr(text *string) (galen.Resource, error) {
+	if text == nil || *text == "" {
+		return galen.Resource{}, nil
+	}
+	r, err := galen.ParseResource(*text)
+	if err != nil {
+		return r, Bad(err)
+	}
+	return r, nil
+}
+
+// limitOf reads an optional limit of a list.
+func limitOf(n *int, usual, most int) (int, error) {
+	switch {
+	case n == nil:
+		return usual, nil
+	case *n < 1 || *n > most:
+		return 0, badf("limit %d: want 1 to %d; ask for the next page after that", *n, most)
+	}
+	return *n, nil
+}
+
+func deref[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}

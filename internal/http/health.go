@@ -1,0 +1,68 @@
+package http
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+)
+
+// healthTimeout: an engine that cannot answer within it does not work.
+const healthTimeout = 2 * time.Second
+
+// GetHealth implements [api.ServerInterface].
+func (s *server) GetHealth(w http.ResponseWriter, r *http.Request) {
+	h := s.health(r.Context())
+	status := http.StatusOK
+	if !h.Ok {
+		status = http.StatusServiceUnavailable
+	}
+	s.answer(w, r, status, h)
+}
+
+func (s *server) health(ctx context.Context) api.Health {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	h := api.Health{Ok: true, Version: s.o.Version, Started: s.o.Started.UTC()}
+	if err := s.o.Health(ctx); err != nil {
+		why := err.Error()
+		h.Ok, h.Why = false, &why
+	}
+	return h
+}
+
+// countLimit bounds how many open runs a summary reads.
+const countLimit = 10_000
+
+// GetStatus implements [api.ServerInterface].
+func (s *server) GetStatus(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	open, err := s.o.Runs.Runs(ctx, RunFilter{OpenOnly: true, Limit: countLimit})
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	findings, err := s.o.Records.Findings(ctx, galen.Resource{})
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	holds, err := s.o.Records.Holds(ctx)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	out := api.Status{Health: s.health(ctx), Resources: s.resources(), Findings: len(findings), OpenRuns: len(open), Holds: len(holds)}
+	for _, run := range open {
+		switch run.Status {
+		case galen.RunHeld:
+			out.HeldRuns++
+		case galen.RunAsking:
+			out.AskingRuns++
+		default:
+		}
+	}
+	s.answer(w, r, http.StatusOK, out)
+}

@@ -1,0 +1,164 @@
+package http
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/galenhq/galen"
+)
+
+// Measures are what the metrics say, as of one moment.
+type Measures struct {
+	// OpenRuns by status; the ended ones are in the journal.
+	OpenRuns map[galen.RunStatus]int
+	Findings []galen.Finding
+	Holds    []galen.Hold
+	// OpenIntents are the intents whose effect is not settled, per resource.
+	OpenIntents map[galen.Resource]int
+	// Outbox is how many messages wait for the workflow engine, at most as many as a look at them reads.
+	Outbox int
+	Alerts AlertCounts
+	// Looks per resource, as far as they are counted.
+	Looks map[galen.Resource]LookCounts
+}
+
+// AlertCounts are since the start of the engine.
+type AlertCounts struct {
+	Stored, Duplicates, Refused int64
+}
+
+// LookCounts are since the start of the engine.
+type LookCounts struct {
+	Total, Errors int64
+	// Took is the time of all of them together.
+	Took time.Duration
+}
+
+// metricsHandler is nil when nothing is measured.
+func (s *server) metricsHandler() http.Handler {
+	if s.o.Measure == nil {
+		return nil
+	}
+	process := prometheus.NewRegistry()
+	for _, c := range []prometheus.Collector{
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), s.build(),
+	} {
+		if err := process.Register(c); err != nil {
+			s.o.Logger.Error("a metric is left out", "error", err.Error())
+		}
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m, err := s.o.Measure(r.Context())
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		now := prometheus.NewRegistry()
+		if err := now.Register(snapshot{m: m, at: s.o.Now()}); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		promhttp.HandlerFor(prometheus.Gatherers{process, now}, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+	})
+}
+
+// build tells the version; its value is 1.
+func (s *server) build() prometheus.Collector {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "galen_build_info", Help: "The version of this engine.", ConstLabels: prometheus.Labels{"version": s.o.Version},
+	})
+	g.Set(1)
+	return g
+}
+
+// GetMetrics implements [api.ServerInterface].
+func (s *server) GetMetrics(w http.ResponseWriter, r *http.Request) {
+	if s.metrics == nil {
+		s.fail(w, r, galen.ErrNotFound)
+		return
+	}
+	s.metrics.ServeHTTP(w, r)
+}
+
+// snapshot hands measures to Prometheus once.
+type snapshot struct {
+	m  Measures
+	at time.Time
+}
+
+// Describe sends nothing: which metrics there are depends on what is seen.
+func (snapshot) Describe(chan<- *prometheus.Desc) {}
+
+// Collect sends every number.
+func (c snapshot) Collect(out chan<- prometheus.Metric) {
+	send := sender(out)
+	for _, status := range statuses() {
+		if status.Open() {
+			send("galen_open_runs", "Open runs by status; held and asking ones wait for a person.", float64(c.m.OpenRuns[status]), "status", string(status))
+		}
+	}
+	type finding struct{ resource, code, note string }
+	findings := map[finding]int{}
+	for _, f := range c.m.Findings {
+		note := "false"
+		if f.Note {
+			note = "true"
+		}
+		findings[finding{f.Resource.String(), string(f.Code), note}]++
+	}
+	for f, n := range findings {
+		send("galen_findings", "Problems seen now; a note is nothing that a run starts for.", float64(n), "resource", f.resource, "code", f.code, "note", f.note)
+	}
+	for r, n := range c.m.OpenIntents {
+		send("galen_open_intents", "Calls whose effect is not settled.", float64(n), "resource", r.String())
+	}
+	overdue := 0
+	for _, h := range c.m.Holds {
+		if !h.Until.IsZero() && c.at.After(h.Until) {
+			overdue++
+		}
+	}
+	send("galen_holds", "Kill switches that are set.", float64(len(c.m.Holds)))
+	send("galen_holds_overdue", "Kill switches past their end; they still hold until a person releases them.", float64(overdue))
+	send("galen_outbox_depth", "Messages that wait for the workflow engine.", float64(c.m.Outbox))
+	c.counters(out)
+}
+
+// counters are since the start of the engine.
+func (c snapshot) counters(out chan<- prometheus.Metric) {
+	count := counter(out)
+	const alerts = "Alerts by what became of them at the door, since the engine started."
+	count("galen_alerts_total", alerts, float64(c.m.Alerts.Stored), "outcome", "stored")
+	count("galen_alerts_total", alerts, float64(c.m.Alerts.Duplicates), "outcome", "duplicate")
+	count("galen_alerts_total", alerts, float64(c.m.Alerts.Refused), "outcome", "refused")
+	for r, n := range c.m.Looks {
+		count("galen_looks_total", "Looks at a resource, since the engine started.", float64(n.Total), "resource", r.String())
+		count("galen_look_errors_total", "Looks that saw nothing at all.", float64(n.Errors), "resource", r.String())
+		count("galen_look_seconds_total", "Time that looks took together.", n.Took.Seconds(), "resource", r.String())
+	}
+}
+
+// emit sends one number; pairs are label names and values in turn.
+type emit func(name, help string, value float64, pairs ...string)
+
+func sender(out chan<- prometheus.Metric) emit  { return emitter(out, prometheus.GaugeValue) }
+func counter(out chan<- prometheus.Metric) emit { return emitter(out, prometheus.CounterValue) }
+
+func emitter(out chan<- prometheus.Metric, sort prometheus.ValueType) emit {
+	return func(name, help string, value float64, pairs ...string) {
+		var names, values []string
+		for i := 0; i+1 < len(pairs); i += 2 {
+			names, values = append(names, pairs[i]), append(values, pairs[i+1])
+		}
+		desc := prometheus.NewDesc(name, help, names, nil)
+		metric, err := prometheus.NewConstMetric(desc, sort, value, values...)
+		if err != nil {
+			metric = prometheus.NewInvalidMetric(desc, err)
+		}
+		out <- metric
+	}
+}

@@ -1,0 +1,212 @@
+package http
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+)
+
+// whyLimit is the longest reason, in characters.
+const whyLimit = 1000
+
+func checkWhy(why string) error {
+	if n := utf8.RuneCountInString(strings.TrimSpace(why)); n == 0 || n > whyLimit {
+		return badf("why: want a reason of 1 to %d characters; it stays in the journal", whyLimit)
+	}
+	return nil
+}
+
+// ApproveRun implements [api.ServerInterface]. The yes binds the newest plan, which must be the one that was read.
+func (s *server) ApproveRun(w http.ResponseWriter, r *http.Request, id api.Id) {
+	req, err := read[api.Approve](r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	ctx := r.Context()
+	yes, err := s.approval(ctx, id, req)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if err := s.o.Decisions.Approve(ctx, yes); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.run(w, r, id)
+}
+
+// approval is the yes to the newest plan of a run. A run that is held before its first plan may be let go on: such a yes
+// names no step.
+func (s *server) approval(ctx context.Context, id string, req api.Approve) (galen.Approval, error) {
+	run, err := s.o.Runs.Run(ctx, id)
+	if err != nil {
+		return galen.Approval{}, err
+	}
+	watched, err := s.watched(run.Resource)
+	if err != nil {
+		return galen.Approval{}, err
+	}
+	if err := approvable(run, req.Plan); err != nil {
+		return galen.Approval{}, err
+	}
+	yes := galen.Approval{
+		Run: id, Runbook: run.Runbook, Version: run.Version, Params: galen.HashJSON(run.Params), By: operator, Why: deref(req.Why),
+		Steps: []galen.ApprovedStep{}, Basis: map[string]string{}, Expires: s.o.Now().UTC().Add(watched.Policy.ApprovalFor.D()),
+	}
+	if yes.Why != "" {
+		if err := checkWhy(yes.Why); err != nil {
+			return yes, err
+		}
+	}
+	if run.Plan == 0 {
+		return yes, nil
+	}
+	d, err := s.o.Runs.Plan(ctx, id, run.Plan)
+	if err != nil {
+		return yes, err
+	}
+	yes.Steps = append(yes.Steps, galen.ApprovedSteps(d.Plan)...)
+	if d.Shown != nil {
+		yes.Basis = d.Shown
+	}
+	if len(yes.Steps) == 0 && run.Status != galen.RunHeld {
+		return yes, Conflict(fmt.Errorf("plan %d of run %s has no steps to approve: %s", run.Plan, id, run.Why))
+	}
+	return yes, nil
+}
+
+// approvable tells whether the run takes a yes to the plan of that number.
+func approvable(run galen.Run, plan int) error {
+	switch {
+	case !run.Status.Open():
+		return fmt.Errorf("run %s ended as %s: %w", run.ID, run.Status, galen.ErrEnded)
+	case plan != run.Plan:
+		return Conflict(fmt.Errorf("plan %d of run %s is not its newest, which is plan %d: read that one (galen runs show %s), then approve it", plan, run.ID, run.Plan, run.ID))
+	case plan == 0 && run.Status != galen.RunHeld:
+		return Conflict(fmt.Errorf("run %s has no plan yet: wait for it, read it, then approve", run.ID))
+	}
+	return nil
+}
+
+// run answers with a run as it stands now.
+func (s *server) run(w http.ResponseWriter, r *http.Request, id string) {
+	run, err := s.o.Runs.Run(r.Context(), id)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.answer(w, r, http.StatusOK, run)
+}
+
+// RejectRun implements [api.ServerInterface].
+func (s *server) RejectRun(w http.ResponseWriter, r *http.Request, id api.Id) {
+	s.withReason(w, r, id, s.o.Decisions.Reject)
+}
+
+// CancelRun implements [api.ServerInterface].
+func (s *server) CancelRun(w http.ResponseWriter, r *http.Request, id api.Id) {
+	s.withReason(w, r, id, s.o.Decisions.Cancel)
+}
+
+func (s *server) withReason(w http.ResponseWriter, r *http.Request, id string, do func(ctx context.Context, run, by, why string) error) {
+	req, err := read[api.Reason](r)
+	if err == nil {
+		err = checkWhy(req.Why)
+	}
+	if err == nil {
+		err = do(r.Context(), id, operator, req.Why)
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.run(w, r, id)
+}
+
+// ListHolds implements [api.ServerInterface].
+func (s *server) ListHolds(w http.ResponseWriter, r *http.Request) {
+	holds, err := s.o.Records.Holds(r.Context())
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.answer(w, r, http.StatusOK, api.HoldList{Holds: list(holds)})
+}
+
+// SetHold implements [api.ServerInterface]. A hold may name what is not looked after yet: it must never be refused for
+// want of knowledge.
+func (s *server) SetHold(w http.ResponseWriter, r *http.Request) {
+	req, err := read[api.HoldRequest](r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	h, err := s.hold(req)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if err := s.o.Holds.SetHold(r.Context(), h); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.answer(w, r, http.StatusCreated, h)
+}
+
+func (s *server) hold(req api.HoldRequest) (galen.Hold, error) {
+	now := s.o.Now().UTC()
+	h := galen.Hold{
+		ID: "hold-" + strings.ToLower(rand.Text()[:12]), Target: deref(req.Target), Why: req.Why, By: operator, At: now, Until: deref(req.Until).UTC(),
+	}
+	if err := checkWhy(req.Why); err != nil {
+		return h, err
+	}
+	var err error
+	if h.Resource, err = resourceOr(req.Resource); err != nil {
+		return h, err
+	}
+	if h.Target != "" && h.Resource == (galen.Resource{}) {
+		return h, badf("target %q: name its resource too", h.Target)
+	}
+	if !h.Until.IsZero() && !h.Until.After(now) {
+		return h, badf("until %s is past: leave it out for an open end", h.Until.Format(time.RFC3339))
+	}
+	return h, nil
+}
+
+// ReleaseHold implements [api.ServerInterface].
+func (s *server) ReleaseHold(w http.ResponseWriter, r *http.Request, id api.Id) {
+	if err := s.o.Holds.Release(r.Context(), id, operator); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// PostAlertmanager implements [api.ServerInterface]. Trouble of ours is a 503, which Alertmanager tries again; a 4xx it
+// drops.
+func (s *server) PostAlertmanager(w http.ResponseWriter, r *http.Request) {
+	b, err := body(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	stored, duplicates, err := s.o.Alerts.Store(r.Context(), b)
+	if err != nil {
+		if statusOf(err) == http.StatusInternalServerError {
+			s.o.Logger.Error("alerts could not be stored, the sender is asked to try again", "error", err.Error())
+			err = Unavailable(err)
+		}
+		s.fail(w, r, err)
+		return
+	}
+	s.answer(w, r, http.StatusAccepted, api.Accepted{Stored: stored, Duplicates: duplicates})
+}

@@ -1,0 +1,132 @@
+package http
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+)
+
+// What an error asks of the caller; see [Bad], [Conflict] and [Unavailable].
+var (
+	// ErrBad: mend the call; the answer is 400.
+	ErrBad = errors.New("bad request")
+	// ErrConflict: the present state forbids it; 409.
+	ErrConflict = errors.New("conflict")
+	// ErrUnavailable: try again later; 503.
+	ErrUnavailable = errors.New("unavailable")
+)
+
+// Bad marks err as an [ErrBad]; its text stays as it is.
+func Bad(err error) error { return markedError{err, ErrBad} }
+
+// Conflict marks err as an [ErrConflict]; its text stays as it is.
+func Conflict(err error) error { return markedError{err, ErrConflict} }
+
+// Unavailable marks err as an [ErrUnavailable]; its text stays as it is.
+func Unavailable(err error) error { return markedError{err, ErrUnavailable} }
+
+// markedError is an error with a mark that errors.Is finds.
+type markedError struct {
+	error
+	mark error
+}
+
+func (e markedError) Unwrap() error        { return e.error }
+func (e markedError) Is(target error) bool { return target == e.mark }
+
+func badf(format string, args ...any) error { return Bad(fmt.Errorf(format, args...)) }
+
+// RunFilter chooses runs, newest first.
+type RunFilter struct {
+	Resource galen.Resource
+	Status   galen.RunStatus
+	OpenOnly bool
+	Limit    int
+	// Before is a run's ID: only older ones.
+	Before string
+}
+
+// EventFilter chooses events: the oldest after a seq, or the newest.
+type EventFilter struct {
+	Resource galen.Resource
+	Run      string
+	Kind     galen.EventKind
+	After    int64
+	Limit    int
+	Newest   bool
+}
+
+// Runs reads runs.
+type Runs interface {
+	Run(ctx context.Context, id string) (galen.Run, error)
+	Runs(ctx context.Context, f RunFilter) ([]galen.Run, error)
+	Plan(ctx context.Context, run string, number int) (galen.Decision, error)
+	Plans(ctx context.Context, run string) ([]galen.Decision, error)
+	Ledger(ctx context.Context, run string) (galen.Ledger, error)
+}
+
+// Records reads what else the journal holds.
+type Records interface {
+	Findings(ctx context.Context, r galen.Resource) ([]galen.Finding, error)
+	Holds(ctx context.Context) ([]galen.Hold, error)
+	Events(ctx context.Context, f EventFilter) ([]galen.Event, error)
+}
+
+// Request asks for a run.
+type Request struct {
+	// Key removes duplicates; empty: a new run.
+	Key      string
+	Runbook  string
+	Resource galen.Resource
+	Params   json.RawMessage
+	By       string
+}
+
+// Requests opens runs, or says what they would do.
+type Requests interface {
+	// Request opens the run, or finds the one of that key (false).
+	Request(ctx context.Context, q Request) (galen.Run, bool, error)
+	// Preview is what a run would decide now; nothing is stored or started.
+	Preview(ctx context.Context, q Request) (galen.Decision, error)
+}
+
+// Decisions is what people decide about runs.
+type Decisions interface {
+	// Approve stores the yes; a held run goes on.
+	Approve(ctx context.Context, a galen.Approval) error
+	Reject(ctx context.Context, run, by, why string) error
+	Cancel(ctx context.Context, run, by, why string) error
+}
+
+// Holds sets and releases the kill switch.
+type Holds interface {
+	SetHold(ctx context.Context, h galen.Hold) error
+	Release(ctx context.Context, id, by string) error
+}
+
+// Watched is a resource that is looked after.
+type Watched struct {
+	Resource    galen.Resource
+	PolicyName  string
+	Policy      galen.Policy
+	Differences []api.Difference
+}
+
+// World is what is looked after, and how it was seen last.
+type World interface {
+	// Watched are the resources in the order of the configuration.
+	Watched() []Watched
+	// Last is the newest State, false before the first look.
+	Last(r galen.Resource) (galen.State, bool)
+}
+
+// Alerts is the inbox.
+type Alerts interface {
+	// Store stores the alerts of one call of Alertmanager durably before it returns. An error that is not an [ErrBad] is
+	// ours, and the sender should try again.
+	Store(ctx context.Context, body []byte) (stored, duplicates int, err error)
+}

@@ -1,0 +1,145 @@
+package http
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+)
+
+// ListResources implements [api.ServerInterface].
+func (s *server) ListResources(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, r, http.StatusOK, api.ResourceList{Resources: s.resources()})
+}
+
+func (s *server) resources() []api.Resource {
+	out := []api.Resource{}
+	for _, watched := range s.o.World.Watched() {
+		out = append(out, s.resource(watched))
+	}
+	return out
+}
+
+func (s *server) resource(watched Watched) api.Resource {
+	out := api.Resource{
+		Resource: watched.Resource.String(), Mode: api.ResourceMode(watched.Policy.Mode), Policy: watched.PolicyName,
+	}
+	state, seen := s.o.World.Last(watched.Resource)
+	if !seen {
+		return out
+	}
+	if oldest, _ := state.Seen(); !oldest.IsZero() {
+		at := oldest.UTC()
+		out.Seen = &at
+	}
+	for _, m := range state.Members() {
+		out.Members++
+		if m.Bad {
+			out.Bad++
+		}
+	}
+	return out
+}
+
+// watched finds a resource that is looked after; galen.ErrNotFound.
+func (s *server) watched(r galen.Resource) (Watched, error) {
+	for _, watched := range s.o.World.Watched() {
+		if watched.Resource == r {
+			return watched, nil
+		}
+	}
+	return Watched{}, fmt.Errorf("resource %s: %w; galen resources lists those in the configuration", r, galen.ErrNotFound)
+}
+
+// GetResource implements [api.ServerInterface].
+func (s *server) GetResource(w http.ResponseWriter, r *http.Request, kind api.Kind, name api.Name) {
+	resource, err := galen.ParseResource(kind + "/" + name)
+	if err != nil {
+		s.fail(w, r, Bad(err))
+		return
+	}
+	watched, err := s.watched(resource)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	out := api.ResourceDetail{
+		Resource: s.resource(watched), Policy: watched.Policy, Differences: list(watched.Differences), Members: []galen.Member{},
+	}
+	if state, seen := s.o.World.Last(resource); seen {
+		out.Members = list(state.Members())
+	}
+	s.answer(w, r, http.StatusOK, out)
+}
+
+// ListFindings implements [api.ServerInterface].
+func (s *server) ListFindings(w http.ResponseWriter, r *http.Request, params api.ListFindingsParams) {
+	resource, err := resourceOr(params.Resource)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	findings, err := s.o.Records.Findings(r.Context(), resource)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.answer(w, r, http.StatusOK, api.FindingList{Findings: list(findings)})
+}
+
+// ListRunbooks implements [api.ServerInterface].
+func (s *server) ListRunbooks(w http.ResponseWriter, r *http.Request) {
+	out := api.RunbookList{Runbooks: []api.Runbook{}}
+	for _, rb := range s.o.Runbooks {
+		one, err := runbook(rb)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		out.Runbooks = append(out.Runbooks, one)
+	}
+	s.answer(w, r, http.StatusOK, out)
+}
+
+func runbook(rb galen.ListedRunbook) (api.Runbook, error) {
+	out := api.Runbook{Name: rb.Name, Version: rb.Version, About: rb.About, Heals: []string{}}
+	for _, code := range rb.Heals {
+		out.Heals = append(out.Heals, string(code))
+	}
+	defaults, err := rb.Params(nil)
+	if err != nil {
+		return out, fmt.Errorf("defaults of runbook %s: %w", rb.Name, err)
+	}
+	params := map[string]any{}
+	if err := json.Unmarshal(defaults, &params); err != nil {
+		return out, fmt.Errorf("defaults of runbook %s: %w", rb.Name, err)
+	}
+	if len(params) > 0 {
+		out.Params = &params
+	}
+	return out, nil
+}
+
+// ListEvents implements [api.ServerInterface].
+func (s *server) ListEvents(w http.ResponseWriter, r *http.Request, params api.ListEventsParams) {
+	resource, err := resourceOr(params.Resource)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	limit, err := limitOf(params.Limit, 100, 10_000)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	events, err := s.o.Records.Events(r.Context(), EventFilter{
+		Resource: resource, Run: deref(params.Run), After: deref(params.After), Newest: deref(params.Newest), Limit: limit,
+	})
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.answer(w, r, http.StatusOK, api.EventList{Events: list(events)})
+}

@@ -1,0 +1,141 @@
+package http
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+)
+
+// operator is who holds the token. There is one token, so there is one name.
+const operator = "operator"
+
+// ListRuns implements [api.ServerInterface].
+func (s *server) ListRuns(w http.ResponseWriter, r *http.Request, params api.ListRunsParams) {
+	f, err := runFilter(params)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if f.Before != "" {
+		if _, err := s.o.Runs.Run(r.Context(), f.Before); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+	}
+	runs, err := s.o.Runs.Runs(r.Context(), f)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.answer(w, r, http.StatusOK, api.RunList{Runs: list(runs)})
+}
+
+func statuses() []galen.RunStatus {
+	return []galen.RunStatus{
+		galen.RunOpened, galen.RunRunning, galen.RunWaiting, galen.RunAsking, galen.RunHeld,
+		galen.RunVerified, galen.RunNotConfirmed, galen.RunCancelled,
+	}
+}
+
+func runFilter(params api.ListRunsParams) (RunFilter, error) {
+	resource, err := resourceOr(params.Resource)
+	if err != nil {
+		return RunFilter{}, err
+	}
+	limit, err := limitOf(params.Limit, 100, 1000)
+	if err != nil {
+		return RunFilter{}, err
+	}
+	f := RunFilter{
+		Resource: resource, Status: galen.RunStatus(deref(params.Status)), OpenOnly: deref(params.Open), Limit: limit, Before: deref(params.Before),
+	}
+	if f.Status != "" && !slices.Contains(statuses(), f.Status) {
+		return f, badf("status %q: want one of %v", f.Status, statuses())
+	}
+	return f, nil
+}
+
+// GetRun implements [api.ServerInterface].
+func (s *server) GetRun(w http.ResponseWriter, r *http.Request, id api.Id) {
+	ctx := r.Context()
+	ledger, err := s.o.Runs.Ledger(ctx, id)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	plans, err := s.o.Runs.Plans(ctx, id)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	events, err := s.o.Records.Events(ctx, EventFilter{Run: id, Limit: countLimit})
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.answer(w, r, http.StatusOK, api.RunDetail{Run: ledger.Run, Plans: list(plans), Intents: list(ledger.Past), Events: list(events)})
+}
+
+// runRequest is [api.RunRequest] with the parameters as they were written.
+type runRequest struct {
+	Runbook  string          `json:"runbook"`
+	Resource galen.Resource  `json:"resource"`
+	Params   json.RawMessage `json:"params,omitempty"`
+	PlanOnly bool            `json:"plan_only,omitempty"`
+}
+
+var keyForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$`)
+
+// CreateRun implements [api.ServerInterface].
+func (s *server) CreateRun(w http.ResponseWriter, r *http.Request, params api.CreateRunParams) {
+	req, err := read[runRequest](r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if _, err := s.watched(req.Resource); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	q := Request{Runbook: req.Runbook, Resource: req.Resource, Params: req.Params, By: operator}
+	if req.PlanOnly {
+		plan, err := s.o.Requests.Preview(r.Context(), q)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		s.answer(w, r, http.StatusOK, api.RunAnswer{Plan: &plan})
+		return
+	}
+	if key := params.IdempotencyKey; key != nil {
+		if !keyForm.MatchString(*key) {
+			s.fail(w, r, badf("Idempotency-Key: want 1 to 128 characters of A-Z, a-z, 0-9 and . _ : / -, such as a UUID"))
+			return
+		}
+		q.Key = "request/" + *key
+	}
+	s.open(w, r, q)
+}
+
+func (s *server) open(w http.ResponseWriter, r *http.Request, q Request) {
+	if q.Key == "" {
+		q.Key = "request/" + strings.ToLower(rand.Text())
+	}
+	run, opened, err := s.o.Requests.Request(r.Context(), q)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	status := http.StatusOK
+	if opened {
+		status = http.StatusCreated
+		w.Header().Set("Location", "/v1/runs/"+run.ID)
+	}
+	s.answer(w, r, status, api.RunAnswer{Run: &run})
+}
