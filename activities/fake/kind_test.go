@@ -30,6 +30,7 @@ func TestTheKindKeepsTheContract(t *testing.T) {
 			Steps: func(c fake.Cluster) []galen.Step {
 				return []galen.Step{
 					fake.Set(instance(c, "db-2"), "work_mem", "8MB", "a test"),
+					fake.Reboot(instance(c, "db-3"), "a test"),
 					fake.Failover(instance(c, "db-1"), instance(c, "db-3"), "a test"),
 					fake.Replace(instance(c, "db-2"), "a test"),
 				}

@@ -16,7 +16,8 @@ const (
 	maxAfterStop  = 100 // decisions to a safe point
 	seeds         = 25  // random drills
 	longestPause  = 30 * time.Minute
-	randomTrouble = 4 // one call in so many loses its reply
+	randomTrouble = 4 // one call in so many loses its reply, or is never made
+	stopSlack     = 2 * time.Minute
 )
 
 // Drill is a scene in which a runbook is tried, without a gate: whatever it plans is done.
@@ -72,13 +73,14 @@ type drill[S galen.State, P any] struct {
 	past  []galen.Intent
 	stop  string
 	verbs []string
-	lose  func() bool
+	lose  func() bool // the reply of the next call
+	drop  func() bool // the next call: committed and never sent
 }
 
 func begin[S galen.State, P any](t *testing.T, rb galen.Runbook[S, P], d Drill[S, P]) *drill[S, P] {
 	return &drill[S, P]{
 		observer: observer[S]{t: t, kind: d.Kind, sim: d.New(), of: d.Resource},
-		rb:       rb, d: d, facts: map[string]galen.Fact{}, lose: func() bool { return false },
+		rb:       rb, d: d, facts: map[string]galen.Fact{}, lose: func() bool { return false }, drop: func() bool { return false },
 	}
 }
 
@@ -94,6 +96,7 @@ func whole[S galen.State, P any](t *testing.T, rb galen.Runbook[S, P], d Drill[S
 		if d.End != "" && p.End != d.End {
 			t.Errorf("it ends with %s (%s), want %s", p.End, p.Why, d.End)
 		}
+		r.paid(p)
 		if d.Verbs != nil && !slices.Equal(r.verbs, d.Verbs) {
 			t.Errorf("it did %q, want %q", r.verbs, d.Verbs)
 		}
@@ -104,6 +107,19 @@ func whole[S galen.State, P any](t *testing.T, rb galen.Runbook[S, P], d Drill[S
 	}
 	t.Errorf("no end after %d decisions; it did %q", maxDecisions, r.verbs)
 	return maxDecisions
+}
+
+// paid: who says done owes no undo any more. Either the undo was done, or what took its place has removed the debt (a
+// verb's Facts with Gone).
+func (r *drill[S, P]) paid(p galen.Plan) {
+	r.t.Helper()
+	debts, err := galen.Debts(r.facts)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if p.End == galen.EndDone && len(debts) > 0 {
+		r.t.Errorf("it ends with done (%s) and still owes the undo %s of intent %s", p.Why, debts[0].Step, debts[0].Intent)
+	}
 }
 
 // gone: a run that is opened when the finding is gone already sees that it is done, and changes nothing.
@@ -136,7 +152,8 @@ func blank[S galen.State, P any](t *testing.T, rb galen.Runbook[S, P], d Drill[S
 	}
 }
 
-// stopped: whenever it is asked to stop, it comes to an end soon.
+// stopped: whenever it is asked to stop, it comes to an end within the deadlines of what is under way and of what it
+// still has to take back; asked before it began, it begins nothing.
 func stopped[S galen.State, P any](t *testing.T, rb galen.Runbook[S, P], d Drill[S, P], decisions int) {
 	for _, stop := range []string{galen.StopCancel, galen.StopYield} {
 		for after := range decisions {
@@ -145,8 +162,22 @@ func stopped[S galen.State, P any](t *testing.T, rb galen.Runbook[S, P], d Drill
 				r.turn()
 			}
 			r.stop = stop
+			asked, before := r.sim.Now(), len(r.past)
+			limit := stopSlack
+			for _, in := range r.open() {
+				limit += in.Step.Within.D()
+			}
 			if !r.ends(maxAfterStop) {
 				t.Errorf("%s after %d decisions: no end after %d more; it did %q", stop, after, maxAfterStop, r.verbs)
+			}
+			for _, in := range r.past[before:] {
+				limit += in.Step.Within.D()
+			}
+			if took := r.sim.Now().Sub(asked); took > limit {
+				t.Errorf("%s after %d decisions: it took %s to a safe point, its steps have %s", stop, after, took, limit)
+			}
+			if before == 0 && len(r.past) > 0 {
+				t.Errorf("%s before anything was done: it did %q all the same", stop, r.verbs)
 			}
 			if in := r.unsettled(); in != nil {
 				t.Errorf("%s after %d decisions: it ended while %s was not settled", stop, after, in.Step)
@@ -155,14 +186,16 @@ func stopped[S galen.State, P any](t *testing.T, rb galen.Runbook[S, P], d Drill
 	}
 }
 
-// trouble: lost replies, long pauses and things that happen in another order end in some way, and never in a panic.
+// trouble: lost replies, calls never made, long pauses and things that happen in another order end in some way, and never in a panic.
 func trouble[S galen.State, P any](t *testing.T, rb galen.Runbook[S, P], d Drill[S, P]) {
 	for seed := range uint64(seeds) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		r := begin(t, rb, d)
 		r.lose = func() bool { return random.IntN(randomTrouble) == 0 }
+		r.drop = r.lose
 		for range maxDecisions {
-			if r.turn().End != "" {
+			if p := r.turn(); p.End != "" {
+				r.paid(p)
 				break
 			}
 			if random.IntN(10) == 0 {
@@ -319,10 +352,15 @@ func (r *drill[S, P]) do(s S, step galen.Step) {
 		r.facts[owed.Key] = *owed
 	}
 	r.record(r.verb(step.Verb), s, in)
+	in.Sent = galen.SentYes
+	if r.drop() {
+		in.Sent = galen.SentNot
+		r.past = append(r.past, in)
+		return
+	}
 	if r.lose() {
 		r.sim.LoseReply()
 	}
-	in.Sent = galen.SentYes
 	if _, err := r.sim.Do(r.t.Context(), in); err != nil {
 		in.Sent, in.Reply = galen.SentError, err.Error()
 	}
