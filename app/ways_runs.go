@@ -10,6 +10,7 @@ import (
 	"github.com/galenhq/galen"
 	galenhttp "github.com/galenhq/galen/internal/http"
 	"github.com/galenhq/galen/internal/journal"
+	"github.com/galenhq/galen/internal/watch"
 )
 
 // rows is the journal as the API reads it.
@@ -31,45 +32,47 @@ const repeatable = 1000
 
 // Request opens the run. A key that opened one before names that one, ended or not; with other contents it is refused.
 func (q requests) Request(ctx context.Context, in galenhttp.Request) (galen.Run, bool, error) {
-	want, err := q.wanted(in)
-	if err != nil {
-		return galen.Run{}, false, err
-	}
 	before, err := q.journal.Runs(ctx, journal.RunFilter{Resource: in.Resource, Limit: repeatable})
 	if err != nil {
 		return galen.Run{}, false, err
 	}
 	for _, run := range before {
 		if run.Key == in.Key {
-			return run, false, sameRequest(want, run)
+			return run, false, q.sameRequest(in, run)
 		}
 	}
-	run, opened, err := q.runs.Request(ctx, in.Key, in.Runbook, in.Resource, in.Params, in.By)
+	run, opened, err := q.runs.Request(ctx, in.Key, wanted(in), in.By)
 	if err != nil {
 		return galen.Run{}, false, asBad(err)
 	}
-	if opened {
-		q.o.Logger.Info("run opened", "run", run.ID, "resource", run.Resource.String(), "runbook", run.Runbook, "asked", run.Asked)
-		return run, true, nil
+	if !opened {
+		err = q.sameRequest(in, run)
 	}
-	return run, false, sameRequest(want, run)
+	return run, opened, err
 }
 
-func (q requests) wanted(in galenhttp.Request) (galen.Run, error) {
-	run, err := q.runs.Requested(in.Runbook, in.Resource, in.Params)
-	return run, asBad(err)
+func wanted(in galenhttp.Request) galen.Run {
+	return galen.Run{Runbook: in.Runbook, Resource: in.Resource, Params: in.Params}
 }
 
 func asBad(err error) error {
-	if errors.Is(err, ErrBadRequest) {
+	if errors.Is(err, watch.ErrBadRequest) {
 		return galenhttp.Bad(err)
 	}
 	return err
 }
 
 // sameRequest refuses a key that was used for something else.
-func sameRequest(want, have galen.Run) error {
-	if want.Resource == have.Resource && want.Runbook == have.Runbook && galen.HashJSON(want.Params) == galen.HashJSON(have.Params) {
+func (q requests) sameRequest(in galenhttp.Request, have galen.Run) error {
+	params := in.Params
+	if rb, ok := q.opened.runbooks[in.Runbook]; ok {
+		whole, err := rb.Params(in.Params)
+		if err != nil {
+			return galenhttp.Bad(err)
+		}
+		params = whole
+	}
+	if in.Resource == have.Resource && in.Runbook == have.Runbook && galen.HashJSON(params) == galen.HashJSON(have.Params) {
 		return nil
 	}
 	return galenhttp.Conflict(fmt.Errorf("this Idempotency-Key opened run %s (%s on %s) with other contents: take a new key", have.ID, have.Runbook, have.Resource))
@@ -77,9 +80,9 @@ func sameRequest(want, have galen.Run) error {
 
 // Preview looks and decides as the run would, and stores nothing.
 func (q requests) Preview(ctx context.Context, in galenhttp.Request) (galen.Decision, error) {
-	run, err := q.wanted(in)
+	run, err := q.runs.Requested(wanted(in))
 	if err != nil {
-		return galen.Decision{}, err
+		return galen.Decision{}, asBad(err)
 	}
 	run.Key, run.Asked = "preview", galen.AskedPerson+" "+in.By
 	ledger, err := q.journal.Preview(ctx, run)
