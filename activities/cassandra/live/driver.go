@@ -151,11 +151,10 @@ func (r *ring) widen(scope []galen.Target, open []galen.Intent) []*node {
 	if len(scope) == 0 || len(r.nodes) <= askAll {
 		return r.nodes
 	}
-	names := map[string]bool{}
-	quorum := cassandra.NewQuorum(last, nil, nil)
 	for _, in := range open {
 		scope = append(slices.Clip(scope), in.Step.Target)
 	}
+	names := map[string]bool{}
 	for _, t := range scope {
 		n, i := last.Find(t.ID)
 		if n == nil && i == nil {
@@ -164,19 +163,24 @@ func (r *ring) widen(scope []galen.Target, open []galen.Intent) []*node {
 		if i != nil {
 			names[i.Name] = true
 		}
-		if n == nil {
-			continue
-		}
-		for _, o := range last.Nodes {
-			if o.Instance != "" && (o.HostID == n.HostID || sharing(quorum, last.Keyspaces, n.HostID, o.HostID)) {
-				names[o.Instance] = true
-			}
+		if n != nil {
+			addSharing(last, n.HostID, names)
 		}
 	}
 	for _, n := range onePerRack(last, names) {
 		names[n] = true
 	}
 	return slices.DeleteFunc(slices.Clone(r.nodes), func(n *node) bool { return !names[n.name] })
+}
+
+// addSharing names a node and all that share data with it.
+func addSharing(last cassandra.Ring, hostID string, names map[string]bool) {
+	quorum := cassandra.NewQuorum(last, nil, nil)
+	for _, o := range last.Nodes {
+		if o.Instance != "" && (o.HostID == hostID || sharing(quorum, last.Keyspaces, hostID, o.HostID)) {
+			names[o.Instance] = true
+		}
+	}
 }
 
 // sharing tells whether two nodes hold replicas of one range of any keyspace.

@@ -144,7 +144,7 @@ func (f *fakeHost) Start(_ context.Context, intent string, _ ...string) (int, er
 	return 42, f.did("start", intent)
 }
 func (f *fakeHost) Terminate(context.Context) error { return f.did("terminate") }
-func (f *fakeHost) Kill(_ context.Context, pid int, began time.Time) error {
+func (f *fakeHost) Kill(_ context.Context, _ int, began time.Time) error {
 	return f.did("kill", began.Format(time.RFC3339))
 }
 func (f *fakeHost) Fence(_ context.Context, intent string) error { return f.did("fence", intent) }

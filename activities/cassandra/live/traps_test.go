@@ -215,7 +215,7 @@ func TestHungNodeCostsNobodyElse(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
 	d.rings[orders()].nodes[1].agent = serve(t, func([]request) []byte { <-release; return nil })
-	hosts[1].look = func(at time.Time) cassandra.Instance { <-release; return cassandra.Instance{} }
+	hosts[1].look = func(time.Time) cassandra.Instance { <-release; return cassandra.Instance{} }
 	for range 2 {
 		began := time.Now()
 		got := look(t, d)

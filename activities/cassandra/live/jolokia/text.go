@@ -139,6 +139,10 @@ func (e *Endpoint) set(line string) (err error) {
 }
 
 func (e *Endpoint) field(key, value string) error {
+	if text, known := map[string]*string{"DC": &e.DC, "RACK": &e.Rack, "HOST_ID": &e.HostID, "RELEASE_VERSION": &e.Release, "SCHEMA": &e.Schema}[key]; known {
+		*text = value
+		return nil
+	}
 	switch key {
 	case "STATUS_WITH_PORT":
 		e.Status, _, _ = strings.Cut(value, ",")
@@ -146,16 +150,6 @@ func (e *Endpoint) field(key, value string) error {
 		if e.Status == "" {
 			e.Status, _, _ = strings.Cut(value, ",")
 		}
-	case "DC":
-		e.DC = value
-	case "RACK":
-		e.Rack = value
-	case "HOST_ID":
-		e.HostID = value
-	case "RELEASE_VERSION":
-		e.Release = value
-	case "SCHEMA":
-		e.Schema = value
 	case "RPC_READY":
 		e.RPCReady = value == "true"
 	case "LOAD":
