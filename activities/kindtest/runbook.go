@@ -72,6 +72,7 @@ type drill[S galen.State, P any] struct {
 	facts map[string]galen.Fact
 	past  []galen.Intent
 	stop  string
+	woken bool // it does not wait as long as it planned
 	verbs []string
 	lose  func() bool // the reply of the next call
 	drop  func() bool // the next call: committed and never sent
@@ -158,10 +159,11 @@ func stopped[S galen.State, P any](t *testing.T, rb galen.Runbook[S, P], d Drill
 	for _, stop := range []string{galen.StopCancel, galen.StopYield} {
 		for after := range decisions {
 			r := begin(t, rb, d)
-			for range after {
+			for n := range after {
+				r.woken = n == after-1 // the stop wakes it from its wait
 				r.turn()
 			}
-			r.stop = stop
+			r.woken, r.stop = false, stop
 			asked, before := r.sim.Now(), len(r.past)
 			limit := stopSlack
 			for _, in := range r.open() {
@@ -240,7 +242,7 @@ func (r *drill[S, P]) turn() galen.Plan {
 		r.do(s, step)
 	}
 	pause := r.d.Policy.LookSoon.D()
-	if p.Wait > 0 {
+	if p.Wait > 0 && !r.woken {
 		pause = p.Wait.D()
 	}
 	r.sim.Advance(pause)

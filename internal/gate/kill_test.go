@@ -142,6 +142,11 @@ func kills() []kill {
 			s.ledger.Claims = []galen.HeldClaim{{Claim: galen.Claim{Name: "node/bed-5"}, Run: "run-a", Kept: true}}
 		}, galen.Deny},
 
+		{guardOrder, "a wider claim under a narrow one", "wake", func(s *scene) {
+			s.step.Verb = "share"
+			s.ledger.Claims = []galen.HeldClaim{{Claim: galen.Claim{Name: "node/bed-1"}, Run: "run-a"}}
+		}, galen.Deny},
+
 		{guardUndo, "another run's undo is owed", "tune", func(s *scene) {
 			s.step = tuned("bed-1", 2, 3)
 			owe(s, "run-b", "run-b-1", step("tune", "bed-1"), noon.Add(-time.Hour))
@@ -278,6 +283,9 @@ func TestAllowed(t *testing.T) {
 		}},
 		{"a claim that it has already", "wake", func(s *scene) {
 			s.ledger.Claims = []galen.HeldClaim{{Claim: galen.Claim{Name: "node/bed-1"}, Run: "run-a", Kept: true}}
+		}},
+		{"a share of what it has alone", "share", func(s *scene) {
+			s.ledger.Claims = []galen.HeldClaim{{Claim: galen.Claim{Name: "ring"}, Run: "run-a", Kept: true}}
 		}},
 		{"another run in another room", "wake", func(s *scene) {
 			s.ledger.Claims = []galen.HeldClaim{{Claim: galen.Claim{Name: "node/bed-5"}, Run: "run-b"}}
