@@ -17,6 +17,8 @@ import (
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/galenhq/galen"
 	"github.com/oapi-codegen/runtime"
 )
@@ -47,8 +49,14 @@ type Accepted struct {
 	// Duplicates alerts that were stored before
 	Duplicates int `json:"duplicates"`
 
+	// Refused alerts that break a limit and were left out
+	Refused *int `json:"refused,omitempty"`
+
 	// Stored alerts stored by this call
 	Stored int `json:"stored"`
+
+	// Why why the first few were refused
+	Why *string `json:"why,omitempty"`
 }
 
 // Approve defines model for Approve.
@@ -283,7 +291,7 @@ type ListRunsParams struct {
 
 // CreateRunParams defines parameters for CreateRun.
 type CreateRunParams struct {
-	// IdempotencyKey the same key opens the same run
+	// IdempotencyKey the same key opens the same run, also when it has ended; with other contents the answer is 409
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
@@ -386,12 +394,16 @@ type ClientInterface interface {
 
 	// PostAlertmanagerWithBody Alertmanager's webhook, version 4; stored before the answer, a hint only
 	//
+	// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert which is not refused is on disk. After a 503 send the same again, what was stored is a duplicate then.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/alerts/alertmanager (the `PostAlertmanager` operationId).
 	PostAlertmanagerWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PostAlertmanager Alertmanager's webhook, version 4; stored before the answer, a hint only
+	//
+	// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert which is not refused is on disk. After a 503 send the same again, what was stored is a duplicate then.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -436,6 +448,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/journal/events (the `ListEvents` operationId).
 	ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSpec This file
+	//
+	// Corresponds with GET /v1/openapi.yaml (the `GetSpec` operationId).
+	GetSpec(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListResources What is looked after
 	//
@@ -541,6 +558,8 @@ func (c *Client) GetMetrics(ctx context.Context, reqEditors ...RequestEditorFn) 
 
 // PostAlertmanagerWithBody Alertmanager's webhook, version 4; stored before the answer, a hint only
 //
+// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert which is not refused is on disk. After a 503 send the same again, what was stored is a duplicate then.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/alerts/alertmanager (the `PostAlertmanager` operationId).
@@ -557,6 +576,8 @@ func (c *Client) PostAlertmanagerWithBody(ctx context.Context, contentType strin
 }
 
 // PostAlertmanager Alertmanager's webhook, version 4; stored before the answer, a hint only
+//
+// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert which is not refused is on disk. After a 503 send the same again, what was stored is a duplicate then.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -672,6 +693,21 @@ func (c *Client) ReleaseHold(ctx context.Context, id Id, reqEditors ...RequestEd
 // Corresponds with GET /v1/journal/events (the `ListEvents` operationId).
 func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListEventsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSpec This file
+//
+// Corresponds with GET /v1/openapi.yaml (the `GetSpec` operationId).
+func (c *Client) GetSpec(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSpecRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -1259,6 +1295,33 @@ func NewListEventsRequest(server string, params *ListEventsParams) (*http.Reques
 	return req, nil
 }
 
+// NewGetSpecRequest constructs an http.Request for the GetSpec method
+func NewGetSpecRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/openapi.yaml")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListResourcesRequest constructs an http.Request for the ListResources method
 func NewListResourcesRequest(server string) (*http.Request, error) {
 	var err error
@@ -1766,12 +1829,16 @@ type ClientWithResponsesInterface interface {
 
 	// PostAlertmanagerWithBodyWithResponse Alertmanager's webhook, version 4; stored before the answer, a hint only
 	//
+	// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert which is not refused is on disk. After a 503 send the same again, what was stored is a duplicate then.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/alerts/alertmanager (the `PostAlertmanager` operationId).
 	PostAlertmanagerWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PostAlertmanagerResponse, error)
 
 	// PostAlertmanagerWithResponse Alertmanager's webhook, version 4; stored before the answer, a hint only
+	//
+	// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert which is not refused is on disk. After a 503 send the same again, what was stored is a duplicate then.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1826,6 +1893,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/journal/events (the `ListEvents` operationId).
 	ListEventsWithResponse(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*ListEventsResponse, error)
+
+	// GetSpecWithResponse This file
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/openapi.yaml (the `GetSpec` operationId).
+	GetSpecWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetSpecResponse, error)
 
 	// ListResourcesWithResponse What is looked after
 	//
@@ -2290,6 +2364,54 @@ func (r ListEventsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetSpecResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// YAML200 the response for an HTTP 200 `application/yaml` response
+	YAML200 *string
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetYAML200 returns the response for an HTTP 200 `application/yaml` response
+func (r GetSpecResponse) GetYAML200() *string {
+	return r.YAML200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetSpecResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSpecResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSpecResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSpecResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSpecResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -2798,6 +2920,8 @@ func (c *ClientWithResponses) GetMetricsWithResponse(ctx context.Context, reqEdi
 
 // PostAlertmanagerWithBodyWithResponse Alertmanager's webhook, version 4; stored before the answer, a hint only
 //
+// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert which is not refused is on disk. After a 503 send the same again, what was stored is a duplicate then.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/alerts/alertmanager (the `PostAlertmanager` operationId).
@@ -2810,6 +2934,8 @@ func (c *ClientWithResponses) PostAlertmanagerWithBodyWithResponse(ctx context.C
 }
 
 // PostAlertmanagerWithResponse Alertmanager's webhook, version 4; stored before the answer, a hint only
+//
+// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert which is not refused is on disk. After a 503 send the same again, what was stored is a duplicate then.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -2911,6 +3037,19 @@ func (c *ClientWithResponses) ListEventsWithResponse(ctx context.Context, params
 		return nil, err
 	}
 	return ParseListEventsResponse(rsp)
+}
+
+// GetSpecWithResponse This file
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/openapi.yaml (the `GetSpec` operationId).
+func (c *ClientWithResponses) GetSpecWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetSpecResponse, error) {
+	rsp, err := c.GetSpec(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSpecResponse(rsp)
 }
 
 // ListResourcesWithResponse What is looked after
@@ -3348,6 +3487,39 @@ func ParseListEventsResponse(rsp *http.Response) (*ListEventsResponse, error) {
 	return response, nil
 }
 
+// ParseGetSpecResponse parses an HTTP response from a GetSpecWithResponse call
+func ParseGetSpecResponse(rsp *http.Response) (*GetSpecResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSpecResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "yaml") && rsp.StatusCode == 200:
+		var dest string
+		if err := yaml.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.YAML200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListResourcesResponse parses an HTTP response from a ListResourcesWithResponse call
 func ParseListResourcesResponse(rsp *http.Response) (*ListResourcesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -3711,6 +3883,9 @@ type ServerInterface interface {
 	// ListEvents The journal, oldest first after a number; or the newest
 	// (GET /v1/journal/events)
 	ListEvents(w http.ResponseWriter, r *http.Request, params ListEventsParams)
+	// GetSpec This file
+	// (GET /v1/openapi.yaml)
+	GetSpec(w http.ResponseWriter, r *http.Request)
 	// ListResources What is looked after
 	// (GET /v1/resources)
 	ListResources(w http.ResponseWriter, r *http.Request)
@@ -3957,6 +4132,20 @@ func (siw *ServerInterfaceWrapper) ListEvents(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListEvents(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetSpec operation middleware
+func (siw *ServerInterfaceWrapper) GetSpec(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSpec(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4410,6 +4599,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds", wrapper.SetHold)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds/{id}/release", wrapper.ReleaseHold)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/journal/events", wrapper.ListEvents)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/openapi.yaml", wrapper.GetSpec)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/metrics", wrapper.GetMetrics)
 
 	return m

@@ -13,6 +13,7 @@ import (
 	"github.com/galenhq/galen/api"
 	"github.com/galenhq/galen/internal/config"
 	galenhttp "github.com/galenhq/galen/internal/http"
+	"github.com/galenhq/galen/internal/intake"
 )
 
 // TokenFile is the file of the API's token in the data directory.
@@ -35,10 +36,13 @@ func (e *Engine) ways(listener net.Listener) error {
 	if err != nil {
 		return err
 	}
+	inbox := intake.NewInbox(alertRows{e.journal})
+	e.matchAlerts(inbox)
 	e.serve(listener, galenhttp.New(galenhttp.Options{
 		Token: token, TokenFile: file,
 		Runs: rows{e.journal}, Records: rows{e.journal}, Requests: requests{e}, Decisions: people{e}, Holds: e.journal,
-		World: seen{watched, e}, Runbooks: e.o.Catalogue.Runbooks, Health: e.health,
+		World: seen{watched, e}, Alerts: alerts{inbox}, Runbooks: e.o.Catalogue.Runbooks, Health: e.health,
+		Measure: measure{e, inbox}.now,
 		Version: e.o.Version, Started: e.started, Now: time.Now, Logger: e.o.Logger,
 	}))
 	return nil

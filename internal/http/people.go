@@ -199,7 +199,7 @@ func (s *server) PostAlertmanager(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	stored, duplicates, err := s.o.Alerts.Store(r.Context(), b)
+	accepted, err := s.o.Alerts.Store(r.Context(), b)
 	if err != nil {
 		if statusOf(err) == http.StatusInternalServerError {
 			s.o.Logger.Error("alerts could not be stored, the sender is asked to try again", "error", err.Error())
@@ -208,5 +208,5 @@ func (s *server) PostAlertmanager(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.answer(w, r, http.StatusAccepted, api.Accepted{Stored: stored, Duplicates: duplicates})
+	s.answer(w, r, http.StatusAccepted, accepted)
 }

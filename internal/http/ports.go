@@ -128,5 +128,5 @@ type World interface {
 type Alerts interface {
 	// Store stores the alerts of one call of Alertmanager durably before it returns. An error that is not an [ErrBad] is
 	// ours, and the sender should try again.
-	Store(ctx context.Context, body []byte) (stored, duplicates int, err error)
+	Store(ctx context.Context, body []byte) (api.Accepted, error)
 }

@@ -62,7 +62,6 @@ func Handler(o Options) http.Handler {
 	s := &server{o: o}
 	s.metrics = s.metricsHandler()
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/openapi.yaml", s.spec)
 	api.HandlerWithOptions(s, api.StdHTTPServerOptions{
 		BaseRouter: mux,
 		ErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) {
@@ -201,7 +200,8 @@ func (p *refusal) Header() http.Header         { return p.header }
 func (p *refusal) Write(b []byte) (int, error) { return len(b), nil }
 func (p *refusal) WriteHeader(status int)      { p.status = status }
 
-func (s *server) spec(w http.ResponseWriter, r *http.Request) {
+// GetSpec implements [api.ServerInterface].
+func (s *server) GetSpec(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/yaml")
 	s.write(w, r, http.StatusOK, api.Spec)
 }

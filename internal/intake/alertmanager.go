@@ -1,0 +1,111 @@
+package intake
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// The limits of one call. Labels over them make an alert refused; annotations, which are for people only, are cut.
+const (
+	maxAlerts      = 10_000
+	maxLabels      = 64
+	maxLabelName   = 256  // bytes
+	maxLabelValue  = 4096 // bytes
+	maxAnnotations = 64
+	maxFingerprint = 128 // bytes
+	maxReason      = 3   // how many refused alerts an answer explains
+)
+
+// SourceAlertmanager is the source of alerts of Alertmanager's webhook.
+const SourceAlertmanager = "alertmanager"
+
+// The statuses of an alert.
+const (
+	firing   = "firing"
+	resolved = "resolved"
+)
+
+// ErrBad marks a call that cannot be read, whoever sends it again.
+var ErrBad = errors.New("not a webhook of Alertmanager")
+
+// webhook is what we use of Alertmanager's message; other fields are let through.
+type webhook struct {
+	Version string            `json:"version"`
+	Alerts  []json.RawMessage `json:"alerts"`
+}
+
+type sent struct {
+	Status      string            `json:"status"`
+	Labels      map[string]string `json:"labels"`
+	Annotations map[string]string `json:"annotations"`
+	StartsAt    time.Time         `json:"startsAt"`
+	Fingerprint string            `json:"fingerprint"`
+}
+
+// parse reads a message of version 4. Alerts that break a limit are left out and counted, each with its reason.
+func parse(body []byte) (alerts []Alert, refused []error, err error) {
+	if !utf8.Valid(body) {
+		return nil, nil, fmt.Errorf("%w: the body is not valid UTF-8", ErrBad)
+	}
+	var message webhook
+	if err := json.Unmarshal(body, &message); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrBad, err)
+	}
+	switch {
+	case message.Version != "4":
+		return nil, nil, fmt.Errorf("%w: version %.20q, want \"4\", which every Alertmanager since 0.6 sends", ErrBad, message.Version)
+	case len(message.Alerts) > maxAlerts:
+		return nil, nil, fmt.Errorf("%w: %d alerts in one call, more than %d: set max_alerts of the receiver", ErrBad, len(message.Alerts), maxAlerts)
+	}
+	for i, raw := range message.Alerts {
+		a, err := parseAlert(raw)
+		if err != nil {
+			refused = append(refused, fmt.Errorf("alerts[%d]: %w", i, err))
+			continue
+		}
+		alerts = append(alerts, a)
+	}
+	return alerts, refused, nil
+}
+
+func parseAlert(raw json.RawMessage) (Alert, error) {
+	var in sent
+	if err := json.Unmarshal(raw, &in); err != nil {
+		return Alert{}, err
+	}
+	if in.Status != firing && in.Status != resolved {
+		return Alert{}, fmt.Errorf("status %.20q: want firing or resolved", in.Status)
+	}
+	if in.Fingerprint == "" || len(in.Fingerprint) > maxFingerprint {
+		return Alert{}, fmt.Errorf("fingerprint of %d bytes: want 1 to %d", len(in.Fingerprint), maxFingerprint)
+	}
+	if len(in.Labels) == 0 || len(in.Labels) > maxLabels {
+		return Alert{}, fmt.Errorf("%d labels: want 1 to %d", len(in.Labels), maxLabels)
+	}
+	for name, value := range in.Labels {
+		if len(name) > maxLabelName || len(value) > maxLabelValue {
+			return Alert{}, fmt.Errorf("label %.40q: name of %d and value of %d bytes, want at most %d and %d",
+				name, len(name), len(value), maxLabelName, maxLabelValue)
+		}
+	}
+	return Alert{
+		Source: SourceAlertmanager, Fingerprint: in.Fingerprint, Status: in.Status, Labels: in.Labels,
+		Annotations: cut(in.Annotations), StartsAt: in.StartsAt.UTC(), Body: raw,
+	}, nil
+}
+
+// cut keeps annotations only if they are few and short; the body has them all.
+func cut(annotations map[string]string) map[string]string {
+	if len(annotations) > maxAnnotations {
+		return nil
+	}
+	for name, value := range annotations {
+		if len(name) > maxLabelName || len(value) > maxLabelValue {
+			delete(annotations, name)
+		}
+	}
+	return annotations
+}
