@@ -29,11 +29,12 @@ func merge(r Ring, base []Node) Ring {
 	r.Repairs = slices.SortedFunc(slices.Values(r.Repairs), func(a, b Repair) int { return cmp.Compare(a.Intent, b.Intent) })
 	r.Nodes, r.Pending, r.Schemas, r.Dissents = nil, nil, nil, nil
 	normalize(r.Views)
-	m := merger{ring: &r, live: liveViews(r.Views, r.At)}
+	m := newMerger(&r)
 	m.vote()
 	m.shared()
 	if m.rep == nil {
 		r.Nodes = bareNodes(base)
+		m.index(addressesOf(base))
 	} else {
 		m.members()
 		m.tokens()
@@ -47,11 +48,60 @@ func merge(r Ring, base []Node) Ring {
 	return r
 }
 
-// merger works on one ring. The views in live are those with a voice: live and fresh, by instance.
+// merger works on one ring. The views in live are those with a voice: live and fresh, by instance. Its maps keep the
+// work at nodes times views.
 type merger struct {
 	ring *Ring
 	live []*View
 	rep  *View // the newest of those that have the winning token map
+
+	byInstance, byAddress map[string]*View
+	hosts                 map[string]*Instance // by address
+	place                 map[string]int       // of an address in each row of said
+	said                  [][]*Endpoint        // per live view, what it says of each member's address
+}
+
+func newMerger(r *Ring) *merger {
+	m := &merger{
+		ring: r, live: liveViews(r.Views, r.At),
+		byInstance: map[string]*View{}, byAddress: map[string]*View{}, hosts: map[string]*Instance{},
+	}
+	for i := range r.Views {
+		m.byInstance[r.Views[i].Instance], m.byAddress[r.Views[i].Address] = &r.Views[i], &r.Views[i]
+	}
+	for i := range r.Instances {
+		m.hosts[r.Instances[i].Address] = &r.Instances[i]
+	}
+	return m
+}
+
+// index lays out what every live view says of each address.
+func (m *merger) index(addresses []string) {
+	m.place = make(map[string]int, len(addresses))
+	for i, a := range addresses {
+		m.place[a] = i
+	}
+	m.said = make([][]*Endpoint, len(m.live))
+	for k, v := range m.live {
+		row := make([]*Endpoint, len(addresses))
+		for i := range v.Peers {
+			if at, member := m.place[v.Peers[i].Address]; member {
+				row[at] = &v.Peers[i]
+			}
+		}
+		m.said[k] = row
+	}
+}
+
+// saysOf is what the k-th live view says of a member's address, nil if it does not know it.
+func (m *merger) saysOf(k int, address string) *Endpoint { return m.said[k][m.place[address]] }
+
+func addressesOf(nodes []Node) []string {
+	out := make([]string, len(nodes))
+	for i, n := range nodes {
+		out[i] = n.Address
+	}
+	return out
 }
 
 // normalize gives each view sorted peers and a token hash.
@@ -171,10 +221,11 @@ func (m *merger) members() {
 			addresses[e.Address] = true
 		}
 	}
-	ids := m.hostIDs(addresses)
+	sorted := sortedKeys(addresses)
+	m.index(sorted)
 	taken := map[string]bool{}
-	for _, a := range sortedKeys(addresses) {
-		n := m.member(a, ids[a])
+	for _, a := range sorted {
+		n := m.member(a, m.hostID(a))
 		if taken[n.HostID] {
 			m.dissent(m.rep.Instance, n.HostID, "also at "+a, "one host ID has one address")
 			n.HostID = unknownID(a)
@@ -187,32 +238,41 @@ func (m *merger) members() {
 // unknownID stands for a member whose host ID nobody tells: it counts in the quorum, and no step can aim at it.
 func unknownID(address string) string { return "unknown-" + address }
 
-// hostIDs is the host ID of each address by most live views.
-func (m *merger) hostIDs(addresses map[string]bool) map[string]string {
-	out := make(map[string]string, len(addresses))
-	for a := range addresses {
-		votes := map[string]int{}
-		for _, v := range m.live {
-			if e, known := v.peer(a); known && e.HostID != "" {
-				votes[e.HostID]++
-			}
-		}
-		out[a] = elected(votes, unknownID(a))
-		if len(votes) < 2 {
-			continue
-		}
-		for _, v := range m.live {
-			if e, known := v.peer(a); known && e.HostID != "" && e.HostID != out[a] {
-				m.dissent(v.Instance, a, "host ID "+e.HostID, "host ID "+out[a])
-			}
+// hostID is the host ID of an address by most live views.
+func (m *merger) hostID(address string) string {
+	first, same := "", true
+	for k := range m.live {
+		if e := m.saysOf(k, address); e != nil && e.HostID != "" {
+			first = cmp.Or(first, e.HostID)
+			same = same && e.HostID == first
 		}
 	}
-	return out
+	if same { // nearly always
+		return cmp.Or(first, unknownID(address))
+	}
+	return m.electID(address)
+}
+
+func (m *merger) electID(address string) string {
+	votes, said := map[string]int{}, map[string]string{}
+	for k, v := range m.live {
+		if e := m.saysOf(k, address); e != nil && e.HostID != "" {
+			votes[e.HostID]++
+			said[v.Instance] = e.HostID
+		}
+	}
+	best := elected(votes)
+	for _, observer := range sortedKeys(said) {
+		if said[observer] != best {
+			m.dissent(observer, address, "host ID "+said[observer], "host ID "+best)
+		}
+	}
+	return best
 }
 
 // elected has the most votes; of equals the first by name.
-func elected(votes map[string]int, nobody string) string {
-	best := nobody
+func elected(votes map[string]int) string {
+	best := ""
 	for _, id := range sortedKeys(votes) {
 		if votes[id] > votes[best] {
 			best = id
@@ -223,21 +283,19 @@ func elected(votes map[string]int, nobody string) string {
 
 func (m *merger) member(address, id string) Node {
 	n := Node{HostID: id, Address: address, Status: m.status(address), Tokens: []Token{}}
-	if i := slices.IndexFunc(m.ring.Instances, func(i Instance) bool { return i.Address == address }); i >= 0 {
-		n.Instance = m.ring.Instances[i].Name
+	if i := m.hosts[address]; i != nil {
+		n.Instance = i.Name
 	}
-	for _, v := range m.live {
-		e, known := v.peer(address)
-		if !known {
+	for k, v := range m.live {
+		n.Seed = n.Seed || slices.Contains(v.Seeds, address)
+		e := m.saysOf(k, address)
+		if e == nil {
 			continue
 		}
 		n.Generation = max(n.Generation, e.Generation)
 		if n.DC == "" || v == m.rep {
 			n.DC, n.Rack, n.Version = cmp.Or(e.DC, n.DC), cmp.Or(e.Rack, n.Rack), cmp.Or(e.Version, n.Version)
 		}
-	}
-	for _, v := range m.live {
-		n.Seed = n.Seed || slices.Contains(v.Seeds, address)
 	}
 	if v := m.viewOf(n); v != nil && v.Jolokia == Answered {
 		n.Generation = max(n.Generation, v.Generation)
@@ -249,10 +307,10 @@ func (m *merger) member(address, id string) Node {
 // status of a member: one live view that sees it move is enough.
 func (m *merger) status(address string) NodeStatus {
 	out := Normal
-	for _, v := range m.live {
-		e, _ := v.peer(address)
+	for k, v := range m.live {
+		e := m.saysOf(k, address)
 		switch {
-		case slices.Contains(v.Joining, address), isJoining(e.Status):
+		case slices.Contains(v.Joining, address), e != nil && isJoining(e.Status):
 			return Joining
 		case slices.Contains(v.Leaving, address):
 			out = Leaving
@@ -320,12 +378,10 @@ func (m *merger) replacing(n Node) string {
 
 // viewOf is the node's own view, nil if it was not asked.
 func (m *merger) viewOf(n Node) *View {
-	for i := range m.ring.Views {
-		if v := &m.ring.Views[i]; v.Instance == n.Instance && n.Instance != "" || v.Address == n.Address {
-			return v
-		}
+	if v := m.byInstance[n.Instance]; v != nil && n.Instance != "" {
+		return v
 	}
-	return nil
+	return m.byAddress[n.Address]
 }
 
 // elide leaves out what the ring holds once: keyspaces, and the token map of every view that has the consensus's, save

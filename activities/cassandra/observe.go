@@ -53,19 +53,18 @@ func (m *merger) observeAll() {
 }
 
 func (m *merger) observe(n *Node) {
-	said := m.askPeers(*n)
-	peers := count(said)
+	said, peers := m.askPeers(*n)
 	probed := m.askProbes(*n)
 	probes := count(probed)
 	hosted := m.askHost(*n, peers, probes)
 	host := count(hosted)
-	n.Observations = append(append(few(said), probed...), hosted...)
-	n.Down = verdict(peers, probes, host)
-	if n.Unlisted {
-		n.Down = true
-	}
+	n.Observations = append(append(said, probed...), hosted...)
+	n.Down = verdict(peers, probes, host) || n.Unlisted
 	if n.Status != Joining && !n.Unlisted {
-		m.contradictions(*n, append(append(said, probed...), hosted...))
+		m.contradictions(*n, voices{
+			good: peers.good + probes.good + host.good,
+			bad:  peers.bad + probes.bad + host.bad,
+		})
 	}
 }
 
@@ -77,37 +76,33 @@ func count(of []galen.Observation) voices {
 	return t
 }
 
-// askPeers is what every other live node says.
-func (m *merger) askPeers(n Node) []galen.Observation {
-	var out []galen.Observation
-	for _, v := range m.live {
+// askPeers is what every other live node says: the first few of those that say the same, and the count of all.
+func (m *merger) askPeers(n Node) ([]galen.Observation, voices) {
+	out := []galen.Observation{}
+	var all voices
+	kept := map[galen.Says]int{}
+	for k, v := range m.live {
 		if v.Instance == n.Instance && n.Instance != "" || v.Address == n.Address {
 			continue
 		}
-		o := galen.Observation{Observer: v.Instance, Kind: galen.Peer, At: v.At}
-		switch e, known := v.peer(n.Address); {
-		case !known || e.HostID != "" && e.HostID != n.HostID:
-			o.Says, o.Detail = galen.Unknown, "does not know it"
-		case e.Up:
-			o.Says, o.Detail = galen.Good, words("UP", e.Status)
-		default:
-			o.Says, o.Detail = galen.Bad, words("DOWN", e.Status)
+		says, detail, status := hearsay(m.saysOf(k, n.Address), n)
+		all.add(says)
+		if kept[says]++; kept[says] <= maxPeers {
+			out = append(out, galen.Observation{Observer: v.Instance, Kind: galen.Peer, Says: says, At: v.At, Detail: words(detail, status)})
 		}
-		out = append(out, o)
 	}
-	return out
+	return out, all
 }
 
-// few keeps the first few of those that say the same.
-func few(said []galen.Observation) []galen.Observation {
-	kept := map[galen.Says]int{}
-	out := []galen.Observation{}
-	for _, o := range said {
-		if kept[o.Says]++; kept[o.Says] <= maxPeers {
-			out = append(out, o)
-		}
+func hearsay(e *Endpoint, n Node) (says galen.Says, detail, status string) {
+	switch {
+	case e == nil || e.HostID != "" && e.HostID != n.HostID:
+		return galen.Unknown, "does not know it", ""
+	case e.Up:
+		return galen.Good, "UP", e.Status
+	default:
+		return galen.Bad, "DOWN", e.Status
 	}
-	return out
 }
 
 // askProbes is what our own direct questions to the node met.
@@ -152,8 +147,8 @@ func saysAnswer(a Answer) galen.Says {
 // askHost is what the host plane says of the node's process. A process that runs proves little: it is good unless all
 // peers call the node down and a probe found it silent.
 func (m *merger) askHost(n Node, peers, probes voices) []galen.Observation {
-	i, found := m.ring.Instance(n.Instance)
-	if !found {
+	i := m.hosts[n.Address]
+	if i == nil {
 		return nil
 	}
 	o := galen.Observation{Observer: "host " + i.Name, Kind: galen.Host, At: i.At}
@@ -178,23 +173,19 @@ func (m *merger) askHost(n Node, peers, probes voices) []galen.Observation {
 	return []galen.Observation{o}
 }
 
-// contradictions names those who stand against the others about one node.
-func (m *merger) contradictions(n Node, said []galen.Observation) {
-	t := count(said)
-	if t.good == 0 || t.bad == 0 {
+// contradictions names those who stand against the others about one node; at most as many as are listed.
+func (m *merger) contradictions(n Node, all voices) {
+	if all.good == 0 || all.bad == 0 {
 		return
 	}
-	odd, others := galen.Bad, countOf(t.good, "observer says", "observers say")+" good"
-	if t.bad > t.good {
-		odd, others = galen.Good, countOf(t.bad, "observer says", "observers say")+" bad"
+	odd, others := galen.Bad, countOf(all.good, "observer says", "observers say")+" good"
+	if all.bad > all.good {
+		odd, others = galen.Good, countOf(all.bad, "observer says", "observers say")+" bad"
 	}
-	named := 0
-	for _, o := range said {
-		if o.Says != odd || named == maxPeers {
-			continue
+	for _, o := range n.Observations {
+		if o.Says == odd {
+			m.dissent(o.Observer, n.HostID, words(string(o.Says), o.Detail), others)
 		}
-		named++
-		m.dissent(o.Observer, n.HostID, words(string(o.Says), o.Detail), others)
 	}
 }
 

@@ -1,0 +1,203 @@
+package cassandra_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+)
+
+// TestEffects reads what became of a call from States in which its reply was lost. The intent is of 12:00:00; the look
+// is a minute later, after every settle time, unless the case says otherwise.
+func TestEffects(t *testing.T) {
+	r := seen(at(0), killed)
+	n := node(t, r, id(3))
+	i := func(change func(*cassandra.Instance)) func([]cassandra.View, []cassandra.Instance) {
+		return func(views []cassandra.View, instances []cassandra.Instance) {
+			killed(views, instances)
+			change(&instances[2])
+		}
+	}
+	starting := func(intent string) func(*cassandra.Instance) {
+		return func(i *cassandra.Instance) {
+			i.Attempts, i.Process, i.PID, i.Intent, i.Started = []string{"in"}, cassandra.Running, 4711, intent, at(1)
+		}
+	}
+	stuck := cassandra.Instance{Name: "n3", PID: 1003, Started: noon().Add(-time.Hour)}
+	running := i(func(i *cassandra.Instance) { i.Process, i.PID, i.Started = cassandra.Running, 1003, stuck.Started })
+	cases := map[string]struct {
+		step  galen.Step
+		after func([]cassandra.View, []cassandra.Instance)
+		late  int // seconds, 0 is 60
+		want  galen.EffectStatus
+	}{
+		"start: nothing happened":           {cassandra.Start(n), killed, 0, galen.EffectAbsent},
+		"start: its process boots":          {cassandra.Start(n), i(starting("in")), 0, galen.EffectUnderWay},
+		"start: its process boots, early":   {cassandra.Start(n), i(starting("in")), 1, galen.EffectUnderWay},
+		"start: its process died":           {cassandra.Start(n), i(func(i *cassandra.Instance) { i.Attempts = []string{"in"} }), 0, galen.EffectFailed},
+		"start: the marker is there, early": {cassandra.Start(n), i(func(i *cassandra.Instance) { i.Attempts = []string{"in"} }), 1, galen.EffectUnderWay},
+		"start: died, another one runs":     {cassandra.Start(n), i(starting("other")), 0, galen.EffectFailed},
+		"start: somebody else was faster": {cassandra.Start(n), i(func(i *cassandra.Instance) {
+			starting("")(i)
+			i.Attempts = nil
+		}), 0, galen.EffectAbsent},
+		"start: it serves": {cassandra.Start(n), nil, 0, galen.EffectDone},
+		"start: up for one peer only": {cassandra.Start(n), func(views []cassandra.View, instances []cassandra.Instance) {
+			peer(views, []int{2}, 3, down)
+			starting("in")(&instances[2])
+		}, 0, galen.EffectUnderWay},
+		"start: NORMAL, CQL is not there yet": {cassandra.Start(n), func(views []cassandra.View, instances []cassandra.Instance) {
+			views[2].CQL = cassandra.Refused
+			starting("in")(&instances[2])
+		}, 0, galen.EffectUnderWay},
+		"start: the host is silent": {cassandra.Start(n), i(func(i *cassandra.Instance) { i.Error = "timeout" }), 0, galen.EffectUnknown},
+
+		"stop: gone":      {cassandra.Stop(n), killed, 0, galen.EffectDone},
+		"stop: runs on":   {cassandra.Stop(n), nil, 0, galen.EffectAbsent},
+		"stop: draining":  {cassandra.Stop(n), mode("DRAINING"), 0, galen.EffectUnderWay},
+		"stop: drained":   {cassandra.Stop(n), mode("DRAINED"), 30, galen.EffectUnderWay},
+		"stop: it stays":  {cassandra.Stop(n), mode("DRAINED"), 90, galen.EffectFailed},
+		"stop: it exits":  {cassandra.Stop(n), running, 30, galen.EffectUnderWay},
+		"stop: restarted": {cassandra.Stop(n), i(starting("")), 0, galen.EffectDone},
+
+		"kill: gone":        {cassandra.Kill(n, stuck), killed, 0, galen.EffectDone},
+		"kill: another one": {cassandra.Kill(n, stuck), i(starting("")), 0, galen.EffectDone},
+		"kill: it is there": {cassandra.Kill(n, stuck), running, 0, galen.EffectAbsent},
+		"kill: the clock drifted": {cassandra.Kill(n, stuck), i(func(i *cassandra.Instance) {
+			i.Process, i.PID, i.Started = cassandra.Running, 1003, stuck.Started.Add(time.Second)
+		}), 0, galen.EffectAbsent},
+
+		"fence: done":        {cassandra.Fence(n), i(func(i *cassandra.Instance) { i.Fenced = "in" }), 0, galen.EffectDone},
+		"fence: by another":  {cassandra.Fence(n), i(func(i *cassandra.Instance) { i.Fenced = "other" }), 0, galen.EffectDone},
+		"fence: not yet":     {cassandra.Fence(n), killed, 0, galen.EffectAbsent},
+		"fence: still alive": {cassandra.Fence(n), i(func(i *cassandra.Instance) { i.Fenced, i.Process = "in", cassandra.Running }), 0, galen.EffectFailed},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			late := c.late
+			if late == 0 {
+				late = 60
+			}
+			got := settle(c.step, seen(at(late), c.after), at(late))
+			if got.Status != c.want {
+				t.Errorf("%s (%s), want %s", got.Status, got.Why, c.want)
+			}
+		})
+	}
+}
+
+func mode(m string) func([]cassandra.View, []cassandra.Instance) {
+	return func(views []cassandra.View, _ []cassandra.Instance) {
+		peer(views, []int{1, 2}, 3, down)
+		views[2].Mode, views[2].CQL = m, cassandra.Refused
+	}
+}
+
+// settle is the effect as the engine would write it.
+func settle(step galen.Step, r cassandra.Ring, now time.Time) galen.Effect {
+	in := galen.Intent{ID: "in", Step: step, At: noon(), Effect: galen.Effect{Status: galen.EffectUnknown}}
+	for _, v := range cassandra.Verbs() {
+		if v.Name == step.Verb {
+			return galen.SettleEffect(v, r, in, now)
+		}
+	}
+	return galen.Effect{}
+}
+
+func TestRepairEffect(t *testing.T) {
+	r := seen(at(0), nil)
+	step := cassandra.RepairRanges(r, node(t, r, id(3)), "ks")
+	for name, c := range map[string]struct {
+		repairs []cassandra.Repair
+		want    galen.EffectStatus
+	}{
+		"completed":        {[]cassandra.Repair{{Intent: "in", Command: 3, Status: "COMPLETED"}}, galen.EffectDone},
+		"failed":           {[]cassandra.Repair{{Intent: "in", Command: 3, Status: "FAILED", Message: "Endpoint not alive"}}, galen.EffectFailed},
+		"running":          {[]cassandra.Repair{{Intent: "in", Command: 3, Status: "IN_PROGRESS"}}, galen.EffectUnderWay},
+		"forgotten":        {[]cassandra.Repair{{Intent: "in", Command: 3}}, galen.EffectFailed},
+		"never heard of":   {nil, galen.EffectAbsent},
+		"that of another":  {[]cassandra.Repair{{Intent: "other", Command: 3, Status: "COMPLETED"}}, galen.EffectAbsent},
+		"no command known": {[]cassandra.Repair{{Intent: "in"}}, galen.EffectAbsent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			later := seen(at(60), nil)
+			later.Repairs = c.repairs
+			if got := settle(step, later, at(60)); got.Status != c.want {
+				t.Errorf("%s (%s), want %s", got.Status, got.Why, c.want)
+			}
+		})
+	}
+}
+
+// TestReplaceFacts: the repairs are owed from the intent on, and no longer once the joiner failed.
+func TestReplaceFacts(t *testing.T) {
+	r := seen(at(0), killed)
+	n := node(t, r, id(3))
+	in := galen.Intent{ID: "in", At: noon(), Step: cassandra.Replace(n, cassandra.Instance{Name: "n4", Prepared: "prep"})}
+	var replace galen.Verb[cassandra.Ring]
+	for _, v := range cassandra.Verbs() {
+		if v.Name == cassandra.VerbReplace {
+			replace = v
+		}
+	}
+	for status, want := range map[galen.EffectStatus]map[string]bool{ // key: gone
+		galen.EffectUnknown:  {"repair-owed/n4/ks": false},
+		galen.EffectUnderWay: {"repair-owed/n4/ks": false},
+		galen.EffectFailed:   {"repair-owed/n4/ks": true},
+		galen.EffectAbsent:   {"repair-owed/n4/ks": true},
+		galen.EffectDone:     {"replaced/dc1": false, "undo-owed/prep": true},
+	} {
+		in.Effect = galen.Effect{Status: status, At: at(60)}
+		facts := replace.Facts(r, in)
+		if len(facts) != len(want) {
+			t.Errorf("%s: %+v", status, facts)
+		}
+		for _, f := range facts {
+			if gone, known := want[f.Key]; !known || f.Gone != gone {
+				t.Errorf("%s: %+v", status, f)
+			}
+		}
+	}
+}
+
+// TestChecksRefuse steps that no constructor would have made.
+func TestChecksRefuse(t *testing.T) {
+	well, dead := seen(at(0), nil), seen(at(0), killed)
+	n := node(t, dead, id(3))
+	with := func(change func(*cassandra.Instance)) cassandra.Ring {
+		return seen(at(0), func(views []cassandra.View, instances []cassandra.Instance) {
+			killed(views, instances)
+			change(&instances[2])
+		})
+	}
+	elsewhere := n
+	elsewhere.Instance = "n1"
+	for name, c := range map[string]struct {
+		ring cassandra.Ring
+		step galen.Step
+	}{
+		"start of a running node":   {well, cassandra.Start(n)},
+		"start of a fenced node":    {with(func(i *cassandra.Instance) { i.Fenced = "x" }), cassandra.Start(n)},
+		"start without data":        {with(func(i *cassandra.Instance) { i.Data = cassandra.DataGone }), cassandra.Start(n)},
+		"start on another instance": {dead, cassandra.Start(elsewhere)},
+		"start of a prepared spare": {with(func(i *cassandra.Instance) { i.Prepared = "x" }), cassandra.Start(n)},
+		"stop of a dead node":       {dead, cassandra.Stop(n)},
+		"kill of a living node":     {well, cassandra.Kill(n, instance(well, "n3"))},
+		"kill of another process":   {with(func(i *cassandra.Instance) { i.Process, i.PID = cassandra.Stopped, 5 }), cassandra.Kill(n, instance(well, "n3"))},
+		"fence of a living node":    {well, cassandra.Fence(n)},
+		"repair of a dead node":     {dead, cassandra.RepairRanges(dead, n, "ks")},
+		"repair of no keyspace":     {well, cassandra.RepairRanges(well, n, "nothing")},
+		"preparation of no spare":   {dead, cassandra.Prepare(dead, instance(dead, "n1"), n)},
+		"discard of a node":         {well, cassandra.Discard(instance(well, "n3"))},
+		"removal of a node":         {well, cassandra.RemoveJoiner(instance(well, "n3"), "x")},
+		"clearing of no flag":       {well, cassandra.ClearReplace(n)},
+		"replacement by a node":     {dead, cassandra.Replace(n, instance(dead, "n1"))},
+	} {
+		for _, v := range cassandra.Verbs() {
+			if v.Name == c.step.Verb && v.Check(c.ring, c.step) == nil {
+				t.Errorf("%s is accepted", name)
+			}
+		}
+	}
+}

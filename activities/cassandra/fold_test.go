@@ -1,0 +1,240 @@
+package cassandra_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+)
+
+// seen is one look at three nodes, after a change to what they and their hosts tell.
+func seen(at time.Time, change func([]cassandra.View, []cassandra.Instance)) cassandra.Ring {
+	views, instances := steady(3, at)
+	if change != nil {
+		change(views, instances)
+	}
+	return cassandra.Merge("test", at, views, instances, nil)
+}
+
+func killed(views []cassandra.View, instances []cassandra.Instance) {
+	peer(views, []int{1, 2}, 3, down)
+	silent(&views[2], cassandra.Refused, cassandra.Refused)
+	instances[2].Process, instances[2].PID = cassandra.Absent, 0
+}
+
+func wiped(views []cassandra.View, instances []cassandra.Instance) {
+	killed(views, instances)
+	instances[2].Data = cassandra.DataGone
+}
+
+func fold(looks ...cassandra.Ring) cassandra.Ring { return onto(cassandra.Ring{}, looks...) }
+
+// onto folds further looks onto what is known.
+func onto(r cassandra.Ring, looks ...cassandra.Ring) cassandra.Ring {
+	for _, l := range looks {
+		r = cassandra.Fold(r, l)
+	}
+	return r
+}
+
+func at(seconds int) time.Time { return noon().Add(time.Duration(seconds) * time.Second) }
+
+func TestFoldCarriesDownTimes(t *testing.T) {
+	r := fold(seen(at(0), nil), seen(at(5), killed), seen(at(10), killed))
+	if n := node(t, r, id(3)); !n.DownSince.Equal(at(5)) || n.Flips != 1 {
+		t.Errorf("down since %s, %d flips", n.DownSince, n.Flips)
+	}
+	r = onto(r, seen(at(25), nil))
+	if n := node(t, r, id(3)); !n.DownSince.IsZero() || n.Flips != 2 || n.LongestRestart.D() != 20*time.Second {
+		t.Errorf("after its return: %+v", n)
+	}
+	r = onto(r, seen(at(30), killed), seen(at(31), nil))
+	if n := node(t, r, id(3)); n.Flips != 4 || n.LongestRestart.D() != 20*time.Second {
+		t.Errorf("after the second return: %+v", n)
+	}
+}
+
+// TestFoldScopedLook: who was not asked keeps what was last said, token map included.
+func TestFoldScopedLook(t *testing.T) {
+	whole := seen(at(0), nil)
+	views, instances := steady(3, at(5))
+	killed(views, instances)
+	scoped := cassandra.Merge("test", at(5), views[1:], instances[2:], nil)
+	r := fold(whole, scoped)
+	if len(r.Nodes) != 3 || len(r.Views) != 3 || len(r.Instances) != 3 || len(r.Keyspaces) != 1 {
+		t.Fatalf("something was forgotten: %d nodes, %d views, %d instances", len(r.Nodes), len(r.Views), len(r.Instances))
+	}
+	if v, _ := r.View("n1"); !v.At.Equal(at(0)) {
+		t.Errorf("the view of n1 is of %s", v.At)
+	}
+	if node(t, r, id(3)).Down {
+		t.Error("down, although the young view of n1 says UP")
+	}
+	again := onto(r, cassandra.Merge("test", at(70), stamped(views[1:], at(70)), instances[2:], nil))
+	if !node(t, again, id(3)).Down {
+		t.Error("not down, although only an old view says UP")
+	}
+}
+
+func stamped(views []cassandra.View, at time.Time) []cassandra.View {
+	out := slices.Clone(views)
+	for i := range out {
+		out[i].At = at
+	}
+	return out
+}
+
+// TestFoldKeepsTheRing: when nobody is left to list the members, they stay, and hosts and probes tell who is down.
+func TestFoldKeepsTheRing(t *testing.T) {
+	r := fold(seen(at(0), nil), seen(at(5), func(views []cassandra.View, instances []cassandra.Instance) {
+		for i := range views {
+			silent(&views[i], cassandra.Refused, cassandra.Refused)
+			instances[i].Process = cassandra.Absent
+		}
+	}))
+	if len(r.Nodes) != 3 || r.Lost != 0 {
+		t.Fatalf("%d nodes, %d lost", len(r.Nodes), r.Lost)
+	}
+	for _, n := range r.Nodes {
+		if !n.Down || n.DC != "dc1" || len(n.Tokens) != 1 {
+			t.Errorf("%+v", n)
+		}
+	}
+}
+
+func TestFoldUnlisted(t *testing.T) {
+	without := func(status string) func([]cassandra.View, []cassandra.Instance) {
+		return func(views []cassandra.View, _ []cassandra.Instance) {
+			for i := range 2 {
+				views[i].Tokens, views[i].Owners = views[i].Tokens[:2], views[i].Owners[:2]
+			}
+			peer(views, []int{1, 2}, 3, func(e *cassandra.Endpoint) { e.Status, e.Up = status, false })
+			silent(&views[2], cassandra.Refused, cassandra.Refused)
+		}
+	}
+	r := fold(seen(at(0), nil), seen(at(5), without("NORMAL")))
+	n := node(t, r, id(3))
+	if !n.Unlisted || !n.Down || r.Lost != 1 {
+		t.Errorf("it vanished without a proof: %+v, %d lost", n, r.Lost)
+	}
+	if r = onto(r, seen(at(10), nil)); r.Lost != 0 || node(t, r, id(3)).Unlisted {
+		t.Errorf("it is listed again: %+v", node(t, r, id(3)))
+	}
+	for _, status := range []string{"LEFT", "removed"} {
+		r = fold(seen(at(0), nil), seen(at(5), without(status)))
+		if _, found := r.Node(id(3)); found || r.Lost != 0 {
+			t.Errorf("status %s is a proof that it left", status)
+		}
+	}
+}
+
+// TestDataGone: two looks apart, on the recorded device, and nothing else.
+func TestDataGone(t *testing.T) {
+	const apart = 10 * time.Second
+	change := func(f func(*cassandra.Instance)) func([]cassandra.View, []cassandra.Instance) {
+		return func(views []cassandra.View, instances []cassandra.Instance) {
+			wiped(views, instances)
+			f(&instances[2])
+		}
+	}
+	unread := change(func(i *cassandra.Instance) { i.Error = "timeout" })
+	cases := map[string]struct {
+		looks []cassandra.Ring
+		want  bool
+	}{
+		"two looks":              {[]cassandra.Ring{seen(at(0), nil), seen(at(5), wiped), seen(at(15), wiped)}, true},
+		"one look":               {[]cassandra.Ring{seen(at(0), nil), seen(at(5), wiped)}, false},
+		"the same look twice":    {[]cassandra.Ring{seen(at(0), nil), seen(at(5), wiped), seen(at(5), wiped)}, false},
+		"too close":              {[]cassandra.Ring{seen(at(0), nil), seen(at(5), wiped), seen(at(9), wiped)}, false},
+		"never seen present":     {[]cassandra.Ring{seen(at(5), wiped), seen(at(15), wiped)}, false},
+		"broken by an error":     {[]cassandra.Ring{seen(at(0), nil), seen(at(5), wiped), seen(at(10), unread), seen(at(16), wiped)}, false},
+		"back in between":        {[]cassandra.Ring{seen(at(0), nil), seen(at(5), wiped), seen(at(10), killed), seen(at(16), wiped)}, false},
+		"on another device":      {[]cassandra.Ring{seen(at(0), nil), seen(at(5), change(func(i *cassandra.Instance) { i.Device = 8 })), seen(at(15), change(func(i *cassandra.Instance) { i.Device = 8 }))}, false},
+		"not readable, just now": {[]cassandra.Ring{seen(at(0), nil), seen(at(5), wiped), seen(at(15), unread)}, false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			i, _ := fold(c.looks...).Instance("n3")
+			if got, why := i.DataGone(apart); got != c.want {
+				t.Errorf("proved %t (%s), want %t; %+v", got, why, c.want, i)
+			}
+		})
+	}
+}
+
+func TestFoldKeepsWhatAHostLastSaid(t *testing.T) {
+	r := fold(seen(at(0), killed), seen(at(5), func(views []cassandra.View, instances []cassandra.Instance) {
+		killed(views, instances)
+		instances[2] = cassandra.Instance{Name: "n3", Address: address(3), At: at(5), Error: "timeout", Process: cassandra.Absent, Data: cassandra.DataUnknown}
+	}))
+	i, _ := r.Instance("n3")
+	if i.Error != "timeout" || i.Data != cassandra.DataPresent || i.RecordedDevice != 7 || !i.At.Equal(at(5)) {
+		t.Errorf("%+v", i)
+	}
+}
+
+func TestFoldIsIdempotent(t *testing.T) {
+	r := fold(seen(at(0), nil), seen(at(5), wiped))
+	if again := onto(r, seen(at(5), wiped)); text(again) != text(r) {
+		t.Errorf("the same look twice:\n%s\n%s", text(r), text(again))
+	}
+}
+
+func TestSeen(t *testing.T) {
+	target := galen.Target{ID: id(3)}
+	r := fold(seen(at(0), nil), seen(at(5), killed))
+	if oldest, missing := r.Seen(target); !oldest.Equal(at(5)) || len(missing) != 0 {
+		t.Errorf("a dead target: oldest %s, missing %v", oldest, missing)
+	}
+	cut := seen(at(5), func(views []cassandra.View, _ []cassandra.Instance) {
+		silent(&views[1], cassandra.Hung, cassandra.Hung)
+	})
+	if _, missing := fold(seen(at(0), nil), cut).Seen(target); !slices.Equal(missing, []string{"a live node of rack dc1/r2"}) {
+		t.Errorf("a rack from which nobody was heard: missing %v", missing)
+	}
+	two := seen(at(5), func(views []cassandra.View, instances []cassandra.Instance) {
+		killed(views, instances)
+		peer(views, []int{1}, 2, down)
+		silent(&views[1], cassandra.Refused, cassandra.Refused)
+		instances[1].Process = cassandra.Absent
+	})
+	if _, missing := fold(seen(at(0), nil), two).Seen(target); len(missing) != 0 {
+		t.Errorf("nobody can be heard from a rack that is down: missing %v", missing)
+	}
+	views, instances := steady(3, at(9))
+	scoped := fold(seen(at(0), nil), cassandra.Merge("test", at(9), views[:2], instances[:1], nil))
+	if oldest, _ := scoped.Seen(galen.Target{ID: id(1)}); !oldest.Equal(at(0)) {
+		t.Errorf("rack r3 was not looked at: oldest %s", oldest)
+	}
+	if oldest, _ := scoped.Seen(galen.Target{ID: id(3)}); !oldest.Equal(at(0)) {
+		t.Errorf("the target was not looked at: oldest %s", oldest)
+	}
+}
+
+func TestBasisHoldsFacts(t *testing.T) {
+	before := fold(seen(at(0), nil))
+	later := onto(before, seen(at(5), nil))
+	if before.Basis() != later.Basis() || before.Basis(galen.Target{ID: id(3)}) != later.Basis(galen.Target{ID: id(3)}) {
+		t.Error("time changes the basis")
+	}
+	for name, change := range map[string]func([]cassandra.View, []cassandra.Instance){
+		"a generation": func(views []cassandra.View, _ []cassandra.Instance) { views[2].Generation = 2 },
+		"down":         killed,
+		"data":         func(_ []cassandra.View, i []cassandra.Instance) { i[2].Data = cassandra.DataGone },
+		"a fence":      func(_ []cassandra.View, i []cassandra.Instance) { i[2].Fenced = "intent" },
+		"a config":     func(_ []cassandra.View, i []cassandra.Instance) { i[2].Config.Rack = "r9" },
+		"a schema":     func(views []cassandra.View, _ []cassandra.Instance) { views[0].Schema = "s2" },
+		"another's death": func(views []cassandra.View, instances []cassandra.Instance) {
+			peer(views, []int{1, 3}, 2, down)
+			silent(&views[1], cassandra.Refused, cassandra.Refused)
+			instances[1].Process = cassandra.Absent
+		},
+	} {
+		after := onto(before, seen(at(5), change))
+		if before.Basis() == after.Basis() || before.Basis(galen.Target{ID: id(3)}) == after.Basis(galen.Target{ID: id(3)}) {
+			t.Errorf("%s changes no basis", name)
+		}
+	}
+}
