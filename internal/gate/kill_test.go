@@ -31,6 +31,15 @@ func owe(s *scene, run, id string, undo galen.Step, at time.Time) {
 	}
 }
 
+// spread adds two rooms of ten beds, some of them bad, half in each room.
+func spread(s *scene, bad int) {
+	s.ward.Beds = s.ward.Beds[:1]
+	for i := range 25 {
+		id := fmt.Sprintf("far-%d", i)
+		s.ward.Beds = append(s.ward.Beds, galen.Member{Target: galen.Target{ID: id}, Name: id, Group: "east", Domain: fmt.Sprintf("east/room-%d", 1+i%2), Bad: i < bad})
+	}
+}
+
 func kills() []kill {
 	other := func(id string, status galen.EffectStatus) galen.Intent {
 		return galen.Intent{ID: "run-b-1", Run: "run-b", Step: step("wake", id), Class: galen.Reversible, At: noon.Add(-time.Minute), Effect: galen.Effect{Status: status}}
@@ -59,6 +68,11 @@ func kills() []kill {
 				{ID: "run-a-1", Run: "run-a", Step: step("wake", "instance/spare"), Class: galen.Reversible, Effect: galen.Effect{Status: galen.EffectDone}},
 				{ID: "run-a-2", Run: "run-a", Step: step("dismiss", "instance/spare"), Class: galen.Reversible, Undoes: "run-a-1", Effect: galen.Effect{Status: galen.EffectDone}},
 			}
+		}, galen.Deny},
+
+		{guardScope, "its preparation never happened", "move", func(s *scene) {
+			s.step = step("move", "instance/spare")
+			s.ledger.Past = []galen.Intent{{ID: "run-a-1", Run: "run-a", Step: step("wake", "instance/spare"), Class: galen.Reversible, Effect: galen.Effect{Status: galen.EffectAbsent}}}
 		}, galen.Deny},
 
 		{guardHold, "everything", "wake", func(s *scene) { s.ledger.Holds = []galen.Hold{{Why: "a storm", By: "ada"}} }, galen.LookAgain},
@@ -113,6 +127,8 @@ func kills() []kill {
 		}, galen.LookAgain},
 
 		{guardShare, "two of six in two rooms", "discharge", func(s *scene) { s.ward.bed("bed-3").Bad = true }, galen.Deny},
+
+		{guardShare, "six of twenty-six in two rooms", "discharge", func(s *scene) { spread(s, 5) }, galen.Deny},
 
 		{guardUnsettled, "of another run", "wake", func(s *scene) {
 			in := other("bed-1", galen.EffectUnderWay)
@@ -242,6 +258,19 @@ func TestAllowed(t *testing.T) {
 			for _, id := range []string{"bed-3", "bed-5"} {
 				s.ward.bed(id).Bad = true
 			}
+		}},
+		{"five of twenty-six, a fifth", "discharge", func(s *scene) { spread(s, 4) }},
+		{"seven of twenty-six not listed", "discharge", func(s *scene) {
+			spread(s, 0)
+			for i := range 7 {
+				s.ward.Beds[i+1].Unlisted = true
+			}
+		}},
+		{"an empty instance does not answer", "discharge", func(s *scene) {
+			s.ward.bed("instance/spare").Bad, s.ward.bed("instance/spare").Domain = true, "east/room-3"
+		}},
+		{"its own calls do not count as treatment", "wake", func(s *scene) {
+			s.ledger.Recoveries = []galen.Recovery{{Run: "run-a", Target: "bed-1", At: noon}}
 		}},
 		{"one member not listed", "discharge", func(s *scene) { s.ward.bed("bed-6").Unlisted = true }},
 		{"an empty instance is prepared", "wake", func(s *scene) { s.step = step("wake", "instance/spare") }},
