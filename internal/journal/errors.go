@@ -20,6 +20,7 @@ var (
 
 // The primary result codes of SQLite that a person can do something about.
 const (
+	codeError    = 1
 	codePerm     = 3
 	codeBusy     = 5
 	codeReadOnly = 8

@@ -3,6 +3,7 @@ package journal_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -335,6 +336,7 @@ func race(t *testing.T, w world, workers, rounds int, target func(worker int) st
 				})
 				switch {
 				case errors.Is(err, galen.ErrMoved), errors.Is(err, galen.ErrUnsettled), errors.Is(err, galen.ErrClaimed):
+					runtime.Gosched()
 					continue
 				case err != nil:
 					t.Error(err)
@@ -357,11 +359,11 @@ func race(t *testing.T, w world, workers, rounds int, target func(worker int) st
 }
 
 func testRaceTarget(t *testing.T, w world) {
-	race(t, w, 4, 10, func(int) string { return "a" }, nil)
+	race(t, w, 4, 5, func(int) string { return "a" }, nil)
 }
 
 func testRaceClaim(t *testing.T, w world) {
-	race(t, w, 4, 10, func(i int) string { return fmt.Sprint("node", i) }, claims("ring"))
+	race(t, w, 4, 5, func(i int) string { return fmt.Sprint("node", i) }, claims("ring"))
 }
 
 func testRaceBudget(t *testing.T, w world) {

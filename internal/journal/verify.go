@@ -17,6 +17,9 @@ import (
 // faultLimit bounds a report; a journal with more faults is lost anyway.
 const faultLimit = 1000
 
+// errCircle ends the reading of a damaged file.
+var errCircle = errors.New("the file leads back to events that were read already")
+
 // Verify checks a journal's file from its first event to its last: numbers without gaps, hashes, the chain, its length, and every
 // cited row. It opens the file read-only: while the engine runs, on a copy (with its -wal file, if there is one), offline.
 // An error means that it could not look; what it found is in the report, in the order of the events.
@@ -66,6 +69,8 @@ type checker struct {
 	report Report
 	last   eventRow
 	cites  map[string]citation
+	// broken: the pages of the file do not hang together; what is read may go round in circles.
+	broken bool
 }
 
 func (c *checker) fault(seq int64, row, format string, args ...any) {
@@ -80,7 +85,7 @@ func (c *checker) fault(seq int64, row, format string, args ...any) {
 // damaged makes what a damaged file answers a fault, and passes on what keeps us from looking.
 func (c *checker) damaged(what string, err error) error {
 	var fault *sqlite.Error
-	if errors.As(err, &fault) && slices.Contains([]int{codeCorrupt, codeNotADB, 1}, fault.Code()&0xff) {
+	if errors.Is(err, errCircle) || errors.As(err, &fault) && slices.Contains([]int{codeError, codeCorrupt, codeNotADB}, fault.Code()&0xff) {
 		c.fault(c.last.seq, "", "%s cannot be read to the end: %v", what, err)
 		return nil
 	}
@@ -99,17 +104,17 @@ func (c *checker) all(ctx context.Context, q querier) error {
 		what string
 		do   func(context.Context, querier) error
 	}{{"the file", c.pages}, {"the triggers", c.triggers}, {"the events", c.events}, {"the length", c.length}} {
-		if err := part.do(ctx, q); err != nil {
-			if err := c.damaged(part.what, err); err != nil {
-				return err
-			}
+		if err := c.damaged(part.what, part.do(ctx, q)); err != nil {
+			return err
 		}
 	}
+	if c.broken {
+		c.fault(0, "", "the rows that events cite were not looked at, because the file is damaged: restore it first")
+		return nil
+	}
 	for _, table := range citedTables() {
-		if err := c.table(ctx, q, table); err != nil {
-			if err := c.damaged(table.name, err); err != nil {
-				return err
-			}
+		if err := c.damaged(table.name, c.table(ctx, q, table)); err != nil {
+			return err
 		}
 	}
 	c.missing()
@@ -124,6 +129,7 @@ func (c *checker) pages(ctx context.Context, q querier) error {
 			return err
 		}
 		if line != "ok" {
+			c.broken = true
 			c.fault(0, "", "the file is damaged: %s", line)
 		}
 		return nil
@@ -149,6 +155,9 @@ func (c *checker) events(ctx context.Context, q querier) error {
 		row, err := scanEvent(rows)
 		if err != nil {
 			return err
+		}
+		if c.broken && row.seq <= c.last.seq {
+			return errCircle
 		}
 		c.event(row)
 		return nil

@@ -249,9 +249,9 @@ func located(report journal.Report, seqs []int64, row string) bool {
 func TestTamper(t *testing.T) {
 	dir := t.TempDir()
 	whole := filepath.Join(dir, "whole.db")
-	lived(t, whole, 12)
+	lived(t, whole, 4)
 	sound(t, whole)
-	const edits = 400
+	const edits = 300
 	did := map[string]int{}
 	for seed := range uint64(edits) {
 		path := filepath.Join(dir, "copy.db")
