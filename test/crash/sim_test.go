@@ -3,6 +3,7 @@ package crash
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -133,4 +134,52 @@ func TestHealsWithoutCrash(t *testing.T) {
 			t.Logf("%d awaits, %d calls", s.Awaits(), len(s.Ring.Calls()))
 		})
 	}
+}
+
+// leastCases is what the issue of the first heal promised for every run of the tests.
+const leastCases = 500
+
+// TestDiesAnywhere lets the engine die at every await of each incident, before or after the call, alone and together
+// with each fault that the ring's calls can meet. A fault can shorten a run so that it ends before that await: such a
+// case does not count.
+func TestDiesAnywhere(t *testing.T) {
+	var died atomic.Int64
+	t.Run("case", func(t *testing.T) {
+		for _, in := range incidents() {
+			n := heal(t, in, CrashPlan{}, nil).Awaits()
+			for i := range 2 * n {
+				if i%4 == 3 {
+					continue // three quarters of them are enough for each run of the tests
+				}
+				plan := CrashPlan{Await: i/2 + 1, After: i%2 == 1, Down: time.Duration(1+i%5*10) * time.Second}
+				fault := faults()[i%len(faults())]
+				t.Run(fmt.Sprintf("%s/%d,after=%v,%s", in.name, plan.Await, plan.After, nameOf(fault)), func(t *testing.T) {
+					t.Parallel()
+					died.Add(int64(heal(t, in, plan, fault).Crashes))
+				})
+			}
+		}
+	})
+	t.Logf("the engine died %d times, each time in another place", died.Load())
+	if died.Load() < leastCases {
+		t.Errorf("only %d deaths, want at least %d", died.Load(), leastCases)
+	}
+}
+
+func faults() []*ring.Fault {
+	return []*ring.Fault{
+		nil,
+		{Kind: ring.LostReply},
+		{Kind: ring.Delayed, By: galen.Duration(time.Second)},
+		{Kind: ring.HungAfter},
+		{Kind: ring.HungBefore},
+		{Kind: ring.Dropped},
+	}
+}
+
+func nameOf(f *ring.Fault) string {
+	if f == nil {
+		return "no fault"
+	}
+	return string(f.Kind)
 }
