@@ -12,12 +12,13 @@ import (
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/test/engine"
 	"github.com/galenhq/galen/test/lab"
 	"github.com/galenhq/galen/test/lab/client"
 )
 
-// resource is what the demo's engine looks after.
-var resource = galen.Resource{Kind: cassandra.KindName, Name: "demo"}
+// patient is what the demo's engine looks after.
+func patient() galen.Resource { return galen.Resource{Kind: cassandra.KindName, Name: "demo"} }
 
 // seeded rows are there before anything breaks.
 const seeded = 3000
@@ -29,7 +30,7 @@ type story struct {
 	binary string
 	home   string // of the engine, below the ring's
 
-	engine *engine
+	engine *engine.Engine
 	client *client.Client
 	load   func() // ends the client's load
 }
@@ -67,25 +68,25 @@ func (s *story) serve(ctx context.Context) error {
 	if err := os.MkdirAll(s.home, 0o700); err != nil {
 		return fmt.Errorf("engine folder: %w", err)
 	}
-	s.engine = &engine{
-		binary: s.binary, config: filepath.Join(s.home, "galen.yaml"), data: filepath.Join(s.home, "data"),
-		log: filepath.Join(s.home, "galen.log"), server: "http://" + listen,
+	s.engine = &engine.Engine{
+		Binary: s.binary, Config: filepath.Join(s.home, "galen.yaml"), Data: filepath.Join(s.home, "data"),
+		Log: filepath.Join(s.home, "galen.log"), Listen: listen, Guard: s.ring.Guard,
 	}
-	text, err := configuration(s.ring, s.engine.data)
+	text, err := configuration(s.ring, s.engine.Data)
 	if err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}
-	if err := os.WriteFile(s.engine.config, text, 0o600); err != nil {
+	if err := os.WriteFile(s.engine.Config, text, 0o600); err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}
-	said, took, err := s.engine.start(ctx, s.ring)
+	said, took, err := s.engine.Start(ctx)
 	if err != nil {
 		return err
 	}
 	s.say.block(said)
-	s.say.linef("ready %d ms after exec, pid %d", took.Milliseconds(), s.engine.cmd.Process.Pid)
+	s.say.linef("ready %d ms after exec, pid %d", took.Milliseconds(), s.engine.PID())
 	return s.until(ctx, 30*time.Second, "galen sees three healthy nodes", func() (bool, error) {
-		members, err := s.engine.members(ctx)
+		members, err := s.engine.Members(ctx, patient())
 		if err != nil {
 			return false, err
 		}
@@ -125,12 +126,12 @@ func (s *story) loseOne(ctx context.Context) error {
 	s.say.line("killed; data, commitlog, hints and saved_caches are gone")
 	var run galen.Run
 	err := s.until(ctx, 90*time.Second, "the replacement streams", func() (bool, error) {
-		runs, err := s.engine.runs(ctx)
+		runs, err := s.engine.Runs(ctx)
 		if err != nil || len(runs) < 2 {
 			return false, err
 		}
 		run = runs[1]
-		d, err := s.engine.detail(ctx, run.ID)
+		d, err := s.engine.Run(ctx, run.ID)
 		if err != nil {
 			return false, err
 		}
@@ -142,15 +143,15 @@ func (s *story) loseOne(ctx context.Context) error {
 		return err
 	}
 	s.say.head("5  kill -9 of the engine in the middle of it")
-	if err := s.engine.kill(); err != nil {
+	if err := s.engine.Kill(); err != nil {
 		return err
 	}
 	s.say.line("killed; 127.0.0.4 goes on joining without an engine")
-	_, took, err := s.engine.start(ctx, s.ring)
+	_, took, err := s.engine.Start(ctx)
 	if err != nil {
 		return err
 	}
-	s.say.linef("started again, ready after %d ms, pid %d", took.Milliseconds(), s.engine.cmd.Process.Pid)
+	s.say.linef("started again, ready after %d ms, pid %d", took.Milliseconds(), s.engine.PID())
 	if run, err = s.verified(ctx, 1, 3*time.Minute); err != nil {
 		return err
 	}
@@ -164,7 +165,7 @@ func (s *story) verified(ctx context.Context, n int, limit time.Duration) (galen
 	var run galen.Run
 	told := ""
 	err := s.until(ctx, limit, "", func() (bool, error) {
-		runs, err := s.engine.runs(ctx)
+		runs, err := s.engine.Runs(ctx)
 		if err != nil || len(runs) <= n {
 			return false, err
 		}
@@ -176,7 +177,7 @@ func (s *story) verified(ctx context.Context, n int, limit time.Duration) (galen
 		return run.Status == galen.RunVerified, held(run)
 	})
 	if err != nil {
-		return run, fmt.Errorf("%w; its run stands at %q; the engine's log ends with:\n%s", err, told, tail(s.engine.log, 15))
+		return run, fmt.Errorf("%w; its run stands at %q; the engine's log ends with:\n%s", err, told, engine.Tail(s.engine.Log, 15))
 	}
 	return run, nil
 }
@@ -190,7 +191,7 @@ func held(run galen.Run) error {
 
 // did proves that a run had exactly these effects; 0: at least one.
 func (s *story) did(ctx context.Context, run galen.Run, want map[string]int) error {
-	d, err := s.engine.detail(ctx, run.ID)
+	d, err := s.engine.Run(ctx, run.ID)
 	if err != nil {
 		return err
 	}
@@ -218,7 +219,7 @@ func (s *story) did(ctx context.Context, run galen.Run, want map[string]int) err
 // proof shows the timeline and reads every row.
 func (s *story) proof(ctx context.Context) error {
 	s.say.head("6  What happened, from the journal")
-	runs, err := s.engine.runs(ctx)
+	runs, err := s.engine.Runs(ctx)
 	if err != nil {
 		return err
 	}
@@ -226,7 +227,7 @@ func (s *story) proof(ctx context.Context) error {
 		return fmt.Errorf("%d runs, want 2", len(runs))
 	}
 	for _, run := range runs {
-		text, err := s.engine.galen(ctx, "runs", "show", run.ID)
+		text, err := s.engine.Galen(ctx, "runs", "show", run.ID)
 		if err != nil {
 			return err
 		}
@@ -250,7 +251,7 @@ func (s *story) proof(ctx context.Context) error {
 	if n := report.Missing(); n > 0 {
 		return fmt.Errorf("%d acknowledged rows are missing", n)
 	}
-	text, err := s.engine.galen(ctx, "journal", "verify", filepath.Join(s.engine.data, "galen.db"))
+	text, err := s.engine.Galen(ctx, "journal", "verify", filepath.Join(s.engine.Data, "galen.db"))
 	s.say.block(text)
 	if err != nil {
 		return err
@@ -307,6 +308,6 @@ engine    %s, pid %d, log %s
 try       export GALEN_SERVER=%s GALEN_TOKEN_FILE=%s
           bin/galen status; bin/galen runs list; bin/galen resources %s
 stop      bin/galen-demo -stop %s
-`, s.ring.Home, s.engine.server, s.engine.cmd.Process.Pid, s.engine.log, s.engine.server, filepath.Join(s.engine.data, "token"), resource, s.ring.Home))
+`, s.ring.Home, s.engine.Server(), s.engine.PID(), s.engine.Log, s.engine.Server(), filepath.Join(s.engine.Data, "token"), patient(), s.ring.Home))
 	return s.ring.Leave(ctx)
 }
