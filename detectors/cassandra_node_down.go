@@ -19,7 +19,7 @@ func CassandraNodeDown() galen.Detector[cassandra.Ring] {
 		Detect: func(now time.Time, r cassandra.Ring, p galen.Policy) []galen.Finding {
 			var nodes []cassandra.Node
 			for _, n := range down(now, r, p) {
-				if !r.Frozen(n) {
+				if !n.Frozen {
 					nodes = append(nodes, n)
 				}
 			}

@@ -107,6 +107,9 @@ func TestDetectors(t *testing.T) {
 		"all of three": {func(w *watch) { w.hurt("n3", ring.Kill).hurt("n2", ring.Kill).hurt("n1", ring.Kill).pass(time.Minute) },
 			[]string{"node-down dc1/r1 100", "node-down dc1/r2 100", "node-down dc1/r3 100"}},
 		"frozen": {func(w *watch) { w.hurt("n3", ring.Freeze).pass(time.Minute) }, []string{"node-frozen dc1/r3 80"}},
+		"frozen and killed": {func(w *watch) {
+			w.hurt("n3", ring.Freeze).pass(time.Minute).hurt("n3", ring.Kill).pass(10 * time.Second)
+		}, []string{"node-frozen dc1/r3 80"}},
 		"frozen and thawed": {func(w *watch) {
 			w.hurt("n3", ring.Freeze).pass(time.Minute).hurt("n3", ring.Thaw).pass(10 * time.Second)
 		}, nil},

@@ -108,6 +108,7 @@ func carryNodes(prev Ring, r *Ring) {
 		old, known := prev.Node(n.HostID)
 		if known {
 			n.DownSince, n.Flips, n.LongestRestart = old.DownSince, old.Flips, old.LongestRestart
+			n.Frozen = n.Down && (n.Frozen || old.Frozen)
 		}
 		carryDown(n, known && old.Down, at)
 	}

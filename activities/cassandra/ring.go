@@ -73,6 +73,9 @@ type Node struct {
 	// Down is the verdict over the observations, see verdict in observe.go.
 	Down bool `json:"down"`
 
+	// Frozen: down, and its process was seen alive and silent since it went down. Fold carries it until the node is back, so
+	// that the trouble keeps its name while it is healed.
+	Frozen bool `json:"frozen,omitempty"`
 	// Unlisted: the newest look does not list it and nothing proves that it left; Fold keeps it, and it counts as down.
 	Unlisted bool `json:"unlisted,omitempty"`
 
