@@ -125,8 +125,8 @@ func (r Ring) Booting(i Instance, young time.Duration) bool {
 	}
 }
 
-// frozen tells whether a node that is down has a process that does nothing: stopped by a signal, or alive and silent.
-func (r Ring) frozen(n Node) bool {
+// Frozen tells whether a node that is down has, right now, a process that does nothing: stopped by a signal, or alive and silent.
+func (r Ring) Frozen(n Node) bool {
 	i, found := r.Instance(n.Instance)
 	if !n.Down || !found || i.Error != "" {
 		return false

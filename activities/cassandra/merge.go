@@ -42,7 +42,7 @@ func merge(r Ring, base []Node) Ring {
 	slices.SortFunc(r.Nodes, func(a, b Node) int { return cmp.Compare(a.HostID, b.HostID) })
 	m.observeAll()
 	for i := range r.Nodes {
-		r.Nodes[i].Frozen = r.frozen(r.Nodes[i])
+		r.Nodes[i].Frozen = r.Frozen(r.Nodes[i])
 	}
 	m.elide()
 	slices.SortFunc(r.Dissents, func(a, b Dissent) int {
