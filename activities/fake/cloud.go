@@ -163,17 +163,7 @@ func (c *Cloud) Look(ctx context.Context, r galen.Resource, scope []galen.Target
 		return Cluster{}, fmt.Errorf("look at %s: this provider has only fake/%s", r, c.name)
 	}
 	c.looks++
-	out := Cluster{Name: c.name, Looked: c.now, Instances: []Instance{}, Connections: float64(c.looks % 97)}
-	for _, id := range slices.Sorted(maps.Keys(c.servers)) {
-		if c.deaf[id] || !c.servers[id].up {
-			out.Missing = append(out.Missing, id)
-		}
-	}
-	for _, observer := range []string{"api", "probe"} {
-		if c.deaf[observer] {
-			out.Missing = append(out.Missing, observer)
-		}
-	}
+	out := Cluster{Name: c.name, Looked: c.now, Instances: []Instance{}, Missing: c.unheard(), Connections: float64(c.looks % 97)}
 	if c.deaf["api"] {
 		return out, nil
 	}
@@ -191,6 +181,22 @@ func (c *Cloud) Look(ctx context.Context, r galen.Resource, scope []galen.Target
 		out.Instances = append(out.Instances, i)
 	}
 	return out, nil
+}
+
+// unheard are the observers that tell nothing now.
+func (c *Cloud) unheard() []string {
+	var out []string
+	for _, id := range slices.Sorted(maps.Keys(c.servers)) {
+		if c.deaf[id] || !c.servers[id].up {
+			out = append(out, id)
+		}
+	}
+	for _, observer := range []string{"api", "probe"} {
+		if c.deaf[observer] {
+			out = append(out, observer)
+		}
+	}
+	return out
 }
 
 // observe is what the API says late, and the probe and the peers now.

@@ -9,7 +9,7 @@ import (
 	"github.com/galenhq/galen"
 )
 
-// CodeUnavailable: observers agree that instances of a zone do not serve.
+// CodeUnavailable says that instances of a zone do not serve, as observers agree.
 const CodeUnavailable galen.Code = "instance-unavailable"
 
 // Detectors are those of the kind.

@@ -71,7 +71,7 @@ func (c Cluster) Resource() galen.Resource { return galen.Resource{Kind: KindNam
 // Target is the instance as the target of a step.
 func (i Instance) Target() galen.Target { return galen.Target{ID: i.ID, Generation: i.Boots} }
 
-// Bad: at least two observers say so, and none says that it is well.
+// Bad tells whether at least two observers say so, and none says that it is well.
 func (i Instance) Bad() bool {
 	bad := 0
 	for _, o := range i.Observations {

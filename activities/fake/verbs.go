@@ -107,21 +107,9 @@ func check(c Cluster, s galen.Step) error {
 	}
 	switch s.Verb {
 	case VerbSet:
-		args, err := galen.Decode[SetArgs](s.Args)
-		if err != nil {
-			return fmt.Errorf("arguments of set: %w", err)
-		}
-		if _, has := i.Settings[args.Setting]; !has {
-			return fmt.Errorf("%s has no setting %q", i.ID, args.Setting)
-		}
+		return checkSet(i, s)
 	case VerbFailover:
-		args, err := galen.Decode[FailoverArgs](s.Args)
-		if err != nil {
-			return fmt.Errorf("arguments of failover: %w", err)
-		}
-		if to, is := c.Instance(args.To); !is || to.Role != Reader || to.Bad() || i.Role != Writer {
-			return fmt.Errorf("failover goes from the writer to a reader that is well, not from %s to %q", i.ID, args.To)
-		}
+		return checkFailover(c, i, s)
 	case VerbReboot, VerbReplace:
 		if len(s.Args) > 0 {
 			return fmt.Errorf("%s takes no arguments", s.Verb)
@@ -129,8 +117,29 @@ func check(c Cluster, s galen.Step) error {
 		if s.Verb == VerbReplace && i.Role != Reader {
 			return fmt.Errorf("%s is the writer: only readers are replaced", i.ID)
 		}
-	default:
-		return fmt.Errorf("no verb %q", s.Verb)
+		return nil
+	}
+	return fmt.Errorf("no verb %q", s.Verb)
+}
+
+func checkSet(i Instance, s galen.Step) error {
+	args, err := galen.Decode[SetArgs](s.Args)
+	if err != nil {
+		return fmt.Errorf("arguments of set: %w", err)
+	}
+	if _, has := i.Settings[args.Setting]; !has {
+		return fmt.Errorf("%s has no setting %q", i.ID, args.Setting)
+	}
+	return nil
+}
+
+func checkFailover(c Cluster, i Instance, s galen.Step) error {
+	args, err := galen.Decode[FailoverArgs](s.Args)
+	if err != nil {
+		return fmt.Errorf("arguments of failover: %w", err)
+	}
+	if to, is := c.Instance(args.To); !is || to.Role != Reader || to.Bad() || i.Role != Writer {
+		return fmt.Errorf("failover goes from the writer to a reader that is well, not from %s to %q", i.ID, args.To)
 	}
 	return nil
 }

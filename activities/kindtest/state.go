@@ -70,15 +70,15 @@ func basis[S galen.State](t *testing.T, first, second S) {
 
 func members[S galen.State](t *testing.T, s S) {
 	t.Helper()
-	if len(s.Members()) == 0 {
+	all, again := s.Members(), s.Members()
+	if len(all) == 0 {
 		t.Error("no members")
 	}
-	if text(t, s.Members()) != text(t, s.Members()) {
+	if text(t, all) != text(t, again) {
 		t.Error("Members are not the same twice")
 	}
-	known := []galen.ObserverKind{galen.Peer, galen.Probe, galen.Host, galen.Cloud}
 	ids := map[string]bool{}
-	for _, m := range s.Members() {
+	for _, m := range all {
 		if m.Target.ID == "" || ids[m.Target.ID] {
 			t.Errorf("member %q: no ID, or twice", m.Target.ID)
 		}
@@ -86,13 +86,17 @@ func members[S galen.State](t *testing.T, s S) {
 		if !m.Spare && (m.Name == "" || m.Domain == "") {
 			t.Errorf("member %s: name %q and failure domain %q are required", m.Target, m.Name, m.Domain)
 		}
-		for _, o := range m.Observations {
-			if o.Observer == "" || o.At.IsZero() || !slices.Contains(known, o.Kind) {
-				t.Errorf("member %s: an observation without observer, kind or time: %+v", m.Target, o)
-			}
-			if o.Says != galen.Good && o.Says != galen.Bad && o.Says != galen.Unknown {
-				t.Errorf("member %s: %s says %q", m.Target, o.Observer, o.Says)
-			}
+		observations(t, m)
+	}
+}
+
+func observations(t *testing.T, m galen.Member) {
+	t.Helper()
+	kinds := []galen.ObserverKind{galen.Peer, galen.Probe, galen.Host, galen.Cloud}
+	words := []galen.Says{galen.Good, galen.Bad, galen.Unknown}
+	for _, o := range m.Observations {
+		if o.Observer == "" || o.At.IsZero() || !slices.Contains(kinds, o.Kind) || !slices.Contains(words, o.Says) {
+			t.Errorf("member %s: an observation without observer, kind, word or time: %+v", m.Target, o)
 		}
 	}
 }

@@ -129,18 +129,21 @@ func undo(a galen.Ask[galen.State]) galen.Verdict {
 	}
 	pays, _ := paysDebt(a)
 	for _, d := range debts {
-		same := a.Step.Target.ID == d.Step.Target.ID
 		switch {
 		case d.Intent == pays:
 			return allow("") // the newer ones came first
-		case pays != "" && same && d.Step.Verb == a.Step.Verb:
+		case d.Step.Target.ID != a.Step.Target.ID:
+		case pays != "" && d.Step.Verb == a.Step.Verb:
 			return lookAgain("the undo of intent %s on %s is newer and comes first", d.Intent, d.Step.Target.ID)
-		case pays == "" && same && a.Step.Undo != nil && d.Step.Verb == a.Step.Undo.Verb && !ours(a, d.Intent):
+		case pays == "" && sameUndo(a.Step, d.Step) && !ours(a, d.Intent):
 			return lookAgain("the undo of intent %s on %s is still owed (%s); the old value comes back first", d.Intent, d.Step.Target.ID, d.Step)
 		}
 	}
 	return allow("")
 }
+
+// sameUndo: both take back the same sort of change.
+func sameUndo(s, undo galen.Step) bool { return s.Undo != nil && s.Undo.Verb == undo.Verb }
 
 func ours(a galen.Ask[galen.State], intent string) bool {
 	return slices.ContainsFunc(a.Ledger.Past, func(in galen.Intent) bool { return in.ID == intent })

@@ -30,7 +30,7 @@ type ward struct {
 func (w ward) Resource() galen.Resource                   { return w.Of }
 func (w ward) Members() []galen.Member                    { return w.Beds }
 func (w ward) Seen(...galen.Target) (time.Time, []string) { return w.Looked, w.Missing }
-func (w ward) Basis(scope ...galen.Target) string         { return galen.HashJSON(w.Facts) }
+func (w ward) Basis(...galen.Target) string               { return galen.HashJSON(w.Facts) }
 func (w *ward) bed(id string) *galen.Member {
 	return &w.Beds[slices.IndexFunc(w.Beds, func(m galen.Member) bool { return m.Target.ID == id })]
 }
@@ -200,7 +200,7 @@ func (d *desk) Commit(_ context.Context, c galen.Commit) (galen.Intent, error) {
 	return c.Intent, nil
 }
 
-func (d *desk) Outcome(_ context.Context, id, sent, reply string) error {
+func (d *desk) Outcome(_ context.Context, _, sent, reply string) error {
 	d.outcomes = append(d.outcomes, cmp.Or(sent, "?")+" "+reply)
 	return d.broken
 }
