@@ -93,7 +93,11 @@ func (q requests) Preview(ctx context.Context, in galenhttp.Request) (galen.Deci
 }
 
 // people is what people decide about runs.
-type people struct{ *Engine }
+type people struct {
+	*Engine
+	// wake makes the runs of a resource read the journal again.
+	wake func(ctx context.Context, r galen.Resource) error
+}
 
 // Approve stores the yes and lets a held run go on.
 func (p people) Approve(ctx context.Context, a galen.Approval) error {
@@ -110,7 +114,7 @@ func (p people) Approve(ctx context.Context, a galen.Approval) error {
 	if err := p.journal.SetRun(ctx, a.Run, galen.RunRunning, "approved by "+a.By+", goes on", time.Time{}); err != nil {
 		return err
 	}
-	return p.runs.Wake(ctx, run.Resource)
+	return p.wake(ctx, run.Resource)
 }
 
 func (p people) Reject(ctx context.Context, run, by, why string) error {

@@ -1,0 +1,153 @@
+package http
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+)
+
+const testToken = "0123456789abcdef0123456789abcdef"
+
+var errDisk = errors.New("the disk of the journal is full: free space on it")
+
+// engine is a double of everything behind the API. Its methods answer from its fields.
+type engine struct {
+	runs     map[string]galen.Run
+	plans    map[string]galen.Decision
+	holds    []galen.Hold
+	approved []galen.Approval
+	asked    []Request
+	stored   [][]byte
+	filters  []RunFilter
+	events   []EventFilter
+	opened   bool
+	broken   error
+}
+
+func noon() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
+
+func demo() galen.Resource { return galen.Resource{Kind: "fake", Name: "demo"} }
+
+func (e *engine) Run(_ context.Context, id string) (galen.Run, error) {
+	if e.broken != nil {
+		return galen.Run{}, e.broken
+	}
+	run, ok := e.runs[id]
+	if !ok {
+		return run, galen.ErrNotFound
+	}
+	return run, nil
+}
+
+func (e *engine) Runs(_ context.Context, f RunFilter) ([]galen.Run, error) {
+	e.filters = append(e.filters, f)
+	return nil, e.broken
+}
+
+func (e *engine) Plan(_ context.Context, run string, _ int) (galen.Decision, error) {
+	return e.plans[run], nil
+}
+
+func (e *engine) Plans(context.Context, string) ([]galen.Decision, error) { return nil, nil }
+
+func (e *engine) Ledger(ctx context.Context, id string) (galen.Ledger, error) {
+	run, err := e.Run(ctx, id)
+	return galen.Ledger{Run: run}, err
+}
+
+func (e *engine) Findings(context.Context, galen.Resource) ([]galen.Finding, error) {
+	return nil, e.broken
+}
+
+func (e *engine) Holds(context.Context) ([]galen.Hold, error) { return e.holds, e.broken }
+
+func (e *engine) Events(_ context.Context, f EventFilter) ([]galen.Event, error) {
+	e.events = append(e.events, f)
+	return nil, e.broken
+}
+
+func (e *engine) Request(_ context.Context, q Request) (galen.Run, bool, error) {
+	e.asked = append(e.asked, q)
+	return galen.Run{ID: "r1", Key: q.Key, Resource: q.Resource}, e.opened, e.broken
+}
+
+func (e *engine) Preview(_ context.Context, q Request) (galen.Decision, error) {
+	e.asked = append(e.asked, q)
+	return galen.Decision{Why: "would"}, e.broken
+}
+
+func (e *engine) Approve(_ context.Context, a galen.Approval) error {
+	e.approved = append(e.approved, a)
+	return e.broken
+}
+
+func (e *engine) Reject(context.Context, string, string, string) error { return e.broken }
+
+func (e *engine) Cancel(context.Context, string, string, string) error { return e.broken }
+
+func (e *engine) SetHold(_ context.Context, h galen.Hold) error {
+	e.holds = append(e.holds, h)
+	return e.broken
+}
+
+func (e *engine) Release(_ context.Context, id, _ string) error {
+	for _, h := range e.holds {
+		if h.ID == id {
+			return nil
+		}
+	}
+	return galen.ErrNotFound
+}
+
+func (e *engine) Watched() []Watched {
+	return []Watched{{Resource: demo(), PolicyName: "default", Policy: galen.SafePolicy()}}
+}
+
+func (e *engine) Last(galen.Resource) (galen.State, bool) { return nil, false }
+
+func (e *engine) Store(_ context.Context, body []byte) (api.Accepted, error) {
+	e.stored = append(e.stored, body)
+	return api.Accepted{Stored: 1}, e.broken
+}
+
+func (e *engine) options() Options {
+	return Options{
+		Token: testToken, TokenFile: "/var/lib/galen/token", Runs: e, Records: e, Requests: e, Decisions: e, Holds: e, World: e, Alerts: e,
+		Runbooks: []galen.ListedRunbook{{
+			Name: "fake/heal", Version: 1, Heals: []galen.Code{"down"},
+			Params: func(json.RawMessage) (json.RawMessage, error) { return json.RawMessage(`{"reboots":1}`), nil },
+		}},
+		Health:  func(context.Context) error { return e.broken },
+		Measure: func(context.Context) (Measures, error) { return Measures{}, e.broken },
+		Version: "test", Started: noon(), Now: noon, Logger: slog.New(slog.DiscardHandler),
+	}
+}
+
+// call makes one call with the token, and returns what came back.
+func call(t *testing.T, h http.Handler, method, path, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+testToken)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// complaint is the text of an error in the API's form.
+func complaint(t *testing.T, w *httptest.ResponseRecorder) string {
+	t.Helper()
+	e, err := galen.Decode[api.Error](w.Body.Bytes())
+	if err != nil || e.Error == "" {
+		t.Fatalf("not an error in the API's form: %v: %s", err, w.Body)
+	}
+	return e.Error
+}

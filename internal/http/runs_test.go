@@ -1,0 +1,194 @@
+package http
+
+import (
+	"context"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+)
+
+func TestApproveBindsTheNewestPlan(t *testing.T) {
+	step := galen.Step{Verb: "reboot", Target: galen.Target{ID: "db-1"}, Within: galen.Duration(time.Minute)}
+	later := galen.Step{Verb: "failover", Target: galen.Target{ID: "db-1"}, Within: galen.Duration(time.Minute)}
+	plan := galen.Decision{
+		Run: "a", Number: 2, Plan: galen.Plan{Steps: []galen.Step{step}, Outline: []galen.Step{later, later}, Why: "x"},
+		Shown: map[string]string{"db-1": "basis"},
+	}
+	run := galen.Run{ID: "a", Resource: demo(), Runbook: "fake/heal", Version: 3, Params: []byte(`{"reboots":2}`), Status: galen.RunAsking, Plan: 2}
+	with := func(change func(*galen.Run)) galen.Run {
+		r := run
+		change(&r)
+		return r
+	}
+	yes := galen.Approval{
+		Run: "a", Runbook: "fake/heal", Version: 3, Params: galen.HashJSON(run.Params), By: operator,
+		Steps: []galen.ApprovedStep{{Verb: "failover", Target: "db-1", Count: 2}, {Verb: "reboot", Target: "db-1", Count: 1}},
+		Basis: map[string]string{"db-1": "basis"}, Expires: noon().Add(30 * time.Minute),
+	}
+	empty := yes
+	empty.Steps, empty.Basis = []galen.ApprovedStep{}, map[string]string{}
+	reasoned := yes
+	reasoned.Why = "I looked"
+	held := with(func(r *galen.Run) { r.Status, r.Plan = galen.RunHeld, 0 })
+	for _, c := range []struct {
+		name, body string
+		run        galen.Run
+		status     int
+		says       string
+		want       *galen.Approval
+	}{
+		{"newest", `{"plan":2}`, run, 200, "", &yes},
+		{"with a reason", `{"plan":2,"why":"I looked"}`, run, 200, "", &reasoned},
+		{"older", `{"plan":1}`, run, 409, "plan 2", nil},
+		{"newer than any", `{"plan":3}`, run, 409, "plan 2", nil},
+		{"no number", `{}`, run, 400, `"plan" is missing`, nil},
+		{"text", `{"plan":"2"}`, run, 400, "", nil},
+		{"ended", `{"plan":2}`, with(func(r *galen.Run) { r.Status = galen.RunVerified }), 409, "ended as verified", nil},
+		{"no plan yet", `{"plan":0}`, with(func(r *galen.Run) { r.Status, r.Plan = galen.RunOpened, 0 }), 409, "no plan yet", nil},
+		{"held before its first plan", `{"plan":0}`, held, 200, "", &empty},
+		{"not looked after", `{"plan":2}`, with(func(r *galen.Run) { r.Resource.Name = "other" }), 404, "galen resources", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := &engine{runs: map[string]galen.Run{"a": c.run}, plans: map[string]galen.Decision{"a": plan}}
+			w := call(t, Handler(e.options()), "POST", "/v1/runs/a/approve", c.body)
+			if w.Code != c.status || c.status != 200 && !strings.Contains(complaint(t, w), c.says) {
+				t.Fatalf("%d %s, want %d with %q", w.Code, w.Body, c.status, c.says)
+			}
+			var want []galen.Approval
+			if c.want != nil {
+				want = append(want, *c.want)
+			}
+			if diff := cmp.Diff(want, e.approved); diff != "" {
+				t.Errorf("approved (-want +got):\n%s", diff)
+			}
+		})
+	}
+	e := &engine{runs: map[string]galen.Run{"a": run}, plans: map[string]galen.Decision{"a": {Number: 2, Plan: galen.Plan{Wait: 1, Why: "x"}}}}
+	if w := call(t, Handler(e.options()), "POST", "/v1/runs/a/approve", `{"plan":2}`); w.Code != 409 || len(e.approved) > 0 {
+		t.Errorf("a plan without steps: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestCreateRun(t *testing.T) {
+	const body = `{"runbook":"fake/heal","resource":"fake/demo","params":{"big":9007199254740993}}`
+	e := &engine{opened: true}
+	h := Handler(e.options())
+	keyed := func(key string) *httptest.ResponseRecorder {
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/v1/runs", strings.NewReader(body))
+		r.Header.Set("Authorization", "Bearer "+testToken)
+		r.Header.Set("Idempotency-Key", key)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	if w := keyed("abc-1"); w.Code != 201 || w.Header().Get("Location") != "/v1/runs/r1" {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if got := e.asked[0]; got.Key != "request/abc-1" || string(got.Params) != `{"big":9007199254740993}` || got.Resource != demo() {
+		t.Errorf("asked for %+v with %s", got, got.Params)
+	}
+	for _, key := range []string{"a b", "ä", strings.Repeat("a", 129), "../x", "-x"} {
+		if w := keyed(key); w.Code != 400 || !strings.Contains(complaint(t, w), "Idempotency-Key") {
+			t.Errorf("key %q: %d %s", key, w.Code, w.Body)
+		}
+	}
+	e.asked = nil
+	call(t, h, "POST", "/v1/runs", body)
+	call(t, h, "POST", "/v1/runs", body)
+	if a, b := e.asked[0].Key, e.asked[1].Key; a == b || len(a) < 30 {
+		t.Errorf("keys of two calls without one: %q and %q", a, b)
+	}
+	e.opened = false
+	if w := call(t, h, "POST", "/v1/runs", body); w.Code != 200 {
+		t.Errorf("open already: %d", w.Code)
+	}
+	w := call(t, h, "POST", "/v1/runs", `{"runbook":"fake/heal","resource":"fake/demo","plan_only":true}`)
+	if got, err := galen.Decode[api.RunAnswer](w.Body.Bytes()); err == nil && (got.Run != nil || got.Plan == nil) || w.Code != 200 {
+		t.Errorf("plan only: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestListsAreNeverNull(t *testing.T) {
+	e := &engine{runs: map[string]galen.Run{"a": {ID: "a"}}}
+	h := Handler(e.options())
+	for path, want := range map[string]string{
+		"/v1/runs": `{"runs":[]}`, "/v1/findings": `{"findings":[]}`, "/v1/holds": `{"holds":[]}`, "/v1/journal/events": `{"events":[]}`,
+		"/v1/resources": `{"resources":[{"bad":0,"members":0,"mode":"approve","policy":"default","resource":"fake/demo"}]}`,
+	} {
+		if w := call(t, h, "GET", path, ""); strings.TrimSpace(w.Body.String()) != want {
+			t.Errorf("%s: %s, want %s", path, w.Body, want)
+		}
+	}
+	w := call(t, h, "GET", "/v1/runs/a", "")
+	for _, want := range []string{`"plans":[]`, `"intents":[]`, `"events":[]`} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("run: %s lacks %s", w.Body, want)
+		}
+	}
+}
+
+func TestFiltersReachTheJournal(t *testing.T) {
+	e := &engine{runs: map[string]galen.Run{"b": {ID: "b"}}}
+	h := Handler(e.options())
+	call(t, h, "GET", "/v1/runs?resource=fake/demo&status=held&open=true&limit=7&before=b", "")
+	want := RunFilter{Resource: demo(), Status: galen.RunHeld, OpenOnly: true, Limit: 7, Before: "b"}
+	if diff := cmp.Diff([]RunFilter{want}, e.filters); diff != "" {
+		t.Error(diff)
+	}
+	call(t, h, "GET", "/v1/journal/events?resource=fake/demo&run=b&after=5&newest=true&limit=9", "")
+	if diff := cmp.Diff([]EventFilter{{Resource: demo(), Run: "b", After: 5, Newest: true, Limit: 9}}, e.events); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestHoldsCarryAnID(t *testing.T) {
+	e := &engine{}
+	h := Handler(e.options())
+	w := call(t, h, "POST", "/v1/holds", `{"why":"upgrade","resource":"fake/demo","target":"db-1","until":"2026-11-23T13:00:00+01:00"}`)
+	if w.Code != 400 {
+		t.Errorf("an end that is now: %d %s", w.Code, w.Body)
+	}
+	w = call(t, h, "POST", "/v1/holds", `{"why":"upgrade","resource":"fake/demo","target":"db-1","until":"2026-11-23T14:00:00+01:00"}`)
+	got, err := galen.Decode[galen.Hold](w.Body.Bytes())
+	if err != nil || w.Code != 201 || got.ID == "" || got.By != operator || !got.Until.Equal(noon().Add(time.Hour)) {
+		t.Fatalf("%d %s %v", w.Code, w.Body, err)
+	}
+	if w := call(t, h, "POST", "/v1/holds/"+got.ID+"/release", ""); w.Code != 204 {
+		t.Errorf("release: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	o := (&engine{}).options()
+	measures := Measures{
+		OpenRuns: map[galen.RunStatus]int{galen.RunHeld: 2},
+		Findings: []galen.Finding{{Resource: demo(), Code: "down"}, {Resource: demo(), Code: "down"}, {Resource: demo(), Code: "odd", Note: true}},
+		Holds:    []galen.Hold{{Until: noon().Add(-time.Minute)}, {}}, OpenIntents: map[galen.Resource]int{demo(): 1}, Outbox: 4,
+		Alerts: AlertCounts{Stored: 5, Duplicates: 6, Refused: 7},
+		Looks:  map[galen.Resource]LookCounts{demo(): {Total: 8, Errors: 1, Took: 1500 * time.Millisecond}},
+	}
+	w := call(t, Handler((&engine{}).options()), "GET", "/metrics", "")
+	if w.Code != 200 {
+		t.Fatalf("without anything: %d %s", w.Code, w.Body)
+	}
+	o.Measure = func(context.Context) (Measures, error) { return measures, nil }
+	w = call(t, Handler(o), "GET", "/metrics", "")
+	for _, want := range []string{
+		`galen_open_runs{status="held"} 2`, `galen_open_runs{status="asking"} 0`,
+		`galen_findings{code="down",note="false",resource="fake/demo"} 2`, `galen_findings{code="odd",note="true",resource="fake/demo"} 1`,
+		`galen_holds 2`, `galen_holds_overdue 1`, `galen_open_intents{resource="fake/demo"} 1`, `galen_outbox_depth 4`,
+		`galen_alerts_total{outcome="stored"} 5`, `galen_alerts_total{outcome="duplicate"} 6`, `galen_alerts_total{outcome="refused"} 7`,
+		`galen_looks_total{resource="fake/demo"} 8`, `galen_look_errors_total{resource="fake/demo"} 1`, `galen_look_seconds_total{resource="fake/demo"} 1.5`,
+		`galen_build_info{version="test"} 1`, `go_goroutines `,
+	} {
+		if !strings.Contains(w.Body.String(), want+"\n") && !strings.HasSuffix(want, " ") || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("metrics lack %s", want)
+		}
+	}
+}

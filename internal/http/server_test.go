@@ -1,0 +1,299 @@
+package http
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+)
+
+func TestToken(t *testing.T) {
+	h := Handler((&engine{}).options())
+	cases := []struct {
+		name, path, header string
+		status             int
+		says               string
+	}{
+		{"none", "/v1/runs", "", 401, "in the file /var/lib/galen/token"},
+		{"wrong", "/v1/runs", "Bearer " + strings.Repeat("0", 32), 401, "is not the API's"},
+		{"cut", "/v1/runs", "Bearer " + testToken[:31], 401, "is not the API's"},
+		{"longer", "/v1/runs", "Bearer " + testToken + "0", 401, "is not the API's"},
+		{"basic", "/v1/runs", "Basic " + testToken, 401, "is not the API's"},
+		{"unknown path tells nothing", "/v1/nothing", "", 401, "needs the API's token"},
+		{"metrics", "/metrics", "", 401, "needs the API's token"},
+		{"right", "/v1/runs", "Bearer " + testToken, 200, ""},
+		{"health is open", "/v1/health", "", 200, ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			r := httptest.NewRequestWithContext(t.Context(), "GET", c.path, nil)
+			if c.header != "" {
+				r.Header.Set("Authorization", c.header)
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != c.status {
+				t.Fatalf("status %d, want %d: %s", w.Code, c.status, w.Body)
+			}
+			if c.status == 401 && (!strings.Contains(complaint(t, w), c.says) || w.Header().Get("WWW-Authenticate") == "") {
+				t.Errorf("says %s, want %q", w.Body, c.says)
+			}
+			if strings.Contains(w.Body.String(), testToken) {
+				t.Error("an answer holds the token")
+			}
+			if w.Header().Get("X-Content-Type-Options") != "nosniff" || w.Header().Get("Content-Security-Policy") == "" {
+				t.Errorf("headers %v lack those for browsers", w.Header())
+			}
+		})
+	}
+}
+
+// TestEveryOperationIsServed reads the operations from the file that we serve.
+func TestEveryOperationIsServed(t *testing.T) {
+	h := Handler((&engine{runs: map[string]galen.Run{}}).options())
+	pathLine, methodLine := regexp.MustCompile(`^  (/\S+):$`), regexp.MustCompile(`^    (get|post|put|delete|patch):$`)
+	path, served := "", 0
+	for s := bufio.NewScanner(bytes.NewReader(api.Spec)); s.Scan(); {
+		if m := pathLine.FindStringSubmatch(s.Text()); m != nil {
+			path = regexp.MustCompile(`\{\w+\}`).ReplaceAllString(m[1], "x")
+		}
+		m := methodLine.FindStringSubmatch(s.Text())
+		if m == nil {
+			continue
+		}
+		served++
+		w := call(t, h, strings.ToUpper(m[1]), path, "{}")
+		if w.Code == 405 || w.Code == 404 && strings.Contains(w.Body.String(), "there is no") || w.Code >= 500 {
+			t.Errorf("%s %s: %d %s", m[1], path, w.Code, w.Body)
+		}
+	}
+	if served < 18 {
+		t.Errorf("read %d operations from the file", served)
+	}
+}
+
+func TestUnknownPathsAndMethods(t *testing.T) {
+	h := Handler((&engine{}).options())
+	for _, c := range []struct {
+		method, path string
+		status       int
+		says         string
+	}{
+		{"GET", "/", 404, "there is no /"}, {"GET", "/v2/runs", 404, "openapi.yaml"}, {"POST", "/v1/health", 405, "use GET"},
+		{"DELETE", "/v1/runs", 405, "GET, HEAD, POST"}, {"GET", "/v1/runs/x/approve", 405, "use POST"},
+	} {
+		w := call(t, h, c.method, c.path, "")
+		if w.Code != c.status || !strings.Contains(complaint(t, w), c.says) {
+			t.Errorf("%s %s: %d %s, want %d with %q", c.method, c.path, w.Code, w.Body, c.status, c.says)
+		}
+		if c.status == 405 && w.Header().Get("Allow") == "" {
+			t.Errorf("%s %s: no Allow", c.method, c.path)
+		}
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	deep := strings.Repeat(`{"a":`, 100_000) + "1" + strings.Repeat("}", 100_000)
+	cases := []struct {
+		name, method, path, body string
+		status                   int
+		says                     string
+	}{
+		{"not JSON", "POST", "/v1/runs", "runbook", 400, "not JSON"},
+		{"empty", "POST", "/v1/runs", "", 400, "not JSON"},
+		{"unknown field", "POST", "/v1/runs", `{"runbook":"a","resource":"fake/demo","colour":1}`, 400, `unknown field "colour"`},
+		{"missing field", "POST", "/v1/runs", `{"resource":"fake/demo"}`, 400, `"runbook" is missing`},
+		{"twice", "POST", "/v1/runs", `{"runbook":"a","runbook":"b","resource":"fake/demo"}`, 400, "stands twice"},
+		{"null", "POST", "/v1/runs", `{"runbook":null,"resource":"fake/demo"}`, 400, "null is not allowed"},
+		{"trailing", "POST", "/v1/runs", `{"runbook":"a","resource":"fake/demo"} {}`, 400, "data after the end"},
+		{"not UTF-8", "POST", "/v1/runs", "{\"runbook\":\"\xff\",\"resource\":\"fake/demo\"}", 400, "UTF-8"},
+		{"deep", "POST", "/v1/runs", `{"runbook":"a","resource":"fake/demo","params":` + deep + `}`, 400, "nested deeper"},
+		{"resource form", "POST", "/v1/runs", `{"runbook":"a","resource":"demo"}`, 400, "kind/name"},
+		{"unknown resource", "POST", "/v1/runs", `{"runbook":"a","resource":"fake/other"}`, 404, "galen resources"},
+		{"long body", "POST", "/v1/runs", strings.Repeat(" ", bodyLimit+1), 413, "larger than 1048576"},
+		{"limit", "GET", "/v1/runs?limit=0", "", 400, "1 to 1000"},
+		{"limit no number", "GET", "/v1/runs?limit=many", "", 400, "limit"},
+		{"status", "GET", "/v1/runs?status=asleep", "", 400, "verified"},
+		{"before", "GET", "/v1/runs?before=nobody", "", 404, "not found"},
+		{"resource in query", "GET", "/v1/findings?resource=x", "", 400, "kind/name"},
+		{"resource in path", "GET", "/v1/resources/Fake/demo", "", 400, "kind/name"},
+		{"events limit", "GET", "/v1/journal/events?limit=10001", "", 400, "1 to 10000"},
+		{"no reason", "POST", "/v1/holds", `{"why":"  "}`, 400, "reason"},
+		{"long reason", "POST", "/v1/holds", `{"why":"` + strings.Repeat("é", 1001) + `"}`, 400, "1000"},
+		{"hold without resource", "POST", "/v1/holds", `{"why":"x","target":"n1"}`, 400, "name its resource"},
+		{"hold in the past", "POST", "/v1/holds", `{"why":"x","until":"2020-01-01T00:00:00Z"}`, 400, "is past"},
+		{"hold until nonsense", "POST", "/v1/holds", `{"why":"x","until":"soon"}`, 400, "soon"},
+		{"cancel without reason", "POST", "/v1/runs/a/cancel", `{}`, 400, `"why" is missing`},
+		{"unknown run", "GET", "/v1/runs/nobody", "", 404, "not found"},
+		{"unknown hold", "POST", "/v1/holds/nobody/release", "", 404, "not found"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			e := &engine{}
+			w := call(t, Handler(e.options()), c.method, c.path, c.body)
+			if w.Code != c.status || !strings.Contains(complaint(t, w), c.says) {
+				t.Errorf("%d %.300s, want %d with %q", w.Code, w.Body, c.status, c.says)
+			}
+			if len(e.asked)+len(e.holds) > 0 {
+				t.Error("something was done all the same")
+			}
+		})
+	}
+}
+
+// endless is a body that would never end; it counts what was read of it.
+type endless struct{ read int64 }
+
+func (e *endless) Read(b []byte) (int, error) {
+	e.read += int64(len(b))
+	return len(b), nil
+}
+
+func TestHugeBodyIsNotRead(t *testing.T) {
+	h := Handler((&engine{}).options())
+	for name, length := range map[string]int64{"said": 50 << 20, "unsaid": -1} {
+		body := &endless{}
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/v1/alerts/alertmanager", body)
+		r.ContentLength = length
+		r.Header.Set("Authorization", "Bearer "+testToken)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != 413 || body.read > 2*bodyLimit || length > 0 && body.read > 0 {
+			t.Errorf("%s: %d after %d bytes: %s", name, w.Code, body.read, w.Body)
+		}
+	}
+}
+
+// TestHugeBodyOverTCP sends 50 MB to a real server: the sender hears 413 long before the end.
+func TestHugeBodyOverTCP(t *testing.T) {
+	address := serve(t, (&engine{}).options())
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = fmt.Fprintf(conn, "POST /v1/alerts/alertmanager HTTP/1.1\r\nHost: galen\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s",
+		testToken, 50<<20, strings.Repeat(" ", 1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Body.Close()
+	said, err := io.ReadAll(got.Body)
+	if err != nil || got.StatusCode != 413 || !got.Close {
+		t.Errorf("%d close=%v %s %v", got.StatusCode, got.Close, said, err)
+	}
+}
+
+func serve(t *testing.T, o Options) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := New(o)
+	ended := make(chan error, 1)
+	go func() { ended <- Serve(s, l) }()
+	t.Cleanup(func() {
+		if err := errors.Join(s.Close(), <-ended); err != nil {
+			t.Error(err)
+		}
+	})
+	return l.Addr().String()
+}
+
+func TestTroubleOfOurs(t *testing.T) {
+	for _, c := range []struct {
+		name, method, path, body string
+		broken                   error
+		status                   int
+		says                     string
+	}{
+		{"list", "GET", "/v1/runs", "", errDisk, 500, "free space"},
+		{"metrics", "GET", "/metrics", "", errDisk, 500, "free space"},
+		{"ended", "POST", "/v1/runs/a/cancel", `{"why":"x"}`, galen.ErrEnded, 409, "ended"},
+		{"alerts ask for another try", "POST", "/v1/alerts/alertmanager", "{}", errDisk, 503, "free space"},
+		{"bad alerts do not", "POST", "/v1/alerts/alertmanager", "{}", Bad(errDisk), 400, "free space"},
+		{"late", "GET", "/v1/findings", "", context.DeadlineExceeded, 503, "deadline"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := call(t, Handler((&engine{broken: c.broken}).options()), c.method, c.path, c.body)
+			if w.Code != c.status || !strings.Contains(complaint(t, w), c.says) {
+				t.Errorf("%d %s, want %d with %q", w.Code, w.Body, c.status, c.says)
+			}
+			if c.status == 503 && w.Header().Get("Retry-After") == "" {
+				t.Error("no Retry-After")
+			}
+		})
+	}
+	w := call(t, Handler((&engine{broken: errDisk}).options()), "GET", "/v1/health", "")
+	h, err := galen.Decode[api.Health](w.Body.Bytes())
+	if err != nil || w.Code != 503 || h.Ok || h.Why == nil {
+		t.Errorf("health: %d %s %v", w.Code, w.Body, err)
+	}
+}
+
+func TestPanicIsAnAnswer(t *testing.T) {
+	o := (&engine{}).options()
+	o.Records = nil
+	w := call(t, Handler(o), "GET", "/v1/findings", "")
+	if w.Code != 500 || !strings.Contains(complaint(t, w), "fault in galen itself") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestLogHoldsNoSecret(t *testing.T) {
+	var log bytes.Buffer
+	o := (&engine{}).options()
+	o.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	call(t, Handler(o), "GET", "/v1/runs?status="+testToken, "")
+	if !strings.Contains(log.String(), `"path":"/v1/runs"`) || strings.Contains(log.String(), testToken) {
+		t.Errorf("log: %s", log.String())
+	}
+}
+
+func TestTokenFile(t *testing.T) {
+	path := t.TempDir() + "/token"
+	first, made, err := Token(path)
+	if err != nil || !made || len(first) != 2*tokenBytes {
+		t.Fatalf("%q %v %v", first, made, err)
+	}
+	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v %v", st.Mode(), err)
+	}
+	if again, made, err := Token(path); again != first || made || err != nil {
+		t.Errorf("the second start: %v %v", made, err)
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Token(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("a token that others can read: %v", err)
+	}
+	if err := errors.Join(os.WriteFile(path, []byte("short\n"), 0o600), os.Chmod(path, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Token(path); err == nil || !strings.Contains(err.Error(), "shorter") {
+		t.Errorf("a short token: %v", err)
+	}
+}

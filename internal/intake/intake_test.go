@@ -1,0 +1,248 @@
+package intake
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// store is a journal in memory.
+type store struct {
+	mu     sync.Mutex
+	alerts map[string]Alert // by ID
+	order  []string
+	done   map[string]string
+	fail   func(n int) error
+	calls  int
+	atOnce int // how many calls were under way together, at most
+	now    int
+}
+
+func newStore() *store { return &store{alerts: map[string]Alert{}, done: map[string]string{}} }
+
+func (s *store) StoreAlert(_ context.Context, a Alert) (bool, error) {
+	s.mu.Lock()
+	s.calls++
+	s.now++
+	s.atOnce = max(s.atOnce, s.now)
+	n := s.calls
+	s.mu.Unlock()
+	defer func() { s.mu.Lock(); s.now--; s.mu.Unlock() }()
+	if s.fail != nil {
+		if err := s.fail(n); err != nil {
+			return false, err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a.ID = fmt.Sprintf("%s/%s/%s", a.Fingerprint, a.Status, a.StartsAt.Format(time.RFC3339))
+	if _, dup := s.alerts[a.ID]; dup {
+		return true, nil
+	}
+	s.alerts[a.ID] = a
+	s.order = append(s.order, a.ID)
+	return false, nil
+}
+
+func (s *store) PendingAlerts(_ context.Context, limit int) ([]Alert, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Alert
+	for _, id := range s.order {
+		if _, done := s.done[id]; !done && len(out) < limit {
+			out = append(out, s.alerts[id])
+		}
+	}
+	return out, nil
+}
+
+func (s *store) AlertDone(_ context.Context, id, outcome string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.done[id] = outcome
+	return nil
+}
+
+// As Alertmanager 0.27 sends it, with fields that we do not use.
+const message = `{"receiver":"galen","status":"firing","alerts":[{"status":"firing","labels":{"alertname":"CassandraDown","cluster":"demo","instance":"127.0.0.2:7070"},
+"annotations":{"summary":"down"},"startsAt":"2026-11-23T12:00:00.5Z","endsAt":"0001-01-01T00:00:00Z","generatorURL":"http://prometheus/graph?g0=x","fingerprint":"c5b2f1"}],
+"groupLabels":{"alertname":"CassandraDown"},"commonLabels":{},"commonAnnotations":{},"externalURL":"http://alertmanager","version":"4","groupKey":"{}:{}","truncatedAlerts":0}`
+
+func post(alerts ...string) string {
+	return `{"version":"4","alerts":[` + strings.Join(alerts, ",") + `]}`
+}
+
+func one(fingerprint string) string {
+	return `{"status":"firing","labels":{"alertname":"x"},"startsAt":"2026-11-23T12:00:00Z","fingerprint":"` + fingerprint + `"}`
+}
+
+func many(n int, text func(i int) string) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = text(i)
+	}
+	return out
+}
+
+func labels(n int, value string) string {
+	out := map[string]string{}
+	for i := range n {
+		out[fmt.Sprintf("l%d", i)] = value
+	}
+	b, _ := json.Marshal(out) // a map of text is always encodable
+	return `{"status":"firing","fingerprint":"f","labels":` + string(b) + `}`
+}
+
+func TestAlertmanager(t *testing.T) {
+	deep := strings.Repeat("[", 200_000) + strings.Repeat("]", 200_000)
+	for _, c := range []struct {
+		name, body string
+		want       Receipt
+		err, why   string
+	}{
+		{"real", message, Receipt{Stored: 1}, "", ""},
+		{"none", post(), Receipt{}, "", ""},
+		{"two and one again", post(one("a"), one("b"), one("a")), Receipt{Stored: 2, Duplicates: 1}, "", ""},
+		{"unknown fields", `{"version":"4","alerts":[],"new":{"a":[1]}}`, Receipt{}, "", ""},
+		{"empty body", "", Receipt{}, "unexpected end", ""},
+		{"not JSON", "alerts", Receipt{}, "invalid character", ""},
+		{"list", "[]", Receipt{}, "cannot unmarshal", ""},
+		{"null", "null", Receipt{}, `version "", want "4"`, ""},
+		{"other version", `{"version":"5","alerts":[]}`, Receipt{}, `version "5", want "4"`, ""},
+		{"version as a number", `{"version":4,"alerts":[]}`, Receipt{}, "cannot unmarshal number", ""},
+		{"not UTF-8", "{\"version\":\"4\xff\"}", Receipt{}, "UTF-8", ""},
+		{"deep", `{"version":"4","alerts":[],"x":` + deep + `}`, Receipt{}, "max depth", ""},
+		{"cut off", message[:300], Receipt{}, "unexpected end", ""},
+		{"too many", post(many(maxAlerts+1, func(int) string { return "{}" })...), Receipt{}, "more than 10000", ""},
+		{"as many as may be", post(many(maxAlerts, func(int) string { return one("a") })...), Receipt{Stored: 1, Duplicates: maxAlerts - 1}, "", ""},
+		{"one of two is refused", post(one("a"), `{"status":"on fire"}`), Receipt{Stored: 1, Refused: 1}, "", `alerts[1]: status "on fire"`},
+		{"all refused", post(`{"status":"firing"}`), Receipt{Refused: 1}, "every alert of it was refused", "fingerprint"},
+		{"labels as many as may be", post(labels(maxLabels, "v")), Receipt{Stored: 1}, "", ""},
+		{"too many labels", post(one("a"), labels(maxLabels+1, "v")), Receipt{Stored: 1, Refused: 1}, "", "65 labels"},
+		{"no labels", post(one("a"), labels(0, "")), Receipt{Stored: 1, Refused: 1}, "", "0 labels"},
+		{"long label", post(one("a"), labels(1, strings.Repeat("v", maxLabelValue+1))), Receipt{Stored: 1, Refused: 1}, "", "want at most 256 and 4096"},
+		{"label that is no text", post(one("a"), `{"status":"firing","fingerprint":"f","labels":{"a":1}}`), Receipt{Stored: 1, Refused: 1}, "", "cannot unmarshal number"},
+		{"time that is none", post(one("a"), `{"status":"firing","fingerprint":"f","labels":{"a":"b"},"startsAt":"noon"}`), Receipt{Stored: 1, Refused: 1}, "", "noon"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := NewInbox(newStore()).Alertmanager(t.Context(), []byte(c.body))
+			switch {
+			case c.err == "" && err != nil:
+				t.Fatal(err)
+			case c.err != "" && (!errors.Is(err, ErrBad) || !strings.Contains(err.Error(), c.err)):
+				t.Fatalf("%v, want an ErrBad with %q", err, c.err)
+			}
+			if c.why != "" && (got.Why == nil || !strings.Contains(got.Why.Error(), c.why)) {
+				t.Errorf("refused because of %v, want %q", got.Why, c.why)
+			}
+			got.Why = nil
+			if got != c.want {
+				t.Errorf("%+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestWhatIsStored(t *testing.T) {
+	s := newStore()
+	if _, err := NewInbox(s).Alertmanager(t.Context(), []byte(message)); err != nil {
+		t.Fatal(err)
+	}
+	got := s.alerts[s.order[0]]
+	if !strings.Contains(string(got.Body), "generatorURL") {
+		t.Errorf("body %s is not what was received", got.Body)
+	}
+	got.Body, got.ID = nil, ""
+	want := Alert{
+		Source: "alertmanager", Fingerprint: "c5b2f1", Status: "firing", Annotations: map[string]string{"summary": "down"},
+		Labels:   map[string]string{"alertname": "CassandraDown", "cluster": "demo", "instance": "127.0.0.2:7070"},
+		StartsAt: time.Date(2026, 11, 23, 12, 0, 0, 5e8, time.UTC),
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestNothingIsLostOnTrouble: a call that fails in the middle is an error; the same call again stores the rest.
+func TestNothingIsLostOnTrouble(t *testing.T) {
+	s := newStore()
+	disk := errors.New("disk full")
+	s.fail = func(n int) error {
+		if n > 300 {
+			return disk
+		}
+		return nil
+	}
+	in := NewInbox(s)
+	body := []byte(post(many(1000, func(i int) string { return one(fmt.Sprint(i)) })...))
+	if got, err := in.Alertmanager(t.Context(), body); !errors.Is(err, disk) || errors.Is(err, ErrBad) {
+		t.Fatalf("%+v %v", got, err)
+	}
+	if s.calls > 300+storing {
+		t.Errorf("%d calls after the disk was full", s.calls-300)
+	}
+	s.fail = nil
+	got, err := in.Alertmanager(t.Context(), body)
+	if err != nil || got.Stored != 700 || got.Duplicates != 300 || len(s.order) != 1000 {
+		t.Errorf("%+v %v, %d stored", got, err, len(s.order))
+	}
+	if stored, duplicates, refused := in.Counts(); stored != 700 || duplicates != 300 || refused != 0 {
+		t.Errorf("counts %d %d %d", stored, duplicates, refused)
+	}
+}
+
+// TestStoredSideBySide: the journal can commit alerts of one call together.
+func TestStoredSideBySide(t *testing.T) {
+	s := newStore()
+	var all sync.WaitGroup
+	all.Add(storing)
+	s.fail = func(n int) error {
+		if n <= storing { // the first wait for each other
+			all.Done()
+			all.Wait()
+		}
+		return nil
+	}
+	body := []byte(post(many(500, func(i int) string { return one(fmt.Sprint(i)) })...))
+	if _, err := NewInbox(s).Alertmanager(t.Context(), body); err != nil || s.atOnce != storing {
+		t.Errorf("%d at once, want %d; %v", s.atOnce, storing, err)
+	}
+}
+
+func TestCallersDeadline(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := NewInbox(newStore()).Alertmanager(ctx, []byte(message)); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v: an alert that was not stored must not be answered with success", err)
+	}
+}
+
+func FuzzAlertmanager(f *testing.F) {
+	f.Add([]byte(message))
+	f.Add([]byte(post(one("a"), one("a"))))
+	f.Add([]byte(post(labels(maxLabels+1, "v"))))
+	f.Add([]byte(`{"version":"4","alerts":[{"status":"resolved","labels":{"a":"\u0000"},"fingerprint":"f","startsAt":"2026-11-23T12:00:00+25:00"}]}`))
+	f.Add([]byte("{\"version\":\"4\",\"alerts\":[{\"labels\":{\"\xff\":\"\"}}]}"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		s := newStore()
+		got, err := NewInbox(s).Alertmanager(t.Context(), body)
+		if err == nil && got.Stored != len(s.order) {
+			t.Fatalf("says %d, stored %d", got.Stored, len(s.order))
+		}
+		for _, a := range s.alerts {
+			if a.Fingerprint == "" || len(a.Labels) == 0 || len(a.Labels) > maxLabels || a.Status != firing && a.Status != resolved {
+				t.Fatalf("stored %+v", a)
+			}
+			if _, err := json.Marshal(a); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}

@@ -1,0 +1,215 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/galenhq/galen"
+)
+
+func noon() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
+
+func demo() galen.Resource  { return galen.Resource{Kind: "cassandra", Name: "demo"} }
+func other() galen.Resource { return galen.Resource{Kind: "cassandra", Name: "other"} }
+
+// ring is a State of members only.
+type ring struct {
+	galen.State
+	members []galen.Member
+}
+
+func (r ring) Members() []galen.Member { return r.members }
+
+// world is what is known; a resource that is not in it was not seen yet.
+type world map[galen.Resource][]galen.Member
+
+func (w world) Last(r galen.Resource) (galen.State, bool) {
+	members, seen := w[r]
+	return ring{members: members}, seen
+}
+
+// runs records what was asked for.
+type runs struct {
+	asked []string
+	fail  error
+}
+
+func (r *runs) Heals(_ string, code galen.Code) bool { return code != "incurable" }
+
+func (r *runs) OpenHint(_ context.Context, of galen.Resource, code galen.Code, domain, alert string) (galen.Run, error) {
+	if r.fail != nil {
+		return galen.Run{}, r.fail
+	}
+	r.asked = append(r.asked, strings.Join([]string{of.String(), string(code), domain, alert}, " "))
+	return galen.Run{ID: "run-" + domain}, nil
+}
+
+func members() []galen.Member {
+	return []galen.Member{
+		{Target: galen.Target{ID: "11111111-aaaa"}, Instance: "instance/n1", Name: "127.0.0.1", Domain: "dc1/r1"},
+		{Target: galen.Target{ID: "22222222-bbbb"}, Instance: "instance/n2", Name: "127.0.0.2", Domain: "dc1/r2"},
+		{Target: galen.Target{ID: "99999999-dead"}, Name: "127.0.0.2", Domain: "dc1/r9", Unlisted: true},
+		{Target: galen.Target{ID: "33333333-cccc"}, Name: "node3.example:7000", Domain: "dc1/r3"},
+		{Target: galen.Target{ID: "44444444-dddd"}, Name: "fd00::4", Domain: "dc1/r4"},
+		{Target: galen.Target{ID: "88888888-gone"}, Name: "127.0.0.8", Domain: "dc1/r8", Unlisted: true},
+		{Target: galen.Target{ID: "instance/n5"}, Instance: "instance/n5", Name: "127.0.0.5", Domain: "dc1/r5", Spare: true},
+	}
+}
+
+func matcher(s *store, w world, r *runs) *Matcher {
+	return NewMatcher(Options{
+		Inbox: NewInbox(s), World: w, Runs: r, Now: noon, Logger: slog.New(slog.DiscardHandler),
+		Rules: []Rule{{"CassandraDown", "node-down", "instance"}, {"Incurable", "incurable", "instance"}, {"ByHost", "node-down", "host_id"}},
+		Resources: []Resource{
+			{Resource: demo(), Labels: map[string]string{"cluster": "demo", "env": "prod"}},
+			{Resource: other(), Labels: map[string]string{"cluster": "other"}},
+			{Resource: galen.Resource{Kind: "cassandra", Name: "unlabelled"}},
+		},
+	})
+}
+
+func TestMatch(t *testing.T) {
+	good := func(change ...string) map[string]string {
+		out := map[string]string{"alertname": "CassandraDown", "cluster": "demo", "env": "prod", "instance": "127.0.0.2:7070", "severity": "page"}
+		for i := 0; i+1 < len(change); i += 2 {
+			out[change[i]] = change[i+1]
+		}
+		return out
+	}
+	const canary = "$(touch /tmp/x); DROP TABLE"
+	for _, c := range []struct {
+		name    string
+		labels  map[string]string
+		status  string
+		outcome string
+		asked   string
+	}{
+		{"by address and port", good(), firing, "run run-dc1/r2", "cassandra/demo node-down dc1/r2"},
+		{"by address", good("instance", "127.0.0.2"), firing, "run run-dc1/r2", "cassandra/demo node-down dc1/r2"},
+		{"by mapped address", good("instance", "[::ffff:127.0.0.1]:9100"), firing, "run run-dc1/r1", "cassandra/demo node-down dc1/r1"},
+		{"by IPv6", good("instance", "[fd00:0:0::4]:9100"), firing, "run run-dc1/r4", "cassandra/demo node-down dc1/r4"},
+		{"by name, other port", good("instance", "NODE3.example:9100"), firing, "run run-dc1/r3", "cassandra/demo node-down dc1/r3"},
+		{"by host ID", good("alertname", "ByHost", "host_id", "11111111-aaaa"), firing, "run run-dc1/r1", "cassandra/demo node-down dc1/r1"},
+		{"by instance", good("instance", "n2"), firing, "run run-dc1/r2", "cassandra/demo node-down dc1/r2"},
+		{"who vanished", good("instance", "127.0.0.8"), firing, "run run-dc1/r8", "cassandra/demo node-down dc1/r8"},
+		{"resolved cancels nothing", good(), resolved, "resolved", ""},
+		{"no rule", good("alertname", "Other"), firing, "no rule", ""},
+		{"no member label", good("instance", ""), firing, "no label instance", ""},
+		{"unknown member", good("instance", "127.0.0.77:7070"), firing, "no such member", ""},
+		{"prefix of a member", good("instance", "127.0.0"), firing, "no such member", ""},
+		{"canary", good("instance", canary), firing, "no such member", ""},
+		{"canary as alertname", good("alertname", canary), firing, "no rule", ""},
+		{"spare", good("instance", "127.0.0.5"), firing, "no such member", ""},
+		{"one label differs", good("env", "test"), firing, "no resource has these labels", ""},
+		{"another resource", good("cluster", "other"), firing, "no such member", ""},
+		{"incurable", good("alertname", "Incurable"), firing, "no runbook heals", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, r := newStore(), &runs{}
+			m := matcher(s, world{demo(): members(), other(): nil}, r)
+			if _, err := s.StoreAlert(t.Context(), Alert{Fingerprint: "f", Status: c.status, Labels: c.labels, Received: noon()}); err != nil {
+				t.Fatal(err)
+			}
+			if left, err := m.Round(t.Context()); err != nil || left != 0 {
+				t.Fatalf("%d left, %v", left, err)
+			}
+			outcome := s.done[s.order[0]]
+			if !strings.HasPrefix(outcome, c.outcome) || strings.Contains(outcome, "touch") {
+				t.Errorf("outcome %q, want %q", outcome, c.outcome)
+			}
+			var want []string
+			if c.asked != "" {
+				want = []string{c.asked + " " + s.order[0]}
+			}
+			if diff := cmp.Diff(want, r.asked); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestAmbiguousMember(t *testing.T) {
+	s, r := newStore(), &runs{}
+	twice := append(members(), galen.Member{Target: galen.Target{ID: "x"}, Name: "127.0.0.2", Domain: "dc1/r7"})
+	m := matcher(s, world{demo(): twice}, r)
+	if got, err := m.match(t.Context(), down("f", noon())); err != nil || !strings.HasPrefix(got, "ambiguous") || r.asked != nil {
+		t.Errorf("%q %v %v", got, err, r.asked)
+	}
+}
+
+func down(fingerprint string, received time.Time) Alert {
+	return Alert{ID: fingerprint, Fingerprint: fingerprint, Status: firing, Received: received, Labels: map[string]string{
+		"alertname": "CassandraDown", "cluster": "demo", "env": "prod", "instance": "127.0.0.2",
+	}}
+}
+
+func TestWaitsForTheFirstLook(t *testing.T) {
+	s, r := newStore(), &runs{}
+	w := world{}
+	m := matcher(s, w, r)
+	for _, a := range []Alert{down("new", noon()), down("old", noon().Add(-unseenFor))} {
+		if _, err := s.StoreAlert(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left, err := m.Round(t.Context()); left != 1 || err != nil || !strings.Contains(s.done[s.order[1]], "not seen within") {
+		t.Fatalf("%d left, %v, %v", left, err, s.done)
+	}
+	w[demo()] = members()
+	if left, err := m.Round(t.Context()); left != 0 || err != nil || len(r.asked) != 1 {
+		t.Errorf("%d left, %v, %v", left, err, r.asked)
+	}
+}
+
+func TestTroubleKeepsAlertsPending(t *testing.T) {
+	s, r := newStore(), &runs{fail: errors.New("disk full")}
+	m := matcher(s, world{demo(): members()}, r)
+	if _, err := s.StoreAlert(t.Context(), down("f", noon())); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := m.Round(t.Context()); left != 1 || !errors.Is(err, r.fail) || len(s.done) != 0 {
+		t.Fatalf("%d left, %v, %v", left, err, s.done)
+	}
+	r.fail = nil
+	if left, err := m.Round(t.Context()); left != 0 || err != nil || len(r.asked) != 1 {
+		t.Errorf("%d left, %v, %v", left, err, r.asked)
+	}
+}
+
+// TestRun: the loop deals with an alert as soon as it is in, and ends with its context.
+func TestRun(t *testing.T) {
+	s, r := newStore(), &runs{}
+	m := matcher(s, world{demo(): members()}, r)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		m.Run(ctx)
+	}()
+	body := strings.ReplaceAll(message, `"cluster":"demo"`, `"cluster":"demo","env":"prod"`)
+	if _, err := m.o.Inbox.Alertmanager(t.Context(), []byte(body)); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(5 * time.Second)
+	for {
+		pending, err := s.PendingAlerts(t.Context(), 10)
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("%v, %d pending", err, len(pending))
+		}
+		if len(pending) == 0 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	<-ended
+	if len(r.asked) != 1 {
+		t.Errorf("asked %v", r.asked)
+	}
+}
