@@ -36,7 +36,7 @@ func conclude(t thought, refusedSince time.Time) conclusion {
 		return conclusion{status: galen.RunHeld, why: why, wait: t.policy.Fallback.D()}
 	}
 	switch {
-	case run.Status == galen.RunHeld:
+	case run.Status == galen.RunHeld && t.ledger.Approval == nil:
 		return conclusion{status: galen.RunHeld, why: run.Why, wait: t.policy.Fallback.D()}
 	case t.plan.End == galen.EndEscalate:
 		return conclusion{status: galen.RunHeld, why: t.plan.Why, wait: t.policy.Fallback.D()}
@@ -110,18 +110,21 @@ func doubt(t thought) string {
 	return ""
 }
 
-// overdue says which deadline has passed.
+// overdue says which deadline has passed. A person who approves after a deadline lets the run go on past it.
 func overdue(t thought, refusedSince time.Time) string {
-	run := t.ledger.Run
-	if run.Status == galen.RunHeld {
+	run, yes := t.ledger.Run, t.ledger.Approval
+	if run.Status == galen.RunHeld && yes == nil {
 		return ""
 	}
+	passed := func(deadline time.Time) bool {
+		return !deadline.IsZero() && t.now.After(deadline) && (yes == nil || yes.At.Before(deadline))
+	}
 	for _, in := range t.ledger.Past {
-		if !in.Effect.Settled() && t.now.After(in.Deadline()) {
+		if !in.Effect.Settled() && passed(in.Deadline()) {
 			return fmt.Sprintf("%s is not settled %s after its intent %s: %s", in.Step, in.Step.Within, in.ID, in.Effect.Why)
 		}
 	}
-	if !run.Deadline.IsZero() && t.now.After(run.Deadline) {
+	if passed(run.Deadline) {
 		return fmt.Sprintf("the run is past its deadline %s", run.Deadline.UTC().Format(time.RFC3339))
 	}
 	if !refusedSince.IsZero() && t.now.Sub(refusedSince) > t.policy.StepDeadline.D() {

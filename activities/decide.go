@@ -57,7 +57,7 @@ func (a *Activities) known(run galen.Run) (galen.ListedKind, galen.ListedRunbook
 	case !ok:
 		return kind, rb, fmt.Errorf("this engine does not know the runbook %q", run.Runbook)
 	case rb.Version != run.Version:
-		return kind, rb, fmt.Errorf("the run was opened with %s version %d, this engine has version %d: approve to go on with it, or cancel", run.Runbook, run.Version, rb.Version)
+		return kind, rb, fmt.Errorf("the run was opened with %s version %d, this engine has version %d: run it on with the old engine, or cancel and ask anew", run.Runbook, run.Version, rb.Version)
 	}
 	if why := a.o.Quarantine.Why(run.Runbook); why != "" {
 		return kind, rb, fmt.Errorf("runbook %s is in quarantine: %s", run.Runbook, why)
@@ -162,6 +162,12 @@ func (a *Activities) record(ctx context.Context, t thought, c conclusion) (Decid
 		return Decided{}, err
 	}
 	run := t.ledger.Run
+	if c.status == galen.RunHeld && t.ledger.Approval != nil {
+		// Held means that a person must look again: the yes of before does not let it go on by itself.
+		if _, err := a.o.Records.Void(ctx, t.ledger.Approval.ID, "the run is held: "+c.why); err != nil {
+			return Decided{}, fmt.Errorf("void approval %s: %w", t.ledger.Approval.ID, err)
+		}
+	}
 	d, err := a.o.Journal.Decide(ctx, galen.Decision{
 		Run: run.ID, At: t.now, Plan: t.plan, Hash: t.plan.Hash(), Verdicts: t.verdicts, State: hash, Basis: t.state.Basis(),
 		Shown: t.shown(), Status: c.status, Why: c.why, Until: t.now.Add(c.wait), Finding: t.finding,

@@ -1,0 +1,118 @@
+package activities
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+var night = time.Date(2026, 1, 5, 3, 0, 0, 0, time.UTC)
+
+// plain is a State of given members.
+type plain []galen.Member
+
+func (p plain) Resource() galen.Resource                   { return galen.Resource{Kind: "fake", Name: "a"} }
+func (p plain) Members() []galen.Member                    { return p }
+func (p plain) Seen(...galen.Target) (time.Time, []string) { return night, nil }
+func (p plain) Basis(scope ...galen.Target) string         { return galen.HashJSON(scope) }
+
+func member(id string, bad bool, kinds ...galen.ObserverKind) galen.Member {
+	m := galen.Member{Target: galen.Target{ID: id}, Name: id, Bad: bad}
+	for _, k := range kinds {
+		m.Observations = append(m.Observations, galen.Observation{Observer: string(k), Kind: k, Says: galen.Good, At: night})
+	}
+	return m
+}
+
+func step() galen.Step {
+	return galen.Step{Verb: "start", Target: galen.Target{ID: "n1"}, Within: galen.Duration(time.Minute), Why: "it is down"}
+}
+
+// thinking is a thought on a run about n1, which two kinds of observers see good.
+func thinking(plan galen.Plan, change func(*thought)) thought {
+	t := thought{plan: plan, subject: subject{
+		state: plain{member("n1", false, galen.Peer, galen.Probe)}, policy: galen.SafePolicy(), now: night,
+		ledger: galen.Ledger{Now: night, Run: galen.Run{
+			ID: "r1", Resource: galen.Resource{Kind: "fake", Name: "a"}, Status: galen.RunRunning, Created: night.Add(-time.Minute),
+			Deadline: night.Add(time.Hour), Scope: []galen.Target{{ID: "n1"}},
+		}},
+	}}
+	for range plan.Steps {
+		t.verdicts = append(t.verdicts, []galen.Verdict{{Guard: "g", Answer: galen.Allow}})
+	}
+	if change != nil {
+		change(&t)
+	}
+	return t
+}
+
+func answer(a galen.Answer) func(*thought) {
+	return func(t *thought) { t.verdicts[0] = []galen.Verdict{{Guard: "I-02", Answer: a, Why: "because"}} }
+}
+
+func TestConclude(t *testing.T) {
+	done := galen.Plan{End: galen.EndDone, Why: "all good"}
+	wait := galen.Plan{Wait: galen.Duration(time.Second), Why: "not yet"}
+	act := galen.Plan{Steps: []galen.Step{step()}, Why: "start it"}
+	escalate := galen.Plan{End: galen.EndEscalate, Why: "three restarts did not help"}
+	open := galen.Intent{ID: "i1", Run: "r1", Step: step(), At: night.Add(-2 * time.Minute), Effect: galen.Effect{Status: galen.EffectUnderWay}}
+	yes := &galen.Approval{ID: "a1", Run: "r1", At: night.Add(-time.Second)}
+	cases := []struct {
+		name   string
+		plan   galen.Plan
+		change func(*thought)
+		status galen.RunStatus
+		done   bool
+		steps  int
+		why    string
+	}{
+		{"allowed", act, nil, galen.RunRunning, false, 1, "start it"},
+		{"ask", act, answer(galen.NeedYes), galen.RunAsking, false, 0, "because"},
+		{"look again", act, answer(galen.LookAgain), galen.RunWaiting, false, 0, "I-02: because"},
+		{"denied", act, answer(galen.Deny), galen.RunHeld, false, 0, "I-02: because"},
+		{"no guard was asked", act, func(t *thought) { t.verdicts = nil }, galen.RunHeld, false, 0, "no guard"},
+		{"observe only", act, func(t *thought) { t.policy.Mode = galen.ModeObserve }, galen.RunWaiting, false, 0, "would start n1"},
+		{"waits", wait, nil, galen.RunWaiting, false, 0, "not yet"},
+		{"escalates", escalate, nil, galen.RunHeld, false, 0, "three restarts"},
+		{"done", done, nil, galen.RunWaiting, true, 0, "all good"},
+		{"done, seen bad", done, func(t *thought) { t.state = plain{member("n1", true, galen.Peer, galen.Probe)} }, galen.RunWaiting, false, 0, "seen bad"},
+		{"done, one kind of observer", done, func(t *thought) { t.state = plain{member("n1", false, galen.Probe)} }, galen.RunWaiting, false, 0, "by 1 kinds"},
+		{"done, an effect is open", done, func(t *thought) { t.ledger.Past = []galen.Intent{open} }, galen.RunWaiting, false, 0, "not settled"},
+		{"an effect is overdue", wait, func(t *thought) { t.ledger.Past = []galen.Intent{open} }, galen.RunHeld, false, 0, "not settled 1m0s after"},
+		{"overdue, approved since", wait, func(t *thought) { t.ledger.Past, t.ledger.Approval = []galen.Intent{open}, yes }, galen.RunWaiting, false, 0, "not yet"},
+		{"past its deadline", wait, func(t *thought) { t.ledger.Run.Deadline = night.Add(-time.Second) }, galen.RunHeld, false, 0, "past its deadline"},
+		{"refused too long", act, func(t *thought) { t.now = night.Add(11 * time.Minute); answer(galen.LookAgain)(t) }, galen.RunHeld, false, 0, "refused for longer"},
+		{"held stays held", act, func(t *thought) { t.ledger.Run.Status, t.ledger.Run.Why = galen.RunHeld, "a person" }, galen.RunHeld, false, 0, "a person"},
+		{"held, then approved", act, func(t *thought) { t.ledger.Run.Status, t.ledger.Approval = galen.RunHeld, yes }, galen.RunRunning, false, 1, "start it"},
+		{"held, then healed", done, func(t *thought) { t.ledger.Run.Status = galen.RunHeld }, galen.RunWaiting, true, 0, "all good"},
+		{"alert not confirmed yet", wait, func(t *thought) { t.unconfirmed = true }, galen.RunWaiting, false, 0, "looks on"},
+		{"alert never confirmed", wait, func(t *thought) { t.unconfirmed, t.now = true, night.Add(time.Hour) }, galen.RunWaiting, true, 0, "nothing confirmed"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			refusedSince := time.Time{}
+			if strings.HasPrefix(c.name, "refused") {
+				refusedSince = night
+			}
+			got := conclude(thinking(c.plan, c.change), refusedSince)
+			if got.status != c.status || got.done != c.done || got.steps != c.steps || !strings.Contains(got.why, c.why) {
+				t.Errorf("got %+v, want %s, done %v, %d steps, why %q", got, c.status, c.done, c.steps, c.why)
+			}
+			if got.wait < minWait {
+				t.Errorf("waits only %s", got.wait)
+			}
+		})
+	}
+}
+
+func TestCancelledRunEndsCancelled(t *testing.T) {
+	got := conclude(thinking(galen.Plan{End: galen.EndDone, Why: "safe point"}, func(t *thought) {
+		t.ledger.Run.Stop = galen.StopCancel
+		t.state = plain{member("n1", true)}
+	}), time.Time{})
+	if !got.done || got.final != galen.RunCancelled {
+		t.Errorf("got %+v, want done as cancelled although the node is bad", got)
+	}
+}
