@@ -23,14 +23,14 @@ func All() []galen.Detector[galen.State] {
 }
 
 // byDomain makes one finding of all nodes with a problem in one failure domain, sorted by domain.
-func byDomain(r cassandra.Ring, nodes []cassandra.Node, make func(domain string, nodes []cassandra.Node) galen.Finding) []galen.Finding {
+func byDomain(r cassandra.Ring, nodes []cassandra.Node, tell func(domain string, nodes []cassandra.Node) galen.Finding) []galen.Finding {
 	groups := map[string][]cassandra.Node{}
 	for _, n := range nodes {
 		groups[n.Domain()] = append(groups[n.Domain()], n)
 	}
 	var out []galen.Finding
 	for domain, group := range groups {
-		f := make(domain, group)
+		f := tell(domain, group)
 		f.Resource, f.Domain = r.Resource(), domain
 		for _, n := range group {
 			f.Targets = append(f.Targets, n.Target())

@@ -23,7 +23,7 @@ func (s scene) begin(n cassandra.Node, why string) galen.Plan {
 	if m := s.moving(); m != "" {
 		return wait(s.policy.Fallback, "%s; %s, but %s: waiting until no range moves", evidence(n), why, m)
 	}
-	i, found := s.vacant(n, nil)
+	i, found := s.vacant(n)
 	if !found {
 		return person("%s; %s, and there is no empty spare instance%s to take its place: add one", evidence(n), why, s.named())
 	}
@@ -244,7 +244,7 @@ func (r replacement) discard(i cassandra.Instance, why string) galen.Plan {
 }
 
 func (r replacement) pick(dead cassandra.Node) galen.Plan {
-	i, found := r.vacant(dead, nil)
+	i, found := r.vacant(dead)
 	if !found {
 		return person("%s is fenced, and there is no empty spare instance%s to take its place: add one", cassandra.Title(dead), r.named())
 	}

@@ -171,11 +171,11 @@ func (s scene) moving() string {
 
 // vacant picks the empty instance for a dead node: the one that was asked for, else the first that is configured for
 // the dead node's rack, else for its data centre, else any.
-func (s scene) vacant(dead cassandra.Node, not []string) (cassandra.Instance, bool) {
+func (s scene) vacant(dead cassandra.Node) (cassandra.Instance, bool) {
 	var best cassandra.Instance
 	score := 0
 	for _, i := range s.ring.Instances {
-		if !i.Vacant() || slices.Contains(not, i.Name) || s.spare != "" && i.Name != s.spare {
+		if !i.Vacant() || s.spare != "" && i.Name != s.spare {
 			continue
 		}
 		got := 1

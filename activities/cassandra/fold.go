@@ -34,7 +34,7 @@ func Fold(prev, seen Ring) Ring {
 	r = merge(r, prev.Nodes)
 	carryNodes(prev, &r)
 	carryDissents(prev.Dissents, r.Dissents, r.At)
-	carryNormal(prev, &r)
+	carryNormal(&r)
 	return r
 }
 
@@ -96,6 +96,7 @@ func carryInstance(old, now Instance) Instance {
 		if old.GoneSince.IsZero() {
 			now.GoneSince = now.At
 		}
+	case DataUnknown:
 	}
 	return now
 }
@@ -194,7 +195,7 @@ func carryDissents(prev, now []Dissent, at time.Time) {
 }
 
 // carryNormal notes which instances are, or were since they were prepared, NORMAL nodes.
-func carryNormal(prev Ring, r *Ring) {
+func carryNormal(r *Ring) {
 	for k := range r.Instances {
 		i := &r.Instances[k]
 		if n, found := r.NodeOf(i.Name); found && n.Status != Joining && !n.Unlisted {

@@ -224,10 +224,10 @@ func (m *merger) members() {
 			addresses[e.Address] = true
 		}
 	}
-	sorted := sortedKeys(addresses)
-	m.index(sorted)
+	all := sortedKeys(addresses)
+	m.index(all)
 	taken := map[string]bool{}
-	for _, a := range sorted {
+	for _, a := range all {
 		n := m.member(a, m.hostID(a))
 		if taken[n.HostID] {
 			m.dissent(m.rep.Instance, n.HostID, "also at "+a, "one host ID has one address")
