@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -204,9 +205,8 @@ func (s *tale) hurtNode(instance string, troubles ...ring.Trouble) *tale {
 			s.t.Fatal(err)
 		}
 	}
-	switch troubles[0] {
-	case ring.Start, ring.BadConfig, ring.LoseData: // nobody has to notice
-		return s
+	if slices.Contains([]ring.Trouble{ring.Start, ring.BadConfig, ring.LoseData}, troubles[0]) {
+		return s // nobody has to notice
 	}
 	return s.after(15 * time.Second)
 }
