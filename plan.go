@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -86,16 +87,15 @@ func (p Plan) Valid() error {
 			forms++
 		}
 	}
-	if forms != 1 {
+	switch {
+	case forms != 1:
 		return fmt.Errorf("plan: want exactly one of steps, wait or end, got %d steps, wait %s, end %q", len(p.Steps), p.Wait, p.End)
-	}
-	if p.End != "" && p.End != EndDone && p.End != EndEscalate {
+	case p.End != "" && p.End != EndDone && p.End != EndEscalate:
 		return fmt.Errorf("plan: end %q: want done or escalate", p.End)
-	}
-	if strings.TrimSpace(p.Why) == "" {
+	case strings.TrimSpace(p.Why) == "":
 		return fmt.Errorf("plan: no reason given")
 	}
-	for _, s := range append(append([]Step{}, p.Steps...), p.Outline...) {
+	for _, s := range slices.Concat(p.Steps, p.Outline) {
 		if s.Verb == "" || s.Target.ID == "" || s.Within <= 0 {
 			return fmt.Errorf("plan: step %q on %q within %s: verb, target and deadline are required", s.Verb, s.Target.ID, s.Within)
 		}

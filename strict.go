@@ -68,22 +68,30 @@ func (c *checker) value(t reflect.Type, at string, depth int) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	opaque := t == reflect.TypeFor[any]() || t.Implements(jsonUnmarshaler) || reflect.PointerTo(t).Implements(jsonUnmarshaler)
-	text := reflect.PointerTo(t).Implements(textUnmarshaler)
+	opaque := isOpaque(t)
 	switch tok {
 	case json.Delim('{'):
 		return c.object(t, at, depth, opaque)
 	case json.Delim('['):
-		if !opaque && t.Kind() != reflect.Slice && t.Kind() != reflect.Array {
-			return fmt.Errorf("%s: unexpected list", place(at))
-		}
 		return c.list(t, at, depth, opaque)
-	case nil:
-		if !opaque {
-			return fmt.Errorf("%s: null is not allowed; leave the field out", place(at))
-		}
+	default:
+		return c.scalar(t, tok, at, opaque)
 	}
-	if _, isText := tok.(string); text && !opaque && !isText {
+}
+
+// isOpaque: the type takes any JSON as it is; only doubles and depth are checked inside.
+func isOpaque(t reflect.Type) bool {
+	return t == reflect.TypeFor[any]() || t.Implements(jsonUnmarshaler) || reflect.PointerTo(t).Implements(jsonUnmarshaler)
+}
+
+func (c *checker) scalar(t reflect.Type, tok json.Token, at string, opaque bool) error {
+	if opaque {
+		return nil
+	}
+	if tok == nil {
+		return fmt.Errorf("%s: null is not allowed; leave the field out", place(at))
+	}
+	if _, isText := tok.(string); !isText && reflect.PointerTo(t).Implements(textUnmarshaler) {
 		return fmt.Errorf("%s: want text", place(at))
 	}
 	return nil
@@ -92,6 +100,9 @@ func (c *checker) value(t reflect.Type, at string, depth int) error {
 func (c *checker) list(t reflect.Type, at string, depth int, opaque bool) error {
 	elem := reflect.TypeFor[any]()
 	if !opaque {
+		if t.Kind() != reflect.Slice && t.Kind() != reflect.Array {
+			return fmt.Errorf("%s: unexpected list", place(at))
+		}
 		elem = t.Elem()
 	}
 	for i := 0; c.dec.More(); i++ {
@@ -116,35 +127,37 @@ func (c *checker) object(t reflect.Type, at string, depth int, opaque bool) erro
 	}
 	seen := map[string]bool{}
 	for c.dec.More() {
-		tok, err := c.dec.Token()
-		if err != nil {
-			return fmt.Errorf("%s: not JSON: %w", place(at), err)
-		}
-		name, _ := tok.(string)
-		if seen[name] {
-			return fmt.Errorf("%s: field %q stands twice", place(at), name)
-		}
-		seen[name] = true
-		typ := elem
-		if fields != nil {
-			f, known := fields[name]
-			if !known {
-				return fmt.Errorf("%s: unknown field %q%s", place(at), name, didYouMean(name, fields))
-			}
-			typ = f.typ
-		}
-		if err := c.value(typ, join(at, name), depth+1); err != nil {
+		if err := c.member(fields, elem, seen, at, depth); err != nil {
 			return err
 		}
 	}
-	if c.required {
-		for name, f := range fields {
-			if f.required && !seen[name] {
-				return fmt.Errorf("%s: field %q is missing", place(at), name)
-			}
+	for name, f := range fields {
+		if c.required && f.required && !seen[name] {
+			return fmt.Errorf("%s: field %q is missing", place(at), name)
 		}
 	}
 	return c.end(at)
+}
+
+// member checks one name and its value. fields is nil for maps and opaque values, whose members are of type elem.
+func (c *checker) member(fields map[string]field, elem reflect.Type, seen map[string]bool, at string, depth int) error {
+	tok, err := c.dec.Token()
+	if err != nil {
+		return fmt.Errorf("%s: not JSON: %w", place(at), err)
+	}
+	name, _ := tok.(string)
+	if seen[name] {
+		return fmt.Errorf("%s: field %q stands twice", place(at), name)
+	}
+	seen[name] = true
+	if fields != nil {
+		f, known := fields[name]
+		if !known {
+			return fmt.Errorf("%s: unknown field %q%s", place(at), name, didYouMean(name, fields))
+		}
+		elem = f.typ
+	}
+	return c.value(elem, join(at, name), depth+1)
 }
 
 func (c *checker) end(at string) error {
