@@ -24,6 +24,7 @@ type Options struct {
 // RunFilter chooses runs; the zero value: the newest 100 of all.
 type RunFilter struct {
 	Resource galen.Resource
+	Key      string
 	Status   galen.RunStatus
 	OpenOnly bool
 	// Limit of the list, 0: 100.

@@ -101,6 +101,9 @@ func (s *Store) Runs(ctx context.Context, f RunFilter) ([]galen.Run, error) {
 	if f.Resource != (galen.Resource{}) {
 		add("resource = ?", f.Resource.String())
 	}
+	if f.Key != "" {
+		add("key = ?", f.Key)
+	}
 	if f.Status != "" {
 		add("status = ?", string(f.Status))
 	}
@@ -302,4 +305,16 @@ func claimRow(resource, run, name string) string { return "claim/" + resource + 
 // OpenRuns are the open runs of a resource, newest first.
 func (s *Store) OpenRuns(ctx context.Context, r galen.Resource) ([]galen.Run, error) {
 	return s.Runs(ctx, RunFilter{Resource: r, OpenOnly: true, Limit: 1000})
+}
+
+// LastRun is the newest run with a key, open or ended; galen.ErrNotFound.
+func (s *Store) LastRun(ctx context.Context, r galen.Resource, key string) (galen.Run, error) {
+	runs, err := s.Runs(ctx, RunFilter{Resource: r, Key: key, Limit: 1})
+	if err != nil {
+		return galen.Run{}, err
+	}
+	if len(runs) == 0 {
+		return galen.Run{}, fmt.Errorf("newest run of %s: %w", key, galen.ErrNotFound)
+	}
+	return runs[0], nil
 }

@@ -20,8 +20,8 @@ type Journal interface {
 
 // Runs is how a finding becomes a run, and how a waiting run is woken.
 type Runs interface {
-	// Open opens the run that heals the finding, or finds it open already.
-	Open(ctx context.Context, f galen.Finding) error
+	// Open opens the run that heals the finding, see [Opener.Open].
+	Open(ctx context.Context, f galen.Finding) (taken bool, err error)
 	// Wake wakes every open run of the resource.
 	Wake(ctx context.Context, r galen.Resource) error
 }
@@ -59,13 +59,14 @@ func (l *Loops) Run(ctx context.Context, resources []galen.Resource) {
 type Patrol struct {
 	r        galen.Resource
 	known    map[string]galen.Finding // by key, nil before they were read
+	taken    map[string]bool          // by key: the finding has its run, or needs none
 	basis    string
 	vitalsAt time.Time
 	blind    string // the newest error, told once
 }
 
 // NewPatrol remembers nothing yet.
-func NewPatrol(r galen.Resource) *Patrol { return &Patrol{r: r} }
+func NewPatrol(r galen.Resource) *Patrol { return &Patrol{r: r, taken: map[string]bool{}} }
 
 func (l *Loops) watch(ctx context.Context, r galen.Resource) {
 	p := NewPatrol(r)
@@ -128,18 +129,19 @@ func (l *Loops) findings(ctx context.Context, p *Patrol, state galen.State) erro
 	now := l.Detect(p.r, state)
 	changed := len(now) != len(p.known)
 	for _, f := range now {
-		was, had := p.known[f.Key()]
-		if had && was.Same(f) {
+		key := f.Key()
+		was, had := p.known[key]
+		if !had || !was.Same(f) {
+			changed, p.taken[key] = true, false
+		}
+		if p.taken[key] || f.Note {
 			continue
 		}
-		changed = true
-		if f.Note {
-			l.o.Logger.Warn("noted", "resource", p.r.String(), "code", string(f.Code), "why", f.Why)
-			continue
+		taken, err := l.o.Runs.Open(ctx, f)
+		if err != nil {
+			return fmt.Errorf("open a run for %s: %w", key, err)
 		}
-		if err := l.o.Runs.Open(ctx, f); err != nil {
-			return fmt.Errorf("open a run for %s: %w", f.Key(), err)
-		}
+		p.taken[key] = taken
 	}
 	if !changed {
 		return nil
@@ -149,7 +151,7 @@ func (l *Loops) findings(ctx context.Context, p *Patrol, state galen.State) erro
 		return fmt.Errorf("store findings: %w", err)
 	}
 	for _, f := range news {
-		l.o.Logger.Info("found", "resource", p.r.String(), "code", string(f.Code), "domain", f.Domain, "why", f.Why)
+		l.o.Logger.Warn("found", "note", f.Note, "resource", p.r.String(), "code", string(f.Code), "domain", f.Domain, "why", f.Why)
 	}
 	for _, f := range gone {
 		l.o.Logger.Info("gone", "resource", p.r.String(), "code", string(f.Code), "domain", f.Domain)

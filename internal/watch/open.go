@@ -18,6 +18,8 @@ type Inbox interface {
 	// OpenRun stores a run, or returns the open one with its key and false.
 	OpenRun(ctx context.Context, run galen.Run) (galen.Run, bool, error)
 	OpenRuns(ctx context.Context, r galen.Resource) ([]galen.Run, error)
+	// LastRun is the newest run with a key, open or ended; [galen.ErrNotFound].
+	LastRun(ctx context.Context, r galen.Resource, key string) (galen.Run, error)
 }
 
 // ErrBadRequest marks what the asker must mend.
@@ -34,32 +36,55 @@ type Opener struct {
 	Logger *slog.Logger
 }
 
-// Open opens the run that heals a finding, unless an open run is about one of its targets already: one run for a
-// target, whatever its trouble is called now. What no runbook heals is for people, who see it in the list of findings.
-func (o Opener) Open(ctx context.Context, f galen.Finding) error {
-	log := o.Logger.With("resource", f.Resource.String(), "code", string(f.Code))
+// Open opens the run that heals a finding. It may be asked again and again: a finding whose run is open, or has ended,
+// opens no second one. taken is false while an open run of another key has one of its targets in scope, one run for a
+// target, whatever its trouble is called now: ask again later. What no runbook heals is for people, who see it in the
+// list of findings.
+func (o Opener) Open(ctx context.Context, f galen.Finding) (taken bool, err error) {
 	rb, ok := o.healer(f.Resource.Kind, f.Code)
 	if !ok {
-		log.Warn("no runbook heals this finding, a person is needed", "why", f.Why)
-		return nil
+		return true, nil
 	}
 	open, err := o.Inbox.OpenRuns(ctx, f.Resource)
 	if err != nil {
-		return fmt.Errorf("list the open runs of %s: %w", f.Resource, err)
+		return false, fmt.Errorf("list the open runs of %s: %w", f.Resource, err)
 	}
 	for _, run := range open {
 		if run.Key != f.Key() && slices.ContainsFunc(run.InScope(), func(t galen.Target) bool { return f.Has(t.ID) }) {
-			log.Info("an open run is about it already", "run", run.ID)
-			return nil
+			return false, nil
 		}
+	}
+	if over, err := o.over(ctx, f); over || err != nil {
+		return over, err
 	}
 	run, err := o.build(rb, f.Resource, nil)
 	if err != nil {
-		return err
+		return false, err
 	}
 	run.Key, run.Finding, run.Scope, run.Urgency, run.Asked = f.Key(), &f, f.Targets, f.Urgency, "detector "+string(f.Code)
 	_, _, err = o.store(ctx, run)
-	return err
+	return err == nil, err
+}
+
+// over tells whether a run for this very finding has ended: cancelled by a person, say. It was opened after the trouble
+// began, and for all of the targets.
+func (o Opener) over(ctx context.Context, f galen.Finding) (bool, error) {
+	last, err := o.Inbox.LastRun(ctx, f.Resource, f.Key())
+	if errors.Is(err, galen.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("find the run of %s: %w", f.Key(), err)
+	}
+	if last.Status.Open() || last.FromAlert() && last.Finding == nil || last.Created.Before(f.Since) {
+		return false, nil
+	}
+	for _, t := range f.Targets {
+		if !slices.ContainsFunc(last.InScope(), func(had galen.Target) bool { return had.ID == t.ID }) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // OpenHint opens the run that an alert hints at: it looks, and does nothing until a State confirms the finding of that
