@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/activities/cassandra/live"
+	"github.com/galenhq/galen/app"
+	"github.com/galenhq/galen/cmd/galen/embedded"
+	"github.com/galenhq/galen/detectors"
+	"github.com/galenhq/galen/internal/config"
+	"github.com/galenhq/galen/runbooks"
+)
+
+// catalogue is all that this binary can do. A new kind is one line here.
+func catalogue() app.Catalogue {
+	return app.Catalogue{
+		Kinds: []app.Kind{
+			{Name: cassandra.KindName, Open: openCassandra},
+		},
+		Runbooks:  runbooks.All(),
+		Detectors: detectors.All(),
+	}
+}
+
+func openCassandra(setups map[galen.Resource]json.RawMessage, _ *slog.Logger) (galen.ListedKind, error) {
+	driver, err := live.Open(setups, time.Now)
+	if err != nil {
+		return galen.ListedKind{}, err
+	}
+	return galen.ListKind(cassandra.Kind(), driver), nil
+}
+
+// temporalServer is the one that the configuration names, or else the embedded one.
+func temporalServer(c config.Temporal) app.Temporal {
+	if c.Address != "" {
+		return app.External(c)
+	}
+	return func(ctx context.Context, dir string, logger *slog.Logger) (app.Server, error) {
+		s, err := embedded.Start(ctx, embedded.Options{Dir: dir, Namespace: c.Namespace, Logger: logger})
+		if err != nil {
+			return app.Server{}, err
+		}
+		return app.Server{Address: s.Address(), Namespace: s.Namespace(), Headers: s.Headers, Stop: s.Stop}, nil
+	}
+}
+
+// loadConfig reads a configuration and checks all of it that can be checked without touching a resource: the setups
+// of its kinds too.
+func loadConfig(path string, can app.Catalogue) (*config.Config, error) {
+	cfg, err := config.Load(path)
+	if err != nil {
+		return nil, usage("%w", err)
+	}
+	var errs []error
+	for _, r := range cfg.Resources {
+		if !slices.ContainsFunc(can.Kinds, func(k app.Kind) bool { return k.Name == r.Resource.Kind }) {
+			errs = append(errs, fmt.Errorf("%s: this galen does not know the kind %q", r.Resource, r.Resource.Kind))
+		}
+	}
+	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	for _, k := range can.Kinds {
+		if _, err := k.Open(cfg.OfKind(k.Name), quiet); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, usage("configuration %s: %w", path, err)
+	}
+	return cfg, nil
+}

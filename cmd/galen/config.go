@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/config"
+)
+
+func (c *cli) configCommand() *cobra.Command {
+	cmd := group(&cobra.Command{
+		Use:   "config",
+		Short: "Check a configuration",
+	})
+	cmd.AddCommand(c.configCheckCommand())
+	return cmd
+}
+
+func (c *cli) configCheckCommand() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Read a configuration as the engine would, and show what it means",
+		Long: `Reads a configuration file as strictly as galen serve does, the setups of its resources included, and shows each
+resource with its mode and each place where its policy leaves the safe defaults. Nothing is started or touched.
+Exit code 2 and every fault at once if there is one.`,
+		Example: "  galen config check --config galen.yaml",
+		Args:    takes(0, 0, "no arguments: name the file with --config"),
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := loadConfig(path, catalogue())
+			if err != nil {
+				return err
+			}
+			meaning, err := meaningOf(cfg)
+			if err != nil {
+				return err
+			}
+			return c.print(meaning, func(w io.Writer) error { return printMeaning(w, meaning) })
+		},
+	}
+	cmd.Flags().StringVar(&path, "config", "galen.yaml", "the configuration file")
+	return cmd
+}
+
+// meaning is what a configuration comes to.
+type meaning struct {
+	Path      string      `json:"path"`
+	Data      string      `json:"data"`
+	Listen    string      `json:"listen"`
+	Temporal  string      `json:"temporal"` // address, or "embedded"
+	Resources []treatment `json:"resources"`
+}
+
+// treatment is how one resource is looked after.
+type treatment struct {
+	Resource    galen.Resource      `json:"resource"`
+	Mode        galen.Mode          `json:"mode"`
+	Policy      string              `json:"policy"`
+	Differences []config.Difference `json:"differences"`
+}
+
+func meaningOf(cfg *config.Config) (meaning, error) {
+	out := meaning{Path: cfg.Path, Data: cfg.Data, Listen: cfg.Listen, Temporal: cfg.Temporal.Address, Resources: []treatment{}}
+	if out.Temporal == "" {
+		out.Temporal = "embedded"
+	}
+	for _, r := range cfg.Resources {
+		policy := cfg.Policy(r.Resource)
+		differences, err := config.Differences(policy)
+		if err != nil {
+			return out, fmt.Errorf("compare the policy of %s with the safe one: %w", r.Resource, err)
+		}
+		if differences == nil {
+			differences = []config.Difference{}
+		}
+		out.Resources = append(out.Resources, treatment{
+			Resource: r.Resource, Mode: policy.Mode, Policy: cfg.PolicyName(r.Resource), Differences: differences,
+		})
+	}
+	return out, nil
+}
+
+func printMeaning(w io.Writer, m meaning) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "configuration\t%s\ndata\t%s\nlisten\t%s\ntemporal\t%s\n", m.Path, m.Data, m.Listen, m.Temporal)
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	return printTreatments(w, m.Resources)
+}
+
+// printTreatments shows each resource and where its policy leaves the safe defaults.
+func printTreatments(w io.Writer, all []treatment) error {
+	for _, r := range all {
+		fmt.Fprintf(w, "%s  mode %s, policy %s", r.Resource, r.Mode, r.Policy)
+		if len(r.Differences) == 0 {
+			fmt.Fprintln(w, ": the safe defaults")
+			continue
+		}
+		fmt.Fprintf(w, ", %s from the safe defaults:\n", some(len(r.Differences), "difference"))
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "  FIELD\tSAFE\tHERE")
+		for _, d := range r.Differences {
+			fmt.Fprintf(t, "  %s\t%s\t%s\n", d.Field, d.Safe, d.Here)
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+)
+
+func (c *cli) findingsCommand() *cobra.Command {
+	var resource string
+	cmd := &cobra.Command{
+		Use:   "findings",
+		Short: "The problems that are seen now",
+		Long: `Lists the problems that are seen now, the most urgent first. A note is told to people only: no run starts for it (an
+engine that cannot reach one node which all others see well). -o json has the evidence of each observer.`,
+		Example: "  galen findings\n  galen findings --resource cassandra/orders -o json | jq '.findings[].evidence'",
+		Args:    takes(0, 0, "no arguments: choose with --resource"),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return c.findings(cmd.Context(), resource) },
+	}
+	cmd.Flags().StringVar(&resource, "resource", "", "only those of this resource (kind/name)")
+	return cmd
+}
+
+func (c *cli) findings(ctx context.Context, resource string) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	res, err := client.ListFindingsWithResponse(ctx, &api.ListFindingsParams{Resource: optional(resource)})
+	if err := c.fault("list the findings", res, err, res != nil && res.JSON200 != nil); err != nil {
+		return err
+	}
+	return c.print(res.JSON200, func(w io.Writer) error { return printFindings(w, res.JSON200.Findings, c.now()) })
+}
+
+// optional is nil for the zero value: the API reads an absent field as its default.
+func optional[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
+
+func printFindings(w io.Writer, all []galen.Finding, now time.Time) error {
+	if len(all) == 0 {
+		fmt.Fprintln(w, "no findings: nothing is seen wrong")
+		return nil
+	}
+	all = byUrgency(all)
+	rows := make([][]string, 0, len(all))
+	for _, f := range all {
+		level := urgencyName(f.Urgency)
+		if f.Note {
+			level = "note"
+		}
+		rows = append(rows, []string{f.Resource.String(), string(f.Code), f.Domain, level, age(now, f.Since), f.Why})
+	}
+	return table(w, []string{"resource", "code", "domain", "urgency", "since", "why"}, rows)
+}

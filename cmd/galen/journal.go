@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+	"github.com/galenhq/galen/internal/journal"
+)
+
+func (c *cli) journalCommand() *cobra.Command {
+	cmd := group(&cobra.Command{
+		Use:   "journal",
+		Short: "The record of all that was seen, decided, refused and done",
+	})
+	cmd.AddCommand(c.journalListCommand(), c.journalVerifyCommand(), c.journalExportCommand())
+	return cmd
+}
+
+type listFlags struct {
+	resource, run string
+	after         int64
+	limit         int
+}
+
+func (c *cli) journalListCommand() *cobra.Command {
+	var f listFlags
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "The newest events, or those after a number",
+		Long: `Lists events of the journal, oldest first: the newest ones, or with --after those that follow a number. galen runs show
+tells the story of one run in words; this is the raw record, and -o json has the whole of each event.`,
+		Example: "  galen journal list --limit 20\n  galen journal list --resource cassandra/orders --after 1200\n  galen journal list --run 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44 -o json",
+		Args:    takes(0, 0, "no arguments: choose with flags"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.journalList(cmd.Context(), f, cmd.Flags().Changed("after"))
+		},
+	}
+	cmd.Flags().StringVar(&f.resource, "resource", "", "only those of this resource (kind/name)")
+	cmd.Flags().StringVar(&f.run, "run", "", "only those of this run")
+	cmd.Flags().Int64Var(&f.after, "after", 0, "those after the event of this number, instead of the newest")
+	cmd.Flags().IntVar(&f.limit, "limit", 50, "how many at most")
+	return cmd
+}
+
+func (c *cli) journalList(ctx context.Context, f listFlags, after bool) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	newest := !after
+	res, err := client.ListEventsWithResponse(ctx, &api.ListEventsParams{
+		Resource: optional(f.resource), Run: optional(f.run), After: optional(f.after), Newest: &newest, Limit: &f.limit,
+	})
+	if err := c.fault("list the journal", res, err, res != nil && res.JSON200 != nil); err != nil {
+		return err
+	}
+	if newest {
+		sortEvents(res.JSON200.Events)
+	}
+	return c.print(res.JSON200, func(w io.Writer) error { return printEvents(w, res.JSON200.Events) })
+}
+
+// bodyShown is how many characters of an event's body a table shows.
+const bodyShown = 100
+
+func printEvents(w io.Writer, all []galen.Event) error {
+	rows := make([][]string, 0, len(all))
+	for _, e := range all {
+		rows = append(rows, []string{
+			strconv.FormatInt(e.Seq, 10), e.At.UTC().Format(time.DateTime), string(e.Kind), e.Resource.String(), e.Run, e.By, cut(oneLine(string(e.Body)), bodyShown),
+		})
+	}
+	return table(w, []string{"seq", "at (UTC)", "kind", "resource", "run", "by", "body"}, rows)
+}
+
+func (c *cli) journalVerifyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify FILE",
+		Short: "Prove offline that a journal's file was not changed",
+		Long: `Reads the file of a journal (galen.db in the data directory) without an engine, from its first event to its last:
+numbers without gaps, the hash of each event, the chain, and every row that an event cites. Nothing is written.
+
+Whoever keeps the head that it prints can prove later that no event before it was changed or taken away.
+Exit code 1 if anything is wrong, with every place.`,
+		Example: "  galen journal verify /var/lib/galen/galen.db\n  galen journal verify galen.db -o json | jq .head",
+		Args:    takes(1, 1, "the file of one journal"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.journalVerify(cmd.Context(), args[0]) },
+	}
+}
+
+// proof is the answer of journal verify.
+type proof struct {
+	File   string  `json:"file"`
+	OK     bool    `json:"ok"`
+	Events int64   `json:"events"`
+	Head   string  `json:"head"`
+	Faults []fault `json:"faults"`
+}
+
+type fault struct {
+	Seq  int64  `json:"seq,omitempty"`
+	Row  string `json:"row,omitempty"`
+	What string `json:"what"`
+}
+
+func (c *cli) journalVerify(ctx context.Context, file string) error {
+	report, err := journal.Verify(ctx, file)
+	if err != nil {
+		return err
+	}
+	p := proof{File: file, OK: report.OK(), Events: report.Events, Head: report.Head, Faults: []fault{}}
+	for _, f := range report.Faults {
+		p.Faults = append(p.Faults, fault{Seq: f.Seq, Row: f.Row, What: f.What})
+	}
+	if err := c.print(p, func(w io.Writer) error { return printProof(w, p) }); err != nil {
+		return err
+	}
+	if !p.OK {
+		return fmt.Errorf("%s: the journal does not agree with itself in %s: keep a copy, compare with a backup", file, some(len(p.Faults), "place"))
+	}
+	return nil
+}
+
+func printProof(w io.Writer, p proof) error {
+	if p.OK {
+		fmt.Fprintf(w, "sound: %s without a gap, every hash and every cited row agrees\nhead   %s\n", some(int(p.Events), "event"), p.Head)
+		return nil
+	}
+	fmt.Fprintf(w, "NOT SOUND: %s, head %s\n\n", some(int(p.Events), "event"), p.Head)
+	rows := make([][]string, 0, len(p.Faults))
+	for _, f := range p.Faults {
+		seq := ""
+		if f.Seq > 0 {
+			seq = strconv.FormatInt(f.Seq, 10)
+		}
+		rows = append(rows, []string{seq, f.Row, f.What})
+	}
+	return table(w, []string{"event", "row", "what is wrong"}, rows)
+}
+
+func (c *cli) journalExportCommand() *cobra.Command {
+	var f listFlags
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "All events as JSON lines",
+		Long: `Writes events to stdout, oldest first, one canonical JSON object per line. The hash of a line is the SHA-256 of it with
+an empty "hash", so that anyone can check it; "prev" is the hash of the line before.`,
+		Example: "  galen journal export > journal.jsonl\n  galen journal export --after $(tail -1 journal.jsonl | jq .seq) >> journal.jsonl",
+		Args:    takes(0, 0, "no arguments: choose with flags"),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return c.journalExport(cmd.Context(), f) },
+	}
+	cmd.Flags().StringVar(&f.resource, "resource", "", "only those of this resource (kind/name)")
+	cmd.Flags().StringVar(&f.run, "run", "", "only those of this run")
+	cmd.Flags().Int64Var(&f.after, "after", 0, "those after the event of this number")
+	return cmd
+}
+
+// exportPage is how many events are asked for at once.
+const exportPage = 1000
+
+func (c *cli) journalExport(ctx context.Context, f listFlags) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(c.out)
+	limit := exportPage
+	for {
+		res, err := client.ListEventsWithResponse(ctx, &api.ListEventsParams{
+			Resource: optional(f.resource), Run: optional(f.run), After: &f.after, Limit: &limit,
+		})
+		if err := c.fault("export the journal", res, err, res != nil && res.JSON200 != nil); err != nil {
+			return err
+		}
+		for _, e := range res.JSON200.Events {
+			line, err := galen.Canonical(e)
+			if err != nil {
+				return fmt.Errorf("export event %d: %w", e.Seq, err)
+			}
+			if _, err := fmt.Fprintf(out, "%s\n", line); err != nil {
+				return fmt.Errorf("export event %d: %w", e.Seq, err)
+			}
+			f.after = e.Seq
+		}
+		if len(res.JSON200.Events) < limit {
+			return out.Flush()
+		}
+	}
+}

@@ -1,0 +1,153 @@
+// Command galen is the whole engine in one file, and the way for people and scripts to talk to it. Each command has its
+// own file; all but serve, `config check` and `journal verify` use only the API.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit codes. A script can tell "galen or the engine is broken" from "you asked wrongly" from "it works, and did not
+// do it".
+const (
+	exitOK      = 0
+	exitError   = 1
+	exitUsage   = 2
+	exitNotDone = 3
+)
+
+// failure is an error with its exit code.
+type failure struct {
+	code int
+	err  error
+}
+
+// Error is the text of the error inside.
+func (f *failure) Error() string { return f.err.Error() }
+
+// Unwrap is the error inside.
+func (f *failure) Unwrap() error { return f.err }
+
+func usage(format string, args ...any) error {
+	return &failure{code: exitUsage, err: fmt.Errorf(format, args...)}
+}
+
+func notDone(format string, args ...any) error {
+	return &failure{code: exitNotDone, err: fmt.Errorf(format, args...)}
+}
+
+// cli is what the commands share. Tests fill it with their own.
+type cli struct {
+	out, errs io.Writer
+	env       func(string) string
+	now       func() time.Time
+
+	// Set by global flags.
+	server    string
+	tokenFile string
+	output    string
+}
+
+func main() {
+	c := &cli{out: os.Stdout, errs: os.Stderr, env: os.Getenv, now: time.Now}
+	os.Exit(c.run(context.Background(), os.Args[1:]))
+}
+
+// run is one call of the command line; it returns the exit code.
+func (c *cli) run(ctx context.Context, args []string) int {
+	root := c.root()
+	root.SetArgs(args)
+	root.SetOut(c.out)
+	root.SetErr(c.errs)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitOK
+	}
+	code := exitError
+	var f *failure
+	if errors.As(err, &f) {
+		code = f.code
+	}
+	fmt.Fprintf(c.errs, "galen: %s\n", err)
+	if code == exitUsage {
+		fmt.Fprintf(c.errs, "\nusage: %s\nhelp:  %s --help\n", cmd.UseLine(), cmd.CommandPath())
+	}
+	return code
+}
+
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "galen",
+		Short: "The physician for data infrastructure",
+		Long: `Galen watches data infrastructure (today: Apache Cassandra), finds what is wrong, and heals it step by step. Every
+step passes guards, and everything that was seen, decided, refused and done is in a journal.
+
+galen serve is the engine. Every other command asks a running engine through its API (config check and
+journal verify only read a file).
+
+The engine makes a token on its first start, in the file "token" of its data directory; who can read that file may
+command the engine. galen serve prints its path.
+
+Exit codes:
+  0  done
+  1  error: galen, the engine or the way to it is broken
+  2  usage: the command or what it names cannot be understood
+  3  not done: refused, held, rejected, not found; a run that was waited for did not end well`,
+		Example: `  galen serve --config galen.yaml                 the engine
+  export GALEN_TOKEN_FILE=/var/lib/galen/token    for all that follows
+  galen status                                    how is everything
+  galen runs list --open                          what is going on
+  galen runs show ID                              what happened, line by line
+  galen run cassandra/restart-node cassandra/orders --param node=n2 --plan
+  galen hold cassandra/orders --why "disks are being swapped"`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	group(root)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%w", err) })
+	flags := root.PersistentFlags()
+	flags.StringVar(&c.server, "server", "", "address of the engine's API (env GALEN_SERVER; default "+defaultServer+")")
+	flags.StringVar(&c.tokenFile, "token-file", "", "file with the API's token (env GALEN_TOKEN_FILE)")
+	flags.StringVarP(&c.output, "output", "o", formTable, "table, or json: the API's answer as it is")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return c.checkForm() }
+	root.AddCommand(
+		c.serveCommand(), c.statusCommand(), c.resourcesCommand(), c.findingsCommand(), c.runbooksCommand(), c.runsCommand(), c.runCommand(),
+		c.holdCommand(), c.holdsCommand(), c.releaseCommand(), c.journalCommand(), c.configCommand(), c.versionCommand(),
+	)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	return root
+}
+
+// group makes a command that only holds others: alone it shows its help, and a word that it does not know is a usage
+// error with the nearest ones.
+func group(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			return usage("%s has no command %q; did you mean %s?", cmd.CommandPath(), args[0], strings.Join(near, " or "))
+		}
+		return usage("%s has no command %q", cmd.CommandPath(), args[0])
+	}
+	return cmd
+}
+
+// takes checks the number of arguments; what names them for the error.
+func takes(least, most int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) < least || len(args) > most {
+			return usage("want %s, got %d arguments", what, len(args))
+		}
+		return nil
+	}
+}

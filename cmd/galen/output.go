@@ -1,0 +1,116 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// The forms of output.
+const (
+	formTable = "table"
+	formJSON  = "json"
+)
+
+func (c *cli) checkForm() error {
+	if c.output != formTable && c.output != formJSON {
+		return usage("--output %q: want table or json", c.output)
+	}
+	return nil
+}
+
+// print writes an answer in the form that was asked for: value as JSON, or what table makes of it.
+func (c *cli) print(value any, table func(io.Writer) error) error {
+	if c.output == formJSON {
+		return printJSON(c.out, value)
+	}
+	return table(c.out)
+}
+
+func printJSON(w io.Writer, value any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(value); err != nil {
+		return fmt.Errorf("write the answer: %w", err)
+	}
+	return nil
+}
+
+// table writes rows aligned, the heads in capitals. Cells lose what would break a line.
+func table(w io.Writer, heads []string, rows [][]string) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	lines := append([][]string{upper(heads)}, rows...)
+	for _, row := range lines {
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = oneLine(cell)
+			if cells[i] == "" && i < len(row)-1 {
+				cells[i] = "-"
+			}
+		}
+		fmt.Fprintln(t, strings.Join(cells, "\t"))
+	}
+	return t.Flush()
+}
+
+func upper(words []string) []string {
+	out := make([]string, len(words))
+	for i, word := range words {
+		out[i] = strings.ToUpper(word)
+	}
+	return out
+}
+
+// oneLine keeps foreign text from breaking the layout or moving the cursor.
+func oneLine(s string) string {
+	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, s)), " ")
+}
+
+// cut shortens a text to n characters.
+func cut(s string, n int) string {
+	runes := []rune(s)
+	if len(runes) <= n {
+		return s
+	}
+	return string(runes[:n-1]) + "…"
+}
+
+// age is a time as people say it: how long ago.
+func age(now, at time.Time) string {
+	if at.IsZero() {
+		return "-"
+	}
+	return span(now.Sub(at)) + " ago"
+}
+
+// span is a duration in at most two units.
+func span(d time.Duration) string {
+	d = max(d, 0)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	default:
+		return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
+	}
+}
+
+// some is a number with its noun.
+func some(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

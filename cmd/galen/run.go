@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+)
+
+type runFlags struct {
+	params []string
+	json   string
+	key    string
+	plan   bool
+	wait   bool
+}
+
+func (c *cli) runCommand() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run RUNBOOK RESOURCE",
+		Short: "Ask for a run; --plan shows first what it would do",
+		Long: `Asks the engine to run a runbook on a resource. It passes the same guards as a run that Galen starts by itself; in
+mode approve it asks for a person's yes before it changes anything.
+
+--plan looks, decides, asks every guard, prints the steps with each guard's answer and its reason, and starts nothing.
+
+--key makes it safe to ask again: the same key opens the same run, once. --wait follows the run to its end.
+
+Exit code 3 if the engine refuses, and, with --wait, if the run is held or ends in another way than verified.`,
+		Example: `  galen run cassandra/restart-node cassandra/orders --param node=n2 --plan
+  galen run cassandra/restart-node cassandra/orders --param node=n2 --key ticket-4711 --wait
+  galen run cassandra/replace-node cassandra/orders --params '{"node": "n2", "spare": "n4"}'`,
+		Args: takes(2, 2, "a runbook and a resource"),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.start(cmd.Context(), args[0], args[1], f) },
+	}
+	cmd.Flags().StringArrayVar(&f.params, "param", nil, "one parameter as name=value; the value is JSON, or else text (may be repeated)")
+	cmd.Flags().StringVar(&f.json, "params", "", "all parameters as a JSON object")
+	cmd.Flags().StringVar(&f.key, "key", "", "idempotency key: the same key opens the same run")
+	cmd.Flags().BoolVar(&f.plan, "plan", false, "print the plan with each guard's answer, start nothing")
+	cmd.Flags().BoolVar(&f.wait, "wait", false, "follow the run to its end")
+	cmd.MarkFlagsMutuallyExclusive("plan", "wait")
+	cmd.MarkFlagsMutuallyExclusive("plan", "key")
+	return cmd
+}
+
+func (c *cli) start(ctx context.Context, runbook, resource string, f runFlags) error {
+	if _, err := resourceNamed(resource); err != nil {
+		return err
+	}
+	params, err := parameters(f)
+	if err != nil {
+		return err
+	}
+	req := api.RunRequest{Runbook: runbook, Resource: resource, PlanOnly: optional(f.plan)}
+	if len(params) > 0 {
+		req.Params = &params
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	res, err := client.CreateRunWithResponse(ctx, &api.CreateRunParams{IdempotencyKey: optional(f.key)}, req)
+	if err := c.fault(fmt.Sprintf("run %s on %s", runbook, resource), res, err, res != nil && (res.JSON200 != nil || res.JSON201 != nil)); err != nil {
+		return err
+	}
+	answer, opened := res.JSON201, true
+	if answer == nil {
+		answer, opened = res.JSON200, false
+	}
+	switch {
+	case answer.Plan != nil:
+		return c.print(answer.Plan, func(w io.Writer) error {
+			fmt.Fprintf(w, "%s on %s, the plan only: nothing is started\n", runbook, resource)
+			return printPlan(w, *answer.Plan)
+		})
+	case answer.Run == nil:
+		return fmt.Errorf("run %s on %s: the engine answered with neither a run nor a plan", runbook, resource)
+	case f.wait:
+		return c.follow(ctx, client, *answer.Run)
+	}
+	return c.print(answer.Run, func(w io.Writer) error {
+		said := "opened"
+		if !opened {
+			said = "open already, " + string(answer.Run.Status)
+		}
+		fmt.Fprintf(w, "run %s %s\nfollow it: galen runs show %s\n", answer.Run.ID, said, answer.Run.ID)
+		return nil
+	})
+}
+
+// parameters reads --param and --params.
+func parameters(f runFlags) (map[string]any, error) {
+	out := map[string]any{}
+	if f.json != "" {
+		got, err := galen.Decode[map[string]any]([]byte(f.json))
+		if err != nil {
+			return nil, usage("--params: %w", err)
+		}
+		out = got
+	}
+	for _, p := range f.params {
+		name, value, found := strings.Cut(p, "=")
+		if !found || name == "" {
+			return nil, usage("--param %q: want name=value", p)
+		}
+		if _, twice := out[name]; twice {
+			return nil, usage("--param %s: given twice", name)
+		}
+		var v any
+		if err := json.Unmarshal([]byte(value), &v); err != nil || v == nil {
+			v = value // plain text needs no quotes
+		}
+		out[name] = v
+	}
+	return out, nil
+}
+
+// followEvery is how often a run that is waited for is asked after.
+const followEvery = 500 * time.Millisecond
+
+// follow tells each change of a run's standing until it ends or a person must decide.
+func (c *cli) follow(ctx context.Context, client *api.ClientWithResponses, run galen.Run) error {
+	told := ""
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for {
+		if now := string(run.Status) + "  " + oneLine(run.Why); now != told && c.output == formTable {
+			told = now
+			fmt.Fprintf(c.out, "%s  %s\n", clock(c.now()), now)
+		}
+		if !run.Status.Open() || run.Status == galen.RunHeld {
+			return c.followed(run)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for run %s: %w; it goes on without us", run.ID, ctx.Err())
+		case <-tick.C:
+		}
+		res, err := client.GetRunWithResponse(ctx, run.ID)
+		if err := c.fault("wait for run "+run.ID, res, err, res != nil && res.JSON200 != nil); err != nil {
+			return err
+		}
+		run = res.JSON200.Run
+	}
+}
+
+func (c *cli) followed(run galen.Run) error {
+	err := c.print(run, func(w io.Writer) error {
+		fmt.Fprintf(w, "what happened: galen runs show %s\n", run.ID)
+		return nil
+	})
+	if err == nil && run.Status != galen.RunVerified {
+		return notDone("run %s is %s: %s", run.ID, run.Status, oneLine(run.Why))
+	}
+	return err
+}
+
+// printPlan shows a decision: what would be done, why, and what each guard says of each step.
+func printPlan(w io.Writer, d galen.Decision) error {
+	p := d.Plan
+	writeDetails(w, "", []detail{{"why", p.Why}, {"wait", waiting(p)}, {"end", p.End}, {"then", standsThen(d)}})
+	for i, step := range append(append([]galen.Step{}, p.Steps...), p.Outline...) {
+		when := "now"
+		if i >= len(p.Steps) {
+			when = "later"
+		}
+		var verdicts []galen.Verdict
+		if i < len(d.Verdicts) {
+			verdicts = d.Verdicts[i]
+		}
+		fmt.Fprintf(w, "\n%d  %s  %s, within %s: %s\n", i+1, when, stepName(step), step.Within, sum(verdicts))
+		if step.Why != "" && step.Why != p.Why {
+			writeDetails(w, "   ", []detail{{"why", step.Why}})
+		}
+		if step.Undo != nil {
+			writeDetails(w, "   ", []detail{{"undo", stepName(*step.Undo)}})
+		}
+		if err := printVerdicts(w, verdicts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func waiting(p galen.Plan) string {
+	if p.Wait == 0 {
+		return ""
+	}
+	return p.Wait.String()
+}
+
+// standsThen is where the run would stand, if that says more than the plan.
+func standsThen(d galen.Decision) string {
+	if d.Status == "" || d.Why == d.Plan.Why {
+		return string(d.Status)
+	}
+	return fmt.Sprintf("%s: %s", d.Status, d.Why)
+}
+
+// sum is what all guards together say.
+func sum(verdicts []galen.Verdict) string {
+	if len(verdicts) == 0 {
+		return "no guard was asked"
+	}
+	v := worst(verdicts)
+	if v.Answer == galen.Allow {
+		return "all " + some(len(verdicts), "guard") + " allow it"
+	}
+	return fmt.Sprintf("%s (%s)", strings.ToUpper(answerName(v.Answer)), v.Guard)
+}
+
+func printVerdicts(w io.Writer, verdicts []galen.Verdict) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, v := range verdicts {
+		fmt.Fprintf(t, "     %s\t%s\t%s\n", answerName(v.Answer), v.Guard, oneLine(reason(v)))
+	}
+	return t.Flush()
+}

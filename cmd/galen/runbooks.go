@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+)
+
+func (c *cli) runbooksCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "runbooks",
+		Short: "What this engine can run",
+		Long: `Lists the runbooks of the engine, the findings for which each starts by itself, and its parameters with their
+defaults. Start one by hand with galen run; --plan shows first what it would do.`,
+		Example: "  galen runbooks\n  galen run cassandra/restart-node cassandra/orders --plan",
+		Args:    takes(0, 0, "no arguments"),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return c.runbooks(cmd.Context()) },
+	}
+}
+
+func (c *cli) runbooks(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	res, err := client.ListRunbooksWithResponse(ctx)
+	if err := c.fault("list the runbooks", res, err, res != nil && res.JSON200 != nil); err != nil {
+		return err
+	}
+	return c.print(res.JSON200, func(w io.Writer) error { return printRunbooks(w, res.JSON200.Runbooks) })
+}
+
+func printRunbooks(w io.Writer, all []api.Runbook) error {
+	rows := make([][]string, 0, len(all))
+	for _, rb := range all {
+		params := ""
+		if rb.Params != nil {
+			b, err := galen.Canonical(*rb.Params)
+			if err != nil {
+				return err
+			}
+			params = string(b)
+		}
+		rows = append(rows, []string{rb.Name, strconv.Itoa(rb.Version), strings.Join(rb.Heals, ", "), params, rb.About})
+	}
+	return table(w, []string{"runbook", "version", "heals", "params", "about"}, rows)
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+)
+
+func (c *cli) runsApproveCommand() *cobra.Command {
+	var plan int
+	var why string
+	cmd := &cobra.Command{
+		Use:   "approve RUN",
+		Short: "Say yes to a run's plan, or let a held run go on",
+		Long: `Says yes to the newest plan of a run: its steps and its outline, as they were shown. The yes expires, and the world
+can make it void: each step still passes every guard at its call. A held run goes on.
+
+--plan is the number of the plan that you have read. Without it nothing is approved: the newest plan is shown, with
+each guard's answer, and the command that approves it. If the run has made another plan since, the yes is refused.`,
+		Example: "  galen runs approve 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44            shows the plan\n  galen runs approve 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44 --plan 3   says yes to it",
+		Args:    takes(1, 1, "the ID of one run"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("plan") {
+				return c.showPlan(cmd.Context(), args[0])
+			}
+			return c.approve(cmd.Context(), args[0], api.Approve{Plan: plan, Why: optional(why)})
+		},
+	}
+	cmd.Flags().IntVar(&plan, "plan", 0, "number of the plan that you have read")
+	cmd.Flags().StringVar(&why, "why", "", "a reason, for the journal")
+	return cmd
+}
+
+// showPlan shows what an approval would be a yes to.
+func (c *cli) showPlan(ctx context.Context, id string) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	res, err := client.GetRunWithResponse(ctx, id)
+	if err := c.fault("read run "+id, res, err, res != nil && res.JSON200 != nil); err != nil {
+		return err
+	}
+	run, plans := res.JSON200.Run, res.JSON200.Plans
+	i := slices.IndexFunc(plans, func(d galen.Decision) bool { return d.Number == run.Plan })
+	if i < 0 {
+		return notDone("run %s is %s and has no plan yet: %s", id, run.Status, run.Why)
+	}
+	err = c.print(plans[i], func(w io.Writer) error {
+		fmt.Fprintf(w, "plan %d of run %s: %s on %s\n", run.Plan, id, run.Runbook, run.Resource)
+		return printPlan(w, plans[i])
+	})
+	if err != nil {
+		return err
+	}
+	return notDone("nothing is approved yet; a yes to this plan is: galen runs approve %s --plan %d", id, run.Plan)
+}
+
+func (c *cli) approve(ctx context.Context, id string, yes api.Approve) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	res, err := client.ApproveRunWithResponse(ctx, id, yes)
+	if err := c.fault("approve run "+id, res, err, res != nil && res.JSON200 != nil); err != nil {
+		return err
+	}
+	return c.decided(*res.JSON200, fmt.Sprintf("approved plan %d of run %s", yes.Plan, id))
+}
+
+// decided tells what a person's decision came to.
+func (c *cli) decided(run galen.Run, what string) error {
+	return c.print(run, func(w io.Writer) error {
+		fmt.Fprintf(w, "%s; it is %s now\nfollow it: galen runs show %s\n", what, status(run), run.ID)
+		return nil
+	})
+}
+
+func (c *cli) runsRejectCommand() *cobra.Command {
+	var why string
+	cmd := &cobra.Command{
+		Use:     "reject RUN",
+		Short:   "Say no; the run is held",
+		Long:    "Says no to a run's plan. Approvals of it end, and it is held until a person approves or cancels it.",
+		Example: `  galen runs reject 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44 --why "not during the sale"`,
+		Args:    takes(1, 1, "the ID of one run"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.reject(cmd.Context(), args[0], why) },
+	}
+	cmd.Flags().StringVar(&why, "why", "", "the reason (required)")
+	return cmd
+}
+
+func (c *cli) reject(ctx context.Context, id, why string) error {
+	if why == "" {
+		return usage("--why is required: whoever looks at the run next needs the reason")
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	res, err := client.RejectRunWithResponse(ctx, id, api.Reason{Why: why})
+	if err := c.fault("reject run "+id, res, err, res != nil && res.JSON200 != nil); err != nil {
+		return err
+	}
+	return c.decided(*res.JSON200, "rejected run "+id)
+}
+
+func (c *cli) runsCancelCommand() *cobra.Command {
+	var why string
+	cmd := &cobra.Command{
+		Use:   "cancel RUN",
+		Short: "End a run at a safe point",
+		Long: `Asks a run to end. Its runbook plans its way to a safe point first: what is half done is finished or taken back. A
+replacement whose new node has begun to join is finished, closing repair included.`,
+		Example: `  galen runs cancel 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44 --why "the disk is being swapped by hand"`,
+		Args:    takes(1, 1, "the ID of one run"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.cancel(cmd.Context(), args[0], why) },
+	}
+	cmd.Flags().StringVar(&why, "why", "", "the reason (required)")
+	return cmd
+}
+
+func (c *cli) cancel(ctx context.Context, id, why string) error {
+	if why == "" {
+		return usage("--why is required: whoever looks at the run next needs the reason")
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	res, err := client.CancelRunWithResponse(ctx, id, api.Reason{Why: why})
+	if err := c.fault("cancel run "+id, res, err, res != nil && res.JSON200 != nil); err != nil {
+		return err
+	}
+	return c.decided(*res.JSON200, "asked run "+id+" to end")
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+)
+
+func (c *cli) runsShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show RUN",
+		Short: "The story of a run, line by line",
+		Long: `Shows what happened in a run, from the journal, each line with its time (UTC) and the time since the first:
+
+  seen       a finding, with what each observer says
+  decided    what the runbook decided, and why; what should follow
+  refused    the guard that refused a step, and why
+  allowed    the gate allowed a step and wrote its intent; what was left before a guard would have refused (I-02: the
+             quorum's margin)
+  called     the one call, and what was answered, which proves nothing
+  under way, done, failed, absent    what later looks showed of the effect
+  asks, approved, held               where a person came in
+  verified   the problem was seen gone, on several looks, by several kinds of observers
+
+What repeats is one line with its number. -o json has the whole of every plan, intent and event.`,
+		Example: "  galen runs list --open\n  galen runs show 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44",
+		Args:    takes(1, 1, "the ID of one run"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.runsShow(cmd.Context(), args[0]) },
+	}
+}
+
+func (c *cli) runsShow(ctx context.Context, id string) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	res, err := client.GetRunWithResponse(ctx, id)
+	if err := c.fault("read run "+id, res, err, res != nil && res.JSON200 != nil); err != nil {
+		return err
+	}
+	d := *res.JSON200
+	if c.output == formJSON {
+		return printJSON(c.out, d)
+	}
+	around, err := c.around(ctx, client, d)
+	if err != nil {
+		return err
+	}
+	return printRun(c.out, d, tell(d, around), c.now())
+}
+
+// lookBack is how many events before the run's first one may hold the finding that opened it.
+const lookBack = 200
+
+// wholeSpan is how many events of the journal are read for one story at most; of a run that spans more, only those of its
+// resource are read.
+const wholeSpan = 10_000
+
+// around are the events that belong to the story of a run without naming it: findings and holds on its resource, and
+// starts of the engine.
+func (c *cli) around(ctx context.Context, client *api.ClientWithResponses, d api.RunDetail) ([]galen.Event, error) {
+	if len(d.Events) == 0 {
+		return nil, nil
+	}
+	sortEvents(d.Events)
+	after := max(0, d.Events[0].Seq-lookBack-1)
+	limit := wholeSpan
+	params := &api.ListEventsParams{After: &after, Limit: &limit}
+	if d.Events[len(d.Events)-1].Seq-after > wholeSpan/2 {
+		params.Resource = optional(d.Run.Resource.String())
+	}
+	res, err := client.ListEventsWithResponse(ctx, params)
+	if err := c.fault("read the journal around run "+d.Run.ID, res, err, res != nil && res.JSON200 != nil); err != nil {
+		return nil, err
+	}
+	return res.JSON200.Events, nil
+}
+
+func printRun(w io.Writer, d api.RunDetail, story []line, now time.Time) error {
+	r := d.Run
+	fmt.Fprintf(w, "run %s\n", r.ID)
+	head := []detail{
+		{"resource", r.Resource.String()},
+		{"runbook", fmt.Sprintf("%s, version %d", r.Runbook, r.Version)},
+		{"asked by", fmt.Sprintf("%s, urgency %s", r.Asked, urgencyName(r.Urgency))},
+		{"status", status(r)},
+		{"why", r.Why},
+		{"time", when(r, now)},
+		{"calls", calls(d.Intents)},
+	}
+	writeDetails(w, "  ", head)
+	if len(story) > 0 {
+		fmt.Fprintln(w)
+		writeStory(w, story)
+	}
+	if hint := yourTurn(r); hint != "" {
+		fmt.Fprintf(w, "\n%s\n", hint)
+	}
+	return nil
+}
+
+func status(r galen.Run) string {
+	if r.Stop != "" && r.Status.Open() {
+		return fmt.Sprintf("%s, asked to %s", r.Status, r.Stop)
+	}
+	return string(r.Status)
+}
+
+func when(r galen.Run, now time.Time) string {
+	from := r.Created.UTC().Format(time.DateTime)
+	if !r.Ended.IsZero() {
+		return fmt.Sprintf("%s to %s UTC, %s", from, r.Ended.UTC().Format(time.TimeOnly), span(lasted(r, now)))
+	}
+	text := fmt.Sprintf("since %s UTC, for %s", from, span(lasted(r, now)))
+	if r.Status != galen.RunHeld && !r.Until.IsZero() {
+		text += fmt.Sprintf("; looks again at %s at the latest", r.Until.UTC().Format(time.TimeOnly))
+	}
+	return text
+}
+
+// calls counts the intents by what became of them.
+func calls(all []galen.Intent) string {
+	if len(all) == 0 {
+		return "none"
+	}
+	var parts []string
+	for _, status := range []galen.EffectStatus{galen.EffectDone, galen.EffectUnderWay, galen.EffectUnknown, galen.EffectFailed, galen.EffectAbsent} {
+		n := 0
+		for _, in := range all {
+			if in.Effect.Status == status {
+				n++
+			}
+		}
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, effectName(status)))
+		}
+	}
+	return fmt.Sprintf("%d: %s", len(all), strings.Join(parts, ", "))
+}
+
+// effectName is what became of an intent, in words.
+func effectName(s galen.EffectStatus) string {
+	switch s {
+	case galen.EffectUnderWay:
+		return "under way"
+	case galen.EffectUnknown, "":
+		return "unknown"
+	default:
+		return string(s)
+	}
+}
+
+// yourTurn says what a person can do about a run that waits for one.
+func yourTurn(r galen.Run) string {
+	switch r.Status {
+	case galen.RunAsking:
+		return fmt.Sprintf("It waits for your yes or no:\n  galen runs approve %s --plan %d\n  galen runs reject %s --why ...", r.ID, r.Plan, r.ID)
+	case galen.RunHeld:
+		return fmt.Sprintf("It waits for you. Let it go on, or end it at a safe point:\n  galen runs approve %s --plan %d\n  galen runs cancel %s --why ...", r.ID, r.Plan, r.ID)
+	default:
+		return ""
+	}
+}

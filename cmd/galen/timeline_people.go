@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/galenhq/galen"
+)
+
+// byPeople tells what people and the engine itself did, and whatever this version does not know.
+func (s *story) byPeople(e galen.Event) {
+	switch e.Kind {
+	case galen.EventOpened:
+		s.say(e, "opened", fmt.Sprintf("run of %s, asked by %s", s.run.Runbook, s.run.Asked))
+	case galen.EventApproved:
+		s.approved(e)
+	case galen.EventRejected:
+		s.say(e, "rejected", fmt.Sprintf("by %s: %s", e.By, read[struct{ Why string }](e).Why))
+	case galen.EventVoided:
+		body := read[struct {
+			Why    string
+			InARow int `json:"in_a_row"`
+		}](e)
+		s.say(e, "voided", fmt.Sprintf("the world made the approval void, %d in a row: %s", body.InARow, body.Why))
+	case galen.EventStop:
+		s.stop(e)
+	case galen.EventHold, galen.EventRelease:
+		s.hold(e)
+	case galen.EventEngine:
+		s.say(e, "engine", e.By+" "+read[struct{ Is string }](e).Is)
+	case galen.EventPolicy:
+		s.say(e, "policy", "changed by "+e.By)
+	default:
+		s.say(e, string(e.Kind), strings.TrimSpace(e.By+" "+read[struct{ Why string }](e).Why))
+	}
+}
+
+func (s *story) approved(e galen.Event) {
+	a := read[struct{ Approval galen.Approval }](e).Approval
+	steps := make([]string, 0, len(a.Steps))
+	for _, step := range a.Steps {
+		name := step.Verb + " " + short(step.Target)
+		if step.Count > 1 {
+			name = fmt.Sprintf("%s (%d times)", name, step.Count)
+		}
+		steps = append(steps, name)
+	}
+	var more []detail
+	if len(steps) > 0 {
+		more = []detail{{"yes to", strings.Join(steps, ", ")}}
+	}
+	s.say(e, "approved", fmt.Sprintf("by %s, until %s", e.By, clock(a.Expires)), more...)
+}
+
+// stop: the wish, and its reason, which is an event of its own.
+func (s *story) stop(e galen.Event) {
+	body := read[struct{ Stop, Why string }](e)
+	if n := len(s.lines); body.Stop == "" && n > 0 && s.lines[n-1].label == "stop" {
+		s.lines[n-1].text += ": " + oneLine(body.Why)
+		return
+	}
+	text := fmt.Sprintf("%s asks the run to %s", e.By, firstOf(body.Stop, "stop"))
+	if body.Why != "" {
+		text += ": " + body.Why
+	}
+	s.say(e, "stop", text)
+}
+
+func (s *story) hold(e galen.Event) {
+	h := read[struct{ Hold galen.Hold }](e).Hold
+	if e.Kind == galen.EventRelease {
+		s.say(e, "released", fmt.Sprintf("%s by %s", h.ID, e.By))
+		return
+	}
+	s.say(e, "hold", fmt.Sprintf("%s forbids any change to %s: %s", e.By, scope(h), h.Why))
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// pageWidth is where text is wrapped, in characters.
+const pageWidth = 128
+
+// writeStory writes a story aligned: clock, time since its first line, label, text; details below their line.
+func writeStory(w io.Writer, lines []line) {
+	begun := lines[0].at
+	labels, offsets := 0, 0
+	for _, l := range lines {
+		labels = max(labels, utf8.RuneCountInString(l.label))
+		offsets = max(offsets, len(offset(l.at.Sub(begun))))
+	}
+	day := begun.UTC().Format(time.DateOnly)
+	for _, l := range lines {
+		if today := l.at.UTC().Format(time.DateOnly); today != day {
+			day = today
+			fmt.Fprintf(w, "  %s\n", day)
+		}
+		head := fmt.Sprintf("  %s  %*s  %-*s  ", l.at.UTC().Format("15:04:05.000"), offsets, offset(l.at.Sub(begun)), labels, l.label)
+		text := l.text
+		if l.again > 0 {
+			text += fmt.Sprintf(" (and %s more, until %s)", some(l.again, "time"), clock(l.until))
+		}
+		indent := strings.Repeat(" ", utf8.RuneCountInString(head))
+		writeWrapped(w, head, indent, text)
+		writeDetails(w, indent+"  ", l.more)
+	}
+}
+
+// offset is the time since the first line.
+func offset(d time.Duration) string {
+	switch {
+	case d < 100*time.Second:
+		return fmt.Sprintf("+%.1fs", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("+%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	default:
+		return fmt.Sprintf("+%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+}
+
+// writeDetails writes names and texts in two columns.
+func writeDetails(w io.Writer, indent string, all []detail) {
+	names := 0
+	for _, d := range all {
+		names = max(names, utf8.RuneCountInString(d.name))
+	}
+	for _, d := range all {
+		if d.text == "" {
+			continue
+		}
+		head := fmt.Sprintf("%s%-*s  ", indent, names, d.name)
+		writeWrapped(w, head, strings.Repeat(" ", utf8.RuneCountInString(head)), oneLine(d.text))
+	}
+}
+
+// writeWrapped writes a text behind its head, wrapped at words; further lines get the indent.
+func writeWrapped(w io.Writer, head, indent, text string) {
+	room := max(pageWidth-utf8.RuneCountInString(indent), 40)
+	for _, part := range wrap(text, room) {
+		fmt.Fprintln(w, strings.TrimRight(head+part, " "))
+		head = indent
+	}
+}
+
+// wrap cuts a text at spaces into parts of at most width characters; a longer word stays whole.
+func wrap(text string, width int) []string {
+	var parts []string
+	var part string
+	for _, word := range strings.Fields(text) {
+		switch {
+		case part == "":
+			part = word
+		case utf8.RuneCountInString(part)+1+utf8.RuneCountInString(word) > width:
+			parts, part = append(parts, part), word
+		default:
+			part += " " + word
+		}
+	}
+	return append(parts, part)
+}

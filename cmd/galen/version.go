@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+func (c *cli) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "The version of this binary",
+		Long:    "Prints the version of this binary. `galen status` tells that of the running engine.",
+		Example: "  galen version",
+		Args:    takes(0, 0, "no arguments"),
+		RunE: func(*cobra.Command, []string) error {
+			if c.output == formJSON {
+				return printJSON(c.out, map[string]string{"version": version(), "go": runtime.Version()})
+			}
+			fmt.Fprintf(c.out, "galen %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return nil
+		},
+	}
+}
+
+// version is the module's version, or else the commit that the binary was built from, or "devel".
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "devel"
+	}
+	out := info.Main.Version
+	if out == "" || out == "(devel)" {
+		out = "devel"
+	}
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision" && out == "devel":
+			out += " " + s.Value[:min(12, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			out += " modified"
+		}
+	}
+	return out
+}
