@@ -17,8 +17,6 @@ import (
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/galenhq/galen"
 	"github.com/oapi-codegen/runtime"
 )
@@ -2373,15 +2371,8 @@ func (r ListEventsResponse) ContentType() string {
 type GetSpecResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
-	// YAML200 the response for an HTTP 200 `application/yaml` response
-	YAML200 *string
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Error
-}
-
-// GetYAML200 returns the response for an HTTP 200 `application/yaml` response
-func (r GetSpecResponse) GetYAML200() *string {
-	return r.YAML200
 }
 
 // GetJSONDefault returns the response for an HTTP default `application/json` response
@@ -3501,13 +3492,6 @@ func ParseGetSpecResponse(rsp *http.Response) (*GetSpecResponse, error) {
 	}
 
 	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "yaml") && rsp.StatusCode == 200:
-		var dest string
-		if err := yaml.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.YAML200 = &dest
-
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Error
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {

@@ -20,7 +20,7 @@ import (
 const TokenFile = "token"
 
 // stopWithin bounds how long a stopping engine waits for the calls that are under way.
-const stopWithin = 5 * time.Second
+const stopWithin = 2 * time.Second
 
 // ways opens the ways in: the API on the listener.
 func (e *Engine) ways(listener net.Listener) error {

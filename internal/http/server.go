@@ -202,6 +202,6 @@ func (p *refusal) WriteHeader(status int)      { p.status = status }
 
 // GetSpec implements [api.ServerInterface].
 func (s *server) GetSpec(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "application/yaml")
+	w.Header().Set("Content-Type", "application/vnd.oai.openapi; charset=utf-8")
 	s.write(w, r, http.StatusOK, api.Spec)
 }

@@ -1,0 +1,504 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities"
+	"github.com/galenhq/galen/activities/fake"
+	"github.com/galenhq/galen/api"
+	"github.com/galenhq/galen/internal/config"
+	"github.com/galenhq/galen/internal/gate"
+	"github.com/galenhq/galen/internal/journal"
+	"github.com/galenhq/galen/internal/watch"
+)
+
+const waysConfig = `
+data: set by the test
+resources:
+  - {resource: fake/demo, labels: {cluster: demo}, setup: {}}
+alerts:
+  - {alertname: DatabaseDown, code: instance-unavailable, member_label: instance}
+`
+
+func demoDB() galen.Resource { return galen.Resource{Kind: "fake", Name: "demo"} }
+
+// engineWithoutTemporal has everything that the ways in need: a real journal, and a fake kind that was looked at.
+func engineWithoutTemporal(t *testing.T) *Engine {
+	t.Helper()
+	c, err := config.Parse([]byte(waysConfig))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Data = t.TempDir()
+	log := slog.New(slog.DiscardHandler)
+	tune := fake.Tune()
+	tune.Scope = func(c fake.Cluster, _ fake.TuneParams) []galen.Target { return []galen.Target{c.Instances[0].Target()} }
+	books := []galen.ListedRunbook{galen.ListRunbook(fake.Heal()), galen.ListRunbook(tune)}
+	e := &Engine{o: Options{Config: c, Logger: log, Version: "test", Catalogue: Catalogue{Runbooks: books}}, started: time.Now(), fatal: make(chan error, 1)}
+	e.opened = opened{
+		kinds:    map[string]galen.ListedKind{"fake": galen.ListKind(fake.Kind(), fake.NewCloud("demo", 3, time.Now()))},
+		runbooks: map[string]galen.ListedRunbook{books[0].Name: books[0], books[1].Name: books[1]},
+	}
+	if e.journal, err = journal.Open(t.Context(), filepath.Join(c.Data, JournalFile), journal.Options{Now: time.Now}); err != nil {
+		t.Fatal(err)
+	}
+	e.stops = append(e.stops, e.journal.Close)
+	e.world = watch.NewWorld(e.opened.kinds, e.journal, log)
+	e.runs = &runs{journal: e.journal, Opener: watch.Opener{
+		Runbooks: books, Inbox: e.journal, Policy: c.Policy, Last: e.world.Last, Now: time.Now, Logger: log,
+	}}
+	door, err := gate.New(gate.Options{
+		Journal: e.journal, World: e.world, Kinds: e.opened.kinds, Policy: c.Policy, Guards: gate.CommonGuards(), Now: time.Now,
+		Mono: func() time.Duration { return time.Since(e.started) }, Logger: log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.acts = activities.New(activities.Options{
+		Journal: e.journal, Records: e.journal, World: e.world, Gate: door, Quarantine: activities.NewQuarantine(), Now: time.Now, Logger: log,
+		Catalogue: activities.Catalogue{Kinds: e.opened.kinds, Runbooks: e.opened.runbooks, Policy: c.Policy},
+	})
+	t.Cleanup(func() {
+		if err := e.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+func (e *Engine) lookOnce(t *testing.T) {
+	t.Helper()
+	if _, err := e.world.Look(t.Context(), demoDB(), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// served opens the ways of an engine and returns the generated client.
+func served(t *testing.T, e *Engine) *api.ClientWithResponses {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.ways(l); err != nil {
+		t.Fatal(err)
+	}
+	token, err := os.ReadFile(filepath.Join(e.o.Config.Data, TokenFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := api.NewClientWithResponses("http://"+l.Addr().String(), api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+		r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+		return nil
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// want fails the test unless the answer has the status and, if it is not empty, the text.
+func want(t *testing.T, what string, err error, got *http.Response, body []byte, status int, text string) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	if got.StatusCode != status || !strings.Contains(string(body), text) {
+		t.Fatalf("%s: %d %s, want %d with %q", what, got.StatusCode, body, status, text)
+	}
+}
+
+func (e *Engine) eventCount(t *testing.T) int {
+	t.Helper()
+	events, err := e.journal.Events(t.Context(), journal.EventFilter{Limit: 10_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(events)
+}
+
+func TestReading(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	c, ctx := served(t, e), t.Context()
+	list, err := c.ListResourcesWithResponse(ctx)
+	want(t, "resources before a look", err, list.HTTPResponse, list.Body, 200, `"members":0`)
+	e.lookOnce(t)
+	list, err = c.ListResourcesWithResponse(ctx)
+	want(t, "resources", err, list.HTTPResponse, list.Body, 200, `"members":3`)
+	one, err := c.GetResourceWithResponse(ctx, "fake", "demo")
+	want(t, "resource", err, one.HTTPResponse, one.Body, 200, `"mode":"approve"`)
+	if len(one.JSON200.Members) != 3 || one.JSON200.Resource.Seen == nil {
+		t.Errorf("resource: %+v", one.JSON200)
+	}
+	one, err = c.GetResourceWithResponse(ctx, "fake", "other")
+	want(t, "unknown resource", err, one.HTTPResponse, one.Body, 404, "in the configuration")
+	books, err := c.ListRunbooksWithResponse(ctx)
+	want(t, "runbooks", err, books.HTTPResponse, books.Body, 200, `"reboots":1`)
+	if _, _, err := e.journal.SaveFindings(ctx, demoDB(), []galen.Finding{{
+		Resource: demoDB(), Code: fake.CodeUnavailable, Domain: "demo/z", Targets: []galen.Target{{ID: "db-1"}}, Evidence: []galen.Observation{},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	findings, err := c.ListFindingsWithResponse(ctx, nil)
+	want(t, "findings", err, findings.HTTPResponse, findings.Body, 200, "instance-unavailable")
+	status, err := c.GetStatusWithResponse(ctx)
+	want(t, "status", err, status.HTTPResponse, status.Body, 200, `"findings":1`)
+	metrics, err := c.GetMetricsWithResponse(ctx)
+	want(t, "metrics", err, metrics.HTTPResponse, metrics.Body, 200, `galen_findings{code="instance-unavailable",note="false",resource="fake/demo"} 1`)
+	spec, err := c.GetSpecWithResponse(ctx)
+	want(t, "spec", err, spec.HTTPResponse, spec.Body, 200, "openapi: 3.0.3")
+	health, err := c.GetHealthWithResponse(ctx)
+	want(t, "health", err, health.HTTPResponse, health.Body, 200, `"ok":true`)
+}
+
+func (e *Engine) openKeyed(t *testing.T, c *api.ClientWithResponses, key string, params map[string]any) *api.CreateRunResponse {
+	t.Helper()
+	got, err := c.CreateRunWithResponse(t.Context(), &api.CreateRunParams{IdempotencyKey: &key}, api.RunRequest{
+		Runbook: "fake/tune", Resource: "fake/demo", Params: &params,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestIdempotencyKey(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	c, ctx := served(t, e), t.Context()
+	params := map[string]any{"value": "60"}
+	got := e.openKeyed(t, c, "k1", params)
+	want(t, "before the first look", nil, got.HTTPResponse, got.Body, 400, "has not been seen yet")
+	e.lookOnce(t)
+	got = e.openKeyed(t, c, "k1", params)
+	want(t, "first", nil, got.HTTPResponse, got.Body, 201, "request/k1")
+	run := *got.JSON201.Run
+	if run.Asked != "person operator" || len(run.Scope) != 1 || !strings.Contains(string(run.Params), `"setting":"max_connections"`) {
+		t.Errorf("run %+v with %s", run, run.Params)
+	}
+	got = e.openKeyed(t, c, "k1", map[string]any{"value": "60", "setting": "max_connections"})
+	want(t, "again, defaults written out", nil, got.HTTPResponse, got.Body, 200, run.ID)
+	got = e.openKeyed(t, c, "k1", map[string]any{"value": "70"})
+	want(t, "other contents", nil, got.HTTPResponse, got.Body, 409, "take a new key")
+	if err := e.journal.SetRun(ctx, run.ID, galen.RunCancelled, "x", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	got = e.openKeyed(t, c, "k1", params)
+	want(t, "after its end", nil, got.HTTPResponse, got.Body, 200, run.ID)
+	got = e.openKeyed(t, c, "k2", params)
+	want(t, "another key", nil, got.HTTPResponse, got.Body, 201, "request/k2")
+	for _, bad := range []struct{ runbook, params, says string }{
+		{"fake/nothing", `{}`, "galen runbooks lists them"}, {"fake/heal", `{}`, "started by findings only"},
+		{"fake/tune", `{"colour":"red"}`, "unknown field"}, {"fake/tune", `{"value":7}`, "cannot unmarshal"},
+	} {
+		body := fmt.Sprintf(`{"runbook":%q,"resource":"fake/demo","params":%s}`, bad.runbook, bad.params)
+		w, err := c.CreateRunWithBodyWithResponse(ctx, nil, "application/json", strings.NewReader(body))
+		want(t, body, err, w.HTTPResponse, w.Body, 400, bad.says)
+	}
+	runs, err := c.ListRunsWithResponse(ctx, nil)
+	want(t, "list", err, runs.HTTPResponse, runs.Body, 200, run.ID)
+	if len(runs.JSON200.Runs) != 2 {
+		t.Errorf("%d runs", len(runs.JSON200.Runs))
+	}
+}
+
+func TestPlanOnlyStoresNothing(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	e.lookOnce(t)
+	c := served(t, e)
+	before := e.eventCount(t)
+	only := true
+	got, err := c.CreateRunWithResponse(t.Context(), nil, api.RunRequest{Runbook: "fake/tune", Resource: "fake/demo", PlanOnly: &only})
+	want(t, "plan", err, got.HTTPResponse, got.Body, 200, `"verb":"set"`)
+	plan := got.JSON200.Plan
+	if got.JSON200.Run != nil || len(plan.Plan.Steps) == 0 || len(plan.Verdicts) != len(plan.Plan.Steps)+len(plan.Plan.Outline) || len(plan.Verdicts[0]) == 0 {
+		t.Errorf("plan: %s", got.Body)
+	}
+	runs, err := e.journal.Runs(t.Context(), journal.RunFilter{})
+	if after := e.eventCount(t); err != nil || after != before || len(runs) != 0 {
+		t.Errorf("%d events more, %d runs, %v", after-before, len(runs), err)
+	}
+}
+
+// askingRun is a run that asks for a yes to a reboot.
+func (e *Engine) askingRun(t *testing.T) galen.Run {
+	t.Helper()
+	run, _, err := e.journal.OpenRun(t.Context(), galen.Run{
+		Key: "fake/demo/x/y", Resource: demoDB(), Runbook: "fake/heal", Version: 1, Params: json.RawMessage(`{"reboots":1}`), Asked: "detector x",
+		Deadline: time.Now().Add(time.Hour),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.decide(t, run.ID, "reboot")
+	return run
+}
+
+func (e *Engine) decide(t *testing.T, run, verb string) {
+	t.Helper()
+	step := galen.Step{Verb: verb, Target: galen.Target{ID: "db-1"}, Within: galen.Duration(time.Minute), Why: "x"}
+	if _, err := e.journal.Decide(t.Context(), galen.Decision{
+		Run: run, Plan: galen.Plan{Steps: []galen.Step{step}, Why: "x"}, Shown: map[string]string{"db-1": "basis"}, Status: galen.RunAsking, Why: "x",
+	}, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestApproveRejectCancel(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	c, ctx := served(t, e), t.Context()
+	run := e.askingRun(t)
+	e.decide(t, run.ID, "failover")
+	why := "looked at it"
+	old, err := c.ApproveRunWithResponse(ctx, run.ID, api.Approve{Plan: 1})
+	want(t, "approve the plan before", err, old.HTTPResponse, old.Body, 409, "plan 2")
+	yes, err := c.ApproveRunWithResponse(ctx, run.ID, api.Approve{Plan: 2, Why: &why})
+	want(t, "approve", err, yes.HTTPResponse, yes.Body, 200, run.ID)
+	led, err := e.journal.Ledger(ctx, run.ID)
+	if err != nil || led.Approval == nil {
+		t.Fatalf("%v, approval %v", err, led.Approval)
+	}
+	step := galen.Step{Verb: "failover", Target: galen.Target{ID: "db-1"}}
+	if err := led.Approval.Covers(led.Run, step, led.Past, led.Now); err != nil || led.Approval.By != "operator" || led.Approval.Why != why {
+		t.Errorf("%+v: %v", led.Approval, err)
+	}
+	if left := led.Approval.Expires.Sub(led.Now); left < 29*time.Minute || left > 31*time.Minute {
+		t.Errorf("the yes is valid for %s", left)
+	}
+	no, err := c.RejectRunWithResponse(ctx, run.ID, api.Reason{Why: "not now"})
+	want(t, "reject", err, no.HTTPResponse, no.Body, 200, "rejected by operator: not now")
+	cancel, err := c.CancelRunWithResponse(ctx, run.ID, api.Reason{Why: "wrong cluster"})
+	want(t, "cancel", err, cancel.HTTPResponse, cancel.Body, 200, `"stop":"cancel"`)
+	detail, err := c.GetRunWithResponse(ctx, run.ID)
+	want(t, "detail", err, detail.HTTPResponse, detail.Body, 200, "wrong cluster")
+	if len(detail.JSON200.Plans) != 2 || len(detail.JSON200.Intents) != 0 || len(detail.JSON200.Events) < 6 {
+		t.Errorf("detail: %s", detail.Body)
+	}
+	if err := e.journal.SetRun(ctx, run.ID, galen.RunCancelled, "x", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	cancel, err = c.CancelRunWithResponse(ctx, run.ID, api.Reason{Why: "again"})
+	want(t, "cancel what ended", err, cancel.HTTPResponse, cancel.Body, 409, "ended as cancelled")
+}
+
+func TestApproveLetsAHeldRunGoOn(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	ctx := t.Context()
+	run := e.askingRun(t)
+	if err := e.journal.SetRun(ctx, run.ID, galen.RunHeld, "x", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	p := people{e, func(context.Context, galen.Resource) error { return nil }}
+	err := p.Approve(ctx, galen.Approval{
+		Run: run.ID, By: "operator", Steps: []galen.ApprovedStep{}, Basis: map[string]string{}, Expires: time.Now().Add(time.Minute),
+	})
+	got, readErr := e.journal.Run(ctx, run.ID)
+	if err := errors.Join(err, readErr); err != nil || got.Status != galen.RunRunning {
+		t.Errorf("%s, %v", got.Status, err)
+	}
+	outbox, err := e.journal.Outbox(ctx, 100)
+	if err != nil || len(outbox) == 0 || outbox[len(outbox)-1].Kind != journal.OutboxWake {
+		t.Errorf("nobody woke it: %v %v", outbox, err)
+	}
+}
+
+func TestHolds(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	c, ctx := served(t, e), t.Context()
+	resource := "fake/demo"
+	set, err := c.SetHoldWithResponse(ctx, api.HoldRequest{Why: "upgrade", Resource: &resource})
+	want(t, "set", err, set.HTTPResponse, set.Body, 201, "upgrade")
+	all, err := c.ListHoldsWithResponse(ctx)
+	want(t, "list", err, all.HTTPResponse, all.Body, 200, set.JSON201.ID)
+	gone, err := c.ReleaseHoldWithResponse(ctx, set.JSON201.ID)
+	want(t, "release", err, gone.HTTPResponse, gone.Body, 204, "")
+	gone, err = c.ReleaseHoldWithResponse(ctx, set.JSON201.ID)
+	want(t, "release again", err, gone.HTTPResponse, gone.Body, 404, "not found")
+	after := int64(1)
+	events, err := c.ListEventsWithResponse(ctx, &api.ListEventsParams{After: &after})
+	want(t, "events", err, events.HTTPResponse, events.Body, 200, `"kind":"release"`)
+	if len(events.JSON200.Events) != 1 || events.JSON200.Events[0].By != "operator" {
+		t.Errorf("events %s", events.Body)
+	}
+}
+
+func alertBody(fingerprint, instance, status string) string {
+	return fmt.Sprintf(`{"status":%q,"labels":{"alertname":"DatabaseDown","cluster":"demo","instance":%q},"startsAt":"2026-11-23T12:00:00Z","fingerprint":%q}`,
+		status, instance, fingerprint)
+}
+
+func post(t *testing.T, c *api.ClientWithResponses, alerts ...string) (int, api.Accepted) {
+	t.Helper()
+	body := `{"version":"4","alerts":[` + strings.Join(alerts, ",") + `]}`
+	got, err := c.PostAlertmanagerWithBodyWithResponse(t.Context(), "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Error(err)
+		return 0, api.Accepted{}
+	}
+	accepted := api.Accepted{}
+	if got.JSON202 != nil {
+		accepted = *got.JSON202
+	}
+	return got.StatusCode(), accepted
+}
+
+// matched waits until nothing is pending.
+func (e *Engine) matched(t *testing.T) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		pending, err := e.journal.PendingAlerts(t.Context(), 10)
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("%d alerts pending, %v", len(pending), err)
+		}
+		if len(pending) == 0 {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// TestThousandAlertsOneRun: a thousand calls with the same alert, then a thousand different alerts for the same member.
+func TestThousandAlertsOneRun(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	e.lookOnce(t)
+	c := served(t, e)
+	began := time.Now()
+	var stored, duplicates int
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			for range 20 {
+				status, got := post(t, c, alertBody("same", "db-1", "firing"))
+				if status != 202 {
+					t.Errorf("status %d", status)
+				}
+				mu.Lock()
+				stored, duplicates = stored+got.Stored, duplicates+got.Duplicates
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if stored != 1 || duplicates != 999 {
+		t.Errorf("%d stored, %d duplicates", stored, duplicates)
+	}
+	t.Logf("1,000 calls in %s", time.Since(began))
+	began = time.Now()
+	alerts := make([]string, 1000)
+	for i := range alerts {
+		alerts[i] = alertBody(fmt.Sprint("storm-", i), "db-1:9100", "firing")
+	}
+	if status, got := post(t, c, alerts...); status != 202 || got.Stored != 1000 {
+		t.Errorf("%d %+v", status, got)
+	}
+	t.Logf("1,000 alerts of one call in %s", time.Since(began))
+	e.matched(t)
+	runs, err := e.journal.Runs(t.Context(), journal.RunFilter{})
+	if err != nil || len(runs) != 1 || !runs[0].FromAlert() || runs[0].Runbook != "fake/heal" {
+		t.Fatalf("%d runs: %+v %v", len(runs), runs, err)
+	}
+	if status, _ := post(t, c, alertBody("same", "db-1", "resolved"), alertBody("u", "db-77", "firing")); status != 202 {
+		t.Errorf("status %d", status)
+	}
+	e.matched(t)
+	again, err := e.journal.Runs(t.Context(), journal.RunFilter{})
+	if err != nil || len(again) != 1 || !again[0].Status.Open() || again[0].Stop != "" {
+		t.Errorf("after resolved and unknown: %+v %v", again, err)
+	}
+	report, err := journal.Verify(t.Context(), filepath.Join(e.o.Config.Data, JournalFile))
+	if err != nil || !report.OK() {
+		t.Errorf("the journal does not verify: %+v %v", report, err)
+	}
+}
+
+// TestStoredAlertsOutliveTheEngine: what was answered with 2xx is matched by the next engine.
+func TestStoredAlertsOutliveTheEngine(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	c := served(t, e) // nothing was looked at: the alert must wait
+	if status, _ := post(t, c, alertBody("a", "db-2", "firing")); status != 202 {
+		t.Fatalf("status %d", status)
+	}
+	if err := e.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	next := engineWithoutTemporal(t)
+	if err := next.journal.Close(); err != nil {
+		t.Fatal(err)
+	}
+	store, err := journal.Open(t.Context(), filepath.Join(e.o.Config.Data, JournalFile), journal.Options{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next.journal, next.stops[0] = store, store.Close
+	next.runs.Inbox = store
+	next.world = watch.NewWorld(next.opened.kinds, store, next.o.Logger)
+	next.lookOnce(t)
+	served(t, next)
+	next.matched(t)
+	if runs, err := store.Runs(t.Context(), journal.RunFilter{}); err != nil || len(runs) != 1 {
+		t.Errorf("%d runs, %v", len(runs), err)
+	}
+}
+
+// TestStopEndsTheWays: after Stop the port is free, and nothing of the ways is left running.
+func TestStopEndsTheWays(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.ways(l); err != nil {
+		t.Fatal(err)
+	}
+	hung, err := net.Dial("tcp", l.Addr().String()) // a caller that never says anything
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hung.Close()
+	if err := e.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := hung.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(hung); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the connection is still open")
+	}
+	again, err := net.Listen("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTroubleOfTheJournal: alerts that cannot be stored are not answered with success.
+func TestTroubleOfTheJournal(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	c := served(t, e)
+	if err := e.journal.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e.stops[0] = func() error { return nil }
+	if status, _ := post(t, c, alertBody("a", "db-1", "firing")); status != http.StatusServiceUnavailable {
+		t.Errorf("status %d", status)
+	}
+	health, err := c.GetHealthWithResponse(t.Context())
+	want(t, "health", err, health.HTTPResponse, health.Body, 503, `"ok":false`)
+}
