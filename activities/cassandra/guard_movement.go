@@ -58,15 +58,19 @@ func moving(r Ring) string {
 }
 
 // joinerAt says which process was started to replace a node and has not become a NORMAL one yet: for most of its way
-// nothing else shows it.
+// nothing else shows it. Where the host cannot be read, a prepared instance may run by now.
 func joinerAt(r Ring) string {
 	for _, i := range r.Instances {
-		if i.Process == Absent || i.ReplaceFlag == "" || i.EverNormal {
+		if i.ReplaceFlag == "" || i.EverNormal || i.Process == Absent && i.Error == "" {
 			continue
 		}
-		if v, asked := r.View(i.Name); !asked || !v.Live() {
-			return i.Name + " runs to replace " + i.ReplaceFlag + " and is not NORMAL yet"
+		if v, asked := r.View(i.Name); asked && v.Live() {
+			continue
 		}
+		if i.Error != "" {
+			return i.Name + " is prepared to replace " + i.ReplaceFlag + ", and its host does not tell whether it runs"
+		}
+		return i.Name + " runs to replace " + i.ReplaceFlag + " and is not NORMAL yet"
 	}
 	return ""
 }

@@ -196,6 +196,10 @@ func TestEachGuardStandsAlone(t *testing.T) {
 			i := w.instance("n5")
 			i.Process, i.ReplaceFlag, i.EverNormal = cassandra.Running, "127.0.0.9", false
 		}, replaceStep, "I-01", galen.LookAgain},
+		{"another prepared instance hides", ready, func(w *world) {
+			i := w.instance("n5")
+			i.Error, i.ReplaceFlag = "no route", "127.0.0.9"
+		}, replaceStep, "I-01", galen.LookAgain},
 		{"a peer joins", ready, func(w *world) { w.says("n1", "n2", func(e *cassandra.Endpoint) { e.Status = "BOOT" }) }, replaceStep, "I-01", galen.LookAgain},
 		{"ranges are pending", newWorld, func(w *world) {
 			w.state.Pending = []cassandra.Pending{{Keyspace: "system_traces", Address: "127.0.0.1"}}

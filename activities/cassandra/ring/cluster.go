@@ -52,8 +52,8 @@ type host struct {
 type dataset struct {
 	hostID string
 	tokens []cassandra.Token
-	// half: it began to join and never ended.
-	half bool
+	// half: it began to join and never ended. left: it was decommissioned. Neither starts again.
+	half, left bool
 }
 
 type phase int

@@ -28,8 +28,8 @@ func (c *Cluster) boot(h *host, p *process, at time.Time) {
 	p.phase = phaseStarting
 	t := c.spec.Timing
 	switch {
-	case h.data != nil && h.data.half:
-		c.exit(h, at) // what is left of a failed join cannot be started again
+	case h.data != nil && (h.data.half || h.data.left):
+		c.exit(h, at) // "was decommissioned and will not rejoin"; or the rest of a failed join
 	case h.data != nil:
 		// The flag replace_address_first_boot means nothing to a node that has booted.
 		p.hostID = h.data.hostID

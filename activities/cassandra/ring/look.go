@@ -26,11 +26,12 @@ func (c *Cluster) Look(ctx context.Context, r galen.Resource, _ []galen.Target, 
 		return cassandra.Ring{}, fmt.Errorf("look at %s: this ring is %s/%s", r, cassandra.KindName, c.spec.Name)
 	}
 	now := c.pass()
+	q := c.quorum()
 	var views []cassandra.View
 	var instances []cassandra.Instance
 	seen := false
 	for _, h := range c.hosts {
-		v, i := c.view(h, now), c.instance(h, now)
+		v, i := c.view(h, q, now), c.instance(h, now)
 		seen = seen || v.Jolokia != cassandra.Hung || i.Error == ""
 		views, instances = append(views, v), append(instances, i)
 	}
@@ -71,7 +72,7 @@ func (c *Cluster) instance(h *host, now time.Time) cassandra.Instance {
 }
 
 // view is what the node itself answers.
-func (c *Cluster) view(h *host, now time.Time) cassandra.View {
+func (c *Cluster) view(h *host, q *cassandra.Quorum, now time.Time) cassandra.View {
 	v := cassandra.View{Instance: h.Name, Address: h.Address, At: now, Jolokia: cassandra.Refused, CQL: cassandra.Refused}
 	p := h.proc
 	switch {
@@ -95,8 +96,8 @@ func (c *Cluster) view(h *host, now time.Time) cassandra.View {
 	v.ReplaceFlag, v.Seeds, v.Streams, v.Schema = p.flag, slices.Clone(p.config.Seeds), p.streams, cmp.Or(h.schema, "schema-1")
 	v.Keyspaces = slices.Clone(c.spec.Keyspaces)
 	v.Peers = c.peers(h, now)
-	c.topology(&v)
-	if p.phase == phaseNormal && c.coordinates(h, now) {
+	c.topology(&v, q)
+	if p.phase == phaseNormal && c.coordinates(h, q, now) {
 		v.CQL = cassandra.Answered
 	} else if p.phase == phaseNormal {
 		v.CQL, v.CQLError = cassandra.BadAnswer, "not enough replicas for LOCAL_QUORUM"
@@ -105,7 +106,7 @@ func (c *Cluster) view(h *host, now time.Time) cassandra.View {
 }
 
 // topology is the token map as Cassandra shows it: the tokens of who is replaced stand under who joins.
-func (c *Cluster) topology(v *cassandra.View) {
+func (c *Cluster) topology(v *cassandra.View, q *cassandra.Quorum) {
 	owners := map[cassandra.Token]cassandra.Owner{}
 	for _, joins := range []bool{false, true} {
 		for _, m := range c.members {
@@ -115,7 +116,7 @@ func (c *Cluster) topology(v *cassandra.View) {
 			for _, t := range m.tokens {
 				owners[t] = cassandra.Owner{Token: t, Address: m.host.Address, HostID: m.hostID}
 			}
-			c.stand(v, m)
+			c.stand(v, m, q)
 		}
 	}
 	for _, o := range owners {
@@ -128,11 +129,11 @@ func (c *Cluster) topology(v *cassandra.View) {
 }
 
 // stand notes where a member stands.
-func (c *Cluster) stand(v *cassandra.View, m *member) {
+func (c *Cluster) stand(v *cassandra.View, m *member, q *cassandra.Quorum) {
 	switch m.status {
 	case cassandra.Joining:
 		v.Joining = append(v.Joining, m.host.Address)
-		v.Pending = append(v.Pending, c.pending(m)...)
+		v.Pending = append(v.Pending, c.pending(m, q)...)
 		return
 	case cassandra.Leaving:
 		v.Leaving = append(v.Leaving, m.host.Address)
@@ -146,8 +147,7 @@ func (c *Cluster) stand(v *cassandra.View, m *member) {
 }
 
 // pending are the ranges that move to a joiner: those of the dead node that it replaces, or those up to its own tokens.
-func (c *Cluster) pending(m *member) []cassandra.Pending {
-	q := c.quorum()
+func (c *Cluster) pending(m *member, q *cassandra.Quorum) []cassandra.Pending {
 	var out []cassandra.Pending
 	for _, k := range c.spec.Keyspaces {
 		ranges := []cassandra.Range{}
@@ -167,12 +167,12 @@ func (c *Cluster) pending(m *member) []cassandra.Pending {
 
 // coordinates tells whether a LOCAL_QUORUM read through the node would succeed in every range: whom it calls DOWN, and
 // who does not answer, is missing.
-func (c *Cluster) coordinates(h *host, now time.Time) bool {
+func (c *Cluster) coordinates(h *host, q *cassandra.Quorum, now time.Time) bool {
 	down := map[string]bool{}
 	for _, m := range c.members {
 		if !c.callsUp(h, m.host.Address, now) || m.host.proc == nil || m.host.proc.stopped {
 			down[m.hostID] = true
 		}
 	}
-	return len(c.quorum().Verdict(down).Breaks) == 0
+	return len(q.Verdict(down).Breaks) == 0
 }

@@ -134,6 +134,9 @@ func (c *Cluster) hurtProcess(t Trouble, h *host, now time.Time) {
 			c.remove(m)
 			c.endpoints[h.Address].status = "LEFT" // and UP for ever
 			p.phase = phaseDrained
+			if h.data != nil {
+				h.data.left = true
+			}
 		})
 	}
 }
