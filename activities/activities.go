@@ -67,7 +67,9 @@ type Options struct {
 	Catalogue  Catalogue
 	Quarantine *Quarantine
 	Now        func() time.Time
-	Logger     *slog.Logger
+	// DecideLimit is how long a runbook may think, by the real clock; 0: 1 s. A simulation on a busy machine gives more.
+	DecideLimit time.Duration
+	Logger      *slog.Logger
 }
 
 // Activities are registered with the worker; the workflow calls them by method name.
@@ -76,7 +78,12 @@ type Activities struct {
 }
 
 // New checks nothing: a missing port is a programming error and panics at its first use.
-func New(o Options) *Activities { return &Activities{o: o} }
+func New(o Options) *Activities {
+	if o.DecideLimit == 0 {
+		o.DecideLimit = decideLimit
+	}
+	return &Activities{o: o}
+}
 
 // Act does one step of a stored plan through the gate. It is tried once; whoever lost its answer looks.
 func (a *Activities) Act(ctx context.Context, in ActInput) (Acted, error) {

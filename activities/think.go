@@ -39,7 +39,7 @@ func (a *Activities) think(s subject) (thought, error) {
 		t.plan = galen.Plan{Wait: s.policy.LookSoon, Why: "nothing confirms the alert yet"}
 		return t, nil
 	}
-	plan, err := decideTwice(s.runbook, t.situation)
+	plan, err := decideTwice(s.runbook, t.situation, a.o.DecideLimit)
 	if err != nil {
 		return t, err
 	}

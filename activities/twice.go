@@ -10,7 +10,7 @@ import (
 	"github.com/galenhq/galen"
 )
 
-// decideLimit is how long a runbook may think.
+// decideLimit is how long a runbook may think, each time.
 const decideLimit = time.Second
 
 // Quarantine holds the runbooks that misbehaved in this process; a restart with a mended one clears it.
@@ -38,10 +38,10 @@ func (q *Quarantine) Put(runbook, why string) {
 	}
 }
 
-// decideTwice lets a runbook decide two times on equal situations. A panic, more than a second, two different plans
+// decideTwice lets a runbook decide two times on equal situations. A panic, more time than each, two different plans
 // or a plan without a form is an error: the run is held and the runbook quarantined. A runbook that never returns
 // leaves its goroutine behind, which is why it is quarantined.
-func decideTwice(rb galen.ListedRunbook, situation func() galen.Situation[galen.State, json.RawMessage]) (galen.Plan, error) {
+func decideTwice(rb galen.ListedRunbook, situation func() galen.Situation[galen.State, json.RawMessage], each time.Duration) (galen.Plan, error) {
 	type answer struct {
 		plans [2]galen.Plan
 		err   error
@@ -61,13 +61,13 @@ func decideTwice(rb galen.ListedRunbook, situation func() galen.Situation[galen.
 			}
 		}
 	}()
-	limit := time.NewTimer(2 * decideLimit)
+	limit := time.NewTimer(2 * each)
 	defer limit.Stop()
 	select {
 	case got := <-answered:
 		return agreed(rb, got.plans, got.err)
 	case <-limit.C:
-		return galen.Plan{}, fmt.Errorf("runbook %s took longer than %s to decide", rb.Name, decideLimit)
+		return galen.Plan{}, fmt.Errorf("runbook %s took longer than %s to decide", rb.Name, each)
 	}
 }
 

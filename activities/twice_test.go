@@ -45,7 +45,11 @@ func TestDecideTwice(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := decideTwice(book(c.decide), thinking(waits, nil).situation)
+			limit := time.Minute
+			if c.name == "never ends" {
+				limit = 10 * time.Millisecond
+			}
+			_, err := decideTwice(book(c.decide), thinking(waits, nil).situation, limit)
 			switch {
 			case c.want == "" && err != nil:
 				t.Fatal(err)

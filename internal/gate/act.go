@@ -102,7 +102,7 @@ func (g *Gate) attempt(ctx context.Context, l galen.Ledger, req Request, seen vi
 	if refused != nil {
 		return g.refuse(ctx, l, req, []galen.Verdict{*refused})
 	}
-	verdicts := Judge(a, g.guards(l.Run.Resource.Kind))
+	verdicts := judge(a, g.guards(l.Run.Resource.Kind), g.o.GuardLimit)
 	if age := g.o.Mono() - seen.mono; age > a.Policy.ViewAge.D() {
 		verdicts = append(verdicts, named(guardFresh, lookAgain("the view is %s old, at most %s is allowed", age.Round(time.Millisecond), a.Policy.ViewAge)))
 	}

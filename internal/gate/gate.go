@@ -43,8 +43,10 @@ type Options struct {
 	// Now is the wall clock that the looks are dated by.
 	Now func() time.Time
 	// Mono is a monotonic clock: the time since some fixed moment, that no clock step changes.
-	Mono   func() time.Duration
-	Logger *slog.Logger
+	Mono func() time.Duration
+	// GuardLimit is how long one guard may think, by the real clock; 0: 5 s. A simulation on a busy machine gives more.
+	GuardLimit time.Duration
+	Logger     *slog.Logger
 }
 
 // Gate is safe for concurrent use.
@@ -59,6 +61,9 @@ func New(o Options) (*Gate, error) {
 		return nil, errors.New("gate: wall clock, monotonic clock and policy are required")
 	case len(o.Guards) == 0:
 		return nil, errors.New("gate: no guards; give gate.CommonGuards()")
+	}
+	if o.GuardLimit == 0 {
+		o.GuardLimit = guardLimit
 	}
 	return &Gate{o: o}, nil
 }

@@ -9,11 +9,12 @@ import (
 	"github.com/galenhq/galen"
 )
 
-// guardLimit is how long one guard may think.
-const guardLimit = time.Second
+// guardLimit is how long one guard may think. They need microseconds; the rest is for a starved machine, on which a
+// guard that was not scheduled must not wake a person.
+const guardLimit = 5 * time.Second
 
 // Judge puts a question to the guards, in order, and returns the verdict of each. A guard that panics, takes longer
-// than a second or gives an answer that nobody knows denies (I-29). One that never returns leaves its goroutine behind.
+// than 5 s or gives an answer that nobody knows denies (I-29). One that never returns leaves its goroutine behind.
 func Judge(a galen.Ask[galen.State], guards []galen.Guard[galen.State]) []galen.Verdict {
 	return judge(a, guards, guardLimit)
 }
@@ -92,7 +93,7 @@ func (g *Gate) Preview(w galen.World[galen.State], l galen.Ledger, s galen.Step)
 	if refused != nil {
 		return []galen.Verdict{*refused}
 	}
-	return Judge(a, g.guards(l.Run.Resource.Kind))
+	return judge(a, g.guards(l.Run.Resource.Kind), g.o.GuardLimit)
 }
 
 // Foresee is [Gate.Preview] for a step of an outline: whether it fits the State is left out, because the State that it
@@ -102,9 +103,9 @@ func (g *Gate) Foresee(w galen.World[galen.State], l galen.Ledger, s galen.Step)
 	if refused != nil {
 		return []galen.Verdict{*refused}
 	}
-	return Judge(a, slices.DeleteFunc(g.guards(l.Run.Resource.Kind), func(g galen.Guard[galen.State]) bool {
+	return judge(a, slices.DeleteFunc(g.guards(l.Run.Resource.Kind), func(g galen.Guard[galen.State]) bool {
 		return g.Name == guardIdentity
-	}))
+	}), g.o.GuardLimit)
 }
 
 // question checks the step against the registry, and makes the question. unfit is the answer to a step that its verb

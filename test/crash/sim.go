@@ -104,7 +104,7 @@ func (s *Sim) boot() error {
 	world := watch.NewWorld(kinds, store, log)
 	door, err := gate.New(gate.Options{
 		Journal: store, World: world, Kinds: kinds, Policy: policy, Guards: gate.CommonGuards(), Now: s.clock,
-		Mono: func() time.Duration { return s.now.Sub(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)) }, Logger: log,
+		Mono: func() time.Duration { return s.now.Sub(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)) }, GuardLimit: time.Minute, Logger: log,
 	})
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func (s *Sim) boot() error {
 	opens := watch.Opener{Runbooks: runbooks.All(), Inbox: store, Policy: policy, Last: world.Last, Now: s.clock, Logger: log}
 	s.engine = &engine{
 		acts: activities.New(activities.Options{
-			Journal: store, Records: store, World: world, Gate: door, Quarantine: activities.NewQuarantine(), Now: s.clock, Logger: log,
+			Journal: store, Records: store, World: world, Gate: door, Quarantine: activities.NewQuarantine(), Now: s.clock, DecideLimit: time.Minute, Logger: log,
 			Catalogue: activities.Catalogue{Kinds: kinds, Runbooks: books, Detectors: detectors.All(), Policy: policy},
 		}),
 		loops: watch.NewLoops(watch.Options{
