@@ -75,16 +75,25 @@ func (a Ask[S]) Approved() error {
 	if yes == nil {
 		return errors.New("nobody has approved it yet")
 	}
-	if err := yes.Covers(a.Ledger.Run, a.Step, a.Ledger.Past, a.Ledger.Now); err != nil {
+	names := []string{a.Step.Target.ID}
+	for _, m := range a.State.Members() {
+		if m.Target.ID == a.Step.Target.ID && m.Instance != "" {
+			names = append(names, m.Instance)
+		}
+	}
+	if err := yes.Covers(a.Ledger.Run, a.Step, names, a.Ledger.Past, a.Ledger.Now); err != nil {
 		return err
 	}
-	switch shown, known := yes.Basis[a.Step.Target.ID]; {
-	case !known:
-		return fmt.Errorf("approval %s was given without a view of %s", yes.ID, a.Step.Target.ID)
-	case shown != a.State.Basis(Target{ID: a.Step.Target.ID}):
-		return fmt.Errorf("%s has changed since approval %s was given", a.Step.Target.ID, yes.ID)
+	for _, name := range names {
+		shown, known := yes.Basis[name]
+		switch {
+		case known && shown != a.State.Basis(Target{ID: name}):
+			return fmt.Errorf("%s has changed since approval %s was given", name, yes.ID)
+		case known:
+			return nil
+		}
 	}
-	return nil
+	return fmt.Errorf("approval %s was given without a view of %s", yes.ID, a.Step.Target.ID)
 }
 
 // Guard is a rule about a step. Pure. A guard that panics or runs over its limit denies.

@@ -152,29 +152,30 @@ func compareText(a, b string) int {
 }
 
 // Covers tells whether the approval is a yes to this step now: not expired, same runbook, version and parameters,
-// and fewer intents of this run than approved have spent the yes (an absent effect gives it back).
-func (a Approval) Covers(run Run, s Step, past []Intent, now time.Time) error {
+// and fewer intents of this run than approved have spent the yes (an absent effect gives it back). names are all IDs of
+// the step's target: what was approved as an empty instance may be a node by now.
+func (a Approval) Covers(run Run, s Step, names []string, past []Intent, now time.Time) error {
 	if !now.Before(a.Expires) {
 		return fmt.Errorf("approval %s expired at %s", a.ID, a.Expires.UTC().Format(time.RFC3339))
 	}
 	if a.Run != run.ID || a.Runbook != run.Runbook || a.Version != run.Version || a.Params != HashJSON(run.Params) {
 		return fmt.Errorf("approval %s is for another run, runbook version or parameters", a.ID)
 	}
-	i := slices.IndexFunc(a.Steps, func(p ApprovedStep) bool { return p.Verb == s.Verb && p.Target == s.Target.ID })
+	i := slices.IndexFunc(a.Steps, func(p ApprovedStep) bool { return p.Verb == s.Verb && slices.Contains(names, p.Target) })
 	if i < 0 {
 		return fmt.Errorf("approval %s does not name %s", a.ID, s)
 	}
-	if a.used(s, past) >= a.Steps[i].Count {
+	if a.used(s, names, past) >= a.Steps[i].Count {
 		return fmt.Errorf("approval %s named %s %d times, all used", a.ID, s, a.Steps[i].Count)
 	}
 	return nil
 }
 
 // used is how often the yes to a step was spent.
-func (a Approval) used(s Step, past []Intent) int {
+func (a Approval) used(s Step, names []string, past []Intent) int {
 	used := 0
 	for _, in := range past {
-		same := in.Step.Verb == s.Verb && in.Step.Target.ID == s.Target.ID
+		same := in.Step.Verb == s.Verb && slices.Contains(names, in.Step.Target.ID)
 		if same && in.Effect.Status != EffectAbsent && !in.At.Before(a.At) {
 			used++
 		}
