@@ -58,7 +58,7 @@ func temporalServer(c config.Temporal) app.Temporal {
 func loadConfig(path string, can app.Catalogue) (*config.Config, error) {
 	cfg, err := config.Load(path)
 	if err != nil {
-		return nil, usage("%w", err)
+		return nil, &failure{code: exitUsage, err: err, clear: true}
 	}
 	var errs []error
 	for _, r := range cfg.Resources {
@@ -73,7 +73,7 @@ func loadConfig(path string, can app.Catalogue) (*config.Config, error) {
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
-		return nil, usage("configuration %s: %w", path, err)
+		return nil, &failure{code: exitUsage, err: fmt.Errorf("configuration %s: %w", path, err), clear: true}
 	}
 	return cfg, nil
 }

@@ -76,7 +76,7 @@ func (c *cli) fault(what string, r reply, err error, ok bool) error {
 	case http.StatusNotFound, http.StatusConflict:
 		return notDone("%s: %s", what, why)
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
-		return usage("%s: %s", what, why)
+		return &failure{code: exitUsage, err: fmt.Errorf("%s: %s", what, why), clear: true}
 	case http.StatusUnauthorized:
 		return fmt.Errorf("%s: %s; here: name that file with --token-file or %s", what, why, envTokenFile)
 	case http.StatusOK, http.StatusCreated:

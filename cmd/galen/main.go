@@ -27,6 +27,8 @@ const (
 type failure struct {
 	code int
 	err  error
+	// clear: the error says all; how the command is written is not the trouble.
+	clear bool
 }
 
 // Error is the text of the error inside.
@@ -70,16 +72,13 @@ func (c *cli) run(ctx context.Context, args []string) int {
 	if err == nil {
 		return exitOK
 	}
-	code := exitError
-	var f *failure
-	if errors.As(err, &f) {
-		code = f.code
-	}
+	f := &failure{code: exitError}
+	errors.As(err, &f)
 	fmt.Fprintf(c.errs, "galen: %s\n", err)
-	if code == exitUsage {
+	if f.code == exitUsage && !f.clear {
 		fmt.Fprintf(c.errs, "\nusage: %s\nhelp:  %s --help\n", cmd.UseLine(), cmd.CommandPath())
 	}
-	return code
+	return f.code
 }
 
 func (c *cli) root() *cobra.Command {

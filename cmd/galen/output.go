@@ -47,10 +47,7 @@ func table(w io.Writer, heads []string, rows [][]string) error {
 	for _, row := range lines {
 		cells := make([]string, len(row))
 		for i, cell := range row {
-			cells[i] = oneLine(cell)
-			if cells[i] == "" && i < len(row)-1 {
-				cells[i] = "-"
-			}
+			cells[i] = firstOf(oneLine(cell), "-")
 		}
 		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}

@@ -109,7 +109,7 @@ func standing(m galen.Member) string {
 	}
 }
 
-// said sums up what observers say of a member: who says what it is not is named.
+// said sums up what observers say of a member; those who see it well are only counted, unless others see it bad.
 func said(m galen.Member) string {
 	if len(m.Observations) == 0 {
 		return ""
@@ -125,7 +125,7 @@ func said(m galen.Member) string {
 		if len(who) == 0 {
 			continue
 		}
-		if (says == galen.Good) != m.Bad {
+		if says == galen.Good && !m.Bad {
 			words = append(words, fmt.Sprintf("%d %s", len(who), says))
 			continue
 		}

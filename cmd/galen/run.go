@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -47,14 +48,15 @@ Exit code 3 if the engine refuses, and, with --wait, if the run is held or ends 
 	cmd.Flags().StringVar(&f.key, "key", "", "idempotency key: the same key opens the same run")
 	cmd.Flags().BoolVar(&f.plan, "plan", false, "print the plan with each guard's answer, start nothing")
 	cmd.Flags().BoolVar(&f.wait, "wait", false, "follow the run to its end")
-	cmd.MarkFlagsMutuallyExclusive("plan", "wait")
-	cmd.MarkFlagsMutuallyExclusive("plan", "key")
 	return cmd
 }
 
 func (c *cli) start(ctx context.Context, runbook, resource string, f runFlags) error {
 	if _, err := resourceNamed(resource); err != nil {
 		return err
+	}
+	if f.plan && (f.wait || f.key != "") {
+		return usage("--plan starts nothing: leave out --wait and --key")
 	}
 	params, err := parameters(f)
 	if err != nil {
@@ -72,27 +74,29 @@ func (c *cli) start(ctx context.Context, runbook, resource string, f runFlags) e
 	if err := c.fault(fmt.Sprintf("run %s on %s", runbook, resource), res, err, res != nil && (res.JSON200 != nil || res.JSON201 != nil)); err != nil {
 		return err
 	}
-	answer, opened := res.JSON201, true
-	if answer == nil {
-		answer, opened = res.JSON200, false
+	if res.JSON201 != nil {
+		return c.started(ctx, client, *res.JSON201, f.wait, "opened")
 	}
-	switch {
-	case answer.Plan != nil:
-		return c.print(answer.Plan, func(w io.Writer) error {
+	if plan := res.JSON200.Plan; plan != nil {
+		return c.print(plan, func(w io.Writer) error {
 			fmt.Fprintf(w, "%s on %s, the plan only: nothing is started\n", runbook, resource)
-			return printPlan(w, *answer.Plan)
+			return printPlan(w, *plan)
 		})
-	case answer.Run == nil:
-		return fmt.Errorf("run %s on %s: the engine answered with neither a run nor a plan", runbook, resource)
-	case f.wait:
-		return c.follow(ctx, client, *answer.Run)
 	}
-	return c.print(answer.Run, func(w io.Writer) error {
-		said := "opened"
-		if !opened {
-			said = "open already, " + string(answer.Run.Status)
-		}
-		fmt.Fprintf(w, "run %s %s\nfollow it: galen runs show %s\n", answer.Run.ID, said, answer.Run.ID)
+	return c.started(ctx, client, *res.JSON200, f.wait, "was there already")
+}
+
+// started tells that there is a run, or follows it.
+func (c *cli) started(ctx context.Context, client *api.ClientWithResponses, answer api.RunAnswer, wait bool, how string) error {
+	run := answer.Run
+	switch {
+	case run == nil:
+		return errors.New("the engine answered with neither a run nor a plan")
+	case wait:
+		return c.follow(ctx, client, *run)
+	}
+	return c.print(run, func(w io.Writer) error {
+		fmt.Fprintf(w, "run %s %s, it is %s\nfollow it: galen runs show %s\n", run.ID, how, run.Status, run.ID)
 		return nil
 	})
 }
@@ -221,7 +225,11 @@ func sum(verdicts []galen.Verdict) string {
 func printVerdicts(w io.Writer, verdicts []galen.Verdict) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, v := range verdicts {
-		fmt.Fprintf(t, "     %s\t%s\t%s\n", answerName(v.Answer), v.Guard, oneLine(reason(v)))
+		cells := []string{"     " + answerName(v.Answer), v.Guard}
+		if why := oneLine(reason(v)); why != "" {
+			cells = append(cells, why)
+		}
+		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}
 	return t.Flush()
 }

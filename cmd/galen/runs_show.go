@@ -89,6 +89,7 @@ func printRun(w io.Writer, d api.RunDetail, story []line, now time.Time) error {
 	head := []detail{
 		{"resource", r.Resource.String()},
 		{"runbook", fmt.Sprintf("%s, version %d", r.Runbook, r.Version)},
+		{"targets", targets(r)},
 		{"asked by", fmt.Sprintf("%s, urgency %s", r.Asked, urgencyName(r.Urgency))},
 		{"status", status(r)},
 		{"why", r.Why},
@@ -104,6 +105,15 @@ func printRun(w io.Writer, d api.RunDetail, story []line, now time.Time) error {
 		fmt.Fprintf(w, "\n%s\n", hint)
 	}
 	return nil
+}
+
+// targets are the whole IDs of what the run was opened for; the story has them short.
+func targets(r galen.Run) string {
+	ids := make([]string, 0, len(r.Scope))
+	for _, t := range r.Scope {
+		ids = append(ids, t.ID)
+	}
+	return few(ids)
 }
 
 func status(r galen.Run) string {

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"iter"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+)
+
+func contains(s, part string) bool { return strings.Contains(s, part) }
+
+func lineSeq(s string) iter.Seq[string] { return strings.Lines(s) }
+
+func ptr[T any](v T) *T { return &v }
+
+func orders() galen.Resource { return galen.Resource{Kind: "cassandra", Name: "orders"} }
+
+func cannedResource() api.Resource {
+	return api.Resource{Resource: "cassandra/orders", Mode: "act", Policy: "demo", Members: 3, Bad: 1, Seen: ptr(noon().Add(-1500 * time.Millisecond))}
+}
+
+func cannedRun(id string, status galen.RunStatus, why string) galen.Run {
+	r := galen.Run{
+		ID: id, Key: "k", Resource: orders(), Runbook: "cassandra/heal-node", Version: 1, Asked: "detector node-down", Urgency: galen.High,
+		Created: noon().Add(-90 * time.Second), Status: status, Why: why, Plan: 3,
+	}
+	if !status.Open() {
+		r.Ended = noon().Add(-10 * time.Second)
+	}
+	return r
+}
+
+func cannedPlan() galen.Decision {
+	stop, start := step("stop", n2), step("start", n2)
+	stop.Undo = &start
+	return galen.Decision{
+		Number: 3, Status: galen.RunWaiting, Why: "I-02 quorum: QUORUM of keyspace orders would be lost",
+		Plan: galen.Plan{Steps: []galen.Step{stop}, Outline: []galen.Step{start}, Why: "drain and stop n2, then start it"},
+		Verdicts: [][]galen.Verdict{
+			append(allowed()[:3], galen.Verdict{Guard: "I-02 quorum", Answer: galen.LookAgain, Why: "QUORUM of keyspace orders would be lost", Margin: "-1 to spare: 1 of 3 replicas stays, 2 needed"}),
+			allowed()[:2],
+		},
+	}
+}
+
+func cannedAPI() *canned {
+	seen := noon().Add(-time.Second)
+	return &canned{answers: map[string]any{
+		"GET /v1/status": api.Status{
+			Health: api.Health{Ok: true, Version: "0.1.0", Started: noon().Add(-26 * time.Hour)}, Resources: []api.Resource{cannedResource()},
+			Findings: 1, OpenRuns: 2, HeldRuns: 1, AskingRuns: 1, Holds: 1,
+		},
+		"GET /v1/resources": api.ResourceList{Resources: []api.Resource{cannedResource(), {Resource: "cassandra/logs", Mode: "approve", Policy: "default"}}},
+		"GET /v1/resources/cassandra/orders": api.ResourceDetail{
+			Resource: cannedResource(), Policy: galen.SafePolicy(), Differences: []api.Difference{{Field: "mode", Safe: "approve", Here: "act"}},
+			Members: []galen.Member{
+				{Target: galen.Target{ID: n2}, Instance: "instance/n2", Name: "127.0.0.2", Domain: "dc1/r2", Bad: true, Observations: []galen.Observation{
+					{Observer: "n1", Kind: galen.Peer, Says: galen.Bad, At: seen}, {Observer: "n3", Kind: galen.Peer, Says: galen.Bad, At: seen},
+					{Observer: "host n2", Kind: galen.Host, Says: galen.Unknown, At: seen},
+				}},
+				{Target: galen.Target{ID: n4}, Instance: n4, Name: "127.0.0.4", Domain: "dc1/r2", Spare: true},
+			},
+		},
+		"GET /v1/findings": api.FindingList{Findings: []galen.Finding{
+			{Resource: orders(), Code: "stale-seed", Targets: []galen.Target{{ID: n2}}, Urgency: galen.Low, Since: seen, Why: "seeds name\nno node", Note: true, Evidence: []galen.Observation{}},
+			{Resource: orders(), Code: "node-down", Targets: []galen.Target{{ID: n2}}, Domain: "dc1/r2", Urgency: galen.High, Since: seen, Why: "n2 is down", Evidence: []galen.Observation{}},
+		}},
+		"GET /v1/runbooks": api.RunbookList{Runbooks: []api.Runbook{
+			{Name: "cassandra/heal-node", Version: 1, About: "Brings a node back.", Heals: []string{"node-down", "node-frozen"}},
+			{Name: "cassandra/restart-node", Version: 2, About: "Restarts one.", Heals: []string{}, Params: &map[string]any{"node": ""}},
+		}},
+		"GET /v1/runs":             api.RunList{Runs: []galen.Run{cannedRun("r2", galen.RunAsking, "mode approve: nobody has approved it yet"), cannedRun("r1", galen.RunVerified, "seen well")}},
+		"GET /v1/runs/r1":          api.RunDetail{Run: cannedRun("r1", galen.RunVerified, "seen well"), Plans: []galen.Decision{}, Intents: []galen.Intent{}, Events: []galen.Event{}},
+		"GET /v1/runs/r2":          api.RunDetail{Run: cannedRun("r2", galen.RunAsking, "yes?"), Plans: []galen.Decision{cannedPlan()}, Intents: []galen.Intent{}, Events: []galen.Event{}},
+		"POST /v1/runs/r2/approve": cannedRun("r2", galen.RunAsking, ""),
+		"POST /v1/runs/r2/reject":  cannedRun("r2", galen.RunHeld, ""),
+		"POST /v1/runs/r2/cancel":  cannedRun("r2", galen.RunWaiting, ""),
+		"POST /v1/runs/r1/cancel":  http.StatusConflict,
+		"GET /v1/holds": api.HoldList{Holds: []galen.Hold{
+			{ID: "hold-1", Why: "change freeze", By: "operator", At: noon().Add(-50 * time.Hour), Until: noon().Add(-time.Hour)},
+			{ID: "hold-2", Resource: orders(), Target: n2, Why: "forensics", By: "operator", At: noon().Add(-time.Minute)},
+		}},
+		"POST /v1/holds":                galen.Hold{ID: "hold-3", Resource: orders(), Why: "disks", By: "operator", At: noon()},
+		"POST /v1/holds/hold-1/release": http.StatusNoContent,
+		"POST /v1/runs":                 api.RunAnswer{Run: ptr(cannedRun("r3", galen.RunOpened, ""))},
+		"GET /v1/runs/r3":               api.RunDetail{Run: cannedRun("r3", galen.RunHeld, "no spare")},
+		"GET /v1/journal/events": api.EventList{Events: []galen.Event{
+			{Seq: 2, At: noon(), Kind: galen.EventEngine, By: "galen 0.1.0", Body: []byte(`{"is":"started"}`)},
+			{Seq: 1, At: noon(), Kind: galen.EventFound, Resource: orders(), Body: []byte(`{"finding":{}}`)},
+		}},
+	}}
+}
+
+// Each command against canned answers.
+func TestTables(t *testing.T) {
+	server := cannedAPI().start(t)
+	for name, args := range map[string]string{
+		"status": "status", "resources": "resources", "resource": "resources cassandra/orders", "findings": "findings", "runbooks": "runbooks",
+		"runs": "runs list", "run-quiet": "runs show r1", "holds": "holds", "hold": "hold cassandra/orders --why disks --until 4h",
+		"release": "release hold-1", "approve": "runs approve r2 --plan 3", "reject": "runs reject r2 --why no", "cancel": "runs cancel r2 --why no",
+		"run": "run cassandra/heal-node cassandra/orders", "journal": "journal list", "findings-json": "findings -o json",
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := galenCLI(t, server, strings.Fields(args)...)
+			if got.code != exitOK {
+				t.Fatalf("galen %s: exit code %d: %s", args, got.code, got.errs)
+			}
+			golden(t, file(name), got.out)
+		})
+	}
+}
+
+func TestPlans(t *testing.T) {
+	c := cannedAPI()
+	server := c.start(t)
+	shown := galenCLI(t, server, "runs", "approve", "r2")
+	if shown.code != exitNotDone || !contains(shown.errs, "galen runs approve r2 --plan 3") || c.bodies["POST /v1/runs/r2/approve"] != "" {
+		t.Errorf("an approval without a plan: %+v", shown)
+	}
+	c.answers["POST /v1/runs"] = api.RunAnswer{Plan: ptr(cannedPlan())}
+	got := galenCLI(t, server, "run", "cassandra/restart-node", "cassandra/orders", "--plan", "--param", "node=n2", "--param", "depth=3")
+	if got.code != exitOK {
+		t.Fatalf("%+v", got)
+	}
+	golden(t, file("plan"), got.out)
+	if want := `{"params":{"depth":3,"node":"n2"},"plan_only":true,"resource":"cassandra/orders","runbook":"cassandra/restart-node"}`; strings.TrimSpace(c.bodies["POST /v1/runs"]) != want {
+		t.Errorf("asked %s, want %s", c.bodies["POST /v1/runs"], want)
+	}
+}
+
+func TestWait(t *testing.T) {
+	c := cannedAPI()
+	server := c.start(t)
+	got := galenCLI(t, server, "run", "cassandra/restart-node", "cassandra/orders", "--wait", "--key", "ticket-1")
+	if got.code != exitNotDone || !contains(got.errs, "run r3 is held: no spare") || !contains(got.out, "opened") {
+		t.Errorf("a run that is held: %+v", got)
+	}
+	c.answers["GET /v1/runs/r3"] = api.RunDetail{Run: cannedRun("r3", galen.RunVerified, "seen well")}
+	if got = galenCLI(t, server, "run", "cassandra/restart-node", "cassandra/orders", "--wait"); got.code != exitOK || !contains(got.out, "verified  seen well") {
+		t.Errorf("a run that ends well: %+v", got)
+	}
+}
+
+// The exit codes are a promise to scripts.
+func TestExitCodes(t *testing.T) {
+	c := cannedAPI()
+	server := c.start(t)
+	for _, test := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"", exitOK, ""},
+		{"nonsense", exitUsage, `galen has no command "nonsense"`},
+		{"runz", exitUsage, "did you mean"},
+		{"runs shwo r1", exitUsage, "did you mean show?"},
+		{"status --nope", exitUsage, "unknown flag"},
+		{"status -o xml", exitUsage, "want table or json"},
+		{"status more", exitUsage, "want no arguments"},
+		{"runs show", exitUsage, "the ID of one run"},
+		{"runs show none", exitNotDone, "not found"},
+		{"runs cancel r1 --why x", exitNotDone, "Conflict, said the engine"},
+		{"runs cancel r1", exitUsage, "--why is required"},
+		{"hold", exitUsage, "--why is required"},
+		{"hold orders --why x", exitUsage, "kind/name"},
+		{"hold --why x --until soon", exitUsage, "or a duration such as 4h"},
+		{"run a cassandra/orders --param x", exitUsage, "want name=value"},
+		{"run a cassandra/orders --params [1]", exitUsage, "--params"},
+		{"run a cassandra/orders --plan --wait", exitUsage, "--plan starts nothing"},
+		{"journal verify no-such-file", exitError, "no-such-file"},
+		{"config check --config no-such-file", exitUsage, "no-such-file"},
+		{"serve --config no-such-file", exitUsage, "no-such-file"},
+		{"serve --log-level loud", exitUsage, "want debug, info, warn or error"},
+		{"serve --log xml", exitUsage, "want text or json"},
+		{"status --token-file no-such-file", exitError, "galen serve prints the path"},
+		{"status --server http://127.0.0.1:1", exitError, "is galen serve running there?"},
+	} {
+		t.Run(test.args, func(t *testing.T) {
+			got := galenCLI(t, server, strings.Fields(test.args)...)
+			if got.code != test.code || !contains(got.errs, test.says) {
+				t.Errorf("exit code %d, want %d; said %q, want %q in it", got.code, test.code, got.errs, test.says)
+			}
+		})
+	}
+	for status, code := range map[int]int{http.StatusBadRequest: exitUsage, http.StatusUnauthorized: exitError, http.StatusInternalServerError: exitError} {
+		c.answers["GET /v1/status"] = status
+		if got := galenCLI(t, server, "status"); got.code != code || !contains(got.errs, http.StatusText(status)) {
+			t.Errorf("status %d: %+v, want exit code %d", status, got, code)
+		}
+	}
+}
+
+func TestToken(t *testing.T) {
+	c := cannedAPI()
+	server := c.start(t)
+	path := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(path, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := galenCLI(t, server, "holds", "--token-file", path); got.code != exitOK || c.header.Get("Authorization") != "Bearer secret" {
+		t.Errorf("%+v, sent %q", got, c.header.Get("Authorization"))
+	}
+}
+
+func TestNotTheAPI(t *testing.T) {
+	c := &canned{answers: map[string]any{"GET /v1/status": "hello"}}
+	if got := galenCLI(t, c.start(t), "status"); got.code != exitError {
+		t.Errorf("%+v", got)
+	}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/galenhq/galen/api"
+)
+
+var update = flag.Bool("update", false, "write the golden files and docs/cli.md")
+
+// golden compares with a file of testdata, or writes it.
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v; go test -update writes it", err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs (-want +got), go test -update accepts it:\n%s", path, diff)
+	}
+}
+
+func file(name string) string { return filepath.Join("testdata", name+".golden") }
+
+// noon is when the tests happen.
+func noon() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
+
+// answered is what one call of the command line printed.
+type answered struct {
+	code      int
+	out, errs string
+}
+
+// galenCLI calls the command line against a server.
+func galenCLI(t *testing.T, server string, args ...string) answered {
+	t.Helper()
+	var out, errs bytes.Buffer
+	c := &cli{out: &out, errs: &errs, now: noon, env: func(name string) string {
+		if name == envServer {
+			return server
+		}
+		return ""
+	}}
+	code := c.run(t.Context(), args)
+	return answered{code: code, out: out.String(), errs: errs.String()}
+}
+
+// canned answers each path with a value, and remembers the newest request's body.
+type canned struct {
+	answers map[string]any // "GET /v1/status": value, or an int for an error of that status
+	token   string
+	bodies  map[string]string
+	header  http.Header
+}
+
+func (c *canned) start(t *testing.T) string {
+	t.Helper()
+	c.bodies = map[string]string{}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		what := r.Method + " " + r.URL.Path
+		var body bytes.Buffer
+		if _, err := body.ReadFrom(r.Body); err != nil {
+			t.Error(err)
+		}
+		c.bodies[what], c.header = body.String(), r.Header
+		w.Header().Set("Content-Type", "application/json")
+		answer, known := c.answers[what]
+		switch status, refused := answer.(int); {
+		case !known:
+			w.WriteHeader(http.StatusNotFound)
+			answer = map[string]string{"error": "run x: not found"}
+		case refused:
+			w.WriteHeader(status)
+			answer = map[string]string{"error": http.StatusText(status) + ", said the engine"}
+			if status == http.StatusNoContent {
+				return
+			}
+		case what == "POST /v1/holds" || what == "POST /v1/runs" && answer.(api.RunAnswer).Plan == nil:
+			w.WriteHeader(http.StatusCreated)
+		}
+		if err := json.NewEncoder(w).Encode(answer); err != nil {
+			t.Error(err)
+		}
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}

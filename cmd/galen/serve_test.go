@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const configuration = `
+data: data
+listen: 127.0.0.1:0
+policies:
+  demo: {mode: act, hold_for: 6s}
+resources:
+  - resource: %s
+    policy: demo
+    setup:
+      nodes:
+        - {instance: n1, address: 127.99.99.1, jolokia: "http://127.99.99.1:8778/jolokia", cql: "127.99.99.1:9042", folder: %s%s}
+`
+
+func written(t *testing.T, resource, more string) string {
+	t.Helper()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "galen.yaml")
+	text := fmt.Sprintf(configuration, resource, filepath.Join(dir, "n1"), more)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestConfigCheck(t *testing.T) {
+	for _, test := range []struct {
+		name, resource, more, says string
+		code                       int
+	}{
+		{"good", "cassandra/orders", "", "hold_for  30s      6s", exitOK},
+		{"unknown kind", "redis/orders", "", `does not know the kind "redis"`, exitUsage},
+		{"unknown field of a setup", "cassandra/orders", ", colour: red", `unknown field "colour"`, exitUsage},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := galenCLI(t, "", "config", "check", "--config", written(t, test.resource, test.more))
+			if got.code != test.code || !contains(got.out+got.errs, test.says) {
+				t.Errorf("%+v, want exit code %d and %q", got, test.code, test.says)
+			}
+		})
+	}
+}
+
+// The whole engine in this process: it says that it is ready, answers, keeps its data directory to itself, and stops.
+func TestServe(t *testing.T) {
+	path := written(t, "cassandra/orders", "")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	read, write := io.Pipe()
+	var log bytes.Buffer
+	c := &cli{out: write, errs: &log, now: time.Now, env: func(string) string { return "" }}
+	ended := make(chan int, 1)
+	go func() {
+		ended <- c.run(ctx, []string{"serve", "--config", path, "--log-level", "error"})
+		_ = write.Close() // of a pipe: no error
+	}()
+	said := ""
+	lines := bufio.NewScanner(read)
+	for !strings.HasPrefix(lines.Text(), "ready") && lines.Scan() {
+		said += lines.Text() + "\n"
+	}
+	ready := strings.Fields(lines.Text())
+	if len(ready) == 0 {
+		t.Fatalf("exit code %d, said %q", <-ended, said)
+	}
+	go func() { _, _ = io.Copy(io.Discard, read) }() // until the pipe is closed
+	if !contains(said, "cassandra/orders  mode act, policy demo, 2 differences") {
+		t.Errorf("said %q", said)
+	}
+	server, token := after(ready, "api"), after(ready, "token")
+	if got := galenCLI(t, server, "status", "--token-file", token); got.code != exitOK || !contains(got.out, "works") {
+		t.Errorf("status: %+v", got)
+	}
+	if got := galenCLI(t, server, "status"); got.code != exitError || !contains(got.errs, token) {
+		t.Errorf("without a token: %+v", got)
+	}
+	if got := galenCLI(t, "", "serve", "--config", path, "--log-level", "error"); got.code != exitError || !contains(got.errs, "another galen works on this data directory") {
+		t.Errorf("a second engine on the data directory: %+v", got)
+	}
+	stop()
+	select {
+	case code := <-ended:
+		if code != exitOK {
+			t.Errorf("exit code %d: %s", code, log.String())
+		}
+	case <-time.After(stopWithin + 5*time.Second):
+		t.Error("it does not stop")
+	}
+}
+
+func after(words []string, word string) string {
+	for i := range words[:len(words)-1] {
+		if words[i] == word {
+			return words[i+1]
+		}
+	}
+	return ""
+}
+
+func TestStopIn(t *testing.T) {
+	broken := errors.New("broken")
+	if err := stopIn(func() error { return broken }, time.Minute); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	hang := make(chan struct{})
+	defer close(hang)
+	if err := stopIn(func() error { <-hang; return nil }, time.Millisecond); err == nil || !contains(err.Error(), "cut off") {
+		t.Errorf("an engine that hangs: %v", err)
+	}
+}
