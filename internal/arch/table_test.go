@@ -111,13 +111,15 @@ func table() map[string]row {
 		"cmd/galen/embedded": {may: []string{"..."}, std: anyStd},
 
 		// What crosses packages.
-		"test/lab":        {may: []string{"..."}, std: anyStd},
-		"test/lab/client": {may: []string{"..."}, std: anyStd},
-		"test/ringd":      {may: []string{"..."}, std: anyStd},
-		"test/crash":      {may: []string{"..."}, std: anyStd},
-		"test/engine":     {may: []string{"..."}, std: anyStd},
-		"test/demo":       {may: []string{"..."}, std: anyStd},
-		"test/real":       {may: []string{"..."}, std: anyStd},
+		"test/lab":           {may: []string{"..."}, std: anyStd},
+		"test/lab/client":    {may: []string{"..."}, std: anyStd},
+		"test/ringd":         {may: []string{"..."}, std: anyStd},
+		"test/crash":         {may: []string{"..."}, std: anyStd},
+		"test/crash/victim":  {may: []string{"..."}, std: anyStd},
+		"test/crash/process": {may: []string{"..."}, std: anyStd},
+		"test/engine":        {may: []string{"..."}, std: anyStd},
+		"test/demo":          {may: []string{"..."}, std: anyStd},
+		"test/real":          {may: []string{"..."}, std: anyStd},
 
 		"internal/arch": {std: anyStd},
 	}

@@ -1,0 +1,204 @@
+package victim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/activities/cassandra/ring"
+	"github.com/galenhq/galen/test/engine"
+	"github.com/galenhq/galen/test/ringd"
+)
+
+// Resource that every victim looks after.
+func Resource() galen.Resource { return galen.Resource{Kind: cassandra.KindName, Name: "demo"} }
+
+// Stage is a ring process with the engines that look after it one after the other, all on one data directory. A program
+// that uses it calls [MaybeServe] and [ringd.MaybeServe] first.
+type Stage struct {
+	Ring   *ringd.Process
+	Engine *engine.Engine
+	// TraceFile of all engines.
+	TraceFile string
+	// Temporal elsewhere; nil: embedded.
+	Temporal *Temporal
+	// Execed is when the newest engine was started.
+	Execed time.Time
+}
+
+// StageOptions say how a stage is set.
+type StageOptions struct {
+	// Dir holds everything; it exists.
+	Dir string
+	// Faster is the ring's, see [ringd.Options].
+	Faster float64
+	// Policy over [QuickPolicy].
+	Policy map[string]any
+}
+
+// QuickPolicy acts by itself, looks often and waits for nothing that the ring does not need; the guards are as they are
+// by default.
+func QuickPolicy() map[string]any {
+	return map[string]any{
+		"mode": "act", "look_every": "200ms", "look_soon": "100ms", "fallback": "2s", "hold_looks": 3, "hold_for": "500ms",
+		"down_for": "0s", "restart_after": "0s", "gone_apart": "300ms",
+	}
+}
+
+// SetStage starts the ring and writes the configuration; it starts no engine.
+func SetStage(ctx context.Context, o StageOptions) (*Stage, error) {
+	r, err := ringd.Start(ctx, ringd.Options{Name: Resource().Name, Log: filepath.Join(o.Dir, "calls.jsonl"), Faster: o.Faster})
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("find this program: %w", err), r.Close())
+	}
+	s := &Stage{Ring: r, TraceFile: filepath.Join(o.Dir, "trace.jsonl"), Engine: &engine.Engine{
+		Binary: self, Config: filepath.Join(o.Dir, "galen.yaml"), Data: filepath.Join(o.Dir, "data"), Log: filepath.Join(o.Dir, "galen.log"),
+	}}
+	policy := QuickPolicy()
+	maps.Copy(policy, o.Policy)
+	text, err := json.MarshalIndent(map[string]any{
+		"data": s.Engine.Data, "listen": "127.0.0.1:0", "policies": map[string]any{"test": policy},
+		"alerts": []any{map[string]any{"alertname": "CassandraDown", "code": cassandra.CodeNodeDown, "member_label": "instance"}},
+		"resources": []any{map[string]any{
+			"resource": Resource(), "policy": "test", "labels": map[string]string{"cluster": "demo"}, "setup": Setup{URL: r.URL},
+		}},
+	}, "", "  ")
+	if err == nil {
+		err = os.WriteFile(s.Engine.Config, text, 0o600)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("write the configuration: %w", err), r.Close())
+	}
+	return s, nil
+}
+
+// Start starts the next engine and returns how long after exec it was ready.
+func (s *Stage) Start(ctx context.Context, where *Die) (time.Duration, error) {
+	env, err := Env(Options{Die: where, Trace: s.TraceFile, Temporal: s.Temporal})
+	if err != nil {
+		return 0, err
+	}
+	s.Engine.Env = []string{env}
+	s.Execed = time.Now().UTC()
+	said, took, err := s.Engine.Start(ctx)
+	if err != nil {
+		return 0, err
+	}
+	_, address, found := strings.Cut(said, "api http://")
+	if !found {
+		return 0, fmt.Errorf("the engine did not say its address: %q", said)
+	}
+	s.Engine.Listen = strings.TrimSpace(address)
+	return took, nil
+}
+
+// AwaitHealth returns when the newest engine has seen all nodes up.
+func (s *Stage) AwaitHealth(ctx context.Context) error {
+	return s.await(ctx, "the engine sees a healthy ring", func(lines []Line) bool {
+		return len(lines) > 0 && lines[len(lines)-1].What == "look" && len(lines[len(lines)-1].Down) == 0 && lines[len(lines)-1].At.After(s.Execed)
+	})
+}
+
+// AwaitDeath returns when the engine has killed itself, and reaps it.
+func (s *Stage) AwaitDeath(ctx context.Context) error {
+	err := s.await(ctx, "the engine dies", func(lines []Line) bool {
+		return len(lines) > 0 && lines[len(lines)-1].What == "die"
+	})
+	return errors.Join(err, s.Engine.Kill())
+}
+
+// AwaitResume returns how long after exec the newest engine first decided for an open run.
+func (s *Stage) AwaitResume(ctx context.Context) (time.Duration, error) {
+	var resumed time.Time
+	err := s.await(ctx, "the engine decides", func(lines []Line) bool {
+		for _, l := range lines {
+			if l.What == "decide" && l.At.After(s.Execed) {
+				resumed = l.At
+				return true
+			}
+		}
+		return false
+	})
+	return resumed.Sub(s.Execed), err
+}
+
+func (s *Stage) await(ctx context.Context, what string, holds func([]Line) bool) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		lines, err := Trace(s.TraceFile)
+		if err != nil {
+			return err
+		}
+		if holds(lines) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waited until %s: %w; its log ends with:\n%s", what, ctx.Err(), engine.Tail(s.Engine.Log, 10))
+		case <-tick.C:
+		}
+	}
+}
+
+// AwaitRun asks every 50 ms for the newest run until it has the status, and returns it. A run that is held or ended
+// otherwise is an error.
+func (s *Stage) AwaitRun(ctx context.Context, want galen.RunStatus) (galen.Run, error) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	last := "none"
+	for {
+		runs, err := s.Engine.Runs(ctx)
+		switch {
+		case err != nil:
+			last = err.Error()
+		case len(runs) > 0:
+			run := runs[len(runs)-1]
+			last = fmt.Sprintf("%s: %s", run.Status, run.Why)
+			if run.Status == want {
+				return run, nil
+			}
+			if run.Status == galen.RunHeld || !run.Status.Open() {
+				return run, fmt.Errorf("run %s is %s, want %s; the log ends with:\n%s", run.ID, last, want, engine.Tail(s.Engine.Log, 10))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return galen.Run{}, fmt.Errorf("waited until the run is %s: %w; it is %s; the log ends with:\n%s", want, ctx.Err(), last, engine.Tail(s.Engine.Log, 20))
+		case <-tick.C:
+		}
+	}
+}
+
+// Break lets trouble happen to a node.
+func (s *Stage) Break(ctx context.Context, instance string, all ...ring.Trouble) error {
+	for _, t := range all {
+		if err := s.Ring.Make(ctx, t, instance); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// End kills the engine if one lives.
+func (s *Stage) End() error {
+	if s.Execed.IsZero() {
+		return nil
+	}
+	if err := s.Engine.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return nil
+}
