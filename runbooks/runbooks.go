@@ -10,5 +10,6 @@ func All() []galen.ListedRunbook {
 		galen.ListRunbook(CassandraHealNode()),    // whatever brings a dead or frozen node back, mildest first
 		galen.ListRunbook(CassandraReplaceNode()), // a dead node's place goes to an empty instance, on request
 		galen.ListRunbook(CassandraRestartNode()), // a healthy node is drained, stopped and started, on request
+		galen.ListRunbook(CassandraPayUndo()),     // what an ended run still owes is put back
 	}
 }

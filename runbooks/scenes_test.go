@@ -27,6 +27,7 @@ const (
 	heal    = "cassandra/heal-node"
 	replace = "cassandra/replace-node"
 	restart = "cassandra/restart-node"
+	payUndo = "cassandra/pay-undo"
 )
 
 // scenes are the rungs and refusals of every runbook. Add one, run TestGolden with -update, and read the plan.
@@ -118,7 +119,20 @@ func scenes() []scene {
 		{restart, "down", "The node is down already.", toReplace, "", func(s *tale) { s.hurt(ring.Kill) }},
 		{restart, "unrest", "A foreign node joins.", toReplace, "", func(s *tale) { s.hurtNode("n4", ring.ForeignAdd) }},
 		{restart, "unknown", "No such node.", `{"node":"nobody"}`, "", func(*tale) {}},
+
+		{payUndo, "owed", "A run ended with its preparation not taken back.", "{}", "", func(s *tale) { s.hurt(lost...).owe() }},
+		{payUndo, "paying", "The undo is under way.", "{}", "", func(s *tale) { s.hurt(lost...).owe().drop("discard", 1).act() }},
+		{payUndo, "paid", "It is taken back.", "{}", "", func(s *tale) { s.hurt(lost...).owe().act().after(20 * time.Second) }},
+		{payUndo, "cancelled", "Cancelled with the undo still owed.", "{}", "", func(s *tale) { s.hurt(lost...).owe().stop(galen.StopCancel) }},
 	}
+}
+
+// scope are the targets that the scene's run was opened for.
+func (s scene) scope() []galen.Target {
+	if s.runbook == payUndo {
+		return []galen.Target{{ID: "instance/n4"}}
+	}
+	return []galen.Target{{ID: third}}
 }
 
 // tale drives a runbook over the simulated ring, as the engine would, until its situation is wanted.
@@ -225,6 +239,23 @@ func (s *tale) after(d time.Duration) *tale {
 	return s
 }
 
+// owe lets another run prepare n4, and end without taking it back.
+func (s *tale) owe() *tale {
+	s.t.Helper()
+	dead, _ := s.folded.Node(third)
+	spare, _ := s.folded.Instance("n4")
+	in := galen.Intent{ID: "other-1", Run: "other", Resource: demo(), Step: cassandra.Prepare(s.folded, spare, dead), At: s.Now(), Fence: 1}
+	if _, err := s.Do(s.t.Context(), in); err != nil {
+		s.t.Fatal(err)
+	}
+	owed, err := galen.Owe(in)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.facts[owed.Key] = *owed
+	return s.after(time.Second)
+}
+
 func (s *tale) stop(how string) *tale {
 	s.ended = how
 	return s
@@ -234,7 +265,7 @@ func (s *tale) plan() galen.Plan {
 	s.t.Helper()
 	p, err := s.rb.Decide(galen.Situation[galen.State, json.RawMessage]{
 		World: galen.World[galen.State]{Now: s.Now(), State: s.folded, Facts: s.facts},
-		Scope: []galen.Target{{ID: third}}, Params: json.RawMessage(s.of.params), Policy: s.policy, Past: s.past, Stop: s.ended,
+		Scope: s.of.scope(), Params: json.RawMessage(s.of.params), Policy: s.policy, Past: s.past, Stop: s.ended,
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -270,7 +301,7 @@ func (s *tale) act() *tale {
 	}
 	in := galen.Intent{
 		ID: fmt.Sprintf("intent-%d", len(s.past)+1), Run: "run-1", Resource: demo(), Step: p.Steps[0], Class: s.verb(p.Steps[0].Verb).Class,
-		Basis: s.folded.Basis(p.Steps[0].Target), Fence: int64(len(s.past) + 1), At: s.Now(), Sent: galen.SentYes,
+		Undoes: s.pays(p.Steps[0]), Basis: s.folded.Basis(p.Steps[0].Target), Fence: int64(len(s.past) + 1), At: s.Now(), Sent: galen.SentYes,
 		Effect: galen.Effect{Status: galen.EffectUnknown},
 	}
 	s.record(in)
@@ -281,13 +312,27 @@ func (s *tale) act() *tale {
 	return s
 }
 
+// pays is the intent whose owed undo a step is.
+func (s *tale) pays(step galen.Step) string {
+	debts, err := galen.Debts(s.facts)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, d := range debts {
+		if d.Step.Hash() == step.Hash() {
+			return d.Intent
+		}
+	}
+	return ""
+}
+
 // writeScenes plays every scene and writes its situation.
 func writeScenes(t *testing.T) {
 	for _, of := range scenes() {
 		s := newTale(t, of)
 		of.play(s)
 		b, err := json.MarshalIndent(situation{
-			About: of.about, Now: s.Now(), Scope: []galen.Target{{ID: third}}, Params: json.RawMessage(of.params), Stop: s.ended,
+			About: of.about, Now: s.Now(), Scope: of.scope(), Params: json.RawMessage(of.params), Stop: s.ended,
 			Policy: json.RawMessage(of.policy), Past: s.past, Facts: s.facts, State: s.folded,
 		}, "", " ")
 		if err != nil {

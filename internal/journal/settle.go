@@ -85,3 +85,30 @@ func (t *tx) dropNeeds(ctx context.Context, in galen.Intent) error {
 	}
 	return t.dropClaims(ctx, in.Run)
 }
+
+// Abandoned are the undos on a resource that runs which have ended still owe, newest first.
+func (s *Store) Abandoned(ctx context.Context, r galen.Resource) ([]galen.Debt, error) {
+	var out []galen.Debt
+	err := s.read(ctx, "list the owed undos of "+r.String(), func(ctx context.Context, q querier) error {
+		facts, err := factsOf(ctx, q, r.String())
+		if err != nil {
+			return err
+		}
+		debts, err := galen.Debts(facts)
+		if err != nil {
+			return err
+		}
+		for _, d := range debts {
+			var open bool
+			known, err := first(ctx, q, []any{&open}, "SELECT r.open FROM intents i JOIN runs r ON r.id = i.run WHERE i.id = ?", d.Intent)
+			if err != nil {
+				return err
+			}
+			if !known || !open {
+				out = append(out, d)
+			}
+		}
+		return nil
+	})
+	return out, err
+}

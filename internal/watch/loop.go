@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +19,8 @@ type Journal interface {
 	Findings(ctx context.Context, r galen.Resource) ([]galen.Finding, error)
 	SaveFindings(ctx context.Context, r galen.Resource, now []galen.Finding) (news, gone []galen.Finding, err error)
 	SaveVitals(ctx context.Context, r galen.Resource, samples []galen.Sample) error
+	// Abandoned are the undos that runs which have ended still owe.
+	Abandoned(ctx context.Context, r galen.Resource) ([]galen.Debt, error)
 }
 
 // Runs is how a finding becomes a run, and how a waiting run is woken.
@@ -127,6 +132,11 @@ func (l *Loops) findings(ctx context.Context, p *Patrol, state galen.State) erro
 		p.known = byKey(stored)
 	}
 	now := l.Detect(p.r, state)
+	debts, err := l.o.Journal.Abandoned(ctx, p.r)
+	if err != nil {
+		return fmt.Errorf("read owed undos: %w", err)
+	}
+	now = append(now, owed(p.r, state, debts)...)
 	changed := len(now) != len(p.known)
 	for _, f := range now {
 		key := f.Key()
@@ -175,6 +185,38 @@ func (l *Loops) Detect(r galen.Resource, state galen.State) []galen.Finding {
 				out[i] = f
 			}
 		}
+	}
+	return out
+}
+
+// owed are the findings that undos of ended runs are still owed, one for each failure domain.
+func owed(r galen.Resource, state galen.State, debts []galen.Debt) []galen.Finding {
+	domains := map[string]*galen.Finding{}
+	for _, d := range debts {
+		domain, target := "unknown", d.Step.Target
+		for _, m := range state.Members() {
+			if m.Target.ID == target.ID || m.Instance == target.ID {
+				domain = m.Domain
+			}
+		}
+		f := domains[domain]
+		if f == nil {
+			f = &galen.Finding{Resource: r, Code: galen.CodeUndoOwed, Domain: domain, Urgency: galen.Medium, Since: d.At}
+			domains[domain] = f
+		}
+		if !f.Has(target.ID) {
+			f.Targets = append(f.Targets, target)
+		}
+		if d.At.Before(f.Since) {
+			f.Since = d.At
+		}
+		f.Why = fmt.Sprintf("runs that have ended owe an undo on %d targets, the oldest: %s of intent %s", len(f.Targets), d.Step, d.Intent)
+	}
+	out := make([]galen.Finding, 0, len(domains))
+	for _, domain := range slices.Sorted(maps.Keys(domains)) {
+		f := domains[domain]
+		slices.SortFunc(f.Targets, func(a, b galen.Target) int { return strings.Compare(a.ID, b.ID) })
+		out = append(out, *f)
 	}
 	return out
 }
