@@ -42,6 +42,7 @@ type Sim struct {
 	now     time.Time
 	Ring    *ring.Cluster
 	Store   *journal.Store
+	policy  galen.Policy
 	plan    CrashPlan
 	awaits  int
 	dead    bool
@@ -78,7 +79,7 @@ type engine struct {
 
 // New starts a healthy ring and an engine that watches it. dir holds the journal.
 func New(ctx context.Context, dir string, plan CrashPlan) (*Sim, error) {
-	s := &Sim{now: time.Date(2026, 1, 5, 3, 0, 0, 0, time.UTC), plan: plan, flows: map[string]*flow{}}
+	s := &Sim{now: time.Date(2026, 1, 5, 3, 0, 0, 0, time.UTC), policy: Policy(), plan: plan, flows: map[string]*flow{}}
 	spec := ring.Three(s.clock)
 	spec.Name = Resource().Name
 	var err error
@@ -100,7 +101,7 @@ func (s *Sim) boot() error {
 	kinds := map[string]galen.ListedKind{cassandra.KindName: galen.ListKind(cassandra.Kind(), galen.Driver[cassandra.Ring](awaitedRing{s}))}
 	log := slog.New(slog.DiscardHandler)
 	store := awaitedStore{Store: s.Store, s: s}
-	policy := func(galen.Resource) galen.Policy { return Policy() }
+	policy := func(galen.Resource) galen.Policy { return s.policy }
 	world := watch.NewWorld(kinds, store, log)
 	door, err := gate.New(gate.Options{
 		Journal: store, World: world, Kinds: kinds, Policy: policy, Guards: gate.CommonGuards(), Now: s.clock,
