@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"time"
@@ -66,7 +65,7 @@ func loadConfig(path string, can app.Catalogue) (*config.Config, error) {
 			errs = append(errs, fmt.Errorf("%s: this galen does not know the kind %q", r.Resource, r.Resource.Kind))
 		}
 	}
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	quiet := slog.New(slog.DiscardHandler)
 	for _, k := range can.Kinds {
 		if _, err := k.Open(cfg.OfKind(k.Name), quiet); err != nil {
 			errs = append(errs, err)

@@ -4,6 +4,7 @@ go 1.26.8
 
 require (
 	github.com/galenhq/galen v0.0.0
+	github.com/google/go-cmp v0.7.0
 	github.com/spf13/cobra v1.10.2
 	go.temporal.io/api v1.63.5
 	go.temporal.io/sdk v1.50.0

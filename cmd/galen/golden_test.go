@@ -64,7 +64,6 @@ func galenCLI(t *testing.T, server string, args ...string) answered {
 // canned answers each path with a value, and remembers the newest request's body.
 type canned struct {
 	answers map[string]any // "GET /v1/status": value, or an int for an error of that status
-	token   string
 	bodies  map[string]string
 	header  http.Header
 }

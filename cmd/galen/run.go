@@ -52,19 +52,9 @@ Exit code 3 if the engine refuses, and, with --wait, if the run is held or ends 
 }
 
 func (c *cli) start(ctx context.Context, runbook, resource string, f runFlags) error {
-	if _, err := resourceNamed(resource); err != nil {
-		return err
-	}
-	if f.plan && (f.wait || f.key != "") {
-		return usage("--plan starts nothing: leave out --wait and --key")
-	}
-	params, err := parameters(f)
+	req, err := request(runbook, resource, f)
 	if err != nil {
 		return err
-	}
-	req := api.RunRequest{Runbook: runbook, Resource: resource, PlanOnly: optional(f.plan)}
-	if len(params) > 0 {
-		req.Params = &params
 	}
 	client, err := c.client()
 	if err != nil {
@@ -84,6 +74,21 @@ func (c *cli) start(ctx context.Context, runbook, resource string, f runFlags) e
 		})
 	}
 	return c.started(ctx, client, *res.JSON200, f.wait, "was there already")
+}
+
+func request(runbook, resource string, f runFlags) (api.RunRequest, error) {
+	req := api.RunRequest{Runbook: runbook, Resource: resource, PlanOnly: optional(f.plan)}
+	if _, err := resourceNamed(resource); err != nil {
+		return req, err
+	}
+	if f.plan && (f.wait || f.key != "") {
+		return req, usage("--plan starts nothing: leave out --wait and --key")
+	}
+	params, err := parameters(f)
+	if len(params) > 0 {
+		req.Params = &params
+	}
+	return req, err
 }
 
 // started tells that there is a run, or follows it.

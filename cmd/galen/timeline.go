@@ -68,12 +68,8 @@ func (s *story) belongs(e galen.Event) bool {
 	case galen.EventFound, galen.EventGone:
 		f := read[struct{ Finding galen.Finding }](e).Finding
 		return s.mine(f) && (s.run.Ended.IsZero() || !e.At.After(s.run.Ended))
-	case galen.EventHold, galen.EventRelease:
+	case galen.EventHold, galen.EventRelease, galen.EventPolicy, galen.EventEngine:
 		return during && (e.Resource == s.run.Resource || e.Resource == galen.Resource{})
-	case galen.EventPolicy:
-		return during && e.Resource == s.run.Resource
-	case galen.EventEngine:
-		return during
 	default:
 		return false
 	}

@@ -137,12 +137,13 @@ func counted(steps []galen.Step) string {
 
 // refusal names the step, the guard, the reason, and what follows.
 func refusal(step galen.Step, v galen.Verdict) string {
-	after := "final"
+	after := "looks again"
 	switch v.Answer {
-	case galen.LookAgain:
-		after = "looks again"
 	case galen.NeedYes:
 		after = "a person's yes is needed"
+	case galen.LookAgain:
+	default:
+		after = "final"
 	}
 	return fmt.Sprintf("%s by %s: %s (%s)", stepName(step), v.Guard, reason(v), after)
 }
