@@ -3,6 +3,7 @@
 package process
 
 import (
+	"flag"
 	"os"
 	"testing"
 
@@ -13,5 +14,6 @@ import (
 func TestMain(m *testing.M) {
 	victim.MaybeServe()
 	ringd.MaybeServe()
+	flag.Bool("record", false, "write the histories that package workflows replays")
 	os.Exit(m.Run())
 }
