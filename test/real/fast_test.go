@@ -19,6 +19,7 @@ const seeded = 500
 
 // Lab, live driver and engine on one ring with shortened delays: no safety claim rests on its timing. Profile: fast, phi 5.
 func TestFastRing(t *testing.T) {
+	binary := engineBinary(t)
 	ring := startRing(t, lab.Options{Spares: 1, Phi: 5, Batch: true})
 	rows := openClient(t, ring)
 	if err := rows.Seed(t.Context(), seeded); err != nil {
@@ -35,7 +36,7 @@ func TestFastRing(t *testing.T) {
 			h.healsByHand(relay)
 		}},
 		{"the engine dies while a replacement streams", func(t *testing.T) {
-			newPhysician(t, ring, setupOf(ring, 0, nil)).diesInReplacement(rows, 3, 4)
+			newPhysician(t, binary, ring, setupOf(ring, 0, nil)).diesInReplacement(rows, 3, 4)
 		}},
 	} {
 		if !t.Run("fast: "+scene.name, scene.play) {

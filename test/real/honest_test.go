@@ -14,6 +14,7 @@ import (
 
 // The engine on one ring with all of Cassandra's default delays, and a spare that it could use. Profile: honest.
 func TestEngineOnHonestRing(t *testing.T) {
+	binary := engineBinary(t)
 	ring := startRing(t, lab.Options{Profile: lab.Honest, Spares: 1, Batch: true})
 	rows := openClient(t, ring)
 	if err := rows.Seed(t.Context(), 300); err != nil {
@@ -23,7 +24,7 @@ func TestEngineOnHonestRing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := newPhysician(t, ring, setupOf(ring, 2, relay))
+	p := newPhysician(t, binary, ring, setupOf(ring, 2, relay))
 	for _, scene := range []struct {
 		name string
 		play func(physician)
@@ -174,16 +175,17 @@ func (p physician) losesTwo(kept, lost int) {
 	if err != nil || !found {
 		p.Fatalf("no run about the node without data: %v", err)
 	}
-	p.Logf("%s: held %.1f s after the hurt at the latest: %s", d.Run.Key, time.Since(hurt).Seconds(), d.Run.Why)
 	if d.Run.Status != galen.RunHeld || !strings.Contains(d.Run.Why, "its data are gone") || !strings.Contains(d.Run.Why, "in another rack is down too") {
 		p.Errorf("its run is %s: %s; want held, because two are down", d.Run.Status, d.Run.Why)
 	}
 	if len(d.Intents) > 0 {
 		p.Errorf("its run made %d intents, want none: %v", len(d.Intents), d.Intents)
 	}
-	if !slices.ContainsFunc(d.Events, func(e galen.Event) bool { return e.Kind == galen.EventHeld }) {
-		p.Error("nobody was paged")
+	paged := slices.IndexFunc(d.Events, func(e galen.Event) bool { return e.Kind == galen.EventHeld })
+	if paged < 0 {
+		p.Fatal("nobody was paged")
 	}
+	p.Logf("%s: a person was paged %.1f s after the hurt: %s", d.Run.Key, d.Events[paged].At.Sub(hurt).Seconds(), d.Run.Why)
 	for i, before := range was {
 		now := tracesOf(p.T, p.ring.Node(i+1))
 		boots := 0

@@ -47,8 +47,8 @@ type physician struct {
 	ring   *lab.Ring
 }
 
-// newPhysician starts bin/galen, or the one that GALEN names, beside a ring and returns when it sees all nodes well.
-func newPhysician(t *testing.T, ring *lab.Ring, setup live.Setup) physician {
+// engineBinary is bin/galen, or the one that GALEN names. Asked for before a ring is started.
+func engineBinary(t *testing.T) string {
 	t.Helper()
 	binary := os.Getenv("GALEN")
 	if binary == "" {
@@ -61,6 +61,12 @@ func newPhysician(t *testing.T, ring *lab.Ring, setup live.Setup) physician {
 	if _, err := os.Stat(binary); err != nil {
 		t.Fatalf("the engine is not built: %v; run make build first", err)
 	}
+	return binary
+}
+
+// newPhysician starts the engine beside a ring and returns when it sees all nodes well.
+func newPhysician(t *testing.T, binary string, ring *lab.Ring, setup live.Setup) physician {
+	t.Helper()
 	home := t.TempDir()
 	p := physician{T: t, ring: ring, engine: &engine.Engine{
 		Binary: binary, Config: filepath.Join(home, "galen.yaml"), Data: filepath.Join(home, "data"), Log: filepath.Join(home, "galen.log"),
@@ -195,17 +201,18 @@ func (p physician) healed(target string, hurt time.Time, limit time.Duration) ap
 		switch d.Run.Status {
 		case galen.RunVerified:
 			return true, nil
-		case galen.RunHeld, galen.RunAsking, galen.RunCancelled, galen.RunNotConfirmed:
+		case galen.RunOpened, galen.RunRunning, galen.RunWaiting:
+			return false, errors.New(string(d.Run.Status) + ": " + d.Run.Why)
+		default:
 			return false, finalError{"run " + d.Run.ID + " is " + string(d.Run.Status) + ": " + d.Run.Why}
 		}
-		return false, errors.New(string(d.Run.Status) + ": " + d.Run.Why)
 	})
 	if len(d.Intents) == 0 {
 		p.Fatalf("run %s is verified without an intent", d.Run.ID)
 	}
 	after := func(t time.Time) float64 { return t.Sub(hurt).Seconds() }
-	p.Logf("%s: after the hurt: found %.1f s, first call %.1f s, verified %.1f s; %s", d.Run.Key, after(d.Run.Created),
-		after(d.Intents[0].At), after(d.Run.Ended), d.Run.Why)
+	p.Logf("%s: after the hurt: found %.1f s, first call %.1f s (%d ms after the finding), verified %.1f s; %s", d.Run.Key, after(d.Run.Created),
+		after(d.Intents[0].At), d.Intents[0].At.Sub(d.Run.Created).Milliseconds(), after(d.Run.Ended), d.Run.Why)
 	return d
 }
 
