@@ -80,7 +80,7 @@ func (h healer) target(id string) galen.Plan {
 	ailing := h.ring.Ailing(n)
 	switch {
 	case len(ailing) == 0:
-		return finished("%s is NORMAL, UP at every live peer, and it serves", cassandra.Title(n))
+		return h.caughtUp(n, "%s is NORMAL, UP at every live peer, and it serves", cassandra.Title(n))
 	case !n.Down:
 		return wait(h.policy.LookSoon, "%s is not down, and not well yet: %s", cassandra.Title(n), strings.Join(ailing, "; "))
 	}

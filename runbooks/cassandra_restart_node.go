@@ -71,7 +71,7 @@ func (s scene) bringBack(n cassandra.Node) galen.Plan {
 	ailing := s.ring.Ailing(n)
 	switch {
 	case starts > 0 && len(ailing) == 0:
-		return finished("%s was restarted: UP at every live peer, and it serves", cassandra.Title(n))
+		return s.caughtUp(n, "%s was restarted: UP at every live peer, and it serves", cassandra.Title(n))
 	case !known || i.Error != "":
 		return wait(s.policy.LookSoon, "%s was stopped, its host cannot be read: %s", cassandra.Title(n), i.Error)
 	case i.Process == cassandra.Absent:

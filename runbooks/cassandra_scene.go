@@ -1,6 +1,7 @@
 package runbooks
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -100,6 +101,14 @@ func (s scene) find(name string) (cassandra.Node, bool) {
 		return cassandra.Node{}, false
 	}
 	return s.ring.Nodes[i], true
+}
+
+// caughtUp ends a plan well when the node has got the writes that it missed.
+func (s scene) caughtUp(n cassandra.Node, format string, args ...any) galen.Plan {
+	if missed := s.ring.Missed(n); len(missed) > 0 {
+		return wait(s.policy.LookSoon, "%s; it still misses writes: %s", fmt.Sprintf(format, args...), strings.Join(missed, "; "))
+	}
+	return finished(format, args...)
 }
 
 // named is the scope of a request that names one node.

@@ -36,6 +36,7 @@ func scenes() []scene {
 	toReplace := `{"node":"127.0.0.3"}`
 	return []scene{
 		{heal, "well", "The node is well: an alert was wrong, or it came back.", "", "", func(*tale) {}},
+		{heal, "missed-writes", "The node is well, and other nodes have hints for it.", "", "", func(s *tale) { s.hint("n1") }},
 		{heal, "down-just-now", "Killed a moment ago: most nodes come back by themselves.", "", "", func(s *tale) { s.hurt(ring.Kill) }},
 		{heal, "down", "Its process is gone, its data are there.", "", "", func(s *tale) { s.hurt(ring.Kill).after(2 * time.Minute) }},
 		{heal, "start-under-way", "The restart is under way.", "", "", func(s *tale) { s.hurt(ring.Kill).until("start").act().after(2 * time.Second) }},
@@ -237,6 +238,15 @@ func (s *tale) after(d time.Duration) *tale {
 		s.look()
 	}
 	return s
+}
+
+// hint lets a node hold hints for n3, which the simulated ring does not model.
+func (s *tale) hint(holder string) {
+	for i := range s.folded.Instances {
+		if s.folded.Instances[i].Name == holder {
+			s.folded.Instances[i].Hints = map[string]int{third: 2}
+		}
+	}
 }
 
 // owe lets another run prepare n4, and end without taking it back.

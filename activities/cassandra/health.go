@@ -25,6 +25,19 @@ func (r Ring) Ailing(n Node) []string {
 	return append(out, r.doubters(n)...)
 }
 
+// Missed says where writes that the node has missed still wait for it: hints on running instances. Until they are
+// delivered, some acknowledged rows have one replica less, and the loss of another node could take the last one that a
+// quorum must have. Those on a dead instance wait for that instance.
+func (r Ring) Missed(n Node) []string {
+	var out []string
+	for _, i := range r.Instances {
+		if files := i.Hints[n.HostID]; files > 0 && i.Process == Running && i.Error == "" {
+			out = append(out, fmt.Sprintf("%s has hints for it (%s)", i.Name, countOf(files, "file", "files")))
+		}
+	}
+	return out
+}
+
 // doubters are the live peers that do not say that the node is UP.
 func (r Ring) doubters(n Node) []string {
 	var out []string

@@ -136,6 +136,9 @@ type Instance struct {
 	// process keeps the one it was started with.
 	ReplaceFlag string `json:"replace_flag,omitempty"`
 	DiskFree    int64  `json:"disk_free,omitempty"` // bytes; a gauge
+	// Hints are the hint files that wait here, by the host ID that they are for; a gauge. The file that is being written
+	// counts, which Cassandra's own lists of pending hints leave out.
+	Hints map[string]int `json:"hints,omitempty"`
 
 	// Carried by Fold.
 	RecordedDevice uint64    `json:"recorded_device,omitempty"` // when the data were last seen present

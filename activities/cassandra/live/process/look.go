@@ -18,7 +18,7 @@ import (
 // the rest is still told.
 func (h *Host) Look(at time.Time) cassandra.Instance {
 	out := cassandra.Instance{Name: h.setup.Name, Address: h.setup.Address, At: at, Process: cassandra.Absent, Data: cassandra.DataUnknown}
-	errs := []error{h.lookProcess(&out), h.lookData(&out), h.lookMarkers(&out), h.lookConfig(&out)}
+	errs := []error{h.lookProcess(&out), h.lookData(&out), h.lookMarkers(&out), h.lookConfig(&out), h.lookHints(&out)}
 	if err := errors.Join(errs...); err != nil {
 		out.Error = err.Error()
 	}
@@ -102,6 +102,26 @@ func (h *Host) hasSystemLocal() (bool, error) {
 	}
 	return false, nil
 }
+
+// lookHints counts the hint files by the host ID that begins their names: <host ID>-<time>-<version>.hints.
+func (h *Host) lookHints(out *cassandra.Instance) error {
+	entries, err := os.ReadDir(h.path("hints"))
+	if err != nil {
+		return ignoreAbsent(err)
+	}
+	for _, e := range entries {
+		if name := e.Name(); strings.HasSuffix(name, ".hints") && len(name) > hostIDLength {
+			if out.Hints == nil {
+				out.Hints = map[string]int{}
+			}
+			out.Hints[name[:hostIDLength]]++
+		}
+	}
+	return nil
+}
+
+// hostIDLength of a UUID's text.
+const hostIDLength = 36
 
 func (h *Host) lookMarkers(out *cassandra.Instance) error {
 	entries, err := os.ReadDir(h.path("galen"))

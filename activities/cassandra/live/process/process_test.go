@@ -315,6 +315,18 @@ func TestData(t *testing.T) {
 	}
 }
 
+func TestHintsAreCountedByTheirNode(t *testing.T) {
+	dir := t.TempDir()
+	const one, two = "6a1f2f0e-6992-4b4f-8ba7-3c13ebc20f38", "eb907c97-d8d5-439a-a613-97c8725c3a9a"
+	for _, name := range []string{one + "-1795449126000-2.hints", one + "-1795449127000-2.hints", one + "-1795449126000-2.crc32", two + "-1-2.hints", "x.hints"} {
+		put(t, dir, "hints/"+name, "")
+	}
+	got := host(t, dir).Look(time.Now()).Hints
+	if len(got) != 2 || got[one] != 2 || got[two] != 1 {
+		t.Errorf("hints: %v", got)
+	}
+}
+
 func TestConfigReadBack(t *testing.T) {
 	h := folder(t, "node")
 	want := cassandra.Config{Cluster: "lab", DC: "dc0", Rack: "r0", Seeds: []string{"127.0.0.4", "127.0.0.5"}, Listen: "127.0.0.4"}
