@@ -24,10 +24,11 @@ func Merge(name string, at time.Time, views []View, instances []Instance, repair
 // merge fills in all that follows from views and instances of r. base are the nodes that stay when no live view is
 // left to list them.
 func merge(r Ring, base []Node) Ring {
-	r.Views = slices.SortedFunc(slices.Values(r.Views), func(a, b View) int { return cmp.Compare(a.Instance, b.Instance) })
-	r.Instances = slices.SortedFunc(slices.Values(r.Instances), func(a, b Instance) int { return cmp.Compare(a.Name, b.Name) })
-	r.Repairs = slices.SortedFunc(slices.Values(r.Repairs), func(a, b Repair) int { return cmp.Compare(a.Intent, b.Intent) })
-	r.Nodes, r.Pending, r.Schemas, r.Dissents = nil, nil, nil, nil
+	r.Views = sortedBy(r.Views, func(a, b View) int { return cmp.Compare(a.Instance, b.Instance) })
+	r.Instances = sortedBy(r.Instances, func(a, b Instance) int { return cmp.Compare(a.Name, b.Name) })
+	r.Repairs = sortedBy(r.Repairs, func(a, b Repair) int { return cmp.Compare(a.Intent, b.Intent) })
+	r.Keyspaces = sortedBy(r.Keyspaces, func(a, b Keyspace) int { return cmp.Compare(a.Name, b.Name) })
+	r.Nodes, r.Pending, r.Schemas, r.Dissents = []Node{}, nil, nil, nil
 	normalize(r.Views)
 	m := newMerger(&r)
 	m.vote()
@@ -196,7 +197,7 @@ func (m *merger) shared() {
 		}
 	}
 	if told != nil {
-		r.Keyspaces = slices.SortedFunc(slices.Values(told.Keyspaces), func(a, b Keyspace) int { return cmp.Compare(a.Name, b.Name) })
+		r.Keyspaces = sortedBy(told.Keyspaces, func(a, b Keyspace) int { return cmp.Compare(a.Name, b.Name) })
 	}
 	slices.Sort(r.Schemas)
 	r.Schemas = slices.Compact(r.Schemas)
@@ -401,10 +402,17 @@ func (m *merger) elide() {
 
 // bareNodes are the nodes as last listed, without what Merge adds.
 func bareNodes(nodes []Node) []Node {
-	out := slices.Clone(nodes)
+	out := append([]Node{}, nodes...)
 	for i := range out {
 		out[i].Observations, out[i].Down = nil, false
 	}
+	return out
+}
+
+// sortedBy is a sorted copy, never nil: null is no list in our JSON.
+func sortedBy[T any](in []T, order func(a, b T) int) []T {
+	out := append(make([]T, 0, len(in)), in...)
+	slices.SortFunc(out, order)
 	return out
 }
 

@@ -319,3 +319,41 @@ func BenchmarkMerge(b *testing.B) {
 		})
 	}
 }
+
+// TestStoredRings: whatever was seen, nothing at all included, can be stored and is read back as it was.
+func TestStoredRings(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var ring cassandra.Ring
+		for look := range rapid.IntRange(1, 4).Draw(t, "looks") {
+			at := noon().Add(time.Duration(look) * 40 * time.Second) // older views lose their voice on the way
+			views, instances := steady(rapid.IntRange(0, 4).Draw(t, "nodes"), at)
+			for i := range views {
+				switch rapid.IntRange(0, 3).Draw(t, "view") {
+				case 0:
+					silent(&views[i], cassandra.Hung, cassandra.Refused)
+				case 1:
+					views[i].Mode, views[i].Peers, views[i].Tokens, views[i].Owners, views[i].Keyspaces = "STARTING", nil, nil, nil, nil
+				case 2:
+					views[i].Tokens, views[i].Keyspaces = nil, nil
+				}
+			}
+			views = views[:rapid.IntRange(0, len(views)).Draw(t, "views")]
+			instances = instances[:rapid.IntRange(0, len(instances)).Draw(t, "instances")]
+			merged := cassandra.Merge("test", at, views, instances, nil)
+			ring = cassandra.Fold(ring, merged)
+			for name, r := range map[string]cassandra.Ring{"merged": merged, "folded": ring} {
+				stored, err := json.Marshal(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				read, err := galen.Decode[cassandra.Ring](stored)
+				if err != nil {
+					t.Fatalf("%s, look %d: %v", name, look, err)
+				}
+				if again, err := json.Marshal(read); err != nil || string(again) != string(stored) {
+					t.Fatalf("%s, look %d: stored %s, read back %s, %v", name, look, stored, again, err)
+				}
+			}
+		}
+	})
+}
