@@ -44,6 +44,8 @@ type Engine struct {
 	address string
 	opened  opened
 	journal *journal.Store
+	looks   looks
+	reach   *pulse // of Temporal
 	world   *watch.World
 	runs    *runs
 	acts    *activities.Activities
@@ -120,6 +122,7 @@ func (e *Engine) stores(ctx context.Context) (*temporal.Client, error) {
 		return nil, err
 	}
 	e.stops = append(e.stops, func() error { client.Close(); return nil })
+	e.reach = newPulse(client.Reach)
 	return client, nil
 }
 
@@ -134,6 +137,7 @@ func (e *Engine) open(ctx context.Context) error {
 	if e.opened, err = e.o.Catalogue.open(e.o.Config.OfKind, e.o.Logger); err != nil {
 		return err
 	}
+	e.opened.kinds = e.looks.counted(e.opened.kinds)
 	return e.policies(ctx)
 }
 

@@ -19,7 +19,7 @@ var errLocked = errors.New("another galen works on this data directory; stop it 
 // the process, however it ends.
 func lockDir(dir string) (*dirLock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("data directory: %w; make it, or name another one under data:", err)
+		return nil, fmt.Errorf("data directory: %w; make it, or set data to another one", err)
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

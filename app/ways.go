@@ -72,12 +72,12 @@ func (e *Engine) serve(listener net.Listener, server *http.Server) {
 	})
 }
 
-// health tells why the engine does not work: its journal must answer.
+// health tells why the engine does not work: its journal and Temporal must answer.
 func (e *Engine) health(ctx context.Context) error {
 	if _, err := e.journal.Holds(ctx); err != nil {
 		return fmt.Errorf("the journal does not answer: %w", err)
 	}
-	return nil
+	return e.reach.beats(ctx, time.Now())
 }
 
 // watchedResources is the configuration as the API shows it.

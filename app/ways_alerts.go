@@ -96,7 +96,7 @@ type measure struct {
 const countLimit = 10_000
 
 func (m measure) now(ctx context.Context) (galenhttp.Measures, error) {
-	out := galenhttp.Measures{OpenRuns: map[galen.RunStatus]int{}, OpenIntents: map[galen.Resource]int{}}
+	out := galenhttp.Measures{OpenRuns: map[galen.RunStatus]int{}, OpenIntents: map[galen.Resource]int{}, Looks: m.looks.now()}
 	open, err := m.journal.Runs(ctx, journal.RunFilter{OpenOnly: true, Limit: countLimit})
 	if err != nil {
 		return out, err

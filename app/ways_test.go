@@ -50,13 +50,14 @@ func engineWithoutTemporal(t *testing.T) *Engine {
 	books := []galen.ListedRunbook{galen.ListRunbook(fake.Heal()), galen.ListRunbook(tune)}
 	e := &Engine{o: Options{Config: c, Logger: log, Version: "test", Catalogue: Catalogue{Runbooks: books}}, started: time.Now(), fatal: make(chan error, 1)}
 	e.opened = opened{
-		kinds:    map[string]galen.ListedKind{"fake": galen.ListKind(fake.Kind(), fake.NewCloud("demo", 3, time.Now()))},
+		kinds:    e.looks.counted(map[string]galen.ListedKind{"fake": galen.ListKind(fake.Kind(), fake.NewCloud("demo", 3, time.Now()))}),
 		runbooks: map[string]galen.ListedRunbook{books[0].Name: books[0], books[1].Name: books[1]},
 	}
 	if e.journal, err = journal.Open(t.Context(), filepath.Join(c.Data, JournalFile), journal.Options{Now: time.Now}); err != nil {
 		t.Fatal(err)
 	}
 	e.stops = append(e.stops, e.journal.Close)
+	e.reach = newPulse(func(context.Context) error { return nil })
 	e.world = watch.NewWorld(e.opened.kinds, e.journal, log)
 	e.runs = &runs{journal: e.journal, Opener: watch.Opener{
 		Runbooks: books, Inbox: e.journal, Policy: c.Policy, Last: e.world.Last, Now: time.Now, Logger: log,
@@ -159,6 +160,7 @@ func TestReading(t *testing.T) {
 	want(t, "status", err, status.HTTPResponse, status.Body, 200, `"findings":1`)
 	metrics, err := c.GetMetricsWithResponse(ctx)
 	want(t, "metrics", err, metrics.HTTPResponse, metrics.Body, 200, `galen_findings{code="instance-unavailable",note="false",resource="fake/demo"} 1`)
+	want(t, "looks", err, metrics.HTTPResponse, metrics.Body, 200, `galen_looks_total{resource="fake/demo"} 1`)
 	spec, err := c.GetSpecWithResponse(ctx)
 	want(t, "spec", err, spec.HTTPResponse, spec.Body, 200, "openapi: 3.0.3")
 	health, err := c.GetHealthWithResponse(ctx)
@@ -272,7 +274,7 @@ func TestApproveRejectCancel(t *testing.T) {
 		t.Fatalf("%v, approval %v", err, led.Approval)
 	}
 	step := galen.Step{Verb: "failover", Target: galen.Target{ID: "db-1"}}
-	if err := led.Approval.Covers(led.Run, step, led.Past, led.Now); err != nil || led.Approval.By != "operator" || led.Approval.Why != why {
+	if err := led.Approval.Covers(led.Run, step, []string{step.Target.ID}, led.Past, led.Now); err != nil || led.Approval.By != "operator" || led.Approval.Why != why {
 		t.Errorf("%+v: %v", led.Approval, err)
 	}
 	if left := led.Approval.Expires.Sub(led.Now); left < 29*time.Minute || left > 31*time.Minute {
@@ -501,4 +503,19 @@ func TestTroubleOfTheJournal(t *testing.T) {
 	}
 	health, err := c.GetHealthWithResponse(t.Context())
 	want(t, "health", err, health.HTTPResponse, health.Body, 503, `"ok":false`)
+}
+
+// TestTroubleOfTemporal: health tells it, and does not ask at each call.
+func TestTroubleOfTemporal(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	asked := 0
+	e.reach = newPulse(func(context.Context) error { asked++; return errors.New("nobody listens there") })
+	c := served(t, e)
+	for range 3 {
+		health, err := c.GetHealthWithResponse(t.Context())
+		want(t, "health", err, health.HTTPResponse, health.Body, 503, "nobody listens there")
+	}
+	if asked != 1 {
+		t.Errorf("asked Temporal %d times within seconds, want once", asked)
+	}
 }

@@ -36,6 +36,8 @@ type LookCounts struct {
 	Total, Errors int64
 	// Took is the time of all of them together.
 	Took time.Duration
+	// Within counts those that took at most so long, per upper bound of a histogram.
+	Within map[time.Duration]uint64
 }
 
 // metricsHandler is nil when nothing is measured.
@@ -138,8 +140,22 @@ func (c snapshot) counters(out chan<- prometheus.Metric) {
 	for r, n := range c.m.Looks {
 		count("galen_looks_total", "Looks at a resource, since the engine started.", float64(n.Total), "resource", r.String())
 		count("galen_look_errors_total", "Looks that saw nothing at all.", float64(n.Errors), "resource", r.String())
-		count("galen_look_seconds_total", "Time that looks took together.", n.Took.Seconds(), "resource", r.String())
+		out <- n.histogram(r)
 	}
+}
+
+// histogram is how long looks took.
+func (n LookCounts) histogram(r galen.Resource) prometheus.Metric {
+	buckets := make(map[float64]uint64, len(n.Within))
+	for bound, count := range n.Within {
+		buckets[bound.Seconds()] = count
+	}
+	desc := prometheus.NewDesc("galen_look_seconds", "How long looks at a resource took.", []string{"resource"}, nil)
+	metric, err := prometheus.NewConstHistogram(desc, uint64(max(n.Total, 0)), n.Took.Seconds(), buckets, r.String())
+	if err != nil {
+		return prometheus.NewInvalidMetric(desc, err)
+	}
+	return metric
 }
 
 // emit sends one number; pairs are label names and values in turn.

@@ -64,11 +64,12 @@ func (f *frontend) intercept(ctx context.Context, request any, _ *grpc.UnaryServ
 	md, _ := metadata.FromIncomingContext(ctx)
 	f.mu.Lock()
 	f.asked, f.meta = append(f.asked, message), append(f.meta, md)
+	next := f.answer
 	f.mu.Unlock()
 	if _, ok := message.(*workflowservice.GetSystemInfoRequest); ok {
 		return &workflowservice.GetSystemInfoResponse{}, nil
 	}
-	answer, err := f.answer(message)
+	answer, err := next(message)
 	if err != nil {
 		return nil, serviceerror.ToStatus(err).Err()
 	}

@@ -1,6 +1,7 @@
 package temporal
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -170,5 +171,35 @@ func TestCodecHidesPayloadsAndFailures(t *testing.T) {
 	}
 	if err := failureConverter(codecs).FailureToError(failure); !strings.Contains(err.Error(), "secret") {
 		t.Errorf("decoded to %v", err)
+	}
+}
+
+func TestReachTellsWhetherTheServerAnswers(t *testing.T) {
+	cases := map[string]struct {
+		answer error
+		want   string // in the error, "" for none
+	}{
+		"no such workflow":    {answer: serviceerror.NewNotFound("no workflow")},
+		"a workflow":          {},
+		"namespace is gone":   {answer: serviceerror.NewNamespaceNotFound("galen"), want: "Namespace galen"},
+		"not permitted":       {answer: serviceerror.NewPermissionDenied("no", ""), want: "does not answer"},
+		"not even a word":     {answer: serviceerror.NewInvalidArgument("x"), want: "does not answer"},
+		"down until deadline": {answer: serviceerror.NewUnavailable("down"), want: "does not answer"},
+	}
+	for name, k := range cases {
+		t.Run(name, func(t *testing.T) {
+			c, f := dial(t, nil)
+			f.mu.Lock()
+			f.answer = func(proto.Message) (proto.Message, error) {
+				return &workflowservice.DescribeWorkflowExecutionResponse{}, k.answer
+			}
+			f.mu.Unlock()
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			err := c.Reach(ctx)
+			if (err == nil) != (k.want == "") || err != nil && !strings.Contains(err.Error(), k.want) {
+				t.Errorf("got %v, want %q", err, k.want)
+			}
+		})
 	}
 }
