@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/galenhq/galen"
 	galenhttp "github.com/galenhq/galen/internal/http"
@@ -93,28 +92,10 @@ func (q requests) Preview(ctx context.Context, in galenhttp.Request) (galen.Deci
 }
 
 // people is what people decide about runs.
-type people struct {
-	*Engine
-	// wake makes the runs of a resource read the journal again.
-	wake func(ctx context.Context, r galen.Resource) error
-}
+type people struct{ *Engine }
 
-// Approve stores the yes and lets a held run go on.
 func (p people) Approve(ctx context.Context, a galen.Approval) error {
-	if err := p.journal.Approve(ctx, a); err != nil {
-		return err
-	}
-	run, err := p.journal.Run(ctx, a.Run)
-	if err != nil {
-		return err
-	}
-	if run.Status != galen.RunHeld {
-		return nil
-	}
-	if err := p.journal.SetRun(ctx, a.Run, galen.RunRunning, "approved by "+a.By+", goes on", time.Time{}); err != nil {
-		return err
-	}
-	return p.wake(ctx, run.Resource)
+	return p.journal.Approve(ctx, a)
 }
 
 func (p people) Reject(ctx context.Context, run, by, why string) error {

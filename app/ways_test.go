@@ -303,7 +303,7 @@ func TestApproveLetsAHeldRunGoOn(t *testing.T) {
 	if err := e.journal.SetRun(ctx, run.ID, galen.RunHeld, "x", time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	p := people{e, func(context.Context, galen.Resource) error { return nil }}
+	p := people{e}
 	err := p.Approve(ctx, galen.Approval{
 		Run: run.ID, By: "operator", Steps: []galen.ApprovedStep{}, Basis: map[string]string{}, Expires: time.Now().Add(time.Minute),
 	})

@@ -175,6 +175,7 @@ func Contract(t *testing.T, open opener) {
 		{"an effect settles once", testSettle},
 		{"a refusal repeated counts", testRefused},
 		{"an approval is used, voided, rejected", testApprovals},
+		{"a yes re-arms a held run at once, and no older one does", testApproveRearms},
 		{"a hold holds until a person releases it", testHolds},
 		{"a recovery is acknowledged", testRecoveries},
 		{"findings come and go", testFindings},

@@ -25,7 +25,7 @@ type approvalRow struct {
 	given map[string]string // the basis as it was shown
 }
 
-// Approve stores a person's yes to an open run. It replaces an earlier one, and wakes the run.
+// Approve stores a person's yes to an open run. It replaces an earlier one, lets a held run go on, and wakes it.
 func (s *Store) Approve(ctx context.Context, a galen.Approval) error {
 	if a.By == "" {
 		return fmt.Errorf("approve run %s: who approves is required", a.Run)
@@ -56,7 +56,11 @@ func (s *Store) Approve(ctx context.Context, a galen.Approval) error {
 			return err
 		}
 		t.citeApproval(approvalRow{Approval: a, given: a.Basis})
-		return t.wakeRun(ctx, run, galen.Event{Kind: galen.EventApproved, By: a.By}, map[string]any{"approval": a})
+		err = t.wakeRun(ctx, run, galen.Event{Kind: galen.EventApproved, By: a.By}, map[string]any{"approval": a})
+		if err != nil || run.Status != galen.RunHeld {
+			return err
+		}
+		return t.setStatus(ctx, run, standing{status: galen.RunRunning, why: "approved by " + a.By + ", goes on", by: a.By})
 	})
 }
 
@@ -165,22 +169,39 @@ func (s *Store) Void(ctx context.Context, approvalID, why string) (int, error) {
 		if err != nil {
 			return err
 		}
-		news := row.state == ""
-		if news {
-			if err := t.endApproval(ctx, row, approvalVoided); err != nil {
-				return err
-			}
+		if row.state == "" {
+			inARow, err = t.void(ctx, run, row, why)
+		} else {
+			inARow, err = voidsInARow(ctx, t, row.Run)
 		}
-		if inARow, err = voidsInARow(ctx, t, row.Run); err != nil || !news {
-			return err
-		}
-		body := map[string]any{"approval": approvalID, "why": why, "in_a_row": inARow}
-		if err := t.event(ctx, galen.Event{Resource: run.Resource, Run: run.ID, Kind: galen.EventVoided}, body); err != nil {
-			return err
-		}
-		return t.raise(ctx, run.Resource.String())
+		return err
 	})
 	return inARow, err
+}
+
+// void ends an approval that counts, with its event.
+func (t *tx) void(ctx context.Context, run galen.Run, row approvalRow, why string) (inARow int, err error) {
+	if err := t.endApproval(ctx, row, approvalVoided); err != nil {
+		return 0, err
+	}
+	if inARow, err = voidsInARow(ctx, t, run.ID); err != nil {
+		return 0, err
+	}
+	body := map[string]any{"approval": row.ID, "why": why, "in_a_row": inARow}
+	if err := t.event(ctx, galen.Event{Resource: run.Resource, Run: run.ID, Kind: galen.EventVoided}, body); err != nil {
+		return 0, err
+	}
+	return inARow, t.raise(ctx, run.Resource.String())
+}
+
+// voidNewest: who becomes held must not go on by a yes that was given before.
+func (t *tx) voidNewest(ctx context.Context, run galen.Run, why string) error {
+	rows, err := approvalsOf(ctx, t, "run = ?", run.ID)
+	if err != nil || len(rows) == 0 || rows[0].state != "" {
+		return err
+	}
+	_, err = t.void(ctx, run, rows[0], why)
+	return err
 }
 
 func approvalByID(ctx context.Context, q querier, id string) (approvalRow, error) {
@@ -245,7 +266,7 @@ func (s *Store) Rebase(ctx context.Context, approvalID string, basis map[string]
 }
 
 // SetHold sets the kill switch, or changes one of the same ID (a person extends it). It raises the revision of all that it
-// covers.
+// covers, and wakes its open runs, so that each says at once what it waits for.
 func (s *Store) SetHold(ctx context.Context, h galen.Hold) error {
 	if h.By == "" || h.Why == "" {
 		return errors.New("set a hold: who sets it and why are required")
@@ -271,7 +292,10 @@ func (s *Store) SetHold(ctx context.Context, h galen.Hold) error {
 		if err := t.event(ctx, galen.Event{Resource: h.Resource, Kind: galen.EventHold, By: h.By}, map[string]any{"hold": h}); err != nil {
 			return err
 		}
-		return t.raise(ctx, h.Resource.String()) // of the account, when it covers everything
+		if err := t.raise(ctx, h.Resource.String()); err != nil { // of the account, when it covers everything
+			return err
+		}
+		return t.wakeAll(ctx, h.Resource)
 	})
 }
 

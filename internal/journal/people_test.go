@@ -85,9 +85,54 @@ func testApprovals(t *testing.T, w world) {
 	refused(t, w.Approve(t.Context(), galen.Approval{Run: run.ID, By: "ann", Expires: w.clock.read().Add(time.Hour)}), galen.ErrEnded)
 }
 
+// testApproveRearms: the yes and the run that it lets go on are one transaction; there is no crash in between.
+func testApproveRearms(t *testing.T, w world) {
+	run := w.open(t, "k")
+	step := galen.ApprovedStep{Verb: "stop", Target: "a", Count: 1}
+	must(t, w.SetRun(t.Context(), run.ID, galen.RunAsking, "may I?", time.Time{}))
+	w.approve(t, run, "y1", step)
+	equal(t, "who asks goes on by its next look", w.ledger(t, run).Run.Status, galen.RunAsking)
+
+	before := w.ledger(t, run)
+	must(t, w.SetRun(t.Context(), run.ID, galen.RunHeld, "the gate denied it", time.Time{}))
+	held := w.ledger(t, run)
+	if held.Approval != nil {
+		t.Error("a run that becomes held keeps a yes that was given before: it would go on by itself")
+	}
+	equal(t, "voided events", w.count(t, galen.EventVoided), 1)
+	must(t, w.SetRun(t.Context(), run.ID, galen.RunHeld, "still", time.Time{}))
+	equal(t, "voided once", w.count(t, galen.EventVoided), 1)
+
+	outbox := w.outbox(t)
+	w.approve(t, run, "y2", step)
+	after := w.ledger(t, run)
+	if after.Run.Status != galen.RunRunning || after.Run.Why != "approved by ann, goes on" || after.Approval == nil || after.Approval.ID != "y2" {
+		t.Errorf("after the yes: %+v, %+v", after.Run, after.Approval)
+	}
+	if held.Revision == before.Revision || after.Revision == held.Revision {
+		t.Errorf("revisions %d, %d, %d: the gate would not see the change", before.Revision, held.Revision, after.Revision)
+	}
+	equal(t, "wakes", w.outbox(t)-outbox, 1)
+	events, err := w.Events(t.Context(), journal.EventFilter{Run: run.ID, Kind: galen.EventStatus})
+	must(t, err)
+	if n := len(events); n == 0 || events[n-1].By != "ann" || !strings.Contains(string(events[n-1].Body), `"was":"held"`) {
+		t.Errorf("no event says that the run goes on: %+v", events)
+	}
+}
+
+func (w world) outbox(t *testing.T) int {
+	t.Helper()
+	items, err := w.Outbox(t.Context(), 0)
+	must(t, err)
+	return len(items)
+}
+
 func testHolds(t *testing.T, w world) {
 	run := w.open(t, "k")
+	w.openOn(t, "elsewhere", other())
+	must(t, w.OutboxDone(t.Context(), 1, 2))
 	must(t, w.SetHold(t.Context(), galen.Hold{ID: "h", Resource: ring(), Why: "migration", By: "ann", Until: w.clock.read().Add(time.Hour)}))
+	w.woken(t, "who is held", run)
 	w.clock.skip(48 * time.Hour)
 	holds, err := w.Holds(t.Context())
 	must(t, err)
@@ -95,17 +140,13 @@ func testHolds(t *testing.T, w world) {
 	holds[0].Until = w.clock.read().Add(time.Hour)
 	must(t, w.SetHold(t.Context(), holds[0]))
 	equal(t, "in the ledger", len(w.ledger(t, run).Holds), 1)
-	must(t, w.OutboxDone(t.Context(), 1))
+	w.woken(t, "whose hold was extended", run)
 	if w.Release(t.Context(), "h", "") == nil {
 		t.Error("nobody released it")
 	}
 	must(t, w.Release(t.Context(), "h", "ann"))
 	refused(t, w.Release(t.Context(), "h", "ann"), galen.ErrNotFound)
-	items, err := w.Outbox(t.Context(), 0)
-	must(t, err)
-	if len(items) != 1 || items[0].Kind != journal.OutboxWake || items[0].Run != run.ID {
-		t.Errorf("who was held is not woken: %+v", items)
-	}
+	w.woken(t, "who was held", run)
 	for _, bad := range []galen.Hold{{By: "ann"}, {Why: "w"}} {
 		if w.SetHold(t.Context(), bad) == nil {
 			t.Errorf("set %+v", bad)
@@ -113,6 +154,19 @@ func testHolds(t *testing.T, w world) {
 	}
 	equal(t, "hold events", w.count(t, galen.EventHold), 2)
 	equal(t, "release events", w.count(t, galen.EventRelease), 1)
+}
+
+// woken empties the outbox, which must hold one wake for the run and nothing else.
+func (w world) woken(t *testing.T, who string, run galen.Run) {
+	t.Helper()
+	items, err := w.Outbox(t.Context(), 0)
+	must(t, err)
+	if len(items) != 1 || items[0].Kind != journal.OutboxWake || items[0].Run != run.ID {
+		t.Errorf("%s is not woken: %+v", who, items)
+	}
+	for _, item := range items {
+		must(t, w.OutboxDone(t.Context(), item.ID))
+	}
 }
 
 func testRecoveries(t *testing.T, w world) {

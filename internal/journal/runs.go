@@ -121,8 +121,8 @@ func (s *Store) Runs(ctx context.Context, f RunFilter) ([]galen.Run, error) {
 	return out, err
 }
 
-// SetRun sets where a run stands. A changed status is an event: held pages a person, an ended run lets go of every claim
-// that no unsettled intent needs. An ended run stays as it ended: galen.ErrEnded.
+// SetRun sets where a run stands. A changed status is an event: held pages a person and voids the yes that the run had,
+// an ended run lets go of every claim that no unsettled intent needs. An ended run stays as it ended: galen.ErrEnded.
 func (s *Store) SetRun(ctx context.Context, id string, status galen.RunStatus, why string, until time.Time) error {
 	return s.write(ctx, "set run "+id+" to "+string(status), func(ctx context.Context, t *tx) error {
 		run, err := runOf(ctx, t, id)
@@ -156,6 +156,11 @@ func (t *tx) setStatus(ctx context.Context, run galen.Run, to standing) error {
 	}
 	if !to.status.Open() {
 		run.Ended = t.now
+	}
+	if to.status == galen.RunHeld {
+		if err := t.voidNewest(ctx, run, "the run is held: "+to.why); err != nil {
+			return err
+		}
 	}
 	if letsGo(to.status) {
 		if err := t.keepClaims(ctx, run, nil); err != nil {
