@@ -25,12 +25,15 @@ const (
 	dispatchPause  = 200 * time.Millisecond // between full batches, so that a storm feeds Temporal at 100/s at most
 	dispatchRetry  = time.Second
 	reconcileEvery = time.Minute
+	pruneEvery     = 24 * time.Hour
 )
 
-// run goes on until the context ends.
+// run goes on until the context ends. Once a day it also lets the journal drop the bodies that have had their time.
 func (d *dispatcher) run(ctx context.Context) {
 	reconcile := time.NewTicker(reconcileEvery)
 	defer reconcile.Stop()
+	prune := time.NewTicker(pruneEvery)
+	defer prune.Stop()
 	for {
 		wait, err := d.once(ctx)
 		if err != nil && ctx.Err() == nil {
@@ -49,6 +52,13 @@ func (d *dispatcher) run(ctx context.Context) {
 			}
 		}
 		t.Stop()
+		select {
+		case <-prune.C:
+			if err := d.journal.Prune(ctx); err != nil && ctx.Err() == nil {
+				d.logger.Warn("the journal's old bodies could not be pruned", "error", err.Error())
+			}
+		default:
+		}
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/galenhq/galen"
 )
 
-// The guards of a ring by name, as verdicts show them. I-nn are the invariants of docs/guards.md; N4 is Cassandra's own
+// The guards of a ring by name, as verdicts show them. I-nn are the invariants of docs/safety.md; N4 is Cassandra's own
 // rule never to replace a node that lives.
 const (
 	guardMovement  = "I-01 range movement"
