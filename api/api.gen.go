@@ -57,6 +57,12 @@ type Accepted struct {
 	Why *string `json:"why,omitempty"`
 }
 
+// Acknowledge defines model for Acknowledge.
+type Acknowledge struct {
+	// Target the target's ID, as runs show it
+	Target string `json:"target"`
+}
+
 // Approve defines model for Approve.
 type Approve struct {
 	// Plan number of the plan that was read; another newest plan refuses the approval
@@ -299,6 +305,9 @@ type PostAlertmanagerJSONRequestBody = PostAlertmanagerJSONBody
 // SetHoldJSONRequestBody defines body for SetHold for application/json ContentType.
 type SetHoldJSONRequestBody = HoldRequest
 
+// AcknowledgeJSONRequestBody defines body for Acknowledge for application/json ContentType.
+type AcknowledgeJSONRequestBody = Acknowledge
+
 // CreateRunJSONRequestBody defines body for CreateRun for application/json ContentType.
 type CreateRunJSONRequestBody = RunRequest
 
@@ -461,6 +470,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/resources/{kind}/{name} (the `GetResource` operationId).
 	GetResource(ctx context.Context, kind Kind, name Name, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcknowledgeWithBody A person has seen that a target was treated; its cool-down is over
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/resources/{kind}/{name}/acknowledge (the `Acknowledge` operationId).
+	AcknowledgeWithBody(ctx context.Context, kind Kind, name Name, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Acknowledge A person has seen that a target was treated; its cool-down is over
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/resources/{kind}/{name}/acknowledge (the `Acknowledge` operationId).
+	Acknowledge(ctx context.Context, kind Kind, name Name, body AcknowledgeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRunbooks What this engine can run
 	//
@@ -736,6 +759,40 @@ func (c *Client) ListResources(ctx context.Context, reqEditors ...RequestEditorF
 // Corresponds with GET /v1/resources/{kind}/{name} (the `GetResource` operationId).
 func (c *Client) GetResource(ctx context.Context, kind Kind, name Name, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetResourceRequest(c.Server, kind, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcknowledgeWithBody A person has seen that a target was treated; its cool-down is over
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/resources/{kind}/{name}/acknowledge (the `Acknowledge` operationId).
+func (c *Client) AcknowledgeWithBody(ctx context.Context, kind Kind, name Name, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcknowledgeRequestWithBody(c.Server, kind, name, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Acknowledge A person has seen that a target was treated; its cool-down is over
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/resources/{kind}/{name}/acknowledge (the `Acknowledge` operationId).
+func (c *Client) Acknowledge(ctx context.Context, kind Kind, name Name, body AcknowledgeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcknowledgeRequest(c.Server, kind, name, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1388,6 +1445,60 @@ func NewGetResourceRequest(server string, kind Kind, name Name) (*http.Request, 
 	return req, nil
 }
 
+// NewAcknowledgeRequest calls the generic Acknowledge builder with application/json body
+func NewAcknowledgeRequest(server string, kind Kind, name Name, body AcknowledgeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAcknowledgeRequestWithBody(server, kind, name, "application/json", bodyReader)
+}
+
+// NewAcknowledgeRequestWithBody constructs an http.Request for the Acknowledge method, with any body, and a specified content type
+func NewAcknowledgeRequestWithBody(server string, kind Kind, name Name, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "kind", kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/resources/%s/%s/acknowledge", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListRunbooksRequest constructs an http.Request for the ListRunbooks method
 func NewListRunbooksRequest(server string) (*http.Request, error) {
 	var err error
@@ -1912,6 +2023,20 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/resources/{kind}/{name} (the `GetResource` operationId).
 	GetResourceWithResponse(ctx context.Context, kind Kind, name Name, reqEditors ...RequestEditorFn) (*GetResourceResponse, error)
+
+	// AcknowledgeWithBodyWithResponse A person has seen that a target was treated; its cool-down is over
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/resources/{kind}/{name}/acknowledge (the `Acknowledge` operationId).
+	AcknowledgeWithBodyWithResponse(ctx context.Context, kind Kind, name Name, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AcknowledgeResponse, error)
+
+	// AcknowledgeWithResponse A person has seen that a target was treated; its cool-down is over
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/resources/{kind}/{name}/acknowledge (the `Acknowledge` operationId).
+	AcknowledgeWithResponse(ctx context.Context, kind Kind, name Name, body AcknowledgeJSONRequestBody, reqEditors ...RequestEditorFn) (*AcknowledgeResponse, error)
 
 	// ListRunbooksWithResponse What this engine can run
 	//
@@ -2505,6 +2630,47 @@ func (r GetResourceResponse) ContentType() string {
 	return ""
 }
 
+type AcknowledgeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r AcknowledgeResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AcknowledgeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AcknowledgeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AcknowledgeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AcknowledgeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListRunbooksResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -3069,6 +3235,32 @@ func (c *ClientWithResponses) GetResourceWithResponse(ctx context.Context, kind 
 	return ParseGetResourceResponse(rsp)
 }
 
+// AcknowledgeWithBodyWithResponse A person has seen that a target was treated; its cool-down is over
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/resources/{kind}/{name}/acknowledge (the `Acknowledge` operationId).
+func (c *ClientWithResponses) AcknowledgeWithBodyWithResponse(ctx context.Context, kind Kind, name Name, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AcknowledgeResponse, error) {
+	rsp, err := c.AcknowledgeWithBody(ctx, kind, name, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcknowledgeResponse(rsp)
+}
+
+// AcknowledgeWithResponse A person has seen that a target was treated; its cool-down is over
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/resources/{kind}/{name}/acknowledge (the `Acknowledge` operationId).
+func (c *ClientWithResponses) AcknowledgeWithResponse(ctx context.Context, kind Kind, name Name, body AcknowledgeJSONRequestBody, reqEditors ...RequestEditorFn) (*AcknowledgeResponse, error) {
+	rsp, err := c.Acknowledge(ctx, kind, name, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcknowledgeResponse(rsp)
+}
+
 // ListRunbooksWithResponse What this engine can run
 //
 // Returns a wrapper object for the known response body format(s).
@@ -3570,6 +3762,35 @@ func ParseGetResourceResponse(rsp *http.Response) (*GetResourceResponse, error) 
 	return response, nil
 }
 
+// ParseAcknowledgeResponse parses an HTTP response from a AcknowledgeWithResponse call
+func ParseAcknowledgeResponse(rsp *http.Response) (*AcknowledgeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AcknowledgeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListRunbooksResponse parses an HTTP response from a ListRunbooksWithResponse call
 func ParseListRunbooksResponse(rsp *http.Response) (*ListRunbooksResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -3876,6 +4097,9 @@ type ServerInterface interface {
 	// GetResource One resource with its members as they were seen last, and its policy
 	// (GET /v1/resources/{kind}/{name})
 	GetResource(w http.ResponseWriter, r *http.Request, kind Kind, name Name)
+	// Acknowledge A person has seen that a target was treated; its cool-down is over
+	// (POST /v1/resources/{kind}/{name}/acknowledge)
+	Acknowledge(w http.ResponseWriter, r *http.Request, kind Kind, name Name)
 	// ListRunbooks What this engine can run
 	// (GET /v1/runbooks)
 	ListRunbooks(w http.ResponseWriter, r *http.Request)
@@ -4179,6 +4403,41 @@ func (siw *ServerInterfaceWrapper) GetResource(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetResource(w, r, kind, name)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// Acknowledge operation middleware
+func (siw *ServerInterfaceWrapper) Acknowledge(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "kind" -------------
+	var kind Kind
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kind", r.PathValue("kind"), &kind, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "name" -------------
+	var name Name
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", r.PathValue("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.Acknowledge(w, r, kind, name)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4571,6 +4830,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/alerts/alertmanager", wrapper.PostAlertmanager)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/resources", wrapper.ListResources)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/resources/{kind}/{name}", wrapper.GetResource)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/resources/{kind}/{name}/acknowledge", wrapper.Acknowledge)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/findings", wrapper.ListFindings)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/runbooks", wrapper.ListRunbooks)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/runs", wrapper.ListRuns)

@@ -102,6 +102,10 @@ func (p people) Reject(ctx context.Context, run, by, why string) error {
 	return p.journal.Reject(ctx, run, by, why)
 }
 
+func (p people) Acknowledge(ctx context.Context, r galen.Resource, target, by string) error {
+	return p.journal.Acknowledge(ctx, r, target, by)
+}
+
 // Cancel asks the run to reach a safe point and end; the reason is an event of its own.
 func (p people) Cancel(ctx context.Context, id, by, why string) error {
 	if err := p.journal.Stop(ctx, id, galen.StopCancel, by); err != nil {

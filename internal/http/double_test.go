@@ -21,16 +21,17 @@ var errDisk = errors.New("the disk of the journal is full: free space on it")
 
 // engine is a double of everything behind the API. Its methods answer from its fields.
 type engine struct {
-	runs     map[string]galen.Run
-	plans    map[string]galen.Decision
-	holds    []galen.Hold
-	approved []galen.Approval
-	asked    []Request
-	stored   [][]byte
-	filters  []RunFilter
-	events   []EventFilter
-	opened   bool
-	broken   error
+	runs         map[string]galen.Run
+	plans        map[string]galen.Decision
+	acknowledged []string
+	holds        []galen.Hold
+	approved     []galen.Approval
+	asked        []Request
+	stored       [][]byte
+	filters      []RunFilter
+	events       []EventFilter
+	opened       bool
+	broken       error
 }
 
 func noon() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
@@ -93,6 +94,11 @@ func (e *engine) Approve(_ context.Context, a galen.Approval) error {
 func (e *engine) Reject(context.Context, string, string, string) error { return e.broken }
 
 func (e *engine) Cancel(context.Context, string, string, string) error { return e.broken }
+
+func (e *engine) Acknowledge(_ context.Context, _ galen.Resource, target, _ string) error {
+	e.acknowledged = append(e.acknowledged, target)
+	return e.broken
+}
 
 func (e *engine) SetHold(_ context.Context, h galen.Hold) error {
 	e.holds = append(e.holds, h)

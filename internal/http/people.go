@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -129,6 +130,32 @@ func (s *server) withReason(w http.ResponseWriter, r *http.Request, id string, d
 		return
 	}
 	s.run(w, r, id)
+}
+
+// Acknowledge implements [api.ServerInterface]. The target must be a member or one that a run was about: a mistyped one
+// would be acknowledged in vain.
+func (s *server) Acknowledge(w http.ResponseWriter, r *http.Request, kind api.Kind, name api.Name) {
+	req, err := read[api.Acknowledge](r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	resource := galen.Resource{Kind: kind, Name: name}
+	if _, err := s.watched(resource); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	state, seen := s.o.World.Last(resource)
+	known := seen && slices.ContainsFunc(state.Members(), func(m galen.Member) bool { return m.Target.ID == req.Target || m.Instance == req.Target })
+	if !known {
+		s.fail(w, r, badf("target %q is no member of %s: galen resources %s lists them", req.Target, resource, resource))
+		return
+	}
+	if err := s.o.Decisions.Acknowledge(r.Context(), resource, req.Target, operator); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // ListHolds implements [api.ServerInterface].

@@ -94,12 +94,14 @@ type Requests interface {
 	Preview(ctx context.Context, q Request) (galen.Decision, error)
 }
 
-// Decisions is what people decide about runs.
+// Decisions is what people decide about runs and what they did.
 type Decisions interface {
 	// Approve stores the yes; a held run goes on.
 	Approve(ctx context.Context, a galen.Approval) error
 	Reject(ctx context.Context, run, by, why string) error
 	Cancel(ctx context.Context, run, by, why string) error
+	// Acknowledge ends the cool-down of a target.
+	Acknowledge(ctx context.Context, r galen.Resource, target, by string) error
 }
 
 // Holds sets and releases the kill switch.
