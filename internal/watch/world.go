@@ -56,7 +56,9 @@ func (w *World) Look(ctx context.Context, r galen.Resource, scope []galen.Target
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.state == nil {
-		w.load(ctx, kind, r, e)
+		if err := w.load(ctx, kind, r, e); err != nil {
+			return nil, err
+		}
 	}
 	folded, err := kind.Fold(e.state, seen)
 	if err != nil {
@@ -96,14 +98,21 @@ func (w *World) entry(r galen.Resource) *entry {
 
 // load takes up the State of an earlier process: since when a node is down must survive a restart. One that cannot be
 // read any more (another version wrote it) is told and left: the fold starts anew.
-func (w *World) load(ctx context.Context, kind galen.ListedKind, r galen.Resource, e *entry) {
+func (w *World) load(ctx context.Context, kind galen.ListedKind, r galen.Resource, e *entry) error {
 	body, err := w.store.Folded(ctx, r)
-	if err == nil && len(body) > 0 {
-		e.state, err = kind.Decode(body)
+	if err != nil {
+		return fmt.Errorf("take up the stored state of %s: %w", r, err)
 	}
+	if len(body) == 0 {
+		return nil
+	}
+	state, err := kind.Decode(body)
 	if err != nil {
 		w.logger.Warn("the stored state cannot be used, starting anew", "resource", r.String(), "error", err.Error())
+		return nil
 	}
+	e.state = state
+	return nil
 }
 
 // keep stores the State when a fact of it changed; gauges alone are not worth a write.

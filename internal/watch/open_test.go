@@ -1,0 +1,207 @@
+package watch_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/fake"
+	"github.com/galenhq/galen/internal/watch"
+)
+
+// inbox takes runs, in memory, as the journal does.
+type inbox struct {
+	runs   []galen.Run // oldest first
+	broken error
+}
+
+func (i *inbox) OpenRun(_ context.Context, run galen.Run) (galen.Run, bool, error) {
+	if i.broken != nil {
+		return galen.Run{}, false, i.broken
+	}
+	for _, had := range i.runs {
+		if had.Key == run.Key && had.Status.Open() {
+			return had, false, nil
+		}
+	}
+	run.ID = fmt.Sprintf("r%d", len(i.runs)+1)
+	i.runs = append(i.runs, run)
+	return run, true, nil
+}
+
+func (i *inbox) OpenRuns(context.Context, galen.Resource) ([]galen.Run, error) {
+	return slices.DeleteFunc(slices.Clone(i.runs), func(r galen.Run) bool { return !r.Status.Open() }), i.broken
+}
+
+func (i *inbox) LastRun(_ context.Context, _ galen.Resource, key string) (galen.Run, error) {
+	for _, run := range slices.Backward(i.runs) {
+		if run.Key == key {
+			return run, nil
+		}
+	}
+	return galen.Run{}, fmt.Errorf("%s: %w", key, galen.ErrNotFound)
+}
+
+// opener opens runs in an inbox, at noon, on a cluster that was seen.
+func opener(t *testing.T) (watch.Opener, *inbox) {
+	t.Helper()
+	box := &inbox{}
+	tune := fake.Tune()
+	tune.Scope = func(c fake.Cluster, p fake.TuneParams) []galen.Target {
+		if p.Setting != "max_connections" {
+			return nil
+		}
+		return []galen.Target{c.Instances[0].Target()}
+	}
+	w := watch.NewWorld(kinds(fake.NewCloud("billing", 3, noon)), &shelf{}, quiet())
+	seen(t, w)
+	return watch.Opener{
+		Runbooks: []galen.ListedRunbook{galen.ListRunbook(fake.Heal()), galen.ListRunbook(tune)}, Inbox: box,
+		Policy: func(galen.Resource) galen.Policy { return galen.SafePolicy() }, Last: w.Last,
+		Now: func() time.Time { return noon }, Logger: quiet(),
+	}, box
+}
+
+// unavailable is what the fake kind's own detector finds: db-1 in zone a.
+func unavailable(t *testing.T) galen.Finding {
+	t.Helper()
+	s := down(t)
+	s.round(t, 10*time.Second)
+	return s.desk.asked[0]
+}
+
+func TestOpenOpensTheRunThatHeals(t *testing.T) {
+	o, box := opener(t)
+	f := unavailable(t)
+	for range 3 {
+		if taken, err := o.Open(t.Context(), f); err != nil || !taken {
+			t.Fatalf("taken %v, %v", taken, err)
+		}
+	}
+	if len(box.runs) != 1 {
+		t.Fatalf("%d runs for one finding", len(box.runs))
+	}
+	run := box.runs[0]
+	if run.Key != f.Key() || run.Runbook != "fake/heal" || run.Finding == nil || len(run.Scope) != 1 || run.Urgency != f.Urgency ||
+		run.Asked != "detector instance-unavailable" || string(run.Params) != `{"reboots":1}` || !run.Deadline.Equal(noon.Add(6*time.Hour)) {
+		t.Errorf("opened %+v with %s", run, run.Params)
+	}
+	strange := f
+	strange.Code = "nobody-heals-this"
+	if taken, err := o.Open(t.Context(), strange); err != nil || !taken || len(box.runs) != 1 {
+		t.Errorf("what no runbook heals is for people: taken %v, %v", taken, err)
+	}
+}
+
+// TestWhetherAnEndedRunIsOpenedAgain: a person who cancelled is not overruled, until the trouble is another one.
+func TestWhetherAnEndedRunIsOpenedAgain(t *testing.T) {
+	f := unavailable(t)
+	wider := f
+	wider.Targets = append(slices.Clone(f.Targets), galen.Target{ID: "db-9"})
+	ended := galen.Run{Key: f.Key(), Status: galen.RunCancelled, Scope: f.Targets, Created: f.Since.Add(time.Second), Asked: "detector instance-unavailable"}
+	cases := []struct {
+		name   string
+		now    galen.Finding
+		change func(*galen.Run)
+		opened bool
+		taken  bool
+	}{
+		{"cancelled", f, func(*galen.Run) {}, false, true},
+		{"cancelled before this trouble began", f, func(r *galen.Run) { r.Created = f.Since.Add(-time.Second) }, true, true},
+		{"cancelled, and one more target since", wider, func(*galen.Run) {}, true, true},
+		{"cancelled, its last finding had the target", wider, func(r *galen.Run) { r.Finding = &wider }, false, true},
+		{"an alert that was not confirmed", f, func(r *galen.Run) { r.Status, r.Asked = galen.RunNotConfirmed, "alert x" }, true, true},
+		{"an alert that was confirmed", f, func(r *galen.Run) { r.Asked, r.Finding = "alert x", &f }, false, true},
+		{"open under another key, for the target", f, func(r *galen.Run) { r.Key, r.Status = "other", galen.RunHeld }, false, false},
+		{"open under another key, for others", f, func(r *galen.Run) {
+			r.Key, r.Status, r.Scope = "other", galen.RunHeld, []galen.Target{{ID: "db-3"}}
+		}, true, true},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			o, box := opener(t)
+			before := ended
+			c.change(&before)
+			box.runs = []galen.Run{before}
+			taken, err := o.Open(t.Context(), c.now)
+			if err != nil || taken != c.taken || (len(box.runs) == 2) != c.opened {
+				t.Errorf("taken %v, %v, %d runs; want taken %v, opened %v", taken, err, len(box.runs), c.taken, c.opened)
+			}
+		})
+	}
+}
+
+// TestAHintIsTheSameRunAsTheFinding: whichever comes first, there is one run.
+func TestAHintIsTheSameRunAsTheFinding(t *testing.T) {
+	o, box := opener(t)
+	f := unavailable(t)
+	run, err := o.OpenHint(t.Context(), billing(), f.Code, f.Domain, "4711")
+	if err != nil || run.Key != f.Key() || run.Finding != nil || len(run.Scope) != 0 || !run.FromAlert() || run.Asked != "alert 4711" {
+		t.Fatalf("%+v, %v", run, err)
+	}
+	if taken, err := o.Open(t.Context(), f); err != nil || !taken || len(box.runs) != 1 {
+		t.Errorf("taken %v, %v, %d runs", taken, err, len(box.runs))
+	}
+	again, err := o.OpenHint(t.Context(), billing(), f.Code, f.Domain, "4712")
+	if err != nil || again.ID != run.ID {
+		t.Errorf("a second alert: run %s, %v; want %s", again.ID, err, run.ID)
+	}
+	if _, err := o.OpenHint(t.Context(), billing(), "nobody-heals-this", f.Domain, "4713"); err == nil {
+		t.Error("an alert without a runbook opened a run")
+	}
+}
+
+func TestRequests(t *testing.T) {
+	o, box := opener(t)
+	want := galen.Run{Resource: billing(), Runbook: "fake/tune", Params: json.RawMessage(`{"value":"60"}`)}
+	run, created, err := o.Request(t.Context(), "k1", want, "ann")
+	if err != nil || !created || run.Key != "k1" || !run.FromPerson() || len(run.Scope) != 1 || run.Scope[0].ID != "db-1" ||
+		!strings.Contains(string(run.Params), `"setting":"max_connections"`) {
+		t.Fatalf("%+v with %s, %v", run, run.Params, err)
+	}
+	if again, created, err := o.Request(t.Context(), "k1", want, "ann"); err != nil || created || again.ID != run.ID {
+		t.Errorf("again: run %s, created %v, %v", again.ID, created, err)
+	}
+	for name, c := range map[string]struct {
+		change func(*galen.Run)
+		want   string
+	}{
+		"unknown runbook":        {func(r *galen.Run) { r.Runbook = "fake/nothing" }, `no runbook "fake/nothing"`},
+		"another kind":           {func(r *galen.Run) { r.Resource.Kind = "other" }, "is for resources of kind fake"},
+		"not seen yet":           {func(r *galen.Run) { r.Resource.Name = "other" }, "has not been seen yet"},
+		"unknown parameter":      {func(r *galen.Run) { r.Params = []byte(`{"Value":"60"}`) }, "did you mean"},
+		"no such target":         {func(r *galen.Run) { r.Params = []byte(`{"setting":"x"}`) }, "has no target that the parameters"},
+		"a runbook for findings": {func(r *galen.Run) { r.Runbook, r.Params = "fake/heal", nil }, "started by findings only"},
+	} {
+		bad := want
+		c.change(&bad)
+		if _, err := o.Requested(bad); !errors.Is(err, watch.ErrBadRequest) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: plan mode: %v, want a bad request with %q", name, err, c.want)
+		}
+		if _, created, err := o.Request(t.Context(), name, bad, "ann"); !errors.Is(err, watch.ErrBadRequest) || created {
+			t.Errorf("%s: created %v, %v", name, created, err)
+		}
+	}
+	if len(box.runs) != 1 {
+		t.Errorf("%d runs, want only the good one", len(box.runs))
+	}
+}
+
+func TestTroubleOfTheInboxIsNotABadRequest(t *testing.T) {
+	o, box := opener(t)
+	box.broken = errors.New("disk full")
+	_, _, requested := o.Request(t.Context(), "k", galen.Run{Resource: billing(), Runbook: "fake/tune"}, "ann")
+	_, found := o.Open(t.Context(), unavailable(t))
+	_, hinted := o.OpenHint(t.Context(), billing(), fake.CodeUnavailable, "d", "x")
+	for name, err := range map[string]error{"requested": requested, "found": found, "hinted": hinted} {
+		if !errors.Is(err, box.broken) || errors.Is(err, watch.ErrBadRequest) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
