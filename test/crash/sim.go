@@ -31,6 +31,7 @@ func Policy() galen.Policy {
 	p.Mode = galen.ModeAct
 	p.LookEvery, p.LookSoon = galen.Duration(time.Second), galen.Duration(time.Second)
 	p.RestartAfter, p.DownFor = galen.Duration(2*time.Second), 0
+	p.HoldFor = galen.Duration(6 * time.Second) // thirty more looks at a healed ring prove no more
 	return p
 }
 

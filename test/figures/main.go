@@ -1,0 +1,92 @@
+// Command figures is what `make figures` runs: it measures what the engine promises about time and size, with real
+// processes over the simulated ring, and prints one line for each figure with its goal. It fails only where a figure is
+// far from its goal, since a busy machine measures itself.
+//
+// The figures:
+//
+//   - reaction: from the end of the watch's look that first shows a node down to the moment when the engine's driver is
+//     asked for the first call, over many kills of one node each. In between lie the finding, the run, its workflow, a
+//     look and a decision, the gate with another look, and two commits to disk.
+//   - ready: from exec to the line that says so, on the data directory of a killed engine; first on an empty one.
+//   - resume: from exec to the first decision of a run that a killed engine left at each point of its steps.
+//   - idle: memory and processor of an engine that watches a healthy ring under the safe policy.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/galenhq/galen/test/crash/victim"
+	"github.com/galenhq/galen/test/ringd"
+)
+
+func main() {
+	victim.MaybeServe()
+	ringd.MaybeServe()
+	kills := flag.Int("kills", 20, "how many nodes to kill for the reaction")
+	idle := flag.Duration("idle", 30*time.Second, "how long to watch an idle engine")
+	only := flag.String("only", "", "measure only this one: reaction, ready, resume or idle")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	fmt.Printf("load of the machine: %s\n", load())
+	var errs []error
+	for _, m := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"reaction", func(ctx context.Context) error { return reaction(ctx, *kills) }},
+		{"ready", ready},
+		{"resume", resume},
+		{"idle", func(ctx context.Context) error { return resting(ctx, *idle) }},
+	} {
+		if ctx.Err() == nil && (*only == "" || *only == m.name) {
+			errs = append(errs, m.do(ctx))
+		}
+	}
+	fmt.Printf("load of the machine: %s\n", load())
+	if err := errors.Join(errs...); err != nil {
+		fmt.Fprintln(os.Stderr, "figures:", err)
+		os.Exit(1)
+	}
+}
+
+// onStage sets a stage in a folder of its own and clears it away.
+func onStage(ctx context.Context, o victim.StageOptions, play func(context.Context, *victim.Stage) error) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	if o.Dir, err = os.MkdirTemp("", "galen-figures-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(o.Dir)) }()
+	s, err := victim.SetStage(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.End(), s.Ring.Close()) }()
+	return play(ctx, s)
+}
+
+// spread prints a row of times and returns an error if its middle is beyond the bound.
+func spread(what string, all []time.Duration, goal, bound time.Duration) error {
+	if len(all) == 0 {
+		return fmt.Errorf("%s: nothing was measured", what)
+	}
+	slices.Sort(all)
+	p50, p90 := all[len(all)/2], all[len(all)*9/10]
+	fmt.Printf("%-44s n %3d  min %6.1f  p50 %6.1f  p90 %6.1f  max %6.1f ms   goal p50 %d ms\n", what, len(all),
+		ms(all[0]), ms(p50), ms(p90), ms(all[len(all)-1]), goal.Milliseconds())
+	if p50 > bound {
+		return fmt.Errorf("%s: p50 is %s, far beyond its goal %s", what, p50, goal)
+	}
+	return nil
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
