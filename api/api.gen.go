@@ -59,7 +59,7 @@ type Accepted struct {
 
 // Acknowledge defines model for Acknowledge.
 type Acknowledge struct {
-	// Target the target's ID, as runs show it
+	// Target the target's ID, instance, name or address; another name is a 400 that lists the members
 	Target string `json:"target"`
 }
 
@@ -127,7 +127,7 @@ type HoldRequest struct {
 	// Resource kind/name; absent
 	Resource *string `json:"resource,omitempty"`
 
-	// Target one target ID of the resource
+	// Target one member of the resource: its ID, instance, name or address, the hold has its ID; another name is a 400 that lists the members
 	Target *string `json:"target,omitempty"`
 
 	// Until past it the hold is overdue and still holds
@@ -2633,8 +2633,15 @@ func (r GetResourceResponse) ContentType() string {
 type AcknowledgeResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Acknowledge
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AcknowledgeResponse) GetJSON200() *Acknowledge {
+	return r.JSON200
 }
 
 // GetJSONDefault returns the response for an HTTP default `application/json` response
@@ -3776,8 +3783,12 @@ func ParseAcknowledgeResponse(rsp *http.Response) (*AcknowledgeResponse, error) 
 	}
 
 	switch {
-	case rsp.StatusCode == 204:
-		break // No content-type
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Acknowledge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Error

@@ -17,8 +17,8 @@ func (c *cli) ackCommand() *cobra.Command {
 		Long: `Galen treats a target by itself once per cool-down (an hour by default): what fails again so soon needs a person's
 eyes. A run that meets a cool-down asks. galen ack tells that you have looked; galen runs approve of that run does too.
 
-TARGET is the target's ID, as galen runs show and galen resources -o json print it.`,
-		Example: `  galen ack cassandra/orders 6a1f2f0e-8d2c-4e0b-9c0e-0d9f5a1b2c3d`,
+TARGET is a member as galen resources RESOURCE shows it: its ID, its instance, its name or its address.`,
+		Example: "  galen ack cassandra/orders 10.0.3.17",
 		Args:    takes(2, 2, "a resource and a target"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.ack(cmd.Context(), args[0], args[1]) },
 	}
@@ -34,11 +34,11 @@ func (c *cli) ack(ctx context.Context, resource, target string) error {
 		return err
 	}
 	res, err := client.AcknowledgeWithResponse(ctx, r.Kind, r.Name, api.Acknowledge{Target: target})
-	if err := c.fault("acknowledge "+target, res, err, res != nil && res.StatusCode() == 204); err != nil {
+	if err := c.fault("acknowledge "+target, res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}
-	return c.print(map[string]string{"resource": r.String(), "acknowledged": target}, func(w io.Writer) error {
-		fmt.Fprintf(w, "acknowledged %s of %s\n", target, r)
+	return c.print(map[string]string{"resource": r.String(), "acknowledged": res.JSON200.Target}, func(w io.Writer) error {
+		fmt.Fprintf(w, "acknowledged %s of %s\n", res.JSON200.Target, r)
 		return nil
 	})
 }

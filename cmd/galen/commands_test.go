@@ -88,6 +88,8 @@ func cannedAPI() *canned {
 		}},
 		"POST /v1/holds":                galen.Hold{ID: "hold-3", Resource: orders(), Why: "disks", By: "operator", At: noon()},
 		"POST /v1/holds/hold-1/release": http.StatusNoContent,
+
+		"POST /v1/resources/cassandra/orders/acknowledge": api.Acknowledge{Target: n2},
 		"POST /v1/runs":                 api.RunAnswer{Run: ptr(cannedRun("r3", galen.RunOpened, ""))},
 		"GET /v1/runs/r3":               api.RunDetail{Run: cannedRun("r3", galen.RunHeld, "no spare")},
 		"GET /v1/journal/events": api.EventList{Events: []galen.Event{
@@ -103,7 +105,7 @@ func TestTables(t *testing.T) {
 	for name, args := range map[string]string{
 		"status": "status", "resources": "resources", "resource": "resources cassandra/orders", "findings": "findings", "runbooks": "runbooks",
 		"runs": "runs list", "run-quiet": "runs show r1", "holds": "holds", "hold": "hold cassandra/orders --why disks --until 4h",
-		"release": "release hold-1", "approve": "runs approve r2 --plan 3", "reject": "runs reject r2 --why no", "cancel": "runs cancel r2 --why no",
+		"release": "release hold-1", "ack": "ack cassandra/orders 127.0.0.2", "approve": "runs approve r2 --plan 3", "reject": "runs reject r2 --why no", "cancel": "runs cancel r2 --why no",
 		"run": "run cassandra/heal-node cassandra/orders", "journal": "journal list", "findings-json": "findings -o json",
 	} {
 		t.Run(name, func(t *testing.T) {

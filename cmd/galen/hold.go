@@ -21,10 +21,13 @@ func (c *cli) holdCommand() *cobra.Command {
 goes on looking, finding and planning; its runs wait. What a call has already begun goes on at its target.
 
 A hold has no end of itself. --until (a time, or how long from now) is when it is overdue: it still holds then.
-Only galen release ends it.`,
+Only galen release ends it.
+
+TARGET is a member as galen resources RESOURCE shows it: its ID, its instance, its name or its address. A name that
+means nobody is refused, since such a hold would hold nothing.`,
 		Example: `  galen hold --why "change freeze"
   galen hold cassandra/orders --why "disks are being swapped" --until 4h
-  galen hold cassandra/orders 6a1f2f0e-8d2c-4e0b-9c0e-0d9f5a1b2c3d --why "kept for forensics"`,
+  galen hold cassandra/orders 10.0.3.17 --why "kept for forensics"`,
 		Args: takes(0, 2, "at most a resource and a target"),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.hold(cmd.Context(), args, why, until) },
 	}

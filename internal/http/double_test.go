@@ -32,7 +32,17 @@ type engine struct {
 	events       []EventFilter
 	opened       bool
 	broken       error
+	members      []galen.Member // as seen last; nil: not seen yet
 }
+
+// seenState is a State of members only.
+type seenState struct {
+	galen.State
+	members []galen.Member
+}
+
+func (s seenState) Members() []galen.Member                    { return s.members }
+func (s seenState) Seen(...galen.Target) (time.Time, []string) { return noon(), nil }
 
 func noon() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
 
@@ -118,7 +128,9 @@ func (e *engine) Watched() []Watched {
 	return []Watched{{Resource: demo(), PolicyName: "default", Policy: galen.SafePolicy()}}
 }
 
-func (e *engine) Last(galen.Resource) (galen.State, bool) { return nil, false }
+func (e *engine) Last(galen.Resource) (galen.State, bool) {
+	return seenState{members: e.members}, e.members != nil
+}
 
 func (e *engine) Store(_ context.Context, body []byte) (api.Accepted, error) {
 	e.stored = append(e.stored, body)

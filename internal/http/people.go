@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -132,30 +131,29 @@ func (s *server) withReason(w http.ResponseWriter, r *http.Request, id string, d
 	s.run(w, r, id)
 }
 
-// Acknowledge implements [api.ServerInterface]. The target must be a member or one that a run was about: a mistyped one
-// would be acknowledged in vain.
+// Acknowledge implements [api.ServerInterface]. The target must be a member: a mistyped one would be acknowledged in vain.
 func (s *server) Acknowledge(w http.ResponseWriter, r *http.Request, kind api.Kind, name api.Name) {
-	req, err := read[api.Acknowledge](r)
+	id, err := s.acknowledge(r, galen.Resource{Kind: kind, Name: name})
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	resource := galen.Resource{Kind: kind, Name: name}
+	s.answer(w, r, http.StatusOK, api.Acknowledge{Target: id})
+}
+
+func (s *server) acknowledge(r *http.Request, resource galen.Resource) (string, error) {
+	req, err := read[api.Acknowledge](r)
+	if err != nil {
+		return "", err
+	}
 	if _, err := s.watched(resource); err != nil {
-		s.fail(w, r, err)
-		return
+		return "", err
 	}
-	state, seen := s.o.World.Last(resource)
-	known := seen && slices.ContainsFunc(state.Members(), func(m galen.Member) bool { return m.Target.ID == req.Target || m.Instance == req.Target })
-	if !known {
-		s.fail(w, r, badf("target %q is no member of %s: galen resources %s lists them", req.Target, resource, resource))
-		return
+	id, err := s.target(resource, req.Target)
+	if err != nil {
+		return "", err
 	}
-	if err := s.o.Decisions.Acknowledge(r.Context(), resource, req.Target, operator); err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
+	return id, s.o.Decisions.Acknowledge(r.Context(), resource, id, operator)
 }
 
 // ListHolds implements [api.ServerInterface].
@@ -168,8 +166,8 @@ func (s *server) ListHolds(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, http.StatusOK, api.HoldList{Holds: list(holds)})
 }
 
-// SetHold implements [api.ServerInterface]. A hold may name what is not looked after yet: it must never be refused for
-// want of knowledge.
+// SetHold implements [api.ServerInterface]. A hold on a whole resource may name what is not looked after yet: it must
+// never be refused for want of knowledge. One on a target must name a member, or it would hold nothing.
 func (s *server) SetHold(w http.ResponseWriter, r *http.Request) {
 	req, err := read[api.HoldRequest](r)
 	if err != nil {
@@ -206,7 +204,10 @@ func (s *server) hold(req api.HoldRequest) (galen.Hold, error) {
 	if !h.Until.IsZero() && !h.Until.After(now) {
 		return h, badf("until %s is past: leave it out for an open end", h.Until.Format(time.RFC3339))
 	}
-	return h, nil
+	if h.Target != "" {
+		h.Target, err = s.target(h.Resource, h.Target)
+	}
+	return h, err
 }
 
 // ReleaseHold implements [api.ServerInterface].

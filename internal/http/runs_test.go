@@ -148,7 +148,7 @@ func TestFiltersReachTheJournal(t *testing.T) {
 }
 
 func TestHoldsCarryAnID(t *testing.T) {
-	e := &engine{}
+	e := &engine{members: []galen.Member{{Target: galen.Target{ID: "db-1"}, Name: "db-1"}}}
 	h := Handler(e.options())
 	w := call(t, h, "POST", "/v1/holds", `{"why":"upgrade","resource":"fake/demo","target":"db-1","until":"2026-11-23T13:00:00+01:00"}`)
 	if w.Code != 400 {

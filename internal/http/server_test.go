@@ -138,7 +138,7 @@ func TestBadInput(t *testing.T) {
 		{"hold in the past", "POST", "/v1/holds", `{"why":"x","until":"2020-01-01T00:00:00Z"}`, 400, "is past"},
 		{"hold until nonsense", "POST", "/v1/holds", `{"why":"x","until":"soon"}`, 400, "soon"},
 		{"cancel without reason", "POST", "/v1/runs/a/cancel", `{}`, 400, `"why" is missing`},
-		{"acknowledge nobody", "POST", "/v1/resources/fake/demo/acknowledge", `{"target":"nobody"}`, 400, "no member"},
+		{"acknowledge nobody", "POST", "/v1/resources/fake/demo/acknowledge", `{"target":"nobody"}`, 400, "has not been seen yet"},
 		{"acknowledge elsewhere", "POST", "/v1/resources/fake/other/acknowledge", `{"target":"db-1"}`, 404, "fake/other"},
 		{"unknown run", "GET", "/v1/runs/nobody", "", 404, "not found"},
 		{"unknown hold", "POST", "/v1/holds/nobody/release", "", 404, "not found"},

@@ -1,0 +1,104 @@
+package http
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/galenhq/galen"
+)
+
+// target is the ID of the member that a person names by ID, instance (with or without its prefix), name or address. A
+// name that means nobody or several is an [ErrBad] that says whom it could mean.
+func (s *server) target(r galen.Resource, name string) (string, error) {
+	state, seen := s.o.World.Last(r)
+	if !seen {
+		return "", badf("target %q: %s has not been seen yet, so nobody knows its members; wait for its first look, or hold the whole resource", name, r)
+	}
+	members := state.Members()
+	found := meant(members, name)
+	switch len(found) {
+	case 1:
+		return found[0].Target.ID, nil
+	case 0:
+		return "", badf("target %q is no member of %s; its members are %s", name, r, listed(members))
+	default:
+		return "", badf("target %q means several members of %s: %s; give the ID of one", name, r, listed(found))
+	}
+}
+
+// meant are the members of that name: an ID means its member only, and who has gone may have left its address to another.
+func meant(members []galen.Member, name string) []galen.Member {
+	var present, all []galen.Member
+	for _, m := range members {
+		switch {
+		case m.Target.ID == name:
+			return []galen.Member{m}
+		case !named(m, name):
+			continue
+		case !m.Unlisted:
+			present = append(present, m)
+		}
+		all = append(all, m)
+	}
+	if len(present) > 0 {
+		return present
+	}
+	return all
+}
+
+// shortID is the length of a UUID's first part.
+const shortID = 8
+
+// named tells whether people call the member so: by instance, or by name or address, whatever the port.
+func named(m galen.Member, name string) bool {
+	if m.Instance != "" && slices.Contains([]string{m.Instance, strings.TrimPrefix(m.Instance, "instance/")}, name) {
+		return true
+	}
+	if id := m.Target.ID; len(id) > shortID && id[shortID] == '-' && id[:shortID] == name { // as the command line prints a UUID
+		return true
+	}
+	given, own := hostOf(name), hostOf(m.Name)
+	a, errA := netip.ParseAddr(given)
+	b, errB := netip.ParseAddr(own)
+	if errA == nil && errB == nil {
+		return a.Unmap() == b.Unmap()
+	}
+	return own != "" && strings.EqualFold(given, own)
+}
+
+// hostOf is what stands before the port.
+func hostOf(name string) string {
+	if h, _, err := net.SplitHostPort(name); err == nil {
+		return h
+	}
+	return strings.Trim(name, "[]")
+}
+
+// listed are the first members with all their names.
+func listed(members []galen.Member) string {
+	const most = 20
+	var out []string
+	for i, m := range members {
+		if i == most {
+			out = append(out, "and more")
+			break
+		}
+		var also []string
+		for _, name := range []string{m.Instance, m.Name} {
+			if name != "" && name != m.Target.ID {
+				also = append(also, name)
+			}
+		}
+		text := m.Target.ID
+		if len(also) > 0 {
+			text += " (" + strings.Join(also, ", ") + ")"
+		}
+		out = append(out, text)
+	}
+	if len(out) == 0 {
+		return "none"
+	}
+	return strings.Join(out, ", ")
+}
