@@ -1,0 +1,237 @@
+package workflows
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities"
+)
+
+// stage plays the activities for the interpreter, in the virtual time of Temporal's test environment.
+type stage struct {
+	env   *testsuite.TestWorkflowEnvironment
+	start time.Time
+	// decide and act answer the n-th call, from 1.
+	decide func(n int, in activities.DecideInput) (activities.Decided, error)
+	act    func(n int, in activities.ActInput) (activities.Acted, error)
+
+	decides, acts int
+	looks         []time.Duration // after the start, per Decide
+	closed        []activities.CloseInput
+}
+
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	s := &stage{env: suite.NewTestWorkflowEnvironment()}
+	s.env.SetTestTimeout(20 * time.Second)
+	s.start = s.env.Now()
+	s.env.RegisterWorkflowWithOptions(Run, workflow.RegisterOptions{Name: RunName})
+	s.env.RegisterActivityWithOptions(func(_ context.Context, in activities.DecideInput) (activities.Decided, error) {
+		s.decides++
+		s.looks = append(s.looks, s.env.Now().Sub(s.start))
+		return s.decide(s.decides, in)
+	}, activity.RegisterOptions{Name: "Decide"})
+	s.env.RegisterActivityWithOptions(func(_ context.Context, in activities.ActInput) (activities.Acted, error) {
+		s.acts++
+		return s.act(s.acts, in)
+	}, activity.RegisterOptions{Name: "Act"})
+	s.env.RegisterActivityWithOptions(func(_ context.Context, in activities.CloseInput) error {
+		s.closed = append(s.closed, in)
+		return nil
+	}, activity.RegisterOptions{Name: "Close"})
+	return s
+}
+
+// run plays the workflow to its end.
+func (s *stage) run(t *testing.T) error {
+	t.Helper()
+	s.env.ExecuteWorkflow(RunName, "r1")
+	if !s.env.IsWorkflowCompleted() {
+		t.Fatal("the workflow did not end")
+	}
+	return s.env.GetWorkflowError()
+}
+
+func waiting(d time.Duration) activities.Decided { return activities.Decided{Wait: galen.Duration(d)} }
+
+// finished: the journal says that the run is over.
+func finished() activities.Decided { return activities.Decided{Ended: true} }
+
+func TestRunVerifiesAndCloses(t *testing.T) {
+	s := newStage(t)
+	s.decide = func(n int, in activities.DecideInput) (activities.Decided, error) {
+		if in.Run != "r1" {
+			t.Errorf("decides for run %q", in.Run)
+		}
+		if n == 1 {
+			return activities.Decided{At: s.env.Now(), Plan: 1, Steps: 1}, nil
+		}
+		return activities.Decided{At: s.env.Now(), Done: true, Final: galen.RunVerified, Looks: 3, HoldFor: galen.Duration(30 * time.Second), Why: "well"}, nil
+	}
+	s.act = func(_ int, in activities.ActInput) (activities.Acted, error) {
+		if want := (activities.ActInput{Run: "r1", Plan: 1}); in != want {
+			t.Errorf("acts on %+v", in)
+		}
+		return activities.Acted{At: s.env.Now(), Sent: true}, nil
+	}
+	if err := s.run(t); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]activities.CloseInput{{Run: "r1", Status: galen.RunVerified, Why: "well"}}, s.closed); diff != "" {
+		t.Error(diff)
+	}
+	if took := s.env.Now().Sub(s.start); s.acts != 1 || took < 30*time.Second || took > time.Minute {
+		t.Errorf("%d acts, verified after %s", s.acts, took)
+	}
+}
+
+func TestAWakeEndsTheSleep(t *testing.T) {
+	s := newStage(t)
+	s.env.RegisterDelayedCallback(func() { s.env.SignalWorkflow(WakeSignal, nil) }, 5*time.Second)
+	s.decide = func(n int, _ activities.DecideInput) (activities.Decided, error) {
+		switch n {
+		case 3:
+			for range 5 {
+				s.env.SignalWorkflow(WakeSignal, nil) // while it looks: one more look is needed, not five
+			}
+		case 5:
+			return finished(), nil
+		}
+		return waiting(time.Minute), nil
+	}
+	if err := s.run(t); err != nil {
+		t.Fatal(err)
+	}
+	woken := 5 * time.Second
+	want := []time.Duration{0, woken, woken + time.Minute, woken + time.Minute, woken + 2*time.Minute}
+	if diff := cmp.Diff(want, s.looks); diff != "" {
+		t.Errorf("looked at other times: %s", diff)
+	}
+}
+
+// TestAnActWithoutAnEndIsLookedAt: it is tried once, whatever became of it.
+func TestAnActWithoutAnEndIsLookedAt(t *testing.T) {
+	s := newStage(t)
+	s.decide = func(n int, _ activities.DecideInput) (activities.Decided, error) {
+		if n == 1 {
+			return activities.Decided{Plan: 1, Steps: 2}, nil
+		}
+		return finished(), nil
+	}
+	s.act = func(int, activities.ActInput) (activities.Acted, error) {
+		return activities.Acted{}, errors.New("the engine died")
+	}
+	if err := s.run(t); err != nil {
+		t.Fatal(err)
+	}
+	if s.acts != 1 || s.decides != 2 {
+		t.Errorf("%d acts and %d looks, want 1 and 2", s.acts, s.decides)
+	}
+}
+
+func TestDecideIsTriedAgain(t *testing.T) {
+	s := newStage(t)
+	s.decide = func(n int, _ activities.DecideInput) (activities.Decided, error) {
+		if n < 4 {
+			return activities.Decided{}, errors.New("the journal is busy")
+		}
+		return finished(), nil
+	}
+	if err := s.run(t); err != nil || s.decides != 4 {
+		t.Fatalf("%d looks, %v", s.decides, err)
+	}
+}
+
+func TestARunThatTheJournalDoesNotKnowEnds(t *testing.T) {
+	s := newStage(t)
+	s.decide = func(int, activities.DecideInput) (activities.Decided, error) {
+		return activities.Decided{}, temporal.NewNonRetryableApplicationError("no run r1", activities.ErrTypeNoRun, nil)
+	}
+	err := s.run(t)
+	var app *temporal.ApplicationError
+	if !errors.As(err, &app) || app.Type() != activities.ErrTypeNoRun || s.decides != 1 {
+		t.Errorf("%d looks, %v", s.decides, err)
+	}
+}
+
+// TestAllElseThatCannotBeRetriedIsLookedAtAgain: only a run that is unknown ends its workflow.
+func TestAllElseThatCannotBeRetriedIsLookedAtAgain(t *testing.T) {
+	s := newStage(t)
+	s.decide = func(n int, _ activities.DecideInput) (activities.Decided, error) {
+		if n < 3 {
+			return activities.Decided{}, temporal.NewNonRetryableApplicationError("odd", "Odd", nil)
+		}
+		return finished(), nil
+	}
+	if err := s.run(t); err != nil || s.decides != 3 {
+		t.Fatalf("%d looks, %v", s.decides, err)
+	}
+	if s.looks[2] == 0 {
+		t.Error("failures in a row do not back off")
+	}
+}
+
+// TestACancellationFromTemporalIsIgnored: a run is stopped by a row in the journal.
+func TestACancellationFromTemporalIsIgnored(t *testing.T) {
+	s := newStage(t)
+	s.env.RegisterDelayedCallback(s.env.CancelWorkflow, 10*time.Second)
+	s.decide = func(n int, _ activities.DecideInput) (activities.Decided, error) {
+		if n == 4 {
+			return finished(), nil
+		}
+		return waiting(time.Minute), nil
+	}
+	if err := s.run(t); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]time.Duration{0, time.Minute, 2 * time.Minute, 3 * time.Minute}, s.looks); diff != "" {
+		t.Errorf("looked at other times: %s", diff)
+	}
+}
+
+// TestALongHistoryContinuesAsNew: with the run's ID alone, when nothing is under way.
+func TestALongHistoryContinuesAsNew(t *testing.T) {
+	s := newStage(t)
+	s.decide = func(n int, _ activities.DecideInput) (activities.Decided, error) {
+		if n < 3 {
+			s.env.SetContinueAsNewSuggested(n == 2)
+			return activities.Decided{Plan: n, Steps: 1}, nil
+		}
+		return waiting(time.Minute), nil
+	}
+	s.act = func(int, activities.ActInput) (activities.Acted, error) { return activities.Acted{Sent: true}, nil }
+	err := s.run(t)
+	var anew *workflow.ContinueAsNewError
+	if !errors.As(err, &anew) || anew.WorkflowType.Name != RunName {
+		t.Fatalf("ended with %v, want a new one of the same", err)
+	}
+	if s.decides != 3 || s.acts != 2 {
+		t.Errorf("%d looks and %d acts: continued in the middle of something", s.decides, s.acts)
+	}
+}
+
+func TestAnUnknownCommandEndsTheWorkflow(t *testing.T) {
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	env := suite.NewTestWorkflowEnvironment()
+	env.ExecuteWorkflow(func(ctx workflow.Context) error {
+		_, err := execute(ctx, Command{Do: "dance"}, workflow.GetSignalChannel(ctx, WakeSignal))
+		return err
+	})
+	if err := env.GetWorkflowError(); err == nil {
+		t.Error("danced")
+	}
+}
