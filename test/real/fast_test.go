@@ -66,11 +66,11 @@ func (p physician) diesInReplacement(rows *client.Client, dead, spare int) {
 
 	replace := d.Intents[slices.IndexFunc(d.Intents, func(in galen.Intent) bool { return in.Step.Verb == cassandra.VerbReplace })]
 	now := tracesOf(p.T, heir)
-	if now.all() != 1 || now.boots[replace.ID] != 1 || !slices.Equal(now.started, []string{replace.ID}) || wasHeir.touched {
+	if now.All() != 1 || now.Boots[replace.ID] != 1 || !slices.Equal(now.Started, []string{replace.ID}) || wasHeir.Touched {
 		p.Errorf("the heir: %+v, before %+v; want one boot, of intent %s", now, wasHeir, replace.ID)
 	}
 	now = tracesOf(p.T, old)
-	if len(now.fences) != 1 || now.all() != wasOld.all() {
+	if len(now.Fences) != 1 || now.All() != wasOld.All() {
 		p.Errorf("the dead one: %+v, before %+v; want one fence, no boot", now, wasOld)
 	}
 	if err := old.Start(); !errors.Is(err, os.ErrNotExist) {

@@ -86,8 +86,8 @@ func (p physician) freezes(i int) {
 	if !strings.Contains(d.Run.Key, "/"+string(cassandra.CodeNodeFrozen)+"/") {
 		p.Errorf("the run's key is %s, want one of %s", d.Run.Key, cassandra.CodeNodeFrozen)
 	}
-	if now := tracesOf(p.T, n); now.all() != was.all()+1 {
-		p.Errorf("its own log has %d boots more, want 1: %v", now.all()-was.all(), now.boots)
+	if now := tracesOf(p.T, n); now.All() != was.All()+1 {
+		p.Errorf("its own log has %d boots more, want 1: %v", now.All()-was.All(), now.Boots)
 	}
 }
 
@@ -175,11 +175,11 @@ func (p physician) diesAfterStart(i int) {
 	d := p.healed(id, hurt, 3*time.Minute)
 	p.did(d, map[string]int{cassandra.VerbStart: 1})
 	now := tracesOf(p.T, n)
-	if now.all() != was.all()+1 || now.boots[sent.ID] != 1 {
-		p.Errorf("boots by its own log %v, before %v; want one more, of intent %s", now.boots, was.boots, sent.ID)
+	if now.All() != was.All()+1 || now.Boots[sent.ID] != 1 {
+		p.Errorf("boots by its own log %v, before %v; want one more, of intent %s", now.Boots, was.Boots, sent.ID)
 	}
-	if len(now.started) != len(was.started)+1 || !slices.Contains(now.started, sent.ID) {
-		p.Errorf("start markers %v, before %v; want one more, of intent %s", now.started, was.started, sent.ID)
+	if len(now.Started) != len(was.Started)+1 || !slices.Contains(now.Started, sent.ID) {
+		p.Errorf("start markers %v, before %v; want one more, of intent %s", now.Started, was.Started, sent.ID)
 	}
 	p.verifyJournal()
 }
@@ -187,7 +187,7 @@ func (p physician) diesAfterStart(i int) {
 // losesTwo kills two nodes of different racks; one of them loses its data, so that no restart can help it.
 func (p physician) losesTwo(kept, lost int) {
 	keptID, lostID := p.hostID(kept), p.hostID(lost)
-	var was []traces
+	var was []lab.Traces
 	for i := range 4 {
 		was = append(was, tracesOf(p.T, p.ring.Node(i+1)))
 	}
@@ -220,7 +220,7 @@ func (p physician) losesTwo(kept, lost int) {
 		if i+1 == kept {
 			boots = 1
 		}
-		if now.all() != before.all()+boots || len(now.fences) > 0 || !before.touched && now.touched && i+1 != kept {
+		if now.All() != before.All()+boots || len(now.Fences) > 0 || !before.Touched && now.Touched && i+1 != kept {
 			p.Errorf("n%d: %+v, before %+v; want %d boots more, no fence", i+1, now, before, boots)
 		}
 	}
