@@ -162,7 +162,7 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 		Journal: e.journal, Records: e.journal, World: e.world, Gate: door, Quarantine: activities.NewQuarantine(), Now: time.Now, Logger: log,
 		Catalogue: activities.Catalogue{Kinds: e.opened.kinds, Runbooks: e.opened.runbooks, Detectors: e.o.Catalogue.Detectors, Policy: policy},
 	})
-	d := &dispatcher{journal: e.journal, temporal: client, logger: log}
+	d := &dispatcher{journal: e.journal, temporal: client, now: time.Now, logger: log}
 	if err := e.resume(ctx, client, d); err != nil {
 		return err
 	}

@@ -16,8 +16,16 @@ import (
 // is gone.
 type dispatcher struct {
 	journal  *journal.Store
-	temporal *temporal.Client
+	temporal workflowsOf
+	now      func() time.Time
 	logger   *slog.Logger
+}
+
+// workflowsOf is what the dispatcher needs of Temporal, see [temporal.Client].
+type workflowsOf interface {
+	StartRun(ctx context.Context, workflowID, runID string) (started bool, err error)
+	Wake(ctx context.Context, workflowID string) error
+	Describe(ctx context.Context, workflowID string) (temporal.Execution, error)
 }
 
 const (
@@ -110,20 +118,42 @@ func (d *dispatcher) carry(ctx context.Context, item journal.OutboxItem) (bool, 
 	return run.Status != galen.RunOpened, nil
 }
 
-// reconcile compares the open runs with Temporal. One whose workflow was terminated, failed or is unknown is started
-// again, held: what was under way must be looked at by a person first.
+// startWithin is how long a run that was just accepted may be on its way from the outbox into a workflow.
+const startWithin = 10 * time.Second
+
+// reconcile compares the open runs with Temporal, and starts those again whose workflow was terminated, failed or is
+// unknown. One that has decided nothing has done nothing, so it just starts; any other is held: what was under way must
+// be looked at by a person first.
 func (d *dispatcher) reconcile(ctx context.Context) error {
 	open, err := d.journal.Runs(ctx, journal.RunFilter{OpenOnly: true, Limit: 10_000})
 	if err != nil {
 		return fmt.Errorf("list the open runs: %w", err)
 	}
+	queued, err := d.queued(ctx)
+	if err != nil {
+		return err
+	}
 	var errs []error
 	for _, run := range open {
-		if run.Status != galen.RunOpened {
-			errs = append(errs, d.restart(ctx, run))
+		if run.Status == galen.RunOpened && (queued[run.ID] || d.now().Sub(run.Created) < startWithin) {
+			continue
 		}
+		errs = append(errs, d.restart(ctx, run))
 	}
 	return errors.Join(errs...)
+}
+
+// queued are the runs whose start is still in the outbox.
+func (d *dispatcher) queued(ctx context.Context) (map[string]bool, error) {
+	items, err := d.journal.Outbox(ctx, 10_000)
+	if err != nil {
+		return nil, fmt.Errorf("read the outbox: %w", err)
+	}
+	out := map[string]bool{}
+	for _, item := range items {
+		out[item.Run] = out[item.Run] || item.Kind != journal.OutboxWake
+	}
+	return out, nil
 }
 
 func (d *dispatcher) restart(ctx context.Context, run galen.Run) error {
@@ -135,16 +165,25 @@ func (d *dispatcher) restart(ctx context.Context, run galen.Run) error {
 	if err != nil {
 		return fmt.Errorf("read run %s: %w", run.ID, err)
 	}
-	if !now.Status.Open() {
-		return nil // it ended in between
+	if now.Status != run.Status && (!now.Status.Open() || run.Status == galen.RunOpened) {
+		return nil // it ended or went on in between
 	}
+	if now.Status == galen.RunOpened {
+		d.logger.Warn("run started again, Temporal has lost it", "run", run.ID, "resource", run.Resource.String())
+	} else if err := d.hold(ctx, run, e); err != nil {
+		return err
+	}
+	if _, err := d.temporal.StartRun(ctx, run.Key, run.ID); err != nil {
+		return fmt.Errorf("start the workflow of run %s again: %w", run.ID, err)
+	}
+	return nil
+}
+
+func (d *dispatcher) hold(ctx context.Context, run galen.Run, e temporal.Execution) error {
 	why := fmt.Sprintf("its workflow is %s in Temporal (%s): look at what it did, then approve to go on or cancel", e.Phase, e.Status)
 	d.logger.Error("run held, a person is needed", "run", run.ID, "resource", run.Resource.String(), "why", why)
 	if err := d.journal.SetRun(ctx, run.ID, galen.RunHeld, why, time.Time{}); err != nil {
 		return fmt.Errorf("hold run %s: %w", run.ID, err)
-	}
-	if _, err := d.temporal.StartRun(ctx, run.Key, run.ID); err != nil {
-		return fmt.Errorf("start the workflow of run %s again: %w", run.ID, err)
 	}
 	return nil
 }

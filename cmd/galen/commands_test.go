@@ -90,8 +90,8 @@ func cannedAPI() *canned {
 		"POST /v1/holds/hold-1/release": http.StatusNoContent,
 
 		"POST /v1/resources/cassandra/orders/acknowledge": api.Acknowledge{Target: n2},
-		"POST /v1/runs":                 api.RunAnswer{Run: ptr(cannedRun("r3", galen.RunOpened, ""))},
-		"GET /v1/runs/r3":               api.RunDetail{Run: cannedRun("r3", galen.RunHeld, "no spare")},
+		"POST /v1/runs":   api.RunAnswer{Run: ptr(cannedRun("r3", galen.RunOpened, ""))},
+		"GET /v1/runs/r3": api.RunDetail{Run: cannedRun("r3", galen.RunHeld, "no spare")},
 		"GET /v1/journal/events": api.EventList{Events: []galen.Event{
 			{Seq: 2, At: noon(), Kind: galen.EventEngine, By: "galen 0.1.0", Body: []byte(`{"is":"started"}`)},
 			{Seq: 1, At: noon(), Kind: galen.EventFound, Resource: orders(), Body: []byte(`{"finding":{}}`)},

@@ -1,0 +1,89 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/temporal"
+)
+
+// server is a Temporal that remembers which workflows are open, by ID.
+type server struct{ open map[string]string }
+
+func (s *server) StartRun(_ context.Context, workflow, run string) (bool, error) {
+	if s.open[workflow] != "" {
+		return false, nil
+	}
+	s.open[workflow] = run
+	return true, nil
+}
+
+func (s *server) Wake(_ context.Context, workflow string) error {
+	if s.open[workflow] == "" {
+		return temporal.ErrNotFound
+	}
+	return nil
+}
+
+func (s *server) Describe(_ context.Context, workflow string) (temporal.Execution, error) {
+	if s.open[workflow] == "" {
+		return temporal.Execution{Phase: temporal.Absent}, nil
+	}
+	return temporal.Execution{Phase: temporal.Open, Status: "running"}, nil
+}
+
+// TestALostRunIsStartedAgain: whatever becomes of Temporal's data, an open run has a workflow again. One that has decided
+// nothing yet goes on as it was; any other is held.
+func TestALostRunIsStartedAgain(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	ctx, s, now := t.Context(), &server{open: map[string]string{}}, time.Now()
+	d := &dispatcher{journal: e.journal, temporal: s, now: func() time.Time { return now }, logger: slog.New(slog.DiscardHandler)}
+	open := func(key string) galen.Run {
+		run, _, err := e.journal.OpenRun(ctx, galen.Run{
+			Key: key, Resource: demoDB(), Runbook: "fake/heal", Version: 1, Asked: "detector x", Deadline: now.Add(time.Hour),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return run
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	fresh, decided := open("a"), open("b")
+	carry := func() error { _, err := d.once(ctx); return err }
+	must(carry())
+	if s.open["a"] != fresh.ID || s.open["b"] != decided.ID {
+		t.Fatalf("started %v", s.open)
+	}
+	must(e.journal.SetRun(ctx, decided.ID, galen.RunRunning, "", time.Time{}))
+	waiting := open("c") // its message is still in the outbox
+	clear(s.open)        // the server's data are lost
+
+	must(d.reconcile(ctx))
+	if s.open["a"] != "" || s.open["c"] != "" {
+		t.Errorf("at once: %v; a run that was just accepted may be on its way", s.open)
+	}
+	now = now.Add(time.Minute)
+	must(d.reconcile(ctx))
+	must(d.reconcile(ctx))
+	if s.open["a"] != fresh.ID || s.open["b"] != decided.ID || s.open["c"] != "" {
+		t.Errorf("after a minute: %v, want a and b, and c left to the outbox", s.open)
+	}
+	for id, want := range map[string]galen.RunStatus{fresh.ID: galen.RunOpened, decided.ID: galen.RunHeld, waiting.ID: galen.RunOpened} {
+		got, err := e.journal.Run(ctx, id)
+		if must(err); got.Status != want {
+			t.Errorf("run %s is %s, want %s", got.Key, got.Status, want)
+		}
+	}
+	must(carry())
+	if s.open["c"] != waiting.ID {
+		t.Errorf("the outbox: %v", s.open)
+	}
+}
