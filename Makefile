@@ -28,11 +28,11 @@ export KEEP
 # step TEXT: says where we are. No comma in the text: make would cut it there.
 step = printf '\n== %s  %s\n' "$$(date +%H:%M:%S)" "$(1)"
 
-.PHONY: help demo test lint build bench fuzz tidy env generate lint-generated \
+.PHONY: help demo test lint build bench figures record fuzz tidy env generate lint-generated \
 	setup-go setup-test setup-demo test-laws test-vet test-root test-alone test-engine test-ring
 
 help: ## what each target does (this text)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: setup-demo build ## watch Galen heal a real three-node Cassandra ring; KEEP=1 leaves it running
 	@$(call step,building the demo)
@@ -57,6 +57,17 @@ bench: setup-go ## every benchmark; BENCHTIME=1s each
 		$(call step,bench: $$dir); \
 		(cd $$dir && go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) .) || exit 1; \
 	done
+
+figures: setup-go ## times and sizes that the engine promises, measured with real processes; about 3 minutes
+	@$(call step,figures: reaction and ready and resume and idle)
+	@mkdir -p bin && go build -o bin/galen-figures ./test/figures
+	@exec bin/galen-figures
+
+# Records the histories that workflows/replay_test.go replays anew; only after a change that open runs survive.
+record: setup-go
+	@$(call step,workflows/testdata from real runs)
+	@rm -f workflows/testdata/*.json
+	@cd test && go test -count=1 -run 'Elsewhere|Terminated' ./crash/process -record
 
 fuzz: setup-go ## every fuzz target in turn; FUZZTIME=30s each
 	@$(call each_func,Fuzz) | while read -r dir name; do \

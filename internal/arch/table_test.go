@@ -115,6 +115,7 @@ func table() map[string]row {
 		"test/lab/client":    {may: []string{"..."}, std: anyStd},
 		"test/ringd":         {may: []string{"..."}, std: anyStd},
 		"test/crash":         {may: []string{"..."}, std: anyStd},
+		"test/figures":       {may: []string{"..."}, std: anyStd},
 		"test/crash/victim":  {may: []string{"..."}, std: anyStd},
 		"test/crash/process": {may: []string{"..."}, std: anyStd},
 		"test/engine":        {may: []string{"..."}, std: anyStd},
