@@ -97,24 +97,7 @@ func SafePolicy() Policy {
 
 // Valid tells every fault of the policy at once.
 func (p Policy) Valid() error {
-	var errs []error
-	for _, n := range []struct {
-		name  string
-		value float64
-		least float64
-	}{
-		{"hold_looks", float64(p.HoldLooks), 1}, {"observers", float64(p.Observers), 1}, {"kinds", float64(p.Kinds), 1},
-		{"look_every", p.LookEvery.D().Seconds(), 0.1}, {"look_soon", p.LookSoon.D().Seconds(), 0.1},
-		{"fallback", p.Fallback.D().Seconds(), 1}, {"view_age", p.ViewAge.D().Seconds(), 1},
-		{"run_deadline", p.RunDeadline.D().Seconds(), 1}, {"step_deadline", p.StepDeadline.D().Seconds(), 1},
-		{"approval_for", p.ApprovalFor.D().Seconds(), 1}, {"destructive_per_resource", float64(p.DestructivePerResource), 0},
-		{"destructive_per_account", float64(p.DestructivePerAccount), 0}, {"restarts_per_run", float64(p.RestartsPerRun), 0},
-		{"replaces_per_run", float64(p.ReplacesPerRun), 0}, {"joiner_retries_per_run", float64(p.JoinerRetriesPerRun), 0},
-	} {
-		if n.value < n.least {
-			errs = append(errs, fmt.Errorf("%s: %g is less than %g", n.name, n.value, n.least))
-		}
-	}
+	errs := append(p.counts(), p.times()...)
 	for name, share := range map[string]float64{"unhealthy_share": p.UnhealthyShare, "shrink_share": p.ShrinkShare} {
 		if !(share >= 0 && share <= 1) {
 			errs = append(errs, fmt.Errorf("%s: %g is not a share from 0 to 1", name, share))
@@ -129,4 +112,55 @@ func (p Policy) Valid() error {
 		errs = append(errs, fmt.Errorf("mode %q: want observe, approve or act", p.Mode))
 	}
 	return errors.Join(errs...)
+}
+
+func (p Policy) counts() []error {
+	var errs []error
+	for _, n := range []struct {
+		name         string
+		value, least int
+	}{
+		{"hold_looks", p.HoldLooks, 1}, {"observers", p.Observers, 1}, {"kinds", p.Kinds, 1},
+		{"destructive_per_resource", p.DestructivePerResource, 0}, {"destructive_per_account", p.DestructivePerAccount, 0},
+		{"restarts_per_run", p.RestartsPerRun, 0}, {"replaces_per_run", p.ReplacesPerRun, 0}, {"joiner_retries_per_run", p.JoinerRetriesPerRun, 0},
+	} {
+		if n.value < n.least {
+			errs = append(errs, fmt.Errorf("%s: %d is less than %d", n.name, n.value, n.least))
+		}
+	}
+	return errs
+}
+
+// Bounds of durations.
+const (
+	maxViewAge = 10 * time.Second // I-05
+	// maxLookBack is how far back the ledger has tokens and recoveries; a longer window would be cut in silence.
+	maxLookBack = 24 * time.Hour
+)
+
+func (p Policy) times() []error {
+	const noFurther = "the journal counts no further back"
+	var errs []error
+	for _, d := range []struct {
+		name        string
+		value       Duration
+		least, most time.Duration // most 0: no bound
+		why         string
+	}{
+		{"look_every", p.LookEvery, 100 * time.Millisecond, 0, ""}, {"look_soon", p.LookSoon, 100 * time.Millisecond, 0, ""},
+		{"fallback", p.Fallback, time.Second, 0, ""}, {"hold_for", p.HoldFor, 0, 0, ""}, {"confirm_for", p.ConfirmFor, time.Second, 0, ""},
+		{"down_for", p.DownFor, 0, 0, ""}, {"restart_after", p.RestartAfter, 0, 0, ""},
+		{"view_age", p.ViewAge, time.Second, maxViewAge, "I-05 lets no call rest on an older view"},
+		{"destructive_window", p.DestructiveWindow, time.Second, maxLookBack, noFurther}, {"cooldown", p.Cooldown, 0, maxLookBack, noFurther},
+		{"replace_spacing", p.ReplaceSpacing, 0, 0, ""}, {"replace_after", p.ReplaceAfter, 0, 0, ""}, {"gone_apart", p.GoneApart, time.Millisecond, 0, ""},
+		{"run_deadline", p.RunDeadline, time.Second, 0, ""}, {"approval_for", p.ApprovalFor, time.Second, 0, ""}, {"step_deadline", p.StepDeadline, time.Second, 0, ""},
+	} {
+		switch {
+		case d.value.D() < d.least:
+			errs = append(errs, fmt.Errorf("%s: %s is less than %s", d.name, d.value, d.least))
+		case d.most > 0 && d.value.D() > d.most:
+			errs = append(errs, fmt.Errorf("%s: %s is more than %s: %s", d.name, d.value, d.most, d.why))
+		}
+	}
+	return errs
 }

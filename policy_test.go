@@ -1,0 +1,47 @@
+package galen
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPolicyBounds(t *testing.T) {
+	if err := SafePolicy().Valid(); err != nil {
+		t.Fatalf("the safe policy: %v", err)
+	}
+	for _, c := range []struct {
+		says   string // "" for a policy that is good
+		change func(*Policy)
+	}{
+		{"", func(p *Policy) { p.DestructiveWindow = Duration(24 * time.Hour) }},
+		{"", func(p *Policy) {
+			p.Cooldown, p.HoldFor, p.ReplaceAfter, p.DownFor, p.RestartAfter, p.ReplaceSpacing = 0, 0, 0, 0, 0, 0
+		}},
+		{"", func(p *Policy) { p.DestructivePerResource, p.RestartsPerRun, p.UnhealthyShare = 0, 0, 0 }},
+		{"destructive_window: 0s is less than 1s", func(p *Policy) { p.DestructiveWindow = 0 }},
+		{"destructive_window: 24h0m1s is more than 24h0m0s: the journal counts no further back", func(p *Policy) { p.DestructiveWindow = Duration(24*time.Hour + time.Second) }},
+		{"cooldown: 48h0m0s is more than 24h0m0s: the journal counts no further back", func(p *Policy) { p.Cooldown = Duration(48 * time.Hour) }},
+		{"cooldown: -1s is less than 0s", func(p *Policy) { p.Cooldown = Duration(-time.Second) }},
+		{"view_age: 0s is less than 1s", func(p *Policy) { p.ViewAge = 0 }},
+		{"view_age: 11s is more than 10s: I-05", func(p *Policy) { p.ViewAge = Duration(11 * time.Second) }},
+		{"gone_apart: 0s is less than 1ms", func(p *Policy) { p.GoneApart = 0 }},
+		{"hold_for: -1ns is less than 0s", func(p *Policy) { p.HoldFor = -1 }},
+		{"replace_after: -1ns is less than 0s", func(p *Policy) { p.ReplaceAfter = -1 }},
+		{"confirm_for: 0s is less than 1s", func(p *Policy) { p.ConfirmFor = 0 }},
+		{"look_every: 0s is less than 100ms", func(p *Policy) { p.LookEvery = 0 }},
+		{"observers: 0 is less than 1", func(p *Policy) { p.Observers = 0 }},
+		{"replaces_per_run: -1 is less than 0", func(p *Policy) { p.ReplacesPerRun = -1 }},
+		{"shrink_share: NaN is not a share", func(p *Policy) { p.ShrinkShare = math.NaN() }},
+		{"levels: empty", func(p *Policy) { p.Levels = nil }},
+		{`mode "dare"`, func(p *Policy) { p.Mode = "dare" }},
+	} {
+		p := SafePolicy()
+		c.change(&p)
+		err := p.Valid()
+		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("got %v, want %q", err, c.says)
+		}
+	}
+}
