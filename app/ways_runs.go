@@ -26,19 +26,14 @@ func (r rows) Events(ctx context.Context, f galenhttp.EventFilter) ([]galen.Even
 // requests is how people and programs ask for runs.
 type requests struct{ *Engine }
 
-// repeatable is how many of a resource's newest runs an idempotency key is looked for in.
-const repeatable = 1000
-
 // Request opens the run. A key that opened one before names that one, ended or not; with other contents it is refused.
 func (q requests) Request(ctx context.Context, in galenhttp.Request) (galen.Run, bool, error) {
-	before, err := q.journal.Runs(ctx, journal.RunFilter{Resource: in.Resource, Limit: repeatable})
-	if err != nil {
+	before, err := q.journal.LastRun(ctx, in.Resource, in.Key)
+	switch {
+	case err == nil:
+		return before, false, q.sameRequest(in, before)
+	case !errors.Is(err, galen.ErrNotFound):
 		return galen.Run{}, false, err
-	}
-	for _, run := range before {
-		if run.Key == in.Key {
-			return run, false, q.sameRequest(in, run)
-		}
 	}
 	run, opened, err := q.runs.Request(ctx, in.Key, wanted(in), in.By)
 	if err != nil {

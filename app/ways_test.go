@@ -217,6 +217,29 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 }
 
+// TestAnOldIdempotencyKey: a key is remembered however many runs came after it.
+func TestAnOldIdempotencyKey(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	e.lookOnce(t)
+	c := served(t, e)
+	first := e.openKeyed(t, c, "k", map[string]any{}).JSON201.Run
+	if err := e.journal.SetRun(t.Context(), first.ID, galen.RunCancelled, "x", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i := range 1000 {
+		wg.Go(func() {
+			later := galen.Run{Key: fmt.Sprint("later-", i), Resource: demoDB(), Runbook: "fake/tune", Version: 1, Asked: "x", Deadline: time.Now()}
+			if _, _, err := e.journal.OpenRun(t.Context(), later); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	got := e.openKeyed(t, c, "k", map[string]any{})
+	want(t, "again", nil, got.HTTPResponse, got.Body, 200, first.ID)
+}
+
 func TestPlanOnlyStoresNothing(t *testing.T) {
 	e := engineWithoutTemporal(t)
 	e.lookOnce(t)

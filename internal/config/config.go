@@ -46,10 +46,11 @@ type Config struct {
 type Temporal struct {
 	Address   string `json:"address,omitempty"`   // host:port
 	Namespace string `json:"namespace,omitempty"` // default "galen"
-	CAFile    string `json:"ca_file,omitempty"`
-	CertFile  string `json:"cert_file,omitempty"`
-	KeyFile   string `json:"key_file,omitempty"`
-	// APIKeyFile holds the key, read at the start.
+	// The files are absolute after [Load].
+	CAFile   string `json:"ca_file,omitempty"`
+	CertFile string `json:"cert_file,omitempty"`
+	KeyFile  string `json:"key_file,omitempty"`
+	// APIKeyFile holds the key. It is read at each call, so that the key can be changed.
 	APIKeyFile string `json:"api_key_file,omitempty"`
 }
 
@@ -89,12 +90,25 @@ func Load(path string) (*Config, error) {
 		return nil, fmt.Errorf("configuration %s: %w", path, err)
 	}
 	c.Path = path
-	if !filepath.IsAbs(c.Data) {
-		if c.Data, err = filepath.Abs(filepath.Join(filepath.Dir(path), c.Data)); err != nil {
-			return nil, fmt.Errorf("configuration %s: data: %w", path, err)
-		}
+	if err := c.absolute(filepath.Dir(path)); err != nil {
+		return nil, fmt.Errorf("configuration %s: %w", path, err)
 	}
 	return c, nil
+}
+
+// absolute makes every relative path of the file one below its folder.
+func (c *Config) absolute(folder string) error {
+	t := &c.Temporal
+	for _, p := range []*string{&c.Data, &t.CAFile, &t.CertFile, &t.KeyFile, &t.APIKeyFile} {
+		if *p == "" || filepath.IsAbs(*p) {
+			continue
+		}
+		var err error
+		if *p, err = filepath.Abs(filepath.Join(folder, *p)); err != nil {
+			return fmt.Errorf("where is %s: %w", *p, err)
+		}
+	}
+	return nil
 }
 
 // Parse reads a configuration from YAML and tells every fault of its contents at once.

@@ -79,6 +79,36 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
+// TestFilesOfTemporal: a file is where the configuration is, wherever the engine was started from.
+func TestFilesOfTemporal(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "galen.yaml")
+	text := good + "temporal: {address: 127.0.0.1:7233, ca_file: ca.pem, cert_file: tls/cert.pem, key_file: /etc/galen/key.pem, api_key_file: ../key}\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(filepath.Dir(dir))
+	for _, name := range []string{path, filepath.Join(filepath.Base(dir), "galen.yaml")} {
+		c, err := Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := Temporal{
+			Address: "127.0.0.1:7233", Namespace: "galen", CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "tls", "cert.pem"),
+			KeyFile: "/etc/galen/key.pem", APIKeyFile: filepath.Join(filepath.Dir(dir), "key"),
+		}
+		if c.Temporal != want {
+			t.Errorf("%s: %+v, want %+v", name, c.Temporal, want)
+		}
+	}
+	if err := os.WriteFile(path, []byte(good), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := Load(path); err != nil || c.Temporal != (Temporal{Namespace: "galen"}) {
+		t.Errorf("without files: %+v %v", c.Temporal, err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(good))
 	f.Add([]byte("a: &a [*a]"))
