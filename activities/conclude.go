@@ -97,17 +97,21 @@ func doubt(t thought) string {
 		if m.Bad {
 			return fmt.Sprintf("%s (%s) is seen bad", m.Name, m.Target)
 		}
-		kinds := map[galen.ObserverKind]bool{}
-		for _, o := range m.Observations {
-			if o.Says == galen.Good {
-				kinds[o.Kind] = true
-			}
-		}
-		if want := t.policy.Kinds; len(kinds) < want {
-			return fmt.Sprintf("%s (%s) is seen good by %d kinds of observers, want %d", m.Name, m.Target, len(kinds), want)
+		if seen, want := kindsSayingGood(m), t.policy.Kinds; seen < want {
+			return fmt.Sprintf("%s (%s) is seen good by %d kinds of observers, want %d", m.Name, m.Target, seen, want)
 		}
 	}
 	return ""
+}
+
+func kindsSayingGood(m galen.Member) int {
+	kinds := map[galen.ObserverKind]bool{}
+	for _, o := range m.Observations {
+		if o.Says == galen.Good {
+			kinds[o.Kind] = true
+		}
+	}
+	return len(kinds)
 }
 
 // overdue says which deadline has passed. A person who approves after a deadline lets the run go on past it.
@@ -127,10 +131,14 @@ func overdue(t thought, refusedSince time.Time) string {
 	if passed(run.Deadline) {
 		return fmt.Sprintf("the run is past its deadline %s", run.Deadline.UTC().Format(time.RFC3339))
 	}
-	if !refusedSince.IsZero() && t.now.Sub(refusedSince) > t.policy.StepDeadline.D() {
-		return fmt.Sprintf("refused for longer than %s: %s", t.policy.StepDeadline, strictest(t).Why)
+	return refusedTooLong(t, refusedSince)
+}
+
+func refusedTooLong(t thought, since time.Time) string {
+	if since.IsZero() || t.now.Sub(since) <= t.policy.StepDeadline.D() {
+		return ""
 	}
-	return ""
+	return fmt.Sprintf("refused for longer than %s: %s", t.policy.StepDeadline, strictest(t).Why)
 }
 
 // onVerdicts: steps are planned; the strictest answer of any guard on any of them decides.

@@ -42,31 +42,27 @@ func (d *dispatcher) run(ctx context.Context) {
 	defer reconcile.Stop()
 	prune := time.NewTicker(pruneEvery)
 	defer prune.Stop()
-	for {
+	for ctx.Err() == nil {
 		wait, err := d.once(ctx)
-		if err != nil && ctx.Err() == nil {
-			d.logger.Warn("the outbox could not be carried to Temporal, trying again", "error", err.Error())
-		}
+		d.told(ctx, err, "the outbox could not be carried to Temporal, trying again")
 		t := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
-			t.Stop()
-			return
 		case <-d.journal.OutboxSignal():
 		case <-t.C:
 		case <-reconcile.C:
-			if err := d.reconcile(ctx); err != nil && ctx.Err() == nil {
-				d.logger.Warn("open runs could not be compared with Temporal", "error", err.Error())
-			}
+			d.told(ctx, d.reconcile(ctx), "open runs could not be compared with Temporal")
+		case <-prune.C:
+			d.told(ctx, d.journal.Prune(ctx), "the journal's old bodies could not be pruned")
 		}
 		t.Stop()
-		select {
-		case <-prune.C:
-			if err := d.journal.Prune(ctx); err != nil && ctx.Err() == nil {
-				d.logger.Warn("the journal's old bodies could not be pruned", "error", err.Error())
-			}
-		default:
-		}
+	}
+}
+
+// told logs trouble, unless it is that the engine stops.
+func (d *dispatcher) told(ctx context.Context, err error, what string) {
+	if err != nil && ctx.Err() == nil {
+		d.logger.Warn("trouble between journal and Temporal", "what", what, "error", err.Error())
 	}
 }
 

@@ -25,7 +25,7 @@ type RunState struct {
 	Failures int
 }
 
-// Verb of a command.
+// Do is what a command does.
 type Do string
 
 // The commands.

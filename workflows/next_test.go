@@ -150,6 +150,7 @@ func TestNextProperties(t *testing.T) {
 				}
 			case DoFinish:
 				return
+			case DoDecide: // looking is always right
 			}
 		}
 	})

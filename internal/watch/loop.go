@@ -139,23 +139,33 @@ func (l *Loops) findings(ctx context.Context, p *Patrol, state galen.State) erro
 	now = append(now, owed(p.r, state, debts)...)
 	changed := len(now) != len(p.known)
 	for _, f := range now {
-		key := f.Key()
-		was, had := p.known[key]
-		if !had || !was.Same(f) {
-			changed, p.taken[key] = true, false
+		if was, had := p.known[f.Key()]; !had || !was.Same(f) {
+			changed, p.taken[f.Key()] = true, false
 		}
-		if p.taken[key] || f.Note {
-			continue
+		if err := l.ask(ctx, p, f); err != nil {
+			return err
 		}
-		taken, err := l.o.Runs.Open(ctx, f)
-		if err != nil {
-			return fmt.Errorf("open a run for %s: %w", key, err)
-		}
-		p.taken[key] = taken
 	}
 	if !changed {
 		return nil
 	}
+	return l.tell(ctx, p, now)
+}
+
+// ask asks for the run of a finding, unless it has it or needs none.
+func (l *Loops) ask(ctx context.Context, p *Patrol, f galen.Finding) (err error) {
+	key := f.Key()
+	if p.taken[key] || f.Note {
+		return nil
+	}
+	if p.taken[key], err = l.o.Runs.Open(ctx, f); err != nil {
+		return fmt.Errorf("open a run for %s: %w", key, err)
+	}
+	return nil
+}
+
+// tell stores the findings as they are now, and logs what is new and what is gone.
+func (l *Loops) tell(ctx context.Context, p *Patrol, now []galen.Finding) error {
 	news, gone, err := l.o.Journal.SaveFindings(ctx, p.r, now)
 	if err != nil {
 		return fmt.Errorf("store findings: %w", err)
