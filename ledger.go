@@ -203,11 +203,34 @@ type Settlement struct {
 	Intent string `json:"intent"`
 	Effect Effect `json:"effect"`
 	Facts  []Fact `json:"facts,omitempty"`
+	// Basis is State.Basis of each target that the intent concerns, by ID, in the State that shows the effect: it re-bases
+	// the newest approval of the intent's run, as far as that was given with a view of the target.
+	Basis map[string]string `json:"basis,omitempty"`
+}
+
+// Standing is where a run stood when the ledger was read: what a person can change while the engine looks and thinks.
+type Standing struct {
+	Status RunStatus `json:"status"`
+	Stop   string    `json:"stop,omitempty"`
+	// Approval is the ID of [Ledger.Approval], "" for none.
+	Approval string `json:"approval,omitempty"`
+}
+
+// Standing is where the ledger's run stands.
+func (l Ledger) Standing() Standing {
+	out := Standing{Status: l.Run.Status, Stop: l.Run.Stop}
+	if l.Approval != nil {
+		out.Approval = l.Approval.ID
+	}
+	return out
 }
 
 // Decision is one outcome of a run's look and decide, as the journal stores it.
 type Decision struct {
 	Run string `json:"run"`
+	// Was is where the run stood in the ledger that was decided on; the journal refuses the decision with [ErrMoved] when
+	// it stands elsewhere by now. Nil: not compared, the decision rests on no ledger.
+	Was *Standing `json:"was,omitempty"`
 	// Number counts the different plans of the run from 1; the journal gives it: a plan with the hash of the newest
 	// one keeps its number and only counts.
 	Number int       `json:"number"`

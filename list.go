@@ -77,7 +77,7 @@ func as[S State](st State, to *S) error {
 }
 
 func liftVerb[S State](v Verb[S]) Verb[State] {
-	out := Verb[State]{Name: v.Name, Class: v.Class, Settle: v.Settle, Call: v.Call, Own: v.Own}
+	out := Verb[State]{Name: v.Name, Class: v.Class, Settle: v.Settle, Call: v.Call, Own: v.Own, Undo: v.Undo}
 	out.Check = func(st State, step Step) error {
 		var s S
 		if err := as(st, &s); err != nil {

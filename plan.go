@@ -124,6 +124,15 @@ func (c Claim) Rank() int {
 	}
 }
 
+// Target is the ID of the one target that the claim names, "node/<id>"; "" for a wider one.
+func (c Claim) Target() string {
+	id, found := strings.CutPrefix(c.Name, "node/")
+	if !found {
+		return ""
+	}
+	return id
+}
+
 // Excludes tells whether two claims cannot be held by two runs at once.
 func (c Claim) Excludes(d Claim) bool { return c.Name == d.Name && !(c.Shared && d.Shared) }
 

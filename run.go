@@ -17,7 +17,7 @@ const (
 	RunRunning RunStatus = "running" // looks, decides, acts
 	RunWaiting RunStatus = "waiting" // waits for the world, says for what and until when
 	RunAsking  RunStatus = "asking"  // waits for an approval
-	RunHeld    RunStatus = "held"    // a person was paged; looks on, acts no more until a person approves or cancels
+	RunHeld    RunStatus = "held"    // a person was paged; looks on, acts no more until a person approves; cancelled, it only takes back its own work
 
 	RunVerified     RunStatus = "verified"      // the problem is proved gone
 	RunNotConfirmed RunStatus = "not-confirmed" // nothing confirmed the alert; no call was made
@@ -60,8 +60,10 @@ type Run struct {
 	// Stop is "", cancel or yield.
 	Stop string `json:"stop,omitempty"`
 	// Plan is the number of the newest plan, 0 before the first.
-	Plan  int       `json:"plan,omitempty"`
-	Ended time.Time `json:"ended,omitzero"`
+	Plan int `json:"plan,omitempty"`
+	// PlanStop is the Stop that the newest plan was made with; the gate acts only while it is still the run's.
+	PlanStop string    `json:"plan_stop,omitempty"`
+	Ended    time.Time `json:"ended,omitzero"`
 }
 
 // Stops.

@@ -17,6 +17,7 @@ type def[A any] struct {
 	class  galen.Class
 	call   time.Duration
 	own    bool
+	undo   string
 	check  func(r Ring, s galen.Step, args A) error
 	claims func(r Ring, s galen.Step, args A) []galen.Claim
 	effect func(r Ring, in galen.Intent, args A, settle time.Duration) galen.Effect
@@ -27,7 +28,7 @@ type def[A any] struct {
 func (d def[A]) verb() galen.Verb[Ring] {
 	settle := d.call + afterCall
 	return galen.Verb[Ring]{
-		Name: d.name, Class: d.class, Call: d.call, Settle: settle, Own: d.own, Facts: d.facts,
+		Name: d.name, Class: d.class, Call: d.call, Settle: settle, Own: d.own, Undo: d.undo, Facts: d.facts,
 		Check: func(r Ring, s galen.Step) error {
 			args, err := galen.Decode[A](s.Args)
 			if err != nil {
@@ -62,7 +63,7 @@ func Verbs() []galen.Verb[Ring] {
 			check: checkStart, claims: claimNode[StartArgs], effect: startEffect}.verb(),
 		def[RepairArgs]{name: VerbRepair, class: galen.Reversible, call: 10 * time.Second,
 			check: checkRepair, claims: claimRepair, effect: repairEffect, facts: repairFacts}.verb(),
-		def[PrepareArgs]{name: VerbPrepare, class: galen.Reversible, call: 10 * time.Second,
+		def[PrepareArgs]{name: VerbPrepare, class: galen.Reversible, call: 10 * time.Second, undo: VerbDiscard,
 			check: checkPrepare, claims: claimNode[PrepareArgs], effect: prepareEffect}.verb(),
 		def[DiscardArgs]{name: VerbDiscard, class: galen.Reversible, call: 10 * time.Second, own: true,
 			check: checkDiscard, claims: claimNode[DiscardArgs], effect: discardEffect}.verb(),

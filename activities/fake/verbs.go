@@ -42,10 +42,12 @@ func Kind() galen.Kind[Cluster] {
 			Name: name, Class: class, Settle: settle, Call: callLimit, Check: check, Claims: claims, Effect: effect, Facts: facts,
 		}
 	}
+	change := verb(VerbSet, galen.Reversible, effectOfSet)
+	change.Undo = VerbSet // to the old value
 	return galen.Kind[Cluster]{
 		Name: KindName, Fold: Fold,
 		Verbs: []galen.Verb[Cluster]{
-			verb(VerbSet, galen.Reversible, effectOfSet),
+			change,
 			verb(VerbReboot, galen.Disruptive, effectOfReboot),
 			verb(VerbFailover, galen.Disruptive, effectOfFailover),
 			verb(VerbReplace, galen.Destructive, effectOfReplace),

@@ -62,7 +62,7 @@ func (g *Gate) Act(ctx context.Context, req Request) (Result, error) {
 	return g.refuse(ctx, l, req, []galen.Verdict{v})
 }
 
-// current: the run is live, and the step belongs to its newest plan.
+// current: the run is live, and the step belongs to its newest plan, which was made knowing of a cancel or yield.
 func current(r galen.Run, req Request) galen.Verdict {
 	switch {
 	case !r.Status.Open():
@@ -71,6 +71,8 @@ func current(r galen.Run, req Request) galen.Verdict {
 		return named(guardGate, deny("run %s is held for a person: %s", r.ID, r.Why))
 	case r.Plan != req.Plan:
 		return named(guardGate, lookAgain("the step is of plan %d, the newest is %d", req.Plan, r.Plan))
+	case r.Stop != r.PlanStop:
+		return named(guardGate, lookAgain("run %s was asked to %s since plan %d was made", r.ID, r.Stop, r.Plan))
 	}
 	return named(guardGate, allow(""))
 }

@@ -101,10 +101,15 @@ func TestRefusalsCallNothing(t *testing.T) {
 		{"a step that its verb refuses", func(*rig) {}, withArgs(step("wake", "bed-1"), `"foreign"`), Refused, guardStep},
 		{"a verb that panics", func(*rig) {}, step("panics", "bed-1"), Denied, guardStep},
 		{"a change that claims nothing", func(*rig) {}, step("unclaimed", "bed-1"), Denied, guardStep},
-		{"an undo of another target", func(*rig) {}, withUndo(step("wake", "bed-1"), step("wake", "bed-2")), Denied, guardStep},
-		{"an undo that does more harm", func(*rig) {}, withUndo(step("wake", "bed-1"), step("discharge", "bed-1")), Denied, guardStep},
-		{"an undo with an unknown verb", func(*rig) {}, withUndo(step("wake", "bed-1"), step("feed", "bed-1")), Denied, guardStep},
-		{"an undo of an undo", func(*rig) {}, withUndo(step("wake", "bed-1"), tuned("bed-1", 1, 2)), Denied, guardStep},
+		{"a cancel since the plan was made", func(r *rig) { r.desk.ledger.Run.Stop = galen.StopCancel }, step("wake", "bed-1"), Refused, guardGate},
+		{"a yield since the plan was made", func(r *rig) { r.desk.ledger.Run.Stop = galen.StopYield }, step("wake", "bed-1"), Refused, guardGate},
+		{"an undo for a verb that has none", func(*rig) {}, withUndo(step("wake", "bed-1"), step("tune", "bed-1")), Denied, guardStep},
+		{"an undo by another verb of the same class", func(*rig) {}, withUndo(step("tune", "bed-1"), step("wake", "bed-1")), Denied, guardStep},
+		{"an undo by a verb that takes back own work", func(*rig) {}, withUndo(step("tune", "bed-1"), step("dismiss", "bed-1")), Denied, guardStep},
+		{"an undo of another target", func(*rig) {}, withUndo(step("tune", "bed-1"), step("tune", "bed-2")), Denied, guardStep},
+		{"an undo that does more harm", func(*rig) {}, withUndo(step("tune", "bed-1"), step("discharge", "bed-1")), Denied, guardStep},
+		{"an undo with an unknown verb", func(*rig) {}, withUndo(step("tune", "bed-1"), step("feed", "bed-1")), Denied, guardStep},
+		{"an undo of an undo", func(*rig) {}, withUndo(step("tune", "bed-1"), tuned("bed-1", 1, 2)), Denied, guardStep},
 		{"claimed at the last moment", func(r *rig) {
 			r.desk.errs = []error{fmt.Errorf("commit: %w", &galen.ClaimedError{Claim: galen.Claim{Name: "ring"}, Holder: "run-b"})}
 		}, step("wake", "bed-1"), Refused, guardClaims},
@@ -299,6 +304,15 @@ func TestTheWorldVoidsAnApproval(t *testing.T) {
 	r.desk.ledger.Holds, r.desk.ledger.Approval.Expires = nil, noon
 	if _, err := r.act(t, s.step); err != nil || len(r.desk.voided) != 0 {
 		t.Errorf("%v, voided %q", err, r.desk.voided)
+	}
+}
+
+// TestAStepOfACancelledRun: what the runbook planned knowing of the cancel is done.
+func TestAStepOfACancelledRun(t *testing.T) {
+	r := newRig()
+	r.desk.ledger.Run.Stop, r.desk.ledger.Run.PlanStop = galen.StopCancel, galen.StopCancel
+	if got, err := r.act(t, step("wake", "bed-1")); err != nil || got.Answer != Sent {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

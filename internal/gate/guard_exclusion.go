@@ -14,13 +14,26 @@ func hold(a galen.Ask[galen.State]) galen.Verdict {
 		return allow("")
 	}
 	for _, h := range a.Ledger.Holds {
-		for _, id := range aliases(a.State.Members(), a.Step.Target.ID) {
+		for _, id := range touched(a) {
 			if h.Covers(a.Ledger.Run.Resource, id) {
 				return lookAgain("%s holds all changes here since %s: %s; waiting for its release", h.By, h.At.UTC().Format(time.RFC3339), h.Why)
 			}
 		}
 	}
 	return allow("")
+}
+
+// touched are the IDs of all that a step acts on: its target, and each member that it claims (the instance that takes a
+// dead node's place).
+func touched(a galen.Ask[galen.State]) []string {
+	members := a.State.Members()
+	out := aliases(members, a.Step.Target.ID)
+	for _, c := range a.Claims {
+		if id := c.Target(); id != "" && !slices.Contains(out, id) {
+			out = append(out, aliases(members, id)...)
+		}
+	}
+	return out
 }
 
 // unsettled: as long as it is unknown what became of an earlier call, nothing else is done to its target (I-20).

@@ -141,20 +141,23 @@ func (g *Gate) question(w galen.World[galen.State], l galen.Ledger, s galen.Step
 	return a, nil
 }
 
-// undoOf: an undo goes to the step's own target, is known, does no more harm than the step, and is itself final. It
-// is exempt from the guards of the ring later, so a planner must not smuggle anything else in here.
+// undoOf: an undo is the verb that the kind's registry names, goes to the step's own target, and is itself final. It is
+// exempt from the guards of the ring later, so a planner must not smuggle anything else in here.
 func undoOf(k galen.ListedKind, s galen.Step) galen.Verdict {
 	if s.Undo == nil {
 		return allow("")
 	}
-	verb, known := k.Verbs[s.Undo.Verb]
+	undo := k.Verbs[s.Verb].Undo
+	_, known := k.Verbs[undo]
 	switch {
+	case undo == "":
+		return deny("%s has no undo, and the step brings one: %s", s.Verb, s.Undo.Verb)
 	case !known:
-		return deny("the undo's verb %q is unknown to kind %s", s.Undo.Verb, k.Name)
+		return deny("the undo %q of %s is no verb of kind %s", undo, s.Verb, k.Name)
+	case s.Undo.Verb != undo:
+		return deny("the undo of %s is %s, not %q", s.Verb, undo, s.Undo.Verb)
 	case s.Undo.Target.ID != s.Target.ID:
 		return deny("the undo goes to %s, the step to %s", s.Undo.Target.ID, s.Target.ID)
-	case verb.Class > k.Verbs[s.Verb].Class && !verb.Own:
-		return deny("the undo %s (%s) does more harm than the step (%s)", s.Undo.Verb, verb.Class, k.Verbs[s.Verb].Class)
 	case s.Undo.Undo != nil:
 		return deny("the undo has an undo of its own")
 	}

@@ -82,7 +82,21 @@ func kills() []kill {
 		{guardHold, "the host's name of the target", "wake", func(s *scene) {
 			s.ledger.Holds = []galen.Hold{{Resource: wards, Target: "instance/bed-1", By: "ada"}}
 		}, galen.LookAgain},
+		{guardHold, "the spare that takes the patient's place", "swap", func(s *scene) {
+			s.ledger.Holds = []galen.Hold{{Resource: wards, Target: "instance/spare", By: "ada"}}
+		}, galen.LookAgain},
+		{guardHold, "the spare, when it has got a name in the ward", "swap", func(s *scene) {
+			s.ward.bed("instance/spare").Target.ID = "bed-7"
+			s.ledger.Holds = []galen.Hold{{Resource: wards, Target: "bed-7", By: "ada"}}
+		}, galen.LookAgain},
 
+		{guardDeadline, "a yes from before it", "wake", func(s *scene) {
+			s.ledger.Run.Deadline, s.ledger.Approval = noon, s.approved()
+		}, galen.Deny},
+		{guardDeadline, "a yes that has expired", "wake", func(s *scene) {
+			s.ledger.Run.Deadline, s.ledger.Approval = noon.Add(-2*time.Minute), s.approved()
+			s.ledger.Approval.Expires = noon
+		}, galen.Deny},
 		{guardDeadline, "reached", "wake", func(s *scene) { s.ledger.Run.Deadline = noon }, galen.Deny},
 		{guardDeadline, "none", "wake", func(s *scene) { s.ledger.Run.Deadline = time.Time{} }, galen.Deny},
 
@@ -315,6 +329,10 @@ func TestAllowed(t *testing.T) {
 		}},
 		{"a share of what it has alone", "share", func(s *scene) {
 			s.ledger.Claims = []galen.HeldClaim{{Claim: galen.Claim{Name: "ring"}, Run: "run-a", Kept: true}}
+		}},
+		{"past the deadline, approved since", "wake", func(s *scene) {
+			s.policy.Mode, s.ledger.Approval = galen.ModeApprove, s.approved()
+			s.ledger.Run.Deadline = s.ledger.Approval.At
 		}},
 		{"another run in another room", "wake", func(s *scene) {
 			s.ledger.Claims = []galen.HeldClaim{{Claim: galen.Claim{Name: "node/bed-5"}, Run: "run-b"}}

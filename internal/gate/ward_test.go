@@ -75,13 +75,19 @@ func wardKind() galen.Kind[ward] {
 	read, unclaimed, own, panics := verb("read", galen.Read), verb("unclaimed", galen.Reversible), verb("dismiss", galen.Destructive), verb("panics", galen.Reversible)
 	read.Claims, unclaimed.Claims = func(ward, galen.Step) []galen.Claim { return nil }, func(ward, galen.Step) []galen.Claim { return nil }
 	own.Own = true
+	tune := verb("tune", galen.Reversible)
+	tune.Undo = "tune"
+	swap := verb("swap", galen.Destructive)
+	swap.Claims = func(_ ward, s galen.Step) []galen.Claim {
+		return []galen.Claim{{Name: "ring"}, {Name: "node/" + s.Target.ID}, {Name: "node/instance/spare"}}
+	}
 	share := verb("share", galen.Reversible)
 	share.Claims = func(ward, galen.Step) []galen.Claim { return []galen.Claim{{Name: "ring", Shared: true}} }
 	panics.Check = func(ward, galen.Step) error { panic("no") }
 	return galen.Kind[ward]{
 		Name: "ward", Fold: func(_, seen ward) ward { return seen },
 		Verbs: []galen.Verb[ward]{
-			read, unclaimed, own, panics, share, verb("wake", galen.Reversible), verb("tune", galen.Reversible), verb("move", galen.Disruptive), verb("discharge", galen.Destructive),
+			read, unclaimed, own, panics, share, verb("wake", galen.Reversible), tune, swap, verb("move", galen.Disruptive), verb("discharge", galen.Destructive),
 		},
 	}
 }

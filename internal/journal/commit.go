@@ -73,6 +73,9 @@ func (t *tx) mayAct(ctx context.Context, run galen.Run, in galen.Intent, c galen
 	if run.Status == galen.RunHeld {
 		return fmt.Errorf("run %s waits for a person (%s): %w", run.ID, run.Why, galen.ErrHeld)
 	}
+	if run.Stop != run.PlanStop {
+		return fmt.Errorf("run %s was asked to %s since its plan %d was made: %w", run.ID, run.Stop, run.Plan, galen.ErrMoved)
+	}
 	resource := in.Resource.String()
 	for _, r := range []struct {
 		name string
@@ -91,11 +94,24 @@ func (t *tx) mayAct(ctx context.Context, run galen.Run, in galen.Intent, c galen
 		return err
 	}
 	for _, h := range holds {
-		if h.Covers(in.Resource, in.Step.Target.ID) {
-			return fmt.Errorf("hold %s of %s covers %s (%s): %w", h.ID, h.By, in.Step.Target.ID, h.Why, galen.ErrHeld)
+		for _, id := range touched(in, c.Claims) {
+			if h.Covers(in.Resource, id) {
+				return fmt.Errorf("hold %s of %s covers %s (%s): %w", h.ID, h.By, id, h.Why, galen.ErrHeld)
+			}
 		}
 	}
 	return t.mayTake(ctx, in, c.Claims)
+}
+
+// touched are the IDs of all that a step acts on: its target, and each that it claims by name.
+func touched(in galen.Intent, claims []galen.Claim) []string {
+	out := []string{in.Step.Target.ID}
+	for _, c := range claims {
+		if id := c.Target(); id != "" {
+			out = append(out, id)
+		}
+	}
+	return out
 }
 
 // mayTake: nobody is at work on the target, and no other run holds what the step needs.

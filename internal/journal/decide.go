@@ -9,7 +9,8 @@ import (
 
 // Decide stores what a run decided on a State and sets where the run stands. A plan with the hash of the newest one keeps
 // its number and counts. It is an event only when the plan, an answer of a guard or the status changed; only then
-// is the body of the State stored (nil: not at hand).
+// is the body of the State stored (nil: not at hand). A run that a person has moved since d.Was is left as it is:
+// galen.ErrMoved. Who becomes held loses the yes that was given before.
 func (s *Store) Decide(ctx context.Context, d galen.Decision, state []byte) (galen.Decision, error) {
 	if hash := d.Plan.Hash(); d.Hash == "" {
 		d.Hash = hash
@@ -34,12 +35,21 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 	if err != nil {
 		return d, err
 	}
-	was := run.Status
+	if err := t.unmoved(ctx, run, d.Was); err != nil {
+		return d, err
+	}
+	was, stop := run.Status, run.PlanStop
 	news, err := t.number(ctx, run, &d)
 	if err != nil {
 		return d, err
 	}
+	d.Was = nil // compared, of no use any more
 	run = t.standAs(run, d)
+	if run.Status == galen.RunHeld {
+		if err := t.voidNewest(ctx, run, "the run is held: "+d.Why); err != nil {
+			return d, err
+		}
+	}
 	if err := t.savePlan(ctx, d); err != nil {
 		return d, err
 	}
@@ -49,14 +59,31 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 	if err := t.keepClaims(ctx, run, keptBy(run, d.Plan)); err != nil {
 		return d, err
 	}
-	if !news && was == run.Status && len(t.cites) == 0 {
+	if !news && was == run.Status && stop == run.PlanStop && len(t.cites) == 0 {
 		return d, nil
 	}
 	return d, t.decided(ctx, run, was, d, state)
 }
 
+// unmoved: the run still stands where it stood when it was looked at. Only what people change counts: effects that other
+// runs settle in the meantime must not starve a decision, and the gate reads them afresh.
+func (t *tx) unmoved(ctx context.Context, run galen.Run, was *galen.Standing) error {
+	if was == nil {
+		return nil
+	}
+	yes, err := liveApproval(ctx, t, run.ID, t.now)
+	if err != nil {
+		return err
+	}
+	if is := (galen.Ledger{Run: run, Approval: yes}).Standing(); is != *was {
+		return fmt.Errorf("run %s was decided on as %+v and is %+v by now: %w", run.ID, *was, is, galen.ErrMoved)
+	}
+	return nil
+}
+
 // standAs is the run as it stands after a decision.
 func (t *tx) standAs(run galen.Run, d galen.Decision) galen.Run {
+	run.PlanStop = run.Stop // as it was read, see unmoved
 	run.Plan, run.Status, run.Why, run.Until = d.Number, d.Status, d.Why, d.Until.UTC()
 	if d.Finding != nil {
 		run.Finding, run.Urgency = d.Finding, max(run.Urgency, d.Finding.Urgency)

@@ -121,6 +121,17 @@ func testRefusals(t *testing.T, w world) {
 		refused(t, err, galen.ErrHeld)
 		must(t, w.Release(t.Context(), "h", "ann"))
 	}
+	must(t, w.SetHold(t.Context(), galen.Hold{ID: "h", Resource: ring(), Target: "instance/n4", By: "ann", Why: "its disks are swapped"}))
+	_, err = w.Commit(t.Context(), w.commitOf(t, run, "c", claims("rack/r3", "node/c", "node/instance/n4")...))
+	refused(t, err, galen.ErrHeld)
+	must(t, w.Release(t.Context(), "h", "ann"))
+	stopped := w.open(t, "stopped")
+	must(t, w.Stop(t.Context(), stopped.ID, galen.StopCancel, "ann"))
+	_, err = w.Commit(t.Context(), w.commitOf(t, stopped, "c"))
+	refused(t, err, galen.ErrMoved)
+	w.decide(t, stopped, plan(time.Second), galen.RunRunning)
+	_, err = w.Commit(t.Context(), w.commitOf(t, stopped, "s"))
+	must(t, err)
 	must(t, w.SetRun(t.Context(), run.ID, galen.RunHeld, "deadline", time.Time{}))
 	_, err = w.Commit(t.Context(), w.commitOf(t, run, "c"))
 	refused(t, err, galen.ErrHeld)
@@ -175,7 +186,6 @@ func testRevisions(t *testing.T, w world) {
 			return err
 		}},
 		{"approve", false, func() error { return w.Approve(t.Context(), approval) }},
-		{"rebase", false, func() error { return w.Rebase(t.Context(), "y", map[string]string{"a": "b2"}) }},
 		{"void", false, func() error { _, err := w.Void(t.Context(), "y", "moved"); return err }},
 		{"stop", false, func() error { return w.Stop(t.Context(), run.ID, galen.StopYield, "engine") }},
 		{"hold", false, func() error { return w.SetHold(t.Context(), held) }},

@@ -64,7 +64,7 @@ func ledgerOf(ctx context.Context, q querier, run galen.Run, now time.Time) (gal
 		func() (err error) { l.Revision, err = revisionOf(ctx, q, resource); return err },
 		func() (err error) { l.Account, err = revisionOf(ctx, q, account); return err },
 		func() (err error) {
-			l.Past, err = docs[galen.Intent](ctx, q, "SELECT doc FROM intents WHERE run = ? ORDER BY n", run.ID)
+			l.Past, err = pastOf(ctx, q, run.ID)
 			return err
 		},
 		func() (err error) {
@@ -77,7 +77,7 @@ func ledgerOf(ctx context.Context, q querier, run galen.Run, now time.Time) (gal
 		func() (err error) { l.Recoveries, err = recoveriesOf(ctx, q, resource, now.Add(-window)); return err },
 		func() (err error) { l.Facts, err = factsOf(ctx, q, resource); return err },
 		func() (err error) { l.Fences, err = fencesOf(ctx, q, resource); return err },
-		func() (err error) { l.Approval, err = approvalOf(ctx, q, l); return err },
+		func() (err error) { l.Approval, err = approvalOf(ctx, q, l.Run.ID, l.Past, now); return err },
 	} {
 		if err := part(); err != nil {
 			return galen.Ledger{}, err
@@ -196,13 +196,31 @@ func fencesOf(ctx context.Context, q querier, resource string) (map[string]int64
 	return out, err
 }
 
-// approvalOf is the newest approval of the ledger's run, unless it was voided, rejected or used up.
-func approvalOf(ctx context.Context, q querier, l galen.Ledger) (*galen.Approval, error) {
-	rows, err := approvalsOf(ctx, q, "run = ?", l.Run.ID)
-	if err != nil || len(rows) == 0 || rows[0].state != "" || usedUp(rows[0].Approval, l.Past) {
+// liveApproval is what [Store.Ledger] gives as the approval of a run.
+func liveApproval(ctx context.Context, q querier, runID string, now time.Time) (*galen.Approval, error) {
+	past, err := pastOf(ctx, q, runID)
+	if err != nil {
 		return nil, err
 	}
-	return &rows[0].Approval, nil
+	return approvalOf(ctx, q, runID, past, now)
+}
+
+func pastOf(ctx context.Context, q querier, runID string) ([]galen.Intent, error) {
+	return docs[galen.Intent](ctx, q, "SELECT doc FROM intents WHERE run = ? ORDER BY n", runID)
+}
+
+// approvalOf is the newest approval of a run, unless it was voided, rejected or used up. One without steps is a yes to
+// going on; nothing uses it up, so it counts until it expires.
+func approvalOf(ctx context.Context, q querier, runID string, past []galen.Intent, now time.Time) (*galen.Approval, error) {
+	rows, err := approvalsOf(ctx, q, "run = ?", runID)
+	if err != nil || len(rows) == 0 || rows[0].state != "" {
+		return nil, err
+	}
+	yes := rows[0].Approval
+	if len(yes.Steps) == 0 && !now.Before(yes.Expires) || len(yes.Steps) > 0 && usedUp(yes, past) {
+		return nil, nil
+	}
+	return &yes, nil
 }
 
 // usedUp: every approved step was done as often as approved; what turned out absent gives its yes back.
