@@ -31,8 +31,6 @@ type Journal interface {
 // Records are the rows beside the decisions.
 type Records interface {
 	Plan(ctx context.Context, run string, number int) (galen.Decision, error)
-	Rebase(ctx context.Context, approval string, basis map[string]string) error
-	Void(ctx context.Context, approval, why string) (inARow int, err error)
 	Vitals(ctx context.Context, r galen.Resource, since time.Time) ([]galen.Sample, error)
 	Append(ctx context.Context, e galen.Event) error
 }

@@ -3,7 +3,11 @@ package activities
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -28,9 +32,20 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (Decided, error
 	if err != nil {
 		return a.hold(ctx, run, policy, err)
 	}
-	led, state, err := a.lookAndSettle(ctx, kind, run)
+	led, err := a.o.Journal.Ledger(ctx, run.ID)
 	if err != nil {
-		return a.blind(ctx, run, policy, err)
+		return Decided{}, a.noRun(fmt.Errorf("read ledger of run %s: %w", run.ID, err))
+	}
+	state, err := a.o.World.Look(ctx, run.Resource, nil, led.Open)
+	if err != nil {
+		return a.blind(ctx, led.Run, policy, fmt.Errorf("look at %s: %w", run.Resource, err))
+	}
+	byRun, err := Settlements(kind, state, led.Open, a.o.Now())
+	if err != nil {
+		return a.hold(ctx, led.Run, policy, err)
+	}
+	if led, err = a.settle(ctx, led, byRun); err != nil {
+		return Decided{}, err
 	}
 	vitals, err := a.o.Records.Vitals(ctx, run.Resource, a.o.Now().Add(-vitalsWindow))
 	if err != nil {
@@ -38,8 +53,10 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (Decided, error
 	}
 	t, err := a.think(subject{kind: kind, runbook: rb, ledger: led, state: state, vitals: vitals, policy: policy, now: a.o.Now()})
 	if err != nil {
-		a.o.Quarantine.Put(run.Runbook, err.Error())
-		return a.hold(ctx, run, policy, err)
+		if err := a.quarantine(ctx, led.Run, err); err != nil {
+			return Decided{}, err
+		}
+		return a.hold(ctx, led.Run, policy, err)
 	}
 	out := conclude(t, in.RefusedSince)
 	return a.record(ctx, t, out)
@@ -65,6 +82,23 @@ func (a *Activities) known(run galen.Run) (galen.ListedKind, galen.ListedRunbook
 	return kind, rb, nil
 }
 
+// quarantine keeps a runbook that is at fault from deciding in this process again, with an event, once.
+func (a *Activities) quarantine(ctx context.Context, run galen.Run, why error) error {
+	var fault *runbookFault
+	if !errors.As(why, &fault) || !a.o.Quarantine.Put(run.Runbook, why.Error()) {
+		return nil
+	}
+	body, err := json.Marshal(map[string]string{"runbook": run.Runbook, "why": why.Error()})
+	if err == nil {
+		err = a.o.Records.Append(ctx, galen.Event{Resource: run.Resource, Run: run.ID, Kind: galen.EventQuarantine, Body: body})
+	}
+	if err != nil {
+		a.o.Quarantine.take(run.Runbook) // the retry tells it
+		return fmt.Errorf("tell the quarantine of runbook %s: %w", run.Runbook, err)
+	}
+	return nil
+}
+
 // hold stops a run for a person.
 func (a *Activities) hold(ctx context.Context, run galen.Run, policy galen.Policy, why error) (Decided, error) {
 	if run.Status != galen.RunHeld {
@@ -85,91 +119,109 @@ func (a *Activities) blind(ctx context.Context, run galen.Run, policy galen.Poli
 	a.o.Logger.Warn("cannot see the resource", "run", run.ID, "resource", run.Resource.String(), "error", why.Error())
 	if run.Status == galen.RunRunning || run.Status == galen.RunWaiting || run.Status == galen.RunOpened {
 		err := a.o.Journal.SetRun(ctx, run.ID, galen.RunWaiting, "cannot see the resource: "+why.Error(), now.Add(policy.LookSoon.D()))
-		if err != nil {
+		if err != nil && !errors.Is(err, galen.ErrHeld) { // by a person, meanwhile
 			return Decided{}, a.noRun(fmt.Errorf("note on run %s: %w", run.ID, err))
 		}
 	}
 	return Decided{At: now, Wait: policy.LookSoon, Why: why.Error()}, nil
 }
 
-// lookAndSettle looks at the whole resource and writes what became of the open intents.
-func (a *Activities) lookAndSettle(ctx context.Context, kind galen.ListedKind, run galen.Run) (galen.Ledger, galen.State, error) {
-	led, err := a.o.Journal.Ledger(ctx, run.ID)
-	if err != nil {
-		return led, nil, fmt.Errorf("read ledger of run %s: %w", run.ID, err)
-	}
-	state, err := a.o.World.Look(ctx, run.Resource, nil, led.Open)
-	if err != nil {
-		return led, nil, fmt.Errorf("look at %s: %w", run.Resource, err)
-	}
-	byRun, mine := Settlements(kind, state, led.Open, a.o.Now(), run.ID)
+// settle writes what became of the open intents, and reads the ledger again if that was anything.
+func (a *Activities) settle(ctx context.Context, led galen.Ledger, byRun map[string][]galen.Settlement) (galen.Ledger, error) {
 	if len(byRun) == 0 {
-		return led, state, nil
+		return led, nil
 	}
 	for id, changes := range byRun {
 		if err := a.o.Journal.Settle(ctx, id, changes); err != nil {
-			return led, nil, fmt.Errorf("settle effects of run %s: %w", id, err)
+			return led, a.noRun(fmt.Errorf("settle effects of run %s: %w", id, err))
 		}
 	}
-	if mine && led.Approval != nil {
-		if err := a.o.Records.Rebase(ctx, led.Approval.ID, basisOf(state, led.Approval)); err != nil {
-			return led, nil, fmt.Errorf("re-base approval %s: %w", led.Approval.ID, err)
-		}
+	again, err := a.o.Journal.Ledger(ctx, led.Run.ID)
+	if err != nil {
+		return led, a.noRun(fmt.Errorf("read ledger of run %s again: %w", led.Run.ID, err))
 	}
-	if led, err = a.o.Journal.Ledger(ctx, run.ID); err != nil {
-		return led, nil, fmt.Errorf("read ledger of run %s again: %w", run.ID, err)
-	}
-	return led, state, nil
+	return again, nil
 }
 
-// Settlements are the intents whose effect a State shows anew, by run. mine: one of them is of the named run. Pure.
-func Settlements(kind galen.ListedKind, state galen.State, open []galen.Intent, now time.Time, run string) (byRun map[string][]galen.Settlement, mine bool) {
+// Settlements are the intents whose effect a State shows anew, by run. Pure. An error names the verb that panicked.
+func Settlements(kind galen.ListedKind, state galen.State, open []galen.Intent, now time.Time) (map[string][]galen.Settlement, error) {
+	var byRun map[string][]galen.Settlement
 	for _, in := range open {
 		verb, ok := kind.Verbs[in.Step.Verb]
 		if !ok {
 			continue // of another engine: its deadline holds the run
 		}
-		effect := galen.SettleEffect(verb, state, in, now)
-		if effect.Status == in.Effect.Status {
+		s, err := settlement(verb, state, in, now)
+		if err != nil {
+			return nil, err
+		}
+		if s.Effect.Status == in.Effect.Status {
 			continue
 		}
-		in.Effect = effect
 		if byRun == nil {
 			byRun = map[string][]galen.Settlement{}
 		}
-		facts := append(verb.Facts(state, in), galen.Paid(in)...)
-		for i := range facts {
-			facts[i].Intent, facts[i].At = in.ID, now
-		}
-		byRun[in.Run] = append(byRun[in.Run], galen.Settlement{Intent: in.ID, Effect: effect, Facts: facts})
-		mine = mine || in.Run == run
+		byRun[in.Run] = append(byRun[in.Run], s)
 	}
-	return byRun, mine
+	return byRun, nil
 }
 
-func basisOf(state galen.State, a *galen.Approval) map[string]string {
-	out := make(map[string]string, len(a.Basis))
-	for id := range a.Basis {
+// settlement is what a State shows of one intent.
+func settlement(verb galen.Verb[galen.State], state galen.State, in galen.Intent, now time.Time) (s galen.Settlement, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("verb %s panicked on the effect of intent %s: %v\n%s", verb.Name, in.ID, p, debug.Stack())
+		}
+	}()
+	effect := galen.SettleEffect(verb, state, in, now)
+	if effect.Status == in.Effect.Status {
+		return galen.Settlement{Intent: in.ID, Effect: effect}, nil
+	}
+	in.Effect = effect
+	facts := append(verb.Facts(state, in), galen.Paid(in)...)
+	for i := range facts {
+		facts[i].Intent, facts[i].At = in.ID, now
+	}
+	return galen.Settlement{Intent: in.ID, Effect: effect, Facts: facts, Basis: concerned(verb, state, in)}, nil
+}
+
+// concerned is the basis of the target of an intent and of each member that it claims by name, under all their IDs. What
+// else a person was shown is not of this intent's making: it stands, or makes the yes void.
+func concerned(verb galen.Verb[galen.State], state galen.State, in galen.Intent) map[string]string {
+	ids := map[string]bool{in.Step.Target.ID: true}
+	for _, c := range verb.Claims(state, in.Step) {
+		if id := c.Target(); id != "" {
+			ids[id] = true
+		}
+	}
+	out := map[string]string{}
+	for id := range ids {
 		out[id] = state.Basis(galen.Target{ID: id})
+	}
+	for _, m := range state.Members() {
+		if !ids[m.Target.ID] && !ids[m.Instance] {
+			continue
+		}
+		for _, id := range []string{m.Target.ID, m.Instance} {
+			if id != "" {
+				out[id] = state.Basis(galen.Target{ID: id})
+			}
+		}
 	}
 	return out
 }
 
-// record stores the decision and tells the workflow what follows.
+// record stores the decision and tells the workflow what follows. A person who acted since the ledger was read wins:
+// galen.ErrMoved, and the retry looks again.
 func (a *Activities) record(ctx context.Context, t thought, c conclusion) (Decided, error) {
 	body, hash, err := stateJSON(t.state)
 	if err != nil {
 		return Decided{}, err
 	}
 	run := t.ledger.Run
-	if c.status == galen.RunHeld && t.ledger.Approval != nil {
-		// Held means that a person must look again: the yes of before does not let it go on by itself.
-		if _, err := a.o.Records.Void(ctx, t.ledger.Approval.ID, "the run is held: "+c.why); err != nil {
-			return Decided{}, fmt.Errorf("void approval %s: %w", t.ledger.Approval.ID, err)
-		}
-	}
+	was := t.ledger.Standing()
 	d, err := a.o.Journal.Decide(ctx, galen.Decision{
-		Run: run.ID, At: t.now, Plan: t.plan, Hash: t.plan.Hash(), Verdicts: t.verdicts, State: hash, Basis: t.state.Basis(),
+		Run: run.ID, Was: &was, At: t.now, Plan: t.plan, Hash: t.plan.Hash(), Verdicts: t.verdicts, State: hash, Basis: t.state.Basis(),
 		Shown: t.shown(), Status: c.status, Why: c.why, Until: t.now.Add(c.wait), Finding: t.finding,
 	}, body)
 	if err != nil {
@@ -206,15 +258,24 @@ func (a *Activities) Preview(ctx context.Context, led galen.Ledger) (galen.Decis
 	}, nil
 }
 
-// situation is what the runbook is told, a fresh copy each time so that it cannot change what the second run sees.
+// situation is what the runbook is told. Its maps, slices and finding are copies of its own, so that what it writes into
+// them is not seen by the second run; the State, arguments and parameters within are shared, and plain data to be read.
 func (t thought) situation() galen.Situation[galen.State, json.RawMessage] {
 	run := t.ledger.Run
-	facts := make(map[string]galen.Fact, len(t.ledger.Facts))
-	for k, f := range t.ledger.Facts {
-		facts[k] = f
+	var finding *galen.Finding
+	if t.finding != nil {
+		f := *t.finding
+		f.Targets, f.Evidence = slices.Clone(f.Targets), slices.Clone(f.Evidence)
+		finding = &f
+	}
+	facts := maps.Clone(t.ledger.Facts)
+	if facts == nil {
+		facts = map[string]galen.Fact{}
 	}
 	return galen.Situation[galen.State, json.RawMessage]{
-		World:   galen.World[galen.State]{Now: t.now, State: t.state, Vitals: t.vitals, Facts: facts, Open: t.ledger.Open},
-		Finding: t.finding, Scope: t.scope(), Params: run.Params, Policy: t.policy, Past: t.ledger.Past, Stop: run.Stop,
+		World: galen.World[galen.State]{
+			Now: t.now, State: t.state, Vitals: slices.Clone(t.vitals), Facts: facts, Open: slices.Clone(t.ledger.Open),
+		},
+		Finding: finding, Scope: t.scope(), Params: run.Params, Policy: t.policy, Past: slices.Clone(t.ledger.Past), Stop: run.Stop,
 	}
 }

@@ -1,6 +1,8 @@
 package activities
 
 import (
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -29,9 +31,15 @@ type thought struct {
 }
 
 // think finds the finding in the State, lets the runbook decide and asks the guards. Pure but for the detectors' and
-// the runbook's own time limit. An error is the runbook's fault.
-func (a *Activities) think(s subject) (thought, error) {
-	t := thought{subject: s}
+// the runbook's own time limit. A [runbookFault] is the runbook's; another error is a detector's or the State's that
+// panicked.
+func (a *Activities) think(s subject) (t thought, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the decision on %s panicked: %v\n%s", s.ledger.Run.Resource, p, debug.Stack())
+		}
+	}()
+	t.subject = s
 	run := s.ledger.Run
 	t.finding = newest(run, s.runbook, a.findings(s))
 	if run.FromAlert() && t.finding == nil && run.Finding == nil && len(s.ledger.Past) == 0 {
@@ -41,7 +49,7 @@ func (a *Activities) think(s subject) (thought, error) {
 	}
 	plan, err := decideTwice(s.runbook, t.situation, a.o.DecideLimit)
 	if err != nil {
-		return t, err
+		return t, &runbookFault{err}
 	}
 	t.plan = plan
 	w := galen.World[galen.State]{Now: s.now, State: s.state, Vitals: s.vitals}
@@ -59,9 +67,19 @@ func (a *Activities) think(s subject) (thought, error) {
 func (a *Activities) findings(s subject) []galen.Finding {
 	var out []galen.Finding
 	for _, d := range a.o.Catalogue.Detectors {
-		out = append(out, d.Detect(s.now, s.state, s.policy)...)
+		out = append(out, detect(d, s)...)
 	}
 	return out
+}
+
+// detect names the detector that panics.
+func detect(d galen.Detector[galen.State], s subject) []galen.Finding {
+	defer func() {
+		if p := recover(); p != nil {
+			panic(fmt.Sprintf("detector %s: %v", d.Name, p))
+		}
+	}()
+	return d.Detect(s.now, s.state, s.policy)
 }
 
 // newest is the run's finding as the State shows it now: the one of its key, else the gravest one that the runbook

@@ -29,14 +29,27 @@ func (q *Quarantine) Why(runbook string) string {
 	return q.why[runbook]
 }
 
-// Put adds a runbook; the first reason stays.
-func (q *Quarantine) Put(runbook, why string) {
+// Put adds a runbook and tells whether it is new there; the first reason stays.
+func (q *Quarantine) Put(runbook, why string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.why[runbook] == "" {
-		q.why[runbook] = why
+	if q.why[runbook] != "" {
+		return false
 	}
+	q.why[runbook] = why
+	return true
 }
+
+func (q *Quarantine) take(runbook string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.why, runbook)
+}
+
+// runbookFault is an error that is the runbook's own: it is quarantined.
+type runbookFault struct{ error }
+
+func (f *runbookFault) Unwrap() error { return f.error }
 
 // decideTwice lets a runbook decide two times on equal situations. A panic, more time than each, two different plans
 // or a plan without a form is an error: the run is held and the runbook quarantined. A runbook that never returns

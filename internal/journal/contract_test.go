@@ -42,7 +42,6 @@ type approvals interface {
 	Approvals(ctx context.Context, runID string) ([]galen.Approval, error)
 	Reject(ctx context.Context, runID, by, why string) error
 	Void(ctx context.Context, approvalID, why string) (int, error)
-	Rebase(ctx context.Context, approvalID string, basis map[string]string) error
 }
 
 type switches interface {
@@ -165,6 +164,7 @@ func Contract(t *testing.T, open opener) {
 		{"a run is stopped", testStop},
 		{"a thousand duplicates are one run", testThousandDuplicates},
 		{"a plan is numbered and counted", testDecide},
+		{"a decision does not overwrite what a person did meanwhile", testDecideMoved},
 		{"a state is stored and pruned", testStates},
 		{"an intent is committed", testCommit},
 		{"a commit is refused", testRefusals},
@@ -176,6 +176,8 @@ func Contract(t *testing.T, open opener) {
 		{"a refusal repeated counts", testRefused},
 		{"an approval is used, voided, rejected", testApprovals},
 		{"a yes re-arms a held run at once, and no older one does", testApproveRearms},
+		{"a yes without steps counts until it expires", testEmptyYes},
+		{"an effect re-bases the yes of its run", testRebase},
 		{"a hold holds until a person releases it", testHolds},
 		{"a recovery is acknowledged", testRecoveries},
 		{"findings come and go", testFindings},

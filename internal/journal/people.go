@@ -196,11 +196,15 @@ func (t *tx) void(ctx context.Context, run galen.Run, row approvalRow, why strin
 
 // voidNewest: who becomes held must not go on by a yes that was given before.
 func (t *tx) voidNewest(ctx context.Context, run galen.Run, why string) error {
-	rows, err := approvalsOf(ctx, t, "run = ?", run.ID)
-	if err != nil || len(rows) == 0 || rows[0].state != "" {
+	yes, err := liveApproval(ctx, t, run.ID, t.now)
+	if err != nil || yes == nil {
 		return err
 	}
-	_, err = t.void(ctx, run, rows[0], why)
+	row, err := approvalByID(ctx, t, yes.ID)
+	if err != nil {
+		return err
+	}
+	_, err = t.void(ctx, run, row, why)
 	return err
 }
 
@@ -234,35 +238,27 @@ func voidsInARow(ctx context.Context, q querier, runID string) (int, error) {
 	return n, nil
 }
 
-// Rebase moves the basis of an approval on, per target, after effects of the run's own intents. Targets that are not named
-// stay.
-func (s *Store) Rebase(ctx context.Context, approvalID string, basis map[string]string) error {
-	return s.write(ctx, "re-base approval "+approvalID, func(ctx context.Context, t *tx) error {
-		row, err := approvalByID(ctx, t, approvalID)
-		if err != nil {
-			return err
+// rebase moves the newest approval of a run on after an effect of one of its own intents, if it counts: for the targets
+// that the intent concerns, as far as the person was shown them.
+func (t *tx) rebase(ctx context.Context, runID string, basis map[string]string) error {
+	rows, err := approvalsOf(ctx, t, "run = ?", runID)
+	if err != nil || len(rows) == 0 || rows[0].state != "" {
+		return err
+	}
+	moved := maps.Clone(rows[0].Basis)
+	for id := range moved {
+		if is, concerned := basis[id]; concerned {
+			moved[id] = is
 		}
-		run, err := runOf(ctx, t, row.Run)
-		if err != nil {
-			return err
-		}
-		moved := maps.Clone(row.Basis)
-		if moved == nil {
-			moved = map[string]string{}
-		}
-		maps.Copy(moved, basis)
-		if maps.Equal(moved, row.Basis) {
-			return nil
-		}
-		text, err := asDoc(moved)
-		if err != nil {
-			return err
-		}
-		if err := t.exec(ctx, "UPDATE approvals SET basis = ? WHERE id = ?", text, approvalID); err != nil {
-			return err
-		}
-		return t.raise(ctx, run.Resource.String())
-	})
+	}
+	if maps.Equal(moved, rows[0].Basis) {
+		return nil
+	}
+	text, err := asDoc(moved)
+	if err != nil {
+		return err
+	}
+	return t.exec(ctx, "UPDATE approvals SET basis = ? WHERE id = ?", text, rows[0].ID)
 }
 
 // SetHold sets the kill switch, or changes one of the same ID (a person extends it). It raises the revision of all that it

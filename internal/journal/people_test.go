@@ -1,9 +1,13 @@
 package journal_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/internal/journal"
@@ -33,10 +37,6 @@ func testApprovals(t *testing.T, w world) {
 	w.approve(t, run, "y1", step)
 	w.approve(t, run, "y2", step)
 	equal(t, "the newest counts", w.ledger(t, run).Approval.ID, "y2")
-	must(t, w.Rebase(t.Context(), "y2", map[string]string{"a": "b2", "b": "b1"}))
-	must(t, w.Rebase(t.Context(), "y2", map[string]string{"b": "b3"}))
-	equal(t, "re-based", w.ledger(t, run).Approval.Basis["a"]+w.ledger(t, run).Approval.Basis["b"], "b2b3")
-
 	in := w.commit(t, run, "a")
 	if w.ledger(t, run).Approval != nil {
 		t.Error("a used-up approval is offered")
@@ -73,7 +73,6 @@ func testApprovals(t *testing.T, w world) {
 
 	_, err = w.Void(t.Context(), "nobody", "")
 	refused(t, err, galen.ErrNotFound)
-	refused(t, w.Rebase(t.Context(), "nobody", nil), galen.ErrNotFound)
 	if w.Approve(t.Context(), galen.Approval{Run: run.ID, By: "ann", Expires: w.clock.read()}) == nil {
 		t.Error("an expired approval was taken")
 	}
@@ -118,6 +117,104 @@ func testApproveRearms(t *testing.T, w world) {
 	if n := len(events); n == 0 || events[n-1].By != "ann" || !strings.Contains(string(events[n-1].Body), `"was":"held"`) {
 		t.Errorf("no event says that the run goes on: %+v", events)
 	}
+}
+
+// testDecideMoved: a look takes seconds, and a person may act in between.
+func testDecideMoved(t *testing.T, w world) {
+	step := galen.ApprovedStep{Verb: "stop", Target: "a", Count: 1}
+	for _, c := range []struct {
+		name string
+		do   func(galen.Run) error
+		want error
+	}{
+		{"rejects", func(r galen.Run) error { return w.Reject(t.Context(), r.ID, "bob", "no") }, galen.ErrMoved},
+		{"cancels", func(r galen.Run) error { return w.Stop(t.Context(), r.ID, galen.StopCancel, "bob") }, galen.ErrMoved},
+		{"approves", func(r galen.Run) error { w.approve(t, r, "", step); return nil }, galen.ErrMoved},
+		{"lets it be", func(galen.Run) error { return nil }, nil},
+		{"works on another run", func(galen.Run) error { w.settle(t, w.commit(t, w.open(t, "other"), "o"), galen.EffectDone); return nil }, nil},
+	} {
+		run := w.open(t, c.name)
+		w.decide(t, run, plan(time.Second), galen.RunWaiting)
+		was := w.ledger(t, run).Standing()
+		must(t, c.do(run))
+		before := w.ledger(t, run).Run
+		d, err := w.Decide(t.Context(), galen.Decision{Run: run.ID, Was: &was, Plan: plan(time.Hour), Status: galen.RunRunning, Why: "goes on"}, nil)
+		if !errors.Is(err, c.want) {
+			t.Errorf("a person %s: %v, want %v", c.name, err, c.want)
+		}
+		after := w.ledger(t, run).Run
+		if c.want != nil && cmp.Diff(before, after) != "" {
+			t.Errorf("a person %s, and the run is %+v", c.name, after)
+		}
+		if c.want == nil && (after.Status != galen.RunRunning || after.Plan != d.Number) {
+			t.Errorf("a person %s, and the run is %+v", c.name, after)
+		}
+	}
+	// Knowing of the cancel, the same plan is stored as one that knows.
+	run := w.open(t, "knows")
+	w.decide(t, run, plan(time.Second), galen.RunWaiting)
+	must(t, w.Stop(t.Context(), run.ID, galen.StopCancel, "bob"))
+	equal(t, "the plan does not know", w.ledger(t, run).Run.PlanStop, "")
+	w.decide(t, run, plan(time.Second), galen.RunWaiting)
+	equal(t, "the plan knows", w.ledger(t, run).Run.PlanStop, galen.StopCancel)
+	// A decision to hold takes the yes of before away, in the same transaction.
+	w.approve(t, run, "y", step)
+	w.decide(t, run, plan(time.Second), galen.RunHeld)
+	if w.ledger(t, run).Approval != nil {
+		t.Error("a run that was decided to be held keeps its yes")
+	}
+}
+
+// testEmptyYes: a held run whose plan has no steps is let go on by a yes that names none.
+func testEmptyYes(t *testing.T, w world) {
+	run := w.open(t, "k")
+	must(t, w.SetRun(t.Context(), run.ID, galen.RunHeld, "past its deadline", time.Time{}))
+	w.approve(t, run, "y")
+	l := w.ledger(t, run)
+	if l.Run.Status != galen.RunRunning || l.Approval == nil || l.Approval.ID != "y" {
+		t.Fatalf("after the yes: %+v, %+v", l.Run, l.Approval)
+	}
+	w.decide(t, run, plan(time.Second), galen.RunAsking)
+	if w.ledger(t, run).Approval == nil {
+		t.Error("the yes is gone while the run asks for its first step")
+	}
+	w.clock.skip(30 * time.Minute)
+	if w.ledger(t, run).Approval != nil {
+		t.Error("the yes outlives its time")
+	}
+	w.approve(t, run, "y2")
+	w.decide(t, run, plan(time.Second), galen.RunHeld)
+	if w.ledger(t, run).Approval != nil {
+		t.Error("held again, and the yes counts still")
+	}
+}
+
+// testRebase: whoever settles an effect, the yes of the intent's own run follows it in the same transaction.
+func testRebase(t *testing.T, w world) {
+	run, watcher := w.open(t, "k"), w.open(t, "watcher")
+	yes := galen.Approval{
+		ID: "y", Run: run.ID, By: "ann", Expires: w.clock.read().Add(time.Hour), Steps: []galen.ApprovedStep{{Verb: "stop", Target: "a", Count: 2}},
+		Basis: map[string]string{"a": "a1", "b": "b1"},
+	}
+	must(t, w.Approve(t.Context(), yes))
+	yes.ID, yes.Run = "z", watcher.ID
+	must(t, w.Approve(t.Context(), yes))
+	in := w.commit(t, run, "a")
+	say := func(status galen.EffectStatus, basis map[string]string) {
+		t.Helper()
+		must(t, w.Settle(t.Context(), watcher.ID, []galen.Settlement{{Intent: in.ID, Effect: galen.Effect{Status: status}, Basis: basis}}))
+	}
+	shown := func(r galen.Run) string { return fmt.Sprint(w.ledger(t, r).Approval.Basis) }
+	say(galen.EffectUnderWay, map[string]string{"a": "a2", "c": "c2"})
+	equal(t, "what was shown and is concerned follows", shown(run), "map[a:a2 b:b1]")
+	equal(t, "the yes of another run stays", shown(watcher), "map[a:a1 b:b1]")
+	say(galen.EffectUnderWay, map[string]string{"a": "a3"})
+	equal(t, "no news, no new basis", shown(run), "map[a:a2 b:b1]")
+	say(galen.EffectDone, map[string]string{"a": "a4"})
+	equal(t, "settled", shown(run), "map[a:a4 b:b1]")
+	equal(t, "voided", w.void(t, "y"), 1)
+	second := w.commit(t, run, "a")
+	must(t, w.Settle(t.Context(), run.ID, []galen.Settlement{{Intent: second.ID, Effect: galen.Effect{Status: galen.EffectDone}, Basis: map[string]string{"a": "a5"}}}))
 }
 
 func (w world) outbox(t *testing.T) int {

@@ -123,11 +123,15 @@ func (s *Store) Runs(ctx context.Context, f RunFilter) ([]galen.Run, error) {
 
 // SetRun sets where a run stands. A changed status is an event: held pages a person and voids the yes that the run had,
 // an ended run lets go of every claim that no unsettled intent needs. An ended run stays as it ended: galen.ErrEnded.
+// A held run goes on by a person's yes or a decision, not by this: galen.ErrHeld.
 func (s *Store) SetRun(ctx context.Context, id string, status galen.RunStatus, why string, until time.Time) error {
 	return s.write(ctx, "set run "+id+" to "+string(status), func(ctx context.Context, t *tx) error {
 		run, err := runOf(ctx, t, id)
 		if err != nil {
 			return err
+		}
+		if run.Status == galen.RunHeld && status != galen.RunHeld && status.Open() {
+			return fmt.Errorf("run %s waits for a person (%s): %w", run.ID, run.Why, galen.ErrHeld)
 		}
 		return t.setStatus(ctx, run, standing{status: status, why: why, until: until})
 	})

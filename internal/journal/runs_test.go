@@ -90,11 +90,12 @@ func testSetRun(t *testing.T, w world) {
 	if !got.Until.Equal(until.Add(time.Minute)) {
 		t.Fatalf("until is %s", got.Until)
 	}
+	must(t, w.SetRun(t.Context(), run.ID, galen.RunAsking, "may I", time.Time{}))
+	equal(t, "asked events", w.count(t, galen.EventAsked), 1)
 	must(t, w.SetRun(t.Context(), run.ID, galen.RunHeld, "deadline", time.Time{}))
 	must(t, w.SetRun(t.Context(), run.ID, galen.RunHeld, "deadline", time.Time{}))
 	equal(t, "held events", w.count(t, galen.EventHeld), 1)
-	must(t, w.SetRun(t.Context(), run.ID, galen.RunAsking, "may I", time.Time{}))
-	equal(t, "asked events", w.count(t, galen.EventAsked), 1)
+	refused(t, w.SetRun(t.Context(), run.ID, galen.RunWaiting, "cannot see it", time.Time{}), galen.ErrHeld)
 	must(t, w.SetRun(t.Context(), run.ID, galen.RunVerified, "well", time.Time{}))
 	must(t, w.SetRun(t.Context(), run.ID, galen.RunVerified, "well", time.Time{}))
 	equal(t, "ended events", w.count(t, galen.EventEnded), 1)

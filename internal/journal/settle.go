@@ -7,8 +7,8 @@ import (
 	"github.com/galenhq/galen"
 )
 
-// Settle writes changed effects of intents, with the facts they earn, and lets go of claims that nobody needs any more. An
-// effect that was settled stays.
+// Settle writes changed effects of intents, with the facts they earn, and lets go of claims that nobody needs any more. In
+// the same transaction the yes that the intent's run has is re-based. An effect that was settled stays.
 func (s *Store) Settle(ctx context.Context, runID string, changes []galen.Settlement) error {
 	return s.write(ctx, "settle intents for run "+runID, func(ctx context.Context, t *tx) error {
 		if _, err := runOf(ctx, t, runID); err != nil {
@@ -62,6 +62,9 @@ func (t *tx) settle(ctx context.Context, in galen.Intent, change galen.Settlemen
 		if err := t.dropNeeds(ctx, in); err != nil {
 			return false, err
 		}
+	}
+	if err := t.rebase(ctx, in.Run, change.Basis); err != nil {
+		return false, err
 	}
 	body := map[string]any{"intent": in.ID, "verb": in.Step.Verb, "target": in.Step.Target, "effect": in.Effect, "was": was.Status, "facts": facts}
 	return true, t.event(ctx, galen.Event{Resource: in.Resource, Run: in.Run, Kind: galen.EventSettled}, body)
