@@ -66,8 +66,11 @@ type Acknowledge struct {
 // Approve defines model for Approve.
 type Approve struct {
 	// Plan number of the plan that was read; another newest plan refuses the approval
-	Plan int     `json:"plan"`
-	Why  *string `json:"why,omitempty"`
+	Plan int `json:"plan"`
+
+	// Shown shown of the run as it was read, or its first 8 characters or more: if the targets have changed since, the answer is 409. Absent, the yes rests on the targets as they are now
+	Shown *string `json:"shown,omitempty"`
+	Why   *string `json:"why,omitempty"`
 }
 
 // Decision defines model for Decision.
@@ -198,6 +201,9 @@ type RunDetail struct {
 	Intents []Intent   `json:"intents"`
 	Plans   []Decision `json:"plans"`
 	Run     Run        `json:"run"`
+
+	// Shown names what a yes to the newest plan rests on: the targets as they are now; absent without a plan
+	Shown *string `json:"shown,omitempty"`
 }
 
 // RunList defines model for RunList.

@@ -77,7 +77,7 @@ func cannedAPI() *canned {
 		}},
 		"GET /v1/runs":             api.RunList{Runs: []galen.Run{cannedRun("r2", galen.RunAsking, "mode approve: nobody has approved it yet"), cannedRun("r1", galen.RunVerified, "seen well")}},
 		"GET /v1/runs/r1":          api.RunDetail{Run: cannedRun("r1", galen.RunVerified, "seen well"), Plans: []galen.Decision{}, Intents: []galen.Intent{}, Events: []galen.Event{}},
-		"GET /v1/runs/r2":          api.RunDetail{Run: cannedRun("r2", galen.RunAsking, "yes?"), Plans: []galen.Decision{cannedPlan()}, Intents: []galen.Intent{}, Events: []galen.Event{}},
+		"GET /v1/runs/r2":          api.RunDetail{Run: cannedRun("r2", galen.RunAsking, "yes?"), Plans: []galen.Decision{cannedPlan()}, Intents: []galen.Intent{}, Events: []galen.Event{}, Shown: ptr("1f0c9a2eb7")},
 		"POST /v1/runs/r2/approve": cannedRun("r2", galen.RunAsking, ""),
 		"POST /v1/runs/r2/reject":  cannedRun("r2", galen.RunHeld, ""),
 		"POST /v1/runs/r2/cancel":  cannedRun("r2", galen.RunWaiting, ""),
@@ -105,7 +105,8 @@ func TestTables(t *testing.T) {
 	for name, args := range map[string]string{
 		"status": "status", "resources": "resources", "resource": "resources cassandra/orders", "findings": "findings", "runbooks": "runbooks",
 		"runs": "runs list", "run-quiet": "runs show r1", "holds": "holds", "hold": "hold cassandra/orders --why disks --until 4h",
-		"release": "release hold-1", "ack": "ack cassandra/orders 127.0.0.2", "approve": "runs approve r2 --plan 3", "reject": "runs reject r2 --why no", "cancel": "runs cancel r2 --why no",
+		"release": "release hold-1", "ack": "ack cassandra/orders 127.0.0.2", "approve": "runs approve r2 --plan 3", "approve-shown": "runs approve r2 --plan 3:1f0c9a2e",
+		"reject": "runs reject r2 --why no", "cancel": "runs cancel r2 --why no",
 		"run": "run cassandra/heal-node cassandra/orders", "journal": "journal list", "findings-json": "findings -o json",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -122,7 +123,7 @@ func TestPlans(t *testing.T) {
 	c := cannedAPI()
 	server := c.start(t)
 	shown := galenCLI(t, server, "runs", "approve", "r2")
-	if shown.code != exitNotDone || !contains(shown.errs, "galen runs approve r2 --plan 3") || c.bodies["POST /v1/runs/r2/approve"] != "" {
+	if shown.code != exitNotDone || !contains(shown.errs, "galen runs approve r2 --plan 3:1f0c9a2e") || c.bodies["POST /v1/runs/r2/approve"] != "" {
 		t.Errorf("an approval without a plan: %+v", shown)
 	}
 	c.answers["POST /v1/runs"] = api.RunAnswer{Plan: ptr(cannedPlan())}
@@ -170,6 +171,8 @@ func TestExitCodes(t *testing.T) {
 		{"runs cancel r1 --why x", exitNotDone, "Conflict, said the engine"},
 		{"runs cancel r1", exitUsage, "--why is required"},
 		{"hold", exitUsage, "--why is required"},
+		{"runs approve r2 --plan third", exitUsage, "a plan's number"},
+		{"runs approve r2 --plan 3:", exitUsage, "3:1f0c9a2e"},
 		{"hold orders --why x", exitUsage, "kind/name"},
 		{"hold --why x --until soon", exitUsage, "or a duration such as 4h"},
 		{"run a cassandra/orders --param x", exitUsage, "want name=value"},

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,28 +15,51 @@ import (
 )
 
 func (c *cli) runsApproveCommand() *cobra.Command {
-	var plan int
-	var why string
+	var plan, why string
 	cmd := &cobra.Command{
 		Use:   "approve RUN",
 		Short: "Say yes to a run's plan, or let a held run go on",
 		Long: `Says yes to the newest plan of a run: its steps and its outline, as they were shown. The yes expires, and the world
 can make it void: each step still passes every guard at its call. A held run goes on.
 
---plan is the number of the plan that you have read. Without it nothing is approved: the newest plan is shown, with
-each guard's answer, and the command that approves it. If the run has made another plan since, the yes is refused.`,
-		Example: "  galen runs approve 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44            shows the plan\n  galen runs approve 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44 --plan 3   says yes to it",
+--plan names what you have read. Without it nothing is approved: the newest plan is shown, with each guard's answer,
+and the command that approves it, such as --plan 3:1f0c9a2e: plan 3, and the state of its targets that you were shown.
+If the run has made another plan since, or those targets have changed, the yes is refused. --plan 3 alone is a yes to
+plan 3 with its targets as they are now, whatever changed since you read it.`,
+		Example: "  galen runs approve 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44                     shows the plan\n  galen runs approve 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44 --plan 3:1f0c9a2e   says yes to it",
 		Args:    takes(1, 1, "the ID of one run"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("plan") {
 				return c.showPlan(cmd.Context(), args[0])
 			}
-			return c.approve(cmd.Context(), args[0], api.Approve{Plan: plan, Why: optional(why)})
+			return c.approve(cmd.Context(), args[0], plan, why)
 		},
 	}
-	cmd.Flags().IntVar(&plan, "plan", 0, "number of the plan that you have read")
+	cmd.Flags().StringVar(&plan, "plan", "", "the plan that you have read, as it was shown: NUMBER:SHOWN, or NUMBER")
 	cmd.Flags().StringVar(&why, "why", "", "a reason, for the journal")
 	return cmd
+}
+
+// shownShort is how many characters of a run's shown a person passes on.
+const shownShort = 8
+
+// planToken names the newest plan of a run as it is shown: its number, and what a yes to it rests on.
+func planToken(d api.RunDetail) string {
+	token := strconv.Itoa(d.Run.Plan)
+	if d.Shown != nil && len(*d.Shown) >= shownShort {
+		token += ":" + (*d.Shown)[:shownShort]
+	}
+	return token
+}
+
+// planRead reads what [planToken] wrote, or a number alone.
+func planRead(token string) (api.Approve, error) {
+	number, shown, named := strings.Cut(token, ":")
+	n, err := strconv.Atoi(number)
+	if err != nil || named && shown == "" {
+		return api.Approve{}, usage("--plan %q: want what galen runs approve RUN prints, such as 3:1f0c9a2e, or a plan's number", token)
+	}
+	return api.Approve{Plan: n, Shown: optional(shown)}, nil
 }
 
 // showPlan shows what an approval would be a yes to.
@@ -59,10 +84,15 @@ func (c *cli) showPlan(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return notDone("nothing is approved yet; a yes to this plan is: galen runs approve %s --plan %d", id, run.Plan)
+	return notDone("nothing is approved yet; a yes to this plan is: galen runs approve %s --plan %s", id, planToken(*res.JSON200))
 }
 
-func (c *cli) approve(ctx context.Context, id string, yes api.Approve) error {
+func (c *cli) approve(ctx context.Context, id, plan, why string) error {
+	yes, err := planRead(plan)
+	if err != nil {
+		return err
+	}
+	yes.Why = optional(why)
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -71,7 +101,11 @@ func (c *cli) approve(ctx context.Context, id string, yes api.Approve) error {
 	if err := c.fault("approve run "+id, res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}
-	return c.decided(*res.JSON200, fmt.Sprintf("approved plan %d of run %s", yes.Plan, id))
+	as := "as it was shown"
+	if yes.Shown == nil {
+		as = "with its targets as they are now"
+	}
+	return c.decided(*res.JSON200, fmt.Sprintf("approved plan %d of run %s, %s", yes.Plan, id, as))
 }
 
 // decided tells what a person's decision came to.

@@ -101,7 +101,7 @@ func printRun(w io.Writer, d api.RunDetail, story []line, now time.Time) error {
 		fmt.Fprintln(w)
 		writeStory(w, story)
 	}
-	if hint := yourTurn(r); hint != "" {
+	if hint := yourTurn(d); hint != "" {
 		fmt.Fprintf(w, "\n%s\n", hint)
 	}
 	return nil
@@ -168,12 +168,13 @@ func effectName(s galen.EffectStatus) string {
 }
 
 // yourTurn says what a person can do about a run that waits for one.
-func yourTurn(r galen.Run) string {
+func yourTurn(d api.RunDetail) string {
+	r := d.Run
 	switch r.Status {
 	case galen.RunAsking:
-		return fmt.Sprintf("It waits for your yes or no:\n  galen runs approve %s --plan %d\n  galen runs reject %s --why ...", r.ID, r.Plan, r.ID)
+		return fmt.Sprintf("It waits for your yes or no:\n  galen runs approve %s --plan %s\n  galen runs reject %s --why ...", r.ID, planToken(d), r.ID)
 	case galen.RunHeld:
-		return fmt.Sprintf("It waits for you. Let it go on, or end it at a safe point:\n  galen runs approve %s --plan %d\n  galen runs cancel %s --why ...", r.ID, r.Plan, r.ID)
+		return fmt.Sprintf("It waits for you. Let it go on, or end it at a safe point:\n  galen runs approve %s --plan %s\n  galen runs cancel %s --why ...", r.ID, planToken(d), r.ID)
 	default:
 		return ""
 	}

@@ -68,7 +68,12 @@ func (e *engine) Plan(_ context.Context, run string, _ int) (galen.Decision, err
 	return e.plans[run], nil
 }
 
-func (e *engine) Plans(context.Context, string) ([]galen.Decision, error) { return nil, nil }
+func (e *engine) Plans(_ context.Context, run string) ([]galen.Decision, error) {
+	if d, ok := e.plans[run]; ok {
+		return []galen.Decision{d}, nil
+	}
+	return nil, nil
+}
 
 func (e *engine) Ledger(ctx context.Context, id string) (galen.Ledger, error) {
 	run, err := e.Run(ctx, id)

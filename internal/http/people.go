@@ -3,8 +3,10 @@ package http
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -57,6 +59,13 @@ func (s *server) approval(ctx context.Context, id string, req api.Approve) (gale
 	if err := approvable(run, req.Plan); err != nil {
 		return galen.Approval{}, err
 	}
+	d, err := s.newest(ctx, run)
+	if err != nil {
+		return galen.Approval{}, err
+	}
+	if err := stillShown(d, req.Shown); err != nil {
+		return galen.Approval{}, err
+	}
 	yes := galen.Approval{
 		Run: id, Runbook: run.Runbook, Version: run.Version, Params: galen.HashJSON(run.Params), By: operator, Why: deref(req.Why),
 		Steps: []galen.ApprovedStep{}, Basis: map[string]string{}, Expires: s.o.Now().UTC().Add(watched.Policy.ApprovalFor.D()),
@@ -69,10 +78,6 @@ func (s *server) approval(ctx context.Context, id string, req api.Approve) (gale
 	if run.Plan == 0 {
 		return yes, nil
 	}
-	d, err := s.o.Runs.Plan(ctx, id, run.Plan)
-	if err != nil {
-		return yes, err
-	}
 	yes.Steps = append(yes.Steps, galen.ApprovedSteps(d.Plan)...)
 	if d.Shown != nil {
 		yes.Basis = d.Shown
@@ -81,6 +86,38 @@ func (s *server) approval(ctx context.Context, id string, req api.Approve) (gale
 		return yes, Conflict(fmt.Errorf("plan %d of run %s has no steps to approve: %s", run.Plan, id, run.Why))
 	}
 	return yes, nil
+}
+
+// newest is the newest plan of a run, zero before the first.
+func (s *server) newest(ctx context.Context, run galen.Run) (galen.Decision, error) {
+	if run.Plan == 0 {
+		return galen.Decision{}, nil
+	}
+	return s.o.Runs.Plan(ctx, run.ID, run.Plan)
+}
+
+// shownOf names what a yes to the plan rests on; "" if there is no plan.
+func shownOf(d galen.Decision) string {
+	if d.Number == 0 {
+		return ""
+	}
+	return galen.HashJSON(d.Shown)
+}
+
+var shownForm = regexp.MustCompile(`^[0-9a-f]{8,64}$`)
+
+// stillShown tells whether the plan rests on what the person has read. The plan's number alone does not say that: the
+// same plan is decided again while its targets change.
+func stillShown(d galen.Decision, read *string) error {
+	switch {
+	case read == nil:
+		return nil
+	case !shownForm.MatchString(*read):
+		return badf("shown %q: want the run's shown as it was read, or its first 8 to 64 characters", *read)
+	case !strings.HasPrefix(shownOf(d), *read):
+		return Conflict(errors.New("the world has changed since you read the plan: read it again, then approve it"))
+	}
+	return nil
 }
 
 // approvable tells whether the run takes a yes to the plan of that number.

@@ -79,7 +79,12 @@ func (s *server) GetRun(w http.ResponseWriter, r *http.Request, id api.Id) {
 		s.fail(w, r, err)
 		return
 	}
-	s.answer(w, r, http.StatusOK, api.RunDetail{Run: ledger.Run, Plans: list(plans), Intents: list(ledger.Past), Events: list(events)})
+	out := api.RunDetail{Run: ledger.Run, Plans: list(plans), Intents: list(ledger.Past), Events: list(events)}
+	if i := slices.IndexFunc(plans, func(d galen.Decision) bool { return d.Number == ledger.Run.Plan }); i >= 0 {
+		shown := shownOf(plans[i])
+		out.Shown = &shown
+	}
+	s.answer(w, r, http.StatusOK, out)
 }
 
 // runRequest is [api.RunRequest] with the parameters as they were written.

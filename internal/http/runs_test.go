@@ -31,6 +31,7 @@ func TestApproveBindsTheNewestPlan(t *testing.T) {
 		Steps: []galen.ApprovedStep{{Verb: "failover", Target: "db-1", Count: 2}, {Verb: "reboot", Target: "db-1", Count: 1}},
 		Basis: map[string]string{"db-1": "basis"}, Expires: noon().Add(30 * time.Minute),
 	}
+	basis := galen.HashJSON(plan.Shown)
 	empty := yes
 	empty.Steps, empty.Basis = []galen.ApprovedStep{}, map[string]string{}
 	reasoned := yes
@@ -45,6 +46,12 @@ func TestApproveBindsTheNewestPlan(t *testing.T) {
 	}{
 		{"newest", `{"plan":2}`, run, 200, "", &yes},
 		{"with a reason", `{"plan":2,"why":"I looked"}`, run, 200, "", &reasoned},
+		{"as it was shown", `{"plan":2,"shown":"` + basis + `"}`, run, 200, "", &yes},
+		{"as it was shown, short", `{"plan":2,"shown":"` + basis[:8] + `"}`, run, 200, "", &yes},
+		{"as it was before", `{"plan":2,"shown":"` + galen.HashJSON(map[string]string{"db-1": "before"}) + `"}`, run, 409, "the world has changed since", nil},
+		{"too short to name it", `{"plan":2,"shown":"` + basis[:7] + `"}`, run, 400, "8 to 64", nil},
+		{"nothing to name it", `{"plan":2,"shown":""}`, run, 400, "8 to 64", nil},
+		{"shown, but no plan", `{"plan":0,"shown":"` + basis + `"}`, held, 409, "the world has changed since", nil},
 		{"older", `{"plan":1}`, run, 409, "plan 2", nil},
 		{"newer than any", `{"plan":3}`, run, 409, "plan 2", nil},
 		{"no number", `{}`, run, 400, `"plan" is missing`, nil},
@@ -69,7 +76,12 @@ func TestApproveBindsTheNewestPlan(t *testing.T) {
 			}
 		})
 	}
-	e := &engine{runs: map[string]galen.Run{"a": run}, plans: map[string]galen.Decision{"a": {Number: 2, Plan: galen.Plan{Wait: 1, Why: "x"}}}}
+	e := &engine{runs: map[string]galen.Run{"a": run}, plans: map[string]galen.Decision{"a": plan}}
+	w := call(t, Handler(e.options()), "GET", "/v1/runs/a", "")
+	if !strings.Contains(w.Body.String(), `"shown":"`+basis+`"`) {
+		t.Errorf("the run does not say what was shown: %s", w.Body)
+	}
+	e = &engine{runs: map[string]galen.Run{"a": run}, plans: map[string]galen.Decision{"a": {Number: 2, Plan: galen.Plan{Wait: 1, Why: "x"}}}}
 	if w := call(t, Handler(e.options()), "POST", "/v1/runs/a/approve", `{"plan":2}`); w.Code != 409 || len(e.approved) > 0 {
 		t.Errorf("a plan without steps: %d %s", w.Code, w.Body)
 	}
