@@ -252,6 +252,7 @@ func (s *Sim) step(ctx context.Context, f *flow) {
 			return
 		case workflows.DoSleep:
 			f.due = s.now.Add(f.cmd.For)
+		default: // given in the next turn of the loop
 		}
 		if s.dead {
 			return
@@ -273,6 +274,7 @@ func (s *Sim) execute(ctx context.Context, cmd workflows.Command) workflows.Resu
 		if err := s.engine.acts.Close(ctx, cmd.Close); err == nil {
 			return workflows.Result{Closed: true}
 		}
+	default: // sleep and finish are step's
 	}
 	return workflows.Result{Failed: true}
 }

@@ -63,7 +63,7 @@ func write(t *testing.T, file string, history *historypb.History) {
 	must(t, err)
 	for pattern, instead := range map[string]string{
 		`"identity": *"[^"]*"`:        `"identity": "engine"`,
-		`"name": *"[^":]*(:[-\w]+")`:   `"name": "host$1`, // a sticky queue: host:uuid
+		`"name": *"[^":]*(:[-\w]+")`:  `"name": "host$1`, // a sticky queue: host:uuid
 		`(?m)^( *"\w+"): +`:           `$1: `,            // protojson writes one space or two
 		`(?m)^( *"taskId": "\d+",\n)`: ``,
 	} {
