@@ -213,11 +213,16 @@ func (a ReplaceArgs) ready(i Instance) error {
 	return nil
 }
 
+// checkRemoveJoiner refuses what anybody calls a member; that somebody is there to say so is asked by a guard, which
+// looks again where this would refuse for good.
 func checkRemoveJoiner(r Ring, s galen.Step, args RemoveJoinerArgs) error {
 	i, err := spare(r, s.Target, args.Instance)
+	why := r.joined(args.Instance)
 	switch {
 	case err != nil:
 		return err
+	case why != "":
+		return errors.New(why)
 	case i.Prepared == "":
 		return errors.New("nothing is prepared there")
 	case args.Replace == "" || !slices.Contains(i.Attempts, args.Replace):

@@ -212,7 +212,8 @@ func discardEffect(r Ring, in galen.Intent, args DiscardArgs, settle time.Durati
 }
 
 // replaceEffect: done when the ring says so, whatever became of the process since: all live nodes see the new node
-// NORMAL with the dead one's tokens, and the dead one's host ID in no map.
+// NORMAL with the dead one's tokens, and the dead one's host ID in no map. Failed means that its data may be deleted, so
+// the host plane alone never says it: live nodes that were heard since must say that the joiner is no member.
 func replaceEffect(r Ring, in galen.Intent, args ReplaceArgs, settle time.Duration) galen.Effect {
 	if taken(r, in, args) {
 		return done("%s is NORMAL with the tokens of %s in every live view", args.Instance, args.Address)
@@ -222,9 +223,21 @@ func replaceEffect(r Ring, in galen.Intent, args ReplaceArgs, settle time.Durati
 		return e
 	}
 	if v, asked := r.View(args.Instance); asked && v.Jolokia == Answered && v.Mode == "JOINING_FAILED" && p.i.Intent == in.ID {
-		return p.failed("it says JOINING_FAILED")
+		e = p.failed("it says JOINING_FAILED")
+	} else {
+		e = p.process(r)
 	}
-	return p.process(r)
+	if e.Status != galen.EffectFailed {
+		return e
+	}
+	since := in.At.Add(settle)
+	if p.i.At.After(since) {
+		since = p.i.At
+	}
+	if why := r.Outside(args.Instance, since); why != "" {
+		return unknown("%s, and whether it had joined is not known: %s", e.Why, why)
+	}
+	return e
 }
 
 func taken(r Ring, in galen.Intent, args ReplaceArgs) bool {

@@ -22,6 +22,7 @@ const (
 	guardCorpse    = "corpse"
 	guardStuckOnly = "stuck only"
 	guardOrderly   = "orderly stop"
+	guardJoinOnly  = "joiner only"
 )
 
 // Guards are the rules of a Cassandra ring, in the order in which they are asked: first what forbids the step for good,
@@ -31,6 +32,7 @@ func Guards() []galen.Guard[Ring] {
 		{Name: guardCorpse, Check: unlessOwn(corpse)},       // what was fenced or replaced never starts again
 		{Name: guardStuckOnly, Check: unlessOwn(stuckOnly)}, // only a process that serves nobody is killed, and exactly that one
 		{Name: guardOrderly, Check: unlessOwn(orderly)},     // only a NORMAL node is stopped
+		{Name: guardJoinOnly, Check: joinerOnly},            // only a joiner is taken back, by its own run too
 		{Name: guardAlive, Check: unlessOwn(alive)},         // nobody alive is replaced
 		{Name: guardPatience, Check: unlessOwn(patience)},   // and nobody who may come back by itself
 		{Name: guardFenced, Check: unlessOwn(fenced)},       // who is replaced cannot return
@@ -44,7 +46,7 @@ func Guards() []galen.Guard[Ring] {
 }
 
 // unlessOwn: an undo, and the removal of a run's own failed joiner, lead back to what was; no guard of the ring is in
-// their way.
+// their way, save the one that asks whether it is a joiner at all.
 func unlessOwn(check func(galen.Ask[Ring]) galen.Verdict) func(galen.Ask[Ring]) galen.Verdict {
 	return func(a galen.Ask[Ring]) galen.Verdict {
 		if a.Own {

@@ -146,6 +146,10 @@ func fenceStep(w *world) galen.Step   { return cassandra.Fence(*w.node("n3")) }
 func startStep(w *world) galen.Step   { return cassandra.Start(*w.node("n3")) }
 func stopStep(w *world) galen.Step    { return cassandra.Stop(*w.node("n2")) }
 func killStep(w *world) galen.Step    { return cassandra.Kill(*w.node("n3"), *w.instance("n3")) }
+func removeStep(w *world) galen.Step {
+	w.own = true
+	return cassandra.RemoveJoiner(*w.instance("n4"), "x")
+}
 func repairStep(w *world) galen.Step {
 	return cassandra.RepairRanges(w.state, *w.node("n1"), "orders")
 }
@@ -295,6 +299,18 @@ func TestEachGuardStandsAlone(t *testing.T) {
 
 		{"a starting node is stopped", newWorld, func(w *world) { w.view("n2").Mode = "STARTING" }, stopStep, "orderly", galen.LookAgain},
 		{"a hung node is stopped", newWorld, func(w *world) { w.view("n2").Jolokia = cassandra.Hung }, stopStep, "orderly", galen.LookAgain},
+		{"a joiner is taken back", ready, nil, removeStep, "", ""},
+		{"a joiner is taken back that one calls NORMAL", ready, func(w *world) {
+			v := w.view("n1")
+			v.Peers = append(slices.Clone(v.Peers), cassandra.Endpoint{Address: "127.0.0.4", Status: "NORMAL"})
+		}, removeStep, "joiner only", galen.LookAgain},
+		{"a joiner is taken back that owns a share for one", ready, func(w *world) {
+			w.view("n2").Owners = append(slices.Clone(w.view("n2").Owners), "127.0.0.4")
+		}, removeStep, "joiner only", galen.LookAgain},
+		{"a joiner is taken back that was in service", ready, func(w *world) { w.instance("n4").EverNormal = true }, removeStep, "joiner only", galen.LookAgain},
+		{"a joiner is taken back that was looked at after the others", ready, func(w *world) {
+			w.instance("n4").At = w.now.Add(time.Second)
+		}, removeStep, "joiner only", galen.LookAgain},
 		{"a drained node is stopped", newWorld, func(w *world) { w.view("n2").Mode = "DRAINED" }, stopStep, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

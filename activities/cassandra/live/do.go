@@ -31,7 +31,7 @@ func (d *Driver) Do(ctx context.Context, in galen.Intent) (string, error) {
 		cassandra.VerbKill:         known.kill,
 		cassandra.VerbFence:        known.fence,
 		cassandra.VerbReplace:      known.replace,
-		cassandra.VerbRemoveJoiner: known.removeJoiner,
+		cassandra.VerbRemoveJoiner: d.removeJoiner,
 	}[in.Step.Verb]
 	if !ok {
 		return "", fmt.Errorf("%s on %s: unknown verb", in.Step.Verb, in.Resource)
@@ -165,11 +165,20 @@ func (r *ring) clearReplace(ctx context.Context, in galen.Intent) (string, error
 	return "cleared", n.slot.ClearReplaceFlag(ctx)
 }
 
-// removeJoiner takes back a joiner. One that says that it is NORMAL is none any more; one that says nothing is.
-func (r *ring) removeJoiner(ctx context.Context, in galen.Intent) (string, error) {
+// removeJoiner takes back a joiner. Its data are deleted, so the live nodes are asked once more whether it is a member;
+// if they call it one, or nobody is there to ask, it stays. One that says itself that it is NORMAL is none any more.
+func (d *Driver) removeJoiner(ctx context.Context, in galen.Intent) (string, error) {
+	r := d.rings[in.Resource]
 	args, n, err := arguments(r, in, func(a cassandra.RemoveJoinerArgs) string { return a.Instance })
 	if err != nil {
 		return "", err
+	}
+	since := d.now().UTC()
+	if _, err := d.Look(ctx, in.Resource, []galen.Target{in.Step.Target}, nil); err != nil {
+		return "", fmt.Errorf("not sent: %w", err)
+	}
+	if why := r.seen().Outside(n.name, since); why != "" {
+		return "", fmt.Errorf("not sent: instance %s may hold the data of a node in service: %s", n.name, why)
 	}
 	mode, err := n.mode(ctx)
 	if err == nil && mode != "JOINING" && mode != "STARTING" && mode != "JOINING_FAILED" {

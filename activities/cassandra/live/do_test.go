@@ -33,7 +33,6 @@ func TestDoMakesTheOneCall(t *testing.T) {
 		cassandra.VerbPrepare:      {"instance/n1", `{"cluster":"c","dc":"d","rack":"r","seeds":["127.0.0.2"],"replace":"127.0.0.3","num_tokens":8}`, "", []string{"prepare i1 127.0.0.3"}},
 		cassandra.VerbDiscard:      {"instance/n1", n1, "", []string{"discard p1"}},
 		cassandra.VerbClearReplace: {"h", n1, "NORMAL", []string{"clear"}},
-		cassandra.VerbRemoveJoiner: {"instance/n1", `{"instance":"n1","replace":"r1"}`, "JOINING", []string{"remove-joiner r1"}},
 		cassandra.VerbReplace:      {"h", `{"instance":"n1","address":"127.0.0.3","prepared":"p1","tokens":"t"}`, "", []string{"start i1"}},
 	} {
 		d, hosts := given(t, "")
@@ -77,7 +76,7 @@ func TestDoRefuses(t *testing.T) {
 		"another's joiner":   {nil, intent(cassandra.VerbReplace, "h", `{"instance":"n1","address":"127.0.0.3","prepared":"p2","tokens":"t"}`)},
 		"flag while joining": {joining, intent(cassandra.VerbClearReplace, "h", `{"instance":"n1"}`)},
 		"flag of the silent": {nil, intent(cassandra.VerbClearReplace, "h", `{"instance":"n1"}`)},
-		"no joiner any more": {normal, intent(cassandra.VerbRemoveJoiner, "instance/n1", `{"instance":"n1","replace":"r1"}`)},
+		"nobody to ask":      {normal, intent(cassandra.VerbRemoveJoiner, "instance/n1", `{"instance":"n1","replace":"r1"}`)},
 		"kill without start": {nil, intent(cassandra.VerbKill, "h", `{"instance":"n1","pid":7,"started":"yesterday"}`)},
 	} {
 		d.rings[orders()].nodes[0].agent = closed(t)
@@ -98,6 +97,37 @@ func TestDoRefuses(t *testing.T) {
 	}
 	if _, err := d.Look(t.Context(), other.Resource, nil, nil); err == nil {
 		t.Error("a ring that is not configured was looked at")
+	}
+}
+
+// TestOnlyAJoinerIsRemoved: the live nodes have to say that it is none of them. n4 is the joiner, n3 the dead node.
+func TestOnlyAJoinerIsRemoved(t *testing.T) {
+	const pending = "replace-n1-pending.json" // n1 and n2 tell the same
+	in := intent(cassandra.VerbRemoveJoiner, "instance/n4", `{"instance":"n4","replace":"r1"}`)
+	for name, c := range map[string]struct {
+		files []string
+		why   string
+	}{
+		"it joins":                     {[]string{pending, pending, "", "replace-n4-bootstrap.json"}, ""},
+		"its process is gone":          {[]string{pending, pending, "", ""}, ""},
+		"nobody is heard":              {[]string{"", "", "", ""}, "no live node was heard"},
+		"one rack is not heard":        {[]string{pending, "", "", ""}, "no live node of rack dc1/r2"},
+		"it joined and died":           {[]string{"replaced-n1.json", "replaced-n2.json", "", ""}, "n4 is a node in service"},
+		"one knows that it has joined": {[]string{pending, "replaced-n2.json", "", ""}, "may hold the data of a node in service"},
+	} {
+		d, hosts := given(t, c.files...)
+		_, err := d.Do(t.Context(), in)
+		if c.why == "" && (err != nil || len(hosts[3].calls) != 1) {
+			t.Errorf("%s: %v, calls %v", name, err, hosts[3].calls)
+		}
+		if c.why != "" && (err == nil || !strings.Contains(err.Error(), c.why) || len(hosts[3].calls) != 0) {
+			t.Errorf("%s: %v, calls %v", name, err, hosts[3].calls)
+		}
+	}
+	d, hosts := given(t, pending, pending, "", "")
+	d.rings[orders()].last = cassandra.Ring{Name: "orders", Instances: []cassandra.Instance{{Name: "n4", EverNormal: true}}}
+	if _, err := d.Do(t.Context(), in); err == nil || len(hosts[3].calls) != 0 {
+		t.Errorf("it was in service once: %v, calls %v", err, hosts[3].calls)
 	}
 }
 

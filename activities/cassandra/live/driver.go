@@ -142,12 +142,17 @@ func (r *ring) remember(seen cassandra.Ring) {
 	r.last = cassandra.Fold(r.last, seen)
 }
 
+// seen is all that was seen so far.
+func (r *ring) seen() cassandra.Ring {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last
+}
+
 // widen is who is asked for a scope: the targets, all that share data with them, one live node in each other rack, and
 // the coordinators of open intents. No scope, a small ring, or a target that is not known: everybody.
 func (r *ring) widen(scope []galen.Target, open []galen.Intent) []*node {
-	r.mu.Lock()
-	last := r.last
-	r.mu.Unlock()
+	last := r.seen()
 	if len(scope) == 0 || len(r.nodes) <= askAll {
 		return r.nodes
 	}

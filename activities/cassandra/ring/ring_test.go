@@ -459,6 +459,19 @@ func TestStop(t *testing.T) {
 }
 
 func TestJoinerThatDiesIsTakenBack(t *testing.T) {
+	p := replacing(t)
+	p.make(ring.Kill, "n4")
+	p.settle(galen.EffectFailed, time.Minute)
+	p.mustDo(cassandra.RemoveJoiner(p.instance("n4"), p.past[len(p.past)-1].ID))
+	p.settle(galen.EffectDone, 2*time.Minute)
+	p.mustDo(cassandra.Replace(p.node("n3"), p.instance("n4")))
+	p.settle(galen.EffectDone, time.Minute)
+	p.noHarm()
+}
+
+// replacing brings a ring to the moment at which n4 has begun to take the place of the dead n3.
+func replacing(t *testing.T) *patient {
+	t.Helper()
 	p := newPatient(t)
 	p.loseNode("n3")
 	p.mustDo(cassandra.Fence(p.node("n3")))
@@ -468,12 +481,59 @@ func TestJoinerThatDiesIsTakenBack(t *testing.T) {
 	p.wait(time.Second)
 	p.mustDo(cassandra.Replace(p.node("n3"), p.instance("n4")))
 	p.wait(22 * time.Second)
+	return p
+}
+
+// TestAReplacementThatNobodySaw: n4 becomes NORMAL while the engine hears no node, and dies. It is no failed joiner: it
+// has the only place that its tokens have.
+func TestAReplacementThatNobodySaw(t *testing.T) {
+	p := replacing(t)
+	replace := len(p.past) - 1
+	nodes := []string{"n1", "n2", "n4"}
+	for _, n := range nodes {
+		p.make(ring.Cut, n)
+	}
+	p.wait(3 * time.Minute)
 	p.make(ring.Kill, "n4")
-	p.settle(galen.EffectFailed, time.Minute)
+	p.wait(30 * time.Second)
+	remove := cassandra.RemoveJoiner(p.instance("n4"), p.past[replace].ID)
+	if got := p.past[replace].Effect; got.Settled() {
+		t.Errorf("nobody was heard, and the replacement is %+v", got)
+	}
+	if refused := p.refusals(remove); len(refused) != 1 || !strings.Contains(refused[0], "joiner only: look-again") {
+		t.Errorf("nobody was heard, and its data may be deleted: %v", refused)
+	}
+	for _, n := range nodes {
+		p.make(ring.Mend, n)
+	}
+	p.wait(2 * time.Second)
+	if got := p.past[replace].Effect; got.Status != galen.EffectDone {
+		t.Errorf("all call it NORMAL, and the replacement is %+v", got)
+	}
+	if err := verb(t, cassandra.VerbRemoveJoiner).Check(p.state, remove); err == nil {
+		t.Error("a node in service may be removed as a joiner")
+	}
+}
+
+// TestAJoinerThatDiesUnseen: while the engine hears no node, a dead joiner is not called failed; as soon as it does, it is.
+func TestAJoinerThatDiesUnseen(t *testing.T) {
+	p := replacing(t)
+	p.make(ring.Cut, "n1")
+	p.make(ring.Cut, "n2")
+	p.make(ring.Kill, "n4")
+	p.wait(30 * time.Second)
+	if got := p.past[len(p.past)-1].Effect; got.Settled() {
+		t.Errorf("nobody was heard, and the replacement is %+v", got)
+	}
+	p.make(ring.Mend, "n1")
+	p.wait(2 * time.Second)
+	if got := p.past[len(p.past)-1].Effect; got.Settled() {
+		t.Errorf("nobody of rack r2 was heard, and the replacement is %+v", got)
+	}
+	p.make(ring.Mend, "n2")
+	p.settle(galen.EffectFailed, 5*time.Second)
 	p.mustDo(cassandra.RemoveJoiner(p.instance("n4"), p.past[len(p.past)-1].ID))
 	p.settle(galen.EffectDone, 2*time.Minute)
-	p.mustDo(cassandra.Replace(p.node("n3"), p.instance("n4")))
-	p.settle(galen.EffectDone, time.Minute)
 	p.noHarm()
 }
 
