@@ -2,6 +2,7 @@ package activities
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -36,7 +37,7 @@ func conclude(t thought, refusedSince time.Time) conclusion {
 		return conclusion{status: galen.RunHeld, why: why, wait: t.policy.Fallback.D()}
 	}
 	switch {
-	case run.Status == galen.RunHeld && t.ledger.Approval == nil:
+	case staysHeld(t):
 		return conclusion{status: galen.RunHeld, why: run.Why, wait: t.policy.Fallback.D()}
 	case t.plan.End == galen.EndEscalate:
 		return conclusion{status: galen.RunHeld, why: t.plan.Why, wait: t.policy.Fallback.D()}
@@ -46,6 +47,18 @@ func conclude(t thought, refusedSince time.Time) conclusion {
 	default:
 		return onVerdicts(t)
 	}
+}
+
+// staysHeld: a held run goes on by a person's yes. A cancelled one takes back its own work without one, and nothing else.
+func staysHeld(t thought) bool {
+	run := t.ledger.Run
+	return run.Status == galen.RunHeld && t.ledger.Approval == nil && !(run.Stop == galen.StopCancel && t.own)
+}
+
+// takesBack: the run was cancelled and is taking back its own work, which no deadline of the run forbids.
+func takesBack(t thought) bool {
+	unsettled := slices.ContainsFunc(t.ledger.Past, func(in galen.Intent) bool { return !in.Effect.Settled() })
+	return t.ledger.Run.Stop == galen.StopCancel && (t.own || unsettled)
 }
 
 // unconfirmed: an alert that no State confirms is looked at for a while, then ends without a call.
@@ -128,7 +141,7 @@ func overdue(t thought, refusedSince time.Time) string {
 			return fmt.Sprintf("%s is not settled %s after its intent %s: %s", in.Step, in.Step.Within, in.ID, in.Effect.Why)
 		}
 	}
-	if passed(run.Deadline) {
+	if passed(run.Deadline) && !takesBack(t) {
 		return fmt.Sprintf("the run is past its deadline %s", run.Deadline.UTC().Format(time.RFC3339))
 	}
 	return refusedTooLong(t, refusedSince)

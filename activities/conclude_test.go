@@ -86,6 +86,30 @@ func TestConclude(t *testing.T) {
 		{"refused too long", act, func(t *thought) { t.now = night.Add(11 * time.Minute); answer(galen.LookAgain)(t) }, galen.RunHeld, false, 0, "refused for longer"},
 		{"held stays held", act, func(t *thought) { t.ledger.Run.Status, t.ledger.Run.Why = galen.RunHeld, "a person" }, galen.RunHeld, false, 0, "a person"},
 		{"held, then approved", act, func(t *thought) { t.ledger.Run.Status, t.ledger.Approval = galen.RunHeld, yes }, galen.RunRunning, false, 1, "start it"},
+		{"held, cancelled, nothing of its own to take back", act, func(t *thought) {
+			t.ledger.Run.Status, t.ledger.Run.Stop, t.ledger.Run.Why = galen.RunHeld, galen.StopCancel, "a person"
+		}, galen.RunHeld, false, 0, "a person"},
+		{"held, cancelled, waits", wait, func(t *thought) {
+			t.ledger.Run.Status, t.ledger.Run.Stop, t.ledger.Run.Why = galen.RunHeld, galen.StopCancel, "a person"
+		}, galen.RunHeld, false, 0, "a person"},
+		{"held, cancelled, takes back its own work past its deadline", act, func(t *thought) {
+			t.ledger.Run.Status, t.ledger.Run.Stop, t.own, t.ledger.Run.Deadline = galen.RunHeld, galen.StopCancel, true, night.Add(-time.Hour)
+		}, galen.RunRunning, false, 1, "start it"},
+		{"held, not cancelled, could take back its own work", act, func(t *thought) {
+			t.ledger.Run.Status, t.own, t.ledger.Run.Why = galen.RunHeld, true, "a person"
+		}, galen.RunHeld, false, 0, "a person"},
+		{"cancelled past its deadline, sees its last effect", wait, func(t *thought) {
+			young := open
+			young.At = night
+			t.ledger.Run.Stop, t.ledger.Past, t.ledger.Run.Deadline = galen.StopCancel, []galen.Intent{young}, night.Add(-time.Hour)
+		}, galen.RunWaiting, false, 0, "not yet"},
+		{"past its deadline, a yes without steps since, waits", wait, func(t *thought) {
+			t.ledger.Run.Deadline, t.ledger.Approval = night.Add(-time.Minute), yes
+		}, galen.RunWaiting, false, 0, "not yet"},
+		{"past its deadline, a yes without steps since, asks for the first step", act, func(t *thought) {
+			t.ledger.Run.Deadline, t.ledger.Approval = night.Add(-time.Minute), yes
+			answer(galen.NeedYes)(t)
+		}, galen.RunAsking, false, 0, "because"},
 		{"held, then healed", done, func(t *thought) { t.ledger.Run.Status = galen.RunHeld }, galen.RunWaiting, true, 0, "all good"},
 		{"alert not confirmed yet", wait, func(t *thought) { t.unconfirmed = true }, galen.RunWaiting, false, 0, "looks on"},
 		{"alert never confirmed", wait, func(t *thought) { t.unconfirmed, t.now = true, night.Add(time.Hour) }, galen.RunWaiting, true, 0, "nothing confirmed"},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/gate"
 )
 
 // subject is what a decision is about.
@@ -26,6 +27,8 @@ type thought struct {
 	finding  *galen.Finding
 	plan     galen.Plan
 	verdicts [][]galen.Verdict // of the steps, then of the outline
+	// own: there are steps, and each takes back the run's own work.
+	own bool
 	// unconfirmed: an alert that nothing in the State confirms.
 	unconfirmed bool
 }
@@ -55,6 +58,10 @@ func (a *Activities) think(s subject) (t thought, err error) {
 	w := galen.World[galen.State]{Now: s.now, State: s.state, Vitals: s.vitals}
 	led := s.ledger
 	led.Run.Finding = t.finding
+	t.own = len(plan.Steps) > 0 && !slices.ContainsFunc(plan.Steps, func(step galen.Step) bool {
+		q, err := gate.Question(s.kind, w, led, s.policy, step)
+		return err != nil || !q.Own
+	})
 	for _, step := range plan.Steps {
 		t.verdicts = append(t.verdicts, a.o.Gate.Preview(w, led, step))
 	}
