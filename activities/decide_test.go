@@ -1,0 +1,262 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/gate"
+)
+
+// clinic is an engine's surroundings in memory: journal, records, world and gate of one run.
+type clinic struct {
+	ledger  galen.Ledger
+	state   galen.State
+	lookErr error
+	// errs are the errors of the journal's methods by name.
+	errs    map[string]error
+	decided []galen.Decision
+	settled map[string][]galen.Settlement
+	set     []string
+	events  []galen.Event
+}
+
+func (c *clinic) Run(context.Context, string) (galen.Run, error) { return c.ledger.Run, c.errs["run"] }
+
+func (c *clinic) SetRun(_ context.Context, _ string, status galen.RunStatus, why string, _ time.Time) error {
+	if err := c.errs["set"]; err != nil {
+		return err
+	}
+	c.ledger.Run.Status = status
+	c.set = append(c.set, string(status)+": "+why)
+	return nil
+}
+
+func (c *clinic) Ledger(context.Context, string) (galen.Ledger, error) {
+	return c.ledger, c.errs["ledger"]
+}
+
+func (c *clinic) Decide(_ context.Context, d galen.Decision, _ []byte) (galen.Decision, error) {
+	c.decided = append(c.decided, d)
+	return d, c.errs["decide"]
+}
+
+func (c *clinic) Settle(_ context.Context, run string, changes []galen.Settlement) error {
+	if c.settled == nil {
+		c.settled = map[string][]galen.Settlement{}
+	}
+	c.settled[run] = append(c.settled[run], changes...)
+	return c.errs["settle"]
+}
+
+func (c *clinic) Plan(context.Context, string, int) (galen.Decision, error) {
+	return galen.Decision{}, c.errs["plan"]
+}
+
+func (c *clinic) Vitals(context.Context, galen.Resource, time.Time) ([]galen.Sample, error) {
+	return nil, c.errs["vitals"]
+}
+
+func (c *clinic) Append(_ context.Context, e galen.Event) error {
+	if err := c.errs["append"]; err != nil {
+		return err
+	}
+	c.events = append(c.events, e)
+	return nil
+}
+
+func (c *clinic) Look(context.Context, galen.Resource, []galen.Target, []galen.Intent) (galen.State, error) {
+	return c.state, c.lookErr
+}
+
+func (c *clinic) Act(context.Context, gate.Request) (gate.Result, error) {
+	return gate.Result{}, errors.New("nobody acts here")
+}
+
+func (c *clinic) Preview(galen.World[galen.State], galen.Ledger, galen.Step) []galen.Verdict {
+	return []galen.Verdict{{Guard: "g", Answer: galen.Allow}}
+}
+
+func (c *clinic) Foresee(w galen.World[galen.State], l galen.Ledger, s galen.Step) []galen.Verdict {
+	return c.Preview(w, l, s)
+}
+
+// beds is a plain State whose members' bases differ.
+type beds struct{ plain }
+
+func (b beds) Basis(scope ...galen.Target) string {
+	if len(scope) == 0 {
+		return "all"
+	}
+	return "now " + scope[0].ID
+}
+
+func kindWith(effect func(galen.State, galen.Intent) galen.Effect) galen.ListedKind {
+	return galen.ListedKind{Name: "fake", Verbs: map[string]galen.Verb[galen.State]{"start": {
+		Name: "start", Class: galen.Reversible, Effect: effect, Check: func(galen.State, galen.Step) error { return nil },
+		Facts: func(galen.State, galen.Intent) []galen.Fact { return nil },
+		Claims: func(_ galen.State, s galen.Step) []galen.Claim {
+			return []galen.Claim{{Name: "ring"}, {Name: "node/" + s.Target.ID}, {Name: "node/instance/n4"}}
+		},
+	}}}
+}
+
+func done(galen.State, galen.Intent) galen.Effect { return galen.Effect{Status: galen.EffectDone} }
+
+// ward is a clinic with a run on n1 and an intent of another run on n2.
+func ward() *clinic {
+	spare := galen.Member{Target: galen.Target{ID: "n9"}, Instance: "instance/n4"}
+	first := member("n1", true, galen.Peer)
+	first.Instance = "instance/n1"
+	s := step()
+	return &clinic{
+		state: beds{plain{first, member("n2", false, galen.Peer), spare}}, errs: map[string]error{},
+		ledger: galen.Ledger{
+			Run: galen.Run{
+				ID: "r1", Resource: galen.Resource{Kind: "fake", Name: "a"}, Runbook: "fake/book", Version: 1, Status: galen.RunRunning,
+				Stop: galen.StopYield, Deadline: night.Add(time.Hour), Scope: []galen.Target{{ID: "n1"}},
+			},
+			Approval: &galen.Approval{ID: "y"},
+			Open:     []galen.Intent{{ID: "i1", Run: "r2", Step: s, At: night, Effect: galen.Effect{Status: galen.EffectUnknown}}},
+		},
+	}
+}
+
+func (c *clinic) engine(kind galen.ListedKind, decide func(situation) (galen.Plan, error), detectors ...galen.Detector[galen.State]) *Activities {
+	return New(Options{
+		Journal: c, Records: c, World: c, Gate: c, Quarantine: NewQuarantine(), Now: func() time.Time { return night },
+		DecideLimit: time.Minute, Logger: slog.New(slog.DiscardHandler),
+		Catalogue: Catalogue{
+			Kinds: map[string]galen.ListedKind{"fake": kind}, Runbooks: map[string]galen.ListedRunbook{"fake/book": book(decide)},
+			Detectors: detectors, Policy: func(galen.Resource) galen.Policy { return galen.SafePolicy() },
+		},
+	})
+}
+
+func waits(situation) (galen.Plan, error) {
+	return galen.Plan{Wait: galen.Duration(time.Second), Why: "w"}, nil
+}
+
+func TestDecideTellsWhatItHadRead(t *testing.T) {
+	c := ward()
+	a := c.engine(kindWith(done), waits)
+	if _, err := a.Decide(t.Context(), DecideInput{Run: "r1"}); err != nil {
+		t.Fatal(err)
+	}
+	want := galen.Standing{Status: galen.RunRunning, Stop: galen.StopYield, Approval: "y"}
+	if len(c.decided) != 1 || c.decided[0].Was == nil || *c.decided[0].Was != want {
+		t.Errorf("decided %+v, want it to rest on %+v", c.decided, want)
+	}
+	c.errs["decide"] = galen.ErrMoved
+	if _, err := a.Decide(t.Context(), DecideInput{Run: "r1"}); !errors.Is(err, galen.ErrMoved) {
+		t.Errorf("a person acted meanwhile, and the activity says %v: it must be tried again", err)
+	}
+}
+
+// TestASettlementRebasesWhatItConcerns: the intent's target and what it claims, under all their names, and nothing else.
+func TestASettlementRebasesWhatItConcerns(t *testing.T) {
+	c := ward()
+	if _, err := c.engine(kindWith(done), waits).Decide(t.Context(), DecideInput{Run: "r1"}); err != nil {
+		t.Fatal(err)
+	}
+	got := c.settled["r2"]
+	want := map[string]string{"n1": "now n1", "instance/n1": "now instance/n1", "n9": "now n9", "instance/n4": "now instance/n4"}
+	if len(got) != 1 || got[0].Effect.Status != galen.EffectDone || !maps.Equal(got[0].Basis, want) {
+		t.Errorf("settled %+v, want the basis %v", got, want)
+	}
+}
+
+// TestOnlyALookIsBlind: trouble of the journal is tried again, and is no news of the resource.
+func TestOnlyALookIsBlind(t *testing.T) {
+	for _, method := range []string{"run", "ledger", "settle", "vitals", "decide"} {
+		c := ward()
+		c.errs[method] = errors.New("disk full")
+		if _, err := c.engine(kindWith(done), waits).Decide(t.Context(), DecideInput{Run: "r1"}); err == nil || len(c.set) != 0 {
+			t.Errorf("%s failed: %v, and the run was set to %q", method, err, c.set)
+		}
+	}
+	c := ward()
+	c.lookErr = errors.New("no route")
+	a := c.engine(kindWith(done), waits)
+	if _, err := a.Decide(t.Context(), DecideInput{Run: "r1"}); err != nil || len(c.set) != 1 || !strings.HasPrefix(c.set[0], "waiting: cannot see the resource") {
+		t.Errorf("%v, the run was set to %q", err, c.set)
+	}
+	c.errs["set"] = galen.ErrHeld
+	if _, err := a.Decide(t.Context(), DecideInput{Run: "r1"}); err != nil {
+		t.Errorf("a person held the run during the look: %v", err)
+	}
+}
+
+func TestAPanicHoldsTheRun(t *testing.T) {
+	panics := func(galen.State, galen.Intent) galen.Effect { panic("boom") }
+	detector := galen.Detector[galen.State]{Name: "clumsy", Detect: func(time.Time, galen.State, galen.Policy) []galen.Finding { panic("boom") }}
+	for _, c := range []struct {
+		name       string
+		engine     func(*clinic) *Activities
+		want       string
+		quarantine int
+	}{
+		{"effect", func(c *clinic) *Activities { return c.engine(kindWith(panics), waits) }, "verb start panicked on the effect of intent i1: boom", 0},
+		{"detector", func(c *clinic) *Activities { return c.engine(kindWith(done), waits, detector) }, "detector clumsy: boom", 0},
+		{"runbook", func(c *clinic) *Activities {
+			return c.engine(kindWith(done), func(situation) (galen.Plan, error) { panic("boom") })
+		}, "runbook fake/book panicked: boom", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := ward()
+			a := c.engine(w)
+			for range 2 {
+				if _, err := a.Decide(t.Context(), DecideInput{Run: "r1"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if len(w.set) != 1 || !strings.HasPrefix(w.set[0], "held: ") || !strings.Contains(w.set[0], c.want) {
+				t.Errorf("the run was set to %q, want held once by %q", w.set, c.want)
+			}
+			if len(w.events) != c.quarantine {
+				t.Fatalf("%d events, want %d", len(w.events), c.quarantine)
+			}
+			for _, e := range w.events {
+				if e.Kind != galen.EventQuarantine || e.Run != "r1" || !strings.Contains(string(e.Body), `"runbook":"fake/book"`) || !strings.Contains(string(e.Body), "boom") {
+					t.Errorf("the event is %+v: %s", e, e.Body)
+				}
+			}
+		})
+	}
+}
+
+// TestAQuarantineIsToldInTheEnd: when the journal fails, the retry finds the fault again and tells it.
+func TestAQuarantineIsToldInTheEnd(t *testing.T) {
+	c := ward()
+	a := c.engine(kindWith(done), func(situation) (galen.Plan, error) { panic("boom") })
+	c.errs["append"] = errors.New("disk full")
+	if _, err := a.Decide(t.Context(), DecideInput{Run: "r1"}); err == nil {
+		t.Error("the event was not written, and nothing said so")
+	}
+	c.errs["append"] = nil
+	if _, err := a.Decide(t.Context(), DecideInput{Run: "r1"}); err != nil || len(c.events) != 1 {
+		t.Errorf("%v, %d events", err, len(c.events))
+	}
+}
+
+// TestASituationIsACopy: what a runbook writes into its lists is not there the second time.
+func TestASituationIsACopy(t *testing.T) {
+	th := thinking(galen.Plan{}, func(t *thought) {
+		t.vitals = []galen.Sample{{Name: "load"}}
+		t.ledger.Past, t.ledger.Open = []galen.Intent{{ID: "i1"}}, []galen.Intent{{ID: "i1"}}
+		t.finding = &galen.Finding{Code: "down", Targets: []galen.Target{{ID: "n1"}}, Evidence: []galen.Observation{{Observer: "n2"}}}
+	})
+	want := galen.HashJSON(th.situation())
+	s := th.situation()
+	s.Past[0].ID, s.Open[0].ID, s.Scope[0].ID, s.Vitals[0].Name = "x", "x", "x", "x"
+	s.Finding.Code, s.Finding.Targets[0].ID, s.Finding.Evidence[0].Observer = "x", "x", "x"
+	s.Facts["x"] = galen.Fact{}
+	if got := galen.HashJSON(th.situation()); got != want {
+		t.Error("the second situation shows what was written into the first")
+	}
+}
