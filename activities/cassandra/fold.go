@@ -11,19 +11,16 @@ import (
 // Fold puts what was seen onto what was known. Views and instances that the new look asked replace the older ones, the
 // others stay; then the consensus is made anew and what only time can tell is carried along: since when a node is down,
 // how often it flipped, its longest restart, the recorded device, since when data are gone, who is unlisted.
+//
+// Looks overlap: seen may have begun before what is known. Then it only adds what no younger look has told, and what
+// changes by it has changed at its own time.
 func Fold(prev, seen Ring) Ring {
 	if prev.Name == "" {
 		prev = Ring{Name: seen.Name}
 	}
-	r := Ring{Name: seen.Name, Cluster: cmp.Or(seen.Cluster, prev.Cluster), At: seen.At, Keyspaces: prev.Keyspaces, Repairs: seen.Repairs}
-	if len(seen.Keyspaces) > 0 {
-		r.Keyspaces = seen.Keyspaces
-	}
-	if prev.At.After(r.At) {
-		r.At = prev.At
-	}
-	r.Views = overlay(whole(prev.Views), whole(seen.Views), func(v View) string { return v.Instance })
-	r.Instances = overlay(prev.Instances, seen.Instances, func(i Instance) string { return i.Name })
+	r := newer(prev, seen)
+	r.Views = overlay(whole(prev.Views), whole(seen.Views), func(v View) (string, time.Time) { return v.Instance, v.At })
+	r.Instances = overlay(prev.Instances, seen.Instances, func(i Instance) (string, time.Time) { return i.Name, i.At })
 	for k, i := range r.Instances {
 		if old, known := prev.Instance(i.Name); known {
 			r.Instances[k] = carryInstance(old, i)
@@ -32,9 +29,21 @@ func Fold(prev, seen Ring) Ring {
 		}
 	}
 	r = merge(r, prev.Nodes)
-	carryNodes(prev, &r)
-	carryDissents(prev.Dissents, r.Dissents, r.At)
+	carryNodes(prev, &r, seen.At)
+	carryDissents(prev.Dissents, r.Dissents, seen.At)
 	carryNormal(&r)
+	return r
+}
+
+// newer is what belongs to the ring as a whole, from the look that began later.
+func newer(prev, seen Ring) Ring {
+	if prev.At.After(seen.At) {
+		prev, seen = seen, prev
+	}
+	r := Ring{Name: seen.Name, Cluster: cmp.Or(seen.Cluster, prev.Cluster), At: seen.At, Keyspaces: prev.Keyspaces, Repairs: seen.Repairs}
+	if len(seen.Keyspaces) > 0 {
+		r.Keyspaces = seen.Keyspaces
+	}
 	return r
 }
 
@@ -55,14 +64,17 @@ func whole(views []View) []View {
 	return out
 }
 
-// overlay is old with those of the same key replaced by new ones, sorted by key.
-func overlay[T any](old, now []T, key func(T) string) []T {
+// overlay is old with those of the same key replaced by new ones, unless they are older, sorted by key.
+func overlay[T any](old, now []T, of func(T) (key string, at time.Time)) []T {
 	byKey := make(map[string]T, len(old)+len(now))
-	for _, x := range old {
-		byKey[key(x)] = x
-	}
-	for _, x := range now {
-		byKey[key(x)] = x
+	for _, x := range slices.Concat(old, now) {
+		key, at := of(x)
+		if other, known := byKey[key]; known {
+			if _, otherAt := of(other); otherAt.After(at) {
+				continue
+			}
+		}
+		byKey[key] = x
 	}
 	out := make([]T, 0, len(byKey))
 	for _, k := range sortedKeys(byKey) {
@@ -101,9 +113,9 @@ func carryInstance(old, now Instance) Instance {
 	return now
 }
 
-// carryNodes carries what time tells of each node, and keeps those that vanished without a proof that they left.
-func carryNodes(prev Ring, r *Ring) {
-	at := r.At
+// carryNodes carries what time tells of each node, and keeps those that vanished without a proof that they left. at is
+// when the look began by which r differs from prev.
+func carryNodes(prev Ring, r *Ring, at time.Time) {
 	for i := range r.Nodes {
 		n := &r.Nodes[i]
 		old, known := prev.Node(n.HostID)
