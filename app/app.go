@@ -100,6 +100,10 @@ func (e *Engine) stores(ctx context.Context) (*temporal.Client, error) {
 		return nil, err
 	}
 	e.stops = append(e.stops, lock.release)
+	id, err := identity(e.o.Config.Data)
+	if err != nil {
+		return nil, err
+	}
 	type reached struct {
 		server Server
 		err    error
@@ -117,7 +121,7 @@ func (e *Engine) stores(ctx context.Context) (*temporal.Client, error) {
 	if err := errors.Join(openErr, got.err); err != nil {
 		return nil, err
 	}
-	client, err := temporal.Dial(ctx, got.server.dialOptions(e.o.Logger))
+	client, err := temporal.Dial(ctx, got.server.dialOptions(id, e.o.Logger))
 	if err != nil {
 		return nil, err
 	}

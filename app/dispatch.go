@@ -23,9 +23,9 @@ type dispatcher struct {
 
 // workflowsOf is what the dispatcher needs of Temporal, see [temporal.Client].
 type workflowsOf interface {
-	StartRun(ctx context.Context, workflowID, runID string) (started bool, err error)
-	Wake(ctx context.Context, workflowID string) error
-	Describe(ctx context.Context, workflowID string) (temporal.Execution, error)
+	StartRun(ctx context.Context, key, runID string) (started bool, err error)
+	Wake(ctx context.Context, key string) error
+	Describe(ctx context.Context, key string) (temporal.Execution, error)
 }
 
 const (

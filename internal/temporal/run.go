@@ -16,20 +16,19 @@ const (
 	// workflowTaskTimeout is short because a killed process leaves a task behind that nobody else gets earlier; the
 	// server's 10 s would be added to each resume.
 	workflowTaskTimeout = 2 * time.Second
-	// maxWorkflowID keeps clear of the 255 characters that SQL visibility stores.
-	maxWorkflowID = 200
+	// maxKey keeps clear, with an engine's identity before it, of the 255 characters that SQL visibility stores.
+	maxKey = 200
 )
 
-// StartRun starts the workflow of a run. started is false, without an error, if a workflow with this ID is open: then
-// nothing was changed, and it may be of another run. A closed one with this ID does not hinder.
-func (c *Client) StartRun(ctx context.Context, workflowID, runID string) (started bool, err error) {
-	if workflowID == "" || runID == "" || len(workflowID) > maxWorkflowID {
-		return false, fmt.Errorf("start run %q as workflow %q: both IDs must be given, the workflow's in at most %d bytes",
-			runID, workflowID, maxWorkflowID)
+// StartRun starts the workflow of a run. started is false, without an error, if a workflow with this key is open: then
+// nothing was changed, and it may be of another run. A closed one with this key does not hinder.
+func (c *Client) StartRun(ctx context.Context, key, runID string) (started bool, err error) {
+	if key == "" || runID == "" || len(key) > maxKey {
+		return false, fmt.Errorf("start run %q as workflow %q: both must be given, the workflow's key in at most %d bytes", runID, key, maxKey)
 	}
 	_, err = c.sdk.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID:                                       workflowID,
-		TaskQueue:                                c.queue,
+		ID:                                       c.workflowID(key),
+		TaskQueue:                                c.queue(),
 		WorkflowTaskTimeout:                      workflowTaskTimeout,
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
@@ -42,20 +41,20 @@ func (c *Client) StartRun(ctx context.Context, workflowID, runID string) (starte
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("start run %s as workflow %s: %w", runID, workflowID, err)
+		return false, fmt.Errorf("start run %s as workflow %s: %w", runID, key, err)
 	}
 	return true, nil
 }
 
-// Wake sends the signal without content. ErrNotFound: no workflow with this ID is open.
-func (c *Client) Wake(ctx context.Context, workflowID string) error {
-	err := c.sdk.SignalWorkflow(ctx, workflowID, "", WakeSignal, nil)
+// Wake sends the signal without content. ErrNotFound: no workflow with this key is open.
+func (c *Client) Wake(ctx context.Context, key string) error {
+	err := c.sdk.SignalWorkflow(ctx, c.workflowID(key), "", WakeSignal, nil)
 	var absent *serviceerror.NotFound
 	if errors.As(err, &absent) {
-		return fmt.Errorf("wake workflow %s: %w", workflowID, ErrNotFound)
+		return fmt.Errorf("wake workflow %s: %w", key, ErrNotFound)
 	}
 	if err != nil {
-		return fmt.Errorf("wake workflow %s: %w", workflowID, err)
+		return fmt.Errorf("wake workflow %s: %w", key, err)
 	}
 	return nil
 }
@@ -63,7 +62,7 @@ func (c *Client) Wake(ctx context.Context, workflowID string) error {
 // Reach tells whether the server answers in our namespace. It asks about a workflow that nothing starts, so that the
 // answer costs next to nothing.
 func (c *Client) Reach(ctx context.Context) error {
-	_, err := c.Describe(ctx, probe)
+	_, err := c.describe(ctx, probe)
 	if err != nil {
 		return fmt.Errorf("the Temporal server does not answer: %w", err)
 	}
@@ -80,7 +79,7 @@ const (
 	Closed Phase = "closed"
 )
 
-// Execution is what Temporal knows of a workflow ID: its newest execution.
+// Execution is what Temporal knows of a workflow: its newest execution.
 type Execution struct {
 	Phase Phase
 	// Status in Temporal's words, lower case: running, completed, failed, canceled, terminated, timedout; "" if absent.
@@ -90,7 +89,11 @@ type Execution struct {
 }
 
 // Describe looks a workflow up, for the reconciler: an open run whose workflow is not open has lost it.
-func (c *Client) Describe(ctx context.Context, workflowID string) (Execution, error) {
+func (c *Client) Describe(ctx context.Context, key string) (Execution, error) {
+	return c.describe(ctx, c.workflowID(key))
+}
+
+func (c *Client) describe(ctx context.Context, workflowID string) (Execution, error) {
 	answer, err := c.sdk.DescribeWorkflowExecution(ctx, workflowID, "")
 	var absent *serviceerror.NotFound
 	if errors.As(err, &absent) {

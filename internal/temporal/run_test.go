@@ -54,9 +54,9 @@ func TestStartRunAnswers(t *testing.T) {
 	}{
 		"already open": {id: "w", run: "r", answer: serviceerror.NewWorkflowExecutionAlreadyStarted("open", "req", "other")},
 		"refused":      {id: "w", run: "r", answer: serviceerror.NewInvalidArgument("bad"), want: "start run r as workflow w"},
-		"no run":       {id: "w", want: "both IDs must be given"},
-		"no workflow":  {run: "r", want: "both IDs must be given"},
-		"long":         {id: strings.Repeat("w", maxWorkflowID+1), run: "r", want: "at most 200 bytes"},
+		"no run":       {id: "w", want: "both must be given"},
+		"no workflow":  {run: "r", want: "both must be given"},
+		"long":         {id: strings.Repeat("w", maxKey+1), run: "r", want: "at most 200 bytes"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -24,14 +24,14 @@ const StaleType = "engine-killed"
 //
 // Call it with the engine's file lock held and before the worker starts, since only then every activity under way is a
 // dead one. before spares what was begun at that time or later; the zero time spares nothing.
-func (c *Client) FailStale(ctx context.Context, workflowIDs []string, before time.Time) (int, error) {
+func (c *Client) FailStale(ctx context.Context, keys []string, before time.Time) (int, error) {
 	failed := 0
 	var errs []error
-	for _, id := range workflowIDs {
-		n, err := c.failStale(ctx, id, before)
+	for _, key := range keys {
+		n, err := c.failStale(ctx, c.workflowID(key), before)
 		failed += n
 		if err != nil {
-			errs = append(errs, fmt.Errorf("fail what the last process left of workflow %s: %w", id, err))
+			errs = append(errs, fmt.Errorf("fail what the last process left of workflow %s: %w", key, err))
 		}
 	}
 	return failed, errors.Join(errs...)

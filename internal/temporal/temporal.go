@@ -24,9 +24,10 @@ const (
 	Workflow = "Run"
 	// WakeSignal tells a run to read the journal again. It has no content.
 	WakeSignal = "wake"
-	// DefaultNamespace and DefaultQueue hold unless options say otherwise.
+	// DefaultNamespace holds unless options say otherwise.
 	DefaultNamespace = "galen"
-	DefaultQueue     = "galen"
+	// queueName is that of the task queue; the engine's identity is added, see [Options].
+	queueName = "galen"
 
 	defaultRetention = 7 * 24 * time.Hour
 )
@@ -42,8 +43,9 @@ type Options struct {
 	Namespace string
 	// Retention of closed workflows for a namespace that has to be made; zero means 7 days.
 	Retention time.Duration
-	// Queue is the task queue of workflows and activities; empty means DefaultQueue.
-	Queue string
+	// Engine is the identity that tells this engine from others in the namespace. Its task queue is "galen-<engine>", and
+	// its workflow IDs are "<engine>/<key>". Empty: it is alone there, the queue is "galen" and the key is the ID.
+	Engine string
 	// Headers are put on each call; the embedded server's token comes this way.
 	Headers func(context.Context) (map[string]string, error)
 	// APIKey gives the key of Temporal Cloud for each call, so that it can be rotated. It implies TLS.
@@ -68,7 +70,7 @@ type TLS struct {
 type Client struct {
 	sdk       client.Client
 	namespace string
-	queue     string
+	engine    string
 }
 
 // Dial reaches the server and makes sure that the namespace can be used.
@@ -89,7 +91,24 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 		c.Close()
 		return nil, fmt.Errorf("connect to Temporal at %s: %w", o.Address, err)
 	}
-	return &Client{sdk: c, namespace: o.Namespace, queue: o.Queue}, nil
+	return &Client{sdk: c, namespace: o.Namespace, engine: o.Engine}, nil
+}
+
+// WorkflowID is the ID of the workflow that has a key, in the namespace of all engines.
+func WorkflowID(engine, key string) string {
+	if engine == "" {
+		return key
+	}
+	return engine + "/" + key
+}
+
+func (c *Client) workflowID(key string) string { return WorkflowID(c.engine, key) }
+
+func (c *Client) queue() string {
+	if c.engine == "" {
+		return queueName
+	}
+	return queueName + "-" + c.engine
 }
 
 // Close drops the connection.
@@ -98,9 +117,6 @@ func (c *Client) Close() { c.sdk.Close() }
 func (o Options) withDefaults() Options {
 	if o.Namespace == "" {
 		o.Namespace = DefaultNamespace
-	}
-	if o.Queue == "" {
-		o.Queue = DefaultQueue
 	}
 	if o.Retention == 0 {
 		o.Retention = defaultRetention

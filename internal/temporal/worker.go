@@ -34,7 +34,7 @@ func (c *Client) NewWorker(o WorkerOptions) worker.Worker {
 	if o.Activities == 0 {
 		o.Activities = defaultActivities
 	}
-	return worker.New(c.sdk, c.queue, worker.Options{
+	return worker.New(c.sdk, c.queue(), worker.Options{
 		StickyScheduleToStartTimeout:       stickyTimeout,
 		DeadlockDetectionTimeout:           deadlockTimeout,
 		MaxHeartbeatThrottleInterval:       heartbeatThrottle,

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +17,9 @@ import (
 	"github.com/galenhq/galen/activities/cassandra"
 	"github.com/galenhq/galen/activities/cassandra/ring"
 	"github.com/galenhq/galen/api"
+	"github.com/galenhq/galen/app"
 	"github.com/galenhq/galen/cmd/galen/embedded"
+	"github.com/galenhq/galen/internal/temporal"
 	"github.com/galenhq/galen/test/crash/victim"
 )
 
@@ -35,6 +39,14 @@ func elsewhere(t *testing.T) (*victim.Temporal, client.Client) {
 	return &victim.Temporal{Address: server.Address(), Namespace: server.Namespace(), Headers: headers}, c
 }
 
+// workflowOf is the ID of the workflow of the stage's run.
+func workflowOf(t *testing.T, s *victim.Stage, run galen.Run) string {
+	t.Helper()
+	id, err := os.ReadFile(filepath.Join(s.Engine.Data, app.IdentityFile))
+	must(t, err)
+	return temporal.WorkflowID(strings.TrimSpace(string(id)), run.Key)
+}
+
 // The same engine on a Temporal server by address: a killed node is healed.
 func TestHealsOnATemporalElsewhere(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -50,7 +62,7 @@ func TestHealsOnATemporalElsewhere(t *testing.T) {
 	must(t, s.Engine.Kill())
 	onceEach(ctx, t, s, run)
 	whole(ctx, t, s)
-	replays(ctx, t, c, run.Key, "killed")
+	replays(ctx, t, c, workflowOf(t, s, run), "killed")
 }
 
 // The engine dies in the middle of a replacement, and Temporal does not.
@@ -70,7 +82,7 @@ func TestReplacesOnATemporalElsewhere(t *testing.T) {
 	must(t, s.Engine.Kill())
 	onceEach(ctx, t, s, run)
 	whole(ctx, t, s)
-	replays(ctx, t, c, run.Key, "replaced")
+	replays(ctx, t, c, workflowOf(t, s, run), "replaced")
 }
 
 // A terminated workflow costs nothing but a person's look: its run is started again, held, with the reason, and goes on
@@ -86,7 +98,7 @@ func TestATerminatedWorkflowIsHeld(t *testing.T) {
 	must(t, s.Break(ctx, "n3", ring.Kill))
 	run, err := s.AwaitRun(ctx, galen.RunAsking)
 	must(t, err)
-	must(t, c.TerminateWorkflow(ctx, run.Key, "", "a test"))
+	must(t, c.TerminateWorkflow(ctx, workflowOf(t, s, run), "", "a test"))
 	must(t, s.Engine.Kill()) // the next start compares the open runs with Temporal; a living engine does so each minute
 	must(t, start(ctx, s, nil))
 	run, err = s.AwaitRun(ctx, galen.RunHeld)
@@ -105,7 +117,7 @@ func TestATerminatedWorkflowIsHeld(t *testing.T) {
 	must(t, s.Engine.Kill())
 	onceEach(ctx, t, s, run)
 	whole(ctx, t, s)
-	replays(ctx, t, c, run.Key, "held")
+	replays(ctx, t, c, workflowOf(t, s, run), "held")
 }
 
 // approve says yes to the newest plan, and again if another one came in between.
