@@ -31,38 +31,42 @@ func (s *Store) Decide(ctx context.Context, d galen.Decision, state []byte) (gal
 }
 
 func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.Decision, error) {
-	run, err := openRunOf(ctx, t, d.Run)
-	if err != nil {
-		return d, err
+	was, err := openRunOf(ctx, t, d.Run)
+	if err == nil {
+		err = t.unmoved(ctx, was, d.Was)
 	}
-	if err := t.unmoved(ctx, run, d.Was); err != nil {
-		return d, err
-	}
-	was, stop := run.Status, run.PlanStop
-	news, err := t.number(ctx, run, &d)
 	if err != nil {
 		return d, err
 	}
 	d.Was = nil // compared, of no use any more
-	run = t.standAs(run, d)
+	news, err := t.number(ctx, was, &d)
+	if err != nil {
+		return d, err
+	}
+	run := t.standAs(was, d)
+	if err := t.stand(ctx, run, d); err != nil {
+		return d, err
+	}
+	if !news && was.Status == run.Status && was.PlanStop == run.PlanStop && len(t.cites) == 0 {
+		return d, nil
+	}
+	return d, t.decided(ctx, run, was.Status, d, state)
+}
+
+// stand writes plan, run and what it keeps. Who is held must not go on by a yes that was given before.
+func (t *tx) stand(ctx context.Context, run galen.Run, d galen.Decision) error {
 	if run.Status == galen.RunHeld {
 		if err := t.voidNewest(ctx, run, "the run is held: "+d.Why); err != nil {
-			return d, err
+			return err
 		}
 	}
 	if err := t.savePlan(ctx, d); err != nil {
-		return d, err
+		return err
 	}
 	if err := t.saveRun(ctx, run); err != nil {
-		return d, err
+		return err
 	}
-	if err := t.keepClaims(ctx, run, keptBy(run, d.Plan)); err != nil {
-		return d, err
-	}
-	if !news && was == run.Status && stop == run.PlanStop && len(t.cites) == 0 {
-		return d, nil
-	}
-	return d, t.decided(ctx, run, was, d, state)
+	return t.keepClaims(ctx, run, keptBy(run, d.Plan))
 }
 
 // unmoved: the run still stands where it stood when it was looked at. Only what people change counts: effects that other
