@@ -220,6 +220,52 @@ func TestSetupIsStrict(t *testing.T) {
 	}
 }
 
+// Two instances share neither folder nor way in, however it is written: what is done to one would be done to the other.
+func TestSetupsShareNothing(t *testing.T) {
+	const first = `{"instance":"n1","address":"127.0.0.1","jolokia":"http://a:1/jolokia","cql":"127.0.0.1:9042","folder":"/srv/cass/n1"}`
+	second := func(old, now string) string {
+		s := `{"instance":"n2","address":"127.0.0.2","jolokia":"http://b:1/jolokia","cql":"127.0.0.2:9042","folder":"/srv/cass/n2"}`
+		return strings.Replace(s, old, now, 1)
+	}
+	open := func(rings ...string) error {
+		setups := map[galen.Resource]json.RawMessage{}
+		for i, nodes := range rings {
+			setups[galen.Resource{Kind: cassandra.KindName, Name: fmt.Sprintf("r%d", i)}] = json.RawMessage(`{"nodes":[` + nodes + `]}`)
+		}
+		d, err := Open(setups, now)
+		if err == nil {
+			d.Close()
+		}
+		return err
+	}
+	for name, s := range map[string]string{
+		"nothing": second("", ""), "the beginning of a folder's name": second("cass/n2", "cass/n10"), "a folder above both": second("cass/n2", "other/n1"),
+	} {
+		if err := open(first + "," + s); err != nil {
+			t.Errorf("they share %s: %v", name, err)
+		}
+	}
+	for name, s := range map[string]string{
+		"folder": second("cass/n2", "cass/n1"), "folder with a slash": second("cass/n2", "cass/n1/"), "folder with dots": second("cass/n2", "cass/x/../n1"),
+		"folder inside": second("cass/n2", "cass/n1/data"), "folder around": second("/cass/n2", "//cass/."), "folder of all": second("srv/cass/n2", ""),
+		"jolokia with a slash": second("http://b:1/jolokia", "http://a:1/jolokia/"), "jolokia in capitals": second("http://b:1/jolokia", "HTTP://A:1/jolokia"),
+		"cql": second("127.0.0.2:9042", "127.0.0.1:9042"), "cql, mapped": second("127.0.0.2:9042", "[::ffff:127.0.0.1]:9042"),
+		"address, mapped": second(`"127.0.0.2"`, `"::ffff:127.0.0.1"`),
+	} {
+		if err := open(first + "," + s); err == nil {
+			t.Errorf("they share: %s", name)
+		}
+	}
+	for name, s := range map[string]string{"folder": second("cass/n2", "cass/n1/"), "folder inside": second("cass/n2", "cass/n1/data")} {
+		if err := open(first, s); err == nil {
+			t.Errorf("two rings share: %s", name)
+		}
+	}
+	if err := open(first, second("", "")); err != nil {
+		t.Error(err)
+	}
+}
+
 // A large ring is not asked as a whole: the target, who shares data with it, and one of each other rack.
 func TestScopeIsWidened(t *testing.T) {
 	const racks, nodes = 10, 40

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
+	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -45,17 +48,57 @@ func (s Setup) check() error {
 		if !instanceForm.MatchString(n.Instance) {
 			errs = append(errs, fmt.Errorf("nodes[%d].instance %q: want 1 to 63 letters, digits, '.', '_' or '-'", i, n.Instance))
 		}
-		if a, err := netip.ParseAddr(n.Address); err != nil || a.String() != n.Address {
+		if a, err := netip.ParseAddr(n.Address); err != nil || a.Unmap().String() != n.Address {
 			errs = append(errs, fmt.Errorf("nodes[%d].address %q: want an IP address in its short form, without port", i, n.Address))
 		}
-		for field, value := range map[string]string{"instance": n.Instance, "address": n.Address, "jolokia": n.Jolokia, "cql": n.CQL, "folder": n.Folder} {
+		for field, value := range map[string]string{"instance": n.Instance, "address": n.Address, "jolokia": oneURL(n.Jolokia), "cql": oneEndpoint(n.CQL)} {
 			if other, twice := used[field+" "+value]; twice {
 				errs = append(errs, fmt.Errorf("nodes[%d].%s %q: %s has the same one", i, field, value, other))
 			}
 			used[field+" "+value] = n.Instance
 		}
 	}
+	return errors.Join(append(errs, apart(s.Nodes))...)
+}
+
+// oneURL is an agent's URL as all its spellings mean it. What cannot be read is refused by the adapter.
+func oneURL(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return raw
+	}
+	u.Host, u.Path = strings.ToLower(u.Host), strings.TrimSuffix(u.Path, "/")
+	return u.String()
+}
+
+// oneEndpoint is an address and port as all its spellings mean it.
+func oneEndpoint(raw string) string {
+	a, err := netip.ParseAddrPort(raw)
+	if err != nil {
+		return raw
+	}
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String()
+}
+
+// apart refuses folders that are the same one or lie in each other, however they are written: what is done to one
+// instance, deleting its data included, would be done to the other.
+func apart(nodes []NodeSetup) error {
+	var errs []error
+	for i, n := range nodes {
+		folder := filepath.Clean(n.Folder)
+		for _, other := range nodes[:i] {
+			if a := filepath.Clean(other.Folder); within(folder, a) || within(a, folder) {
+				errs = append(errs, fmt.Errorf("folder %q of instance %s and %q of instance %s: want two folders of which none holds the other",
+					other.Folder, other.Instance, n.Folder, n.Instance))
+			}
+		}
+	}
 	return errors.Join(errs...)
+}
+
+// within tells whether a clean path is another one or lies below it.
+func within(path, above string) bool {
+	return path == above || strings.HasPrefix(path, strings.TrimSuffix(above, "/")+"/")
 }
 
 // open makes the adapters of one ring; nothing is touched.
@@ -86,6 +129,7 @@ func (s Setup) open(limit time.Duration) ([]*node, error) {
 // clock.
 func Open(setups map[galen.Resource]json.RawMessage, now func() time.Time) (*Driver, error) {
 	d := &Driver{now: now, limit: lookLimit, rings: map[galen.Resource]*ring{}}
+	var all []NodeSetup
 	for r, raw := range setups {
 		s, err := galen.Decode[Setup](raw)
 		if err != nil {
@@ -96,6 +140,10 @@ func Open(setups map[galen.Resource]json.RawMessage, now func() time.Time) (*Dri
 			return nil, fmt.Errorf("setup of %s: %w", r, err)
 		}
 		d.rings[r] = &ring{nodes: nodes}
+		all = append(all, s.Nodes...)
+	}
+	if err := apart(all); err != nil {
+		return nil, fmt.Errorf("setups of all rings: %w", err)
 	}
 	return d, nil
 }
