@@ -96,9 +96,17 @@ func (p Plan) Valid() error {
 		return fmt.Errorf("plan: no reason given")
 	}
 	for _, s := range slices.Concat(p.Steps, p.Outline) {
-		if s.Verb == "" || s.Target.ID == "" || s.Within <= 0 {
-			return fmt.Errorf("plan: step %q on %q within %s: verb, target and deadline are required", s.Verb, s.Target.ID, s.Within)
+		if err := s.whole(); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// whole tells whether nothing is missing that every step has.
+func (s Step) whole() error {
+	if s.Verb == "" || s.Target.ID == "" || s.Within <= 0 {
+		return fmt.Errorf("plan: step %q on %q within %s: verb, target and deadline are required", s.Verb, s.Target.ID, s.Within)
 	}
 	return nil
 }

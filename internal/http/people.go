@@ -56,14 +56,8 @@ func (s *server) approval(ctx context.Context, id string, req api.Approve) (gale
 	if err != nil {
 		return galen.Approval{}, err
 	}
-	if err := approvable(run, req.Plan); err != nil {
-		return galen.Approval{}, err
-	}
-	d, err := s.newest(ctx, run)
+	d, err := s.asked(ctx, run, req)
 	if err != nil {
-		return galen.Approval{}, err
-	}
-	if err := stillShown(d, req.Shown); err != nil {
 		return galen.Approval{}, err
 	}
 	yes := galen.Approval{
@@ -86,6 +80,18 @@ func (s *server) approval(ctx context.Context, id string, req api.Approve) (gale
 		return yes, Conflict(fmt.Errorf("plan %d of run %s has no steps to approve: %s", run.Plan, id, run.Why))
 	}
 	return yes, nil
+}
+
+// asked is the decision that the person has seen; an error if the run does not ask, or has decided anew since.
+func (s *server) asked(ctx context.Context, run galen.Run, req api.Approve) (galen.Decision, error) {
+	if err := approvable(run, req.Plan); err != nil {
+		return galen.Decision{}, err
+	}
+	d, err := s.newest(ctx, run)
+	if err != nil {
+		return galen.Decision{}, err
+	}
+	return d, stillShown(d, req.Shown)
 }
 
 // newest is the newest plan of a run, zero before the first.
