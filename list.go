@@ -19,9 +19,11 @@ type ListedKind struct {
 	Decode func([]byte) (State, error)
 	Look   func(ctx context.Context, r Resource, scope []Target, open []Intent) (State, error)
 	Do     func(ctx context.Context, in Intent) (string, error)
+	// Close ends what the driver holds open, after its last call.
+	Close func()
 }
 
-// ListKind erases a kind and its driver.
+// ListKind erases a kind and its driver, which may have a Close method.
 func ListKind[S State](k Kind[S], d Driver[S]) ListedKind {
 	out := ListedKind{
 		Name:  k.Name,
@@ -56,7 +58,11 @@ func ListKind[S State](k Kind[S], d Driver[S]) ListedKind {
 		Look: func(ctx context.Context, r Resource, scope []Target, open []Intent) (State, error) {
 			return d.Look(ctx, r, scope, open)
 		},
-		Do: d.Do,
+		Do:    d.Do,
+		Close: func() {},
+	}
+	if c, has := d.(interface{ Close() }); has {
+		out.Close = c.Close
 	}
 	for _, v := range k.Verbs {
 		out.Verbs[v.Name] = liftVerb(v)

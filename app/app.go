@@ -138,7 +138,15 @@ func (e *Engine) open(ctx context.Context) error {
 		return fmt.Errorf("open the journal %s: %w", path, err)
 	}
 	e.stops = append(e.stops, e.journal.Close)
-	if e.opened, err = e.o.Catalogue.open(e.o.Config.OfKind, e.o.Logger); err != nil {
+	e.opened, err = e.o.Catalogue.open(e.o.Config.OfKind, e.o.Logger)
+	kinds := e.opened.kinds
+	e.stops = append(e.stops, func() error {
+		for _, k := range kinds {
+			k.Close()
+		}
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	e.opened.kinds = e.looks.counted(e.opened.kinds)

@@ -20,7 +20,7 @@ type Catalogue struct {
 // Kind opens a kind's driver for the configured resources of that kind.
 type Kind struct {
 	Name string
-	// Open reads each resource's setup strictly. It must not touch a resource.
+	// Open reads each resource's setup strictly. It must not touch a resource. Who opens a kind closes it.
 	Open func(setups map[galen.Resource]json.RawMessage, logger *slog.Logger) (galen.ListedKind, error)
 }
 

@@ -67,9 +67,12 @@ func loadConfig(path string, can app.Catalogue) (*config.Config, error) {
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	for _, k := range can.Kinds {
-		if _, err := k.Open(cfg.OfKind(k.Name), quiet); err != nil {
+		opened, err := k.Open(cfg.OfKind(k.Name), quiet)
+		if err != nil {
 			errs = append(errs, err)
+			continue
 		}
+		opened.Close()
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, &failure{code: exitUsage, err: fmt.Errorf("configuration %s: %w", path, err), clear: true}

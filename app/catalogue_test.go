@@ -1,0 +1,53 @@
+package app
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/fake"
+	"github.com/galenhq/galen/internal/config"
+)
+
+// closing is a driver that has connections.
+type closing struct {
+	*fake.Cloud
+	closed int
+}
+
+func (c *closing) Close() { c.closed++ }
+
+// TestKindsAreClosed: what a kind's driver holds open is closed with the engine, also if another kind cannot be opened.
+func TestKindsAreClosed(t *testing.T) {
+	for _, trouble := range []error{nil, errors.New("no such setup")} {
+		c, err := config.Parse([]byte(waysConfig))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Data = t.TempDir()
+		driver := &closing{Cloud: fake.NewCloud("demo", 3, time.Now())}
+		e := &Engine{o: Options{Config: c, Logger: slog.New(slog.DiscardHandler), Catalogue: Catalogue{Kinds: []Kind{
+			{Name: "fake", Open: func(map[galen.Resource]json.RawMessage, *slog.Logger) (galen.ListedKind, error) {
+				return galen.ListKind(fake.Kind(), driver), nil
+			}},
+			{Name: "other", Open: func(map[galen.Resource]json.RawMessage, *slog.Logger) (galen.ListedKind, error) {
+				return galen.ListKind(fake.Kind(), fake.NewCloud("other", 1, time.Now())), trouble
+			}},
+		}}}}
+		if err := e.open(t.Context()); !errors.Is(err, trouble) {
+			t.Fatal(err)
+		}
+		if driver.closed > 0 {
+			t.Error("closed while the engine works")
+		}
+		if err := e.Stop(); err != nil {
+			t.Error(err)
+		}
+		if driver.closed != 1 {
+			t.Errorf("after %v: closed %d times, want once", trouble, driver.closed)
+		}
+	}
+}
