@@ -125,7 +125,7 @@ func (m *Matcher) settle(ctx context.Context, a Alert) (done bool, err error) {
 	if err := m.o.Inbox.store.AlertDone(ctx, a.ID, outcome); err != nil {
 		return false, fmt.Errorf("finish alert %s: %w", a.ID, err)
 	}
-	m.o.Logger.Debug("alert dealt with", "alert", a.ID, "outcome", outcome)
+	m.o.Logger.Info("alert dealt with", "alert", a.ID, "outcome", outcome)
 	return true, nil
 }
 

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -131,6 +132,22 @@ func TestMatch(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestTheOutcomeIsLogged: who sent an alert and sees no run finds out why, without another log level.
+func TestTheOutcomeIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	s := newStore()
+	m := matcher(s, world{demo(): members()}, &runs{})
+	m.o.Logger = slog.New(slog.NewJSONHandler(&log, nil))
+	a := down("f", noon())
+	a.Labels["alertname"] = "Other"
+	if _, err := s.StoreAlert(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Round(t.Context()); err != nil || !strings.Contains(log.String(), `"outcome":"no rule for this alertname"`) {
+		t.Errorf("%v, log %s", err, log.String())
 	}
 }
 
