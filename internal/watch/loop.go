@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -83,7 +84,7 @@ func (l *Loops) watch(ctx context.Context, r galen.Resource) {
 			return
 		case err != nil && err.Error() != p.blind:
 			p.blind = err.Error()
-			log.Warn("the watch cannot do its round", "error", p.blind)
+			log.Warn("the watch cannot do its round", append(place(err), "error", p.blind)...)
 		case err == nil && p.blind != "":
 			p.blind = ""
 			log.Info("the watch sees again")
@@ -98,8 +99,19 @@ func (l *Loops) watch(ctx context.Context, r galen.Resource) {
 	}
 }
 
-// Round looks once: it folds, detects, opens runs for news, wakes runs whose world has changed and records vitals.
-func (l *Loops) Round(ctx context.Context, p *Patrol) error {
+// place is where a panic was, for the log.
+func place(err error) []any {
+	var p *panicked
+	if !errors.As(err, &p) {
+		return nil
+	}
+	return []any{"stack", string(p.stack)}
+}
+
+// Round looks once: it folds, detects, opens runs for news, wakes runs whose world has changed and records vitals. A
+// panic in any of that is an error of this resource alone: the engine goes on watching all others.
+func (l *Loops) Round(ctx context.Context, p *Patrol) (err error) {
+	defer func() { err = recovered(recover(), "watch "+p.r.String(), err) }()
 	ctx, cancel := context.WithTimeout(ctx, 2*lookLimit)
 	defer cancel()
 	open, err := l.o.Journal.OpenIntents(ctx, p.r)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -42,8 +43,10 @@ func NewWorld(kinds map[string]galen.ListedKind, store Store, logger *slog.Logge
 	return &World{kinds: kinds, store: store, logger: logger, last: map[galen.Resource]*entry{}}
 }
 
-// Look observes the resource (an empty scope: all of it) and returns the State with that folded in.
-func (w *World) Look(ctx context.Context, r galen.Resource, scope []galen.Target, open []galen.Intent) (galen.State, error) {
+// Look observes the resource (an empty scope: all of it) and returns the State with that folded in. A kind that panics
+// is an error; what was known before stays.
+func (w *World) Look(ctx context.Context, r galen.Resource, scope []galen.Target, open []galen.Intent) (state galen.State, err error) {
+	defer func() { err = recovered(recover(), "look at "+r.String(), err) }()
 	kind, ok := w.kinds[r.Kind]
 	if !ok {
 		return nil, fmt.Errorf("look at %s: this engine does not know the kind %q", r, r.Kind)
@@ -66,6 +69,25 @@ func (w *World) Look(ctx context.Context, r galen.Resource, scope []galen.Target
 	}
 	e.state = folded
 	return folded, w.keep(ctx, r, e)
+}
+
+// panicked is a panic of a kind or a detector as an error; its text is the same each time, so that it is told once.
+type panicked struct {
+	doing string
+	value any
+	stack []byte
+}
+
+func (p *panicked) Error() string {
+	return fmt.Sprintf("%s: it panicked (%v): a fault in this program, please report it", p.doing, p.value)
+}
+
+// recovered is the error of what was done, or of the panic that ended it.
+func recovered(value any, doing string, err error) error {
+	if value == nil {
+		return err
+	}
+	return &panicked{doing: doing, value: value, stack: debug.Stack()}
 }
 
 // Do makes the one call of an intent.
