@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,14 +81,20 @@ func (h *hospital) open(key, target string) galen.Run {
 	return run
 }
 
-// act decides one step and does it.
-func (h *hospital) act(run galen.Run, s galen.Step) gate.Result {
+func (h *hospital) decide(run galen.Run, s galen.Step) galen.Decision {
 	h.Helper()
 	p := galen.Plan{Steps: []galen.Step{s}, Why: "a test"}
 	d, err := h.store.Decide(h.Context(), galen.Decision{Run: run.ID, At: h.cloud.Now(), Plan: p, Hash: p.Hash(), Status: galen.RunRunning, Why: "a test"}, nil)
 	if err != nil {
 		h.Fatal(err)
 	}
+	return d
+}
+
+// act decides one step and does it.
+func (h *hospital) act(run galen.Run, s galen.Step) gate.Result {
+	h.Helper()
+	d := h.decide(run, s)
 	got, err := h.gate.Act(h.Context(), gate.Request{Run: run.ID, Plan: d.Number, Step: s})
 	if err != nil {
 		h.Fatal(err)
@@ -210,5 +217,47 @@ func TestAYesIsGoodForWhatWasShown(t *testing.T) {
 	}
 	if l, err := h.store.Ledger(t.Context(), run.ID); err != nil || l.Approval != nil {
 		t.Errorf("the approval should be void: %+v, %v", l.Approval, err)
+	}
+}
+
+// TestACancelReachesTheGate: a plan that was made before the cancel is not begun after it.
+func TestACancelReachesTheGate(t *testing.T) {
+	h := newHospital(t, galen.ModeAct)
+	run := h.open("one", "db-2")
+	s := fake.Reboot(h.instance("db-2"), "a test")
+	d := h.decide(run, s)
+	if err := h.store.Stop(t.Context(), run.ID, galen.StopCancel, "ada"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := h.gate.Act(t.Context(), gate.Request{Run: run.ID, Plan: d.Number, Step: s})
+	if err != nil || got.Answer != gate.Refused || !strings.Contains(got.Why, "asked to cancel") {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if accepted, _ := h.cloud.Accepted(); len(accepted) != 0 {
+		t.Errorf("accepted %v", accepted)
+	}
+	if got := h.act(run, s); got.Answer != gate.Sent {
+		t.Errorf("the same plan, made knowing of the cancel: %+v", got)
+	}
+}
+
+// TestALateYesOpensTheDeadline: an overdue run is held, and a person lets it go on.
+func TestALateYesOpensTheDeadline(t *testing.T) {
+	h := newHospital(t, galen.ModeAct)
+	run := h.open("one", "db-2")
+	h.cloud.Advance(2 * time.Hour)
+	s := fake.Reboot(h.instance("db-2"), "a test")
+	if got := h.act(run, s); got.Answer != gate.Denied || gate.Worst(got.Verdicts).Guard != "I-26 deadline" {
+		t.Fatalf("overdue: %+v", got)
+	}
+	if err := h.store.SetRun(t.Context(), run.ID, galen.RunHeld, "overdue", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	err := h.store.Approve(t.Context(), galen.Approval{Run: run.ID, Runbook: run.Runbook, Version: run.Version, By: "ada", Expires: h.cloud.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := h.act(run, s); got.Answer != gate.Sent {
+		t.Errorf("approved since: %+v", got)
 	}
 }
