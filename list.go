@@ -135,6 +135,8 @@ type ListedRunbook struct {
 	Version int
 	About   string
 	Heals   []Code
+	// ByHand: a request can start it; else it is for findings only.
+	ByHand bool
 	// Params reads parameters strictly over the defaults and returns them whole.
 	Params func(json.RawMessage) (json.RawMessage, error)
 	// Scope are the targets of a request, see [Runbook.Scope].
@@ -155,7 +157,7 @@ func ListRunbook[S State, P any](r Runbook[S, P]) ListedRunbook {
 		return p, nil
 	}
 	return ListedRunbook{
-		Name: r.Name, Version: r.Version, About: r.About, Heals: r.Heals,
+		Name: r.Name, Version: r.Version, About: r.About, Heals: r.Heals, ByHand: r.Scope != nil,
 		Params: func(raw json.RawMessage) (json.RawMessage, error) {
 			p, err := read(raw)
 			if err != nil {

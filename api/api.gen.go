@@ -228,6 +228,9 @@ type RunRequest struct {
 type Runbook struct {
 	About string `json:"about"`
 
+	// ByHand a request can start it; else findings only
+	ByHand bool `json:"by_hand"`
+
 	// Heals finding codes for which it starts by itself
 	Heals []string `json:"heals"`
 	Name  string   `json:"name"`

@@ -149,6 +149,7 @@ func TestReading(t *testing.T) {
 	want(t, "unknown resource", err, one.HTTPResponse, one.Body, 404, "in the configuration")
 	books, err := c.ListRunbooksWithResponse(ctx)
 	want(t, "runbooks", err, books.HTTPResponse, books.Body, 200, `"reboots":1`)
+	want(t, "runbooks", err, books.HTTPResponse, books.Body, 200, `"by_hand":true,"heals":[],"name":"fake/tune"`)
 	if _, _, err := e.journal.SaveFindings(ctx, demoDB(), []galen.Finding{{
 		Resource: demoDB(), Code: fake.CodeUnavailable, Domain: "demo/z", Targets: []galen.Target{{ID: "db-1"}}, Evidence: []galen.Observation{},
 	}}); err != nil {

@@ -16,8 +16,9 @@ func (c *cli) runbooksCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "runbooks",
 		Short: "What this engine can run",
-		Long: `Lists the runbooks of the engine, the findings for which each starts by itself, and its parameters with their
-defaults. Start one by hand with galen run; --plan shows first what it would do.`,
+		Long: `Lists the runbooks of the engine: the findings for which each starts by itself, whether galen run can start it by
+hand (--plan shows first what it would do), and its parameters with their defaults. One that is not for hands needs
+the targets that a finding brings.`,
 		Example: "  galen runbooks\n  galen run cassandra/restart-node cassandra/orders --plan",
 		Args:    takes(0, 0, "no arguments"),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.runbooks(cmd.Context()) },
@@ -47,7 +48,11 @@ func printRunbooks(w io.Writer, all []api.Runbook) error {
 			}
 			params = string(b)
 		}
-		rows = append(rows, []string{rb.Name, strconv.Itoa(rb.Version), strings.Join(rb.Heals, ", "), params, rb.About})
+		byHand := "no"
+		if rb.ByHand {
+			byHand = "yes"
+		}
+		rows = append(rows, []string{rb.Name, strconv.Itoa(rb.Version), strings.Join(rb.Heals, ", "), byHand, params, rb.About})
 	}
-	return table(w, []string{"runbook", "version", "heals", "params", "about"}, rows)
+	return table(w, []string{"runbook", "version", "heals", "by hand", "params", "about"}, rows)
 }

@@ -104,7 +104,7 @@ func (s *server) ListRunbooks(w http.ResponseWriter, r *http.Request) {
 }
 
 func runbook(rb galen.ListedRunbook) (api.Runbook, error) {
-	out := api.Runbook{Name: rb.Name, Version: rb.Version, About: rb.About, Heals: []string{}}
+	out := api.Runbook{Name: rb.Name, Version: rb.Version, About: rb.About, Heals: []string{}, ByHand: rb.ByHand}
 	for _, code := range rb.Heals {
 		out.Heals = append(out.Heals, string(code))
 	}

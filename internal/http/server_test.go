@@ -86,6 +86,19 @@ func TestEveryOperationIsServed(t *testing.T) {
 	}
 }
 
+// TestRunbooksSayWhoStartsThem: not every runbook can be asked for.
+func TestRunbooksSayWhoStartsThem(t *testing.T) {
+	o := (&engine{}).options()
+	asked := o.Runbooks[0]
+	asked.Name, asked.ByHand = "fake/tune", true
+	o.Runbooks = append(o.Runbooks, asked)
+	w := call(t, Handler(o), "GET", "/v1/runbooks", "")
+	got, err := galen.Decode[api.RunbookList](w.Body.Bytes())
+	if err != nil || len(got.Runbooks) != 2 || got.Runbooks[0].ByHand || !got.Runbooks[1].ByHand {
+		t.Errorf("%v: %s", err, w.Body)
+	}
+}
+
 func TestUnknownPathsAndMethods(t *testing.T) {
 	h := Handler((&engine{}).options())
 	for _, c := range []struct {
