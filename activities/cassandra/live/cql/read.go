@@ -159,20 +159,3 @@ func outcome(status, cause string, completed bool) (state, message string) {
 		return "FAILED", fmt.Sprintf("%s: %s", status, cause)
 	}
 }
-
-// PendingHints is the number of hint files that wait at this node, by the host ID they are for. An empty answer does
-// not prove drained hints: the file that is being written is not counted.
-func (n *Node) PendingHints(ctx context.Context) (map[string]int, error) {
-	out := map[string]int{}
-	err := n.read(ctx, "read the pending hints", func(ctx context.Context, s *gocql.Session) error {
-		clear(out)
-		rows := s.Query("SELECT host_id, files FROM system_views.pending_hints").WithContext(ctx).Iter()
-		var id gocql.UUID
-		var files int
-		for rows.Scan(&id, &files) {
-			out[id.String()] += files
-		}
-		return rows.Close()
-	})
-	return out, err
-}

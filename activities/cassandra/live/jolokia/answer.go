@@ -60,7 +60,7 @@ func answer(r Request, e element) Answer {
 	return a
 }
 
-// Value is the result of a query, exec or write; JSON null is a result too.
+// Value is the result of a query or exec; JSON null is a result too.
 func (a Answer) Value() (json.RawMessage, error) {
 	if a.failed != nil {
 		return nil, a.failed

@@ -19,16 +19,14 @@ import (
 const (
 	StorageService  = "org.apache.cassandra.db:type=StorageService"
 	FailureDetector = "org.apache.cassandra.net:type=FailureDetector"
-	StorageProxy    = "org.apache.cassandra.db:type=StorageProxy"
 	StreamManager   = "org.apache.cassandra.net:type=StreamManager"
 	Gossiper        = "org.apache.cassandra.net:type=Gossiper"
-	Snitch          = "org.apache.cassandra.db:type=EndpointSnitchInfo"
 )
 
 // maxBody is the most that one answer may have. 1,000 nodes with 16 tokens each answer with about 1 MiB.
 const maxBody = 16 << 20
 
-// Client talks to one node. It is safe for concurrent use. Reads share kept-alive connections; every exec and write
+// Client talks to one node. It is safe for concurrent use. Reads share kept-alive connections; every exec
 // has a connection of its own, so that net/http can neither repeat it nor lose it on a connection that went stale.
 type Client struct {
 	url   string
@@ -43,7 +41,7 @@ type line struct {
 }
 
 // New makes a client for a URL such as "http://127.0.0.1:8778/jolokia/". reads is the deadline of a bulk, execs that of
-// an exec or write, each on top of the caller's own.
+// an exec, each on top of the caller's own.
 func New(rawURL string, reads, execs time.Duration) (*Client, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
@@ -87,7 +85,6 @@ type Request struct {
 	Attribute any             `json:"attribute,omitempty"`
 	Operation string          `json:"operation,omitempty"`
 	Arguments []any           `json:"arguments,omitzero"`
-	Value     json.RawMessage `json:"value,omitempty"`
 	Config    map[string]bool `json:"config,omitempty"`
 }
 
@@ -131,15 +128,6 @@ func (c *Client) Exec(ctx context.Context, mbean, operation string, arguments ..
 		arguments = []any{}
 	}
 	return c.one(ctx, Request{Type: "exec", MBean: mbean, Operation: operation, Arguments: arguments})
-}
-
-// Write sets an attribute, once, and returns the value that it had before, for the undo.
-func (c *Client) Write(ctx context.Context, mbean, attribute string, value any) (old json.RawMessage, err error) {
-	b, err := json.Marshal(value)
-	if err != nil {
-		return nil, fmt.Errorf("jolokia: write %s %s: encode the value: %w", mbean, attribute, err)
-	}
-	return c.one(ctx, Request{Type: "write", MBean: mbean, Attribute: attribute, Value: b})
 }
 
 func (c *Client) one(ctx context.Context, r Request) (json.RawMessage, error) {

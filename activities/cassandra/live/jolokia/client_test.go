@@ -206,10 +206,6 @@ func TestExecAndWriteOfARealNode(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", file, err, class)
 		}
 	}
-	c, _ := node(t, 200, list(recorded(t, "write-old-value.json")))
-	if old, err := c.Write(t.Context(), jolokia.StorageService, "CompactionThroughputMbPerSec", 8); err != nil || string(old) != "64" {
-		t.Errorf("write: old value %s, %v, want 64", old, err)
-	}
 }
 
 func TestRefused(t *testing.T) {

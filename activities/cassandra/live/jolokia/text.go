@@ -73,9 +73,6 @@ func ParseRange(s string) (Range, error) {
 	return r, nil
 }
 
-// MaxHeartbeat is what a node that was stopped in order leaves behind as its heartbeat: no progress.
-const MaxHeartbeat = 1<<31 - 1
-
 // Endpoint is what a node's gossip tells of one endpoint.
 type Endpoint struct {
 	Address    string

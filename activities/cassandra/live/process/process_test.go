@@ -186,9 +186,10 @@ func TestStartOnce(t *testing.T) {
 	}
 	_, err := h.Start(t.Context(), "other")
 	want(t, "a second start", err, ErrRunning)
-	if err := h.Stop(t.Context(), 5*time.Second, false); err != nil {
+	if err := h.Terminate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	until(t, "its end", func() bool { return look(t, h).Process == cassandra.Absent })
 	_, err = host(t, h.setup.Folder).Start(t.Context(), "run-1/2")
 	want(t, "the same intent after its process ended", err, ErrAttempted)
 	if n := len(execs(h)); n != 1 {
@@ -256,8 +257,6 @@ func TestAdopt(t *testing.T) {
 func TestKillHitsTheOneProcess(t *testing.T) {
 	h := folder(t, "stubborn")
 	pid := start(t, h, "i1")
-	err := h.Stop(t.Context(), 50*time.Millisecond, false)
-	want(t, "stop of a node that ignores SIGTERM", err, ErrRunning)
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -273,17 +272,6 @@ func TestKillHitsTheOneProcess(t *testing.T) {
 	}
 	if err := h.Kill(t.Context(), pid, began); err != nil {
 		t.Errorf("kill of what is gone: %v", err)
-	}
-}
-
-func TestStopByForce(t *testing.T) {
-	h := folder(t, "stubborn")
-	start(t, h, "i1")
-	if err := h.Stop(t.Context(), 50*time.Millisecond, true); err != nil {
-		t.Fatal(err)
-	}
-	if got := look(t, h); got.Process != cassandra.Absent {
-		t.Errorf("after the stop: %+v", got)
 	}
 }
 

@@ -96,23 +96,6 @@ func environment() []string {
 	return out
 }
 
-// Stop sends SIGTERM and waits up to limit for the end; a node may take a minute. With force, a process that is still
-// there is killed then. Nothing alive is a success.
-func (h *Host) Stop(ctx context.Context, limit time.Duration, force bool) error {
-	return h.locked(ctx, func() error {
-		if err := h.signalAll(syscall.SIGTERM); err != nil {
-			return err
-		}
-		bounded, cancel := context.WithTimeout(ctx, limit)
-		defer cancel()
-		err := h.gone(bounded)
-		if err == nil || !force || !errors.Is(err, context.DeadlineExceeded) {
-			return err
-		}
-		return h.killAll(ctx)
-	})
-}
-
 // Terminate sends SIGTERM and does not wait: the end is seen by a look.
 func (h *Host) Terminate(ctx context.Context) error {
 	return h.locked(ctx, func() error { return h.signalAll(syscall.SIGTERM) })
