@@ -104,6 +104,52 @@ func TestFoldKeepsTheRing(t *testing.T) {
 	}
 }
 
+// TestFrozen: a process that is alive and silent is frozen, save one that said goodbye to its peers: it was stopped in
+// order and is about to end. The name stays while the process is killed and started again.
+func TestFrozen(t *testing.T) {
+	with := func(status string, generation int64, change func(*cassandra.Instance)) func([]cassandra.View, []cassandra.Instance) {
+		return func(views []cassandra.View, instances []cassandra.Instance) {
+			peer(views, []int{1, 2}, 3, down)
+			peer(views, []int{2}, 3, func(e *cassandra.Endpoint) { e.Status, e.Generation = status, generation })
+			silent(&views[2], cassandra.Refused, cassandra.Refused)
+			change(&instances[2])
+		}
+	}
+	started := at(0).Add(-time.Hour)
+	same := func(*cassandra.Instance) {}
+	stopped := func(i *cassandra.Instance) { i.Process = cassandra.Stopped }
+	gone := func(i *cassandra.Instance) { i.Process, i.PID = cassandra.Absent, 0 }
+	life := started.Add(5 * time.Second).Unix()
+	for name, c := range map[string]struct {
+		look cassandra.Ring
+		want bool
+	}{
+		"alive and silent":                {seen(at(0), with("NORMAL", life, same)), true},
+		"it said goodbye":                 {seen(at(0), with("shutdown", life, same)), false},
+		"it said goodbye and is stopped":  {seen(at(0), with("shutdown", life, stopped)), true},
+		"an earlier process said goodbye": {seen(at(0), with("shutdown", started.Add(-time.Minute).Unix(), same)), true},
+		"draining, it tells":              {seen(at(0), mode("DRAINING")), false},
+		"drained, it tells":               {seen(at(0), mode("DRAINED")), false},
+		"no process":                      {seen(at(0), with("NORMAL", life, gone)), false},
+	} {
+		r := fold(seen(at(-5), nil), c.look)
+		if n := node(t, r, id(3)); !n.Down || n.Frozen != c.want {
+			t.Errorf("%s: down %t, frozen %t, want %t", name, n.Down, n.Frozen, c.want)
+		}
+	}
+	orderly := fold(seen(at(-5), nil), seen(at(0), mode("DRAINED")), seen(at(5), func(views []cassandra.View, instances []cassandra.Instance) {
+		with("shutdown", life, same)(views, instances)
+		instances[2].Started = started
+	}), seen(at(10), with("shutdown", life, gone)))
+	if n := node(t, orderly, id(3)); !n.Down || n.Frozen {
+		t.Errorf("stopped in order: down %t, frozen %t", n.Down, n.Frozen)
+	}
+	killed := fold(seen(at(-5), nil), seen(at(0), with("NORMAL", life, same)), seen(at(5), with("NORMAL", life, gone)))
+	if !node(t, killed, id(3)).Frozen {
+		t.Error("its name changes while it is healed")
+	}
+}
+
 func TestFoldUnlisted(t *testing.T) {
 	without := func(status string) func([]cassandra.View, []cassandra.Instance) {
 		return func(views []cassandra.View, _ []cassandra.Instance) {

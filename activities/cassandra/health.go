@@ -138,7 +138,8 @@ func (r Ring) Booting(i Instance, young time.Duration) bool {
 	}
 }
 
-// Frozen tells whether a node that is down has, right now, a process that does nothing: stopped by a signal, or alive and silent.
+// Frozen tells whether a node that is down has, right now, a process that does nothing: stopped by a signal, or alive and
+// silent, unless it said goodbye to its peers: then it was stopped in order, and its process is about to end.
 func (r Ring) Frozen(n Node) bool {
 	i, found := r.Instance(n.Instance)
 	if !n.Down || !found || i.Error != "" {
@@ -148,7 +149,16 @@ func (r Ring) Frozen(n Node) bool {
 		return true
 	}
 	v, _ := r.View(i.Name)
-	return i.Process == Running && v.Jolokia != Answered && !r.Booting(i, BootTime)
+	return i.Process == Running && v.Jolokia != Answered && !r.Booting(i, BootTime) && !r.saidGoodbye(i)
+}
+
+// saidGoodbye tells whether the process that an instance runs now told a live peer that it shuts down. A generation is
+// the second in which gossip began, so that of an earlier process is older than the start of this one.
+func (r Ring) saidGoodbye(i Instance) bool {
+	return slices.ContainsFunc(r.Live(), func(v View) bool {
+		e, known := v.peer(i.Address)
+		return known && e.Status == "shutdown" && e.Generation >= i.Started.Unix()
+	})
 }
 
 // BootTime is how long a process that answers nothing may be one that just starts: the agent answers within 2 s on an
