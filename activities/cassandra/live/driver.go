@@ -115,7 +115,11 @@ func (d *Driver) Look(ctx context.Context, r galen.Resource, scope []galen.Targe
 		wg.Go(func() { instances[i] = n.instance(bounded, at) })
 	}
 	for i, in := range open {
-		wg.Go(func() { repairs[i] = known.repair(bounded, in) })
+		wg.Go(func() {
+			if whole("read a repair", func() { repairs[i] = known.repair(bounded, in) }) != nil {
+				repairs[i] = nil // as one whose coordinator could not be asked
+			}
+		})
 	}
 	wg.Wait()
 	if err := ctx.Err(); err != nil {
@@ -223,7 +227,11 @@ func (n *node) instance(ctx context.Context, at time.Time) cassandra.Instance {
 	done := make(chan cassandra.Instance, 1)
 	go func() {
 		defer func() { <-n.looking }()
-		done <- n.host.Look(at)
+		i := unread
+		if err := whole("look at the host", func() { i = n.host.Look(at) }); err != nil {
+			i.Error = err.Error()
+		}
+		done <- i
 	}()
 	select {
 	case i := <-done:
@@ -241,10 +249,21 @@ func (n *node) view(ctx context.Context, at time.Time) cassandra.View {
 	var wg sync.WaitGroup
 	var keyspaces []cassandra.Keyspace
 	var cqlErr error
-	wg.Go(func() { n.askJolokia(ctx, &v) })
 	wg.Go(func() {
-		if keyspaces, cqlErr = n.native.Keyspaces(ctx); cqlErr == nil {
-			cqlErr = n.native.Serves(ctx, keyspaces)
+		asked := v
+		if err := whole("ask Jolokia", func() { n.askJolokia(ctx, &asked) }); err != nil {
+			asked = cassandra.View{Instance: v.Instance, Address: v.Address, At: v.At, Jolokia: cassandra.BadAnswer, JolokiaError: err.Error()}
+		}
+		v = asked
+	})
+	wg.Go(func() {
+		err := whole("ask by CQL", func() {
+			if keyspaces, cqlErr = n.native.Keyspaces(ctx); cqlErr == nil {
+				cqlErr = n.native.Serves(ctx, keyspaces)
+			}
+		})
+		if err != nil {
+			keyspaces, cqlErr = nil, &cql.Error{Answer: cassandra.BadAnswer, Doing: "read", Err: err}
 		}
 	})
 	wg.Wait()
@@ -253,4 +272,15 @@ func (n *node) view(ctx context.Context, at time.Time) cassandra.View {
 		v.CQLError = cqlErr.Error()
 	}
 	return v
+}
+
+// whole does a part of a look on a goroutine of its own, where nobody else could catch its panic: it becomes an error.
+func whole(what string, do func()) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s: it panicked (%v): a fault in this program, please report it", what, p)
+		}
+	}()
+	do()
+	return nil
 }

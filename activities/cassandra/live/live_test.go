@@ -159,6 +159,19 @@ func (f *fakeHost) RemoveJoiner(_ context.Context, replace string) error {
 	return f.did("remove-joiner", replace)
 }
 
+// broken is an agent whose answer nobody foresaw.
+type broken struct{ agent }
+
+func (broken) Bulk(context.Context, ...jolokia.Request) ([]jolokia.Answer, error) {
+	panic("agent: index out of range")
+}
+
+// brokenNative is the same by CQL.
+type brokenNative struct{ native }
+
+func (brokenNative) Keyspaces(context.Context) ([]cassandra.Keyspace, error) { panic("cql: nil map") }
+func (brokenNative) Repairs(context.Context) ([]cql.Repair, error)           { panic("cql: nil map") }
+
 func orders() galen.Resource { return galen.Resource{Kind: cassandra.KindName, Name: "orders"} }
 
 func now() time.Time { return time.Unix(1_800_000_000, 0).UTC() }

@@ -2,6 +2,7 @@ package live
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -205,6 +206,41 @@ func TestTrapCorpseReturns(t *testing.T) {
 	if v := view(t, got, "n4"); v.Mode != "NORMAL" || slices.Contains(v.Owners, "127.0.0.4") {
 		t.Errorf("recorded: the robbed node is NORMAL and owns nothing; mode %s, owners %v", v.Mode, v.Owners)
 	}
+}
+
+// A fault in what reads one node costs that node's view only, and never the engine, which watches other rings too.
+func TestAPanicCostsNobodyElse(t *testing.T) {
+	d, hosts := given(t, "steady-n1.json", "steady-n2.json", "steady-n3.json")
+	n := d.rings[orders()].nodes[1]
+	n.agent, n.native = broken{n.agent}, brokenNative{n.native}
+	hosts[1].look = func(time.Time) cassandra.Instance { panic("host: nil pointer") }
+	for range 2 {
+		got := look(t, d, intent(cassandra.VerbRepair, "h", strings.Replace(repairArgs, "n1", "n2", 1)))
+		v, i := view(t, got, "n2"), instance(t, got, "n2")
+		if v.Jolokia != cassandra.BadAnswer || !strings.Contains(v.JolokiaError, "index out of range") {
+			t.Errorf("n2: jolokia %s, %s", v.Jolokia, v.JolokiaError)
+		}
+		if v.CQL != cassandra.BadAnswer || !strings.Contains(v.CQLError, "nil map") || !strings.Contains(i.Error, "nil pointer") {
+			t.Errorf("n2: cql %s, %s; host %s", v.CQL, v.CQLError, i.Error)
+		}
+		if len(got.Repairs) != 0 {
+			t.Errorf("repairs %+v", got.Repairs)
+		}
+		for _, name := range []string{"n1", "n3"} {
+			if v := view(t, got, name); v.Jolokia != cassandra.Answered || instance(t, got, name).Error != "" {
+				t.Errorf("%s: %s", name, v.Jolokia)
+			}
+		}
+	}
+}
+
+func instance(t *testing.T, r cassandra.Ring, name string) cassandra.Instance {
+	t.Helper()
+	i, found := r.Instance(name)
+	if !found {
+		t.Fatalf("no instance %s", name)
+	}
+	return i
 }
 
 // A node that hangs, by its agent and by its host, costs its own view only.
