@@ -12,7 +12,8 @@ import (
 // clockSlack: evidence from further in the future means that a clock was set.
 const clockSlack = time.Second
 
-// fresh: the evidence is young, and for steps that can hurt nobody who should have been heard is missing (I-05). The
+// fresh: the evidence is young, and for steps that can hurt nobody who should have been heard is missing (I-05): what destroys
+// needs them all even where it takes back the run's own work, for they could tell that it did not fail. The
 // gate measures the age again on the monotonic clock, right before the commit.
 func fresh(a galen.Ask[galen.State]) galen.Verdict {
 	if !mutates(a) {
@@ -27,7 +28,7 @@ func fresh(a galen.Ask[galen.State]) galen.Verdict {
 		return lookAgain("the evidence on %s is %s old, at most %s is allowed", a.Step.Target, age.Round(time.Millisecond), a.Policy.ViewAge)
 	case age < -clockSlack:
 		return lookAgain("the evidence on %s is %s from the future: a clock was set", a.Step.Target, (-age).Round(time.Millisecond))
-	case len(missing) > 0 && a.Class >= galen.Disruptive && !a.Own:
+	case len(missing) > 0 && (a.Class >= galen.Destructive || a.Class >= galen.Disruptive && !a.Own):
 		return lookAgain("not heard: %s; a %s step needs them", strings.Join(missing, ", "), a.Class)
 	}
 	return allow(fmt.Sprintf("%s old, %s allowed", max(age, 0).Round(time.Millisecond), a.Policy.ViewAge))
