@@ -155,6 +155,9 @@ func (c *Cluster) removeJoiner(h *host, args cassandra.RemoveJoinerArgs, now tim
 		return nil, errOther
 	}
 	return func() string {
+		if h.data != nil && !h.data.half {
+			c.harm(now, "the data of "+h.Name+", a node in service, were deleted")
+		}
 		c.kill(h, now)
 		h.data = nil
 		return "removed"

@@ -513,6 +513,10 @@ func TestAReplacementThatNobodySaw(t *testing.T) {
 	if err := verb(t, cassandra.VerbRemoveJoiner).Check(p.state, remove); err == nil {
 		t.Error("a node in service may be removed as a joiner")
 	}
+	p.noHarm()
+	if _, err := p.ring.Do(t.Context(), galen.Intent{ID: "by hand", Step: remove}); err != nil || len(p.ring.Harms()) != 1 {
+		t.Errorf("its data are deleted, and the checker tells %v; %v", p.ring.Harms(), err)
+	}
 }
 
 // TestAJoinerThatDiesUnseen: while the engine hears no node, a dead joiner is not called failed; as soon as it does, it is.
