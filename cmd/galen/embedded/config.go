@@ -3,7 +3,6 @@ package embedded
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"strconv"
 	"strings"
@@ -50,7 +49,7 @@ func services() []primitives.ServiceName {
 	}
 }
 
-func serverOptions(path string, ports []int, token bearer, internode *internodeTLS, logger *slog.Logger) []temporal.ServerOption {
+func serverOptions(path string, ports []int, token bearer, internode *internodeTLS, out logger) []temporal.ServerOption {
 	names := make([]string, len(ports))
 	hosts := make(map[primitives.ServiceName]static.Hosts, len(ports))
 	for i, name := range services() {
@@ -61,7 +60,7 @@ func serverOptions(path string, ports []int, token bearer, internode *internodeT
 		temporal.WithConfig(serverConfig(path, ports)),
 		temporal.ForServices(names),
 		temporal.WithStaticHosts(hosts),
-		temporal.WithLogger(newLogger(logger)),
+		temporal.WithLogger(out),
 		temporal.WithDynamicConfigClient(dynamicSettings()),
 		temporal.WithAuthorizer(authorization.NewDefaultAuthorizer()),
 		temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper { return token }),

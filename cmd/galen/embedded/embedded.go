@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -46,6 +47,7 @@ type Server struct {
 	address   string
 	namespace string
 	token     bearer
+	stopping  *atomic.Bool
 }
 
 // Start opens or makes the file in o.Dir and returns when the server answers. It refuses a directory that another
@@ -109,14 +111,15 @@ func start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	inner, err := temporal.NewServer(serverOptions(path, ports, token, internode, o.Logger)...)
+	log := newLogger(o.Logger)
+	inner, err := temporal.NewServer(serverOptions(path, ports, token, internode, log)...)
 	if err != nil {
 		return nil, fmt.Errorf("build the server: %w", err)
 	}
 	if err := inner.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the server: %w", err), inner.Stop())
 	}
-	s := &Server{inner: inner, address: loopbackPort(ports[0]), namespace: o.Namespace, token: token}
+	s := &Server{inner: inner, address: loopbackPort(ports[0]), namespace: o.Namespace, token: token, stopping: log.stopping}
 	if err := s.applyRetention(ctx, o.Retention); err != nil {
 		return nil, errors.Join(err, inner.Stop())
 	}
@@ -155,6 +158,7 @@ func (s *Server) ClientOptions() client.Options {
 
 // Stop ends the server within about a second and lets the next one have the file. Stop workers and clients first.
 func (s *Server) Stop() error {
+	s.stopping.Store(true)
 	if err := errors.Join(s.inner.Stop(), s.lock.release()); err != nil {
 		return fmt.Errorf("stop embedded Temporal: %w", err)
 	}

@@ -5,24 +5,49 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"go.temporal.io/server/common/log"
 	"go.temporal.io/server/common/log/tag"
 )
 
 // logger hands the server's warnings and errors to slog. Its info level is about itself, some 200 lines a start.
-type logger struct{ out *slog.Logger }
-
-func newLogger(out *slog.Logger) log.Logger {
-	return logger{out: out.With(slog.String("component", "temporal_server"))}
+type logger struct {
+	out *slog.Logger
+	// stopping: what the server says of the calls that it breaks off itself is no news, it goes to the debug level.
+	stopping *atomic.Bool
 }
 
-func (l logger) Debug(string, ...tag.Tag)           {}
-func (l logger) Info(string, ...tag.Tag)            {}
-func (l logger) Warn(msg string, tags ...tag.Tag)   { l.write(slog.LevelWarn, msg, tags) }
-func (l logger) Error(msg string, tags ...tag.Tag)  { l.write(slog.LevelError, msg, tags) }
+func newLogger(out *slog.Logger) logger {
+	return logger{out: out.With(slog.String("component", "temporal_server")), stopping: &atomic.Bool{}}
+}
+
+// noNexus begins a warning at each start about endpoints that the engine does not use.
+const noNexus = "HTTP API port has not been set. Nexus HTTP endpoints will not be available."
+
+func (l logger) Debug(string, ...tag.Tag) {}
+func (l logger) Info(string, ...tag.Tag)  {}
+func (l logger) Error(msg string, tags ...tag.Tag) {
+	l.write(l.unlessStopping(slog.LevelError), msg, tags)
+}
 func (l logger) DPanic(msg string, tags ...tag.Tag) { l.write(slog.LevelError, msg, tags) }
-func (l logger) With(tags ...tag.Tag) log.Logger    { return logger{out: l.out.With(attrs(tags)...)} }
+func (l logger) With(tags ...tag.Tag) log.Logger {
+	return logger{l.out.With(attrs(tags)...), l.stopping}
+}
+
+// Warn tells all but [noNexus].
+func (l logger) Warn(msg string, tags ...tag.Tag) {
+	if !strings.HasPrefix(msg, noNexus) {
+		l.write(l.unlessStopping(slog.LevelWarn), msg, tags)
+	}
+}
+
+func (l logger) unlessStopping(level slog.Level) slog.Level {
+	if l.stopping.Load() {
+		return slog.LevelDebug
+	}
+	return level
+}
 
 // Panic is called where the server can not go on in this goroutine.
 func (l logger) Panic(msg string, tags ...tag.Tag) {
