@@ -215,19 +215,20 @@ func onePerRack(last cassandra.Ring, named map[string]bool) []string {
 	return out
 }
 
-// instance looks at the host. A host whose file system hangs is told as such, and not asked again meanwhile.
+// instance looks at the host. Looks that overlap take turns; one that finds an earlier look still hanging at its own
+// deadline says so, and adds no further one.
 func (n *node) instance(ctx context.Context, at time.Time) cassandra.Instance {
 	unread := cassandra.Instance{Name: n.name, Address: n.address, Spare: n.spare, At: at, Process: cassandra.Absent, Data: cassandra.DataUnknown}
 	select {
 	case n.looking <- struct{}{}:
-	default:
+	case <-ctx.Done():
 		unread.Error = "an earlier look at the host still hangs"
 		return unread
 	}
 	done := make(chan cassandra.Instance, 1)
+	i := unread
 	go func() {
 		defer func() { <-n.looking }()
-		i := unread
 		if err := whole("look at the host", func() { i = n.host.Look(at) }); err != nil {
 			i.Error = err.Error()
 		}
