@@ -11,7 +11,10 @@ import (
 // take one away (I-02). What is to be started, written or repaired takes nothing away.
 func quorum(a galen.Ask[Ring]) galen.Verdict {
 	if a.Class < galen.Disruptive {
-		return allow("%s takes no replica away", a.Step.Verb)
+		v := allow("%s takes no replica away", a.Step.Verb)
+		// The margin as it is now: whoever reads the story of a night wants to know how near the edge it was.
+		v.Margin = NewQuorum(a.State, a.Policy.Levels, a.Policy.GuardKeyspaces).Verdict(suspects(a.State, open(a))).MarginText()
+		return v
 	}
 	node, _ := a.State.Find(a.Step.Target.ID)
 	if node == nil {
