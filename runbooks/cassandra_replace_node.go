@@ -9,7 +9,7 @@ import (
 
 // ReplaceNodeParams of cassandra/replace-node.
 type ReplaceNodeParams struct {
-	// Node is the dead node's host ID or address.
+	// Node is the dead node's host ID, address or instance.
 	Node string `json:"node"`
 	// Spare is the name of the instance that takes its place; "" is any empty one that fits.
 	Spare string `json:"spare,omitempty"`
@@ -36,7 +36,7 @@ func replaceNode(s galen.Situation[cassandra.Ring, ReplaceNodeParams]) galen.Pla
 	n, found := c.find(s.Params.Node)
 	switch {
 	case !found:
-		return person("no node of the ring has the host ID or address %q", s.Params.Node)
+		return person("no node of the ring has the host ID, address or instance %q", s.Params.Node)
 	case len(s.Scope) > 0 && !inScope(s.Scope, n):
 		return person("%s is not what this run was opened for", cassandra.Title(n))
 	}

@@ -9,7 +9,7 @@ import (
 
 // RestartNodeParams of cassandra/restart-node.
 type RestartNodeParams struct {
-	// Node is the node's host ID or address.
+	// Node is the node's host ID, address or instance.
 	Node string `json:"node"`
 }
 
@@ -31,7 +31,7 @@ func restartNode(s galen.Situation[cassandra.Ring, RestartNodeParams]) galen.Pla
 	n, found := c.find(s.Params.Node)
 	switch {
 	case !found:
-		return person("no node of the ring has the host ID or address %q", s.Params.Node)
+		return person("no node of the ring has the host ID, address or instance %q", s.Params.Node)
 	case len(s.Scope) > 0 && !inScope(s.Scope, n):
 		return person("%s is not what this run was opened for", cassandra.Title(n))
 	}

@@ -92,10 +92,10 @@ func evidence(n cassandra.Node) string {
 	return cassandra.Title(n) + " is down since " + moment(n.DownSince) + ": " + strings.Join(cassandra.SaysBad(n), ", ") + " say so"
 }
 
-// find resolves a node by host ID or address; an empty name is nobody.
+// find resolves a node by host ID, address or instance; an empty name is nobody.
 func (s scene) find(name string) (cassandra.Node, bool) {
 	i := slices.IndexFunc(s.ring.Nodes, func(n cassandra.Node) bool {
-		return name != "" && !n.Unlisted && (n.HostID == name || n.Address == name)
+		return name != "" && !n.Unlisted && (n.HostID == name || n.Address == name || n.Instance == name)
 	})
 	if i < 0 {
 		return cassandra.Node{}, false

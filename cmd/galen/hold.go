@@ -124,11 +124,11 @@ func printHolds(w io.Writer, all []galen.Hold, now time.Time) error {
 	}
 	rows := make([][]string, 0, len(all))
 	for _, h := range all {
-		until := "released"
+		until := "until released"
 		switch {
 		case h.Until.IsZero():
 		case now.After(h.Until):
-			until = "released; OVERDUE since " + span(now.Sub(h.Until))
+			until = "until released; OVERDUE since " + span(now.Sub(h.Until))
 		default:
 			until = h.Until.UTC().Format(time.RFC3339)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"time"
 
@@ -111,7 +112,24 @@ type fault struct {
 	What string `json:"what"`
 }
 
+// looksLikeAJournal spares a person who named the wrong file the alarm of a damaged one.
+func looksLikeAJournal(file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return fmt.Errorf("%w; name the file galen.db of a data directory", err)
+	}
+	defer f.Close()
+	head := make([]byte, 15)
+	if _, err := io.ReadFull(f, head); err != nil || string(head) != "SQLite format 3" {
+		return fmt.Errorf("%s is no journal; name the file galen.db of a data directory", file)
+	}
+	return nil
+}
+
 func (c *cli) journalVerify(ctx context.Context, file string) error {
+	if err := looksLikeAJournal(file); err != nil {
+		return err
+	}
 	report, err := journal.Verify(ctx, file)
 	if err != nil {
 		return err

@@ -244,6 +244,12 @@ func (s *server) hold(req api.HoldRequest) (galen.Hold, error) {
 	if h.Target != "" && h.Resource == (galen.Resource{}) {
 		return h, badf("target %q: name its resource too", h.Target)
 	}
+	if h.Resource != (galen.Resource{}) {
+		// A mistyped name would hold nothing while a person believes that it does. A hold of everything is never refused.
+		if _, err := s.watched(h.Resource); err != nil {
+			return h, err
+		}
+	}
 	if !h.Until.IsZero() && !h.Until.After(now) {
 		return h, badf("until %s is past: leave it out for an open end", h.Until.Format(time.RFC3339))
 	}

@@ -54,19 +54,24 @@ func TestTargetsByName(t *testing.T) {
 	}
 }
 
-// TestAWholeResourceCanAlwaysBeHeld: a hold is never refused for want of knowledge.
+// TestAWholeResourceCanAlwaysBeHeld: a hold is never refused because something was not seen yet; a resource that is not
+// looked after is a mistyped one, and its hold would hold nothing.
 func TestAWholeResourceCanAlwaysBeHeld(t *testing.T) {
 	e := &engine{}
 	h := Handler(e.options())
-	for _, body := range []string{`{"why":"x"}`, `{"why":"x","resource":"fake/demo"}`, `{"why":"x","resource":"fake/later"}`} {
+	for _, body := range []string{`{"why":"x"}`, `{"why":"x","resource":"fake/demo"}`} {
 		if w := call(t, h, "POST", "/v1/holds", body); w.Code != http.StatusCreated {
 			t.Errorf("%s: %d %s", body, w.Code, w.Body)
 		}
 	}
-	for _, body := range []string{`{"why":"x","resource":"fake/demo","target":"n1"}`, `{"why":"x","resource":"fake/later","target":"n1"}`} {
+	for _, body := range []string{`{"why":"x","resource":"fake/demo","target":"n1"}`} {
 		w := call(t, h, "POST", "/v1/holds", body)
 		if w.Code != http.StatusBadRequest || !strings.Contains(complaint(t, w), "hold the whole resource") {
 			t.Errorf("%s: %d %s", body, w.Code, w.Body)
 		}
+	}
+	w := call(t, h, "POST", "/v1/holds", `{"why":"x","resource":"fake/dem"}`)
+	if w.Code != http.StatusNotFound || !strings.Contains(complaint(t, w), "galen resources") || len(e.holds) != 2 {
+		t.Errorf("a mistyped resource: %d %s, %d holds", w.Code, w.Body, len(e.holds))
 	}
 }
