@@ -117,7 +117,7 @@ func TestServeRefusesWhatItCannotUse(t *testing.T) {
 	t.Run("data directory is a file", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "data")
 		must(t, os.WriteFile(file, []byte("mine"), 0o600))
-		refuses(t.Context(), t, configured(t, file, keep), 1, "data directory", file, "name another one")
+		refuses(t.Context(), t, configured(t, file, keep), 1, "data directory", file, "set data to another one")
 		if b, err := os.ReadFile(file); err != nil || string(b) != "mine" {
 			t.Errorf("the file now holds %q (%v)", b, err)
 		}
