@@ -65,6 +65,7 @@ func loadConfig(path string, can app.Catalogue) (*config.Config, error) {
 			errs = append(errs, fmt.Errorf("%s: this galen does not know the kind %q", r.Resource, r.Resource.Kind))
 		}
 	}
+	errs = append(errs, unhealed(cfg.Alerts, can.Runbooks)...)
 	quiet := slog.New(slog.DiscardHandler)
 	for _, k := range can.Kinds {
 		opened, err := k.Open(cfg.OfKind(k.Name), quiet)
@@ -78,4 +79,19 @@ func loadConfig(path string, can app.Catalogue) (*config.Config, error) {
 		return nil, &failure{code: exitUsage, err: fmt.Errorf("configuration %s: %w", path, err), clear: true}
 	}
 	return cfg, nil
+}
+
+// unhealed are the faults of alert rules whose code no runbook heals: their alerts would start nothing.
+func unhealed(rules []config.AlertRule, books []galen.ListedRunbook) []error {
+	var codes []galen.Code
+	for _, rb := range books {
+		codes = append(codes, rb.Heals...)
+	}
+	var errs []error
+	for i, rule := range rules {
+		if !slices.Contains(codes, rule.Code) {
+			errs = append(errs, fmt.Errorf("alerts[%d].code: no runbook heals %q, so that %s would start nothing; one of %q", i, rule.Code, rule.Alertname, codes))
+		}
+	}
+	return errs
 }
