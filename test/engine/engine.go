@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -63,38 +64,46 @@ func (e *Engine) Start(ctx context.Context) (said string, took time.Duration, er
 			return "", 0, errors.Join(err, e.Kill())
 		}
 	}
-	type line struct {
-		text string
-		ok   bool
-	}
-	lines := make(chan line)
+	said, err = e.untilReady(ctx, linesOf(out))
+	return said, time.Since(began), err
+}
+
+// linesOf reads the lines of a pipe to its end; the channel is closed then.
+func linesOf(out io.Reader) <-chan string {
+	lines := make(chan string)
 	go func() {
 		defer close(lines)
 		for s := bufio.NewScanner(out); s.Scan(); {
-			select {
-			case lines <- line{s.Text(), true}:
-			case <-time.After(time.Minute): // nobody reads any more; keep the pipe empty
-			}
+			lines <- s.Text()
 		}
 	}()
+	return lines
+}
+
+// untilReady collects what the engine prints until it is ready; what comes after is read and dropped.
+func (e *Engine) untilReady(ctx context.Context, lines <-chan string) (string, error) {
 	var text strings.Builder
 	for {
 		select {
 		case <-ctx.Done():
-			return text.String(), 0, ctx.Err()
-		case l := <-lines:
-			if !l.ok {
-				return text.String(), 0, fmt.Errorf("the engine ended at its start; its log ends with:\n%s", Tail(e.Log, 10))
+			go drain(lines)
+			return text.String(), ctx.Err()
+		case line, more := <-lines:
+			if !more {
+				return text.String(), fmt.Errorf("the engine ended at its start; its log ends with:\n%s", Tail(e.Log, 10))
 			}
-			text.WriteString(l.text + "\n")
-			if strings.HasPrefix(l.text, "ready") {
-				go func() {
-					for range lines { // drain
-					}
-				}()
-				return text.String(), time.Since(began), nil
+			text.WriteString(line + "\n")
+			if strings.HasPrefix(line, "ready") {
+				go drain(lines)
+				return text.String(), nil
 			}
 		}
+	}
+}
+
+// drain keeps a pipe empty, so that who writes into it never waits.
+func drain(lines <-chan string) {
+	for range lines {
 	}
 }
 
