@@ -117,6 +117,7 @@ func scenes() []scene {
 		{restart, "stopped-cancel", "Cancelled while the node is stopped: it is started all the same.", toReplace, "", func(s *tale) { s.until("start").stop(galen.StopCancel) }},
 		{restart, "started", "It serves again.", toReplace, "", func(s *tale) { s.until("start").act().after(30 * time.Second) }},
 		{restart, "start-failed", "The start failed too often.", toReplace, `{"restarts_per_run":1}`, func(s *tale) { s.until("start").act().hurt(ring.Kill).after(time.Minute) }},
+		{restart, "stuck", "It was told to stop, and its process hangs.", toReplace, "", func(s *tale) { s.until("stop").act().hurt(ring.Freeze).after(5 * time.Minute) }},
 		{restart, "down", "The node is down already.", toReplace, "", func(s *tale) { s.hurt(ring.Kill) }},
 		{restart, "unrest", "A foreign node joins.", toReplace, "", func(s *tale) { s.hurtNode("n4", ring.ForeignAdd) }},
 		{restart, "unknown", "No such node.", `{"node":"nobody"}`, "", func(*tale) {}},
