@@ -91,7 +91,8 @@ lint-generated: $(TOOLS)/oapi-codegen
 	@cmp .cache/api/api.gen.go api/api.gen.go || { echo 'api/api.gen.go is not what api/openapi.yaml says: run make generate' >&2; exit 1; }
 
 # For a shell that calls go itself: eval "$(make -s env)".
-env: setup-go
+env:
+	@build/setup go >&2
 	@echo 'export PATH="$(CURDIR)/.cache/jdk/bin:$(CURDIR)/.cache/go/bin:$$PATH" GOTOOLCHAIN=local CGO_ENABLED=0 GOFLAGS="-trimpath -buildvcs=false"'
 
 # each_func PREFIX: "folder name" of every test function with that prefix.

@@ -35,6 +35,8 @@ type Finding struct {
 	Since    time.Time     `json:"since"`
 	Why      string        `json:"why"`
 	Evidence []Observation `json:"evidence"`
+	// Margin is what the resource had to spare when the finding was told, see [Kind.Margin].
+	Margin string `json:"margin,omitempty"`
 	// Note: seen and told, but nothing that a run should start for (an engine cut off from one node only).
 	Note bool `json:"note,omitempty"`
 }

@@ -12,6 +12,9 @@ type Kind[S State] struct {
 	Fold func(prev, seen S) S
 	// Vitals are the numbers in a State, for canaries and gray failures; may be nil.
 	Vitals func(S) []Sample
+	// Margin says for people how near the resource is to losing what its guards protect, with the open intents counted as
+	// the guards count them: "1 to spare: orders, QUORUM: 3 of 3 replicas up, 2 needed"; "" if nothing is counted. May be nil.
+	Margin func(s S, open []Intent, p Policy) string
 }
 
 // Driver touches the resources of a kind; live or simulated. Every call ends by its context's deadline at the latest.

@@ -203,6 +203,8 @@ type Settlement struct {
 	Intent string `json:"intent"`
 	Effect Effect `json:"effect"`
 	Facts  []Fact `json:"facts,omitempty"`
+	// Margin is what the resource has to spare in the State that shows the effect, see [Kind.Margin].
+	Margin string `json:"margin,omitempty"`
 	// Basis is State.Basis of each target that the intent concerns, by ID, in the State that shows the effect: it re-bases
 	// the newest approval of the intent's run, as far as that was given with a view of the target.
 	Basis map[string]string `json:"basis,omitempty"`
@@ -239,6 +241,8 @@ type Decision struct {
 	Hash   string    `json:"hash"`
 	// Verdicts of each step, then of each step of the outline, by index.
 	Verdicts [][]Verdict `json:"verdicts,omitempty"`
+	// Margin is what the resource has to spare in the State decided on, see [Kind.Margin].
+	Margin string `json:"margin,omitempty"`
 	// State is the hash of the State decided on, Basis its whole basis.
 	State string `json:"state"`
 	Basis string `json:"basis"`

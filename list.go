@@ -15,6 +15,7 @@ type ListedKind struct {
 	// Fold: prev may be nil.
 	Fold   func(prev, seen State) (State, error)
 	Vitals func(State) []Sample
+	Margin func(State, []Intent, Policy) string
 	// Decode reads a State's JSON as the journal stored it.
 	Decode func([]byte) (State, error)
 	Look   func(ctx context.Context, r Resource, scope []Target, open []Intent) (State, error)
@@ -47,6 +48,13 @@ func ListKind[S State](k Kind[S], d Driver[S]) ListedKind {
 				return nil
 			}
 			return k.Vitals(s)
+		},
+		Margin: func(st State, open []Intent, p Policy) string {
+			var s S
+			if k.Margin == nil || as(st, &s) != nil {
+				return ""
+			}
+			return k.Margin(s, open, p)
 		},
 		Decode: func(b []byte) (State, error) {
 			s, err := Decode[S](b)

@@ -123,10 +123,14 @@ func (a *Activities) Act(ctx context.Context, in ActInput) (Acted, error) {
 
 // Close ends a run in the journal.
 func (a *Activities) Close(ctx context.Context, in CloseInput) error {
-	if err := a.o.Journal.SetRun(ctx, in.Run, in.Status, in.Why, time.Time{}); err != nil {
+	why := in.Why
+	if in.Margin != "" {
+		why += "; " + in.Margin
+	}
+	if err := a.o.Journal.SetRun(ctx, in.Run, in.Status, why, time.Time{}); err != nil {
 		return a.noRun(fmt.Errorf("close run %s as %s: %w", in.Run, in.Status, err))
 	}
-	a.o.Logger.Info("run ended", "run", in.Run, "status", string(in.Status), "why", in.Why)
+	a.o.Logger.Info("run ended", "run", in.Run, "status", string(in.Status), "why", why)
 	return nil
 }
 

@@ -40,7 +40,7 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (Decided, error
 	if err != nil {
 		return a.blind(ctx, led.Run, policy, fmt.Errorf("look at %s: %w", run.Resource, err))
 	}
-	byRun, err := Settlements(kind, state, led.Open, a.o.Now())
+	byRun, err := Settlements(kind, state, led.Open, policy, a.o.Now())
 	if err != nil {
 		return a.hold(ctx, led.Run, policy, err)
 	}
@@ -144,7 +144,7 @@ func (a *Activities) settle(ctx context.Context, led galen.Ledger, byRun map[str
 }
 
 // Settlements are the intents whose effect a State shows anew, by run. Pure. An error names the verb that panicked.
-func Settlements(kind galen.ListedKind, state galen.State, open []galen.Intent, now time.Time) (map[string][]galen.Settlement, error) {
+func Settlements(kind galen.ListedKind, state galen.State, open []galen.Intent, p galen.Policy, now time.Time) (map[string][]galen.Settlement, error) {
 	var byRun map[string][]galen.Settlement
 	for _, in := range open {
 		verb, ok := kind.Verbs[in.Step.Verb]
@@ -158,6 +158,7 @@ func Settlements(kind galen.ListedKind, state galen.State, open []galen.Intent, 
 		if s.Effect.Status == in.Effect.Status {
 			continue
 		}
+		s.Margin = kind.Margin(state, open, p)
 		if byRun == nil {
 			byRun = map[string][]galen.Settlement{}
 		}
@@ -221,7 +222,7 @@ func (a *Activities) record(ctx context.Context, t thought, c conclusion) (Decid
 	run := t.ledger.Run
 	was := t.ledger.Standing()
 	d, err := a.o.Journal.Decide(ctx, galen.Decision{
-		Run: run.ID, Was: &was, At: t.now, Plan: t.plan, Hash: t.plan.Hash(), Verdicts: t.verdicts, State: hash, Basis: t.state.Basis(),
+		Run: run.ID, Was: &was, At: t.now, Plan: t.plan, Hash: t.plan.Hash(), Verdicts: t.verdicts, Margin: t.margin, State: hash, Basis: t.state.Basis(),
 		Shown: t.shown(), Status: c.status, Why: c.why, Until: t.now.Add(c.wait), Finding: t.finding,
 	}, body)
 	if err != nil {
@@ -232,7 +233,7 @@ func (a *Activities) record(ctx context.Context, t thought, c conclusion) (Decid
 	}
 	return Decided{
 		At: t.now, Plan: d.Number, Steps: c.steps, Refused: c.refused, Wait: galen.Duration(c.wait), Done: c.done,
-		Final: c.final, Looks: t.policy.HoldLooks, HoldFor: t.policy.HoldFor, Why: c.why,
+		Final: c.final, Looks: t.policy.HoldLooks, HoldFor: t.policy.HoldFor, Why: c.why, Margin: t.margin,
 	}, nil
 }
 
@@ -253,7 +254,7 @@ func (a *Activities) Preview(ctx context.Context, led galen.Ledger) (galen.Decis
 	}
 	c := conclude(t, time.Time{})
 	return galen.Decision{
-		At: t.now, Plan: t.plan, Hash: t.plan.Hash(), Verdicts: t.verdicts, State: galen.HashJSON(state), Basis: state.Basis(),
+		At: t.now, Plan: t.plan, Hash: t.plan.Hash(), Verdicts: t.verdicts, Margin: t.margin, State: galen.HashJSON(state), Basis: state.Basis(),
 		Shown: t.shown(), Status: c.status, Why: c.why, Until: t.now.Add(c.wait), Finding: t.finding,
 	}, nil
 }

@@ -97,7 +97,8 @@ func (b beds) Basis(scope ...galen.Target) string {
 }
 
 func kindWith(effect func(galen.State, galen.Intent) galen.Effect) galen.ListedKind {
-	return galen.ListedKind{Name: "fake", Verbs: map[string]galen.Verb[galen.State]{"start": {
+	margin := func(galen.State, []galen.Intent, galen.Policy) string { return "" }
+	return galen.ListedKind{Name: "fake", Margin: margin, Verbs: map[string]galen.Verb[galen.State]{"start": {
 		Name: "start", Class: galen.Reversible, Effect: effect, Check: func(galen.State, galen.Step) error { return nil },
 		Facts: func(galen.State, galen.Intent) []galen.Fact { return nil },
 		Claims: func(_ galen.State, s galen.Step) []galen.Claim {

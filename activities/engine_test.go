@@ -299,6 +299,32 @@ func TestAYesFromTheQuestionToTheUndo(t *testing.T) {
 	}
 }
 
+// TestTheStoryTellsTheMargin: each decision, each settled effect and the end say what the resource had to spare.
+func TestTheStoryTellsTheMargin(t *testing.T) {
+	c := newClinic(t, galen.ModeAct)
+	run := c.open("k", "fake/tune", "db-2", func(r *galen.Run) { r.Params = []byte(`{"setting":"work_mem","value":"8MB","for":"10m0s"}`) })
+	const margin = "2 to spare: 3 of 3 instances are well, 1 needed"
+	c.act(run, c.decide(run, 0, galen.RunRunning, "owe the old value"))
+	c.decide(run, time.Minute, galen.RunWaiting, "work_mem stays 8MB")
+	c.act(run, c.decide(run, 10*time.Minute, galen.RunRunning, "the old value comes back"))
+	d := c.decide(run, time.Minute, galen.RunWaiting, "the old one is back")
+	c.must(c.acts.Close(t.Context(), activities.CloseInput{Run: run.ID, Status: d.Final, Why: d.Why, Margin: d.Margin}))
+	if got := c.run(run.ID).Why; !strings.HasSuffix(got, "; "+margin) {
+		t.Errorf("ended with %q", got)
+	}
+	events, err := c.store.Events(t.Context(), journal.EventFilter{Run: run.ID, Limit: 100})
+	c.must(err)
+	told := map[galen.EventKind]int{}
+	for _, e := range events {
+		if strings.Contains(string(e.Body), `"margin":"`+margin+`"`) || e.Kind == galen.EventEnded && strings.Contains(string(e.Body), margin) {
+			told[e.Kind]++
+		}
+	}
+	if told[galen.EventDecided] < 4 || told[galen.EventSettled] != 2 || told[galen.EventEnded] != 1 {
+		t.Errorf("the margin is told by %v", told)
+	}
+}
+
 // TestAYesToAnotherWorldIsVoid: somebody else changed the target after it was shown.
 func TestAYesToAnotherWorldIsVoid(t *testing.T) {
 	c := newClinic(t, galen.ModeApprove)

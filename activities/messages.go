@@ -32,6 +32,8 @@ type Decided struct {
 	Looks   int             `json:"looks,omitempty"`
 	HoldFor galen.Duration  `json:"hold_for,omitzero"`
 	Why     string          `json:"why,omitempty"`
+	// Margin is what the resource had to spare in the State decided on.
+	Margin string `json:"margin,omitempty"`
 }
 
 // ActInput asks for one step of a plan.
@@ -56,4 +58,6 @@ type CloseInput struct {
 	Run    string          `json:"run"`
 	Status galen.RunStatus `json:"status"`
 	Why    string          `json:"why"`
+	// Margin is what the resource has to spare at the end.
+	Margin string `json:"margin,omitempty"`
 }

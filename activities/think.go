@@ -27,6 +27,7 @@ type thought struct {
 	finding  *galen.Finding
 	plan     galen.Plan
 	verdicts [][]galen.Verdict // of the steps, then of the outline
+	margin   string            // what the resource has to spare now
 	// own: there are steps, and each takes back the run's own work.
 	own bool
 	// unconfirmed: an alert that nothing in the State confirms.
@@ -43,6 +44,7 @@ func (a *Activities) think(s subject) (t thought, err error) {
 		}
 	}()
 	t.subject = s
+	t.margin = s.kind.Margin(s.state, s.ledger.Open, s.policy)
 	run := s.ledger.Run
 	t.finding = newest(run, s.runbook, a.findings(s))
 	if run.FromAlert() && t.finding == nil && run.Finding == nil && len(s.ledger.Past) == 0 {

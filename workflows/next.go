@@ -115,7 +115,7 @@ func decided(s RunState, d activities.Decided) (RunState, Command) {
 	}
 	s.DoneLooks++
 	if s.DoneLooks >= d.Looks && d.At.Sub(s.DoneSince) >= d.HoldFor.D() {
-		s.Closing = Command{Do: DoClose, Close: activities.CloseInput{Run: s.Run, Status: d.Final, Why: d.Why}}
+		s.Closing = Command{Do: DoClose, Close: activities.CloseInput{Run: s.Run, Status: d.Final, Why: d.Why, Margin: d.Margin}}
 		return s, s.Closing
 	}
 	return s, Command{Do: DoSleep, For: holdPause(s, d)}

@@ -13,7 +13,7 @@ func quorum(a galen.Ask[Ring]) galen.Verdict {
 	if a.Class < galen.Disruptive {
 		v := allow("%s takes no replica away", a.Step.Verb)
 		// The margin as it is now: whoever reads the story of a night wants to know how near the edge it was.
-		v.Margin = NewQuorum(a.State, a.Policy.Levels, a.Policy.GuardKeyspaces).Verdict(suspects(a.State, open(a))).MarginText()
+		v.Margin = margin(a.State, open(a), a.Policy)
 		return v
 	}
 	node, _ := a.State.Find(a.Step.Target.ID)

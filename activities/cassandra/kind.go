@@ -9,7 +9,12 @@ import (
 
 // Kind is the pure half of the kind cassandra.
 func Kind() galen.Kind[Ring] {
-	return galen.Kind[Ring]{Name: KindName, Verbs: Verbs(), Guards: Guards(), Fold: Fold, Vitals: vitals}
+	return galen.Kind[Ring]{Name: KindName, Verbs: Verbs(), Guards: Guards(), Fold: Fold, Vitals: vitals, Margin: margin}
+}
+
+// margin is the range with the least replicas to spare, with everybody down who may be.
+func margin(r Ring, open []galen.Intent, p galen.Policy) string {
+	return NewQuorum(r, p.Levels, p.GuardKeyspaces).Verdict(suspects(r, open)).MarginText()
 }
 
 // vitals are the gauges of the newest views and hosts. Names carry the unit.

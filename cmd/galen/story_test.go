@@ -15,6 +15,9 @@ import (
 	"github.com/galenhq/galen/internal/journal"
 )
 
+// What an RF 3 ring has to spare with one node down.
+const oneDown = "0 to spare: orders, QUORUM: 2 of 3 replicas up, 2 needed"
+
 const (
 	n2 = "6a1f2f0e-8d2c-4e0b-9c0e-0d9f5a1b2c3d"
 	n4 = "instance/n4"
@@ -63,7 +66,7 @@ func (b *book) finding() galen.Finding {
 	at := b.now
 	return galen.Finding{
 		Resource: b.res, Code: "node-down", Targets: []galen.Target{{ID: n2, Generation: 1763899000}}, Domain: "dc1/r2", Urgency: galen.High,
-		Since: at.Add(-12 * time.Second), Why: "n2 (127.0.0.2) in dc1/r2: down for all of n1, n3, jolokia n2, host n2",
+		Since: at.Add(-12 * time.Second), Why: "n2 (127.0.0.2) in dc1/r2: down for all of n1, n3, jolokia n2, host n2", Margin: oneDown,
 		Evidence: []galen.Observation{
 			{Observer: "n1", Kind: galen.Peer, Says: galen.Bad, At: at, Detail: "DOWN NORMAL"},
 			{Observer: "n3", Kind: galen.Peer, Says: galen.Bad, At: at, Detail: "DOWN NORMAL"},
@@ -98,7 +101,7 @@ func step(verb, target string) galen.Step {
 }
 
 func (b *book) decide(status galen.RunStatus, why string, p galen.Plan, verdicts ...galen.Verdict) int {
-	d := galen.Decision{Run: b.run.ID, Plan: p, Status: status, Why: why, Until: b.now.Add(2 * time.Second)}
+	d := galen.Decision{Run: b.run.ID, Plan: p, Status: status, Why: why, Margin: oneDown, Until: b.now.Add(2 * time.Second)}
 	for range p.Steps {
 		d.Verdicts = append(d.Verdicts, verdicts)
 	}
@@ -139,7 +142,7 @@ func (b *book) act(class galen.Class, s galen.Step, reply string, facts ...galen
 }
 
 func (b *book) effect(intent string, status galen.EffectStatus, why string, facts ...galen.Fact) {
-	b.must(b.store.Settle(b.t.Context(), b.run.ID, []galen.Settlement{{Intent: intent, Effect: galen.Effect{Status: status, Why: why, At: b.now}, Facts: facts}}))
+	b.must(b.store.Settle(b.t.Context(), b.run.ID, []galen.Settlement{{Intent: intent, Effect: galen.Effect{Status: status, Why: why, At: b.now}, Margin: oneDown, Facts: facts}}))
 }
 
 // serve answers as the engine's API does, from the journal.

@@ -31,7 +31,15 @@ func (s *story) finding(e galen.Event) {
 	if f.Note {
 		level = "note"
 	}
-	s.say(e, "seen", fmt.Sprintf("%s, %s: %s", where, level, f.Why), evidence(f.Evidence)...)
+	s.say(e, "seen", fmt.Sprintf("%s, %s: %s", where, level, f.Why), append(toSpare(f.Margin), evidence(f.Evidence)...)...)
+}
+
+// toSpare is what the resource had to spare at a moment; engines before this told none.
+func toSpare(margin string) []detail {
+	if margin == "" {
+		return nil
+	}
+	return []detail{{"margin", margin}}
 }
 
 // evidence groups observers of one kind that say the same.
@@ -66,7 +74,7 @@ func (s *story) decided(e galen.Event) {
 	again := d.Number == s.plan && len(p.Steps) > 0
 	s.plan = d.Number
 	if !again {
-		l := s.say(e, labelDecided, planText(d), outline(p)...)
+		l := s.say(e, labelDecided, planText(d), append(toSpare(d.Margin), outline(p)...)...)
 		l.reason = d.Why
 	}
 	for i, step := range p.Steps {
@@ -254,6 +262,7 @@ func (s *story) settled(e galen.Event) {
 		Target       galen.Target
 		Effect       galen.Effect
 		Facts        []galen.Fact
+		Margin       string
 	}](e)
 	text := stepName(galen.Step{Verb: body.Verb, Target: body.Target})
 	if body.Effect.Why != "" {
@@ -267,7 +276,7 @@ func (s *story) settled(e galen.Event) {
 			owes = append(owes, factName(f.Key))
 		}
 	}
-	var more []detail
+	more := toSpare(body.Margin)
 	if len(paid) > 0 {
 		more = append(more, detail{"paid", strings.Join(paid, ", ")})
 	}

@@ -67,6 +67,9 @@ func (t *tx) settle(ctx context.Context, in galen.Intent, change galen.Settlemen
 		return false, err
 	}
 	body := map[string]any{"intent": in.ID, "verb": in.Step.Verb, "target": in.Step.Target, "effect": in.Effect, "was": was.Status, "facts": facts}
+	if change.Margin != "" {
+		body["margin"] = change.Margin
+	}
 	return true, t.event(ctx, galen.Event{Resource: in.Resource, Run: in.Run, Kind: galen.EventSettled}, body)
 }
 

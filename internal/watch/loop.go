@@ -124,7 +124,7 @@ func (l *Loops) Round(ctx context.Context, p *Patrol) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := l.findings(ctx, p, state); err != nil {
+	if err := l.findings(ctx, p, state, open); err != nil {
 		return err
 	}
 	if err := l.wake(ctx, p, state, open); err != nil {
@@ -135,7 +135,7 @@ func (l *Loops) Round(ctx context.Context, p *Patrol) (err error) {
 
 // findings opens the runs first and stores the news after: a crash between the two repeats the first, which is
 // harmless, and loses nothing.
-func (l *Loops) findings(ctx context.Context, p *Patrol, state galen.State) error {
+func (l *Loops) findings(ctx context.Context, p *Patrol, state galen.State, open []galen.Intent) error {
 	if p.known == nil {
 		stored, err := l.o.Journal.Findings(ctx, p.r)
 		if err != nil {
@@ -149,6 +149,12 @@ func (l *Loops) findings(ctx context.Context, p *Patrol, state galen.State) erro
 		return fmt.Errorf("read owed undos: %w", err)
 	}
 	now = append(now, owed(p.r, state, debts)...)
+	if len(now) > 0 {
+		margin := l.o.Kinds[p.r.Kind].Margin(state, open, l.o.Policy(p.r))
+		for i := range now {
+			now[i].Margin = margin
+		}
+	}
 	changed := len(now) != len(p.known)
 	for _, f := range now {
 		if was, had := p.known[f.Key()]; !had || !was.Same(f) {

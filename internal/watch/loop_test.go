@@ -130,6 +130,9 @@ func TestAFindingAsksForARunOnce(t *testing.T) {
 	if len(s.desk.asked) != 1 || s.desk.asked[0].Code != fake.CodeUnavailable || s.book.saves != 1 || len(s.book.findings) != 1 {
 		t.Fatalf("asked %d times, saved %d times: %+v", len(s.desk.asked), s.book.saves, s.book.findings)
 	}
+	if got, want := s.book.findings[0].Margin, "1 to spare: 2 of 3 instances are well, 1 needed"; got != want {
+		t.Errorf("tells the margin %q, want %q", got, want)
+	}
 	s.restart()
 	s.round(t, time.Second)
 	if len(s.desk.asked) != 2 || s.book.saves != 1 {

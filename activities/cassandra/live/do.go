@@ -67,7 +67,12 @@ func (r *ring) start(ctx context.Context, in galen.Intent) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return started(n.host.Start(ctx, in.ID))
+	return started(n.host.Start(ctx, order(in)))
+}
+
+// order is the intent as the host is told of it.
+func order(in galen.Intent) process.Order {
+	return process.Order{Intent: in.ID, Target: in.Step.Target.ID, Fence: in.Fence}
 }
 
 func started(pid int, err error) (string, error) {
@@ -84,11 +89,14 @@ func (r *ring) stop(ctx context.Context, in galen.Intent) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := n.slot.Admit(ctx, order(in)); err != nil { // before the drain, which the host cannot refuse
+		return "", err
+	}
 	reply := "drained, SIGTERM sent"
 	if _, err := n.agent.Exec(ctx, jolokia.StorageService, "drain()"); err != nil {
 		reply = "SIGTERM sent; drain: " + err.Error()
 	}
-	if err := n.host.Terminate(ctx); err != nil {
+	if err := n.host.Terminate(ctx, order(in)); err != nil {
 		return "", err
 	}
 	return reply, nil
@@ -103,7 +111,7 @@ func (r *ring) kill(ctx context.Context, in galen.Intent) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("arguments: started: %w", err)
 	}
-	return "killed", n.host.Kill(ctx, args.PID, began)
+	return "killed", n.host.Kill(ctx, order(in), args.PID, began)
 }
 
 func (r *ring) fence(ctx context.Context, in galen.Intent) (string, error) {
@@ -111,7 +119,7 @@ func (r *ring) fence(ctx context.Context, in galen.Intent) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "fenced", n.host.Fence(ctx, in.ID)
+	return "fenced", n.host.Fence(ctx, order(in))
 }
 
 func (r *ring) prepare(ctx context.Context, in galen.Intent) (string, error) {
@@ -122,7 +130,7 @@ func (r *ring) prepare(ctx context.Context, in galen.Intent) (string, error) {
 	if !n.spare {
 		return "", fmt.Errorf("instance %s is not configured as a spare", n.name)
 	}
-	return "prepared", n.slot.Prepare(ctx, in.ID, process.Config{Cluster: args.Cluster, DC: args.DC, Rack: args.Rack,
+	return "prepared", n.slot.Prepare(ctx, order(in), process.Config{Cluster: args.Cluster, DC: args.DC, Rack: args.Rack,
 		Seeds: args.Seeds, NumTokens: args.NumTokens, Replace: args.Replace})
 }
 
@@ -132,7 +140,7 @@ func (r *ring) discard(ctx context.Context, in galen.Intent) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "discarded", n.slot.Discard(ctx, in.Undoes)
+	return "discarded", n.slot.Discard(ctx, order(in), in.Undoes)
 }
 
 // replace starts a prepared instance. What its host says right now must still be what was prepared.
@@ -146,7 +154,7 @@ func (r *ring) replace(ctx context.Context, in galen.Intent) (string, error) {
 		return "", fmt.Errorf("instance %s is not prepared by %s to replace %s: prepared by %q, replace flag %q, auto_bootstrap %v, data %s, error %q",
 			n.name, args.Prepared, args.Address, i.Prepared, i.ReplaceFlag, i.Config.AutoBootstrap, i.Data, i.Error)
 	}
-	return started(n.host.Start(ctx, in.ID))
+	return started(n.host.Start(ctx, order(in)))
 }
 
 // clearReplace ends the preparation of a node that is in service.
@@ -162,7 +170,7 @@ func (r *ring) clearReplace(ctx context.Context, in galen.Intent) (string, error
 	if mode != string(cassandra.Normal) {
 		return "", fmt.Errorf("instance %s is %s: the flag goes only when it is NORMAL", n.name, mode)
 	}
-	return "cleared", n.slot.ClearReplaceFlag(ctx)
+	return "cleared", n.slot.ClearReplaceFlag(ctx, order(in))
 }
 
 // removeJoiner takes back a joiner. Its data are deleted, so the live nodes are asked once more whether it is a member;
@@ -187,7 +195,7 @@ func (d *Driver) removeJoiner(ctx context.Context, in galen.Intent) (string, err
 	if err != nil && ctx.Err() != nil {
 		return "", errors.Join(err, ctx.Err())
 	}
-	return "removed", n.slot.RemoveJoiner(ctx, args.Replace)
+	return "removed", n.slot.RemoveJoiner(ctx, order(in), args.Replace)
 }
 
 func (n *node) mode(ctx context.Context) (mode string, err error) {

@@ -15,7 +15,7 @@ import (
 )
 
 func intent(verb, target, args string) galen.Intent {
-	return galen.Intent{ID: "i1", Resource: orders(), At: now(), Undoes: "p1",
+	return galen.Intent{ID: "i1", Resource: orders(), At: now(), Undoes: "p1", Fence: 3,
 		Step: galen.Step{Verb: verb, Target: galen.Target{ID: target}, Args: json.RawMessage(args)}}
 }
 
@@ -26,14 +26,14 @@ func TestDoMakesTheOneCall(t *testing.T) {
 		mode         string
 		want         []string
 	}{
-		cassandra.VerbStart:        {"h", n1, "", []string{"start i1"}},
-		cassandra.VerbStop:         {"h", n1, "", []string{"terminate"}},
+		cassandra.VerbStart:        {"h", n1, "", []string{"start"}},
+		cassandra.VerbStop:         {"h", n1, "", []string{"admit", "terminate"}},
 		cassandra.VerbKill:         {"h", `{"instance":"n1","pid":7,"started":"2027-01-15T08:00:00Z"}`, "", []string{"kill 2027-01-15T08:00:00Z"}},
-		cassandra.VerbFence:        {"h", n1, "", []string{"fence i1"}},
-		cassandra.VerbPrepare:      {"instance/n1", `{"cluster":"c","dc":"d","rack":"r","seeds":["127.0.0.2"],"replace":"127.0.0.3","num_tokens":8}`, "", []string{"prepare i1 127.0.0.3"}},
+		cassandra.VerbFence:        {"h", n1, "", []string{"fence"}},
+		cassandra.VerbPrepare:      {"instance/n1", `{"cluster":"c","dc":"d","rack":"r","seeds":["127.0.0.2"],"replace":"127.0.0.3","num_tokens":8}`, "", []string{"prepare 127.0.0.3"}},
 		cassandra.VerbDiscard:      {"instance/n1", n1, "", []string{"discard p1"}},
 		cassandra.VerbClearReplace: {"h", n1, "NORMAL", []string{"clear"}},
-		cassandra.VerbReplace:      {"h", `{"instance":"n1","address":"127.0.0.3","prepared":"p1","tokens":"t"}`, "", []string{"start i1"}},
+		cassandra.VerbReplace:      {"h", `{"instance":"n1","address":"127.0.0.3","prepared":"p1","tokens":"t"}`, "", []string{"start"}},
 	} {
 		d, hosts := given(t, "")
 		n := d.rings[orders()].nodes[0]
@@ -44,6 +44,9 @@ func TestDoMakesTheOneCall(t *testing.T) {
 		hosts[0].look = prepared
 		if _, err := d.Do(t.Context(), intent(verb, c.target, c.args)); err != nil {
 			t.Errorf("%s: %v", verb, err)
+		}
+		for i := range c.want {
+			c.want[i] += " by i1, fence 3 of " + c.target
 		}
 		if diff := cmp.Diff(c.want, hosts[0].calls); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", verb, diff)

@@ -42,18 +42,19 @@ type native interface {
 // host is what runs a node's process.
 type host interface {
 	Look(at time.Time) cassandra.Instance
-	Start(ctx context.Context, intent string, options ...string) (pid int, err error)
-	Terminate(ctx context.Context) error
-	Kill(ctx context.Context, pid int, started time.Time) error
-	Fence(ctx context.Context, intent string) error
+	Start(ctx context.Context, o process.Order, options ...string) (pid int, err error)
+	Terminate(ctx context.Context, o process.Order) error
+	Kill(ctx context.Context, o process.Order, pid int, started time.Time) error
+	Fence(ctx context.Context, o process.Order) error
 }
 
 // slot is a folder that a node can be prepared in.
 type slot interface {
-	Prepare(ctx context.Context, intent string, c process.Config) error
-	Discard(ctx context.Context, prepared string) error
-	ClearReplaceFlag(ctx context.Context) error
-	RemoveJoiner(ctx context.Context, replace string) error
+	Admit(ctx context.Context, o process.Order) error
+	Prepare(ctx context.Context, o process.Order, c process.Config) error
+	Discard(ctx context.Context, o process.Order, prepared string) error
+	ClearReplaceFlag(ctx context.Context, o process.Order) error
+	RemoveJoiner(ctx context.Context, o process.Order, replace string) error
 }
 
 // node is one instance with its ways in.

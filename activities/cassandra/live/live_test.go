@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -134,29 +135,41 @@ type fakeHost struct {
 	look  func(at time.Time) cassandra.Instance
 }
 
+// under records a call with the order that it came under.
+func (f *fakeHost) under(o process.Order, what ...string) error {
+	return f.did(append(what, fmt.Sprintf("by %s, fence %d of %s", o.Intent, o.Fence, o.Target))...)
+}
+
 func (f *fakeHost) did(what ...string) error {
 	f.calls = append(f.calls, strings.Join(what, " "))
 	return nil
 }
 
 func (f *fakeHost) Look(at time.Time) cassandra.Instance { return f.look(at) }
-func (f *fakeHost) Start(_ context.Context, intent string, _ ...string) (int, error) {
-	return 42, f.did("start", intent)
+func (f *fakeHost) Start(_ context.Context, o process.Order, _ ...string) (int, error) {
+	return 42, f.under(o, "start")
 }
-func (f *fakeHost) Terminate(context.Context) error { return f.did("terminate") }
-func (f *fakeHost) Kill(_ context.Context, _ int, began time.Time) error {
-	return f.did("kill", began.Format(time.RFC3339))
+func (f *fakeHost) Terminate(_ context.Context, o process.Order) error {
+	return f.under(o, "terminate")
 }
-func (f *fakeHost) Fence(_ context.Context, intent string) error { return f.did("fence", intent) }
-func (f *fakeHost) Prepare(_ context.Context, intent string, c process.Config) error {
-	return f.did("prepare", intent, c.Replace)
+func (f *fakeHost) Kill(_ context.Context, o process.Order, _ int, began time.Time) error {
+	return f.under(o, "kill", began.Format(time.RFC3339))
 }
-func (f *fakeHost) Discard(_ context.Context, prepared string) error {
-	return f.did("discard", prepared)
+func (f *fakeHost) Fence(_ context.Context, o process.Order) error {
+	return f.under(o, "fence")
 }
-func (f *fakeHost) ClearReplaceFlag(context.Context) error { return f.did("clear") }
-func (f *fakeHost) RemoveJoiner(_ context.Context, replace string) error {
-	return f.did("remove-joiner", replace)
+func (f *fakeHost) Prepare(_ context.Context, o process.Order, c process.Config) error {
+	return f.under(o, "prepare", c.Replace)
+}
+func (f *fakeHost) Discard(_ context.Context, o process.Order, prepared string) error {
+	return f.under(o, "discard", prepared)
+}
+func (f *fakeHost) Admit(_ context.Context, o process.Order) error { return f.under(o, "admit") }
+func (f *fakeHost) ClearReplaceFlag(_ context.Context, o process.Order) error {
+	return f.under(o, "clear")
+}
+func (f *fakeHost) RemoveJoiner(_ context.Context, o process.Order, replace string) error {
+	return f.under(o, "remove-joiner", replace)
 }
 
 // broken is an agent whose answer nobody foresaw.

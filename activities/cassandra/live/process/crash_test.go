@@ -30,23 +30,23 @@ func crashAt(h *Host, n int) (reached func() bool) {
 func TestCrashAtEveryPointAndRepeat(t *testing.T) {
 	for name, c := range map[string]struct {
 		given  func(t *testing.T, h *Host)
-		change func(ctx context.Context, h *Host, intent string) error
+		change func(ctx context.Context, h *Host, o Order) error
 	}{
 		"prepare": {
 			given:  func(*testing.T, *Host) {},
-			change: func(ctx context.Context, h *Host, intent string) error { return h.Prepare(ctx, intent, prepared()) },
+			change: func(ctx context.Context, h *Host, o Order) error { return h.Prepare(ctx, o, prepared()) },
 		},
 		"discard": {
 			given:  func(t *testing.T, h *Host) { mustPrepare(t, h) },
-			change: func(ctx context.Context, h *Host, _ string) error { return h.Discard(ctx, "p1") },
+			change: func(ctx context.Context, h *Host, o Order) error { return h.Discard(ctx, o, "p1") },
 		},
 		"clear": {
 			given:  func(t *testing.T, h *Host) { mustPrepare(t, h); h.data(t) },
-			change: func(ctx context.Context, h *Host, _ string) error { return h.ClearReplaceFlag(ctx) },
+			change: func(ctx context.Context, h *Host, o Order) error { return h.ClearReplaceFlag(ctx, o) },
 		},
 		"fence": {
 			given:  func(t *testing.T, h *Host) { h.data(t) },
-			change: func(ctx context.Context, h *Host, intent string) error { return h.Fence(ctx, intent) },
+			change: func(ctx context.Context, h *Host, o Order) error { return h.Fence(ctx, o) },
 		},
 		"remove-joiner": {
 			given: func(t *testing.T, h *Host) {
@@ -55,20 +55,21 @@ func TestCrashAtEveryPointAndRepeat(t *testing.T) {
 				put(t, h.setup.Folder, "commitlog/a.log", "x")
 				h.data(t)
 			},
-			change: func(ctx context.Context, h *Host, _ string) error { return h.RemoveJoiner(ctx, "r1") },
+			change: func(ctx context.Context, h *Host, o Order) error { return h.RemoveJoiner(ctx, o, "r1") },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			o := by("x1")
 			whole := folder(t, "node")
 			c.given(t, whole)
-			if err := c.change(t.Context(), whole, "x1"); err != nil {
+			if err := c.change(t.Context(), whole, o); err != nil {
 				t.Fatal(err)
 			}
 			for n := 0; ; n++ {
 				h := folder(t, "node")
 				c.given(t, h)
 				reached := crashAt(h, n)
-				err := c.change(t.Context(), h, "x1")
+				err := c.change(t.Context(), h, o)
 				if !reached() {
 					if n == 0 {
 						t.Fatal("the change has no durable step")
@@ -76,7 +77,7 @@ func TestCrashAtEveryPointAndRepeat(t *testing.T) {
 					break
 				}
 				want(t, "crash", err, errCrash)
-				if err := c.change(t.Context(), host(t, h.setup.Folder), "x1"); err != nil {
+				if err := c.change(t.Context(), host(t, h.setup.Folder), o); err != nil {
 					t.Fatalf("repeated after a crash at %d: %v", n, err)
 				}
 				if diff := cmp.Diff(tree(t, whole), tree(t, h)); diff != "" {
@@ -89,7 +90,7 @@ func TestCrashAtEveryPointAndRepeat(t *testing.T) {
 
 func mustPrepare(t *testing.T, h *Host) {
 	t.Helper()
-	if err := h.Prepare(t.Context(), "p1", prepared()); err != nil {
+	if err := h.Prepare(t.Context(), by("p1"), prepared()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -100,18 +101,18 @@ func TestCrashedPrepareIsTakenBack(t *testing.T) {
 		h := folder(t, "node")
 		before := tree(t, h)
 		reached := crashAt(h, n)
-		err := h.Prepare(t.Context(), "p1", prepared())
+		err := h.Prepare(t.Context(), by("p1"), prepared())
 		if !reached() {
 			break
 		}
 		want(t, "crash", err, errCrash)
 		again := host(t, h.setup.Folder)
 		if n%2 == 0 {
-			if err := again.Prepare(t.Context(), "p2", prepared()); err != nil {
+			if err := again.Prepare(t.Context(), by("p2"), prepared()); err != nil {
 				t.Fatalf("crash at %d, other intent: %v", n, err)
 			}
 		}
-		if err := again.Discard(t.Context(), ""); err != nil {
+		if err := again.Discard(t.Context(), by("any"), ""); err != nil {
 			t.Fatalf("crash at %d, discard: %v", n, err)
 		}
 		if diff := cmp.Diff(before, tree(t, h)); diff != "" {
@@ -125,13 +126,13 @@ func TestCrashedStartAndFence(t *testing.T) {
 	for n := 0; ; n++ {
 		h := folder(t, "node")
 		reached := crashAt(h, n)
-		_, err := h.Start(t.Context(), "s1")
+		_, err := h.Start(t.Context(), by("s1"))
 		if !reached() {
 			break
 		}
 		want(t, "crash", err, errCrash)
 		again := host(t, h.setup.Folder)
-		_, err = again.Start(t.Context(), "s1")
+		_, err = again.Start(t.Context(), by("s1"))
 		if err == nil || errors.Is(err, ErrRunning) {
 			until(t, "the node runs", func() bool { return len(execs(h)) > 0 })
 		}
@@ -139,18 +140,18 @@ func TestCrashedStartAndFence(t *testing.T) {
 			t.Errorf("crash at %d: %d executions, then %v", n, got, err)
 		}
 	}
-	for n := 1; ; n++ { // at 0 not even the marker is there
+	for n := 2; ; n++ { // before that the order is on disk, not yet the marker
 		h := folder(t, "node")
 		reached := crashAt(h, n)
-		err := h.Fence(t.Context(), "f1")
+		err := h.Fence(t.Context(), by("f1"))
 		if !reached() {
 			break
 		}
 		want(t, "crash", err, errCrash)
 		again := host(t, h.setup.Folder)
-		_, err = again.Start(t.Context(), "s1")
+		_, err = again.Start(t.Context(), by("s1"))
 		want(t, "start after a crashed fence", err, ErrFenced)
-		if err := again.Fence(t.Context(), "f2"); err != nil {
+		if err := again.Fence(t.Context(), by("f2")); err != nil {
 			t.Fatal(err)
 		}
 		if got := look(t, again); got.Fenced == "" {

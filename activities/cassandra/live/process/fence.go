@@ -11,14 +11,14 @@ import (
 // all its tokens back. First the marker, which every start of ours obeys; then the kill; then start command and
 // configuration go into fenced-<intent>, so that nobody else starts it either; then whoever was started in between is
 // killed too. Repeated after a crash, under any intent, it completes what is missing.
-func (h *Host) Fence(ctx context.Context, intent string) error {
-	return h.locked(ctx, func() error {
+func (h *Host) Fence(ctx context.Context, o Order) error {
+	return h.locked(ctx, o, func() error {
 		by, err := h.fencedBy()
 		if err != nil {
 			return err
 		}
 		if by == "" {
-			if err := h.fence(ctx, intent); err != nil {
+			if err := h.fence(ctx, o.Intent); err != nil {
 				return err
 			}
 		}

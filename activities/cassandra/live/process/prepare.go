@@ -47,11 +47,8 @@ func confFiles() []string { return []string{yamlFile, rackFile, optionFile} }
 // Prepare writes the start configuration of a node that is to replace another one into an empty folder, and keeps the
 // old configuration for Discard. It refuses a folder that is fenced, runs, holds any data, or is prepared by another
 // intent. Repeated after a crash it completes, also for a new intent.
-func (h *Host) Prepare(ctx context.Context, intent string, c Config) error {
-	return h.locked(ctx, func() error {
-		if _, err := fileName(intent); err != nil {
-			return err
-		}
+func (h *Host) Prepare(ctx context.Context, o Order, c Config) error {
+	return h.locked(ctx, o, func() error {
 		if err := c.check(h.setup.Address); err != nil {
 			return err
 		}
@@ -65,10 +62,10 @@ func (h *Host) Prepare(ctx context.Context, intent string, c Config) error {
 		if err != nil {
 			return err
 		}
-		if p.Complete && p.Intent != intent {
+		if p.Complete && p.Intent != o.Intent {
 			return fmt.Errorf("%w (%s): discard that first", ErrPrepared, p.Intent)
 		}
-		return h.prepare(intent, c)
+		return h.prepare(o.Intent, c)
 	})
 }
 
@@ -170,8 +167,8 @@ func (h *Host) empty() error {
 // Discard puts the old configuration back and ends the preparation of that intent; "" is whichever prepared it. It
 // refuses while the node runs or holds data: take the joiner back first. A folder that is not prepared (any more)
 // needs nothing.
-func (h *Host) Discard(ctx context.Context, prepared string) error {
-	return h.locked(ctx, func() error {
+func (h *Host) Discard(ctx context.Context, o Order, prepared string) error {
+	return h.locked(ctx, o, func() error {
 		p, err := h.preparation()
 		if err != nil || p.Intent == "" {
 			return err
@@ -225,8 +222,8 @@ func (h *Host) forget() error {
 
 // ClearReplaceFlag takes the replace flag out of the start configuration once the node is in service, and ends the
 // preparation: from then on nothing discards it and nothing takes the joiner back.
-func (h *Host) ClearReplaceFlag(ctx context.Context) error {
-	return h.locked(ctx, func() error {
+func (h *Host) ClearReplaceFlag(ctx context.Context, o Order) error {
+	return h.locked(ctx, o, func() error {
 		path := h.path("conf", optionFile)
 		b, err := os.ReadFile(path)
 		if ignoreAbsent(err) != nil {
@@ -245,8 +242,8 @@ func (h *Host) ClearReplaceFlag(ctx context.Context) error {
 // its data folders, so that it can be prepared or discarded again. It refuses a folder that is not prepared (any
 // more), one that the intent never started, and a process of another intent. Whether the node was ever NORMAL is for
 // the caller to know; ClearReplaceFlag, at the latest, closes this door.
-func (h *Host) RemoveJoiner(ctx context.Context, replace string) error {
-	return h.locked(ctx, func() error {
+func (h *Host) RemoveJoiner(ctx context.Context, o Order, replace string) error {
+	return h.locked(ctx, o, func() error {
 		if err := h.isJoiner(replace); err != nil {
 			return err
 		}

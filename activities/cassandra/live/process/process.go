@@ -8,10 +8,11 @@
 //	conf/jvm-extra.options             one JVM option per line, read by bin/start
 //	data commitlog hints saved_caches  below -Dcassandra.storagedir=<folder>, which is how its process is recognised
 //	pid, log/                          written at a start
-//	galen/                             our markers: <intent>.started, fenced, prepared, original/, lock
+//	galen/                             our markers: <intent>.started, fenced, prepared, original/, fences, lock
 //	fenced-<intent>/                   where a fence puts bin/start and conf
 //
-// Every change takes the folder's lock, is durable before the next one, and can be repeated under the same intent.
+// Every change takes the folder's lock, is refused if a later intent came before it ([Order]), is durable before the next
+// one, and can be repeated under the same intent.
 package process
 
 import (
@@ -36,6 +37,7 @@ var (
 	ErrPrepared    = errors.New("the folder is prepared by another intent")
 	ErrNotPrepared = errors.New("the folder is not prepared by that intent")
 	ErrOther       = errors.New("the process is not the one that was meant")
+	ErrOvertaken   = errors.New("a later intent has acted on the target")
 )
 
 // Setup is the configuration of one instance.
@@ -88,8 +90,9 @@ func fileName(intent string) (string, error) {
 	return url.PathEscape(intent), nil
 }
 
-// locked runs change while it alone, on this machine, holds the folder. The kernel drops the lock of a dead engine.
-func (h *Host) locked(ctx context.Context, change func() error) error {
+// locked runs the change of an order that nothing has overtaken, while it alone, on this machine, holds the folder. The
+// kernel drops the lock of a dead engine.
+func (h *Host) locked(ctx context.Context, o Order, change func() error) error {
 	if _, err := os.Stat(h.setup.Folder); err != nil {
 		return fmt.Errorf("instance %s: %w", h.setup.Name, err)
 	}
@@ -117,7 +120,11 @@ func (h *Host) locked(ctx context.Context, change func() error) error {
 		case <-tick.C:
 		}
 	}
-	if err := change(); err != nil {
+	err = h.admit(o)
+	if err == nil {
+		err = change()
+	}
+	if err != nil {
 		return fmt.Errorf("instance %s: %w", h.setup.Name, err)
 	}
 	return nil

@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// Start starts the node once for an intent, in a session of its own, so that it outlives us; options are further JVM
+// Start starts the node once for an order, in a session of its own, so that it outlives us; options are further JVM
 // options. It refuses while any process of the folder is alive, on a fenced folder, and when the intent's marker is
 // there: then a start was attempted and only a look tells what became of it. It does not wait for the node.
-func (h *Host) Start(ctx context.Context, intent string, options ...string) (pid int, err error) {
-	err = h.locked(ctx, func() error {
-		pid, err = h.start(intent, options)
+func (h *Host) Start(ctx context.Context, o Order, options ...string) (pid int, err error) {
+	err = h.locked(ctx, o, func() error {
+		pid, err = h.start(o.Intent, options)
 		return err
 	})
 	return pid, err
@@ -97,14 +97,14 @@ func environment() []string {
 }
 
 // Terminate sends SIGTERM and does not wait: the end is seen by a look.
-func (h *Host) Terminate(ctx context.Context) error {
-	return h.locked(ctx, func() error { return h.signalAll(syscall.SIGTERM) })
+func (h *Host) Terminate(ctx context.Context, o Order) error {
+	return h.locked(ctx, o, func() error { return h.signalAll(syscall.SIGTERM) })
 }
 
 // Kill kills one process of the folder, named by pid and start, also when it is stopped by a signal, and waits for its
 // end. Any other process, and a later one with the same pid, is ErrOther.
-func (h *Host) Kill(ctx context.Context, pid int, started time.Time) error {
-	return h.locked(ctx, func() error {
+func (h *Host) Kill(ctx context.Context, o Order, pid int, started time.Time) error {
+	return h.locked(ctx, o, func() error {
 		handle, err := os.FindProcess(pid) // from here on the handle, not the number, names the process
 		if err != nil {
 			return fmt.Errorf("process %d: %w", pid, err)

@@ -1,0 +1,76 @@
+package process
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Order is on whose behalf a change is made: the intent, and its fence among all intents on the same target.
+type Order struct {
+	Intent string
+	// Target is the ID that the fence counts for. One folder is the target under two names, as a node of the ring and as
+	// an instance of the host plane.
+	Target string
+	// Fence is higher for each later intent on the target; never 0.
+	Fence int64
+}
+
+// fence is the highest one that this host has accepted for a target, and for which intent.
+type fence struct {
+	Fence  int64  `json:"fence"`
+	Intent string `json:"intent"`
+}
+
+// Admit refuses an order that a later one has overtaken, for a change that is not made here alone: one of the node itself.
+func (h *Host) Admit(ctx context.Context, o Order) error {
+	return h.locked(ctx, o, func() error { return nil })
+}
+
+// admit refuses an order that a later one has overtaken: the call of an engine that was paused in the middle of it must
+// not stop, days later, the node that others have healed since. What is admitted is on disk before the change begins. The
+// same order again is admitted: what a crash left half done is completed.
+func (h *Host) admit(o Order) error {
+	if _, err := fileName(o.Intent); err != nil {
+		return err
+	}
+	if o.Target == "" || o.Fence <= 0 {
+		return fmt.Errorf("intent %s: target %q and fence %d: both are required", o.Intent, o.Target, o.Fence)
+	}
+	accepted, err := h.fences()
+	if err != nil {
+		return err
+	}
+	was := accepted[o.Target]
+	switch {
+	case was.Fence == o.Fence && was.Intent == o.Intent:
+		return nil
+	case was.Fence >= o.Fence:
+		return fmt.Errorf("%w: intent %s has fence %d on %s, intent %s had %d already: look again", ErrOvertaken,
+			o.Intent, o.Fence, o.Target, was.Intent, was.Fence)
+	}
+	accepted[o.Target] = fence{Fence: o.Fence, Intent: o.Intent}
+	b, err := json.Marshal(accepted)
+	if err != nil {
+		return err
+	}
+	return h.disk.write(h.marker("fences"), b)
+}
+
+// fences are those accepted so far, by target. A file that cannot be read refuses every order.
+func (h *Host) fences() (map[string]fence, error) {
+	out := map[string]fence{}
+	b, err := os.ReadFile(h.marker("fences"))
+	if errors.Is(err, os.ErrNotExist) {
+		return out, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &out)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the fences of earlier intents in %s: %w; nothing is changed here before a person has looked", h.marker("fences"), err)
+	}
+	return out, nil
+}
