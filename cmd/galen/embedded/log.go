@@ -2,8 +2,10 @@ package embedded
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -28,7 +30,11 @@ const noNexus = "HTTP API port has not been set. Nexus HTTP endpoints will not b
 func (l logger) Debug(string, ...tag.Tag) {}
 func (l logger) Info(string, ...tag.Tag)  {}
 func (l logger) Error(msg string, tags ...tag.Tag) {
-	l.write(l.unlessStopping(slog.LevelError), msg, tags)
+	level := l.unlessStopping(slog.LevelError)
+	if brokenOff(tags) {
+		level = slog.LevelDebug
+	}
+	l.write(level, msg, tags)
 }
 func (l logger) DPanic(msg string, tags ...tag.Tag) { l.write(slog.LevelError, msg, tags) }
 func (l logger) With(tags ...tag.Tag) log.Logger {
@@ -40,6 +46,14 @@ func (l logger) Warn(msg string, tags ...tag.Tag) {
 	if !strings.HasPrefix(msg, noNexus) {
 		l.write(l.unlessStopping(slog.LevelWarn), msg, tags)
 	}
+}
+
+// brokenOff: the caller went away in the middle of the call, as a worker does that stops while it polls. It knows that
+// itself, and to the server it is no fault. A tag keeps only the text of an error.
+func brokenOff(tags []tag.Tag) bool {
+	return slices.ContainsFunc(tags, func(t tag.Tag) bool {
+		return t.Key() == "error" && strings.HasSuffix(fmt.Sprint(t.Value()), context.Canceled.Error())
+	})
 }
 
 func (l logger) unlessStopping(level slog.Level) slog.Level {

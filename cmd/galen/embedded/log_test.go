@@ -2,9 +2,15 @@ package embedded
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/server/common/log/tag"
 )
 
 // TestLogWithoutNoise: a warning about what we do not use is left out, and so is what a stopping server says of calls that
@@ -17,8 +23,13 @@ func TestLogWithoutNoise(t *testing.T) {
 	if out.Len() > 0 {
 		t.Errorf("at the start: %s", &out)
 	}
+	part.Error("Operation failed with internal error.", tag.Error(serviceerror.NewUnavailable("CreateTaskQueue operation failed. Error: context canceled")))
+	part.Error("broken off", tag.Error(fmt.Errorf("poll: %w", context.Canceled)))
+	if out.Len() > 0 {
+		t.Errorf("of a caller that went away: %s", &out)
+	}
 	part.Warn("disk is slow")
-	part.Error("disk is full")
+	part.Error("disk is full", tag.Error(errors.New("no space left on device")))
 	if got := out.String(); !strings.Contains(got, "disk is slow") || !strings.Contains(got, "disk is full") {
 		t.Errorf("at work: %s", got)
 	}
