@@ -117,6 +117,9 @@ func (c *Cluster) accept(in galen.Intent, now time.Time, fault string) (string, 
 	}
 	call.Accepted = true
 	c.calls = append(c.calls, call)
+	if c.spec.Witness != nil {
+		c.spec.Witness(call, c.truth(now))
+	}
 	return act(), nil
 }
 

@@ -24,6 +24,8 @@ type Spec struct {
 	Now func() time.Time
 	// Accept is told each accepted call before it has any effect; its error refuses the call. May be nil.
 	Accept func(Call) error
+	// Witness is told each accepted call with the truth right before its effect. May be nil.
+	Witness func(Call, Truth)
 	// Hang is how a hung call waits; nil: it returns at once, as though its deadline had passed.
 	Hang func(context.Context, Call) error
 }
