@@ -143,6 +143,21 @@ func TestContractSQLite(t *testing.T) {
 	})
 }
 
+func TestContractMemory(t *testing.T) {
+	Contract(t, func(t *testing.T, c *clock) store {
+		s, err := journal.OpenMemory(t.Context(), journal.Options{Now: c.read})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return s
+	})
+}
+
 // sound fails the test when the journal does not verify.
 func sound(t *testing.T, path string) {
 	t.Helper()

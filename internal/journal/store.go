@@ -46,6 +46,27 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if err := writable(path); err != nil {
 		return nil, err
 	}
+	s := newStore(path, opts)
+	if err := s.open(ctx, opts); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the journal %s: %w", path, advise(err)), s.closeDBs())
+	}
+	return s, nil
+}
+
+// OpenMemory opens an empty journal that lives in memory and ends with Close, for simulations: nothing waits for a disk, and
+// whoever calls is served on its own goroutine, one after the other.
+func OpenMemory(ctx context.Context, opts Options) (*Store, error) {
+	if opts.Now == nil {
+		return nil, errors.New("open a journal in memory: Options.Now is required")
+	}
+	s := newStore("in memory", opts)
+	if err := s.openMemory(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open a journal in memory: %w", err), s.closeDBs())
+	}
+	return s, nil
+}
+
+func newStore(path string, opts Options) *Store {
 	s := &Store{path: path, clock: opts.Now, newID: opts.NewID, log: opts.Logger, nudge: make(chan struct{}, 1)}
 	if s.newID == nil {
 		s.newID = new(idMaker).next
@@ -53,10 +74,26 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	if err := s.open(ctx, opts); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the journal %s: %w", path, advise(err)), s.closeDBs())
+	return s
+}
+
+// openMemory makes the one connection that writes and reads.
+func (s *Store) openMemory(ctx context.Context) error {
+	var err error
+	if s.writeDB, err = sql.Open("sqlite", "file::memory:"); err != nil {
+		return err
 	}
-	return s, nil
+	s.writeDB.SetMaxOpenConns(1)
+	if err := migrate(ctx, s.writeDB); err != nil {
+		return err
+	}
+	conn, err := s.writeDB.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	s.writer = newWriter(conn, s.now, s.newID, s.signal)
+	s.writer.direct = true
+	return nil
 }
 
 func (s *Store) open(ctx context.Context, opts Options) error {
@@ -125,6 +162,12 @@ func (s *Store) write(ctx context.Context, what string, do func(context.Context,
 
 // read runs do on one consistent view of the journal.
 func (s *Store) read(ctx context.Context, what string, do func(context.Context, querier) error) error {
+	if s.writer.direct {
+		if err := s.writer.view(ctx, do); err != nil {
+			return fmt.Errorf("%s: %w", what, advise(err))
+		}
+		return nil
+	}
 	view, err := s.reads.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, advise(err))

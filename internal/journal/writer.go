@@ -16,11 +16,14 @@ const batchLimit = 256
 // writer owns the one connection that writes. What waits while a transaction is being synced is committed together by the
 // next one (group commit): under load the cost of an fsync is shared, alone nothing waits.
 type writer struct {
-	conn     *sql.Conn
-	stmts    map[string]*sql.Stmt
-	now      func() time.Time
-	newID    func(time.Time) string
-	signal   func()
+	conn   *sql.Conn
+	stmts  map[string]*sql.Stmt
+	now    func() time.Time
+	newID  func(time.Time) string
+	signal func()
+	// direct: no goroutine and no group, each caller commits by itself under the lock.
+	direct   bool
+	mu       sync.Mutex
 	requests chan *request
 	stop     chan struct{}
 	stopOnce sync.Once
@@ -51,6 +54,12 @@ func (w *writer) run(ctx context.Context, do func(context.Context, *tx) error) e
 	case <-w.stop:
 		return ErrClosed
 	default:
+	}
+	if w.direct {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.commit(ctx, []*request{r})
+		return r.outcome
 	}
 	select {
 	case w.requests <- r:
@@ -93,8 +102,28 @@ func (w *writer) loop(ctx context.Context) {
 	}
 }
 
+// view reads on the connection that writes, between two transactions.
+func (w *writer) view(ctx context.Context, do func(context.Context, querier) error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	select {
+	case <-w.stop:
+		return ErrClosed
+	default:
+		return do(ctx, &tx{writer: w})
+	}
+}
+
 func (w *writer) close() error {
-	w.stopOnce.Do(func() { close(w.stop) })
+	w.stopOnce.Do(func() {
+		close(w.stop)
+		if w.direct {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.closing = w.release()
+			close(w.done)
+		}
+	})
 	<-w.done
 	return w.closing
 }
