@@ -58,6 +58,8 @@ type Policy struct {
 	Levels []string `json:"levels"`
 	// GuardKeyspaces of RF <= 2 that are guarded too (I-02).
 	GuardKeyspaces []string `json:"guard_keyspaces"`
+	// StreamCeiling is the highest stream throughput to which a node may be raised, in MiB/s; 0: never raised.
+	StreamCeiling int `json:"stream_ceiling"`
 }
 
 // SafePolicy is the policy of a resource that names none.
@@ -92,6 +94,7 @@ func SafePolicy() Policy {
 		StepDeadline:           Duration(10 * time.Minute),
 		Levels:                 []string{"QUORUM", "LOCAL_QUORUM"},
 		GuardKeyspaces:         []string{},
+		StreamCeiling:          200,
 	}
 }
 
@@ -123,6 +126,7 @@ func (p Policy) counts() []error {
 		{"hold_looks", p.HoldLooks, 1}, {"observers", p.Observers, 1}, {"kinds", p.Kinds, 1},
 		{"destructive_per_resource", p.DestructivePerResource, 0}, {"destructive_per_account", p.DestructivePerAccount, 0},
 		{"restarts_per_run", p.RestartsPerRun, 0}, {"replaces_per_run", p.ReplacesPerRun, 0}, {"joiner_retries_per_run", p.JoinerRetriesPerRun, 0},
+		{"stream_ceiling", p.StreamCeiling, 0},
 	} {
 		if n.value < n.least {
 			errs = append(errs, fmt.Errorf("%s: %d is less than %d", n.name, n.value, n.least))

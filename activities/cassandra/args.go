@@ -7,6 +7,10 @@ const (
 	VerbPrepare      = "prepare"       // reversible, on an empty instance: write its start configuration; undo: discard
 	VerbDiscard      = "discard"       // reversible, own: undo of prepare
 	VerbClearReplace = "clear-replace" // reversible, on a node: take the replace flag out of its start configuration, end its preparation
+
+	VerbRaiseStream   = "raise-stream-throughput"   // reversible, on a node: let it send streams faster until its next start; undo: restore
+	VerbRestoreStream = "restore-stream-throughput" // reversible: undo of raise, and only that
+
 	VerbStop         = "stop"          // disruptive, on a node: drain, then stop the process
 	VerbKill         = "kill"          // disruptive, on a node: kill its stuck process
 	VerbFence        = "fence"         // destructive, on a dead node: its instance can never start again

@@ -23,6 +23,7 @@ const (
 	guardStuckOnly = "stuck only"
 	guardOrderly   = "orderly stop"
 	guardJoinOnly  = "joiner only"
+	guardThrottle  = "throttle"
 )
 
 // Guards are the rules of a Cassandra ring, in the order in which they are asked: first what forbids the step for good,
@@ -33,6 +34,7 @@ func Guards() []galen.Guard[Ring] {
 		{Name: guardStuckOnly, Check: unlessOwn(stuckOnly)}, // only a process that serves nobody is killed, and exactly that one
 		{Name: guardOrderly, Check: unlessOwn(orderly)},     // only a NORMAL node is stopped
 		{Name: guardJoinOnly, Check: joinerOnly},            // only a joiner is taken back, by its own run too
+		{Name: guardThrottle, Check: throttled},             // streams get faster up to a limit, and slower only as they were
 		{Name: guardAlive, Check: unlessOwn(alive)},         // nobody alive is replaced
 		{Name: guardPatience, Check: unlessOwn(patience)},   // and nobody who may come back by itself
 		{Name: guardFenced, Check: unlessOwn(fenced)},       // who is replaced cannot return

@@ -154,6 +154,11 @@ func repairStep(w *world) galen.Step {
 	return cassandra.RepairRanges(w.state, *w.node("n1"), "orders")
 }
 
+func raiseStep(mebibytes int) func(w *world) galen.Step {
+	return func(w *world) galen.Step { return cassandra.RaiseStream(*w.node("n2"), *w.view("n2"), mebibytes) }
+}
+func restoreStep(w *world) galen.Step { return *raiseStep(100)(w).Undo }
+
 func (w *world) ask(s galen.Step) galen.Ask[cassandra.Ring] {
 	w.t.Helper()
 	i := slices.IndexFunc(cassandra.Verbs(), func(v galen.Verb[cassandra.Ring]) bool { return v.Name == s.Verb })
@@ -195,6 +200,13 @@ func TestEachGuardStandsAlone(t *testing.T) {
 		{"a dead one started", dead, nil, startStep, "", ""},
 		{"a working one stopped", newWorld, nil, stopStep, "", ""},
 		{"or repairs", newWorld, nil, repairStep, "", ""},
+
+		{"or streams faster", newWorld, nil, raiseStep(200), "", ""},
+		{"and back, as it is owed", newWorld, func(w *world) { w.own = true }, restoreStep, "", ""},
+
+		{"streams faster than the policy allows", newWorld, nil, raiseStep(201), "throttle", galen.Deny},
+		{"streams of a node that is down", newWorld, func(w *world) { w.node("n2").Down = true }, raiseStep(100), "throttle", galen.LookAgain},
+		{"a throttle of any other value", newWorld, nil, restoreStep, "throttle", galen.Deny},
 
 		{"another replacement runs, and nothing else shows it", ready, func(w *world) {
 			i := w.instance("n5")

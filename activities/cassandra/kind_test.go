@@ -92,13 +92,22 @@ func (s sim) replacing() sim {
 	return s.done("replace-1", cassandra.Replace(third(r), instance(r, "n4")), 10*time.Second)
 }
 
+// raise lets n3 send streams at 100 MiB/s.
+func raise(r cassandra.Ring) galen.Step {
+	v, _ := r.View("n3")
+	return cassandra.RaiseStream(third(r), v, 100)
+}
+
 func TestKind(t *testing.T) {
 	world := func(name string, scene func(sim) sim, steps func(cassandra.Ring) []galen.Step) kindtest.World[cassandra.Ring] {
 		return kindtest.World[cassandra.Ring]{Name: name, Resource: demo(), Steps: steps, New: func() kindtest.Sim[cassandra.Ring] { return scene(newSim(t)) }}
 	}
 	kindtest.Kind(t, cassandra.Kind(),
 		world("steady", func(s sim) sim { return s }, func(r cassandra.Ring) []galen.Step {
-			return []galen.Step{cassandra.Stop(third(r)), cassandra.RepairRanges(r, third(r), "orders")}
+			return []galen.Step{cassandra.Stop(third(r)), cassandra.RepairRanges(r, third(r), "orders"), raise(r)}
+		}),
+		world("raised", func(s sim) sim { return s.done("raise-1", raise(s.look()), time.Second) }, func(cassandra.Ring) []galen.Step {
+			return []galen.Step{*raise(newSim(t).look()).Undo}
 		}),
 		world("killed", func(s sim) sim { return s.make(ring.Kill) }, func(r cassandra.Ring) []galen.Step {
 			return []galen.Step{cassandra.Start(third(r)), cassandra.Fence(third(r))}

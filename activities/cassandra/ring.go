@@ -205,6 +205,8 @@ type View struct {
 	Schema  string    `json:"schema,omitempty"`  // its own schema version
 	Seeds   []string  `json:"seeds,omitempty"`   // addresses it uses as seeds
 	Streams int       `json:"streams,omitempty"` // stream sessions now; no streams is not a stall
+	// Throttle on the streams that it sends; nil: it did not tell. No part of a Basis: no other step rests on it.
+	Throttle *Throttle `json:"throttle,omitempty"`
 	// Keyspaces as this node knows them; Merge moves them up.
 	Keyspaces []Keyspace `json:"keyspaces,omitempty"`
 	// ReplaceFlag in its system properties.

@@ -103,6 +103,7 @@ type process struct {
 	stopped    bool // by SIGSTOP
 	speaks     bool // takes part in gossip
 	streams    int
+	throttle   cassandra.Throttle
 	// waiting is what was due while it was stopped.
 	waiting []func(time.Time)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -155,6 +156,7 @@ func (c *Cluster) action(in galen.Intent, call *Call, now time.Time) (func() str
 			return act(c, in, call, func(h *host, a cassandra.RepairArgs) (func() string, error) { return c.startRepair(h, a, in, now) })
 		},
 	}
+	maps.Copy(actions, c.throttles(in, call))
 	do, known := actions[in.Step.Verb]
 	if !known {
 		return nil, fmt.Errorf("verb %q is unknown here", in.Step.Verb)
@@ -197,6 +199,10 @@ func instanceOf(args any) string {
 	case cassandra.RemoveJoinerArgs:
 		return a.Instance
 	case cassandra.RepairArgs:
+		return a.Instance
+	case cassandra.RaiseArgs:
+		return a.Instance
+	case cassandra.RestoreArgs:
 		return a.Instance
 	}
 	return ""

@@ -14,7 +14,8 @@ func (c *Cluster) exec(h *host, intent string, now time.Time) *process {
 	h.generation = max(now.Unix(), h.generation+1)
 	p := &process{
 		pid: c.pid, started: now, intent: intent, flag: h.flag, config: h.config, generation: h.generation,
-		hostID: fmt.Sprintf("boot-%d", c.pid), // Cassandra shows a passing ID at first
+		hostID:   fmt.Sprintf("boot-%d", c.pid), // Cassandra shows a passing ID at first
+		throttle: DefaultThrottle(),
 	}
 	h.proc = p
 	t := c.spec.Timing

@@ -94,7 +94,8 @@ func (c *Cluster) view(h *host, q *cassandra.Quorum, now time.Time) cassandra.Vi
 	v.Jolokia, v.Mode = cassandra.Answered, p.phase.mode()
 	v.HostID, v.Generation, v.Version, v.Cluster = p.hostID, p.generation, Version, p.config.Cluster
 	v.ReplaceFlag, v.Seeds, v.Streams, v.Schema = p.flag, slices.Clone(p.config.Seeds), p.streams, cmp.Or(h.schema, "schema-1")
-	v.Keyspaces = slices.Clone(c.spec.Keyspaces)
+	throttle := p.throttle
+	v.Throttle, v.Keyspaces = &throttle, slices.Clone(c.spec.Keyspaces)
 	v.Peers = c.peers(h, now)
 	c.topology(&v, q)
 	if p.phase == phaseNormal && c.coordinates(h, q, now) {

@@ -168,7 +168,7 @@ func (c *Cluster) found(h *host, i, n int) {
 	slices.Sort(d.tokens)
 	h.data = d
 	c.pid++
-	h.proc = &process{pid: c.pid, started: began, generation: began.Unix(), hostID: d.hostID, phase: phaseNormal, config: h.config, speaks: true}
+	h.proc = &process{pid: c.pid, started: began, generation: began.Unix(), hostID: d.hostID, phase: phaseNormal, config: h.config, speaks: true, throttle: DefaultThrottle()}
 	h.generation = began.Unix()
 	c.members = append(c.members, &member{hostID: d.hostID, host: h, status: cassandra.Normal, tokens: d.tokens})
 	c.endpoints[h.Address] = &endpoint{address: h.Address, host: h, hostID: d.hostID, status: "NORMAL", generation: began.Unix()}
