@@ -56,6 +56,9 @@ type Policy struct {
 	StepDeadline Duration `json:"step_deadline"`
 	// Levels are the consistency levels that must stay possible (I-02), for every keyspace of RF > 2.
 	Levels []string `json:"levels"`
+	// KeyspaceLevels are, by keyspace, the levels that its clients use instead of Levels; a keyspace that is named here
+	// is guarded whatever its RF (I-02).
+	KeyspaceLevels map[string][]string `json:"keyspace_levels"`
 	// GuardKeyspaces of RF <= 2 that are guarded too (I-02).
 	GuardKeyspaces []string `json:"guard_keyspaces"`
 	// StreamCeiling is the highest stream throughput to which a node may be raised, in MiB/s; 0: never raised.
@@ -93,6 +96,7 @@ func SafePolicy() Policy {
 		ApprovalFor:            Duration(30 * time.Minute),
 		StepDeadline:           Duration(10 * time.Minute),
 		Levels:                 []string{"QUORUM", "LOCAL_QUORUM"},
+		KeyspaceLevels:         map[string][]string{},
 		GuardKeyspaces:         []string{},
 		StreamCeiling:          200,
 	}
@@ -108,6 +112,11 @@ func (p Policy) Valid() error {
 	}
 	if len(p.Levels) == 0 {
 		errs = append(errs, errors.New("levels: empty; name at least one consistency level, such as QUORUM"))
+	}
+	for keyspace, levels := range p.KeyspaceLevels {
+		if len(levels) == 0 {
+			errs = append(errs, fmt.Errorf("keyspace_levels.%s: empty; name at least one consistency level, such as ONE", keyspace))
+		}
 	}
 	switch p.Mode {
 	case ModeObserve, ModeApprove, ModeAct:

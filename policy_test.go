@@ -34,6 +34,8 @@ func TestPolicyBounds(t *testing.T) {
 		{"observers: 0 is less than 1", func(p *Policy) { p.Observers = 0 }},
 		{"replaces_per_run: -1 is less than 0", func(p *Policy) { p.ReplacesPerRun = -1 }},
 		{"shrink_share: NaN is not a share", func(p *Policy) { p.ShrinkShare = math.NaN() }},
+		{"", func(p *Policy) { p.KeyspaceLevels = map[string][]string{"audit": {"ONE"}} }},
+		{"keyspace_levels.audit: empty", func(p *Policy) { p.KeyspaceLevels = map[string][]string{"audit": {}} }},
 		{"levels: empty", func(p *Policy) { p.Levels = nil }},
 		{`mode "dare"`, func(p *Policy) { p.Mode = "dare" }},
 	} {

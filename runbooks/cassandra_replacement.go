@@ -375,7 +375,7 @@ func repairs(in galen.Intent, n cassandra.Node, keyspace string) bool {
 // sharing are the nodes that are down and hold replicas of ranges that n holds too.
 func (r replacement) sharing(n cassandra.Node, keyspace string) []cassandra.Node {
 	var out []cassandra.Node
-	q := cassandra.NewQuorum(r.ring, nil, nil)
+	q := cassandra.NewQuorum(r.ring, galen.Policy{})
 	for _, o := range r.ring.Nodes {
 		if o.Down && o.HostID != n.HostID && q.Sharing(keyspace, o.HostID, n.HostID) {
 			out = append(out, o)

@@ -259,7 +259,7 @@ func checkRepair(r Ring, s galen.Step, args RepairArgs) error {
 		return errors.New("no range")
 	}
 	mine := map[Range]bool{}
-	for _, own := range NewQuorum(r, nil, nil).Ranges(args.Keyspace, n.HostID) {
+	for _, own := range NewQuorum(r, galen.Policy{}).Ranges(args.Keyspace, n.HostID) {
 		mine[own] = true
 	}
 	for _, want := range args.Ranges {

@@ -86,7 +86,7 @@ func RemoveJoiner(i Instance, replace string) galen.Step {
 // RepairRanges repairs all ranges of one keyspace that the node has a replica of, each within one boundary of the ring, with
 // the node as coordinator.
 func RepairRanges(r Ring, n Node, keyspace string) galen.Step {
-	args := RepairArgs{Instance: n.Instance, Keyspace: keyspace, Ranges: NewQuorum(r, nil, nil).Ranges(keyspace, n.HostID)}
+	args := RepairArgs{Instance: n.Instance, Keyspace: keyspace, Ranges: NewQuorum(r, galen.Policy{}).Ranges(keyspace, n.HostID)}
 	return step(VerbRepair, n.Target(), args, withinRepair, "repair "+countOf(len(args.Ranges), "range", "ranges")+" of "+keyspace+" on "+Title(n))
 }
 

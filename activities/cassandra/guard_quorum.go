@@ -20,7 +20,7 @@ func quorum(a galen.Ask[Ring]) galen.Verdict {
 	if node == nil {
 		return deny("%s is no node of the ring: nobody can tell which replicas it takes away", a.Step.Target)
 	}
-	q := NewQuorum(a.State, a.Policy.Levels, a.Policy.GuardKeyspaces)
+	q := NewQuorum(a.State, a.Policy)
 	before := suspects(a.State, open(a))
 	after := maps.Clone(before)
 	after[node.HostID] = true
@@ -157,7 +157,7 @@ func owed(a galen.Ask[Ring]) galen.Verdict {
 	if node == nil {
 		return deny("%s is no node of the ring", a.Step.Target)
 	}
-	q := NewQuorum(a.State, nil, nil)
+	q := NewQuorum(a.State, galen.Policy{})
 	for _, key := range sortedKeys(facts(a)) {
 		rest, isOwed := strings.CutPrefix(key, FactRepairOwed)
 		if !isOwed {

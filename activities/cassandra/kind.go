@@ -14,7 +14,7 @@ func Kind() galen.Kind[Ring] {
 
 // margin is the range with the least replicas to spare, with everybody down who may be.
 func margin(r Ring, open []galen.Intent, p galen.Policy) string {
-	return NewQuorum(r, p.Levels, p.GuardKeyspaces).Verdict(suspects(r, open)).MarginText()
+	return NewQuorum(r, p).Verdict(suspects(r, open)).MarginText()
 }
 
 // vitals are the gauges of the newest views and hosts. Names carry the unit.

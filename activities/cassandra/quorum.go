@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
+
+	"github.com/galenhq/galen"
 )
 
 // Quorum answers which ranges of a ring keep which consistency level when a set of nodes is down. It places replicas
 // exactly as Cassandra does, for every range of every guarded keyspace. Immutable: make a new one from each Ring.
 type Quorum struct {
 	layout   *layout
-	levels   []level
 	shares   []*share
 	pending  []segment
 	reported []Reported
@@ -78,9 +80,10 @@ func (j Judgement) MarginText() string {
 	return fmt.Sprintf("%d to spare: %s", j.Margin.Spare(), j.Margin)
 }
 
-// share are the guarded keyspaces of one replication setting.
+// share are the guarded keyspaces of one replication setting and the same levels.
 type share struct {
 	keyspaces []string
+	levels    []level
 	place     *placement
 }
 
@@ -95,31 +98,43 @@ type level struct {
 	of     func(rf int) int
 }
 
-// NewQuorum places the keyspaces of a ring. Levels are names as in CQL. Keyspaces whose replication factors sum up to
-// at most 2 are only reported, unless guard names them.
-func NewQuorum(r Ring, levels, guard []string) *Quorum {
+// NewQuorum places the keyspaces of a ring, and guards them by the levels of the policy, names as in CQL. Keyspaces whose
+// replication factors sum up to at most 2 are only reported, unless the policy names them.
+func NewQuorum(r Ring, p galen.Policy) *Quorum {
 	q := &Quorum{}
 	q.layout, q.doubts = newLayout(r)
-	for _, name := range levels {
-		lv, known := levelOf(name)
-		if !known {
-			q.doubts = append(q.doubts, Doubt{Why: "consistency level " + strconv.Quote(name) + " is unknown", Lasting: true})
-			continue
-		}
-		q.levels = append(q.levels, lv)
-	}
 	if len(r.Keyspaces) == 0 {
 		q.doubts = append(q.doubts, Doubt{Why: "no live node told the keyspaces"})
 	}
 	bySetting := map[string]*share{}
 	for _, k := range r.Keyspaces {
-		q.add(k, guard, bySetting)
+		q.add(k, p, bySetting)
 	}
 	q.addPending(r.Pending)
 	return q
 }
 
-func (q *Quorum) add(k Keyspace, guard []string, bySetting map[string]*share) {
+// levelsOf are the levels of a keyspace: its own, or those of all. One that is unknown is a doubt.
+func (q *Quorum) levelsOf(keyspace string, p galen.Policy) (names []string, out []level) {
+	names, own := p.KeyspaceLevels[keyspace]
+	if !own {
+		names = p.Levels
+	}
+	for _, name := range names {
+		lv, known := levelOf(name)
+		if !known {
+			d := Doubt{Why: "consistency level " + strconv.Quote(name) + " is unknown", Lasting: true}
+			if !slices.Contains(q.doubts, d) {
+				q.doubts = append(q.doubts, d)
+			}
+			continue
+		}
+		out = append(out, lv)
+	}
+	return names, out
+}
+
+func (q *Quorum) add(k Keyspace, p galen.Policy, bySetting map[string]*share) {
 	if k.Strategy == strategyLocal {
 		return
 	}
@@ -135,14 +150,16 @@ func (q *Quorum) add(k Keyspace, guard []string, bySetting map[string]*share) {
 	for _, rf := range k.RF {
 		total += max(rf, 0)
 	}
-	if total <= 2 && !slices.Contains(guard, k.Name) {
+	_, declared := p.KeyspaceLevels[k.Name]
+	if total <= 2 && !declared && !slices.Contains(p.GuardKeyspaces, k.Name) {
 		q.reported = append(q.reported, Reported{Keyspace: k.Name, Replicas: total})
 		return
 	}
-	name := setting(k)
+	names, levels := q.levelsOf(k.Name, p)
+	name := setting(k) + strings.Join(names, ",")
 	s := bySetting[name]
 	if s == nil {
-		s = &share{place: q.layout.place(k)}
+		s = &share{place: q.layout.place(k), levels: levels}
 		bySetting[name] = s
 		q.shares = append(q.shares, s)
 	}

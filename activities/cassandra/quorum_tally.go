@@ -33,7 +33,7 @@ func (t *tally) countShare(s *share) {
 		local[dc] = t.sumZone(s.place, dc)
 	}
 	var whole *sum
-	for _, lv := range t.quorum.levels {
+	for _, lv := range s.levels {
 		if lv.local && !s.place.simple {
 			for _, dc := range s.place.dcs {
 				t.countSum(s, lv, dc, local[dc])
@@ -180,7 +180,7 @@ func (t *tally) addBreak(b Break) {
 // read does.
 func (t *tally) countSegment(s segment) {
 	p := s.sharing.place
-	for _, lv := range t.quorum.levels {
+	for _, lv := range s.sharing.levels {
 		if !lv.local || p.simple {
 			t.countPending(s, lv, "", p.dcs)
 			continue

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
 )
 
@@ -296,7 +297,7 @@ func TestQuorumAgreesWithTheNaiveCount(t *testing.T) {
 			}
 			before := drawDown(t, r, "before")
 			after := drawDown(t, r, "after")
-			q := cassandra.NewQuorum(r, levels(), guard)
+			q := cassandra.NewQuorum(r, galen.Policy{Levels: levels(), GuardKeyspaces: guard})
 			compare(t, "verdict", q.Verdict(after), naive{r}, guard, after, nil)
 			compare(t, "lowered", q.Lowered(before, after), naive{r}, guard, after, before)
 		}
@@ -324,7 +325,7 @@ func TestQuorumRangesAgreeWithTheNaivePlacement(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		for range rings {
 			r := drawRing(t)
-			q, n := cassandra.NewQuorum(r, levels(), nil), naive{r}
+			q, n := cassandra.NewQuorum(r, galen.Policy{Levels: levels()}), naive{r}
 			k := rapid.SampledFrom(r.Keyspaces[1:]).Draw(t, "keyspace")
 			token := cassandra.Token(rapid.IntRange(-50, 50).Draw(t, "token"))
 			var want []string
@@ -367,6 +368,7 @@ func TestQuorumVerdicts(t *testing.T) {
 		change func(*cassandra.Ring)
 		levels []string
 		guard  []string
+		own    map[string][]string
 		down   []string
 		safe   bool
 		margin string
@@ -376,6 +378,9 @@ func TestQuorumVerdicts(t *testing.T) {
 		{name: "one down", levels: quorum, down: []string{"h2"}, safe: true, margin: "0 to spare: orders, QUORUM: 2 of 3 replicas up, 2 needed"},
 		{name: "two down", levels: quorum, down: []string{"h2", "h3"}, margin: "-1 to spare: orders, QUORUM: 1 of 3 replicas up, 2 needed"},
 		{name: "auth guarded by policy", levels: quorum, guard: []string{"system_auth"}, down: []string{"h2"}, margin: "-1 to spare: system_auth, QUORUM: 0 of 1 replicas up, 1 needed"},
+		{name: "a keyspace with its own level", levels: quorum, own: map[string][]string{"orders": {"ONE"}}, down: []string{"h2", "h3"}, safe: true, margin: "0 to spare: orders, ONE: 1 of 3 replicas up, 1 needed"},
+		{name: "a declared level guards few replicas too", levels: quorum, own: map[string][]string{"system_auth": {"LOCAL_ONE"}}, down: []string{"h2"}, margin: "-1 to spare: system_auth, LOCAL_ONE: 0 of 1 replicas up, 1 needed"},
+		{name: "an unknown declared level", levels: quorum, own: map[string][]string{"orders": {"SOME"}, "system_auth": {"SOME"}}, doubts: 1, margin: "no guarded keyspace"},
 		{name: "a hint is enough for ANY", levels: []string{"ANY"}, down: []string{"h1", "h2", "h3"}, safe: true, margin: "0 to spare: orders, ANY: 0 of 3 replicas up, 0 needed"},
 		{name: "transient replicas", levels: quorum, doubts: 1, margin: "no guarded keyspace", change: func(r *cassandra.Ring) { r.Keyspaces[0].Transient = true }},
 		{name: "unknown class", levels: quorum, doubts: 1, margin: "no guarded keyspace", change: func(r *cassandra.Ring) { r.Keyspaces[0].Strategy = "EverywhereStrategy" }},
@@ -396,7 +401,7 @@ func TestQuorumVerdicts(t *testing.T) {
 			for _, id := range c.down {
 				down[id] = true
 			}
-			got := cassandra.NewQuorum(r, c.levels, c.guard).Verdict(down)
+			got := cassandra.NewQuorum(r, galen.Policy{Levels: c.levels, GuardKeyspaces: c.guard, KeyspaceLevels: c.own}).Verdict(down)
 			if got.Safe() != c.safe || got.MarginText() != c.margin || len(got.Doubts) != c.doubts {
 				t.Errorf("safe %t, margin %q, doubts %v; want %t, %q, %d doubts", got.Safe(), got.MarginText(), got.Doubts, c.safe, c.margin, c.doubts)
 			}
@@ -418,23 +423,23 @@ func TestQuorumWhileANodeIsReplaced(t *testing.T) {
 		}
 		r.Pending = nil
 		down := map[string]bool{"h3": true}
-		got := cassandra.NewQuorum(r, []string{"QUORUM"}, nil).Verdict(down)
+		got := cassandra.NewQuorum(r, galen.Policy{Levels: []string{"QUORUM"}}).Verdict(down)
 		if !got.Safe() || got.Margin.Spare() != 0 {
 			t.Errorf("dead node known %t: %v, %s; want safe, 0 to spare", known, got.Breaks, got.MarginText())
 		}
 		r.Pending = []cassandra.Pending{{Keyspace: "orders", Address: "10.0.0.4", Range: cassandra.Range{Start: 0, End: 0}}}
-		if got = cassandra.NewQuorum(r, []string{"QUORUM"}, nil).Verdict(down); !got.Safe() {
+		if got = cassandra.NewQuorum(r, galen.Policy{Levels: []string{"QUORUM"}}).Verdict(down); !got.Safe() {
 			t.Errorf("dead node known %t, joiner up: %v; want safe", known, got.Breaks)
 		}
 		down["h4"] = true
-		if got = cassandra.NewQuorum(r, []string{"QUORUM"}, nil).Verdict(down); got.Safe() {
+		if got = cassandra.NewQuorum(r, galen.Policy{Levels: []string{"QUORUM"}}).Verdict(down); got.Safe() {
 			t.Errorf("dead node known %t: a dead joiner takes every write's quorum, got safe", known)
 		}
 	}
 }
 
 func TestQuorumReportsFewReplicas(t *testing.T) {
-	q := cassandra.NewQuorum(three(), []string{"QUORUM"}, nil)
+	q := cassandra.NewQuorum(three(), galen.Policy{Levels: []string{"QUORUM"}})
 	if diff := cmp.Diff([]cassandra.Reported{{Keyspace: "system_auth", Replicas: 1}}, q.Reported()); diff != "" {
 		t.Error(diff)
 	}
@@ -478,10 +483,10 @@ func BenchmarkQuorum(b *testing.B) {
 		levels := []string{"QUORUM", "LOCAL_QUORUM"}
 		b.Run(fmt.Sprintf("place/1000x16/%ddc", dcs), func(b *testing.B) {
 			for b.Loop() {
-				cassandra.NewQuorum(r, levels, nil)
+				cassandra.NewQuorum(r, galen.Policy{Levels: levels})
 			}
 		})
-		q := cassandra.NewQuorum(r, levels, nil)
+		q := cassandra.NewQuorum(r, galen.Policy{Levels: levels})
 		b.Run(fmt.Sprintf("verdict/1000x16/%ddc", dcs), func(b *testing.B) {
 			for b.Loop() {
 				q.Verdict(down)

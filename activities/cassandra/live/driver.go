@@ -185,7 +185,7 @@ func (r *ring) widen(scope []galen.Target, open []galen.Intent) []*node {
 
 // addSharing names a node and all that share data with it.
 func addSharing(last cassandra.Ring, hostID string, names map[string]bool) {
-	quorum := cassandra.NewQuorum(last, nil, nil)
+	quorum := cassandra.NewQuorum(last, galen.Policy{})
 	for _, o := range last.Nodes {
 		if o.Instance != "" && (o.HostID == hostID || sharing(quorum, last.Keyspaces, hostID, o.HostID)) {
 			names[o.Instance] = true

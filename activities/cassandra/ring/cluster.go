@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
 )
 
@@ -220,5 +221,5 @@ func (c *Cluster) quorum() *cassandra.Quorum {
 			HostID: m.hostID, Address: m.host.Address, DC: m.host.config.DC, Rack: m.host.config.Rack, Status: m.status, Tokens: m.tokens,
 		})
 	}
-	return cassandra.NewQuorum(r, []string{"LOCAL_QUORUM"}, nil)
+	return cassandra.NewQuorum(r, galen.Policy{Levels: []string{"LOCAL_QUORUM"}})
 }

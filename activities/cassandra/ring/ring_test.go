@@ -378,7 +378,7 @@ func TestHibernateHasNoPendingRanges(t *testing.T) {
 	if refused := strings.Join(p.refusals(s), "\n"); !strings.Contains(refused, "I-01") {
 		t.Errorf("a movement is seen all the same: %s", refused)
 	}
-	q := cassandra.NewQuorum(p.state, []string{"QUORUM"}, nil)
+	q := cassandra.NewQuorum(p.state, galen.Policy{Levels: []string{"QUORUM"}})
 	isDown := map[string]bool{}
 	for _, n := range p.state.Nodes {
 		isDown[n.HostID] = n.Down
