@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/failpoint"
 	"github.com/galenhq/galen/internal/gate"
 )
 
@@ -94,6 +95,7 @@ func (a *Activities) Act(ctx context.Context, in ActInput) (Acted, error) {
 		return Acted{}, fmt.Errorf("run %s: plan %d has %d steps, asked for step %d", in.Run, in.Plan, len(d.Plan.Steps), in.Index)
 	}
 	step := d.Plan.Steps[in.Index]
+	failpoint.At(failpoint.Acting, step.Verb)
 	res, err := a.o.Gate.Act(ctx, gate.Request{Run: in.Run, Plan: in.Plan, Index: in.Index, Step: step})
 	if err != nil {
 		return Acted{}, fmt.Errorf("gate, %s: %w", step, err)
@@ -127,9 +129,11 @@ func (a *Activities) Close(ctx context.Context, in CloseInput) error {
 	if in.Margin != "" {
 		why += "; " + in.Margin
 	}
+	failpoint.At(failpoint.Closing, "")
 	if err := a.o.Journal.SetRun(ctx, in.Run, in.Status, why, time.Time{}); err != nil {
 		return a.noRun(fmt.Errorf("close run %s as %s: %w", in.Run, in.Status, err))
 	}
+	failpoint.At(failpoint.Closed, "")
 	a.o.Logger.Info("run ended", "run", in.Run, "status", string(in.Status), "why", why)
 	return nil
 }

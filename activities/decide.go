@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/failpoint"
 )
 
 // vitalsWindow is how far back the vitals reach that a runbook is handed.
@@ -40,6 +41,7 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (Decided, error
 	if err != nil {
 		return a.blind(ctx, led.Run, policy, fmt.Errorf("look at %s: %w", run.Resource, err))
 	}
+	failpoint.At(failpoint.Looked, newestVerb(led))
 	byRun, err := Settlements(kind, state, led.Open, policy, a.o.Now())
 	if err != nil {
 		return a.hold(ctx, led.Run, policy, err)
@@ -58,8 +60,20 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (Decided, error
 		}
 		return a.hold(ctx, led.Run, policy, err)
 	}
-	out := conclude(t, in.RefusedSince)
-	return a.record(ctx, t, out)
+	failpoint.At(failpoint.Thought, newestVerb(led))
+	out, err := a.record(ctx, t, conclude(t, in.RefusedSince))
+	if err == nil {
+		failpoint.At(failpoint.Decided, newestVerb(led))
+	}
+	return out, err
+}
+
+// newestVerb is that of the run's newest intent, "" before the first.
+func newestVerb(led galen.Ledger) string {
+	if len(led.Past) == 0 {
+		return ""
+	}
+	return led.Past[len(led.Past)-1].Step.Verb
 }
 
 // known finds kind and runbook of a run. A run whose runbook this engine does not have, has in another version, or
@@ -136,6 +150,7 @@ func (a *Activities) settle(ctx context.Context, led galen.Ledger, byRun map[str
 			return led, a.noRun(fmt.Errorf("settle effects of run %s: %w", id, err))
 		}
 	}
+	failpoint.At(failpoint.Settled, newestVerb(led))
 	again, err := a.o.Journal.Ledger(ctx, led.Run.ID)
 	if err != nil {
 		return led, a.noRun(fmt.Errorf("read ledger of run %s again: %w", led.Run.ID, err))

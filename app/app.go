@@ -165,7 +165,7 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	}}
 	door, err := gate.New(gate.Options{
 		Journal: e.journal, World: e.world, Kinds: e.opened.kinds, Policy: policy, Guards: gate.CommonGuards(),
-		Now: time.Now, Mono: func() time.Duration { return time.Since(e.started) }, Logger: log,
+		Now: time.Now, Mono: uptime, Logger: log,
 	})
 	if err != nil {
 		return err

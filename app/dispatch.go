@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/failpoint"
 	"github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/internal/temporal"
 )
@@ -103,7 +104,9 @@ func (d *dispatcher) carry(ctx context.Context, item journal.OutboxItem) (bool, 
 		}
 		return err == nil, err
 	}
+	failpoint.At(failpoint.Opened, "")
 	started, err := d.temporal.StartRun(ctx, item.Key, item.Run)
+	failpoint.At(failpoint.Started, "")
 	if err != nil || started {
 		return started, err
 	}

@@ -77,7 +77,7 @@ func table() map[string]row {
 
 		// The engine.
 		"activities": {
-			may:   []string{".", "internal/gate", temporalActivity, temporalErrors},
+			may:   []string{".", "internal/gate", "internal/failpoint", temporalActivity, temporalErrors},
 			tests: []string{"activities/fake", "activities/cassandra/...", "internal/journal", temporalSDK},
 			std:   anyStd,
 		},
@@ -85,7 +85,9 @@ func table() map[string]row {
 			may:   []string{".", "activities", temporalWorkflow, temporalErrors},
 			tests: []string{"activities/fake", temporalSDK, temporalAPI},
 		},
-		"internal/gate": {may: []string{"."}, tests: []string{"activities/fake", "internal/journal"}, std: anyStd},
+		// Empty but in builds for tests, see there.
+		"internal/failpoint": {may: []string{"."}, std: anyStd},
+		"internal/gate":      {may: []string{".", "internal/failpoint"}, tests: []string{"activities/fake", "internal/journal"}, std: anyStd},
 		"internal/journal": {
 			may: []string{".", "github.com/pressly/goose/v3/...", "modernc.org/sqlite/..."}, std: anyStd,
 		},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/failpoint"
 )
 
 const (
@@ -48,6 +49,7 @@ func (g *Gate) Act(ctx context.Context, req Request) (Result, error) {
 		v := named(guardFresh, lookAgain("nothing of %s could be seen: %s", l.Run.Resource, err))
 		return g.refuse(ctx, l, req, []galen.Verdict{v})
 	}
+	failpoint.At(failpoint.GateLooked, req.Step.Verb)
 	for range maxMoved + 1 {
 		l, err = g.o.Journal.Ledger(ctx, req.Run)
 		if err != nil {
@@ -115,6 +117,7 @@ func (g *Gate) attempt(ctx context.Context, l galen.Ledger, req Request, seen vi
 	if err != nil {
 		return g.refuse(ctx, l, req, append(verdicts, named(guardStep, deny("%s", err))))
 	}
+	failpoint.At(failpoint.Judged, req.Step.Verb)
 	began := g.o.Mono()
 	in, err := g.o.Journal.Commit(ctx, c)
 	committed := g.o.Mono()
@@ -127,9 +130,14 @@ func (g *Gate) attempt(ctx context.Context, l galen.Ledger, req Request, seen vi
 	verb := g.o.Kinds[l.Run.Resource.Kind].Verbs[req.Step.Verb]
 	// Absence is believed Settle after the intent: the call must have ended by then, however slow the commit was.
 	limit := min(startWithin, verb.Settle-verb.Call-(committed-began))
+	failpoint.At(failpoint.Committed, req.Step.Verb)
 	return g.call(ctx, in, verdicts, verb.Call, func() error {
-		if late := g.o.Mono() - committed; late > limit {
+		now := g.o.Mono()
+		if late := now - committed; late > limit {
 			return fmt.Errorf("dropped %s after the commit, at most %s is allowed", late.Round(time.Millisecond), limit.Round(time.Millisecond))
+		}
+		if age := now - seen.mono; age > a.Policy.ViewAge.D() {
+			return fmt.Errorf("dropped, for the view is %s old now, at most %s is allowed", age.Round(time.Millisecond), a.Policy.ViewAge)
 		}
 		return nil
 	})
@@ -166,6 +174,7 @@ func (g *Gate) call(ctx context.Context, in galen.Intent, verdicts []galen.Verdi
 	} else {
 		in.Reply = reply
 	}
+	failpoint.At(failpoint.Called, in.Step.Verb)
 	result.Why = in.Reply
 	record, stop := context.WithTimeout(context.WithoutCancel(ctx), recordWithin)
 	defer stop()
@@ -173,6 +182,7 @@ func (g *Gate) call(ctx context.Context, in galen.Intent, verdicts []galen.Verdi
 		// The intent stands without an outcome, which means "unknown: look". Nothing is repeated.
 		return result, fmt.Errorf("record the outcome %s of intent %s: %w", in.Sent, in.ID, err)
 	}
+	failpoint.At(failpoint.Recorded, in.Step.Verb)
 	return result, nil
 }
 

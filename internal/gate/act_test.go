@@ -213,6 +213,30 @@ func TestTheTwoSecondRule(t *testing.T) {
 	}
 }
 
+// TestAViewThatGrewOldAfterTheCommit: a process that was stopped, within the 2 s but with a view that was old already, does
+// not call.
+func TestAViewThatGrewOldAfterTheCommit(t *testing.T) {
+	for _, c := range []struct {
+		commit, stopped time.Duration
+		want            Answer
+	}{
+		{4 * time.Second, time.Second, Sent},
+		{4 * time.Second, 1500 * time.Millisecond, NotSent},
+	} {
+		r := newRig()
+		r.policy.ViewAge = galen.Duration(5 * time.Second)
+		r.desk.slow = func() { r.clock.advance(c.commit) }
+		r.stop = c.stopped
+		got, err := r.act(t, step("wake", "bed-1"))
+		if err != nil || got.Answer != c.want || (len(r.street.calls) == 1) != (c.want == Sent) {
+			t.Errorf("%+v: %+v, %v, %d calls", c, got, err, len(r.street.calls))
+		}
+		if c.want == NotSent && !strings.Contains(got.Why, "view is 5.5s old") {
+			t.Errorf("why: %q", got.Why)
+		}
+	}
+}
+
 // TestTheAgeOfAView is measured on the monotonic clock: setting the wall clock back makes no view younger.
 func TestTheAgeOfAView(t *testing.T) {
 	r := newRig()
