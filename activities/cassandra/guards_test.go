@@ -59,7 +59,7 @@ func (w *world) make(trouble ring.Trouble, instance string) {
 
 func (w *world) done(id string, s galen.Step) {
 	w.t.Helper()
-	in := galen.Intent{ID: id, Run: "run-1", Step: s, At: w.now, Effect: galen.Effect{Status: galen.EffectDone, At: w.now}}
+	in := galen.Intent{ID: id, Run: "run-1", Step: s, At: w.now, Fence: int64(len(w.past) + 1), Effect: galen.Effect{Status: galen.EffectDone, At: w.now}}
 	if _, err := w.ring.Do(w.t.Context(), in); err != nil {
 		w.t.Fatal(err)
 	}

@@ -163,11 +163,11 @@ func payable[S galen.State](v, undo galen.Verb[S], s galen.Step) bool {
 	return u.Target.ID == s.Target.ID && u.Undo == nil && u.Within > 0 && (undo.Class <= v.Class || undo.Own)
 }
 
-// intent is the step as the gate would commit it now.
+// intent is the step as the gate would commit it now, after whatever the scene has done.
 func intent[S galen.State](o *observer[S], s S, step galen.Step) galen.Intent {
 	return galen.Intent{
 		ID: "kindtest-run-1", Run: "kindtest-run", Resource: o.of, Step: step, Class: o.verb(step.Verb).Class, Basis: s.Basis(step.Target),
-		Fence: 1, At: o.sim.Now(), Effect: galen.Effect{Status: galen.EffectUnknown},
+		Fence: 1 << 20, At: o.sim.Now(), Effect: galen.Effect{Status: galen.EffectUnknown},
 	}
 }
 

@@ -42,6 +42,7 @@ type engine struct {
 	t     *testing.T
 	ring  *ringd.Driver
 	state cassandra.Ring
+	calls int64
 }
 
 func (e *engine) look(open ...galen.Intent) cassandra.Ring {
@@ -87,7 +88,8 @@ func (e *engine) instance(name string) cassandra.Instance {
 func (e *engine) do(id string, s galen.Step) error {
 	ctx, cancel := context.WithTimeout(e.t.Context(), 500*time.Millisecond)
 	defer cancel()
-	_, err := e.ring.Do(ctx, galen.Intent{ID: id, Run: "run-1", Resource: resource(), Step: s, Class: galen.Destructive, At: time.Now()})
+	e.calls++
+	_, err := e.ring.Do(ctx, galen.Intent{ID: id, Run: "run-1", Resource: resource(), Step: s, Class: galen.Destructive, At: time.Now(), Fence: e.calls})
 	return err
 }
 

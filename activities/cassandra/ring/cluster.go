@@ -27,6 +27,7 @@ type Cluster struct {
 	faults    []Fault
 	calls     []Call
 	harms     []Harm
+	missed    int // happenings that made no sense when they were due
 }
 
 // host is a slot of the host plane.
@@ -41,7 +42,8 @@ type host struct {
 	fenced     string
 	prepared   string
 	attempts   []string
-	generation int64 // highest so far
+	accepted   map[string]accepted // by target
+	generation int64               // highest so far
 
 	// Faults.
 	unreadable bool             // the host plane gets no answer

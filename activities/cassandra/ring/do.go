@@ -176,6 +176,9 @@ func (c *Cluster) prepareAt(in galen.Intent, call *Call) (func() string, error) 
 	if h == nil {
 		return nil, fmt.Errorf("no host %q", name)
 	}
+	if err := h.reached(in); err != nil {
+		return nil, err
+	}
 	return h.prepare(args, in)
 }
 
@@ -219,8 +222,20 @@ func act[A any](c *Cluster, in galen.Intent, call *Call, do func(*host, A) (func
 	if h == nil {
 		return nil, fmt.Errorf("no host %q", call.Instance)
 	}
-	if h.unreadable {
-		return nil, fmt.Errorf("host %s does not answer", h.Name)
+	if err := h.reached(in); err != nil {
+		return nil, err
 	}
 	return do(h, args)
+}
+
+// reached: the host answers, and admits the order. What goes to the node alone passes its host by.
+func (h *host) reached(in galen.Intent) error {
+	switch in.Step.Verb {
+	case cassandra.VerbRepair, cassandra.VerbRaiseStream, cassandra.VerbRestoreStream:
+		return nil
+	}
+	if h.unreadable {
+		return fmt.Errorf("host %s does not answer", h.Name)
+	}
+	return h.admit(in)
 }

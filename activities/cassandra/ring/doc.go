@@ -3,6 +3,12 @@
 // gives up, a joiner that nobody lists for most of its way, a token map that shows a dead node's tokens under who
 // replaces it, a replaced address that stays DOWN for ever, a corpse that takes all tokens back.
 //
+// A [Spec] says what the ring looks like when it starts ([Three] is the demo's, [Shape] any other), [New] starts it. It
+// is then a [galen.Driver]: Look and Do are what the engine gets. Everything else is for who plays the world:
+// [Cluster.Happen] lets trouble happen to a node, its host or the ways to it, [Cluster.Strike] lets calls meet a
+// fault, [Cluster.Calls] are the calls as they arrived, [Cluster.Harms] what went wrong in the ring itself,
+// [Cluster.Truth] the hosts and members as they are, whatever anybody sees, and [Cluster.Ranges] who really holds what.
+//
 // Nothing runs by itself: time is a function that the caller gives, and every look or call first lets happen what was
-// due until then. The same calls at the same times give the same ring.
+// due until then; [Cluster.Next] is when something is due. The same calls at the same times give the same ring.
 package ring

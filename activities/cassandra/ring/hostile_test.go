@@ -179,7 +179,7 @@ func (h *hostile) act(t *rapid.T) {
 		return
 	}
 	v := h.verbs[s.Verb]
-	in := galen.Intent{ID: fmt.Sprintf("intent-%d", len(h.past)+1), Run: "run-1", Step: s, Class: v.Class, At: h.now, Sent: galen.SentYes}
+	in := galen.Intent{ID: fmt.Sprintf("intent-%d", len(h.past)+1), Run: "run-1", Step: s, Class: v.Class, At: h.now, Sent: galen.SentYes, Fence: int64(len(h.past) + 1)}
 	h.harmless(t, s, v.Class)
 	if _, err := h.ring.Do(t.Context(), in); err != nil {
 		in.Sent = galen.SentError

@@ -21,6 +21,33 @@ var (
 	errOther     = errors.New("another process, or another intent")
 )
 
+// ErrOvertaken refuses an order that a later one on the same target has overtaken, as the host agent of a live ring does.
+var ErrOvertaken = errors.New("a later intent has acted on the target")
+
+// accepted is the highest fence that a host has taken for a target, and for which intent.
+type accepted struct {
+	fence  int64
+	intent string
+}
+
+// admit refuses what a later intent has overtaken: the call of an engine that was paused in the middle of it. The same
+// order again is admitted. What is admitted is remembered even if the change is then refused, as on the real host.
+func (h *host) admit(in galen.Intent) error {
+	target := in.Step.Target.ID
+	if target == "" || in.Fence <= 0 {
+		return fmt.Errorf("intent %s: target %q and fence %d: both are required", in.ID, target, in.Fence)
+	}
+	was := h.accepted[target]
+	switch {
+	case was.fence == in.Fence && was.intent == in.ID:
+		return nil
+	case was.fence >= in.Fence:
+		return fmt.Errorf("%w: intent %s has fence %d on %s, intent %s had %d already: look again", ErrOvertaken, in.ID, in.Fence, target, was.intent, was.fence)
+	}
+	h.accepted[target] = accepted{in.Fence, in.ID}
+	return nil
+}
+
 // mayStart holds for start, replace and prepare.
 func (h *host) mayStart() error {
 	switch {
@@ -84,9 +111,6 @@ func (c *Cluster) fence(h *host, in galen.Intent, now time.Time) func() string {
 }
 
 func (h *host) prepare(args cassandra.PrepareArgs, in galen.Intent) (func() string, error) {
-	if h.unreadable {
-		return nil, fmt.Errorf("host %s does not answer", h.Name)
-	}
 	switch err := h.mayStart(); {
 	case err != nil:
 		return nil, err

@@ -1,8 +1,6 @@
 package ring_test
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -12,199 +10,6 @@ import (
 	"github.com/galenhq/galen/activities/cassandra"
 	"github.com/galenhq/galen/activities/cassandra/ring"
 )
-
-// patient is a ring in virtual time with what an engine would know of it.
-type patient struct {
-	t     *testing.T
-	now   time.Time
-	ring  *ring.Cluster
-	state cassandra.Ring
-	past  []galen.Intent
-	facts map[string]galen.Fact
-}
-
-func newPatient(t *testing.T, change ...func(*ring.Spec)) *patient {
-	t.Helper()
-	p := &patient{t: t, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), facts: map[string]galen.Fact{}}
-	spec := ring.Three(func() time.Time { return p.now })
-	for _, c := range change {
-		c(&spec)
-	}
-	c, err := ring.New(spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.ring = c
-	p.look()
-	return p
-}
-
-func resource() galen.Resource { return galen.Resource{Kind: cassandra.KindName, Name: "demo"} }
-
-func (p *patient) look() cassandra.Ring {
-	p.t.Helper()
-	seen, err := p.ring.Look(p.t.Context(), resource(), nil, p.past)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.state = cassandra.Fold(p.state, seen)
-	for i, in := range p.past {
-		p.past[i].Effect = galen.SettleEffect(verb(p.t, in.Step.Verb), p.state, in, p.now)
-	}
-	return p.state
-}
-
-// wait lets time pass in steps of a second, with a look after each.
-func (p *patient) wait(d time.Duration) cassandra.Ring {
-	p.t.Helper()
-	for end := p.now.Add(d); p.now.Before(end); {
-		p.now = p.now.Add(min(time.Second, end.Sub(p.now)))
-		p.look()
-	}
-	return p.state
-}
-
-// until looks every second until something holds, and tells how long that took.
-func (p *patient) until(what string, limit time.Duration, holds func(cassandra.Ring) bool) time.Duration {
-	p.t.Helper()
-	for start := p.now; ; p.wait(time.Second) {
-		if holds(p.state) {
-			return p.now.Sub(start)
-		}
-		if p.now.Sub(start) > limit {
-			p.t.Fatalf("after %s still not: %s\n%s", limit, what, text(p.state))
-		}
-	}
-}
-
-func text(r cassandra.Ring) string {
-	b, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
-		return err.Error()
-	}
-	return string(b)
-}
-
-func verb(t *testing.T, name string) galen.Verb[cassandra.Ring] {
-	t.Helper()
-	verbs := cassandra.Verbs()
-	i := slices.IndexFunc(verbs, func(v galen.Verb[cassandra.Ring]) bool { return v.Name == name })
-	if i < 0 {
-		t.Fatalf("no verb %s", name)
-	}
-	return verbs[i]
-}
-
-func (p *patient) make(trouble ring.Trouble, instance string) {
-	p.t.Helper()
-	if err := p.ring.Make(trouble, instance); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-// do checks a step, lets the ring's guards judge it, and makes its call.
-func (p *patient) do(s galen.Step) (string, error) {
-	p.t.Helper()
-	v := verb(p.t, s.Verb)
-	if err := v.Check(p.state, s); err != nil {
-		p.t.Fatalf("%s: %v", s, err)
-	}
-	if refused := p.refusals(s); len(refused) > 0 {
-		p.t.Fatalf("%s is refused: %v", s, refused)
-	}
-	in := galen.Intent{ID: fmt.Sprintf("intent-%d", len(p.past)+1), Run: "run-1", Resource: resource(), Step: s, Class: v.Class, At: p.now}
-	reply, err := p.ring.Do(p.t.Context(), in)
-	if in.Sent = galen.SentYes; err != nil {
-		in.Sent = galen.SentError
-	}
-	p.past = append(p.past, in)
-	return reply, err
-}
-
-func (p *patient) ask(s galen.Step) galen.Ask[cassandra.Ring] {
-	policy := galen.SafePolicy()
-	policy.Mode = galen.ModeAct
-	v := verb(p.t, s.Verb)
-	open := slices.DeleteFunc(slices.Clone(p.past), func(in galen.Intent) bool { return in.Effect.Settled() })
-	return galen.Ask[cassandra.Ring]{
-		World: galen.World[cassandra.Ring]{Now: p.now, State: p.state, Facts: p.facts, Open: open},
-		Step:  s, Class: v.Class, Own: v.Own, Policy: policy,
-		Ledger: galen.Ledger{Now: p.now, Run: galen.Run{ID: "run-1"}, Past: p.past, Open: open},
-	}
-}
-
-func (p *patient) refusals(s galen.Step) []string {
-	var out []string
-	for _, g := range cassandra.Guards() {
-		if v := g.Check(p.ask(s)); v.Answer != galen.Allow {
-			out = append(out, fmt.Sprintf("%s: %s, %s", g.Name, v.Answer, v.Why))
-		}
-	}
-	return out
-}
-
-func (p *patient) mustDo(s galen.Step) {
-	p.t.Helper()
-	if _, err := p.do(s); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-// settle waits for the newest intent.
-func (p *patient) settle(want galen.EffectStatus, limit time.Duration) time.Duration {
-	p.t.Helper()
-	last := len(p.past) - 1
-	took := p.until("effect of "+p.past[last].Step.String(), limit, func(cassandra.Ring) bool { return p.past[last].Effect.Settled() })
-	if got := p.past[last].Effect; got.Status != want {
-		p.t.Fatalf("effect of %s: %+v, want %s", p.past[last].Step, got, want)
-	}
-	return took
-}
-
-func (p *patient) node(instance string) cassandra.Node {
-	p.t.Helper()
-	n, found := p.state.NodeOf(instance)
-	if !found {
-		p.t.Fatalf("%s is no node\n%s", instance, text(p.state))
-	}
-	return n
-}
-
-func (p *patient) instance(name string) cassandra.Instance {
-	p.t.Helper()
-	i, found := p.state.Instance(name)
-	if !found {
-		p.t.Fatalf("no instance %s", name)
-	}
-	return i
-}
-
-func (p *patient) view(name string) cassandra.View {
-	p.t.Helper()
-	v, found := p.state.View(name)
-	if !found {
-		p.t.Fatalf("no view of %s", name)
-	}
-	return v
-}
-
-func down(instance string) func(cassandra.Ring) bool {
-	return func(r cassandra.Ring) bool { n, found := r.NodeOf(instance); return found && n.Down }
-}
-
-func well(instance string) func(cassandra.Ring) bool {
-	return func(r cassandra.Ring) bool { n, found := r.NodeOf(instance); return found && len(r.Ailing(n)) == 0 }
-}
-
-func (p *patient) noHarm() {
-	p.t.Helper()
-	if harms := p.ring.Harms(); len(harms) > 0 {
-		p.t.Errorf("harm was done: %v", harms)
-	}
-	if doubled := ring.Doubled(p.ring.Calls()); len(doubled) > 0 {
-		p.t.Errorf("done twice: %v", doubled)
-	}
-}
 
 func TestKilledNodeIsSeenDownAndRestarted(t *testing.T) {
 	p := newPatient(t)
@@ -341,7 +146,7 @@ func TestCorpseStealsTheRing(t *testing.T) {
 func TestRestartWithoutDataFails(t *testing.T) {
 	p := newPatient(t)
 	p.loseNode("n2")
-	in := galen.Intent{ID: "intent-x", Step: cassandra.Start(p.node("n2")), At: p.now}
+	in := galen.Intent{ID: "intent-x", Step: cassandra.Start(p.node("n2")), At: p.now, Fence: p.fence()}
 	if _, err := p.ring.Do(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
@@ -402,7 +207,7 @@ func TestAReplacementThatNobodySaw(t *testing.T) {
 		t.Error("a node in service may be removed as a joiner")
 	}
 	p.noHarm()
-	if _, err := p.ring.Do(t.Context(), galen.Intent{ID: "by hand", Step: remove}); err != nil || len(p.ring.Harms()) != 1 {
+	if _, err := p.ring.Do(t.Context(), galen.Intent{ID: "by hand", Step: remove, Fence: p.fence()}); err != nil || len(p.ring.Harms()) != 1 {
 		t.Errorf("its data are deleted, and the checker tells %v; %v", p.ring.Harms(), err)
 	}
 }
@@ -427,62 +232,4 @@ func TestAJoinerThatDiesUnseen(t *testing.T) {
 	p.mustDo(cassandra.RemoveJoiner(p.instance("n4"), p.past[len(p.past)-1].ID))
 	p.settle(galen.EffectDone, 2*time.Minute)
 	p.noHarm()
-}
-
-func TestFaultsOfCalls(t *testing.T) {
-	for _, c := range []struct {
-		fault    ring.Fault
-		accepted bool
-		settled  galen.EffectStatus
-	}{
-		{ring.Fault{Kind: ring.LostReply}, true, galen.EffectDone},
-		{ring.Fault{Kind: ring.HungAfter}, true, galen.EffectDone},
-		{ring.Fault{Kind: ring.Delayed, By: galen.Duration(4 * time.Second)}, true, galen.EffectDone},
-		{ring.Fault{Kind: ring.HungBefore}, false, galen.EffectAbsent},
-		{ring.Fault{Kind: ring.Dropped, Verb: cassandra.VerbStart}, false, galen.EffectAbsent},
-	} {
-		t.Run(string(c.fault.Kind), func(t *testing.T) {
-			p := newPatient(t)
-			p.make(ring.Kill, "n2")
-			p.until("n2 down", time.Minute, down("n2"))
-			p.ring.Strike(c.fault)
-			if _, err := p.do(cassandra.Start(p.node("n2"))); err == nil {
-				t.Fatal("the caller hears of an error")
-			}
-			p.settle(c.settled, time.Minute)
-			calls := p.ring.Calls()
-			if len(calls) != 1 || calls[0].Accepted != c.accepted {
-				t.Errorf("calls %+v, want one, accepted %t", calls, c.accepted)
-			}
-		})
-	}
-}
-
-func TestHostRefuses(t *testing.T) {
-	p := newPatient(t)
-	in := galen.Intent{ID: "a", Step: cassandra.Start(p.node("n2"))}
-	if _, err := p.ring.Do(t.Context(), in); err == nil {
-		t.Error("starts a node that runs")
-	}
-	p.make(ring.Kill, "n2")
-	if _, err := p.ring.Do(t.Context(), in); err != nil {
-		t.Error(err)
-	}
-	p.make(ring.Kill, "n2")
-	if _, err := p.ring.Do(t.Context(), in); err == nil {
-		t.Error("starts twice for one intent")
-	}
-	fence := galen.Intent{ID: "f", Step: cassandra.Fence(p.node("n2"))}
-	for range 2 {
-		if _, err := p.ring.Do(t.Context(), fence); err != nil {
-			t.Errorf("a fence completes what is missing: %v", err)
-		}
-	}
-	in.ID = "b"
-	if _, err := p.ring.Do(t.Context(), in); err == nil {
-		t.Error("starts a fenced instance")
-	}
-	if got := ring.Doubled(p.ring.Calls()); !slices.Equal(got, []string{"f"}) {
-		t.Errorf("doubled %v, want the fence", got)
-	}
 }

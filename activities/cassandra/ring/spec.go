@@ -96,34 +96,6 @@ func (t Timing) Faster(n float64) Timing {
 	return t
 }
 
-// Three is the ring of the demo: three nodes in three racks and one spare, one keyspace of RF 3 besides Cassandra's
-// own. Tests change what they need.
-func Three(now func() time.Time) Spec {
-	s := Spec{Name: "demo", Cluster: "demo", VNodes: 8, Keyspaces: Keyspaces("dc1"), Timing: Fast(), Now: now}
-	for i := 1; i <= 3; i++ {
-		s.Hosts = append(s.Hosts, HostSpec{
-			Name: fmt.Sprintf("n%d", i), Address: fmt.Sprintf("127.0.0.%d", i), DC: "dc1", Rack: fmt.Sprintf("r%d", i), Seed: true,
-		})
-	}
-	s.Hosts = append(s.Hosts, HostSpec{Name: "n4", Address: "127.0.0.4", DC: "dc1", Rack: "r1", Spare: true})
-	return s
-}
-
-// Keyspaces are Cassandra's own as on a fresh ring, and "orders" with RF 3 in each of the data centres.
-func Keyspaces(dcs ...string) []cassandra.Keyspace {
-	rf := map[string]int{}
-	for _, dc := range dcs {
-		rf[dc] = 3
-	}
-	return []cassandra.Keyspace{
-		{Name: "orders", Strategy: "NetworkTopologyStrategy", RF: rf},
-		{Name: "system", Strategy: "LocalStrategy"},
-		{Name: "system_auth", Strategy: "SimpleStrategy", RF: map[string]int{"": 1}},
-		{Name: "system_distributed", Strategy: "SimpleStrategy", RF: map[string]int{"": 3}},
-		{Name: "system_traces", Strategy: "SimpleStrategy", RF: map[string]int{"": 2}},
-	}
-}
-
 // New starts a ring. The nodes began an hour before the first moment of the clock.
 func New(s Spec) (*Cluster, error) {
 	if s.Now == nil || s.Name == "" || s.VNodes < 1 || len(s.Hosts) == 0 {
@@ -141,7 +113,7 @@ func New(s Spec) (*Cluster, error) {
 		if c.host(hs.Name) != nil {
 			return nil, fmt.Errorf("simulated ring %s: two hosts are named %s", s.Name, hs.Name)
 		}
-		h := &host{HostSpec: hs, device: 64769, config: cassandra.Config{Cluster: s.Cluster, DC: hs.DC, Rack: hs.Rack, Seeds: seeds, Listen: hs.Address}}
+		h := &host{HostSpec: hs, device: 64769, accepted: map[string]accepted{}, config: cassandra.Config{Cluster: s.Cluster, DC: hs.DC, Rack: hs.Rack, Seeds: seeds, Listen: hs.Address}}
 		c.hosts = append(c.hosts, h)
 	}
 	slices.SortFunc(c.hosts, func(a, b *host) int { return cmp.Compare(a.Name, b.Name) })

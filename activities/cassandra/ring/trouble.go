@@ -77,24 +77,21 @@ const (
 	BadConfig  Trouble = "bad-config"  // somebody switches its auto_bootstrap off
 )
 
-// Make lets trouble happen to an instance now. It errs where it makes no sense.
-func (c *Cluster) Make(t Trouble, instance string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now := c.pass()
-	h := c.host(instance)
+// trouble lets it happen once, now.
+func (c *Cluster) trouble(of Happening, now time.Time) error {
+	t, h := of.Trouble, c.host(of.Instance)
 	if h == nil {
-		return fmt.Errorf("%s: no instance %q", t, instance)
+		return fmt.Errorf("%s: no instance %q", t, of.Instance)
 	}
 	switch t {
 	case Kill, Freeze, Thaw, Stop, Leave:
 		if h.proc == nil {
-			return fmt.Errorf("%s: %s has no process", t, instance)
+			return fmt.Errorf("%s: %s has no process", t, h.Name)
 		}
 		c.hurtProcess(t, h, now)
 	case Start, Hibernate, ForeignAdd:
 		if h.proc != nil {
-			return fmt.Errorf("%s: %s runs", t, instance)
+			return fmt.Errorf("%s: %s runs", t, h.Name)
 		}
 		c.personStarts(t, h, now)
 	case LoseData, Unmount, HideHost, Cut, Mend, Isolate, Disagree, BadConfig:

@@ -38,6 +38,8 @@ type TrueHost struct {
 	Schema string
 	// Hidden: its host answers nobody; Cut: the engine gets no answer from the node, its peers do.
 	Hidden, Cut bool
+	// Serves: its process takes part in reads and writes, and at least one other node reaches it.
+	Serves bool
 	// Up and Down are the working nodes that call it so.
 	Up, Down []string
 }
@@ -48,8 +50,9 @@ type TrueMember struct {
 	Status       cassandra.NodeStatus
 	Tokens       []cassandra.Token
 	Replacing    string
-	// Foreign: nothing of ours made it move.
+	// Foreign: nothing of ours made it move. Intent that did, "" if a person or another tool did.
 	Foreign bool
+	Intent  string
 }
 
 // Truth now.
@@ -66,7 +69,7 @@ func (c *Cluster) truth(now time.Time) Truth {
 	}
 	for _, m := range c.members {
 		t.Members = append(t.Members, TrueMember{
-			HostID: m.hostID, Host: m.host.Name, Status: m.status, Tokens: m.tokens, Replacing: m.replacing, Foreign: m.foreign,
+			HostID: m.hostID, Host: m.host.Name, Status: m.status, Tokens: m.tokens, Replacing: m.replacing, Foreign: m.foreign, Intent: m.intent(),
 		})
 	}
 	return t
@@ -81,6 +84,7 @@ func (c *Cluster) trueHost(h *host, now time.Time) TrueHost {
 	out.Config.Seeds = slices.Clone(h.config.Seeds)
 	if p := h.proc; p != nil {
 		out.Running, out.Frozen, out.Mode, out.PID, out.Started, out.HostID = true, p.stopped, p.phase.mode(), p.pid, p.started, p.hostID
+		out.Serves = c.serves(h)
 	}
 	if c.endpoints[h.Address] == nil {
 		return out

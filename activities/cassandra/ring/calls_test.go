@@ -1,0 +1,78 @@
+package ring_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/activities/cassandra/ring"
+)
+
+func TestFaultsOfCalls(t *testing.T) {
+	for _, c := range []struct {
+		fault    ring.Fault
+		accepted bool
+		settled  galen.EffectStatus
+	}{
+		{ring.Fault{Kind: ring.LostReply}, true, galen.EffectDone},
+		{ring.Fault{Kind: ring.HungAfter}, true, galen.EffectDone},
+		{ring.Fault{Kind: ring.Delayed, By: galen.Duration(4 * time.Second)}, true, galen.EffectDone},
+		{ring.Fault{Kind: ring.HungBefore}, false, galen.EffectAbsent},
+		{ring.Fault{Kind: ring.Dropped, Verb: cassandra.VerbStart}, false, galen.EffectAbsent},
+	} {
+		t.Run(string(c.fault.Kind), func(t *testing.T) {
+			p := newPatient(t)
+			p.make(ring.Kill, "n2")
+			p.until("n2 down", time.Minute, down("n2"))
+			p.ring.Strike(c.fault)
+			if _, err := p.do(cassandra.Start(p.node("n2"))); err == nil {
+				t.Fatal("the caller hears of an error")
+			}
+			p.settle(c.settled, time.Minute)
+			calls := p.ring.Calls()
+			if len(calls) != 1 || calls[0].Accepted != c.accepted {
+				t.Errorf("calls %+v, want one, accepted %t", calls, c.accepted)
+			}
+		})
+	}
+}
+
+func TestHostRefuses(t *testing.T) {
+	p := newPatient(t)
+	in := galen.Intent{ID: "a", Step: cassandra.Start(p.node("n2")), Fence: 1}
+	if _, err := p.ring.Do(t.Context(), in); err == nil {
+		t.Error("starts a node that runs")
+	}
+	p.make(ring.Kill, "n2")
+	if _, err := p.ring.Do(t.Context(), in); err != nil {
+		t.Error(err)
+	}
+	p.make(ring.Kill, "n2")
+	if _, err := p.ring.Do(t.Context(), in); err == nil {
+		t.Error("starts twice for one intent")
+	}
+	fence := galen.Intent{ID: "f", Step: cassandra.Fence(p.node("n2")), Fence: 2}
+	for range 2 {
+		if _, err := p.ring.Do(t.Context(), fence); err != nil {
+			t.Errorf("a fence completes what is missing: %v", err)
+		}
+	}
+	in.ID, in.Fence = "b", 3
+	if _, err := p.ring.Do(t.Context(), in); err == nil {
+		t.Error("starts a fenced instance")
+	}
+	in.ID, in.Fence = "c", 1
+	if _, err := p.ring.Do(t.Context(), in); !errors.Is(err, ring.ErrOvertaken) {
+		t.Errorf("an engine that slept since its commit: %v", err)
+	}
+	in.ID, in.Fence = "d", 0
+	if _, err := p.ring.Do(t.Context(), in); err == nil {
+		t.Error("a call without a fence")
+	}
+	if got := ring.Doubled(p.ring.Calls()); !slices.Equal(got, []string{"f"}) {
+		t.Errorf("doubled %v, want the fence", got)
+	}
+}
