@@ -17,6 +17,8 @@ var (
 	ErrUnsettled = errors.New("the target has an unsettled intent")
 	// ErrHeld: a hold covers the target, or the run itself is held for a person.
 	ErrHeld = errors.New("held")
+	// ErrRate: the account has as many calls in this second as it may.
+	ErrRate = errors.New("too many calls at once")
 	// ErrEnded: the run has ended.
 	ErrEnded = errors.New("the run has ended")
 )

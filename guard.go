@@ -60,6 +60,12 @@ type Ask[S State] struct {
 	// Own: the step takes back what this run itself made, by [Verb.Own] and the run's intents, or pays an owed undo. The
 	// guards of the ring allow it.
 	Own bool
+	// Deletes: the verb deletes data for good, by the registry.
+	Deletes bool
+	// Version of the run's runbook that this engine has; 0: none.
+	Version int
+	// ClockStep is by how much the engine's clock was set lately.
+	ClockStep time.Duration
 	// Claims are what the verb needs for the step.
 	Claims []Claim
 	// Scope are the targets of the finding or request.

@@ -24,8 +24,12 @@ type Ledger struct {
 	Holds  []Hold      `json:"holds,omitempty"`
 	// Spent are the budget tokens of the whole account in the longest window of any policy (24 h).
 	Spent []Spend `json:"spent,omitempty"`
-	// Recoveries are the runs with a mutating call on this resource in the last 24 h.
+	// Recoveries are the runs with a mutating call on this resource in the last 24 h, one for each class.
 	Recoveries []Recovery `json:"recoveries,omitempty"`
+	// Released are the times of the newest intents of the whole account, newest first.
+	Released []time.Time `json:"released,omitempty"`
+	// Quarantine of the run's runbook; nil: none.
+	Quarantine *Quarantine `json:"quarantine,omitempty"`
 	// Facts of the resource, by key.
 	Facts map[string]Fact `json:"facts,omitempty"`
 	// Approval is the newest approval of this run that was neither voided nor used up; nil: none.
@@ -38,6 +42,8 @@ type Ledger struct {
 type HeldClaim struct {
 	Claim
 	Run string `json:"run"`
+	// Urgency of the run.
+	Urgency Urgency `json:"urgency,omitempty"`
 	// Intents are the unsettled intents that need it.
 	Intents []string `json:"intents,omitempty"`
 	// Kept: the newest plan of the run lists it.
@@ -60,9 +66,12 @@ const BudgetDestructive = "destructive"
 
 // Recovery is a run that made at least one mutating call on a target.
 type Recovery struct {
-	Run    string    `json:"run"`
-	Target string    `json:"target"`
-	At     time.Time `json:"at"` // of its last mutating call
+	Run    string `json:"run"`
+	Target string `json:"target"`
+	// Cause of the run, see [Run.Cause], and Class of the call.
+	Cause Code      `json:"cause,omitempty"`
+	Class Class     `json:"class,omitzero"`
+	At    time.Time `json:"at"` // of its last mutating call of that class
 	// Acknowledged: a person has looked at it; the cool-down is over.
 	Acknowledged bool `json:"acknowledged,omitempty"`
 }
@@ -77,6 +86,16 @@ type Fact struct {
 	At     time.Time `json:"at"`
 	// Gone removes the fact of this key.
 	Gone bool `json:"gone,omitempty"`
+}
+
+// Quarantine keeps a runbook from acting, everywhere, until a person clears it: it failed alike on several targets (I-12).
+type Quarantine struct {
+	Runbook string `json:"runbook"`
+	Verb    string `json:"verb"` // that failed
+	// Targets on which it failed, "<resource> <target ID>", sorted.
+	Targets []string  `json:"targets"`
+	Why     string    `json:"why"`
+	At      time.Time `json:"at"`
 }
 
 // Hold is the kill switch: no mutating call in its scope. Only a person releases it; past its end it stays and pages.
@@ -188,12 +207,14 @@ func (a Approval) used(s Step, names []string, past []Intent) int {
 type Commit struct {
 	Intent Intent `json:"intent"` // its Fence is chosen by the journal: higher than any accepted for the target
 	// Revision and Account as read in the ledger.
-	Revision int64     `json:"revision"`
-	Account  int64     `json:"account"`
-	Claims   []Claim   `json:"claims,omitempty"`
-	Spend    []Spend   `json:"spend,omitempty"`
-	Facts    []Fact    `json:"facts,omitempty"`
-	Verdicts []Verdict `json:"verdicts"`
+	Revision int64 `json:"revision"`
+	Account  int64 `json:"account"`
+	// PerSecond is how many intents the account may have in a second; 0: any number (I-23).
+	PerSecond int       `json:"per_second,omitempty"`
+	Claims    []Claim   `json:"claims,omitempty"`
+	Spend     []Spend   `json:"spend,omitempty"`
+	Facts     []Fact    `json:"facts,omitempty"`
+	Verdicts  []Verdict `json:"verdicts"`
 	// State is the hash of the State that the guards saw.
 	State string `json:"state"`
 }

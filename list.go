@@ -91,7 +91,7 @@ func as[S State](st State, to *S) error {
 }
 
 func liftVerb[S State](v Verb[S]) Verb[State] {
-	out := Verb[State]{Name: v.Name, Class: v.Class, Settle: v.Settle, Call: v.Call, Own: v.Own, Undo: v.Undo}
+	out := Verb[State]{Name: v.Name, Class: v.Class, Settle: v.Settle, Call: v.Call, Own: v.Own, Deletes: v.Deletes, Undo: v.Undo}
 	out.Check = func(st State, step Step) error {
 		var s S
 		if err := as(st, &s); err != nil {
@@ -132,7 +132,7 @@ func LiftGuard[S State](g Guard[S]) Guard[State] {
 		}
 		return g.Check(Ask[S]{
 			World: World[S]{Now: a.Now, State: s, Vitals: a.Vitals, Facts: a.Facts, Open: a.Open},
-			Step:  a.Step, Class: a.Class, Own: a.Own, Claims: a.Claims, Scope: a.Scope, Policy: a.Policy, Ledger: a.Ledger,
+			Step:  a.Step, Class: a.Class, Own: a.Own, Deletes: a.Deletes, Version: a.Version, ClockStep: a.ClockStep, Claims: a.Claims, Scope: a.Scope, Policy: a.Policy, Ledger: a.Ledger,
 		})
 	}}
 }

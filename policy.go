@@ -3,6 +3,8 @@ package galen
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -30,6 +32,10 @@ type Policy struct {
 	Kinds     int `json:"kinds"`
 	// UnhealthyShare of a data centre may be bad outside one failure domain (I-03); 0.2 = 20 %.
 	UnhealthyShare float64 `json:"unhealthy_share"`
+	// Floors are the least numbers of members in service, by group (I-11); FloorShare is that of a group without one, as a
+	// share of its members.
+	Floors     map[string]int `json:"floors"`
+	FloorShare float64        `json:"floor_share"`
 	// ShrinkShare: a listing that lost more members than max(1, this share) is not believed (I-09).
 	ShrinkShare float64 `json:"shrink_share"`
 	// DestructivePerResource targets in DestructiveWindow, DestructivePerAccount in an hour (I-10).
@@ -38,8 +44,29 @@ type Policy struct {
 	DestructivePerAccount  int      `json:"destructive_per_account"`
 	// ReplaceSpacing is the stable time after the last replacement in a data centre (I-13).
 	ReplaceSpacing Duration `json:"replace_spacing"`
-	// Cooldown between automatic recoveries of one target (I-14).
-	Cooldown Duration `json:"cooldown"`
+	// Cooldown between automatic recoveries of one target (I-14). Cooldowns are those between two of one cause and class.
+	Cooldown  Duration   `json:"cooldown"`
+	Cooldowns []Cooldown `json:"cooldowns"`
+	// QuarantineAfter targets on which a verb of one runbook failed in QuarantineWindow: the runbook acts no more (I-12).
+	QuarantineAfter  int      `json:"quarantine_after"`
+	QuarantineWindow Duration `json:"quarantine_window"`
+	// ReleasePerSecond bounds the calls of the whole account (I-23).
+	ReleasePerSecond int `json:"release_per_second"`
+	// DiskHeadroom: who takes a place has that many times the bytes that it has to take free (I-24).
+	DiskHeadroom float64 `json:"disk_headroom"`
+	// RestorePointAge is the greatest age of the restore point without which nothing is deleted for good, DeleteDelay how
+	// long before that a second person has said yes (I-25).
+	RestorePointAge Duration `json:"restore_point_age"`
+	DeleteDelay     Duration `json:"delete_delay"`
+	// LoadPending requests waiting at one member mean that the resource suffers from load (I-30).
+	LoadPending int `json:"load_pending"`
+	// Windows are when nobody but a person changes anything: maintenance, backups (I-32).
+	Windows []Window `json:"windows"`
+	// ClockSkew is how far two clocks may be apart; after a step the engine observes for ClockSettle (I-34).
+	ClockSkew   Duration `json:"clock_skew"`
+	ClockSettle Duration `json:"clock_settle"`
+	// EngineNeeds says why the engine itself cannot do without the resource; "" if it can (I-22).
+	EngineNeeds string `json:"engine_needs"`
 	// Inside one run (I-14).
 	RestartsPerRun      int `json:"restarts_per_run"`
 	ReplacesPerRun      int `json:"replaces_per_run"`
@@ -81,12 +108,25 @@ func SafePolicy() Policy {
 		Observers:              3,
 		Kinds:                  2,
 		UnhealthyShare:         0.2,
+		Floors:                 map[string]int{},
+		FloorShare:             0.5,
 		ShrinkShare:            0.3,
 		DestructivePerResource: 1,
 		DestructiveWindow:      Duration(30 * time.Minute),
 		DestructivePerAccount:  3,
 		ReplaceSpacing:         Duration(15 * time.Minute),
 		Cooldown:               Duration(time.Hour),
+		Cooldowns:              []Cooldown{},
+		QuarantineAfter:        2,
+		QuarantineWindow:       Duration(24 * time.Hour),
+		ReleasePerSecond:       5,
+		DiskHeadroom:           1.3,
+		RestorePointAge:        Duration(24 * time.Hour),
+		DeleteDelay:            Duration(24 * time.Hour),
+		LoadPending:            1000,
+		Windows:                []Window{},
+		ClockSkew:              Duration(500 * time.Millisecond),
+		ClockSettle:            Duration(time.Minute),
 		RestartsPerRun:         3,
 		ReplacesPerRun:         1,
 		JoinerRetriesPerRun:    2,
@@ -104,12 +144,7 @@ func SafePolicy() Policy {
 
 // Valid tells every fault of the policy at once.
 func (p Policy) Valid() error {
-	errs := append(p.counts(), p.times()...)
-	for name, share := range map[string]float64{"unhealthy_share": p.UnhealthyShare, "shrink_share": p.ShrinkShare} {
-		if !(share >= 0 && share <= 1) {
-			errs = append(errs, fmt.Errorf("%s: %g is not a share from 0 to 1", name, share))
-		}
-	}
+	errs := slices.Concat(p.counts(), p.times(), p.shares(), p.lists())
 	if len(p.Levels) == 0 {
 		errs = append(errs, errors.New("levels: empty; name at least one consistency level, such as QUORUM"))
 	}
@@ -126,6 +161,42 @@ func (p Policy) Valid() error {
 	return errors.Join(errs...)
 }
 
+func (p Policy) shares() []error {
+	var errs []error
+	for _, s := range []struct {
+		name  string
+		value float64
+	}{{"unhealthy_share", p.UnhealthyShare}, {"shrink_share", p.ShrinkShare}, {"floor_share", p.FloorShare}} {
+		if !(s.value >= 0 && s.value <= 1) {
+			errs = append(errs, fmt.Errorf("%s: %g is not a share from 0 to 1", s.name, s.value))
+		}
+	}
+	if !(p.DiskHeadroom >= 1) {
+		errs = append(errs, fmt.Errorf("disk_headroom: %g is less than 1: what has to be taken would not fit", p.DiskHeadroom))
+	}
+	return errs
+}
+
+func (p Policy) lists() []error {
+	var errs []error
+	for _, group := range slices.Sorted(maps.Keys(p.Floors)) {
+		if p.Floors[group] < 0 {
+			errs = append(errs, fmt.Errorf("floors.%s: %d is less than 0", group, p.Floors[group]))
+		}
+	}
+	for i, c := range p.Cooldowns {
+		if err := c.valid(); err != nil {
+			errs = append(errs, fmt.Errorf("cooldowns[%d]: %w", i, err))
+		}
+	}
+	for i, w := range p.Windows {
+		if err := w.Valid(); err != nil {
+			errs = append(errs, fmt.Errorf("windows[%d]: %w", i, err))
+		}
+	}
+	return errs
+}
+
 func (p Policy) counts() []error {
 	var errs []error
 	for _, n := range []struct {
@@ -134,6 +205,7 @@ func (p Policy) counts() []error {
 	}{
 		{"hold_looks", p.HoldLooks, 1}, {"observers", p.Observers, 1}, {"kinds", p.Kinds, 1},
 		{"destructive_per_resource", p.DestructivePerResource, 0}, {"destructive_per_account", p.DestructivePerAccount, 0},
+		{"quarantine_after", p.QuarantineAfter, 1}, {"release_per_second", p.ReleasePerSecond, 1}, {"load_pending", p.LoadPending, 1},
 		{"restarts_per_run", p.RestartsPerRun, 0}, {"replaces_per_run", p.ReplacesPerRun, 0}, {"joiner_retries_per_run", p.JoinerRetriesPerRun, 0},
 		{"stream_ceiling", p.StreamCeiling, 0},
 	} {
@@ -146,7 +218,8 @@ func (p Policy) counts() []error {
 
 // Bounds of durations.
 const (
-	maxViewAge = 10 * time.Second // I-05
+	maxViewAge   = 10 * time.Second // I-05
+	maxClockSkew = 5 * time.Second  // I-34
 	// maxLookBack is how far back the ledger has tokens and recoveries; a longer window would be cut in silence.
 	maxLookBack = 24 * time.Hour
 )
@@ -167,6 +240,9 @@ func (p Policy) times() []error {
 		{"destructive_window", p.DestructiveWindow, time.Second, maxLookBack, noFurther}, {"cooldown", p.Cooldown, 0, maxLookBack, noFurther},
 		{"replace_spacing", p.ReplaceSpacing, 0, 0, ""}, {"replace_after", p.ReplaceAfter, 0, 0, ""}, {"gone_apart", p.GoneApart, time.Millisecond, 0, ""},
 		{"run_deadline", p.RunDeadline, time.Second, 0, ""}, {"approval_for", p.ApprovalFor, time.Second, 0, ""}, {"step_deadline", p.StepDeadline, time.Second, 0, ""},
+		{"quarantine_window", p.QuarantineWindow, time.Second, maxLookBack, noFurther}, {"restore_point_age", p.RestorePointAge, 0, 0, ""},
+		{"delete_delay", p.DeleteDelay, 0, 0, ""}, {"clock_settle", p.ClockSettle, 0, 0, ""},
+		{"clock_skew", p.ClockSkew, time.Millisecond, maxClockSkew, "I-34 believes no clock that is further off"},
 	} {
 		switch {
 		case d.value.D() < d.least:

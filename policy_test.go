@@ -36,6 +36,29 @@ func TestPolicyBounds(t *testing.T) {
 		{"shrink_share: NaN is not a share", func(p *Policy) { p.ShrinkShare = math.NaN() }},
 		{"", func(p *Policy) { p.KeyspaceLevels = map[string][]string{"audit": {"ONE"}} }},
 		{"keyspace_levels.audit: empty", func(p *Policy) { p.KeyspaceLevels = map[string][]string{"audit": {}} }},
+		{"", func(p *Policy) {
+			p.Floors = map[string]int{"dc1": 0}
+			p.Cooldowns = []Cooldown{{Cause: "node-down", Class: Destructive, For: Duration(24 * time.Hour)}}
+			p.Windows = []Window{{Name: "backup", From: "01:00", For: Duration(time.Hour)}}
+			p.DiskHeadroom, p.ClockSkew, p.DeleteDelay, p.RestorePointAge, p.ClockSettle = 1, Duration(5*time.Second), 0, 0, 0
+		}},
+		{"floors.dc1: -1 is less than 0", func(p *Policy) { p.Floors = map[string]int{"dc1": -1} }},
+		{"floor_share: 1.5 is not a share", func(p *Policy) { p.FloorShare = 1.5 }},
+		{"disk_headroom: 0.9 is less than 1", func(p *Policy) { p.DiskHeadroom = 0.9 }},
+		{"disk_headroom: NaN is less than 1", func(p *Policy) { p.DiskHeadroom = math.NaN() }},
+		{"cooldowns[0]: cause: empty", func(p *Policy) { p.Cooldowns = []Cooldown{{Class: Reversible}} }},
+		{"cooldowns[0]: class: want reversible", func(p *Policy) { p.Cooldowns = []Cooldown{{Cause: "x", Class: Read}} }},
+		{"cooldowns[0]: for: 25h0m0s", func(p *Policy) {
+			p.Cooldowns = []Cooldown{{Cause: "x", Class: Reversible, For: Duration(25 * time.Hour)}}
+		}},
+		{"windows[0]: from", func(p *Policy) { p.Windows = []Window{{Name: "x", From: "1", For: 1}} }},
+		{"quarantine_after: 0 is less than 1", func(p *Policy) { p.QuarantineAfter = 0 }},
+		{"quarantine_window: 25h0m0s is more", func(p *Policy) { p.QuarantineWindow = Duration(25 * time.Hour) }},
+		{"release_per_second: 0 is less than 1", func(p *Policy) { p.ReleasePerSecond = 0 }},
+		{"load_pending: 0 is less than 1", func(p *Policy) { p.LoadPending = 0 }},
+		{"clock_skew: 5.001s is more than 5s: I-34", func(p *Policy) { p.ClockSkew = Duration(5001 * time.Millisecond) }},
+		{"clock_skew: 0s is less", func(p *Policy) { p.ClockSkew = 0 }},
+		{"delete_delay: -1s is less", func(p *Policy) { p.DeleteDelay = Duration(-time.Second) }},
 		{"levels: empty", func(p *Policy) { p.Levels = nil }},
 		{`mode "dare"`, func(p *Policy) { p.Mode = "dare" }},
 	} {

@@ -149,6 +149,19 @@ const AskedPerson = "person"
 // FromPerson tells whether a person asked for the run.
 func (r Run) FromPerson() bool { return strings.HasPrefix(r.Asked, AskedPerson) }
 
+// Cause is the code of the trouble for which the run was opened; "" for what a person asked for.
+func (r Run) Cause() Code {
+	if r.Finding != nil {
+		return r.Finding.Code
+	}
+	rest, ours := strings.CutPrefix(r.Key, r.Resource.String()+"/") // an alert's, see [Finding.Key]
+	if !ours || r.FromPerson() {
+		return ""
+	}
+	code, _, _ := strings.Cut(rest, "/")
+	return Code(code)
+}
+
 // InScope are the targets that the run may act on: those it was opened for and those of the newest finding, by ID.
 func (r Run) InScope() []Target {
 	out := slices.Clone(r.Scope)

@@ -37,6 +37,10 @@ type Member struct {
 	Observations []Observation `json:"observations"`
 }
 
+// Bare tells whether the member takes no part in the service: a spare, or an instance that goes by no other name yet. It
+// counts neither among those who are there nor among those who are bad.
+func (m Member) Bare() bool { return m.Spare || m.Instance != "" && m.Target.ID == m.Instance }
+
 // ObserverKind is the way by which an observer knows. Two observers of one kind can be wrong for one reason.
 type ObserverKind string
 
@@ -67,7 +71,8 @@ type Observation struct {
 	Detail   string       `json:"detail,omitempty"`
 }
 
-// Sample is one number that was measured: a vital sign. Vitals are never hashed and never the ground of a guard.
+// Sample is one number that was measured: a vital sign. Vitals are never hashed; a guard may refuse because of a number,
+// never allow.
 type Sample struct {
 	At     time.Time `json:"at"`
 	Member string    `json:"member"`

@@ -26,6 +26,8 @@ type Verb[S State] struct {
 	// Own: the verb takes back what the run itself made (an undo, the removal of its own failed joiner): never denied
 	// by the guards of the ring.
 	Own bool
+	// Deletes: the verb deletes data for good that were in service (I-25).
+	Deletes bool
 	// Undo is the name of the verb that undoes this one; only that one is accepted as a step's undo. "": it has none.
 	Undo string
 }

@@ -152,6 +152,8 @@ func refusal(err error) (galen.Verdict, bool) {
 		return named(guardUnsettled, lookAgain("%s", err)), true
 	case errors.Is(err, galen.ErrHeld):
 		return named(guardHold, lookAgain("%s", err)), true
+	case errors.Is(err, galen.ErrRate):
+		return named(guardRate, lookAgain("%s", err)), true
 	case errors.Is(err, galen.ErrEnded):
 		return named(guardGate, lookAgain("%s", err)), true
 	}
@@ -215,7 +217,8 @@ func (g *Gate) commitment(a galen.Ask[galen.State], verdicts []galen.Verdict) (c
 	}
 	c = galen.Commit{
 		Intent: in, Revision: l.Revision, Account: l.Account, Claims: a.Claims, Spend: spends(a),
-		Facts: g.o.Kinds[l.Run.Resource.Kind].Verbs[a.Step.Verb].Facts(a.State, in), Verdicts: verdicts, State: galen.HashJSON(a.State),
+		PerSecond: a.Policy.ReleasePerSecond,
+		Facts:     g.o.Kinds[l.Run.Resource.Kind].Verbs[a.Step.Verb].Facts(a.State, in), Verdicts: verdicts, State: galen.HashJSON(a.State),
 	}
 	owed, err := galen.Owe(in)
 	if err != nil {

@@ -240,6 +240,7 @@ func TestAViewThatGrewOldAfterTheCommit(t *testing.T) {
 // TestTheAgeOfAView is measured on the monotonic clock: setting the wall clock back makes no view younger.
 func TestTheAgeOfAView(t *testing.T) {
 	r := newRig()
+	r.policy.ClockSkew = galen.Duration(time.Hour) // or the clocks would be told first
 	looked := r.street.ward
 	r.street.ward = func() ward {
 		w := looked()
@@ -345,8 +346,9 @@ func TestPreviewSaysWhatActWould(t *testing.T) {
 		s := newScene(k.verb)
 		k.spoil(&s)
 		r := newRig()
+		r.version = s.version
 		g := r.gate(t)
-		r.policy = s.policy
+		r.policy, r.clock.wall = s.policy, r.clock.wall.Add(s.clockStep)
 		got := Worst(g.Preview(galen.World[galen.State]{Now: noon, State: s.ward}, s.ledger, s.step))
 		if got.Guard != k.guard || got.Answer != k.want {
 			t.Errorf("%s, %s: preview says %+v", k.guard, k.name, got)

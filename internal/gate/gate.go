@@ -38,6 +38,8 @@ type Options struct {
 	// Kinds by name: the registry of verbs and of the guards that follow the common ones.
 	Kinds  map[string]galen.ListedKind
 	Policy func(galen.Resource) galen.Policy
+	// Runbooks by name: their versions are those that this engine may act for.
+	Runbooks map[string]galen.ListedRunbook
 	// Guards are asked of every kind, [CommonGuards] in production.
 	Guards []galen.Guard[galen.State]
 	// Now is the wall clock that the looks are dated by.
@@ -50,7 +52,10 @@ type Options struct {
 }
 
 // Gate is safe for concurrent use.
-type Gate struct{ o Options }
+type Gate struct {
+	o     Options
+	clock *clockWatch
+}
 
 // New refuses a gate that could not refuse: one without guards or without a part it stands on.
 func New(o Options) (*Gate, error) {
@@ -59,13 +64,18 @@ func New(o Options) (*Gate, error) {
 		return nil, errors.New("gate: journal, world and logger are required")
 	case o.Now == nil || o.Mono == nil || o.Policy == nil:
 		return nil, errors.New("gate: wall clock, monotonic clock and policy are required")
+	case o.Runbooks == nil:
+		return nil, errors.New("gate: the runbooks are required")
 	case len(o.Guards) == 0:
 		return nil, errors.New("gate: no guards; give gate.CommonGuards()")
 	}
 	if o.GuardLimit == 0 {
 		o.GuardLimit = guardLimit
 	}
-	return &Gate{o: o}, nil
+	g := &Gate{o: o, clock: &clockWatch{}}
+	safe := galen.SafePolicy()
+	g.clockStep(safe) // from now on a step is noticed
+	return g, nil
 }
 
 // Request names one step of a run's newest plan.

@@ -39,22 +39,22 @@ func listing(a galen.Ask[galen.State]) galen.Verdict {
 	if a.Class < galen.Disruptive || a.Own {
 		return allow("")
 	}
-	members := a.State.Members()
-	lost := 0
-	for _, m := range members {
+	lost, all := 0, 0
+	for _, m := range a.State.Members() {
+		if m.Bare() {
+			continue
+		}
+		all++
 		if m.Unlisted {
 			lost++
 		}
 	}
-	most := max(1, shareOf(a.Policy.ShrinkShare, len(members)))
+	most := max(1, galen.ShareOf(a.Policy.ShrinkShare, all))
 	if lost > most {
-		return lookAgain("the newest listing lacks %d of %d known members, at most %d are believed gone at once", lost, len(members), most)
+		return lookAgain("the newest listing lacks %d of %d known members, at most %d are believed gone at once", lost, all, most)
 	}
-	return allow(fmt.Sprintf("%d of %d members not listed, %d allowed", lost, len(members), most))
+	return allow(fmt.Sprintf("%d of %d members not listed, %d allowed", lost, all, most))
 }
-
-// shareOf rounds down; the little extra keeps 0.3 of 10 at 3.
-func shareOf(share float64, n int) int { return int(share*float64(n) + 1e-9) }
 
 // observers: enough observers of enough kinds say that the patient is bad, and none that is live says otherwise (I-04).
 func observers(a galen.Ask[galen.State]) galen.Verdict {
@@ -102,53 +102,4 @@ func agree(m galen.Member, since time.Time, p galen.Policy) galen.Verdict {
 		return lookAgain("%s", count)
 	}
 	return allow(count)
-}
-
-// share: when many members are bad, and not just those of one failure domain, the cause is larger than any of them, and
-// destroying members makes it worse (I-03).
-func share(a galen.Ask[galen.State]) galen.Verdict {
-	if a.Class < galen.Destructive || a.Own {
-		return allow("")
-	}
-	all, bad := map[string][]galen.Member{}, map[string][]galen.Member{}
-	var groups []string
-	for _, m := range a.State.Members() {
-		if m.Spare {
-			continue
-		}
-		if len(all[m.Group]) == 0 {
-			groups = append(groups, m.Group)
-		}
-		all[m.Group] = append(all[m.Group], m)
-		if m.Bad {
-			bad[m.Group] = append(bad[m.Group], m)
-		}
-	}
-	margins := make([]string, 0, len(groups))
-	for _, g := range groups {
-		most := max(1, min(shareOf(a.Policy.UnhealthyShare, len(all[g])), smallest(all[g])))
-		if len(bad[g]) > most && len(byDomain(bad[g])) > 1 {
-			return deny("%d of %d members of %s are bad, in %d failure domains; at most %d or one domain: look for the common cause first",
-				len(bad[g]), len(all[g]), g, len(byDomain(bad[g])), most)
-		}
-		margins = append(margins, fmt.Sprintf("%d of %d bad in %s, %d allowed", len(bad[g]), len(all[g]), g, most))
-	}
-	return allow(strings.Join(margins, "; "))
-}
-
-func byDomain(members []galen.Member) map[string]int {
-	out := map[string]int{}
-	for _, m := range members {
-		out[m.Domain]++
-	}
-	return out
-}
-
-// smallest is the size of the smallest failure domain.
-func smallest(members []galen.Member) int {
-	least := len(members)
-	for _, n := range byDomain(members) {
-		least = min(least, n)
-	}
-	return least
 }

@@ -28,8 +28,8 @@ func deadline(a galen.Ask[galen.State]) galen.Verdict {
 	return allow(fmt.Sprintf("%s left", run.Deadline.Sub(a.Ledger.Now).Round(time.Second)))
 }
 
-// cooldown: the engine treats a patient once per cool-down by itself; what comes back so soon needs a person's eyes
-// (I-14). An approval is such a look, and so is an acknowledgement.
+// cooldown: the engine treats a patient once per cool-down by itself, which a policy may set for a cause and a class of
+// steps; what comes back so soon needs a person's eyes (I-14). An approval is such a look, and so is an acknowledgement.
 func cooldown(a galen.Ask[galen.State]) galen.Verdict {
 	if !mutates(a) || a.Own || a.Ledger.Run.FromPerson() {
 		return allow("") // what a person asks for is not automatic
@@ -39,7 +39,7 @@ func cooldown(a galen.Ask[galen.State]) galen.Verdict {
 		ids = append(ids, aliases(a.State.Members(), t.ID)...)
 	}
 	for _, r := range a.Ledger.Recoveries {
-		again := r.At.Add(a.Policy.Cooldown.D())
+		again := r.At.Add(a.Policy.CooldownOf(r, a.Ledger.Run.Cause(), a.Class).D())
 		if r.Run == a.Ledger.Run.ID || r.Acknowledged || !slices.Contains(ids, r.Target) || !a.Ledger.Now.Before(again) {
 			continue
 		}

@@ -14,6 +14,16 @@ const (
 	guardIdentity  = "I-07 identity"
 	guardScope     = "I-28 scope"
 	guardHold      = "I-17 hold"
+	guardPoison    = "I-12 quarantine"
+	guardVersion   = "I-27 one version"
+	guardClock     = "I-34 clocks"
+	guardStorm     = "I-03 storm"
+	guardFloor     = "I-11 floor"
+	guardAcross    = "I-16 one data centre"
+	guardClosure   = "I-22 the engine's own"
+	guardDeletion  = "I-25 deletion"
+	guardCalendar  = "I-32 calendar"
+	guardRate      = "I-23 release rate"
 	guardDeadline  = "I-26 deadline"
 	guardFresh     = "I-05 fresh view"
 	guardListing   = "I-09 whole listing"
@@ -35,11 +45,20 @@ func CommonGuards() []galen.Guard[galen.State] {
 		{Name: guardIdentity, Check: identity},      // the target is still what it was when the step was made
 		{Name: guardScope, Check: scope},            // and what the run was opened for
 		{Name: guardHold, Check: hold},              // nobody has pulled the kill switch
+		{Name: guardPoison, Check: quarantine},      // and the runbook is not known to fail
+		{Name: guardVersion, Check: version},        // nor another one than the run began with
 		{Name: guardDeadline, Check: deadline},      // the run may still act
+		{Name: guardClock, Check: clocks},           // clocks can be believed
 		{Name: guardFresh, Check: fresh},            // what follows rests on fresh evidence
 		{Name: guardListing, Check: listing},        // from a listing that can be believed
 		{Name: guardObservers, Check: observers},    // the patient is ill, by several ways of knowing
 		{Name: guardShare, Check: share},            // and alone: not everything is ill
+		{Name: guardStorm, Check: storm},            // and it is not a storm
+		{Name: guardFloor, Check: floor},            // enough stay in service
+		{Name: guardAcross, Check: across},          // nothing crosses data centres
+		{Name: guardClosure, Check: closure},        // nor touches what the engine stands on
+		{Name: guardDeletion, Check: deletion},      // what is deleted for good can be restored
+		{Name: guardCalendar, Check: calendar},      // it is no time of maintenance
 		{Name: guardUnsettled, Check: unsettled},    // what was done there before has ended
 		{Name: guardClaims, Check: claims},          // nobody else works there
 		{Name: guardDomain, Check: domain},          // nor in its failure domain
@@ -47,6 +66,7 @@ func CommonGuards() []galen.Guard[galen.State] {
 		{Name: guardUndo, Check: undo},              // old values come back in the order in which they were taken
 		{Name: guardCooldown, Check: cooldown},      // the same patient is not treated over and over
 		{Name: guardBudget, Check: budget},          // and not too many are at once
+		{Name: guardRate, Check: rate},              // nor too fast
 		{Name: guardApproval, Check: modeAndAssent}, // last: a person is asked only for what is safe
 	}
 }

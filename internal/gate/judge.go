@@ -77,7 +77,7 @@ func Question(k galen.ListedKind, w galen.World[galen.State], l galen.Ledger, p 
 		return galen.Ask[galen.State]{}, fmt.Errorf("kind %s has no verb %q here; held for an engine or a person that knows it", k.Name, s.Verb)
 	}
 	w.Facts, w.Open = l.Facts, l.Open
-	a := galen.Ask[galen.State]{World: w, Step: s, Class: verb.Class, Scope: l.Run.InScope(), Policy: p, Ledger: l}
+	a := galen.Ask[galen.State]{World: w, Step: s, Class: verb.Class, Deletes: verb.Deletes, Scope: l.Run.InScope(), Policy: p, Ledger: l}
 	_, pays := paysDebt(a)
 	a.Own = pays || verb.Own && ownWork(a, s.Target.ID)
 	a.Claims = verb.Claims(w.State, s)
@@ -132,6 +132,8 @@ func (g *Gate) question(w galen.World[galen.State], l galen.Ledger, s galen.Step
 	if err != nil {
 		return no(deny("%s", err))
 	}
+	a.Version = g.o.Runbooks[l.Run.Runbook].Version
+	a.ClockStep = g.clockStep(a.Policy)
 	if v := undoOf(kind, s); v.Answer != galen.Allow {
 		return no(v)
 	}

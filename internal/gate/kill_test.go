@@ -40,6 +40,19 @@ func spread(s *scene, bad int) {
 	}
 }
 
+// deletes makes the step one that deletes for good, with all that it needs.
+func (s *scene) deletes() {
+	s.step.Verb = "empty"
+	s.restorePoint(time.Hour)
+	s.ledger.Approval = s.approved()
+	s.ledger.Approval.At = noon.Add(-25 * time.Hour)
+}
+
+func (s *scene) restorePoint(age time.Duration) {
+	key := RestorePoint + s.step.Target.ID
+	s.ledger.Facts[key] = galen.Fact{Key: key, At: noon.Add(-age)}
+}
+
 func kills() []kill {
 	other := func(id string, status galen.EffectStatus) galen.Intent {
 		return galen.Intent{ID: "run-b-1", Run: "run-b", Step: step("wake", id), Class: galen.Reversible, At: noon.Add(-time.Minute), Effect: galen.Effect{Status: status}}
@@ -142,7 +155,90 @@ func kills() []kill {
 
 		{guardShare, "two of six in two rooms", "discharge", func(s *scene) { s.ward.bed("bed-3").Bad = true }, galen.Deny},
 
-		{guardShare, "six of twenty-six in two rooms", "discharge", func(s *scene) { spread(s, 5) }, galen.Deny},
+		{guardShare, "both of one room", "discharge", func(s *scene) { s.ward.bed("bed-2").Bad = true }, galen.NeedYes},
+		{guardShare, "both of one room, through a prepared spare", "discharge", func(s *scene) {
+			s.step = step("discharge", "instance/spare")
+			s.ledger.Past = []galen.Intent{{ID: "run-a-1", Run: "run-a", Step: step("wake", "instance/spare"), Class: galen.Reversible, Effect: galen.Effect{Status: galen.EffectDone}}}
+			s.ward.bed("bed-2").Bad = true
+		}, galen.NeedYes},
+
+		{guardStorm, "three of six in three rooms", "wake", func(s *scene) { s.ward.bed("bed-3").Bad, s.ward.bed("bed-5").Bad = true, true }, galen.LookAgain},
+		{guardStorm, "six of twenty-six in two rooms", "wake", func(s *scene) { spread(s, 5) }, galen.LookAgain},
+		{guardStorm, "in another group", "wake", func(s *scene) {
+			for i := range 6 {
+				id := fmt.Sprintf("west-%d", i)
+				s.ward.Beds = append(s.ward.Beds, galen.Member{Target: galen.Target{ID: id}, Name: id, Group: "west", Domain: fmt.Sprintf("west/room-%d", i%3), Bad: i < 3})
+			}
+		}, galen.LookAgain},
+
+		{guardFloor, "five of six, and six are declared", "move", func(s *scene) {
+			s.ward.bed("bed-1").Bad, s.policy.Floors = false, map[string]int{"east": 6}
+		}, galen.Deny},
+		{guardFloor, "another one is bad", "move", func(s *scene) {
+			s.ward.bed("bed-1").Bad, s.ward.bed("bed-3").Bad, s.policy.Floors = false, true, map[string]int{"east": 5}
+		}, galen.LookAgain},
+		{guardFloor, "another one is being moved", "move", func(s *scene) {
+			s.ward.bed("bed-1").Bad, s.policy.Floors = false, map[string]int{"east": 5}
+			in := other("bed-3", galen.EffectUnderWay)
+			in.Class = galen.Disruptive
+			s.ledger.Open = []galen.Intent{in}
+		}, galen.LookAgain},
+		{guardFloor, "the share of a group without a floor", "move", func(s *scene) {
+			s.ward.bed("bed-1").Bad, s.policy.FloorShare = false, 1
+		}, galen.Deny},
+
+		{guardAcross, "the spare stands elsewhere", "swap", func(s *scene) { s.ward.bed("instance/spare").Group = "west" }, galen.NeedYes},
+		{guardClosure, "the engine's Temporal lives there", "wake", func(s *scene) { s.policy.EngineNeeds = "it stores Temporal" }, galen.NeedYes},
+
+		{guardDeletion, "no restore point", "wake", func(s *scene) { s.step.Verb = "empty" }, galen.Deny},
+		{guardDeletion, "an old one", "wake", func(s *scene) {
+			s.deletes()
+			s.restorePoint(25 * time.Hour)
+		}, galen.Deny},
+		{guardDeletion, "nobody said yes", "wake", func(s *scene) {
+			s.deletes()
+			s.ledger.Approval = nil
+		}, galen.NeedYes},
+		{guardDeletion, "who asked says yes", "wake", func(s *scene) {
+			s.deletes()
+			s.ledger.Run.Asked = "person ada"
+		}, galen.NeedYes},
+		{guardDeletion, "a yes of an hour ago", "wake", func(s *scene) {
+			s.deletes()
+			s.ledger.Approval.At = noon.Add(-time.Hour)
+		}, galen.LookAgain},
+
+		{guardCalendar, "a backup", "wake", func(s *scene) {
+			s.policy.Windows = []galen.Window{{Name: "backup", From: "11:00", For: galen.Duration(2 * time.Hour)}}
+		}, galen.LookAgain},
+		{guardCalendar, "a yes from before it", "wake", func(s *scene) {
+			s.policy.Windows = []galen.Window{{Name: "backup", From: "12:00", For: galen.Duration(time.Hour)}}
+			s.ledger.Approval = s.approved()
+		}, galen.LookAgain},
+		{guardCalendar, "another tool", "wake", func(s *scene) { s.ledger.Facts["lock/reaper"] = galen.Fact{Key: "lock/reaper", At: noon} }, galen.LookAgain},
+		{guardCalendar, "a zone that is not there", "wake", func(s *scene) {
+			s.policy.Windows = []galen.Window{{Name: "backup", From: "11:00", For: galen.Duration(time.Hour), Zone: "Utopia"}}
+		}, galen.Deny},
+
+		{guardPoison, "its runbook failed twice", "wake", func(s *scene) {
+			s.ledger.Quarantine = &galen.Quarantine{Runbook: "ward/heal", Verb: "wake", Targets: []string{"a", "b"}, At: noon}
+		}, galen.Deny},
+
+		{guardVersion, "another version", "wake", func(s *scene) { s.version = 2 }, galen.Deny},
+		{guardVersion, "an unknown runbook", "wake", func(s *scene) { s.version = 0 }, galen.Deny},
+
+		{guardClock, "the engine's was set", "wake", func(s *scene) { s.clockStep = -time.Hour }, galen.LookAgain},
+		{guardClock, "the journal's is ahead", "wake", func(s *scene) { s.ledger.Now = noon.Add(501 * time.Millisecond) }, galen.LookAgain},
+		{guardClock, "the journal's is behind", "wake", func(s *scene) { s.ledger.Now = noon.Add(-11 * time.Second) }, galen.LookAgain},
+		{guardClock, "an observer's", "wake", func(s *scene) {
+			s.ward.Offsets = []galen.ClockOffset{{Observer: "bed-2", Offset: 0}, {Observer: "bed-3", Offset: -501 * time.Millisecond}}
+		}, galen.LookAgain},
+
+		{guardRate, "five in this second", "wake", func(s *scene) {
+			for i := range 5 {
+				s.ledger.Released = append(s.ledger.Released, noon.Add(-time.Duration(i)*100*time.Millisecond))
+			}
+		}, galen.LookAgain},
 
 		{guardUnsettled, "of another run", "wake", func(s *scene) {
 			in := other("bed-1", galen.EffectUnderWay)
@@ -194,6 +290,19 @@ func kills() []kill {
 		}, galen.NeedYes},
 		{guardCooldown, "treated before it had its name", "wake", func(s *scene) {
 			s.ledger.Recoveries = []galen.Recovery{{Run: "run-b", Target: "instance/bed-1", At: noon.Add(-59 * time.Minute)}}
+		}, galen.NeedYes},
+
+		{guardCooldown, "of another cause", "wake", func(s *scene) {
+			s.policy.Cooldowns = []galen.Cooldown{{Cause: "ill", Class: galen.Reversible}}
+			s.ledger.Recoveries = []galen.Recovery{{Run: "run-b", Target: "bed-1", Cause: "lost", Class: galen.Reversible, At: noon.Add(-time.Minute)}}
+		}, galen.NeedYes},
+		{guardCooldown, "of another class", "wake", func(s *scene) {
+			s.policy.Cooldowns = []galen.Cooldown{{Cause: "ill", Class: galen.Reversible}}
+			s.ledger.Recoveries = []galen.Recovery{{Run: "run-b", Target: "bed-1", Cause: "ill", Class: galen.Disruptive, At: noon.Add(-time.Minute)}}
+		}, galen.NeedYes},
+		{guardCooldown, "a longer one of its cause and class", "wake", func(s *scene) {
+			s.policy.Cooldowns = []galen.Cooldown{{Cause: "ill", Class: galen.Reversible, For: galen.Duration(3 * time.Hour)}}
+			s.ledger.Recoveries = []galen.Recovery{{Run: "run-b", Target: "bed-1", Cause: "ill", Class: galen.Reversible, At: noon.Add(-2 * time.Hour)}}
 		}, galen.NeedYes},
 
 		{guardBudget, "one here", "discharge", func(s *scene) { s.ledger.Spent = []galen.Spend{spent(wards, "run-b", "bed-5", 29*time.Minute)} }, galen.Deny},
@@ -252,122 +361,5 @@ func TestGuardKill(t *testing.T) {
 		if !tested[g.Name] {
 			t.Errorf("guard %q has no world in which it stands alone", g.Name)
 		}
-	}
-}
-
-// TestAllowed are worlds close to the limits that must not be refused (L-1: doing nothing is no safety).
-func TestAllowed(t *testing.T) {
-	for _, c := range []struct {
-		name, verb string
-		change     func(*scene)
-	}{
-		{"reading needs nothing", "read", func(s *scene) {
-			s.policy.Mode, s.ward.Looked, s.ledger.Run.Deadline = galen.ModeObserve, time.Time{}, noon
-			s.ledger.Holds = []galen.Hold{{By: "ada"}}
-			s.ledger.Open = []galen.Intent{{Run: "run-b", Step: step("wake", "bed-1")}}
-		}},
-		{"a start with somebody missing", "wake", func(s *scene) { s.ward.Missing = []string{"room-2"} }},
-		{"two of six in one room", "discharge", func(s *scene) { s.ward.bed("bed-2").Bad = true }},
-		{"a start while half of all is bad", "wake", func(s *scene) {
-			for _, id := range []string{"bed-3", "bed-5"} {
-				s.ward.bed(id).Bad = true
-			}
-		}},
-		{"five of twenty-six, a fifth", "discharge", func(s *scene) { spread(s, 4) }},
-		{"seven of twenty-six not listed", "discharge", func(s *scene) {
-			spread(s, 0)
-			for i := range 7 {
-				s.ward.Beds[i+1].Unlisted = true
-			}
-		}},
-		{"an empty instance does not answer", "discharge", func(s *scene) {
-			s.ward.bed("instance/spare").Bad, s.ward.bed("instance/spare").Domain = true, "east/room-3"
-		}},
-		{"its own calls do not count as treatment", "wake", func(s *scene) {
-			s.ledger.Recoveries = []galen.Recovery{{Run: "run-a", Target: "bed-1", At: noon}}
-		}},
-		{"one member not listed", "discharge", func(s *scene) { s.ward.bed("bed-6").Unlisted = true }},
-		{"an empty instance is prepared", "wake", func(s *scene) { s.step = step("wake", "instance/spare") }},
-		{"an instance prepared by this run", "move", func(s *scene) {
-			s.step = step("move", "instance/spare")
-			s.ledger.Past = []galen.Intent{{ID: "run-a-1", Run: "run-a", Step: step("wake", "instance/spare"), Class: galen.Reversible, Effect: galen.Effect{Status: galen.EffectDone}}}
-		}},
-		{"its own joiner, though all is bad and the budget spent", "dismiss", func(s *scene) {
-			s.step = step("dismiss", "instance/spare")
-			s.ledger.Past = []galen.Intent{{ID: "run-a-1", Run: "run-a", Step: step("wake", "instance/spare"), Class: galen.Reversible, Effect: galen.Effect{Status: galen.EffectDone}}}
-			for i := range s.ward.Beds {
-				s.ward.Beds[i].Bad, s.ward.Beds[i].Unlisted = true, true
-			}
-			s.ledger.Spent = []galen.Spend{{Budget: galen.BudgetDestructive, Resource: wards, Run: "run-b", At: noon}}
-			s.ledger.Run.Deadline = noon
-		}},
-		{"the token of this run", "discharge", func(s *scene) {
-			s.ledger.Spent = []galen.Spend{{Budget: galen.BudgetDestructive, Resource: wards, Run: "run-a", Target: "bed-1", At: noon.Add(-time.Minute)}}
-		}},
-		{"a token that has come back", "discharge", func(s *scene) {
-			s.ledger.Spent = []galen.Spend{{Budget: galen.BudgetDestructive, Resource: wards, Run: "run-b", Target: "bed-5", At: noon.Add(-30 * time.Minute)}}
-		}},
-		{"after the cool-down", "wake", func(s *scene) {
-			s.ledger.Recoveries = []galen.Recovery{{Run: "run-b", Target: "bed-1", At: noon.Add(-time.Hour)}}
-		}},
-		{"acknowledged", "wake", func(s *scene) {
-			s.ledger.Recoveries = []galen.Recovery{{Run: "run-b", Target: "bed-1", At: noon, Acknowledged: true}}
-		}},
-		{"approved in the cool-down", "wake", func(s *scene) {
-			s.ledger.Recoveries = []galen.Recovery{{Run: "run-b", Target: "bed-1", At: noon}}
-			s.policy.Mode, s.ledger.Approval = galen.ModeApprove, s.approved()
-		}},
-		{"asked for by a person in the cool-down", "wake", func(s *scene) {
-			s.ledger.Recoveries = []galen.Recovery{{Run: "run-b", Target: "bed-1", At: noon}}
-			s.ledger.Run.Asked = "person ada"
-		}},
-		{"a lower claim under a kept one", "wake", func(s *scene) {
-			s.ledger.Claims = []galen.HeldClaim{{Claim: galen.Claim{Name: "ring"}, Run: "run-a", Kept: true}}
-		}},
-		{"a claim that it has already", "wake", func(s *scene) {
-			s.ledger.Claims = []galen.HeldClaim{{Claim: galen.Claim{Name: "node/bed-1"}, Run: "run-a", Kept: true}}
-		}},
-		{"a share of what it has alone", "share", func(s *scene) {
-			s.ledger.Claims = []galen.HeldClaim{{Claim: galen.Claim{Name: "ring"}, Run: "run-a", Kept: true}}
-		}},
-		{"past the deadline, approved since", "wake", func(s *scene) {
-			s.policy.Mode, s.ledger.Approval = galen.ModeApprove, s.approved()
-			s.ledger.Run.Deadline = s.ledger.Approval.At
-		}},
-		{"another run in another room", "wake", func(s *scene) {
-			s.ledger.Claims = []galen.HeldClaim{{Claim: galen.Claim{Name: "node/bed-5"}, Run: "run-b"}}
-		}},
-		{"the newest undo, to a restarted target, without another yes", "tune", func(s *scene) {
-			s.policy.Mode = galen.ModeApprove
-			first, second := *tuned("bed-1", 1, 2).Undo, *tuned("bed-1", 2, 3).Undo
-			owe(s, "run-a", "run-a-1", first, noon.Add(-2*time.Hour))
-			owe(s, "run-a", "run-a-2", second, noon.Add(-time.Hour))
-			s.ward.bed("bed-1").Target.Generation = 9
-			s.step = second
-		}},
-		{"its own setting once more", "tune", func(s *scene) {
-			owe(s, "run-a", "run-a-1", *tuned("bed-1", 1, 2).Undo, noon.Add(-time.Hour))
-			s.step = tuned("bed-1", 2, 3)
-		}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			s := newScene(c.verb)
-			c.change(&s)
-			if v := Worst(Judge(s.ask(t), CommonGuards())); v.Answer != galen.Allow {
-				t.Errorf("%s says %s: %s", v.Guard, v.Answer, v.Why)
-			}
-		})
-	}
-}
-
-// TestAnOwnVerbNeedsOwnWork: a verb that takes back the run's own work is no way around the guards for anything else.
-func TestAnOwnVerbNeedsOwnWork(t *testing.T) {
-	s := newScene("dismiss")
-	s.ward.bed("bed-1").Observations = nil
-	if a := s.ask(t); a.Own {
-		t.Error("the run has done nothing to bed-1, and the step counts as its own")
-	}
-	if v := Worst(Judge(s.ask(t), CommonGuards())); v.Guard != guardObservers {
-		t.Errorf("%s says %s: %s", v.Guard, v.Answer, v.Why)
 	}
 }

@@ -25,7 +25,11 @@ type ward struct {
 	Looked  time.Time      `json:"looked"`
 	Missing []string       `json:"missing"`
 	Facts   string         `json:"facts"` // what a step rests on
+	// Offsets of the observers' clocks.
+	Offsets []galen.ClockOffset `json:"offsets"`
 }
+
+func (w ward) Clocks() []galen.ClockOffset { return w.Offsets }
 
 func (w ward) Resource() galen.Resource                   { return w.Of }
 func (w ward) Members() []galen.Member                    { return w.Beds }
@@ -81,13 +85,15 @@ func wardKind() galen.Kind[ward] {
 	swap.Claims = func(_ ward, s galen.Step) []galen.Claim {
 		return []galen.Claim{{Name: "ring"}, {Name: "node/" + s.Target.ID}, {Name: "node/instance/spare"}}
 	}
+	empty := verb("empty", galen.Reversible) // whatever its class: what it deletes is gone for good
+	empty.Deletes = true
 	share := verb("share", galen.Reversible)
 	share.Claims = func(ward, galen.Step) []galen.Claim { return []galen.Claim{{Name: "ring", Shared: true}} }
 	panics.Check = func(ward, galen.Step) error { panic("no") }
 	return galen.Kind[ward]{
 		Name: "ward", Fold: func(_, seen ward) ward { return seen },
 		Verbs: []galen.Verb[ward]{
-			read, unclaimed, own, panics, share, verb("wake", galen.Reversible), tune, swap, verb("move", galen.Disruptive), verb("discharge", galen.Destructive),
+			read, unclaimed, own, panics, share, empty, verb("wake", galen.Reversible), tune, swap, verb("move", galen.Disruptive), verb("discharge", galen.Destructive),
 		},
 	}
 }
@@ -143,10 +149,13 @@ type scene struct {
 	ledger galen.Ledger
 	policy galen.Policy
 	step   galen.Step
+	// version of the runbook that the engine has, step of its clock.
+	version   int
+	clockStep time.Duration
 }
 
 func newScene(verb string) scene {
-	return scene{ward: newWard(), ledger: newLedger(), policy: actPolicy(), step: step(verb, "bed-1")}
+	return scene{ward: newWard(), ledger: newLedger(), policy: actPolicy(), step: step(verb, "bed-1"), version: 1}
 }
 
 func (s scene) ask(t testing.TB) galen.Ask[galen.State] {
@@ -155,6 +164,7 @@ func (s scene) ask(t testing.TB) galen.Ask[galen.State] {
 	if err != nil {
 		t.Fatal(err)
 	}
+	a.Version, a.ClockStep = s.version, s.clockStep
 	return a
 }
 
@@ -251,10 +261,12 @@ type rig struct {
 	policy galen.Policy
 	guards []galen.Guard[galen.State]
 	stop   time.Duration
+	// version of the runbook that the engine has.
+	version int
 }
 
 func newRig() *rig {
-	r := &rig{desk: &desk{ledger: newLedger()}, clock: &clock{wall: noon}, policy: actPolicy(), guards: CommonGuards()}
+	r := &rig{desk: &desk{ledger: newLedger()}, clock: &clock{wall: noon}, policy: actPolicy(), guards: CommonGuards(), version: 1}
 	r.street = &street{ward: func() ward {
 		w := newWard()
 		w.Looked = r.clock.wall
@@ -265,7 +277,8 @@ func newRig() *rig {
 
 func (r *rig) options() Options {
 	return Options{
-		Journal: r.desk, World: r.street, Kinds: kinds(), Guards: r.guards, Logger: slog.New(slog.DiscardHandler),
+		Journal: r.desk, World: r.street, Kinds: kinds(), Guards: r.guards,
+		Runbooks: map[string]galen.ListedRunbook{"ward/heal": {Name: "ward/heal", Version: r.version}}, Logger: slog.New(slog.DiscardHandler),
 		Policy: func(galen.Resource) galen.Policy { return r.policy },
 		Now:    func() time.Time { return r.clock.wall }, Mono: r.mono,
 	}

@@ -100,6 +100,9 @@ func (t *tx) mayAct(ctx context.Context, run galen.Run, in galen.Intent, c galen
 			}
 		}
 	}
+	if err := t.inRate(ctx, c.PerSecond); err != nil {
+		return err
+	}
 	return t.mayTake(ctx, in, c.Claims)
 }
 

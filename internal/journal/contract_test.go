@@ -52,6 +52,11 @@ type switches interface {
 	Prune(ctx context.Context) error
 }
 
+type quarantined interface {
+	Quarantines(ctx context.Context) ([]galen.Quarantine, error)
+	ClearQuarantine(ctx context.Context, runbook, by, why string) error
+}
+
 type watched interface {
 	Folded(ctx context.Context, r galen.Resource) ([]byte, error)
 	SaveFolded(ctx context.Context, r galen.Resource, body []byte, basis string) error
@@ -91,6 +96,7 @@ type engineSide interface {
 type peopleSide interface {
 	approvals
 	switches
+	quarantined
 	boxes
 	lines
 }
@@ -195,6 +201,10 @@ func Contract(t *testing.T, open opener) {
 		{"an effect re-bases the yes of its run", testRebase},
 		{"a hold holds until a person releases it", testHolds},
 		{"a recovery is acknowledged", testRecoveries},
+		{"a runbook that fails on two targets is in quarantine", testQuarantine},
+		{"what a held run waited for in vain has failed", testQuarantineOverdue},
+		{"failures far apart, undone or of other verbs are none alike", testNoQuarantine},
+		{"calls are let go one after the other", testRate},
 		{"findings come and go", testFindings},
 		{"the folded state is overwritten", testFolded},
 		{"vitals are a ring", testVitals},

@@ -44,6 +44,11 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 		return d, err
 	}
 	run := t.standAs(was, d)
+	if run.Status == galen.RunHeld && was.Status != galen.RunHeld {
+		if err := t.overdue(ctx, run); err != nil {
+			return d, err
+		}
+	}
 	if err := t.stand(ctx, run, d); err != nil {
 		return d, err
 	}

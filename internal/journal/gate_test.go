@@ -35,8 +35,8 @@ func testCommit(t *testing.T, w world) {
 		t.Error(diff)
 	}
 	want := []galen.HeldClaim{
-		{Claim: galen.Claim{Name: "node/a"}, Run: run.ID, Intents: []string{in.ID}, Since: in.At},
-		{Claim: galen.Claim{Name: "ring"}, Run: run.ID, Intents: []string{in.ID}, Since: in.At},
+		{Claim: galen.Claim{Name: "node/a"}, Run: run.ID, Urgency: run.Urgency, Intents: []string{in.ID}, Since: in.At},
+		{Claim: galen.Claim{Name: "ring"}, Run: run.ID, Urgency: run.Urgency, Intents: []string{in.ID}, Since: in.At},
 	}
 	if diff := cmp.Diff(want, l.Claims); diff != "" {
 		t.Error(diff)

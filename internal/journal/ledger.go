@@ -75,6 +75,8 @@ func ledgerOf(ctx context.Context, q querier, run galen.Run, now time.Time) (gal
 		func() (err error) { l.Holds, err = holdsOf(ctx, q); return err },
 		func() (err error) { l.Spent, err = spentSince(ctx, q, now.Add(-window)); return err },
 		func() (err error) { l.Recoveries, err = recoveriesOf(ctx, q, resource, now.Add(-window)); return err },
+		func() (err error) { l.Released, err = releasedOf(ctx, q, now); return err },
+		func() (err error) { l.Quarantine, err = quarantineOf(ctx, q, run.Runbook); return err },
 		func() (err error) { l.Facts, err = factsOf(ctx, q, resource); return err },
 		func() (err error) { l.Fences, err = fencesOf(ctx, q, resource); return err },
 		func() (err error) { l.Approval, err = approvalOf(ctx, q, l.Run.ID, l.Past, now); return err },
@@ -111,13 +113,19 @@ func claimsOf(ctx context.Context, q querier, resource string) ([]galen.HeldClai
 	err = each(ctx, q, func(rows *sql.Rows) error {
 		var c galen.HeldClaim
 		var since int64
-		if err := rows.Scan(&c.Name, &c.Run, &c.Shared, &c.Kept, &since); err != nil {
+		var text []byte
+		if err := rows.Scan(&c.Name, &c.Run, &c.Shared, &c.Kept, &since, &text); err != nil {
 			return err
 		}
+		run, err := undoc[galen.Run](text)
+		if err != nil {
+			return err
+		}
+		c.Urgency = run.Urgency
 		c.Since, c.Intents = moment(since), needed[holding{c.Name, c.Run}]
 		out = append(out, c)
 		return nil
-	}, "SELECT name, run, shared, kept, since FROM claims WHERE resource = ? ORDER BY name, run", resource)
+	}, "SELECT c.name, c.run, c.shared, c.kept, c.since, r.doc FROM claims c JOIN runs r ON r.id = c.run WHERE c.resource = ? ORDER BY c.name, c.run", resource)
 	return out, err
 }
 
@@ -150,20 +158,39 @@ func scanSpend(rows *sql.Rows) (galen.Spend, error) {
 }
 
 func recoveriesOf(ctx context.Context, q querier, resource string, since time.Time) ([]galen.Recovery, error) {
+	type of struct {
+		run, target string
+		class       galen.Class
+	}
 	var out []galen.Recovery
+	at := map[of]int{}
 	err := each(ctx, q, func(rows *sql.Rows) error {
-		var r galen.Recovery
-		var at, seen int64
-		if err := rows.Scan(&r.Run, &r.Target, &at, &seen); err != nil {
+		var intent, run []byte
+		var seen int64
+		if err := rows.Scan(&intent, &run, &seen); err != nil {
 			return err
 		}
-		r.At, r.Acknowledged = moment(at), seen >= at
-		out = append(out, r)
+		in, err := undoc[galen.Intent](intent)
+		if err != nil {
+			return err
+		}
+		opened, err := undoc[galen.Run](run)
+		if err != nil {
+			return err
+		}
+		key := of{in.Run, in.Step.Target.ID, in.Class}
+		i, known := at[key]
+		if !known {
+			i = len(out)
+			at[key] = i
+			out = append(out, galen.Recovery{Run: in.Run, Target: key.target, Class: in.Class, Cause: opened.Cause()})
+		}
+		out[i].At, out[i].Acknowledged = in.At, seen >= stamp(in.At) // the newest comes last
 		return nil
-	}, `SELECT i.run, i.target, max(i.at), coalesce(a.at, 0) FROM intents i
+	}, `SELECT i.doc, r.doc, coalesce(a.at, 0) FROM intents i
+		JOIN runs r ON r.id = i.run
 		LEFT JOIN acks a ON a.resource = i.resource AND a.target = i.target
-		WHERE i.resource = ? AND i.at > ? AND i.sent <> '`+galen.SentNot+`'
-		GROUP BY i.run, i.target ORDER BY max(i.at), i.run, i.target`, resource, stamp(since))
+		WHERE i.resource = ? AND i.at > ? AND i.sent <> '`+galen.SentNot+`' ORDER BY i.n`, resource, stamp(since))
 	return out, err
 }
 

@@ -275,7 +275,7 @@ func testRecoveries(t *testing.T, w world) {
 	must(t, w.Outcome(t.Context(), unsent.ID, galen.SentNot, ""))
 	w.settle(t, unsent, galen.EffectAbsent)
 	got := w.ledger(t, next).Recoveries
-	if len(got) != 1 || got[0] != (galen.Recovery{Run: run.ID, Target: "a", At: in.At}) {
+	if len(got) != 1 || got[0] != (galen.Recovery{Run: run.ID, Target: "a", Class: in.Class, At: in.At}) {
 		t.Fatalf("recoveries: %+v", got)
 	}
 	must(t, w.Acknowledge(t.Context(), ring(), "a", "ann"))

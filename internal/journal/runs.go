@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -162,7 +163,7 @@ func (t *tx) setStatus(ctx context.Context, run galen.Run, to standing) error {
 		run.Ended = t.now
 	}
 	if to.status == galen.RunHeld {
-		if err := t.voidNewest(ctx, run, "the run is held: "+to.why); err != nil {
+		if err := errors.Join(t.overdue(ctx, run), t.voidNewest(ctx, run, "the run is held: "+to.why)); err != nil {
 			return err
 		}
 	}

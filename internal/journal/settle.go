@@ -63,6 +63,11 @@ func (t *tx) settle(ctx context.Context, in galen.Intent, change galen.Settlemen
 			return false, err
 		}
 	}
+	if in.Effect.Status == galen.EffectFailed {
+		if err := t.failed(ctx, in); err != nil {
+			return false, err
+		}
+	}
 	if err := t.rebase(ctx, in.Run, change.Basis); err != nil {
 		return false, err
 	}

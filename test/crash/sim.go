@@ -104,16 +104,16 @@ func (s *Sim) boot() error {
 	store := awaitedStore{Store: s.Store, s: s}
 	policy := func(galen.Resource) galen.Policy { return s.policy }
 	world := watch.NewWorld(kinds, store, log)
+	books := map[string]galen.ListedRunbook{}
+	for _, rb := range runbooks.All() {
+		books[rb.Name] = rb
+	}
 	door, err := gate.New(gate.Options{
-		Journal: store, World: world, Kinds: kinds, Policy: policy, Guards: gate.CommonGuards(), Now: s.clock,
+		Journal: store, World: world, Kinds: kinds, Runbooks: books, Policy: policy, Guards: gate.CommonGuards(), Now: s.clock,
 		Mono: func() time.Duration { return s.now.Sub(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)) }, GuardLimit: time.Minute, Logger: log,
 	})
 	if err != nil {
 		return err
-	}
-	books := map[string]galen.ListedRunbook{}
-	for _, rb := range runbooks.All() {
-		books[rb.Name] = rb
 	}
 	opens := watch.Opener{Runbooks: runbooks.All(), Inbox: store, Policy: policy, Last: world.Last, Now: s.clock, Logger: log}
 	s.engine = &engine{

@@ -1,0 +1,232 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// Rows of the account, kept as facts of no resource: what failed lately, and which runbooks are in quarantine for it.
+const (
+	failedKey     = "failed/"     // failed/<runbook> <verb> <resource> <target>
+	quarantineKey = "quarantine/" // quarantine/<runbook>; its value is the [galen.Quarantine]
+)
+
+// failedAlike begins the keys of all failures of one verb of one runbook.
+func failedAlike(runbook, verb string) string { return failedKey + runbook + " " + verb + " " }
+
+// failed notes that a verb failed on a target, and puts the run's runbook in quarantine when it is one target too many (I-12).
+// To undo is no failure of the runbook.
+func (t *tx) failed(ctx context.Context, in galen.Intent) error {
+	if in.Undoes != "" {
+		return nil
+	}
+	run, err := runOf(ctx, t, in.Run)
+	if err != nil {
+		return err
+	}
+	policy, err := policyOf(ctx, t, in.Resource)
+	if err != nil {
+		return err
+	}
+	alike := failedAlike(run.Runbook, in.Step.Verb)
+	if err := t.putAccount(ctx, galen.Fact{Key: alike + in.Resource.String() + " " + in.Step.Target.ID, Intent: in.ID, At: t.now}); err != nil {
+		return err
+	}
+	rows, err := accountFacts(ctx, t, alike)
+	if err != nil {
+		return err
+	}
+	var targets []string
+	for _, f := range rows {
+		if t.now.Sub(f.At) < policy.QuarantineWindow.D() {
+			targets = append(targets, strings.TrimPrefix(f.Key, alike))
+		} else if err := t.dropAccount(ctx, f.Key); err != nil {
+			return err
+		}
+	}
+	if len(targets) < policy.QuarantineAfter {
+		return nil
+	}
+	return t.quarantine(ctx, in, galen.Quarantine{Runbook: run.Runbook, Verb: in.Step.Verb, Targets: targets, At: t.now,
+		Why: fmt.Sprintf("%s failed on %d targets within %s: %s", in.Step.Verb, len(targets), policy.QuarantineWindow, strings.Join(targets, ", "))})
+}
+
+// policyOf is the policy of a resource as it was last set; the safe one before.
+func policyOf(ctx context.Context, q querier, r galen.Resource) (galen.Policy, error) {
+	p := galen.SafePolicy()
+	var text []byte
+	found, err := first(ctx, q, []any{&text}, "SELECT policy FROM resources WHERE resource = ?", r.String())
+	if err != nil || !found {
+		return p, err
+	}
+	// Tolerantly and over the safe one: an older engine wrote fewer fields.
+	if err := json.Unmarshal(text, &p); err != nil {
+		return p, fmt.Errorf("read the stored policy of %s: %w", r, err)
+	}
+	return p, nil
+}
+
+// quarantine writes the row with its event, unless the runbook is in quarantine already.
+func (t *tx) quarantine(ctx context.Context, in galen.Intent, q galen.Quarantine) error {
+	key := quarantineKey + q.Runbook
+	if rows, err := accountFacts(ctx, t, key); err != nil || slices.ContainsFunc(rows, func(f galen.Fact) bool { return f.Key == key }) {
+		return err
+	}
+	text, err := asDoc(q)
+	if err != nil {
+		return err
+	}
+	if err := t.putAccount(ctx, galen.Fact{Key: key, Value: []byte(text), Intent: in.ID, At: t.now}); err != nil {
+		return err
+	}
+	err = t.event(ctx, galen.Event{Resource: in.Resource, Run: in.Run, Kind: galen.EventQuarantine}, map[string]any{"quarantine": q})
+	if err != nil {
+		return err
+	}
+	return t.raise(ctx, account)
+}
+
+func (t *tx) putAccount(ctx context.Context, f galen.Fact) error {
+	text, err := asDoc(f)
+	if err != nil {
+		return err
+	}
+	t.cite(factRow(account, f.Key), f)
+	return t.exec(ctx, "INSERT INTO facts (resource, key, doc) VALUES (?, ?, ?) ON CONFLICT (resource, key) DO UPDATE SET doc = excluded.doc",
+		account, f.Key, text)
+}
+
+func (t *tx) dropAccount(ctx context.Context, key string) error {
+	t.citeGone(factRow(account, key))
+	return t.exec(ctx, "DELETE FROM facts WHERE resource = ? AND key = ?", account, key)
+}
+
+// accountFacts are the account's rows whose key begins so, by key.
+func accountFacts(ctx context.Context, q querier, prefix string) ([]galen.Fact, error) {
+	// Filtered here: databases differ in how they order text.
+	all, err := docs[galen.Fact](ctx, q, "SELECT doc FROM facts WHERE resource = ? ORDER BY key", account)
+	return slices.DeleteFunc(all, func(f galen.Fact) bool { return !strings.HasPrefix(f.Key, prefix) }), err
+}
+
+// quarantineOf is that of a runbook, nil if there is none.
+func quarantineOf(ctx context.Context, q querier, runbook string) (*galen.Quarantine, error) {
+	all, err := quarantines(ctx, q)
+	if i := slices.IndexFunc(all, func(q galen.Quarantine) bool { return q.Runbook == runbook }); err == nil && i >= 0 {
+		return &all[i], nil
+	}
+	return nil, err
+}
+
+func quarantines(ctx context.Context, q querier) ([]galen.Quarantine, error) {
+	rows, err := accountFacts(ctx, q, quarantineKey)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]galen.Quarantine, 0, len(rows))
+	for _, f := range rows {
+		one, err := undoc[galen.Quarantine](f.Value)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+// Quarantines are the runbooks in quarantine, by name.
+func (s *Store) Quarantines(ctx context.Context) ([]galen.Quarantine, error) {
+	var out []galen.Quarantine
+	err := s.read(ctx, "list the quarantines", func(ctx context.Context, q querier) (err error) {
+		out, err = quarantines(ctx, q)
+		return err
+	})
+	return out, err
+}
+
+// ClearQuarantine lets a runbook act again; only a person does. What failed before counts no more. The open runs are woken.
+func (s *Store) ClearQuarantine(ctx context.Context, runbook, by, why string) error {
+	if by == "" || why == "" {
+		return errors.New("clear a quarantine: who clears it and why are required")
+	}
+	return s.write(ctx, "clear the quarantine of "+runbook, func(ctx context.Context, t *tx) error {
+		q, err := quarantineOf(ctx, t, runbook)
+		if err != nil {
+			return err
+		}
+		if q == nil {
+			return fmt.Errorf("runbook %q is not in quarantine: %w", runbook, galen.ErrNotFound)
+		}
+		rows, err := accountFacts(ctx, t, failedKey+runbook+" ")
+		if err != nil {
+			return err
+		}
+		for _, f := range append(rows, galen.Fact{Key: quarantineKey + runbook}) {
+			if err := t.dropAccount(ctx, f.Key); err != nil {
+				return err
+			}
+		}
+		err = t.event(ctx, galen.Event{Kind: galen.EventQuarantine, By: by}, map[string]any{"cleared": q, "why": why})
+		if err != nil {
+			return err
+		}
+		if err := t.raise(ctx, account); err != nil {
+			return err
+		}
+		return t.wakeAll(ctx, galen.Resource{})
+	})
+}
+
+// overdue notes as failed what a run that is held for a person was waiting for in vain.
+func (t *tx) overdue(ctx context.Context, run galen.Run) error {
+	past, err := pastOf(ctx, t, run.ID)
+	if err != nil {
+		return err
+	}
+	for _, in := range past {
+		if !in.Effect.Settled() && t.now.After(in.Deadline()) {
+			if err := t.failed(ctx, in); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// releasedLimit is how many of the newest intents a ledger tells; no policy allows more in a second.
+const releasedLimit = 100
+
+// releasedOf are the times of the intents of the whole account within the last second, newest first.
+func releasedOf(ctx context.Context, q querier, now time.Time) ([]time.Time, error) {
+	var out []time.Time
+	err := each(ctx, q, func(rows *sql.Rows) error {
+		var at int64
+		if err := rows.Scan(&at); err != nil {
+			return err
+		}
+		if when := moment(at); now.Sub(when) < time.Second {
+			out = append(out, when)
+		}
+		return nil
+	}, "SELECT at FROM intents ORDER BY n DESC LIMIT ?", releasedLimit)
+	return out, err
+}
+
+// inRate refuses one intent too many in a second (I-23): two gates may have counted at the same moment.
+func (t *tx) inRate(ctx context.Context, perSecond int) error {
+	if perSecond == 0 {
+		return nil
+	}
+	released, err := releasedOf(ctx, t, t.now)
+	if err == nil && len(released) >= perSecond {
+		err = fmt.Errorf("%d calls in the last second, at most %d are allowed: %w", len(released), perSecond, galen.ErrRate)
+	}
+	return err
+}

@@ -1,0 +1,121 @@
+package journal_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/journal"
+)
+
+// fails lets a run's verb fail on a target.
+func (w world) fails(t *testing.T, run galen.Run, target string) {
+	t.Helper()
+	in := w.commit(t, run, target)
+	must(t, w.Outcome(t.Context(), in.ID, galen.SentYes, ""))
+	w.settle(t, in, galen.EffectFailed)
+}
+
+func testQuarantine(t *testing.T, w world) {
+	run, other := w.open(t, "k"), w.open(t, "other")
+	w.fails(t, run, "a")
+	w.fails(t, run, "a")
+	if q := w.ledger(t, run).Quarantine; q != nil {
+		t.Fatalf("one target is one failure: %+v", q)
+	}
+	before := w.ledger(t, run).Account
+	w.fails(t, run, "b")
+	q := w.ledger(t, other).Quarantine
+	if q == nil || q.Runbook != run.Runbook || len(q.Targets) != 2 || q.Why == "" || q.At.IsZero() {
+		t.Fatalf("not in quarantine: %+v", q)
+	}
+	if w.ledger(t, run).Account == before {
+		t.Error("a gate that read the ledger before would not notice")
+	}
+	w.fails(t, run, "c") // what was under way may fail, too
+	list, err := w.Quarantines(t.Context())
+	must(t, err)
+	equal(t, "one quarantine", len(list), 1)
+	events, err := w.Events(t.Context(), journal.EventFilter{Kind: galen.EventQuarantine})
+	must(t, err)
+	equal(t, "told once", len(events), 1)
+	w.clock.skip(48 * time.Hour)
+	if w.ledger(t, run).Quarantine == nil {
+		t.Error("time alone has ended it")
+	}
+	if w.ClearQuarantine(t.Context(), run.Runbook, "", "why not") == nil || w.ClearQuarantine(t.Context(), run.Runbook, "ann", "") == nil {
+		t.Error("nobody cleared it, or for no reason")
+	}
+	must(t, w.ClearQuarantine(t.Context(), run.Runbook, "ann", "the image is mended"))
+	if q := w.ledger(t, run).Quarantine; q != nil {
+		t.Errorf("still there: %+v", q)
+	}
+	if err := w.ClearQuarantine(t.Context(), run.Runbook, "ann", "again"); !errors.Is(err, galen.ErrNotFound) {
+		t.Errorf("cleared twice: %v", err)
+	}
+	w.fails(t, run, "d")
+	if q := w.ledger(t, run).Quarantine; q != nil {
+		t.Errorf("what failed before it was cleared counts again: %+v", q)
+	}
+}
+
+func testQuarantineOverdue(t *testing.T, w world) {
+	for _, key := range []string{"k", "l"} {
+		run := w.open(t, key)
+		in := w.commit(t, run, "target of "+key)
+		w.clock.skip(in.Step.Within.D() + time.Second)
+		must(t, w.SetRun(t.Context(), run.ID, galen.RunHeld, "it never came", time.Time{}))
+		must(t, w.SetRun(t.Context(), run.ID, galen.RunHeld, "it still has not come", time.Time{}))
+	}
+	list, err := w.Quarantines(t.Context())
+	must(t, err)
+	equal(t, "quarantines", len(list), 1)
+}
+
+func testNoQuarantine(t *testing.T, w world) {
+	run := w.open(t, "k")
+	w.fails(t, run, "a")
+	w.clock.skip(24 * time.Hour)
+	w.fails(t, run, "b")
+	c := w.commitOf(t, run, "c")
+	c.Intent.Undoes = "another"
+	in, err := w.Commit(t.Context(), c)
+	must(t, err)
+	w.settle(t, in, galen.EffectFailed)
+	c = w.commitOf(t, run, "d")
+	c.Intent.Step.Verb = "another"
+	in, err = w.Commit(t.Context(), c)
+	must(t, err)
+	w.settle(t, in, galen.EffectFailed)
+	if q := w.ledger(t, run).Quarantine; q != nil {
+		t.Errorf("in quarantine: %+v", q)
+	}
+	policy := []byte(`{"quarantine_after": 1}`)
+	must(t, w.SetResource(t.Context(), run.Resource, policy, "ann"))
+	w.fails(t, run, "e")
+	if w.ledger(t, run).Quarantine == nil {
+		t.Error("the resource's policy says one")
+	}
+}
+
+func testRate(t *testing.T, w world) {
+	run := w.open(t, "k")
+	const most = 3
+	commit := func(target string) error {
+		c := w.commitOf(t, run, target)
+		c.PerSecond = most
+		_, err := w.Commit(t.Context(), c)
+		return err
+	}
+	for _, target := range []string{"a", "b", "c"} {
+		must(t, commit(target))
+	}
+	equal(t, "released", len(w.ledger(t, run).Released), most)
+	if err := commit("d"); !errors.Is(err, galen.ErrRate) {
+		t.Errorf("a fourth in one second: %v", err)
+	}
+	w.clock.skip(time.Second)
+	equal(t, "released a second ago", len(w.ledger(t, run).Released), 0)
+	must(t, commit("d"))
+}

@@ -1,0 +1,97 @@
+package galen
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestWindowCovers(t *testing.T) {
+	at := func(text string) time.Time {
+		t.Helper()
+		when, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return when
+	}
+	nightly := Window{Name: "backup", From: "23:30", For: Duration(2 * time.Hour)}
+	sunday := Window{Name: "patch", Days: []string{"sun"}, From: "22:00", For: Duration(4 * time.Hour)}
+	berlin := Window{Name: "backup", From: "02:30", For: Duration(time.Hour), Zone: "Europe/Berlin"}
+	whole := Window{Name: "day", Days: []string{"sat"}, From: "23:30", For: Duration(24 * time.Hour), Zone: "Europe/Berlin"}
+	for _, c := range []struct {
+		window Window
+		at     string
+		until  string // "": not in it
+	}{
+		{nightly, "2024-02-28T23:29:59Z", ""},
+		{nightly, "2024-02-28T23:30:00Z", "2024-02-29T01:30:00Z"},
+		{nightly, "2024-02-29T01:29:59Z", "2024-02-29T01:30:00Z"},
+		{nightly, "2024-02-29T01:30:00Z", ""},
+		{nightly, "2024-03-01T01:00:00Z", "2024-03-01T01:30:00Z"}, // begun on the 29th
+		{nightly, "2025-03-01T01:00:00Z", "2025-03-01T01:30:00Z"}, // begun on the 28th
+		{nightly, "2027-01-01T00:30:00Z", "2027-01-01T01:30:00Z"},
+		{nightly, "2027-01-01T02:00:00+01:00", "2027-01-01T01:30:00Z"},
+		{sunday, "2026-03-01T23:00:00Z", "2026-03-02T02:00:00Z"},
+		{sunday, "2026-03-02T01:59:00Z", "2026-03-02T02:00:00Z"}, // Monday, begun on Sunday
+		{sunday, "2026-03-02T23:00:00Z", ""},
+		{berlin, "2026-03-28T01:45:00Z", "2026-03-28T02:30:00Z"}, // winter: 02:45
+		{berlin, "2026-03-29T01:45:00Z", "2026-03-29T02:30:00Z"}, // 02:30 is no time of this day: 03:30 in summer
+		{berlin, "2026-03-29T01:15:00Z", ""},
+		{berlin, "2026-03-30T00:45:00Z", "2026-03-30T01:30:00Z"}, // summer: 02:45
+		{berlin, "2026-10-25T00:45:00Z", "2026-10-25T02:30:00Z"}, // the first 02:45 of two
+		{berlin, "2026-10-25T01:45:00Z", "2026-10-25T02:30:00Z"}, // the second
+		{berlin, "2026-10-25T02:30:00Z", ""},
+		{whole, "2026-03-29T22:15:00Z", "2026-03-29T22:30:00Z"}, // 24 hours, on a day of 23
+		{whole, "2026-03-29T22:30:00Z", ""},
+	} {
+		_, until, in, err := c.window.Covers(at(c.at))
+		got := ""
+		if in {
+			got = until.UTC().Format(time.RFC3339)
+		}
+		if err != nil || got != c.until {
+			t.Errorf("%s at %s: until %q, %v; want %q", c.window.Name, c.at, got, err, c.until)
+		}
+	}
+}
+
+// TestWindowOnEveryDay: each day of nine years has its window, as long as it should be, in a zone that sets its clocks.
+func TestWindowOnEveryDay(t *testing.T) {
+	w := Window{Name: "backup", From: "04:00", For: Duration(90 * time.Minute), Zone: "America/New_York"}
+	zone, err := time.LoadLocation(w.Zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for day := range 9*365 + 3 {
+		begins := time.Date(2024, 1, 1+day, 4, 0, 0, 0, zone)
+		for after, want := range map[time.Duration]bool{-time.Second: false, 0: true, 90*time.Minute - time.Second: true, 90 * time.Minute: false} {
+			from, until, in, err := w.Covers(begins.Add(after).UTC())
+			if err != nil || in != want || in && (!from.Equal(begins) || until.Sub(from) != w.For.D()) {
+				t.Fatalf("%s after %s: %t, from %s until %s, %v", after, begins, in, from, until, err)
+			}
+		}
+	}
+}
+
+func TestWindowValid(t *testing.T) {
+	good := Window{Name: "backup", Days: []string{"mon"}, From: "22:30", For: Duration(time.Hour), Zone: "Europe/Berlin"}
+	if err := good.Valid(); err != nil {
+		t.Fatal(err)
+	}
+	for says, change := range map[string]func(*Window){
+		"name: empty":              func(w *Window) { w.Name = " " },
+		`days: "Mon"`:              func(w *Window) { w.Days = []string{"Mon"} },
+		`from: "24:00"`:            func(w *Window) { w.From = "24:00" },
+		"for: 0s":                  func(w *Window) { w.For = 0 },
+		"for: 24h0m1s":             func(w *Window) { w.For = Duration(24*time.Hour + time.Second) },
+		`zone: "Utopia" is not`:    func(w *Window) { w.Zone = "Utopia" },
+		`from: "": want a time of`: func(w *Window) { w.From = "" },
+	} {
+		w := good
+		change(&w)
+		if err := w.Valid(); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("got %v, want %q", err, says)
+		}
+	}
+}
