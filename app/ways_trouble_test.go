@@ -1,0 +1,75 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"testing"
+	"time"
+)
+
+// TestStopEndsTheWays: after Stop the port is free, and nothing of the ways is left running.
+func TestStopEndsTheWays(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.ways(l); err != nil {
+		t.Fatal(err)
+	}
+	hung, err := net.Dial("tcp", l.Addr().String()) // a caller that never says anything
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hung.Close()
+	if err := e.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := hung.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(hung); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the connection is still open")
+	}
+	again, err := net.Listen("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTroubleOfTheJournal: alerts that cannot be stored are not answered with success.
+func TestTroubleOfTheJournal(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	c := served(t, e)
+	if err := e.journal.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e.stops[0] = func() error { return nil }
+	if status, _ := post(t, c, alertBody("a", "db-1", "firing")); status != http.StatusServiceUnavailable {
+		t.Errorf("status %d", status)
+	}
+	health, err := c.GetHealthWithResponse(t.Context())
+	want(t, "health", err, health.HTTPResponse, health.Body, 503, `"ok":false`)
+}
+
+// TestTroubleOfTemporal: health tells it, and does not ask at each call.
+func TestTroubleOfTemporal(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	asked := 0
+	e.reach = newPulse(func(context.Context) error { asked++; return errors.New("nobody listens there") })
+	c := served(t, e)
+	for range 3 {
+		health, err := c.GetHealthWithResponse(t.Context())
+		want(t, "health", err, health.HTTPResponse, health.Body, 503, "nobody listens there")
+	}
+	if asked != 1 {
+		t.Errorf("asked Temporal %d times within seconds, want once", asked)
+	}
+}
