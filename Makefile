@@ -28,7 +28,7 @@ export KEEP
 # step TEXT: says where we are. No comma in the text: make would cut it there.
 step = printf '\n== %s  %s\n' "$$(date +%H:%M:%S)" "$(1)"
 
-.PHONY: help demo test lint build bench figures record fuzz tidy env generate lint-generated \
+.PHONY: help demo test lint build bench figures record quorum fuzz tidy env generate lint-generated \
 	setup-go setup-test setup-demo test-laws test-vet test-root test-alone test-engine test-ring
 
 help: ## what each target does (this text)
@@ -68,6 +68,10 @@ record: setup-go
 	@$(call step,workflows/testdata from real runs)
 	@rm -f workflows/testdata/*.json
 	@cd test && go test -count=1 -run 'Elsewhere|Terminated' ./crash/process -record
+
+quorum: setup-go ## quorum mathematics held against its naive form on 100,000 random rings; about 4 minutes
+	@$(call step,quorum mathematics: 100000 random rings)
+	@go test -count=1 -tags exhaustive -timeout 60m -run 'Naive' ./activities/cassandra
 
 fuzz: setup-go ## every fuzz target in turn; FUZZTIME=30s each
 	@$(call each_func,Fuzz) | while read -r dir name; do \

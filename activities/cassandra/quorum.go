@@ -1,8 +1,8 @@
 package cassandra
 
 import (
-	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,14 +11,15 @@ import (
 )
 
 // Quorum answers which ranges of a ring keep which consistency level when a set of nodes is down. It places replicas
-// exactly as Cassandra does, for every range of every guarded keyspace. Immutable: make a new one from each Ring.
+// exactly as Cassandra does, for every range of every guarded keyspace, and indexes them by node, so that an answer costs
+// what the nodes in question hold and not what the ring does. Immutable: make a new one from each Ring.
 type Quorum struct {
 	layout   *layout
-	shares   []*share
-	pending  []segment
+	places   map[string]*placement // by keyspace, guarded or not
+	scopes   []*scope              // those that a check counts in
+	checks   []check               // in the order in which people read them
 	reported []Reported
 	doubts   []Doubt
-	all      []Keyspace // every keyspace that can be placed, guarded or not
 }
 
 // Reported is a keyspace that is told to people and not guarded: with so few replicas no node could ever be touched.
@@ -83,186 +84,195 @@ func (j Judgement) MarginText() string {
 // share are the guarded keyspaces of one replication setting and the same levels.
 type share struct {
 	keyspaces []string
-	levels    []level
 	place     *placement
+	levels    []level
+	own       bool // the policy declares the levels for these very keyspaces
 }
 
-// level is a consistency level.
-type level struct {
-	name string
-	// local: counted in each data centre by itself.
-	local bool
-	// absent: a data centre without nodes counts too.
-	absent bool
-	serial bool
-	of     func(rf int) int
+// check is one level of some keyspaces in one scope.
+type check struct {
+	keyspaces []string
+	dc        string // "": all data centres
+	level     string
+	needed    int
+	scope     *scope // nil: a data centre without nodes
 }
 
 // NewQuorum places the keyspaces of a ring, and guards them by the levels of the policy, names as in CQL. Keyspaces whose
 // replication factors sum up to at most 2 are only reported, unless the policy names them.
 func NewQuorum(r Ring, p galen.Policy) *Quorum {
-	q := &Quorum{}
+	q := &Quorum{places: map[string]*placement{}}
 	q.layout, q.doubts = newLayout(r)
 	if len(r.Keyspaces) == 0 {
 		q.doubts = append(q.doubts, Doubt{Why: "no live node told the keyspaces"})
 	}
-	bySetting := map[string]*share{}
-	for _, k := range r.Keyspaces {
-		q.add(k, p, bySetting)
+	shares := q.share(r.Keyspaces, p)
+	for _, s := range shares {
+		q.guard(s)
 	}
-	q.addPending(r.Pending)
+	pending := byKeyspace(r.Pending)
+	for _, s := range shares {
+		q.guardPending(s, pending)
+	}
 	return q
 }
 
-// levelsOf are the levels of a keyspace: its own, or those of all. One that is unknown is a doubt.
-func (q *Quorum) levelsOf(keyspace string, p galen.Policy) (names []string, out []level) {
-	names, own := p.KeyspaceLevels[keyspace]
-	if !own {
-		names = p.Levels
-	}
-	for _, name := range names {
-		lv, known := levelOf(name)
-		if !known {
-			d := Doubt{Why: "consistency level " + strconv.Quote(name) + " is unknown", Lasting: true}
-			if !slices.Contains(q.doubts, d) {
-				q.doubts = append(q.doubts, d)
-			}
+// share places every keyspace that can be placed, and puts those together that are guarded alike.
+func (q *Quorum) share(keyspaces []Keyspace, p galen.Policy) []*share {
+	var out []*share
+	bySetting, byGuard := map[string]*placement{}, map[string]*share{}
+	for _, k := range keyspaces {
+		if !q.placeable(k) {
 			continue
 		}
-		out = append(out, lv)
+		name := setting(k)
+		place := bySetting[name]
+		if place == nil {
+			place = q.layout.place(k)
+			bySetting[name] = place
+		}
+		q.places[k.Name] = place
+		declared, own := p.KeyspaceLevels[k.Name]
+		if place.total <= 2 && !own && !slices.Contains(p.GuardKeyspaces, k.Name) {
+			q.reported = append(q.reported, Reported{Keyspace: k.Name, Replicas: place.total})
+			continue
+		}
+		if !own {
+			declared = p.Levels
+		}
+		key := fmt.Sprint(name, own, declared)
+		s := byGuard[key]
+		if s == nil {
+			s = &share{place: place, levels: q.levels(declared), own: own}
+			byGuard[key] = s
+			out = append(out, s)
+		}
+		s.keyspaces = append(s.keyspaces, k.Name)
 	}
-	return names, out
+	return out
 }
 
-func (q *Quorum) add(k Keyspace, p galen.Policy, bySetting map[string]*share) {
+// placeable tells whether a keyspace has replicas on other nodes, and we know where.
+func (q *Quorum) placeable(k Keyspace) bool {
 	if k.Strategy == strategyLocal {
-		return
+		return false
 	}
 	if why := unjudged(k); why != "" {
 		q.doubts = append(q.doubts, Doubt{Why: why, Lasting: true})
-		return
+		return false
 	}
-	if len(q.layout.ring) == 0 {
-		return
-	}
-	q.all = append(q.all, k)
-	total := 0
-	for _, rf := range k.RF {
-		total += max(rf, 0)
-	}
-	_, declared := p.KeyspaceLevels[k.Name]
-	if total <= 2 && !declared && !slices.Contains(p.GuardKeyspaces, k.Name) {
-		q.reported = append(q.reported, Reported{Keyspace: k.Name, Replicas: total})
-		return
-	}
-	names, levels := q.levelsOf(k.Name, p)
-	name := setting(k) + strings.Join(names, ",")
-	s := bySetting[name]
-	if s == nil {
-		s = &share{place: q.layout.place(k), levels: levels}
-		bySetting[name] = s
-		q.shares = append(q.shares, s)
-	}
-	s.keyspaces = append(s.keyspaces, k.Name)
+	return len(q.layout.ring) > 0
 }
 
-// levelOf knows the levels of Cassandra.
-func levelOf(name string) (level, bool) {
-	constant := func(n int) func(int) int { return func(int) int { return n } }
-	quorum := func(rf int) int { return rf/2 + 1 }
-	lv, known := map[string]level{
-		"ANY":          {of: constant(0)}, // a hint on the coordinator is enough
-		"ONE":          {of: constant(1)},
-		"TWO":          {of: constant(2)},
-		"THREE":        {of: constant(3)},
-		"QUORUM":       {of: quorum},
-		"ALL":          {of: func(rf int) int { return rf }},
-		"SERIAL":       {of: quorum, serial: true},
-		"LOCAL_ONE":    {of: constant(1), local: true},
-		"LOCAL_QUORUM": {of: quorum, local: true},
-		"LOCAL_SERIAL": {of: quorum, local: true, serial: true},
-		"EACH_QUORUM":  {of: quorum, local: true, absent: true},
-	}[name]
-	lv.name = name
-	return lv, known
+// levels by their names. One that is unknown is a doubt.
+func (q *Quorum) levels(names []string) []level {
+	var out []level
+	for _, name := range names {
+		if lv, known := levelOf(name); known {
+			out = append(out, lv)
+			continue
+		}
+		d := Doubt{Why: "consistency level " + strconv.Quote(name) + " is unknown", Lasting: true}
+		if !slices.Contains(q.doubts, d) {
+			q.doubts = append(q.doubts, d)
+		}
+	}
+	return out
 }
 
-// needed replicas of a range: rf by the setting, natural as many as there are, pending ones besides. A write waits
-// for its level and for every pending replica; paxos counts all participants, and refuses more than one pending.
-func (lv level) needed(rf, natural, pending int) int {
+// guard checks each level of a share where it counts: in each data centre, or over all of them.
+func (q *Quorum) guard(s *share) {
+	for _, lv := range s.levels {
+		for _, dc := range q.dcs(s, lv) {
+			for _, sc := range q.layout.natural(s.place, dc) {
+				q.check(s, lv, dc, sc)
+			}
+		}
+	}
+}
+
+// dcs are the data centres in which a level counts by itself; "" for all together.
+func (q *Quorum) dcs(s *share, lv level) []string {
 	switch {
-	case lv.name == "ANY":
-		return 0
-	case lv.serial && pending > 1:
-		return natural + pending + 1
-	case lv.serial:
-		return lv.of(natural + pending)
+	case s.wide(lv):
+		return []string{""}
+	case s.place.simple:
+		return q.layout.dcs
 	default:
-		return lv.of(rf) + pending
+		return s.place.dcs
 	}
+}
+
+// wide tells whether a level counts over all data centres. SimpleStrategy knows none, so that a local level says little
+// there: it counts as its wide counterpart, unless the policy declares it for that very keyspace. Then it counts as
+// Cassandra counts it, a quorum of all replicas within one data centre.
+func (s *share) wide(lv level) bool {
+	return !lv.local || s.place.simple && (!s.own || lv.each)
+}
+
+// check adds one level in one scope. No scope: the data centre has no nodes, which only a level that wants each data
+// centre minds.
+func (q *Quorum) check(s *share, lv level, dc string, sc *scope) {
+	rf := s.place.total
+	if dc != "" && !s.place.simple {
+		rf = s.place.rf[dc]
+	}
+	c := check{keyspaces: s.keyspaces, dc: dc, level: lv.name, scope: sc}
+	switch {
+	case sc == nil && !lv.each:
+		return
+	case sc == nil:
+		c.needed = lv.needed(rf, 0, 0)
+	case dc != "" && s.place.simple && sc.natural < lv.needed(rf, sc.natural, 0):
+		return // with every node up this data centre does not have the level here: nobody uses it
+	default:
+		c.needed = lv.needed(rf, sc.natural, sc.pending)
+		sc.strictest = max(sc.strictest, c.needed)
+		if !slices.Contains(q.scopes, sc) {
+			q.scopes = append(q.scopes, sc)
+		}
+	}
+	q.checks = append(q.checks, c)
 }
 
 // Reported are the keyspaces that are not guarded, in the Ring's order.
 func (q *Quorum) Reported() []Reported { return slices.Clone(q.reported) }
 
-// Verdict judges the ring with these host IDs down, and all others up.
-func (q *Quorum) Verdict(down map[string]bool) Judgement {
-	t := &tally{quorum: q, down: q.mark(down)}
-	t.count()
-	return Judgement{Breaks: t.breaks, Doubts: q.doubts, Margin: t.margin}
-}
+// Verdict judges the ring with these host IDs down, and all others up: what is lost then.
+func (q *Quorum) Verdict(down map[string]bool) Judgement { return q.judge(q.mark(down, nil)) }
 
 // Lowered judges only what a step makes worse: levels that are lost with the nodes of after down, in ranges that have
 // more replicas with those of before down.
 func (q *Quorum) Lowered(before, after map[string]bool) Judgement {
-	t := &tally{quorum: q, down: q.mark(after), before: q.mark(before)}
-	t.count()
-	return Judgement{Breaks: t.breaks, Doubts: q.doubts, Margin: t.margin}
-}
-
-func (q *Quorum) mark(down map[string]bool) []bool {
-	out := make([]bool, len(q.layout.nodes))
-	for id, is := range down {
-		if i, known := q.layout.index[id]; known && is {
-			out[i] = true
-		}
+	if before == nil {
+		before = map[string]bool{}
 	}
-	for i := q.layout.real; i < len(out); i++ {
-		out[i] = true
-	}
-	return out
+	return q.judge(q.mark(after, before))
 }
 
 // Ranges are the ranges of a keyspace that a node has a replica of, each within one boundary of the ring, sorted as
 // the ring is. A keyspace or node that is not known has none.
 func (q *Quorum) Ranges(keyspace, hostID string) []Range {
-	i := slices.IndexFunc(q.all, func(k Keyspace) bool { return k.Name == keyspace })
-	node, known := q.layout.index[hostID]
-	if i < 0 || !known {
+	place, node := q.places[keyspace], q.layout.nodeOf(hostID)
+	if place == nil || node < 0 {
 		return nil
 	}
-	p := q.placed(q.all[i])
 	var out []Range
-	for s := range q.layout.ring {
-		if p.holds(q.layout, s, node) {
-			out = append(out, q.layout.rangeAt(s))
-		}
+	for _, site := range place.whole.of.sites(node) {
+		out = append(out, place.whole.rangeAt(int(site)))
 	}
 	return out
 }
 
 // Replicas are the host IDs that hold token t of a keyspace, sorted; none if the keyspace is not known.
 func (q *Quorum) Replicas(keyspace string, t Token) []string {
-	i := slices.IndexFunc(q.all, func(k Keyspace) bool { return k.Name == keyspace })
-	if i < 0 {
+	place := q.places[keyspace]
+	if place == nil {
 		return nil
 	}
-	p, at := q.placed(q.all[i]), q.layout.at(t)
 	var out []string
-	for _, dc := range p.dcs {
-		for _, n := range p.replicas(q.layout, dc, at) {
-			out = append(out, q.layout.nodes[n].HostID)
-		}
+	for _, n := range place.whole.row(q.layout.at(t)) {
+		out = append(out, q.layout.nodes[n].HostID)
 	}
 	slices.Sort(out)
 	return out
@@ -271,108 +281,31 @@ func (q *Quorum) Replicas(keyspace string, t Token) []string {
 // Sharing tells whether two nodes hold replicas of one range of a keyspace. Where a node or the keyspace is not known,
 // they do.
 func (q *Quorum) Sharing(keyspace, a, b string) bool {
-	k := slices.IndexFunc(q.all, func(k Keyspace) bool { return k.Name == keyspace })
-	i, knownA := q.layout.index[a]
-	j, knownB := q.layout.index[b]
-	if k < 0 || !knownA || !knownB {
+	place, i, j := q.places[keyspace], q.layout.nodeOf(a), q.layout.nodeOf(b)
+	if place == nil || i < 0 || j < 0 {
 		return true
 	}
-	p := q.placed(q.all[k])
-	for s := range q.layout.ring {
-		if p.holds(q.layout, s, i) && p.holds(q.layout, s, j) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(place.whole.of.sites(i), func(site int32) bool {
+		return slices.Contains(place.whole.row(int(site)), j)
+	})
 }
 
-func (q *Quorum) placed(k Keyspace) *placement {
-	for _, s := range q.shares {
-		if slices.Contains(s.keyspaces, k.Name) {
-			return s.place
-		}
+// with is the set and one more.
+func with(down map[string]bool, hostID string) map[string]bool {
+	out := maps.Clone(down)
+	if out == nil {
+		out = map[string]bool{}
 	}
-	return q.layout.place(k)
-}
-
-func (p *placement) holds(l *layout, i int, node int32) bool {
-	return slices.ContainsFunc(p.dcs, func(dc string) bool { return slices.Contains(p.replicas(l, dc, i), node) })
-}
-
-// segment is a part of a keyspace's range with pending replicas.
-type segment struct {
-	keyspace string
-	Range
-	site    int
-	nodes   []int32 // pending, -1: an address that no node has
-	sharing *share
-}
-
-// addPending cuts the pending ranges at every token and at each other's ends, so that each segment has one set of
-// natural and one set of pending replicas.
-func (q *Quorum) addPending(pending []Pending) {
-	byKeyspace := map[string][]Pending{}
-	for _, p := range pending {
-		byKeyspace[p.Keyspace] = append(byKeyspace[p.Keyspace], p)
-		if _, known := q.layout.by[p.Address]; !known {
-			q.doubts = append(q.doubts, Doubt{Why: "a range is pending at " + p.Address + ", which is no node of the ring"})
-		}
-	}
-	for _, s := range q.shares {
-		for _, name := range s.keyspaces {
-			q.pending = append(q.pending, q.segments(name, s, byKeyspace[name])...)
-		}
-	}
-}
-
-func (q *Quorum) segments(keyspace string, s *share, pending []Pending) []segment {
-	if len(pending) == 0 {
-		return nil
-	}
-	ends := make([]Token, 0, len(q.layout.ring)+2*len(pending))
-	for _, site := range q.layout.ring {
-		ends = append(ends, site.token)
-	}
-	for _, p := range pending {
-		ends = append(ends, p.Start, p.End)
-	}
-	slices.Sort(ends)
-	ends = slices.Compact(ends)
-	nodes := q.spread(ends, pending)
-	out := make([]segment, 0, len(nodes))
-	for i, pend := range nodes {
-		site := q.layout.at(ends[i])
-		pend = slices.DeleteFunc(pend, func(n int32) bool { return n >= 0 && s.place.holds(q.layout, site, n) })
-		if len(pend) > 0 {
-			out = append(out, segment{
-				keyspace: keyspace, Range: Range{Start: ends[(i+len(ends)-1)%len(ends)], End: ends[i]},
-				site: site, nodes: pend, sharing: s,
-			})
-		}
-	}
-	slices.SortFunc(out, func(a, b segment) int { return cmp.Compare(a.End, b.End) })
+	out[hostID] = true
 	return out
 }
 
-// spread gives the pending nodes of each segment, by the index of its end.
-func (q *Quorum) spread(ends []Token, pending []Pending) map[int][]int32 {
-	at := func(t Token) int { i, _ := slices.BinarySearch(ends, t); return i }
-	nodes := map[int][]int32{}
-	for _, p := range pending {
-		node, known := q.layout.by[p.Address]
-		if !known {
-			node = -1
-		}
-		// (Start, End]: from the segment after Start to that which ends at End; Start = End is the whole ring.
-		for i, last := at(p.Start), at(p.End); ; {
-			i = (i + 1) % len(ends)
-			if !slices.Contains(nodes[i], node) {
-				nodes[i] = append(nodes[i], node)
-			}
-			if i == last {
-				break
-			}
-		}
+// setting names a replication setting, so that keyspaces that share one are placed once.
+func setting(k Keyspace) string {
+	parts := make([]string, 0, len(k.RF))
+	for dc, rf := range k.RF {
+		parts = append(parts, dc+"="+strconv.Itoa(rf))
 	}
-	return nodes
+	slices.Sort(parts)
+	return k.Strategy + "{" + strings.Join(parts, ",") + "}"
 }

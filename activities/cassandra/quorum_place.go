@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // site is one token of the natural ring and the node that owns it: the end of the range (token before, token].
@@ -17,7 +16,7 @@ type site struct {
 // still does.
 type layout struct {
 	nodes []Node           // those of the Ring, then phantoms
-	real  int              // how many are no phantoms; a phantom is always down
+	real  int              // how many are no phantoms; a phantom is always down, and is in no index by host ID
 	index map[string]int32 // by host ID
 	by    map[string]int32 // by address; a joiner before the node that it replaces there
 	ring  []site           // sorted by token
@@ -67,7 +66,29 @@ func newLayout(r Ring) (*layout, []Doubt) {
 		doubts = append(doubts, Doubt{Why: "no token of the ring is known"})
 	}
 	l.zone()
-	return l, doubts
+	return l, append(doubts, l.addStrangers(r.Pending)...)
+}
+
+// addStrangers makes a phantom for each address at which a range is pending and that no node has.
+func (l *layout) addStrangers(pending []Pending) []Doubt {
+	var doubts []Doubt
+	for _, p := range pending {
+		if _, known := l.by[p.Address]; known {
+			continue
+		}
+		l.by[p.Address] = int32(len(l.nodes))
+		l.nodes = append(l.nodes, Node{Address: p.Address})
+		doubts = append(doubts, Doubt{Why: "a range is pending at " + p.Address + ", which is no node of the ring"})
+	}
+	return doubts
+}
+
+// nodeOf is the index of a node by its host ID, -1 if it is not known.
+func (l *layout) nodeOf(hostID string) int32 {
+	if n, known := l.index[hostID]; known {
+		return n
+	}
+	return -1
 }
 
 // placeTokens gives each token to its natural owner. While a node is replaced, the token map of Cassandra shows the
@@ -187,20 +208,12 @@ func (l *layout) rangeAt(i int) Range {
 	return Range{Start: l.ring[(i+len(l.ring)-1)%len(l.ring)].token, End: l.ring[i].token}
 }
 
-// rows are replica sets of equal width, one after the other.
-type rows struct {
-	width int
-	nodes []int32
-}
-
-func (r rows) row(i int) []int32 { return r.nodes[i*r.width : (i+1)*r.width] }
-
 // walkZone places rf replicas for each site of a data centre as NetworkTopologyStrategy does: the next node of a rack
 // not yet used is taken; a node of a used rack only as often as there are fewer racks than replicas. More replicas
 // than nodes: all nodes.
 func walkZone(z *zone, rf int) rows {
 	width := min(rf, z.nodes)
-	out := rows{width: width, nodes: make([]int32, 0, width*len(z.sites))}
+	out := rows{width: width, count: len(z.sites), nodes: make([]int32, 0, width*len(z.sites))}
 	used := make([]int, z.racks) // the walk that used the rack last, plus one
 	n := len(z.sites)
 	for i := range n {
@@ -235,7 +248,7 @@ func walkSimple(l *layout, rf int) rows {
 		nodes += z.nodes
 	}
 	width := min(rf, nodes)
-	out := rows{width: width, nodes: make([]int32, 0, width*len(l.ring))}
+	out := rows{width: width, count: len(l.ring), nodes: make([]int32, 0, width*len(l.ring))}
 	n := len(l.ring)
 	for i := range n {
 		start := len(out.nodes)
@@ -255,44 +268,68 @@ func walkSimple(l *layout, rf int) rows {
 // placement is where the replicas of one replication setting lie.
 type placement struct {
 	simple bool
-	rf     map[string]int  // per DC; under "" the whole of SimpleStrategy
-	total  int             // sum of rf
-	dcs    []string        // sorted keys of rf with rf > 0
-	sets   map[string]rows // per DC (by site of the DC), or under "" (by site of the ring)
+	rf     map[string]int // per DC; under "" the whole of SimpleStrategy
+	total  int            // sum of rf
+	dcs    []string       // sorted keys of rf with rf > 0
+	// whole has all replicas, by site of the ring; zones those of one DC by its own sites, where it has nodes.
+	whole *scope
+	zones map[string]*scope
+	split map[string][]*scope // of SimpleStrategy, see within
 }
 
 // place computes the placement of a keyspace's setting.
 func (l *layout) place(k Keyspace) *placement {
-	p := &placement{simple: k.Strategy == strategySimple, rf: k.RF, sets: map[string]rows{}}
+	p := &placement{simple: k.Strategy == strategySimple, rf: k.RF, zones: map[string]*scope{}, split: map[string][]*scope{}}
 	for dc, rf := range k.RF {
-		if rf <= 0 {
-			continue
-		}
-		p.total += rf
-		p.dcs = append(p.dcs, dc)
-		if p.simple {
-			p.sets[dc] = walkSimple(l, rf)
-			continue
-		}
-		if z := l.zones[dc]; z != nil {
-			p.sets[dc] = walkZone(z, rf)
+		if rf > 0 {
+			p.total += rf
+			p.dcs = append(p.dcs, dc)
 		}
 	}
 	slices.Sort(p.dcs)
+	if p.simple {
+		p.whole = l.scope(walkSimple(l, p.total), l.ring)
+		return p
+	}
+	for _, dc := range p.dcs {
+		if z := l.zones[dc]; z != nil {
+			p.zones[dc] = l.scope(walkZone(z, p.rf[dc]), z.sites)
+		}
+	}
+	p.whole = l.join(p)
 	return p
 }
 
-// replicas of the site i of the ring in one DC of the placement.
-func (p *placement) replicas(l *layout, dc string, i int) []int32 {
-	set, known := p.sets[dc]
-	switch {
-	case !known:
-		return nil
-	case p.simple:
-		return set.row(i)
-	default:
-		return set.row(int(l.zones[dc].at[i]))
+// scope is that of natural replicas, one row for each site.
+func (l *layout) scope(r rows, sites []site) *scope {
+	return &scope{
+		rows: r, natural: r.width, of: newIndex(r, len(l.nodes)),
+		rangeAt: func(i int) Range {
+			return Range{Start: sites[(i+len(sites)-1)%len(sites)].token, End: sites[i].token}
+		},
 	}
+}
+
+// join puts the replicas of all data centres together, by site of the ring.
+func (l *layout) join(p *placement) *scope {
+	if len(p.zones) == 1 && len(l.zones) == 1 {
+		for _, only := range p.zones {
+			return only
+		}
+	}
+	width := 0
+	for _, s := range p.zones {
+		width += s.width
+	}
+	all := rows{width: width, count: len(l.ring), nodes: make([]int32, 0, width*len(l.ring))}
+	for i := range l.ring {
+		for _, dc := range p.dcs {
+			if s := p.zones[dc]; s != nil {
+				all.nodes = append(all.nodes, s.row(int(l.zones[dc].at[i]))...)
+			}
+		}
+	}
+	return l.scope(all, l.ring)
 }
 
 // The strategies that can be judged.
@@ -301,16 +338,6 @@ const (
 	strategySimple   = "SimpleStrategy"
 	strategyLocal    = "LocalStrategy"
 )
-
-// setting names a replication setting, so that keyspaces that share one are placed once.
-func setting(k Keyspace) string {
-	parts := make([]string, 0, len(k.RF))
-	for dc, rf := range k.RF {
-		parts = append(parts, dc+"="+strconv.Itoa(rf))
-	}
-	slices.Sort(parts)
-	return k.Strategy + "{" + strings.Join(parts, ",") + "}"
-}
 
 // unjudged says why a keyspace's replication cannot be judged, "" if it can.
 func unjudged(k Keyspace) string {

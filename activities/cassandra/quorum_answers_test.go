@@ -1,0 +1,178 @@
+package cassandra_test
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+)
+
+func up(r cassandra.Ring, down map[string]bool) []string {
+	var out []string
+	for _, n := range r.Nodes {
+		if !down[n.HostID] {
+			out = append(out, n.HostID)
+		}
+	}
+	return out
+}
+
+// takes tells, by the naive count, whether the loss of these nodes at once takes a level away.
+func (n *naive) takes(down map[string]bool, more ...string) bool {
+	after := maps.Clone(down)
+	for _, id := range more {
+		after[id] = true
+	}
+	return len(n.judge(after, down).lost) > 0
+}
+
+// small draws a ring and a policy that can be asked about every set of nodes.
+func (d drawing) small() (cassandra.Ring, galen.Policy, map[string]bool) {
+	for {
+		r, p := d.ring(), d.policy()
+		if len(r.Nodes) > 8 {
+			r.Nodes = r.Nodes[:8]
+		}
+		r.Pending = slices.DeleteFunc(r.Pending, func(p cassandra.Pending) bool {
+			return !slices.ContainsFunc(r.Nodes, func(n cassandra.Node) bool { return n.Address == p.Address })
+		})
+		if d.one(2) {
+			p.Levels, p.KeyspaceLevels = []string{[]string{"ONE", "QUORUM", "TWO"}[d.IntN(3)]}, nil
+		}
+		if len(newNaive(r, p).places) > 0 {
+			return r, p, d.down(r, 8)
+		}
+	}
+}
+
+func TestUnsafeAgreesWithTheNaiveCount(t *testing.T) {
+	eachDrawing(t, drawnAnswers, func(t *testing.T, d drawing) {
+		r, p, down := d.small()
+		n := newNaive(r, p)
+		threats := cassandra.NewQuorum(r, p).Unsafe(down)
+		var got, want []string
+		for _, threat := range threats {
+			got = append(got, threat.HostID)
+			after := maps.Clone(down)
+			after[threat.HostID] = true
+			compare(t, threat.HostID, cassandra.Judgement{Breaks: threat.Breaks}, verdict{lost: n.judge(after, down).lost})
+		}
+		for _, id := range up(r, down) {
+			if n.takes(down, id) {
+				want = append(want, id)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("down %v (-naive +fast):\n%s", down, diff)
+		}
+	})
+}
+
+func TestFatalAgreesWithTheNaiveCount(t *testing.T) {
+	eachDrawing(t, drawnAnswers/4, func(t *testing.T, d drawing) {
+		r, p, down := d.small()
+		n := newNaive(r, p)
+		var want [][]string
+		holds := func(set []string) bool {
+			return slices.ContainsFunc(want, func(smaller []string) bool {
+				return !slices.ContainsFunc(smaller, func(id string) bool { return !slices.Contains(set, id) })
+			})
+		}
+		for size := 1; size <= 3; size++ {
+			for _, set := range subsets(up(r, down)) {
+				if len(set) == size && !holds(set) && n.takes(down, set...) {
+					want = append(want, set)
+				}
+			}
+		}
+		if diff := cmp.Diff(want, cassandra.NewQuorum(r, p).Fatal(down)); diff != "" && len(want) > 0 {
+			t.Errorf("down %v (-naive +fast):\n%s", down, diff)
+		}
+	})
+}
+
+// subsets in the order of their members.
+func subsets(of []string) [][]string {
+	var out [][]string
+	for bits := range 1 << len(of) {
+		var set []string
+		for i, id := range of {
+			if bits&(1<<i) > 0 {
+				set = append(set, id)
+			}
+		}
+		out = append(out, set)
+	}
+	slices.SortFunc(out, slices.Compare[[]string])
+	return out
+}
+
+func TestRollingAgreesWithTheNaiveCount(t *testing.T) {
+	eachDrawing(t, drawnAnswers/4, func(t *testing.T, d drawing) {
+		r, p, down := d.small()
+		n := newNaive(r, p)
+		racks := map[string][]string{}
+		for _, node := range r.Nodes {
+			if !down[node.HostID] {
+				racks[node.DC+"/"+node.Rack] = append(racks[node.DC+"/"+node.Rack], node.HostID)
+			}
+		}
+		batches := cassandra.NewQuorum(r, p).Rolling(down)
+		var names []string
+		for _, b := range batches {
+			name := b.DC + "/" + b.Rack
+			names = append(names, name)
+			if all := slices.Sorted(slices.Values(slices.Concat(b.Nodes, b.Others))); !slices.Equal(all, racks[name]) {
+				t.Errorf("%s has %v, not %v", name, racks[name], all)
+			}
+			if n.takes(down, b.Nodes...) {
+				t.Errorf("%v of %s may not be down at once", b.Nodes, name)
+			}
+			largest := 0
+			for _, set := range subsets(racks[name]) {
+				if len(set) > largest && !n.takes(down, set...) {
+					largest = len(set)
+				}
+			}
+			if !b.Largest || largest != len(b.Nodes) {
+				t.Errorf("%s: %v (largest: %t); the naive count finds %d", name, b.Nodes, b.Largest, largest)
+			}
+		}
+		if !slices.Equal(names, slices.Sorted(maps.Keys(racks))) {
+			t.Errorf("racks %v, want those of %v", names, racks)
+		}
+	})
+}
+
+func TestRollingGivesUpInTime(t *testing.T) {
+	r := large(1, 300)
+	for i := range r.Nodes {
+		r.Nodes[i].Rack = "r1"
+	}
+	q := cassandra.NewQuorum(r, galen.Policy{Levels: []string{"QUORUM"}})
+	batches := q.Rolling(nil)
+	if len(batches) != 1 || batches[0].Largest || len(batches[0].Nodes)+len(batches[0].Others) != 300 || len(batches[0].Nodes) < 10 {
+		t.Fatalf("%+v", batches)
+	}
+	down := map[string]bool{}
+	for _, id := range batches[0].Nodes {
+		down[id] = true
+	}
+	if j := q.Verdict(down); !j.Safe() {
+		t.Errorf("not safe: %v", j.Breaks)
+	}
+	// And none of the others could join them.
+	for _, id := range batches[0].Others {
+		if len(q.Lowered(down, map[string]bool{id: true}).Breaks) == 0 {
+			after := maps.Clone(down)
+			after[id] = true
+			if len(q.Lowered(down, after).Breaks) == 0 {
+				t.Errorf("%s could rest too", id)
+			}
+		}
+	}
+}

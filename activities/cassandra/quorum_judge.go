@@ -1,0 +1,158 @@
+package cassandra
+
+// downs are the nodes that a question supposes to be down.
+type downs struct {
+	list []int32
+	is   []bool
+	// before are those that were down anyway; nil: everything counts that is lost.
+	before []bool
+}
+
+// mark resolves host IDs; who is not known has no replica, and a phantom is always down.
+func (q *Quorum) mark(down, before map[string]bool) downs {
+	d := downs{is: make([]bool, len(q.layout.nodes))}
+	d.list = q.layout.mark(down, d.is)
+	if before != nil {
+		d.before = make([]bool, len(q.layout.nodes))
+		q.layout.mark(before, d.before)
+	}
+	return d
+}
+
+func (l *layout) mark(down map[string]bool, is []bool) []int32 {
+	list := make([]int32, 0, len(down)+len(l.nodes)-l.real)
+	for id, gone := range down {
+		if n, known := l.index[id]; known && gone {
+			is[n] = true
+			list = append(list, n)
+		}
+	}
+	for n := l.real; n < len(l.nodes); n++ {
+		is[n] = true
+		list = append(list, int32(n))
+	}
+	return list
+}
+
+// toll is what the nodes that are down cost a scope.
+type toll struct {
+	ranges []int   // how many ranges miss so many replicas, where the question minds them
+	first  []int32 // and the first of them
+	worst  int     // most replicas that a range misses
+	at     int32   // and the first such range
+}
+
+func (s *scope) toll(d downs) toll {
+	t := toll{ranges: make([]int, s.width+1), first: make([]int32, s.width+1)}
+	touched := 0
+	for _, node := range d.list {
+		for _, site := range s.of.sites(node) {
+			gone, was, first := s.missing(int(site), d)
+			if first != node {
+				continue // counted with that one
+			}
+			touched++
+			if gone > t.worst || gone == t.worst && site < t.at {
+				t.worst, t.at = gone, site
+			}
+			if d.before == nil || gone > was {
+				t.add(gone, site)
+			}
+		}
+	}
+	if d.before == nil {
+		t.ranges[0] = s.count - touched
+	}
+	return t
+}
+
+// missing counts the replicas of a range that are down now and were before, and names the first that is down now.
+func (s *scope) missing(site int, d downs) (gone, was int, first int32) {
+	for _, n := range s.row(site) {
+		if d.is[n] {
+			if gone == 0 {
+				first = n
+			}
+			gone++
+		}
+		if d.before != nil && d.before[n] {
+			was++
+		}
+	}
+	return gone, was, first
+}
+
+func (t *toll) add(gone int, site int32) {
+	if t.ranges[gone] == 0 || site < t.first[gone] {
+		t.first[gone] = site
+	}
+	t.ranges[gone]++
+}
+
+// beyond counts the ranges that miss more replicas than may be missing, and tells the worst.
+func (t *toll) beyond(may int) (ranges, worst int) {
+	for gone := max(may+1, 0); gone < len(t.ranges); gone++ {
+		if t.ranges[gone] > 0 {
+			ranges += t.ranges[gone]
+			worst = gone
+		}
+	}
+	return ranges, worst
+}
+
+// judge goes over all checks and keeps what is lost, and the least margin.
+func (q *Quorum) judge(d downs) Judgement {
+	tolls := make(map[*scope]toll, len(q.scopes))
+	for _, s := range q.scopes {
+		tolls[s] = s.toll(d)
+	}
+	j := Judgement{Doubts: q.doubts}
+	for _, c := range q.checks {
+		b := Break{DC: c.dc, Level: c.level, Needed: c.needed, Ranges: 1}
+		if c.scope == nil {
+			j.keep(b, c, d.before == nil)
+			continue
+		}
+		t := tolls[c.scope]
+		b.Replicas = c.scope.width
+		b.Alive, b.Range = b.Replicas-t.worst, c.scope.rangeAt(int(t.at))
+		j.keep(b, c, false)
+		if ranges, worst := t.beyond(b.Replicas - c.needed); ranges > 0 {
+			b.Ranges, b.Alive, b.Range = ranges, b.Replicas-worst, c.scope.rangeAt(int(t.first[worst]))
+			j.keep(b, c, true)
+		}
+	}
+	return j
+}
+
+// keep notes a lost level for each keyspace, or the least margin.
+func (j *Judgement) keep(b Break, c check, lost bool) {
+	b.Keyspace = c.keyspaces[0]
+	if j.Margin == nil || b.Spare() < j.Margin.Spare() {
+		least := b
+		j.Margin = &least
+	}
+	if !lost {
+		return
+	}
+	for _, b.Keyspace = range c.keyspaces {
+		j.add(b)
+	}
+}
+
+// add joins what is lost in one keyspace, data centre and level.
+func (j *Judgement) add(b Break) {
+	for i := range j.Breaks {
+		old := &j.Breaks[i]
+		if old.Keyspace != b.Keyspace || old.DC != b.DC || old.Level != b.Level {
+			continue
+		}
+		ranges := old.Ranges + b.Ranges
+		if b.Spare() < old.Spare() {
+			*old = b
+		}
+		old.Ranges = ranges
+		return
+	}
+	j.Breaks = append(j.Breaks, b)
+}
