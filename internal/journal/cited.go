@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +14,7 @@ var errAtOdds = errors.New("the row does not agree with itself")
 // citedTable reads a table whose rows events cite by hash. row gives the name under which a row is cited, and its hash.
 type citedTable struct {
 	name, query string
-	row         func(*sql.Rows) (name, hash string, err error)
+	row         func(cursor) (name, hash string, err error)
 }
 
 func citedTables() []citedTable {
@@ -48,7 +47,7 @@ func atOdds(err error, agree bool) error {
 	}
 }
 
-func runCited(rows *sql.Rows) (string, string, error) {
+func runCited(rows cursor) (string, string, error) {
 	var id, key, resource, status string
 	var open int64
 	var text []byte
@@ -60,7 +59,7 @@ func runCited(rows *sql.Rows) (string, string, error) {
 	return "run/" + id, galen.HashJSON(citedRun(run)), atOdds(err, agree)
 }
 
-func planCited(rows *sql.Rows) (string, string, error) {
+func planCited(rows cursor) (string, string, error) {
 	var run, hash, answers string
 	var number int
 	var text []byte
@@ -72,7 +71,7 @@ func planCited(rows *sql.Rows) (string, string, error) {
 	return planRow(galen.Decision{Run: run, Number: number}), galen.HashJSON(citedPlan(d)), atOdds(err, agree)
 }
 
-func intentCited(rows *sql.Rows) (string, string, error) {
+func intentCited(rows cursor) (string, string, error) {
 	var id, run, resource, target, sent string
 	var at, settled int64
 	var text []byte
@@ -85,7 +84,7 @@ func intentCited(rows *sql.Rows) (string, string, error) {
 	return "intent/" + id, galen.HashJSON(citedIntent(in)), atOdds(err, agree)
 }
 
-func approvalCited(rows *sql.Rows) (string, string, error) {
+func approvalCited(rows cursor) (string, string, error) {
 	var id, run string
 	var row approvalRow
 	var ended int64
@@ -99,7 +98,7 @@ func approvalCited(rows *sql.Rows) (string, string, error) {
 	return "approval/" + id, galen.HashJSON(citedApproval(row)), atOdds(err, row.ID == id && row.Run == run)
 }
 
-func holdCited(rows *sql.Rows) (string, string, error) {
+func holdCited(rows cursor) (string, string, error) {
 	var id string
 	var released bool
 	var text []byte
@@ -110,7 +109,7 @@ func holdCited(rows *sql.Rows) (string, string, error) {
 	return "hold/" + id, galen.HashJSON(citedHold(h, released)), atOdds(err, h.ID == id)
 }
 
-func factCited(rows *sql.Rows) (string, string, error) {
+func factCited(rows cursor) (string, string, error) {
 	var resource, key string
 	var text []byte
 	if err := rows.Scan(&resource, &key, &text); err != nil {
@@ -120,7 +119,7 @@ func factCited(rows *sql.Rows) (string, string, error) {
 	return factRow(resource, key), galen.HashJSON(f), atOdds(err, f.Key == key)
 }
 
-func findingCited(rows *sql.Rows) (string, string, error) {
+func findingCited(rows cursor) (string, string, error) {
 	var key, resource string
 	var text []byte
 	if err := rows.Scan(&key, &resource, &text); err != nil {
@@ -130,19 +129,19 @@ func findingCited(rows *sql.Rows) (string, string, error) {
 	return "finding/" + key, galen.HashJSON(f), atOdds(err, f.Key() == key && f.Resource.String() == resource)
 }
 
-func spendCited(rows *sql.Rows) (string, string, error) {
+func spendCited(rows cursor) (string, string, error) {
 	spend, err := scanSpend(rows)
 	return spendRow(spend), galen.HashJSON(spend), atOdds(err, true)
 }
 
-func fenceCited(rows *sql.Rows) (string, string, error) {
+func fenceCited(rows cursor) (string, string, error) {
 	var resource, target string
 	var fence int64
 	err := rows.Scan(&resource, &target, &fence)
 	return fenceRow(resource, target), galen.HashJSON(fence), err
 }
 
-func claimCited(rows *sql.Rows) (string, string, error) {
+func claimCited(rows cursor) (string, string, error) {
 	var resource, run, name string
 	var shared bool
 	var since int64
@@ -150,20 +149,20 @@ func claimCited(rows *sql.Rows) (string, string, error) {
 	return claimRow(resource, run, name), galen.HashJSON(citedClaim(shared, since)), err
 }
 
-func needCited(rows *sql.Rows) (string, string, error) {
+func needCited(rows cursor) (string, string, error) {
 	var intent, name, resource, run string
 	err := rows.Scan(&intent, &name, &resource, &run)
 	return needRow(intent, name), galen.HashJSON(citedNeed(resource, run)), err
 }
 
-func ackCited(rows *sql.Rows) (string, string, error) {
+func ackCited(rows cursor) (string, string, error) {
 	var resource, target, by string
 	var at int64
 	err := rows.Scan(&resource, &target, &by, &at)
 	return ackRow(resource, target), galen.HashJSON(citedAck(by, at)), err
 }
 
-func resourceCited(rows *sql.Rows) (string, string, error) {
+func resourceCited(rows cursor) (string, string, error) {
 	var resource string
 	var policy []byte
 	if err := rows.Scan(&resource, &policy); err != nil {

@@ -45,7 +45,7 @@ func (t *tx) commit(ctx context.Context, c galen.Commit) (galen.Intent, error) {
 		return in, fmt.Errorf("the intent is on %s, its run on %s", in.Resource, run.Resource)
 	}
 	if in.ID == "" {
-		in.ID = t.writer.newID(t.now)
+		in.ID = t.newID(t.now)
 	}
 	in.At, in.Sent, in.Reply, in.Effect = t.now, "", "", galen.Effect{Status: galen.EffectUnknown}
 	for _, step := range []func() error{
@@ -191,30 +191,33 @@ func (t *tx) takeClaims(ctx context.Context, run galen.Run, in galen.Intent, cla
 	resource := in.Resource.String()
 	for _, c := range claims {
 		kept := slices.ContainsFunc(keptBy(run, plan.Plan), func(k galen.Claim) bool { return k.Name == c.Name })
-		// A run that held it shared and now needs it alone has it alone from now on.
-		err := t.exec(ctx, `INSERT INTO claims (resource, name, run, shared, kept, since) VALUES (?, ?, ?, ?, ?, ?)
-			ON CONFLICT (resource, name, run) DO UPDATE SET shared = min(shared, excluded.shared), kept = excluded.kept`,
-			resource, c.Name, run.ID, flag(c.Shared), flag(kept), stamp(t.now))
+		if err := t.takeClaim(ctx, resource, run.ID, c, kept); err != nil {
+			return err
+		}
+		err := t.exec(ctx, "INSERT INTO needs (intent, name, resource, run) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", in.ID, c.Name, resource, run.ID)
 		if err != nil {
 			return err
 		}
-		if err := t.exec(ctx, "INSERT OR IGNORE INTO needs (intent, name, resource, run) VALUES (?, ?, ?, ?)", in.ID, c.Name, resource, run.ID); err != nil {
-			return err
-		}
 		t.cite(needRow(in.ID, c.Name), citedNeed(resource, run.ID))
-		if err := t.citeClaim(ctx, resource, run.ID, c.Name); err != nil {
-			return err
-		}
 	}
 	return nil
 }
 
-func (t *tx) citeClaim(ctx context.Context, resource, run, name string) error {
-	var shared bool
-	var since int64
-	_, err := first(ctx, t, []any{&shared, &since}, "SELECT shared, since FROM claims WHERE resource = ? AND name = ? AND run = ?", resource, name, run)
-	t.cite(claimRow(resource, run, name), citedClaim(shared, since))
-	return err
+// takeClaim: a run that held it shared and now needs it alone has it alone from now on.
+func (t *tx) takeClaim(ctx context.Context, resource, run string, c galen.Claim, kept bool) error {
+	shared, since := c.Shared, stamp(t.now)
+	var was bool
+	had, err := first(ctx, t, []any{&was, &since}, "SELECT shared, since FROM claims WHERE resource = ? AND name = ? AND run = ?", resource, c.Name, run)
+	if err != nil {
+		return err
+	}
+	if had {
+		shared = shared && was
+	}
+	t.cite(claimRow(resource, run, c.Name), citedClaim(shared, since))
+	return t.exec(ctx, `INSERT INTO claims (resource, name, run, shared, kept, since) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (resource, name, run) DO UPDATE SET shared = excluded.shared, kept = excluded.kept`,
+		resource, c.Name, run, flag(shared), flag(kept), since)
 }
 
 func needRow(intent, name string) string { return "need/" + intent + "/" + name }

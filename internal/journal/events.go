@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -65,7 +64,7 @@ func (s *Store) Events(ctx context.Context, f EventFilter) ([]galen.Event, error
 	args = append(args, limitOr(f.Limit))
 	var out []galen.Event
 	err := s.read(ctx, "list events", func(ctx context.Context, q querier) error {
-		return each(ctx, q, func(rows *sql.Rows) error {
+		return each(ctx, q, func(rows cursor) error {
 			row, err := scanEvent(rows)
 			if err != nil {
 				return err
@@ -158,7 +157,7 @@ type eventRow struct {
 	prev, hash              string
 }
 
-func scanEvent(rows *sql.Rows) (eventRow, error) {
+func scanEvent(rows cursor) (eventRow, error) {
 	var r eventRow
 	err := rows.Scan(&r.seq, &r.at, &r.resource, &r.run, &r.kind, &r.by, &r.body, &r.prev, &r.hash)
 	return r, err

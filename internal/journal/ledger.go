@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
@@ -15,8 +14,8 @@ const window = 24 * time.Hour
 // Ledger is what a step of a run depends on, in one consistent view; galen.ErrNotFound.
 func (s *Store) Ledger(ctx context.Context, runID string) (galen.Ledger, error) {
 	var out galen.Ledger
-	err := s.read(ctx, "read the ledger of run "+runID, func(ctx context.Context, q querier) (err error) {
-		out, err = readLedger(ctx, q, runID, s.now())
+	err := s.readNow(ctx, "read the ledger of run "+runID, func(ctx context.Context, q querier, now time.Time) (err error) {
+		out, err = readLedger(ctx, q, runID, now)
 		return err
 	})
 	return out, err
@@ -28,8 +27,8 @@ func (s *Store) Preview(ctx context.Context, run galen.Run) (galen.Ledger, error
 		return galen.Ledger{}, fmt.Errorf("preview a ledger: run %s is a real one, read its own", run.ID)
 	}
 	var out galen.Ledger
-	err := s.read(ctx, "read the ledger of "+run.Resource.String(), func(ctx context.Context, q querier) (err error) {
-		out, err = ledgerOf(ctx, q, run, s.now())
+	err := s.readNow(ctx, "read the ledger of "+run.Resource.String(), func(ctx context.Context, q querier, now time.Time) (err error) {
+		out, err = ledgerOf(ctx, q, run, now)
 		return err
 	})
 	return out, err
@@ -97,7 +96,7 @@ func revisionOf(ctx context.Context, q querier, name string) (int64, error) {
 func claimsOf(ctx context.Context, q querier, resource string) ([]galen.HeldClaim, error) {
 	type holding struct{ name, run string }
 	needed := map[holding][]string{}
-	err := each(ctx, q, func(rows *sql.Rows) error {
+	err := each(ctx, q, func(rows cursor) error {
 		var h holding
 		var intent string
 		if err := rows.Scan(&h.name, &h.run, &intent); err != nil {
@@ -110,23 +109,28 @@ func claimsOf(ctx context.Context, q querier, resource string) ([]galen.HeldClai
 		return nil, err
 	}
 	var out []galen.HeldClaim
-	err = each(ctx, q, func(rows *sql.Rows) error {
+	err = each(ctx, q, func(rows cursor) error {
 		var c galen.HeldClaim
 		var since int64
-		var text []byte
-		if err := rows.Scan(&c.Name, &c.Run, &c.Shared, &c.Kept, &since, &text); err != nil {
+		if err := rows.Scan(&c.Name, &c.Run, &c.Shared, &c.Kept, &since); err != nil {
 			return err
 		}
-		run, err := undoc[galen.Run](text)
-		if err != nil {
-			return err
-		}
-		c.Urgency = run.Urgency
 		c.Since, c.Intents = moment(since), needed[holding{c.Name, c.Run}]
 		out = append(out, c)
 		return nil
-	}, "SELECT c.name, c.run, c.shared, c.kept, c.since, r.doc FROM claims c JOIN runs r ON r.id = c.run WHERE c.resource = ? ORDER BY c.name, c.run", resource)
-	return out, err
+	}, "SELECT name, run, shared, kept, since FROM claims WHERE resource = ? ORDER BY name, run", resource)
+	if err != nil {
+		return nil, err
+	}
+	runs := runReader{}
+	for i := range out {
+		run, err := runs.of(ctx, q, out[i].Run)
+		if err != nil {
+			return nil, err
+		}
+		out[i].Urgency = run.Urgency
+	}
+	return out, nil
 }
 
 func holdsOf(ctx context.Context, q querier) ([]galen.Hold, error) {
@@ -135,7 +139,7 @@ func holdsOf(ctx context.Context, q querier) ([]galen.Hold, error) {
 
 func spentSince(ctx context.Context, q querier, since time.Time) ([]galen.Spend, error) {
 	var out []galen.Spend
-	err := each(ctx, q, func(rows *sql.Rows) error {
+	err := each(ctx, q, func(rows cursor) error {
 		spend, err := scanSpend(rows)
 		out = append(out, spend)
 		return err
@@ -143,7 +147,7 @@ func spentSince(ctx context.Context, q querier, since time.Time) ([]galen.Spend,
 	return out, err
 }
 
-func scanSpend(rows *sql.Rows) (galen.Spend, error) {
+func scanSpend(rows cursor) (galen.Spend, error) {
 	var spend galen.Spend
 	var resource string
 	var at int64
@@ -157,41 +161,63 @@ func scanSpend(rows *sql.Rows) (galen.Spend, error) {
 	return spend, nil
 }
 
+// recoveriesOf lists who made a call on which target since then, and when last.
 func recoveriesOf(ctx context.Context, q querier, resource string, since time.Time) ([]galen.Recovery, error) {
+	intents, err := docs[galen.Intent](ctx, q, "SELECT doc FROM intents WHERE resource = ? AND at > ? AND sent <> ? ORDER BY n",
+		resource, stamp(since), galen.SentNot)
+	if err != nil || len(intents) == 0 {
+		return nil, err
+	}
+	seen, err := acksOf(ctx, q, resource)
+	if err != nil {
+		return nil, err
+	}
 	type of struct {
 		run, target string
 		class       galen.Class
 	}
 	var out []galen.Recovery
-	at := map[of]int{}
-	err := each(ctx, q, func(rows *sql.Rows) error {
-		var intent, run []byte
-		var seen int64
-		if err := rows.Scan(&intent, &run, &seen); err != nil {
-			return err
-		}
-		in, err := undoc[galen.Intent](intent)
-		if err != nil {
-			return err
-		}
-		opened, err := undoc[galen.Run](run)
-		if err != nil {
-			return err
-		}
+	runs, at := runReader{}, map[of]int{}
+	for _, in := range intents {
 		key := of{in.Run, in.Step.Target.ID, in.Class}
 		i, known := at[key]
 		if !known {
+			run, err := runs.of(ctx, q, in.Run)
+			if err != nil {
+				return nil, err
+			}
 			i = len(out)
 			at[key] = i
-			out = append(out, galen.Recovery{Run: in.Run, Target: key.target, Class: in.Class, Cause: opened.Cause()})
+			out = append(out, galen.Recovery{Run: in.Run, Target: key.target, Class: in.Class, Cause: run.Cause()})
 		}
-		out[i].At, out[i].Acknowledged = in.At, seen >= stamp(in.At) // the newest comes last
-		return nil
-	}, `SELECT i.doc, r.doc, coalesce(a.at, 0) FROM intents i
-		JOIN runs r ON r.id = i.run
-		LEFT JOIN acks a ON a.resource = i.resource AND a.target = i.target
-		WHERE i.resource = ? AND i.at > ? AND i.sent <> '`+galen.SentNot+`' ORDER BY i.n`, resource, stamp(since))
-	return out, err
+		out[i].At, out[i].Acknowledged = in.At, seen[key.target] >= stamp(in.At) // the newest comes last
+	}
+	return out, nil
+}
+
+// acksOf are when a person last looked at each target's recoveries.
+func acksOf(ctx context.Context, q querier, resource string) (map[string]int64, error) {
+	seen := map[string]int64{}
+	err := each(ctx, q, func(rows cursor) error {
+		var target string
+		var at int64
+		err := rows.Scan(&target, &at)
+		seen[target] = at
+		return err
+	}, "SELECT target, at FROM acks WHERE resource = ?", resource)
+	return seen, err
+}
+
+// runReader reads each run once.
+type runReader map[string]galen.Run
+
+func (r runReader) of(ctx context.Context, q querier, id string) (galen.Run, error) {
+	if run, known := r[id]; known {
+		return run, nil
+	}
+	run, err := runOf(ctx, q, id)
+	r[id] = run
+	return run, err
 }
 
 func factsOf(ctx context.Context, q querier, resource string) (map[string]galen.Fact, error) {
@@ -208,7 +234,7 @@ func factsOf(ctx context.Context, q querier, resource string) (map[string]galen.
 
 func fencesOf(ctx context.Context, q querier, resource string) (map[string]int64, error) {
 	out := map[string]int64{}
-	err := each(ctx, q, func(rows *sql.Rows) error {
+	err := each(ctx, q, func(rows cursor) error {
 		var target string
 		var fence int64
 		if err := rows.Scan(&target, &fence); err != nil {

@@ -2,14 +2,13 @@ package journal
 
 import (
 	"context"
-	"database/sql"
 )
 
 // Outbox are the oldest messages to the workflow engine that are not done.
 func (s *Store) Outbox(ctx context.Context, limit int) ([]OutboxItem, error) {
 	var out []OutboxItem
 	err := s.read(ctx, "read the outbox", func(ctx context.Context, q querier) error {
-		return each(ctx, q, func(rows *sql.Rows) error {
+		return each(ctx, q, func(rows cursor) error {
 			var item OutboxItem
 			err := rows.Scan(&item.ID, &item.Kind, &item.Run, &item.Key)
 			out = append(out, item)

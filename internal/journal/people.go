@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -37,7 +36,7 @@ func (s *Store) Approve(ctx context.Context, a galen.Approval) error {
 			return err
 		}
 		if a.ID == "" {
-			a.ID = t.writer.newID(t.now)
+			a.ID = t.newID(t.now)
 		}
 		a.At = t.now
 		if !t.now.Before(a.Expires) {
@@ -87,7 +86,7 @@ func citedApproval(a approvalRow) any {
 // approvalsOf lists approvals, newest first.
 func approvalsOf(ctx context.Context, q querier, where string, args ...any) ([]approvalRow, error) {
 	var out []approvalRow
-	err := each(ctx, q, func(rows *sql.Rows) error {
+	err := each(ctx, q, func(rows cursor) error {
 		var text, basis []byte
 		var row approvalRow
 		var ended int64
@@ -225,7 +224,7 @@ func voidsInARow(ctx context.Context, q querier, runID string) (int, error) {
 		return 0, err
 	}
 	last := int64(0) // of an intent: whatever was voided before it was of some use in between
-	if _, err := first(ctx, q, []any{&last}, "SELECT coalesce(max(at), 0) FROM intents WHERE run = ?", runID); err != nil {
+	if _, err := first(ctx, q, []any{&last}, "SELECT at FROM intents WHERE run = ? ORDER BY at DESC LIMIT 1", runID); err != nil {
 		return 0, err
 	}
 	n := 0
@@ -270,7 +269,7 @@ func (s *Store) SetHold(ctx context.Context, h galen.Hold) error {
 	return s.write(ctx, "set a hold", func(ctx context.Context, t *tx) error {
 		h := h
 		if h.ID == "" {
-			h.ID = t.writer.newID(t.now)
+			h.ID = t.newID(t.now)
 		}
 		if h.At.IsZero() {
 			h.At = t.now
@@ -328,7 +327,11 @@ func (s *Store) Release(ctx context.Context, holdID, by string) error {
 
 // wakeAll wakes the open runs on a resource, on all for the zero one.
 func (t *tx) wakeAll(ctx context.Context, r galen.Resource) error {
-	runs, err := docs[galen.Run](ctx, t, "SELECT doc FROM runs WHERE open = 1 AND (? = '' OR resource = ?) ORDER BY n", r.String(), r.String())
+	where, args := "open = 1", []any(nil)
+	if r != (galen.Resource{}) {
+		where, args = "open = 1 AND resource = ?", []any{r.String()}
+	}
+	runs, err := docs[galen.Run](ctx, t, "SELECT doc FROM runs WHERE "+where+" ORDER BY n", args...)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -206,7 +205,7 @@ const releasedLimit = 100
 // releasedOf are the times of the intents of the whole account within the last second, newest first.
 func releasedOf(ctx context.Context, q querier, now time.Time) ([]time.Time, error) {
 	var out []time.Time
-	err := each(ctx, q, func(rows *sql.Rows) error {
+	err := each(ctx, q, func(rows cursor) error {
 		var at int64
 		if err := rows.Scan(&at); err != nil {
 			return err

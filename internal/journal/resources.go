@@ -3,7 +3,6 @@ package journal
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -77,7 +76,7 @@ func differences(from, to map[string]json.RawMessage) []difference {
 func (s *Store) Resources(ctx context.Context) ([]WatchedResource, error) {
 	var out []WatchedResource
 	err := s.read(ctx, "list resources", func(ctx context.Context, q querier) error {
-		return each(ctx, q, func(rows *sql.Rows) error {
+		return each(ctx, q, func(rows cursor) error {
 			var name string
 			var policy []byte
 			var w WatchedResource

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -31,7 +30,7 @@ func (s *Store) OpenRun(ctx context.Context, run galen.Run) (galen.Run, bool, er
 			return t.duplicate(ctx, out)
 		}
 		if out.ID == "" {
-			out.ID = t.writer.newID(t.now)
+			out.ID = t.newID(t.now)
 		}
 		out.Status, out.Created, out.Plan, out.Stop, out.Ended = galen.RunOpened, t.now, 0, "", time.Time{}
 		opened = true
@@ -97,7 +96,7 @@ func (s *Store) Duplicates(ctx context.Context, id string) (int64, error) {
 
 // Runs lists runs, newest first.
 func (s *Store) Runs(ctx context.Context, f RunFilter) ([]galen.Run, error) {
-	where, args := []string{"1 = 1"}, []any{}
+	where, args := []string{"n > 0"}, []any{}
 	add := func(condition string, arg any) { where, args = append(where, condition), append(args, arg) }
 	if f.Resource != (galen.Resource{}) {
 		add("resource = ?", f.Resource.String())
@@ -111,11 +110,16 @@ func (s *Store) Runs(ctx context.Context, f RunFilter) ([]galen.Run, error) {
 	if f.OpenOnly {
 		where = append(where, "open = 1")
 	}
-	if f.Before != "" {
-		add("n < (SELECT n FROM runs WHERE id = ?)", f.Before)
-	}
 	var out []galen.Run
 	err := s.read(ctx, "list runs", func(ctx context.Context, q querier) (err error) {
+		if f.Before != "" {
+			var n int64
+			known, err := first(ctx, q, []any{&n}, "SELECT n FROM runs WHERE id = ?", f.Before)
+			if err != nil || !known {
+				return err
+			}
+			add("n < ?", n)
+		}
 		out, err = docs[galen.Run](ctx, q, "SELECT doc FROM runs WHERE "+strings.Join(where, " AND ")+" ORDER BY n DESC LIMIT ?", append(args, limitOr(f.Limit))...)
 		return err
 	})
@@ -292,22 +296,38 @@ func (t *tx) keepClaims(ctx context.Context, run galen.Run, keep []galen.Claim) 
 // dropClaims takes away the claims of a run that are neither kept nor needed by an unsettled intent. The next event cites
 // them.
 func (t *tx) dropClaims(ctx context.Context, run string) error {
-	const idle = `kept = 0 AND NOT EXISTS (SELECT 1 FROM needs
-		WHERE needs.resource = claims.resource AND needs.name = claims.name AND needs.run = claims.run)`
-	found := false
-	err := each(ctx, t, func(rows *sql.Rows) error {
+	needed := map[string]bool{}
+	err := each(ctx, t, func(rows cursor) error {
 		var resource, name string
-		if err := rows.Scan(&resource, &name); err != nil {
-			return err
-		}
-		found = true
-		t.citeGone(claimRow(resource, run, name))
-		return nil
-	}, "SELECT resource, name FROM claims WHERE run = ? AND "+idle, run)
-	if err != nil || !found {
+		err := rows.Scan(&resource, &name)
+		needed[claimRow(resource, run, name)] = true
+		return err
+	}, "SELECT resource, name FROM needs WHERE run = ?", run)
+	if err != nil {
 		return err
 	}
-	return t.exec(ctx, "DELETE FROM claims WHERE run = ? AND "+idle, run)
+	type claim struct{ resource, name string }
+	var idle []claim
+	err = each(ctx, t, func(rows cursor) error {
+		var c claim
+		if err := rows.Scan(&c.resource, &c.name); err != nil {
+			return err
+		}
+		if !needed[claimRow(c.resource, run, c.name)] {
+			idle = append(idle, c)
+		}
+		return nil
+	}, "SELECT resource, name FROM claims WHERE run = ? AND kept = 0", run)
+	if err != nil {
+		return err
+	}
+	for _, c := range idle {
+		t.citeGone(claimRow(c.resource, run, c.name))
+		if err := t.exec(ctx, "DELETE FROM claims WHERE run = ? AND resource = ? AND name = ?", run, c.resource, c.name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func claimRow(resource, run, name string) string { return "claim/" + resource + "/" + run + "/" + name }

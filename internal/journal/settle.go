@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"database/sql"
 
 	"github.com/galenhq/galen"
 )
@@ -80,7 +79,7 @@ func (t *tx) settle(ctx context.Context, in galen.Intent, change galen.Settlemen
 
 // dropNeeds: a settled intent needs no claim any more.
 func (t *tx) dropNeeds(ctx context.Context, in galen.Intent) error {
-	err := each(ctx, t, func(rows *sql.Rows) error {
+	err := each(ctx, t, func(rows cursor) error {
 		var name string
 		if err := rows.Scan(&name); err != nil {
 			return err
@@ -110,16 +109,24 @@ func (s *Store) Abandoned(ctx context.Context, r galen.Resource) ([]galen.Debt, 
 			return err
 		}
 		for _, d := range debts {
-			var open bool
-			known, err := first(ctx, q, []any{&open}, "SELECT r.open FROM intents i JOIN runs r ON r.id = i.run WHERE i.id = ?", d.Intent)
+			open, err := stillOpen(ctx, q, d.Intent)
 			if err != nil {
 				return err
 			}
-			if !known || !open {
+			if !open {
 				out = append(out, d)
 			}
 		}
 		return nil
 	})
 	return out, err
+}
+
+// stillOpen: the run of the intent is open.
+func stillOpen(ctx context.Context, q querier, intent string) (open bool, err error) {
+	var run string
+	if _, err = first(ctx, q, []any{&run}, "SELECT run FROM intents WHERE id = ?", intent); err == nil {
+		_, err = first(ctx, q, []any{&open}, "SELECT open FROM runs WHERE id = ?", run)
+	}
+	return open, err
 }

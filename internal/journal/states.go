@@ -25,13 +25,11 @@ func (t *tx) saveState(ctx context.Context, r galen.Resource, d galen.Decision, 
 	if d.State == "" {
 		return nil
 	}
-	var stored any
-	if len(body) > 0 {
-		stored = body
+	const insert = "INSERT INTO states (hash, resource, basis, at, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT (hash) DO UPDATE SET at = excluded.at"
+	if len(body) == 0 { // a body that is there stays
+		return t.exec(ctx, insert, d.State, r.String(), d.Basis, stamp(t.now), nil)
 	}
-	return t.exec(ctx, `INSERT INTO states (hash, resource, basis, at, body) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (hash) DO UPDATE SET at = excluded.at, body = coalesce(excluded.body, body)`,
-		d.State, r.String(), d.Basis, stamp(t.now), stored)
+	return t.exec(ctx, insert+", body = excluded.body", d.State, r.String(), d.Basis, stamp(t.now), body)
 }
 
 // State is the body of a State that an event cites, by its hash; galen.ErrNotFound also when only the hash is left.

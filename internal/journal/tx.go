@@ -2,9 +2,7 @@ package journal
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -14,15 +12,11 @@ import (
 // account is the name of the revision of everything that spans resources.
 const account = ""
 
-// querier reads: a view of the readers, or the writer's transaction.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
 // tx is one request inside the writer's transaction.
 type tx struct {
-	writer *writer
-	now    time.Time
+	session session
+	newID   func(time.Time) string
+	now     time.Time
 	// The end of the chain, read once per transaction.
 	headKnown bool
 	headSeq   int64
@@ -59,48 +53,28 @@ func (t *tx) citeGone(row string) {
 	t.cites[row] = ""
 }
 
-func (t *tx) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
-	if stmt, ok := t.writer.stmts[query]; ok {
-		return stmt, nil
-	}
-	stmt, err := t.writer.conn.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, fmt.Errorf("prepare %q: %w", query, err)
-	}
-	t.writer.stmts[query] = stmt
-	return stmt, nil
-}
-
-func (t *tx) exec(ctx context.Context, query string, args ...any) error {
-	_, err := t.execCount(ctx, query, args...)
+func (t *tx) exec(ctx context.Context, text string, args ...any) error {
+	_, err := t.execCount(ctx, text, args...)
 	return err
 }
 
 // execCount is exec, and tells how many rows it changed.
-func (t *tx) execCount(ctx context.Context, query string, args ...any) (int64, error) {
-	stmt, err := t.stmt(ctx, query) //nolint:sqlclosecheck // kept prepared until the writer ends
+func (t *tx) execCount(ctx context.Context, text string, args ...any) (int64, error) {
+	n, err := t.session.exec(ctx, text, args...)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("%s: %w", firstWords(text), ofStore(err))
 	}
-	result, err := stmt.ExecContext(ctx, args...)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", firstWords(query), err)
-	}
-	return result.RowsAffected()
+	return n, nil
 }
 
-// QueryContext reads inside the transaction.
-func (t *tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := t.stmt(ctx, query) //nolint:sqlclosecheck // kept prepared until the writer ends
-	if err != nil {
-		return nil, err
-	}
-	return stmt.QueryContext(ctx, args...)
+// query reads inside the transaction.
+func (t *tx) query(ctx context.Context, text string, args ...any) (cursor, error) {
+	return t.session.query(ctx, text, args...)
 }
 
 // raise moves the revision of a resource (or of the account) on.
 func (t *tx) raise(ctx context.Context, name string) error {
-	return t.exec(ctx, `INSERT INTO revisions (name, revision) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET revision = revision + 1`, name)
+	return t.exec(ctx, `INSERT INTO revisions (name, revision) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET revision = revisions.revision + 1`, name)
 }
 
 // post adds a message to the workflow engine.
@@ -109,51 +83,11 @@ func (t *tx) post(ctx context.Context, kind string, run galen.Run) error {
 	return t.exec(ctx, `INSERT INTO outbox (kind, run, key) VALUES (?, ?, ?)`, kind, run.ID, run.Key)
 }
 
-func firstWords(query string) string {
-	const enough = 40
-	if len(query) > enough {
-		return query[:enough] + "…"
-	}
-	return query
-}
-
-// each calls scan for every row.
-func each(ctx context.Context, q querier, scan func(*sql.Rows) error, query string, args ...any) (err error) {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return fmt.Errorf("%s: %w", firstWords(query), err)
-	}
-	defer func() {
-		if closed := errors.Join(rows.Err(), rows.Close()); err == nil && closed != nil {
-			err = fmt.Errorf("%s: %w", firstWords(query), closed)
-		}
-	}()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return fmt.Errorf("%s: %w", firstWords(query), err)
-		}
-	}
-	return nil
-}
-
-// first scans the first row and tells whether there was one.
-func first(ctx context.Context, q querier, to []any, query string, args ...any) (bool, error) {
-	found := false
-	err := each(ctx, q, func(rows *sql.Rows) error {
-		if found {
-			return nil
-		}
-		found = true
-		return rows.Scan(to...)
-	}, query, args...)
-	return found, err
-}
-
 // docs reads a column of JSON documents. They are read tolerantly: a row outlives the version that wrote it, and an edited
 // row is found by its hash.
 func docs[T any](ctx context.Context, q querier, query string, args ...any) ([]T, error) {
 	var out []T
-	err := each(ctx, q, func(rows *sql.Rows) error {
+	err := each(ctx, q, func(rows cursor) error {
 		var text []byte
 		if err := rows.Scan(&text); err != nil {
 			return err

@@ -36,7 +36,7 @@ func Verify(ctx context.Context, path string) (Report, error) {
 		}
 	}
 	if err != nil {
-		return Report{}, fmt.Errorf("verify the journal %s: %w", path, advise(err))
+		return Report{}, fmt.Errorf("verify the journal %s: %w", path, adviseSQLite(err))
 	}
 	return report, nil
 }
@@ -47,16 +47,14 @@ func verify(ctx context.Context, name string) (report Report, err error) {
 		return Report{}, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	view, err := db.BeginTx(ctx, nil)
+	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return Report{}, err
 	}
 	c := &checker{cites: map[string]citation{}}
-	err = c.all(ctx, view)
-	if end := view.Rollback(); end != nil && !errors.Is(end, sql.ErrTxDone) {
-		err = errors.Join(err, end)
-	}
-	return c.report, err
+	v := sqliteView{tx: tx}
+	err = c.all(ctx, v)
+	return c.report, errors.Join(err, v.end())
 }
 
 // citation is the newest that an event says of a row; an empty hash: it is gone.
@@ -123,7 +121,7 @@ func (c *checker) all(ctx context.Context, q querier) error {
 
 // pages: is it a sound database at all.
 func (c *checker) pages(ctx context.Context, q querier) error {
-	return each(ctx, q, func(rows *sql.Rows) error {
+	return each(ctx, q, func(rows cursor) error {
 		var line string
 		if err := rows.Scan(&line); err != nil {
 			return err
@@ -151,7 +149,7 @@ func (c *checker) triggers(ctx context.Context, q querier) error {
 }
 
 func (c *checker) events(ctx context.Context, q querier) error {
-	return each(ctx, q, func(rows *sql.Rows) error {
+	return each(ctx, q, func(rows cursor) error {
 		row, err := scanEvent(rows)
 		if err != nil {
 			return err
@@ -234,7 +232,7 @@ func (c *checker) length(ctx context.Context, q querier) error {
 
 // table compares the rows of a table with what the events say of them.
 func (c *checker) table(ctx context.Context, q querier, table citedTable) error {
-	return each(ctx, q, func(rows *sql.Rows) error {
+	return each(ctx, q, func(rows cursor) error {
 		name, hash, err := table.row(rows)
 		if errors.Is(err, errAtOdds) {
 			c.fault(c.cites[name].seq, name, "%v", err)

@@ -3,7 +3,6 @@ package journal
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -111,9 +110,9 @@ func (t *tx) saveMinute(ctx context.Context, r galen.Resource, minute int64, fre
 // Vitals are the samples of a resource since a time, at most the last 24 hours, oldest first, then by member and name.
 func (s *Store) Vitals(ctx context.Context, r galen.Resource, since time.Time) ([]galen.Sample, error) {
 	var out []galen.Sample
-	err := s.read(ctx, "read vitals of "+r.String(), func(ctx context.Context, q querier) error {
-		oldest := max(since.Unix()/60, s.now().Unix()/60-slots+1)
-		return each(ctx, q, func(rows *sql.Rows) error {
+	err := s.readNow(ctx, "read vitals of "+r.String(), func(ctx context.Context, q querier, now time.Time) error {
+		oldest := max(since.Unix()/60, now.Unix()/60-slots+1)
+		return each(ctx, q, func(rows cursor) error {
 			var body []byte
 			if err := rows.Scan(&body); err != nil {
 				return err

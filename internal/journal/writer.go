@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"sync"
@@ -13,22 +12,18 @@ import (
 // batchLimit bounds how many requests share one transaction, so that the first does not wait for ever.
 const batchLimit = 256
 
-// writer owns the one connection that writes. What waits while a transaction is being synced is committed together by the
+// writer is the one that writes. What waits while a transaction is being synced is committed together by the
 // next one (group commit): under load the cost of an fsync is shared, alone nothing waits.
 type writer struct {
-	conn   *sql.Conn
-	stmts  map[string]*sql.Stmt
-	now    func() time.Time
-	newID  func(time.Time) string
-	signal func()
-	// direct: no goroutine and no group, each caller commits by itself under the lock.
+	backend backend
+	newID   func(time.Time) string
+	signal  func()
+	// direct: no goroutine and no group, each caller commits by itself.
 	direct   bool
-	mu       sync.Mutex
 	requests chan *request
 	stop     chan struct{}
 	stopOnce sync.Once
 	done     chan struct{}
-	closing  error // of the connection; read after done
 }
 
 // request is one piece of work that is committed whole or not at all.
@@ -40,9 +35,9 @@ type request struct {
 	nudges  bool
 }
 
-func newWriter(conn *sql.Conn, now func() time.Time, newID func(time.Time) string, signal func()) *writer {
+func newWriter(b backend, newID func(time.Time) string, signal func()) *writer {
 	return &writer{
-		conn: conn, stmts: map[string]*sql.Stmt{}, now: now, newID: newID, signal: signal,
+		backend: b, newID: newID, signal: signal,
 		requests: make(chan *request, batchLimit), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 }
@@ -56,8 +51,6 @@ func (w *writer) run(ctx context.Context, do func(context.Context, *tx) error) e
 	default:
 	}
 	if w.direct {
-		w.mu.Lock()
-		defer w.mu.Unlock()
 		w.commit(ctx, []*request{r})
 		return r.outcome
 	}
@@ -96,44 +89,19 @@ func (w *writer) loop(ctx context.Context) {
 			for len(w.requests) > 0 {
 				w.commit(ctx, w.gather(<-w.requests))
 			}
-			w.closing = w.release()
 			return
 		}
 	}
 }
 
-// view reads on the connection that writes, between two transactions.
-func (w *writer) view(ctx context.Context, do func(context.Context, querier) error) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	select {
-	case <-w.stop:
-		return ErrClosed
-	default:
-		return do(ctx, &tx{writer: w})
-	}
-}
-
-func (w *writer) close() error {
+func (w *writer) close() {
 	w.stopOnce.Do(func() {
 		close(w.stop)
 		if w.direct {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.closing = w.release()
 			close(w.done)
 		}
 	})
 	<-w.done
-	return w.closing
-}
-
-func (w *writer) release() error {
-	var errs []error
-	for _, stmt := range w.stmts {
-		errs = append(errs, stmt.Close())
-	}
-	return errors.Join(append(errs, w.conn.Close())...)
 }
 
 // gather takes whoever else is waiting, without waiting for more.
@@ -184,25 +152,26 @@ func (w *writer) try(ctx context.Context, batch []*request) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	t := &tx{writer: w, now: w.now()}
-	if err := t.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return err
+	session, now, err := w.backend.begin(ctx)
+	if err != nil {
+		return fmt.Errorf("begin a transaction: %w", ofStore(err))
 	}
+	t := &tx{session: session, newID: w.newID, now: now}
 	accepted := 0
 	for _, r := range batch {
 		err := w.one(ctx, t, r, len(batch) > 1)
 		if err != nil {
-			return errors.Join(err, w.rollback(ctx, t))
+			return errors.Join(err, t.exec(ctx, "ROLLBACK"))
 		}
 		if r.outcome == nil {
 			accepted++
 		}
 	}
 	if accepted == 0 {
-		return w.rollback(ctx, t)
+		return t.exec(ctx, "ROLLBACK")
 	}
 	if err := t.exec(ctx, "COMMIT"); err != nil {
-		return errors.Join(fmt.Errorf("commit: %w", err), w.rollback(ctx, t))
+		return errors.Join(err, t.exec(ctx, "ROLLBACK"))
 	}
 	return nil
 }
@@ -232,16 +201,4 @@ func (w *writer) one(ctx context.Context, t *tx, r *request, shared bool) error 
 		}
 	}
 	return t.exec(ctx, "RELEASE request")
-}
-
-// rollback ends the transaction; that SQLite has ended it by itself after a fault is no error.
-func (w *writer) rollback(ctx context.Context, t *tx) error {
-	err := t.exec(ctx, "ROLLBACK")
-	if err == nil {
-		return nil
-	}
-	if open := t.exec(ctx, "BEGIN"); open == nil { // nothing was open any more
-		return t.exec(ctx, "ROLLBACK")
-	}
-	return fmt.Errorf("roll back: %w", err)
 }

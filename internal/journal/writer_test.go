@@ -19,7 +19,8 @@ import (
 
 func openTest(t *testing.T) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "journal.db"), Options{Now: time.Now})
+	path := filepath.Join(t.TempDir(), "journal.db")
+	s, err := Open(t.Context(), path, Options{Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +28,7 @@ func openTest(t *testing.T) *Store {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-		report, err := Verify(context.Background(), s.path)
+		report, err := Verify(context.Background(), path)
 		if err != nil || !report.OK() {
 			t.Errorf("verify: %v, faults: %+v", err, report.Faults)
 		}

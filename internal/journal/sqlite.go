@@ -1,0 +1,225 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite" // also the driver named sqlite
+)
+
+// readers is how many connections read beside the one that writes.
+const readers = 4
+
+// sqliteFile is a journal in a SQLite file: one connection writes (WAL, synchronous FULL), a few read.
+type sqliteFile struct {
+	clock  func() time.Time
+	writes *sql.DB
+	reads  *sql.DB
+	conn   *sql.Conn
+	stmts  map[string]*sql.Stmt // of conn
+}
+
+func openSQLite(ctx context.Context, path string, opts Options) (*sqliteFile, error) {
+	if err := writable(path); err != nil {
+		return nil, err
+	}
+	f := &sqliteFile{clock: opts.clock, stmts: map[string]*sql.Stmt{}}
+	if err := f.open(ctx, path, opts.NoSync); err != nil {
+		return nil, errors.Join(f.advise(err), f.close())
+	}
+	return f, nil
+}
+
+func (f *sqliteFile) open(ctx context.Context, path string, noSync bool) error {
+	sync := "FULL"
+	if noSync {
+		sync = "OFF"
+	}
+	var err error
+	f.writes, err = sql.Open("sqlite", source(path, "", "journal_mode(WAL)", "synchronous("+sync+")", "cache_size(-16000)",
+		"journal_size_limit(67108864)", "temp_store(MEMORY)"))
+	if err != nil {
+		return err
+	}
+	f.writes.SetMaxOpenConns(1)
+	if err := migrate(ctx, f.writes, goose.DialectSQLite3, "sqlite"); err != nil {
+		return err
+	}
+	f.reads, err = sql.Open("sqlite", source(path, "", "query_only(1)", "cache_size(-8000)"))
+	if err != nil {
+		return err
+	}
+	f.reads.SetMaxOpenConns(readers)
+	f.reads.SetMaxIdleConns(readers)
+	f.conn, err = f.writes.Conn(ctx)
+	return err
+}
+
+func (f *sqliteFile) close() error {
+	var errs []error
+	for _, stmt := range f.stmts {
+		errs = append(errs, stmt.Close())
+	}
+	if f.conn != nil {
+		errs = append(errs, f.conn.Close())
+	}
+	for _, db := range []*sql.DB{f.reads, f.writes} { // the writer last: it folds the write-ahead log into the file
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (f *sqliteFile) begin(ctx context.Context) (session, time.Time, error) {
+	_, err := f.exec(ctx, "BEGIN IMMEDIATE")
+	return f, f.clock(), err
+}
+
+func (f *sqliteFile) view(ctx context.Context) (view, error) {
+	tx, err := f.reads.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return sqliteView{tx: tx, clock: f.clock}, nil
+}
+
+func (f *sqliteFile) stmt(ctx context.Context, text string) (*sql.Stmt, error) {
+	if stmt, ok := f.stmts[text]; ok {
+		return stmt, nil
+	}
+	stmt, err := f.conn.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, fmt.Errorf("prepare %q: %w", text, err)
+	}
+	f.stmts[text] = stmt
+	return stmt, nil
+}
+
+func (f *sqliteFile) query(ctx context.Context, text string, args ...any) (cursor, error) {
+	stmt, err := f.stmt(ctx, text) //nolint:sqlclosecheck // kept prepared until the writer ends
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(ctx, args...)
+}
+
+// exec does one statement. That SQLite has ended the transaction by itself after a fault is no error of ROLLBACK.
+func (f *sqliteFile) exec(ctx context.Context, text string, args ...any) (int64, error) {
+	stmt, err := f.stmt(ctx, text) //nolint:sqlclosecheck // kept prepared until the writer ends
+	if err != nil {
+		return 0, err
+	}
+	result, err := stmt.ExecContext(ctx, args...)
+	if err != nil && text == "ROLLBACK" {
+		if _, none := f.exec(ctx, "BEGIN"); none == nil { // nothing was open any more
+			return f.exec(ctx, text)
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// sqliteView reads in a transaction of a reader.
+type sqliteView struct {
+	tx    *sql.Tx
+	clock func() time.Time
+}
+
+func (v sqliteView) query(ctx context.Context, text string, args ...any) (cursor, error) {
+	return v.tx.QueryContext(ctx, text, args...)
+}
+
+func (v sqliteView) now(context.Context) (time.Time, error) { return v.clock(), nil }
+
+func (v sqliteView) end() error {
+	if err := v.tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) { // done already: the context ended it
+		return err
+	}
+	return nil
+}
+
+// writable creates the file for its owner alone, or says why it cannot be written.
+func writable(path string) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("%w: create the data directory %s, or name another: %w", ErrReadOnly, dir, err)
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("%w: make %s and the files in it writable for the user that galen runs as: %w", ErrReadOnly, dir, err)
+	}
+	if err := file.Close(); err != nil {
+		return fmt.Errorf("create the journal %s: %w", path, err)
+	}
+	probe, err := os.CreateTemp(dir, ".journal-writable-*") // the write-ahead log is created beside the file
+	if err != nil {
+		return fmt.Errorf("%w: make the directory %s writable for the user that galen runs as: %w", ErrReadOnly, dir, err)
+	}
+	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+		return fmt.Errorf("%w: try the directory %s: %w", ErrReadOnly, dir, err)
+	}
+	return nil
+}
+
+// source is the name under which the driver opens a file, with the pragmas of each connection.
+func source(path, query string, pragmas ...string) string {
+	values := []string{"_pragma=busy_timeout(5000)"}
+	for _, p := range pragmas {
+		values = append(values, "_pragma="+url.QueryEscape(p))
+	}
+	if query != "" {
+		values = append(values, query)
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	name := url.URL{Scheme: "file", Path: filepath.ToSlash(path)}
+	return name.String() + "?" + strings.Join(values, "&")
+}
+
+// The primary result codes of SQLite that a person can do something about.
+const (
+	codeError    = 1
+	codePerm     = 3
+	codeBusy     = 5
+	codeReadOnly = 8
+	codeIO       = 10
+	codeCorrupt  = 11
+	codeFull     = 13
+	codeCantOpen = 14
+	codeNotADB   = 26
+)
+
+func (f *sqliteFile) advise(err error) error { return adviseSQLite(err) }
+
+func adviseSQLite(err error) error {
+	var fault *sqlite.Error
+	if !errors.As(err, &fault) {
+		return err
+	}
+	switch fault.Code() & 0xff {
+	case codePerm, codeReadOnly, codeCantOpen:
+		return fmt.Errorf("%w: make the data directory and the files in it writable for the user that galen runs as: %w", ErrReadOnly, err)
+	case codeFull:
+		return fmt.Errorf("%w: free space on it; nothing was written, and galen goes on by itself then: %w", ErrFull, err)
+	case codeBusy:
+		return fmt.Errorf("another process writes the journal: stop the second galen, or whatever holds the file open for writing: %w", err)
+	case codeIO:
+		return fmt.Errorf("the disk of the journal fails: look at the system log: %w", err)
+	case codeCorrupt, codeNotADB:
+		return fmt.Errorf("the journal's file is damaged: keep a copy, look with galen journal verify, restore a backup: %w", err)
+	default:
+		return err
+	}
+}
