@@ -73,6 +73,14 @@ type Approve struct {
 	Why   *string `json:"why,omitempty"`
 }
 
+// ClearQuarantine defines model for ClearQuarantine.
+type ClearQuarantine struct {
+	Runbook string `json:"runbook"`
+
+	// Why what was wrong and what makes it right now
+	Why string `json:"why"`
+}
+
 // Decision defines model for Decision.
 type Decision = galen.Decision
 
@@ -146,6 +154,14 @@ type Member = galen.Member
 
 // Policy defines model for Policy.
 type Policy = galen.Policy
+
+// Quarantine defines model for Quarantine.
+type Quarantine = galen.Quarantine
+
+// QuarantineList defines model for QuarantineList.
+type QuarantineList struct {
+	Quarantines []Quarantine `json:"quarantines"`
+}
 
 // Reason defines model for Reason.
 type Reason struct {
@@ -314,6 +330,9 @@ type PostAlertmanagerJSONRequestBody = PostAlertmanagerJSONBody
 // SetHoldJSONRequestBody defines body for SetHold for application/json ContentType.
 type SetHoldJSONRequestBody = HoldRequest
 
+// ClearQuarantineJSONRequestBody defines body for ClearQuarantine for application/json ContentType.
+type ClearQuarantineJSONRequestBody = ClearQuarantine
+
 // AcknowledgeJSONRequestBody defines body for Acknowledge for application/json ContentType.
 type AcknowledgeJSONRequestBody = Acknowledge
 
@@ -469,6 +488,25 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/openapi.yaml (the `GetSpec` operationId).
 	GetSpec(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListQuarantines The runbooks that act nowhere because they failed alike on several targets
+	//
+	// Corresponds with GET /v1/quarantines (the `ListQuarantines` operationId).
+	ListQuarantines(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ClearQuarantineWithBody A runbook may act again; what failed before counts no more
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/quarantines/clear (the `ClearQuarantine` operationId).
+	ClearQuarantineWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ClearQuarantine A runbook may act again; what failed before counts no more
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/quarantines/clear (the `ClearQuarantine` operationId).
+	ClearQuarantine(ctx context.Context, body ClearQuarantineJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListResources What is looked after
 	//
@@ -738,6 +776,55 @@ func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEd
 // Corresponds with GET /v1/openapi.yaml (the `GetSpec` operationId).
 func (c *Client) GetSpec(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetSpecRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListQuarantines The runbooks that act nowhere because they failed alike on several targets
+//
+// Corresponds with GET /v1/quarantines (the `ListQuarantines` operationId).
+func (c *Client) ListQuarantines(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListQuarantinesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ClearQuarantineWithBody A runbook may act again; what failed before counts no more
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/quarantines/clear (the `ClearQuarantine` operationId).
+func (c *Client) ClearQuarantineWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewClearQuarantineRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ClearQuarantine A runbook may act again; what failed before counts no more
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/quarantines/clear (the `ClearQuarantine` operationId).
+func (c *Client) ClearQuarantine(ctx context.Context, body ClearQuarantineJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewClearQuarantineRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1386,6 +1473,73 @@ func NewGetSpecRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListQuarantinesRequest constructs an http.Request for the ListQuarantines method
+func NewListQuarantinesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/quarantines")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewClearQuarantineRequest calls the generic ClearQuarantine builder with application/json body
+func NewClearQuarantineRequest(server string, body ClearQuarantineJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewClearQuarantineRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewClearQuarantineRequestWithBody constructs an http.Request for the ClearQuarantine method, with any body, and a specified content type
+func NewClearQuarantineRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/quarantines/clear")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListResourcesRequest constructs an http.Request for the ListResources method
 func NewListResourcesRequest(server string) (*http.Request, error) {
 	var err error
@@ -2019,6 +2173,27 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/openapi.yaml (the `GetSpec` operationId).
 	GetSpecWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetSpecResponse, error)
 
+	// ListQuarantinesWithResponse The runbooks that act nowhere because they failed alike on several targets
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/quarantines (the `ListQuarantines` operationId).
+	ListQuarantinesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListQuarantinesResponse, error)
+
+	// ClearQuarantineWithBodyWithResponse A runbook may act again; what failed before counts no more
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/quarantines/clear (the `ClearQuarantine` operationId).
+	ClearQuarantineWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ClearQuarantineResponse, error)
+
+	// ClearQuarantineWithResponse A runbook may act again; what failed before counts no more
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/quarantines/clear (the `ClearQuarantine` operationId).
+	ClearQuarantineWithResponse(ctx context.Context, body ClearQuarantineJSONRequestBody, reqEditors ...RequestEditorFn) (*ClearQuarantineResponse, error)
+
 	// ListResourcesWithResponse What is looked after
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -2537,6 +2712,95 @@ func (r GetSpecResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetSpecResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListQuarantinesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *QuarantineList
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListQuarantinesResponse) GetJSON200() *QuarantineList {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListQuarantinesResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListQuarantinesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListQuarantinesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListQuarantinesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListQuarantinesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ClearQuarantineResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ClearQuarantineResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ClearQuarantineResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ClearQuarantineResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ClearQuarantineResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ClearQuarantineResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -3225,6 +3489,45 @@ func (c *ClientWithResponses) GetSpecWithResponse(ctx context.Context, reqEditor
 	return ParseGetSpecResponse(rsp)
 }
 
+// ListQuarantinesWithResponse The runbooks that act nowhere because they failed alike on several targets
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/quarantines (the `ListQuarantines` operationId).
+func (c *ClientWithResponses) ListQuarantinesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListQuarantinesResponse, error) {
+	rsp, err := c.ListQuarantines(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListQuarantinesResponse(rsp)
+}
+
+// ClearQuarantineWithBodyWithResponse A runbook may act again; what failed before counts no more
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/quarantines/clear (the `ClearQuarantine` operationId).
+func (c *ClientWithResponses) ClearQuarantineWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ClearQuarantineResponse, error) {
+	rsp, err := c.ClearQuarantineWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseClearQuarantineResponse(rsp)
+}
+
+// ClearQuarantineWithResponse A runbook may act again; what failed before counts no more
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/quarantines/clear (the `ClearQuarantine` operationId).
+func (c *ClientWithResponses) ClearQuarantineWithResponse(ctx context.Context, body ClearQuarantineJSONRequestBody, reqEditors ...RequestEditorFn) (*ClearQuarantineResponse, error) {
+	rsp, err := c.ClearQuarantine(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseClearQuarantineResponse(rsp)
+}
+
 // ListResourcesWithResponse What is looked after
 //
 // Returns a wrapper object for the known response body format(s).
@@ -3712,6 +4015,68 @@ func ParseGetSpecResponse(rsp *http.Response) (*GetSpecResponse, error) {
 	return response, nil
 }
 
+// ParseListQuarantinesResponse parses an HTTP response from a ListQuarantinesWithResponse call
+func ParseListQuarantinesResponse(rsp *http.Response) (*ListQuarantinesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListQuarantinesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest QuarantineList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseClearQuarantineResponse parses an HTTP response from a ClearQuarantineWithResponse call
+func ParseClearQuarantineResponse(rsp *http.Response) (*ClearQuarantineResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ClearQuarantineResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListResourcesResponse parses an HTTP response from a ListResourcesWithResponse call
 func ParseListResourcesResponse(rsp *http.Response) (*ListResourcesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -4111,6 +4476,12 @@ type ServerInterface interface {
 	// GetSpec This file
 	// (GET /v1/openapi.yaml)
 	GetSpec(w http.ResponseWriter, r *http.Request)
+	// ListQuarantines The runbooks that act nowhere because they failed alike on several targets
+	// (GET /v1/quarantines)
+	ListQuarantines(w http.ResponseWriter, r *http.Request)
+	// ClearQuarantine A runbook may act again; what failed before counts no more
+	// (POST /v1/quarantines/clear)
+	ClearQuarantine(w http.ResponseWriter, r *http.Request)
 	// ListResources What is looked after
 	// (GET /v1/resources)
 	ListResources(w http.ResponseWriter, r *http.Request)
@@ -4374,6 +4745,34 @@ func (siw *ServerInterfaceWrapper) GetSpec(w http.ResponseWriter, r *http.Reques
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetSpec(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListQuarantines operation middleware
+func (siw *ServerInterfaceWrapper) ListQuarantines(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListQuarantines(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ClearQuarantine operation middleware
+func (siw *ServerInterfaceWrapper) ClearQuarantine(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ClearQuarantine(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4862,6 +5261,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/holds", wrapper.ListHolds)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds", wrapper.SetHold)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds/{id}/release", wrapper.ReleaseHold)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quarantines", wrapper.ListQuarantines)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/quarantines/clear", wrapper.ClearQuarantine)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/journal/events", wrapper.ListEvents)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/openapi.yaml", wrapper.GetSpec)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/metrics", wrapper.GetMetrics)

@@ -88,6 +88,10 @@ func cannedAPI() *canned {
 		}},
 		"POST /v1/holds":                galen.Hold{ID: "hold-3", Resource: orders(), Why: "disks", By: "operator", At: noon()},
 		"POST /v1/holds/hold-1/release": http.StatusNoContent,
+		"GET /v1/quarantines": api.QuarantineList{Quarantines: []galen.Quarantine{{
+			Runbook: "cassandra/heal-node", Verb: "replace", Targets: []string{"cassandra/orders " + n2, "cassandra/logs " + n4}, Why: "twice", At: noon().Add(-time.Hour),
+		}}},
+		"POST /v1/quarantines/clear": http.StatusNoContent,
 
 		"POST /v1/resources/cassandra/orders/acknowledge": api.Acknowledge{Target: n2},
 		"POST /v1/runs":   api.RunAnswer{Run: ptr(cannedRun("r3", galen.RunOpened, ""))},
@@ -105,6 +109,7 @@ func TestTables(t *testing.T) {
 	for name, args := range map[string]string{
 		"status": "status", "resources": "resources", "resource": "resources cassandra/orders", "findings": "findings", "runbooks": "runbooks",
 		"runs": "runs list", "run-quiet": "runs show r1", "holds": "holds", "hold": "hold cassandra/orders --why disks --until 4h",
+		"quarantines": "quarantine list", "quarantine-clear": "quarantine clear cassandra/heal-node --why mended",
 		"release": "release hold-1", "ack": "ack cassandra/orders 127.0.0.2", "approve": "runs approve r2 --plan 3", "approve-shown": "runs approve r2 --plan 3:1f0c9a2e",
 		"reject": "runs reject r2 --why no", "cancel": "runs cancel r2 --why no",
 		"run": "run cassandra/heal-node cassandra/orders", "journal": "journal list", "findings-json": "findings -o json",

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ type engine struct {
 	plans        map[string]galen.Decision
 	acknowledged []string
 	holds        []galen.Hold
+	quarantines  []galen.Quarantine
 	approved     []galen.Approval
 	asked        []Request
 	stored       [][]byte
@@ -129,6 +131,19 @@ func (e *engine) Release(_ context.Context, id, _ string) error {
 	return galen.ErrNotFound
 }
 
+func (e *engine) Quarantines(context.Context) ([]galen.Quarantine, error) {
+	return e.quarantines, e.broken
+}
+
+func (e *engine) ClearQuarantine(_ context.Context, runbook, _, _ string) error {
+	i := slices.IndexFunc(e.quarantines, func(q galen.Quarantine) bool { return q.Runbook == runbook })
+	if i < 0 {
+		return galen.ErrNotFound
+	}
+	e.quarantines = slices.Delete(e.quarantines, i, i+1)
+	return e.broken
+}
+
 func (e *engine) Watched() []Watched {
 	return []Watched{{Resource: demo(), PolicyName: "default", Policy: galen.SafePolicy()}}
 }
@@ -144,7 +159,7 @@ func (e *engine) Store(_ context.Context, body []byte) (api.Accepted, error) {
 
 func (e *engine) options() Options {
 	return Options{
-		Token: testToken, TokenFile: "/var/lib/galen/token", Runs: e, Records: e, Requests: e, Decisions: e, Holds: e, World: e, Alerts: e,
+		Token: testToken, TokenFile: "/var/lib/galen/token", Runs: e, Records: e, Requests: e, Decisions: e, Holds: e, Quarantines: e, World: e, Alerts: e,
 		Runbooks: []galen.ListedRunbook{{
 			Name: "fake/heal", Version: 1, Heals: []galen.Code{"down"},
 			Params: func(json.RawMessage) (json.RawMessage, error) { return json.RawMessage(`{"reboots":1}`), nil },

@@ -110,6 +110,12 @@ type Holds interface {
 	Release(ctx context.Context, id, by string) error
 }
 
+// Quarantines are the runbooks that failed alike on several targets.
+type Quarantines interface {
+	Quarantines(ctx context.Context) ([]galen.Quarantine, error)
+	ClearQuarantine(ctx context.Context, runbook, by, why string) error
+}
+
 // Watched is a resource that is looked after.
 type Watched struct {
 	Resource    galen.Resource

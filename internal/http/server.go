@@ -21,14 +21,15 @@ type Options struct {
 	Token     string
 	TokenFile string
 
-	Runs      Runs
-	Records   Records
-	Requests  Requests
-	Decisions Decisions
-	Holds     Holds
-	World     World
-	Alerts    Alerts
-	Runbooks  []galen.ListedRunbook
+	Runs        Runs
+	Records     Records
+	Requests    Requests
+	Decisions   Decisions
+	Holds       Holds
+	Quarantines Quarantines
+	World       World
+	Alerts      Alerts
+	Runbooks    []galen.ListedRunbook
 	// Health tells why the engine does not work, nil if it does.
 	Health func(ctx context.Context) error
 	// Measure counts for the metrics at each scrape.

@@ -1,0 +1,33 @@
+package http
+
+import (
+	"net/http"
+
+	"github.com/galenhq/galen/api"
+)
+
+// ListQuarantines implements [api.ServerInterface].
+func (s *server) ListQuarantines(w http.ResponseWriter, r *http.Request) {
+	all, err := s.o.Quarantines.Quarantines(r.Context())
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.answer(w, r, http.StatusOK, api.QuarantineList{Quarantines: list(all)})
+}
+
+// ClearQuarantine implements [api.ServerInterface].
+func (s *server) ClearQuarantine(w http.ResponseWriter, r *http.Request) {
+	req, err := read[api.ClearQuarantine](r)
+	if err == nil {
+		err = checkWhy(req.Why)
+	}
+	if err == nil {
+		err = s.o.Quarantines.ClearQuarantine(r.Context(), req.Runbook, operator, req.Why)
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
