@@ -153,5 +153,3 @@ func stateJSON(s galen.State) (body []byte, hash string, err error) {
 	}
 	return body, galen.HashJSON(s), nil
 }
-
-var errUnknownKind = errors.New("this engine does not know the kind")

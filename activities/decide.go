@@ -29,13 +29,13 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (Decided, error
 		return Decided{At: a.o.Now(), Ended: true}, nil
 	}
 	policy := a.o.Catalogue.Policy(run.Resource)
-	kind, rb, err := a.known(run)
-	if err != nil {
-		return a.hold(ctx, run, policy, err)
-	}
 	led, err := a.o.Journal.Ledger(ctx, run.ID)
 	if err != nil {
 		return Decided{}, a.noRun(fmt.Errorf("read ledger of run %s: %w", run.ID, err))
+	}
+	kind, rb, err := a.known(led)
+	if err != nil {
+		return a.hold(ctx, led.Run, policy, err)
 	}
 	state, err := a.o.World.Look(ctx, run.Resource, nil, led.Open)
 	if err != nil {
@@ -77,18 +77,15 @@ func newestVerb(led galen.Ledger) string {
 }
 
 // known finds kind and runbook of a run. A run whose runbook this engine does not have, has in another version, or
-// has in quarantine is held, never guessed at.
-func (a *Activities) known(run galen.Run) (galen.ListedKind, galen.ListedRunbook, error) {
-	kind, ok := a.o.Catalogue.Kinds[run.Resource.Kind]
-	if !ok {
-		return kind, galen.ListedRunbook{}, fmt.Errorf("%w %q", errUnknownKind, run.Resource.Kind)
+// has in quarantine is held, never guessed at; so is one with an open effect that this engine cannot judge.
+func (a *Activities) known(led galen.Ledger) (galen.ListedKind, galen.ListedRunbook, error) {
+	run := led.Run
+	kind, rb := a.o.Catalogue.Kinds[run.Resource.Kind], a.o.Catalogue.Runbooks[run.Runbook]
+	if lacks := a.o.Catalogue.Lacks(run); lacks != "" {
+		return kind, rb, errors.New(lacks)
 	}
-	rb, ok := a.o.Catalogue.Runbooks[run.Runbook]
-	switch {
-	case !ok:
-		return kind, rb, fmt.Errorf("this engine does not know the runbook %q", run.Runbook)
-	case rb.Version != run.Version:
-		return kind, rb, fmt.Errorf("the run was opened with %s version %d, this engine has version %d: run it on with the old engine, or cancel and ask anew", run.Runbook, run.Version, rb.Version)
+	if lacks := lacksVerb(kind, led.Past); lacks != "" {
+		return kind, rb, errors.New(lacks)
 	}
 	if why := a.o.Quarantine.Why(run.Runbook); why != "" {
 		return kind, rb, fmt.Errorf("runbook %s is in quarantine: %s", run.Runbook, why)
@@ -164,7 +161,7 @@ func Settlements(kind galen.ListedKind, state galen.State, open []galen.Intent, 
 	for _, in := range open {
 		verb, ok := kind.Verbs[in.Step.Verb]
 		if !ok {
-			continue // of another engine: its deadline holds the run
+			continue // of another release: its own run is held
 		}
 		s, err := settlement(verb, state, in, now)
 		if err != nil {
@@ -255,7 +252,7 @@ func (a *Activities) record(ctx context.Context, t thought, c conclusion) (Decid
 // Preview is the same thinking without a run, a row or an act: what would be done now. The ledger is of the resource,
 // with run as the run that is not there.
 func (a *Activities) Preview(ctx context.Context, led galen.Ledger) (galen.Decision, error) {
-	kind, rb, err := a.known(led.Run)
+	kind, rb, err := a.known(led)
 	if err != nil {
 		return galen.Decision{}, err
 	}

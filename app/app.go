@@ -4,11 +4,13 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -83,7 +85,16 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 	if err := e.ways(listener); err != nil {
 		return nil, err
 	}
-	return e, e.journal.Append(ctx, galen.Event{Kind: galen.EventEngine, By: "galen " + o.Version, Body: []byte(`{"is":"started"}`)})
+	return e, e.tellStart(ctx)
+}
+
+// tellStart records which release works from now on, and what it can carry on.
+func (e *Engine) tellStart(ctx context.Context) error {
+	body, err := json.Marshal(map[string]any{"is": "started", "serves": e.serves()})
+	if err != nil {
+		return fmt.Errorf("encode the start of the engine: %w", err)
+	}
+	return e.journal.Append(ctx, galen.Event{Kind: galen.EventEngine, By: "galen " + e.o.Version, Body: body})
 }
 
 func ignoreClosed(err error) error {
@@ -172,9 +183,9 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	}
 	e.acts = activities.New(activities.Options{
 		Journal: e.journal, Records: e.journal, World: e.world, Gate: door, Quarantine: activities.NewQuarantine(), Now: time.Now, Logger: log,
-		Catalogue: activities.Catalogue{Kinds: e.opened.kinds, Runbooks: e.opened.runbooks, Detectors: e.o.Catalogue.Detectors, Policy: policy},
+		Catalogue: e.catalogue(),
 	})
-	d := &dispatcher{journal: e.journal, temporal: client, now: time.Now, logger: log}
+	d := &dispatcher{journal: e.journal, temporal: client, release: e.acts, now: time.Now, logger: log}
 	if err := e.resume(ctx, client, d); err != nil {
 		return err
 	}
@@ -218,19 +229,39 @@ func (e *Engine) resume(ctx context.Context, client *temporal.Client, d *dispatc
 	return d.reconcile(ctx)
 }
 
-// work starts the worker.
-func (e *Engine) work(client *temporal.Client) error {
-	w := client.NewWorker(temporal.WorkerOptions{OnFatal: func(err error) {
-		select {
-		case e.fatal <- fmt.Errorf("the Temporal worker cannot go on: %w", err):
-		default:
-		}
-	}})
-	register(w, e.acts)
-	if err := w.Start(); err != nil {
-		return fmt.Errorf("start the Temporal worker: %w", err)
+func (e *Engine) catalogue() activities.Catalogue {
+	return activities.Catalogue{
+		Kinds: e.opened.kinds, Runbooks: e.opened.runbooks, Detectors: e.o.Catalogue.Detectors, Policy: e.o.Config.Policy,
 	}
-	e.stops = append(e.stops, func() error { w.Stop(); return nil })
+}
+
+// serves are the versions of runbooks that this engine carries on.
+func (e *Engine) serves() []string { return slices.Sorted(slices.Values(e.catalogue().Serves())) }
+
+// work starts a worker for each version of a runbook that this release has. What it lacks it does not poll for.
+func (e *Engine) work(client *temporal.Client) error {
+	var all []worker.Worker
+	e.stops = append(e.stops, func() error {
+		var stopping sync.WaitGroup // each waits for what it has under way
+		for _, w := range all {
+			stopping.Go(w.Stop)
+		}
+		stopping.Wait()
+		return nil
+	})
+	for _, needs := range e.serves() {
+		w := client.NewWorker(temporal.WorkerOptions{Needs: needs, OnFatal: func(err error) {
+			select {
+			case e.fatal <- fmt.Errorf("the Temporal worker for %s cannot go on: %w", needs, err):
+			default:
+			}
+		}})
+		register(w, e.acts)
+		if err := w.Start(); err != nil {
+			return fmt.Errorf("start the Temporal worker for %s: %w", needs, err)
+		}
+		all = append(all, w)
+	}
 	return nil
 }
 

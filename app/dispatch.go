@@ -18,15 +18,18 @@ import (
 type dispatcher struct {
 	journal  *journal.Store
 	temporal workflowsOf
+	release  release
 	now      func() time.Time
 	logger   *slog.Logger
 }
 
 // workflowsOf is what the dispatcher needs of Temporal, see [temporal.Client].
 type workflowsOf interface {
-	StartRun(ctx context.Context, key, runID string) (started bool, err error)
+	StartRun(ctx context.Context, key, runID, needs string) (started bool, err error)
 	Wake(ctx context.Context, key string) error
 	Describe(ctx context.Context, key string) (temporal.Execution, error)
+	Terminate(ctx context.Context, key, why string) error
+	Served(ctx context.Context, needs string, now time.Time) (bool, error)
 }
 
 const (
@@ -97,21 +100,27 @@ func (d *dispatcher) once(ctx context.Context) (time.Duration, error) {
 
 // carry does one item. It is not done while a workflow of an earlier run with the same key is still closing.
 func (d *dispatcher) carry(ctx context.Context, item journal.OutboxItem) (bool, error) {
+	run, err := d.journal.Run(ctx, item.Run)
+	if err != nil {
+		return false, fmt.Errorf("read run %s: %w", item.Run, err)
+	}
 	if item.Kind == journal.OutboxWake {
 		err := d.temporal.Wake(ctx, item.Key)
 		if errors.Is(err, temporal.ErrNotFound) {
 			err = nil // ended, or lost: the reconciler finds it
 		}
+		if err == nil {
+			err = d.foreign(ctx, run)
+		}
 		return err == nil, err
 	}
 	failpoint.At(failpoint.Opened, "")
-	started, err := d.temporal.StartRun(ctx, item.Key, item.Run)
+	started, err := d.temporal.StartRun(ctx, item.Key, item.Run, needs(run))
 	failpoint.At(failpoint.Started, "")
 	if err != nil || started {
 		return started, err
 	}
-	run, err := d.journal.Run(ctx, item.Run)
-	if err != nil {
+	if run, err = d.journal.Run(ctx, item.Run); err != nil {
 		return false, fmt.Errorf("read run %s: %w", item.Run, err)
 	}
 	return run.Status != galen.RunOpened, nil
@@ -137,7 +146,7 @@ func (d *dispatcher) reconcile(ctx context.Context) error {
 		if run.Status == galen.RunOpened && (queued[run.ID] || d.now().Sub(run.Created) < startWithin) {
 			continue
 		}
-		errs = append(errs, d.restart(ctx, run))
+		errs = append(errs, d.restart(ctx, run), d.foreign(ctx, run))
 	}
 	return errors.Join(errs...)
 }
@@ -157,8 +166,11 @@ func (d *dispatcher) queued(ctx context.Context) (map[string]bool, error) {
 
 func (d *dispatcher) restart(ctx context.Context, run galen.Run) error {
 	e, err := d.temporal.Describe(ctx, run.Key)
-	if err != nil || e.Phase == temporal.Open {
+	if err != nil {
 		return err
+	}
+	if e.Phase == temporal.Open {
+		return d.move(ctx, run, e)
 	}
 	now, err := d.journal.Run(ctx, run.ID)
 	if err != nil {
@@ -172,7 +184,7 @@ func (d *dispatcher) restart(ctx context.Context, run galen.Run) error {
 	} else if err := d.hold(ctx, run, e); err != nil {
 		return err
 	}
-	if _, err := d.temporal.StartRun(ctx, run.Key, run.ID); err != nil {
+	if _, err := d.temporal.StartRun(ctx, run.Key, run.ID, needs(run)); err != nil {
 		return fmt.Errorf("start the workflow of run %s again: %w", run.ID, err)
 	}
 	return nil

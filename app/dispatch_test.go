@@ -10,15 +10,31 @@ import (
 	"github.com/galenhq/galen/internal/temporal"
 )
 
-// server is a Temporal that remembers which workflows are open, by ID.
-type server struct{ open map[string]string }
+// server is a Temporal that remembers which workflows are open, by ID, and what they need; and who serves what.
+type server struct {
+	open, needs map[string]string
+	served      map[string]bool
+}
 
-func (s *server) StartRun(_ context.Context, workflow, run string) (bool, error) {
+func newServer() *server {
+	return &server{open: map[string]string{}, needs: map[string]string{}, served: map[string]bool{}}
+}
+
+func (s *server) StartRun(_ context.Context, workflow, run, needs string) (bool, error) {
 	if s.open[workflow] != "" {
 		return false, nil
 	}
-	s.open[workflow] = run
+	s.open[workflow], s.needs[workflow] = run, needs
 	return true, nil
+}
+
+func (s *server) Terminate(_ context.Context, workflow, _ string) error {
+	delete(s.open, workflow)
+	return nil
+}
+
+func (s *server) Served(_ context.Context, needs string, _ time.Time) (bool, error) {
+	return s.served[needs], nil
 }
 
 func (s *server) Wake(_ context.Context, workflow string) error {
@@ -32,15 +48,15 @@ func (s *server) Describe(_ context.Context, workflow string) (temporal.Executio
 	if s.open[workflow] == "" {
 		return temporal.Execution{Phase: temporal.Absent}, nil
 	}
-	return temporal.Execution{Phase: temporal.Open, Status: "running"}, nil
+	return temporal.Execution{Phase: temporal.Open, Status: "running", Needs: s.needs[workflow]}, nil
 }
 
 // TestALostRunIsStartedAgain: whatever becomes of Temporal's data, an open run has a workflow again. One that has decided
 // nothing yet goes on as it was; any other is held.
 func TestALostRunIsStartedAgain(t *testing.T) {
 	e := engineWithoutTemporal(t)
-	ctx, s, now := t.Context(), &server{open: map[string]string{}}, time.Now()
-	d := &dispatcher{journal: e.journal, temporal: s, now: func() time.Time { return now }, logger: slog.New(slog.DiscardHandler)}
+	ctx, s, now := t.Context(), newServer(), time.Now()
+	d := &dispatcher{journal: e.journal, temporal: s, release: e.acts, now: func() time.Time { return now }, logger: slog.New(slog.DiscardHandler)}
 	open := func(key string) galen.Run {
 		run, _, err := e.journal.OpenRun(ctx, galen.Run{
 			Key: key, Resource: demoDB(), Runbook: "fake/heal", Version: 1, Asked: "detector x", Deadline: now.Add(time.Hour),

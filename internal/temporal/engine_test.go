@@ -49,7 +49,7 @@ func TestEnginesShareANamespace(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(c.Close)
-		_, started := c.StartRun(t.Context(), "k", "r")
+		_, started := c.StartRun(t.Context(), "k", "r", "")
 		_, described := c.Describe(t.Context(), "k")
 		_, failed := c.FailStale(t.Context(), []string{"k"}, time.Time{})
 		for _, err := range []error{started, described, failed, c.Wake(t.Context(), "k"), c.Reach(t.Context())} {
@@ -62,7 +62,7 @@ func TestEnginesShareANamespace(t *testing.T) {
 			queue = "galen"
 		}
 		slices.Sort(ids)
-		if got := slices.Compact(ids); !slices.Equal(got, []string{want}) || !slices.Equal(queues, []string{queue}) || c.queue() != queue {
+		if got := slices.Compact(ids); !slices.Equal(got, []string{want}) || !slices.Equal(queues, []string{queue}) || c.Queue("") != queue {
 			t.Errorf("engine %q: workflows %v in %v, want %s in %s", engine, got, queues, want, queue)
 		}
 	}

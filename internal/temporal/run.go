@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/sdk/client"
 )
 
@@ -20,15 +22,15 @@ const (
 	maxKey = 200
 )
 
-// StartRun starts the workflow of a run. started is false, without an error, if a workflow with this key is open: then
+// StartRun starts the workflow of a run, for the workers that have what it needs. started is false, without an error, if a workflow with this key is open: then
 // nothing was changed, and it may be of another run. A closed one with this key does not hinder.
-func (c *Client) StartRun(ctx context.Context, key, runID string) (started bool, err error) {
+func (c *Client) StartRun(ctx context.Context, key, runID, needs string) (started bool, err error) {
 	if key == "" || runID == "" || len(key) > maxKey {
 		return false, fmt.Errorf("start run %q as workflow %q: both must be given, the workflow's key in at most %d bytes", runID, key, maxKey)
 	}
 	_, err = c.sdk.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       c.workflowID(key),
-		TaskQueue:                                c.queue(),
+		TaskQueue:                                c.Queue(needs),
 		WorkflowTaskTimeout:                      workflowTaskTimeout,
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
@@ -86,6 +88,8 @@ type Execution struct {
 	Status string
 	// RunID is Temporal's ID of this execution, not the journal's run; "" if absent.
 	RunID string
+	// Needs says whose work it is, see [Client.Queue]; "" if absent, or in the engine's own queue.
+	Needs string
 }
 
 // Describe looks a workflow up, for the reconciler: an open run whose workflow is not open has lost it.
@@ -103,9 +107,35 @@ func (c *Client) describe(ctx context.Context, workflowID string) (Execution, er
 		return Execution{}, fmt.Errorf("describe workflow %s: %w", workflowID, err)
 	}
 	info := answer.GetWorkflowExecutionInfo()
-	e := Execution{Phase: Open, Status: strings.ToLower(info.GetStatus().String()), RunID: info.GetExecution().GetRunId()}
+	e := Execution{
+		Phase: Open, Status: strings.ToLower(info.GetStatus().String()), RunID: info.GetExecution().GetRunId(),
+	}
+	e.Needs, _ = strings.CutPrefix(strings.TrimPrefix(answer.GetExecutionConfig().GetTaskQueue().GetName(), c.Queue("")), "/")
 	if info.GetCloseTime() != nil {
 		e.Phase = Closed
 	}
 	return e, nil
+}
+
+// Terminate ends the workflow of a run at once, wherever it is. One that is not open needs no end.
+func (c *Client) Terminate(ctx context.Context, key, why string) error {
+	err := c.sdk.TerminateWorkflow(ctx, c.workflowID(key), "", why)
+	if err != nil && !gone(err) {
+		return fmt.Errorf("terminate workflow %s: %w", key, err)
+	}
+	return nil
+}
+
+// pollFor is longer than a worker waits for one task: whoever did not ask for that long asks no more.
+const pollFor = 90 * time.Second
+
+// Served tells whether any engine, of whatever release, takes work that needs this.
+func (c *Client) Served(ctx context.Context, needs string, now time.Time) (bool, error) {
+	answer, err := c.sdk.DescribeTaskQueue(ctx, c.Queue(needs), enumspb.TASK_QUEUE_TYPE_ACTIVITY)
+	if err != nil {
+		return false, fmt.Errorf("ask who polls %s: %w", c.Queue(needs), err)
+	}
+	return slices.ContainsFunc(answer.GetPollers(), func(p *taskqueuepb.PollerInfo) bool {
+		return now.Sub(p.GetLastAccessTime().AsTime()) < pollFor
+	}), nil
 }

@@ -11,6 +11,7 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
@@ -22,7 +23,7 @@ func TestStartRunAsksForExactlyOneWorkflow(t *testing.T) {
 	c, f := dial(t, func(proto.Message) (proto.Message, error) {
 		return &workflowservice.StartWorkflowExecutionResponse{RunId: "x", Started: true}, nil
 	})
-	started, err := c.StartRun(t.Context(), "cassandra/orders/down", "r-17")
+	started, err := c.StartRun(t.Context(), "cassandra/orders/down", "r-17", "cassandra/heal-node@3")
 	if err != nil || !started {
 		t.Fatalf("got %v, %v; want started", started, err)
 	}
@@ -37,7 +38,7 @@ func TestStartRunAsksForExactlyOneWorkflow(t *testing.T) {
 		"input": string(r.GetInput().GetPayloads()[0].GetData()), "inputs": len(r.GetInput().GetPayloads()), "retry": r.GetRetryPolicy() != nil,
 	}
 	want := map[string]any{
-		"namespace": "galen", "id": "cassandra/orders/down", "type": "Run", "queue": "galen",
+		"namespace": "galen", "id": "cassandra/orders/down", "type": "Run", "queue": "galen/cassandra/heal-node@3",
 		"task timeout": 2 * time.Second, "conflict": enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, "reuse": enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		"input": `"r-17"`, "inputs": 1, "retry": false,
 	}
@@ -61,7 +62,7 @@ func TestStartRunAnswers(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			client, _ := dial(t, func(proto.Message) (proto.Message, error) { return nil, c.answer })
-			started, err := client.StartRun(t.Context(), c.id, c.run)
+			started, err := client.StartRun(t.Context(), c.id, c.run, "")
 			if started {
 				t.Error("started")
 			}
@@ -105,10 +106,10 @@ func TestDescribe(t *testing.T) {
 		err    error
 		want   Execution
 	}{
-		"running":    {status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, want: Execution{Open, "running", "x"}},
-		"paused":     {status: enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED, want: Execution{Open, "paused", "x"}},
-		"terminated": {status: enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, closed: closed, want: Execution{Closed, "terminated", "x"}},
-		"timed out":  {status: enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT, closed: closed, want: Execution{Closed, "timedout", "x"}},
+		"running":    {status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, want: Execution{Open, "running", "x", "fake/heal@1"}},
+		"paused":     {status: enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED, want: Execution{Open, "paused", "x", "fake/heal@1"}},
+		"terminated": {status: enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, closed: closed, want: Execution{Closed, "terminated", "x", "fake/heal@1"}},
+		"timed out":  {status: enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT, closed: closed, want: Execution{Closed, "timedout", "x", "fake/heal@1"}},
 		"absent":     {err: serviceerror.NewNotFound("none"), want: Execution{Phase: Absent}},
 	}
 	for name, c := range cases {
@@ -116,7 +117,7 @@ func TestDescribe(t *testing.T) {
 			client, _ := dial(t, func(proto.Message) (proto.Message, error) {
 				return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
 					Execution: &commonpb.WorkflowExecution{WorkflowId: "w", RunId: "x"}, Status: c.status, CloseTime: c.closed,
-				}}, c.err
+				}, ExecutionConfig: &workflowpb.WorkflowExecutionConfig{TaskQueue: &taskqueuepb.TaskQueue{Name: "galen/fake/heal@1"}}}, c.err
 			})
 			got, err := client.Describe(t.Context(), "w")
 			if err != nil || got != c.want {
@@ -126,6 +127,62 @@ func TestDescribe(t *testing.T) {
 	}
 	client, _ := dial(t, func(proto.Message) (proto.Message, error) { return nil, serviceerror.NewInvalidArgument("x") })
 	if _, err := client.Describe(t.Context(), "w"); err == nil {
+		t.Error("an error of the server was swallowed")
+	}
+}
+
+// A workflow that is gone already needs no end; any other trouble is told.
+func TestTerminate(t *testing.T) {
+	c, f := dial(t, func(m proto.Message) (proto.Message, error) {
+		switch m.(*workflowservice.TerminateWorkflowExecutionRequest).GetWorkflowExecution().GetWorkflowId() {
+		case "gone":
+			return nil, serviceerror.NewNotFound("closed")
+		case "broken":
+			return nil, serviceerror.NewInvalidArgument("x")
+		}
+		return &workflowservice.TerminateWorkflowExecutionResponse{}, nil
+	})
+	if err := errors.Join(c.Terminate(t.Context(), "w", "because"), c.Terminate(t.Context(), "gone", "because")); err != nil {
+		t.Error(err)
+	}
+	if err := c.Terminate(t.Context(), "broken", "because"); err == nil {
+		t.Error("an error of the server was swallowed")
+	}
+	if why := requests[*workflowservice.TerminateWorkflowExecutionRequest](f)[0].GetReason(); why != "because" {
+		t.Errorf("terminated because %q", why)
+	}
+}
+
+func TestServed(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		polled []time.Duration // ago
+		want   bool
+	}{
+		"by nobody":               {},
+		"by one who waits":        {[]time.Duration{50 * time.Second}, true},
+		"by one who has gone":     {[]time.Duration{2 * time.Minute}, false},
+		"by one of two, at least": {[]time.Duration{4 * time.Minute, time.Second}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, f := dial(t, func(proto.Message) (proto.Message, error) {
+				answer := &workflowservice.DescribeTaskQueueResponse{}
+				for _, ago := range c.polled {
+					answer.Pollers = append(answer.Pollers, &taskqueuepb.PollerInfo{LastAccessTime: timestamppb.New(now.Add(-ago))})
+				}
+				return answer, nil
+			})
+			got, err := client.Served(t.Context(), "fake/heal@1", now)
+			if err != nil || got != c.want {
+				t.Errorf("got %v, %v; want %v", got, err, c.want)
+			}
+			if queue := requests[*workflowservice.DescribeTaskQueueRequest](f)[0].GetTaskQueue().GetName(); queue != "galen/fake/heal@1" {
+				t.Errorf("asked of %s", queue)
+			}
+		})
+	}
+	client, _ := dial(t, func(proto.Message) (proto.Message, error) { return nil, serviceerror.NewInvalidArgument("x") })
+	if _, err := client.Served(t.Context(), "fake/heal@1", now); err == nil {
 		t.Error("an error of the server was swallowed")
 	}
 }
@@ -158,7 +215,7 @@ func TestCodecHidesPayloadsAndFailures(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if _, err := c.StartRun(t.Context(), "w", "abc"); err != nil {
+	if _, err := c.StartRun(t.Context(), "w", "abc", ""); err != nil {
 		t.Fatal(err)
 	}
 	stored := requests[*workflowservice.StartWorkflowExecutionRequest](f)[0].GetInput().GetPayloads()[0].GetData()

@@ -26,7 +26,7 @@ const (
 	WakeSignal = "wake"
 	// DefaultNamespace holds unless options say otherwise.
 	DefaultNamespace = "galen"
-	// queueName is that of the task queue; the engine's identity is added, see [Options].
+	// queueName begins the names of the task queues, see [Client.Queue].
 	queueName = "galen"
 
 	defaultRetention = 7 * 24 * time.Hour
@@ -43,8 +43,9 @@ type Options struct {
 	Namespace string
 	// Retention of closed workflows for a namespace that has to be made; zero means 7 days.
 	Retention time.Duration
-	// Engine is the identity that tells this engine from others in the namespace. Its task queue is "galen-<engine>", and
-	// its workflow IDs are "<engine>/<key>". Empty: it is alone there, the queue is "galen" and the key is the ID.
+	// Engine is the identity that tells this engine from others in the namespace. Its task queues begin with
+	// "galen-<engine>", and its workflow IDs are "<engine>/<key>". Empty: it is alone there, they begin with "galen" and
+	// the key is the ID.
 	Engine string
 	// Headers are put on each call; the embedded server's token comes this way.
 	Headers func(context.Context) (map[string]string, error)
@@ -104,11 +105,17 @@ func WorkflowID(engine, key string) string {
 
 func (c *Client) workflowID(key string) string { return WorkflowID(c.engine, key) }
 
-func (c *Client) queue() string {
-	if c.engine == "" {
-		return queueName
+// Queue is the task queue of the workflows that need something that not every release of the engine has, a version of a
+// runbook: a release that lacks it does not poll there. What needs nothing is in the engine's own queue.
+func (c *Client) Queue(needs string) string {
+	queue := queueName
+	if c.engine != "" {
+		queue += "-" + c.engine
 	}
-	return queueName + "-" + c.engine
+	if needs != "" {
+		queue += "/" + needs
+	}
+	return queue
 }
 
 // Close drops the connection.

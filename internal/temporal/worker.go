@@ -21,6 +21,8 @@ const (
 
 // WorkerOptions is what a process decides about its worker.
 type WorkerOptions struct {
+	// Needs says whose work it does, see [Client.Queue].
+	Needs string
 	// Activities that may run at the same time; zero means 64.
 	Activities int
 	// OnFatal is told when the worker can not go on, for instance since its credentials were taken away. It must not
@@ -28,13 +30,13 @@ type WorkerOptions struct {
 	OnFatal func(error)
 }
 
-// NewWorker makes a worker of the client's queue with the timeouts that a fast resume needs. The caller registers the
+// NewWorker makes a worker of one queue with the timeouts that a fast resume needs. The caller registers the
 // workflow under the name Workflow and its activities, then starts and stops it.
 func (c *Client) NewWorker(o WorkerOptions) worker.Worker {
 	if o.Activities == 0 {
 		o.Activities = defaultActivities
 	}
-	return worker.New(c.sdk, c.queue(), worker.Options{
+	return worker.New(c.sdk, c.Queue(o.Needs), worker.Options{
 		StickyScheduleToStartTimeout:       stickyTimeout,
 		DeadlockDetectionTimeout:           deadlockTimeout,
 		MaxHeartbeatThrottleInterval:       heartbeatThrottle,
