@@ -24,6 +24,9 @@ const (
 	guardOrderly   = "orderly stop"
 	guardJoinOnly  = "joiner only"
 	guardThrottle  = "throttle"
+	guardHeadroom  = "I-24 headroom"
+	guardLoad      = "I-30 load"
+	guardStreams   = "I-32 streams"
 )
 
 // Guards are the rules of a Cassandra ring, in the order in which they are asked: first what forbids the step for good,
@@ -39,9 +42,12 @@ func Guards() []galen.Guard[Ring] {
 		{Name: guardPatience, Check: unlessOwn(patience)},   // and nobody who may come back by itself
 		{Name: guardFenced, Check: unlessOwn(fenced)},       // who is replaced cannot return
 		{Name: guardJoiner, Check: unlessOwn(joiner)},       // and who takes its place was looked at
+		{Name: guardHeadroom, Check: unlessOwn(headroom)},   // and has room for what was there
 		{Name: guardSpacing, Check: unlessOwn(spacing)},     // one replacement after the other
 		{Name: guardMovement, Check: unlessOwn(movement)},   // no range moves
 		{Name: guardSchema, Check: unlessOwn(schema)},       // all nodes know one schema
+		{Name: guardStreams, Check: unlessOwn(streams)},     // nothing streams
+		{Name: guardLoad, Check: unlessOwn(load)},           // what looks ill is not just load
 		{Name: guardOwed, Check: unlessOwn(owed)},           // what was streamed from one replica was repaired
 		{Name: guardQuorum, Check: unlessOwn(quorum)},       // and a quorum of every range stays
 	}

@@ -107,6 +107,14 @@ func (w *world) says(observer, of string, change func(*cassandra.Endpoint)) {
 	}
 }
 
+// heavy lets everybody know how much data a node held.
+func (w *world) heavy(instance string, bytes int64) {
+	w.t.Helper()
+	for _, v := range []string{"n1", "n2"} {
+		w.says(v, instance, func(e *cassandra.Endpoint) { e.Load = bytes })
+	}
+}
+
 func (w *world) fact(key string, value any, age time.Duration) {
 	w.t.Helper()
 	b, err := json.Marshal(value)
@@ -294,6 +302,34 @@ func TestEachGuardStandsAlone(t *testing.T) {
 		{"prepared by another run", ready, func(w *world) { w.past = w.past[:1] }, replaceStep, "I-31", galen.Deny},
 		{"not looked at since", ready, func(w *world) { w.instance("n4").At = w.past[1].At }, replaceStep, "I-31", galen.LookAgain},
 		{"listens elsewhere", ready, func(w *world) { w.instance("n4").Config.Listen = "0.0.0.0" }, replaceStep, "I-31", galen.Deny},
+
+		{"no room for what it held", ready, func(w *world) { w.heavy("n3", w.instance("n4").DiskFree) }, replaceStep, "I-24", galen.Deny},
+		{"no spare with room", dead, func(w *world) { w.heavy("n3", w.instance("n4").DiskFree) }, fenceStep, "I-24", galen.Deny},
+		{"one of the spares has room", dead, func(w *world) {
+			w.heavy("n3", w.instance("n4").DiskFree)
+			w.instance("n5").DiskFree *= 2
+		}, fenceStep, "", ""},
+		{"just enough room", ready, func(w *world) { w.heavy("n3", w.instance("n4").DiskFree*10/13-1) }, replaceStep, "", ""},
+		{"nobody tells how much is free", ready, func(w *world) {
+			w.heavy("n3", 1<<40)
+			w.instance("n4").DiskFree = 0
+		}, replaceStep, "", ""},
+		{"no spare at all", dead, func(w *world) { w.instance("n4").Spare, w.instance("n5").Spare = false, false }, fenceStep, "I-24", galen.Deny},
+
+		{"requests wait at a node", ready, func(w *world) {
+			w.view("n1").Gauges = map[string]float64{cassandra.GaugeReads: 600, cassandra.GaugeCQL: 401}
+		}, replaceStep, "I-30", galen.LookAgain},
+		{"requests wait at a node that would be left", newWorld, func(w *world) {
+			w.view("n1").Gauges = map[string]float64{cassandra.GaugeWrites: 1001}
+		}, stopStep, "I-30", galen.LookAgain},
+		{"a start under load", dead, func(w *world) {
+			w.view("n1").Gauges = map[string]float64{cassandra.GaugeReads: 5000}
+		}, startStep, "", ""},
+		{"as many wait as may", newWorld, func(w *world) {
+			w.view("n1").Gauges = map[string]float64{cassandra.GaugeReads: 1000}
+		}, stopStep, "", ""},
+
+		{"a repair of somebody else streams", newWorld, func(w *world) { w.view("n1").Streams = 2 }, stopStep, "I-32 streams", galen.LookAgain},
 
 		{"not fenced", ready, func(w *world) { w.instance("n3").Fenced = "" }, replaceStep, "fence first", galen.Deny},
 		{"fenced, and a process hangs on", ready, func(w *world) { w.instance("n3").Process = cassandra.Stopped }, replaceStep, "fence first", galen.LookAgain},

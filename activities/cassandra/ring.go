@@ -232,6 +232,8 @@ type Endpoint struct {
 	// Heartbeat is a gauge, never part of a Basis. 2147483647 is that of a node that said goodbye, not progress.
 	Heartbeat int64 `json:"heartbeat,omitempty"`
 	RPCReady  bool  `json:"rpc_ready,omitempty"`
+	// Load is how many bytes of live data it has, as it told last; a gauge.
+	Load int64 `json:"load,omitempty"`
 }
 
 // Owner says who owns a token.

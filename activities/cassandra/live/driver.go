@@ -66,6 +66,7 @@ type node struct {
 	native  native
 	host    host
 	slot    slot
+	now     func() time.Time
 	looking chan struct{} // holds one token while a look at the host runs
 }
 

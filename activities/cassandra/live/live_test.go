@@ -203,7 +203,7 @@ func given(t *testing.T, files ...string) (*Driver, []*fakeHost) {
 		h := &fakeHost{look: func(at time.Time) cassandra.Instance {
 			return cassandra.Instance{Name: name, Address: address, At: at, Process: cassandra.Running, PID: 7, Data: cassandra.DataPresent}
 		}}
-		n := &node{name: name, address: address, native: fakeNative{keyspaces: ks1()}, host: h, slot: h, looking: make(chan struct{}, 1)}
+		n := &node{name: name, address: address, native: fakeNative{keyspaces: ks1()}, host: h, slot: h, now: time.Now, looking: make(chan struct{}, 1)}
 		if file == "" {
 			h.look = func(at time.Time) cassandra.Instance {
 				return cassandra.Instance{Name: name, Address: address, At: at, Process: cassandra.Absent, Data: cassandra.DataPresent}

@@ -102,7 +102,7 @@ func within(path, above string) bool {
 }
 
 // open makes the adapters of one ring; nothing is touched.
-func (s Setup) open(limit time.Duration) ([]*node, error) {
+func (s Setup) open(limit time.Duration, now func() time.Time) ([]*node, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (s Setup) open(limit time.Duration) ([]*node, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, &node{name: n.Instance, address: n.Address, spare: n.Spare, agent: agent, native: native, host: host, slot: host, looking: make(chan struct{}, 1)})
+		out = append(out, &node{name: n.Instance, address: n.Address, spare: n.Spare, agent: agent, native: native, host: host, slot: host, now: now, looking: make(chan struct{}, 1)})
 	}
 	return out, nil
 }
@@ -135,7 +135,7 @@ func Open(setups map[galen.Resource]json.RawMessage, now func() time.Time) (*Dri
 		if err != nil {
 			return nil, fmt.Errorf("setup of %s: %w", r, err)
 		}
-		nodes, err := s.open(d.limit)
+		nodes, err := s.open(d.limit, now)
 		if err != nil {
 			return nil, fmt.Errorf("setup of %s: %w", r, err)
 		}

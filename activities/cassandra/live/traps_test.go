@@ -44,6 +44,8 @@ func TestSteadyRing(t *testing.T) {
 	}
 	if v := view(t, got, "n1"); v.Gauges["load_bytes"] == 0 || v.Gauges["uptime_ms"] == 0 || len(v.Owners) != 3 {
 		t.Errorf("gauges %v, owners %v", v.Gauges, v.Owners)
+	} else if e := peer(t, v, "127.0.0.2"); e.Load == 0 {
+		t.Errorf("n1 does not tell the load of n2: %+v", e)
 	}
 	if diff := cmp.Diff(ks1(), got.Keyspaces); diff != "" {
 		t.Errorf("keyspaces (-want +got):\n%s", diff)

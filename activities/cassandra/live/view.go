@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/galenhq/galen/activities/cassandra"
 	"github.com/galenhq/galen/activities/cassandra/live/jolokia"
@@ -42,6 +43,9 @@ type gauge struct{ name, mbean, attribute string }
 
 func gauges() []gauge {
 	return []gauge{
+		{cassandra.GaugeReads, metrics + "type=ThreadPools,path=request,scope=ReadStage,name=PendingTasks", "Value"},
+		{cassandra.GaugeWrites, metrics + "type=ThreadPools,path=request,scope=MutationStage,name=PendingTasks", "Value"},
+		{cassandra.GaugeCQL, metrics + "type=ThreadPools,path=transport,scope=Native-Transport-Requests,name=PendingTasks", "Value"},
 		{"hints_written_total", metrics + "type=Storage,name=TotalHints", "Count"},
 		{"storage_exceptions_total", metrics + "type=Storage,name=Exceptions", "Count"},
 		{"compactions_pending", metrics + "type=Compaction,name=PendingTasks", "Value"},
@@ -62,6 +66,9 @@ func (n *node) askJolokia(ctx context.Context, v *cassandra.View) {
 	if err == nil {
 		keyspaces, err = fill(v, answers)
 	}
+	if err == nil && answers[0].Told() != 0 {
+		v.Gauges[cassandra.GaugeClock] = float64(offset(answers[0].Told(), v.At, n.now())) / float64(time.Millisecond)
+	}
 	if err == nil && len(keyspaces) > 0 {
 		requests := make([]jolokia.Request, len(keyspaces))
 		for i, k := range keyspaces {
@@ -76,6 +83,19 @@ func (n *node) askJolokia(ctx context.Context, v *cassandra.View) {
 		return
 	}
 	v.Jolokia = cassandra.Answered
+}
+
+// offset is how far a clock is off at least that told this whole second between two moments of ours.
+func offset(told int64, asked, answered time.Time) time.Duration {
+	least, most := time.Unix(told, 0).Sub(answered), time.Unix(told+1, 0).Sub(asked)
+	switch {
+	case least > 0:
+		return least
+	case most < 0:
+		return most
+	default:
+		return 0
+	}
 }
 
 func reaction(err error) cassandra.Answer {
@@ -207,7 +227,7 @@ func (r *reader) peers(v *cassandra.View, detector jolokia.Answer) {
 			v.Gauges["load_bytes"] = float64(e.LoadBytes)
 		}
 		v.Peers = append(v.Peers, cassandra.Endpoint{Address: e.Address, Up: up[e.Address], Status: e.Status, HostID: e.HostID, DC: e.DC, Rack: e.Rack,
-			Version: e.Release, Generation: e.Generation, Heartbeat: e.Heartbeat, RPCReady: e.RPCReady})
+			Version: e.Release, Generation: e.Generation, Heartbeat: e.Heartbeat, RPCReady: e.RPCReady, Load: e.LoadBytes})
 	}
 	slices.SortFunc(v.Peers, func(a, b cassandra.Endpoint) int { return cmp.Compare(a.Address, b.Address) })
 }

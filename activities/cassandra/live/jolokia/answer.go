@@ -11,13 +11,18 @@ type Answer struct {
 	value   json.RawMessage
 	failed  *Error
 	attrs   map[string]json.RawMessage
+	told    int64
 }
+
+// Told is when the node answered by its own clock, in whole seconds since 1970; 0: it did not say.
+func (a Answer) Told() int64 { return a.told }
 
 type element struct {
 	Status    int             `json:"status"`
 	Value     json.RawMessage `json:"value"`
 	ErrorType string          `json:"error_type"`
 	Error     string          `json:"error"`
+	Timestamp int64           `json:"timestamp"`
 }
 
 // parse reads a body that came with HTTP 200. It must hold exactly one element per request; anything else, and any
@@ -48,7 +53,7 @@ func parse(doing string, requests []Request, body []byte) ([]Answer, error) {
 }
 
 func answer(r Request, e element) Answer {
-	a := Answer{request: r, value: e.Value}
+	a := Answer{request: r, value: e.Value, told: e.Timestamp}
 	switch {
 	case e.Status != 200 || e.ErrorType != "":
 		a.failed = failure(r.doing(), r.MBean, e.ErrorType, e.Error)

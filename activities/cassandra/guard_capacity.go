@@ -1,0 +1,156 @@
+package cassandra
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+var _ galen.Clocked = Ring{}
+
+// Names of gauges on which guards rest. One that is missing is told and refuses nothing: a node that does not answer gives
+// none, and it is those that have to be healed.
+const (
+	// GaugeClock is how far the node's clock is from the engine's at least, in milliseconds.
+	GaugeClock = "clock_offset_ms"
+	// GaugeReads, GaugeWrites and GaugeCQL are requests that wait for a thread at this moment.
+	GaugeReads  = "reads_pending"
+	GaugeWrites = "writes_pending"
+	GaugeCQL    = "cql_requests_pending"
+)
+
+// Clocks are those of the live nodes.
+func (r Ring) Clocks() []galen.ClockOffset {
+	var out []galen.ClockOffset
+	for _, v := range r.Live() {
+		if ms, told := v.Gauges[GaugeClock]; told {
+			out = append(out, galen.ClockOffset{Observer: v.Instance, Offset: time.Duration(ms * float64(time.Millisecond))})
+		}
+	}
+	return out
+}
+
+// headroom: before a node is given up there is an empty instance with room for what it held (I-24). Create before destroy.
+func headroom(a galen.Ask[Ring]) galen.Verdict {
+	if !replaces(a.Step.Verb) {
+		return allow("%s gives no node up", a.Step.Verb)
+	}
+	node, _ := a.State.Find(a.Step.Target.ID)
+	if node == nil {
+		return deny("%s is no node of the ring", a.Step.Target)
+	}
+	heirs := heirs(a)
+	if len(heirs) == 0 {
+		return deny("no empty instance is there to take the place of %s: add one first", node.HostID)
+	}
+	load := loadOf(a.State, *node)
+	if load == 0 {
+		return allow("no live node tells how much data %s held; its place was not compared", node.HostID)
+	}
+	need := int64(a.Policy.DiskHeadroom * float64(load))
+	best := slices.MaxFunc(heirs, func(i, k Instance) int { return cmp.Compare(i.room(), k.room()) })
+	if best.room() < need {
+		return deny("%s held %s, and %s has %s free, less than %g times that", node.HostID, sizeOf(load), best.Name, sizeOf(best.DiskFree), a.Policy.DiskHeadroom)
+	}
+	if best.DiskFree == 0 {
+		return allow("the host of %s does not tell how much is free there; it was not compared", best.Name)
+	}
+	v := allow("%s has room for what %s held", best.Name, node.HostID)
+	v.Margin = fmt.Sprintf("%s free, %s needed", sizeOf(best.DiskFree), sizeOf(need))
+	return v
+}
+
+// heirs are the instances that may take the place: the one that the step names, or all that are empty, or prepared by this run.
+func heirs(a galen.Ask[Ring]) []Instance {
+	named := ""
+	if args, err := galen.Decode[ReplaceArgs](a.Step.Args); err == nil && a.Step.Verb == VerbReplace {
+		named = args.Instance
+	}
+	var out []Instance
+	for _, i := range a.State.Instances {
+		_, mine := past(a, i.Prepared)
+		if i.Name == named || named == "" && (i.Vacant() || mine) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// room is what is free; one whose host does not tell passes.
+func (i Instance) room() int64 {
+	const plenty = 1 << 62
+	if i.DiskFree == 0 {
+		return plenty
+	}
+	return i.DiskFree
+}
+
+// loadOf is the most that any live node knows of the data of another one, in bytes; 0: nobody knows. Gossip keeps it when the
+// node is dead.
+func loadOf(r Ring, n Node) int64 {
+	var most int64
+	for _, v := range r.Live() {
+		if e, known := v.peer(n.Address); known {
+			most = max(most, e.Load)
+		}
+	}
+	return most
+}
+
+// sizeOf is a number of bytes for people.
+func sizeOf(n int64) string {
+	const kib, units = 1024, "KMGTPE"
+	if n < kib {
+		return fmt.Sprintf("%d B", n)
+	}
+	size, unit := float64(n)/kib, 0
+	for size >= kib && unit < len(units)-1 {
+		size, unit = size/kib, unit+1
+	}
+	return fmt.Sprintf("%.1f %ciB", size, units[unit])
+}
+
+// load: while a node has more requests waiting than it can serve, none is taken away: what looks like an ill node may be load
+// alone, and each node less makes it worse (I-30).
+func load(a galen.Ask[Ring]) galen.Verdict {
+	if a.Class < galen.Disruptive {
+		return allow("%s takes no node away", a.Step.Verb)
+	}
+	told := 0
+	for _, v := range a.State.Live() {
+		pending, known := 0.0, false
+		for _, name := range []string{GaugeReads, GaugeWrites, GaugeCQL} {
+			n, has := v.Gauges[name]
+			pending, known = pending+n, known || has
+		}
+		if known {
+			told++
+		}
+		if pending > float64(a.Policy.LoadPending) {
+			return lookAgain("%s has %.0f requests waiting, %d are allowed: it suffers from load, and a node less makes that worse", v.Instance, pending, a.Policy.LoadPending)
+		}
+	}
+	return allow("%d live nodes tell how many requests wait, none more than %d", told, a.Policy.LoadPending)
+}
+
+// streams: nobody is stopped while something streams: a repair, a rebuild, a bulk load of somebody else (I-32). What ends by
+// itself is waited for.
+func streams(a galen.Ask[Ring]) galen.Verdict {
+	if a.Step.Verb != VerbStop {
+		return allow("%s stops no node in order", a.Step.Verb)
+	}
+	var who []string
+	for _, v := range a.State.Live() {
+		if v.Streams > 0 {
+			who = append(who, fmt.Sprintf("%s (%s)", v.Instance, countOf(v.Streams, "session", "sessions")))
+		}
+	}
+	if len(who) > 0 {
+		return lookAgain("data are streamed by %s: a repair, a rebuild or a bulk load is under way", strings.Join(who, ", "))
+	}
+	return allow("nothing streams")
+}
