@@ -12,6 +12,9 @@ type Code string
 // CodeUndoOwed is the one code that every resource can have: an undo that a run still owes.
 const CodeUndoOwed Code = "undo-owed"
 
+// CodeStorm is the one of a group of which too many members are bad: for people, no runbook heals it.
+const CodeStorm Code = "storm"
+
 // Urgency orders findings; more is more urgent. It grows towards a deadline.
 type Urgency int
 

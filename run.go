@@ -133,6 +133,7 @@ const (
 	EventPolicy     EventKind = "policy"      // a policy changed, with the diff
 	EventEngine     EventKind = "engine"      // the engine started or stopped
 	EventQuarantine EventKind = "quarantine"  // a runbook was quarantined
+	EventFlood      EventKind = "flood"       // more findings at once than runs are opened for: a page
 	EventAck        EventKind = "acknowledge" // a person has seen a recovery
 )
 

@@ -51,6 +51,7 @@ type Engine struct {
 	world   *watch.World
 	runs    *runs
 	acts    *activities.Activities
+	watch   *watch.Loops
 	loops   sync.WaitGroup
 	cancel  context.CancelFunc
 	started time.Time
@@ -192,9 +193,9 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	if err := e.work(client); err != nil {
 		return err
 	}
-	loops := watch.NewLoops(watch.Options{
-		World: e.world, Kinds: e.opened.kinds, Detectors: e.o.Catalogue.Detectors, Journal: e.journal, Runs: e.runs,
-		Policy: policy, Now: time.Now, Logger: log,
+	e.watch = watch.NewLoops(watch.Options{
+		World: e.world, Kinds: e.opened.kinds, Detectors: e.o.Catalogue.Detectors, Journal: e.journal,
+		Runs: watch.NewAdmission(e.runs, e.flood, time.Now, log), Policy: policy, Now: time.Now, Logger: log,
 	})
 	var resources []galen.Resource
 	for _, r := range e.o.Config.Resources {
@@ -203,7 +204,7 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	e.cancel = cancel
 	e.loops.Go(func() { d.run(run) })
-	e.loops.Go(func() { loops.Run(run, resources) })
+	e.loops.Go(func() { e.watch.Run(run, resources) })
 	e.stops = append(e.stops, func() error { cancel(); e.loops.Wait(); return nil })
 	return nil
 }

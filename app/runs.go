@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -16,6 +17,15 @@ type runs struct {
 	watch.Opener
 	journal  *journal.Store
 	temporal *temporal.Client
+}
+
+// flood tells the journal that more findings wait than runs are opened for.
+func (e *Engine) flood(ctx context.Context, waiting int) error {
+	body, err := json.Marshal(map[string]any{"waiting": waiting, "why": "more findings at once than runs are opened for: look for the common cause; the most urgent go first"})
+	if err != nil {
+		return fmt.Errorf("encode a flood: %w", err)
+	}
+	return e.journal.Append(ctx, galen.Event{Kind: galen.EventFlood, Body: body})
 }
 
 // Wake wakes every open run of a resource. A run whose workflow is gone is the reconciler's business.

@@ -110,6 +110,12 @@ func (m measure) now(ctx context.Context) (galenhttp.Measures, error) {
 	if out.Holds, err = m.journal.Holds(ctx); err != nil {
 		return out, err
 	}
+	if m.watch != nil { // it begins after the API can be asked
+		out.Beat = m.watch.Beat()
+	}
+	if out.Quarantines, err = m.journal.Quarantines(ctx); err != nil {
+		return out, err
+	}
 	waiting, err := m.journal.Outbox(ctx, countLimit)
 	if err != nil {
 		return out, err

@@ -84,7 +84,7 @@ func NewCloud(name string, instances int, now time.Time) *Cloud {
 		}
 		id := fmt.Sprintf("db-%d", n+1)
 		c.servers[id] = server{up: true, Instance: Instance{
-			ID: id, Boots: 1, Zone: fmt.Sprintf("zone-%c", 'a'+n), Role: role, Status: Available,
+			ID: id, Boots: 1, Zone: fmt.Sprintf("zone-%c", 'a'+n%3), Role: role, Status: Available,
 			Settings: map[string]string{"max_connections": "100", "work_mem": "4MB"},
 		}}
 	}

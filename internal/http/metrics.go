@@ -1,7 +1,10 @@
 package http
 
 import (
+	"maps"
 	"net/http"
+	"regexp"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +25,10 @@ type Measures struct {
 	// Outbox is how many messages wait for the workflow engine, at most as many as a look at them reads.
 	Outbox int
 	Alerts AlertCounts
+	// Beat is when the watch last ended a round of the resource that is furthest behind; zero: it has not begun.
+	Beat time.Time
+	// Quarantines are the runbooks that act nowhere.
+	Quarantines []galen.Quarantine
 	// Looks per resource, as far as they are counted.
 	Looks map[galen.Resource]LookCounts
 }
@@ -66,6 +73,23 @@ func (s *server) metricsHandler() http.Handler {
 		}
 		promhttp.HandlerFor(prometheus.Gatherers{process, now}, promhttp.HandlerOpts{}).ServeHTTP(w, r)
 	})
+}
+
+// MetricNames are the names of the metrics that measures become, sorted; those of the process itself are left out.
+func MetricNames(m Measures) []string {
+	out := make(chan prometheus.Metric)
+	go func() {
+		defer close(out)
+		snapshot{m: m, at: m.Beat}.Collect(out)
+	}()
+	names := map[string]bool{}
+	form := regexp.MustCompile(`fqName: "([^"]+)"`)
+	for metric := range out {
+		if got := form.FindStringSubmatch(metric.Desc().String()); got != nil {
+			names[got[1]] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
 }
 
 // build tells the version; its value is 1.
@@ -126,6 +150,10 @@ func (c snapshot) Collect(out chan<- prometheus.Metric) {
 	}
 	send("galen_holds", "Kill switches that are set.", float64(len(c.m.Holds)))
 	send("galen_holds_overdue", "Kill switches past their end; they still hold until a person releases them.", float64(overdue))
+	send("galen_quarantines", "Runbooks that act nowhere until a person clears them.", float64(len(c.m.Quarantines)))
+	if !c.m.Beat.IsZero() {
+		send("galen_heartbeat_timestamp_seconds", "When the watch last ended a round of the resource that is furthest behind.", float64(c.m.Beat.UnixMilli())/1000)
+	}
 	send("galen_outbox_depth", "Messages that wait for the workflow engine.", float64(c.m.Outbox))
 	c.counters(out)
 }

@@ -47,14 +47,40 @@ type Options struct {
 // Loops watch resources, one loop each.
 type Loops struct {
 	o Options
+
+	mu    sync.Mutex
+	beats map[galen.Resource]time.Time
 }
 
 // NewLoops watches nothing before [Loops.Run].
-func NewLoops(o Options) *Loops { return &Loops{o: o} }
+func NewLoops(o Options) *Loops { return &Loops{o: o, beats: map[galen.Resource]time.Time{}} }
+
+// Beat is when the loop that is furthest behind ended its newest round, whatever that saw; zero without a loop. An engine
+// whose beat does not move watches no more (L-3).
+func (l *Loops) Beat() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var oldest time.Time
+	for _, at := range l.beats {
+		if oldest.IsZero() || at.Before(oldest) {
+			oldest = at
+		}
+	}
+	return oldest
+}
+
+func (l *Loops) beat(r galen.Resource) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.beats[r] = l.o.Now()
+}
 
 // Run watches the resources until the context ends.
 func (l *Loops) Run(ctx context.Context, resources []galen.Resource) {
 	var wg sync.WaitGroup
+	for _, r := range resources {
+		l.beat(r) // from now on it is expected
+	}
 	for _, r := range resources {
 		wg.Go(func() { l.watch(ctx, r) })
 	}
@@ -79,6 +105,7 @@ func (l *Loops) watch(ctx context.Context, r galen.Resource) {
 	log := l.o.Logger.With("resource", r.String())
 	for {
 		err := l.Round(ctx, p)
+		l.beat(r)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -143,7 +170,7 @@ func (l *Loops) findings(ctx context.Context, p *Patrol, state galen.State, open
 		}
 		p.known = byKey(stored)
 	}
-	now := l.Detect(p.r, state)
+	now := calm(p.r, state, l.o.Policy(p.r), l.o.Now(), l.Detect(p.r, state), p.known)
 	debts, err := l.o.Journal.Abandoned(ctx, p.r)
 	if err != nil {
 		return fmt.Errorf("read owed undos: %w", err)
@@ -189,6 +216,10 @@ func (l *Loops) tell(ctx context.Context, p *Patrol, now []galen.Finding) error 
 		return fmt.Errorf("store findings: %w", err)
 	}
 	for _, f := range news {
+		if f.Code == galen.CodeStorm {
+			l.o.Logger.Error("a storm, a person is needed", "resource", p.r.String(), "group", f.Domain, "why", f.Why)
+			continue
+		}
 		l.o.Logger.Warn("found", "note", f.Note, "resource", p.r.String(), "code", string(f.Code), "domain", f.Domain, "why", f.Why)
 	}
 	for _, f := range gone {
