@@ -51,7 +51,7 @@ type Server struct {
 }
 
 // Start opens or makes the file in o.Dir and returns when the server answers. It refuses a directory that another
-// server uses (ErrInUse) and a file whose schema is not the one it knows (ErrSchema).
+// server uses (ErrInUse) and a file whose schema it does not know (ErrSchema); an older schema is migrated.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	o, err := o.complete()
 	if err != nil {
@@ -92,7 +92,7 @@ func (o Options) complete() (Options, error) {
 
 func start(ctx context.Context, o Options) (*Server, error) {
 	path := filepath.Join(o.Dir, fileName)
-	if err := prepareFile(ctx, path); err != nil {
+	if err := prepareFile(ctx, path, o.Logger); err != nil {
 		return nil, err
 	}
 	if err := createNamespace(path, o); err != nil {

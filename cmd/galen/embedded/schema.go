@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 
 	"go.temporal.io/server/common/persistence/sql/sqlplugin"
@@ -20,45 +21,66 @@ const (
 	schemaStamp = 1_031_004
 )
 
-// ErrSchema means that the file was made by another release, or not by Galen, and was left untouched.
+// ErrSchema means that the file was made by a newer release, a much older one, or not by Galen, and was left untouched.
 var ErrSchema = errors.New("the Temporal file has another schema")
 
-// prepareFile makes the file with schema and stamp, in one transaction, or checks the stamp of an existing one.
-func prepareFile(ctx context.Context, path string) (err error) {
+// prepareFile makes the file with schema and stamp, checks the stamp of an existing one, and migrates a file of an older
+// schema.
+func prepareFile(ctx context.Context, path string, logger *slog.Logger) error {
 	if err := ensurePrivate(path); err != nil {
 		return err
 	}
+	stamp, err := stampFile(ctx, path)
+	if err != nil || stamp == schemaStamp {
+		return err
+	}
+	if stamp < oldestMigrated || stamp > schemaStamp {
+		return refusedStamp(path, stamp)
+	}
+	return migrateFile(ctx, path, stamp, logger)
+}
+
+// openSQLite opens a file for this process alone.
+func openSQLite(path string) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", "file:"+escapePath(path)+
 		"?mode=rw&_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(wal)&_pragma=synchronous(2)")
 	if err != nil {
-		return fmt.Errorf("open %s: %w", path, err)
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return db, nil
+}
+
+// stampFile reads the stamp of a file; one without anything in it gets schema and stamp, in one transaction.
+func stampFile(ctx context.Context, path string) (stamp int, err error) {
+	db, err := openSQLite(path)
+	if err != nil {
+		return 0, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("open %s (if it is damaged, move it away: open runs are started again from the journal, held): %w", path, err)
+		return 0, fmt.Errorf("open %s (if it is damaged, move it away: open runs are started again from the journal, held): %w", path, err)
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, tx.Rollback())
 		}
 	}()
-	var stamp, objects int
+	var objects int
 	if err := tx.QueryRowContext(ctx, "SELECT (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)").
 		Scan(&stamp, &objects); err != nil {
-		return fmt.Errorf("read the schema stamp of %s: %w", path, err)
+		return 0, fmt.Errorf("read the schema stamp of %s: %w", path, err)
 	}
 	if stamp == 0 && objects == 0 {
 		if err := makeSchema(ctx, tx); err != nil {
-			return fmt.Errorf("make the schema in %s: %w", path, err)
+			return 0, fmt.Errorf("make the schema in %s: %w", path, err)
 		}
-	} else if err := checkStamp(path, stamp); err != nil {
-		return err
+		stamp = schemaStamp
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit the schema of %s: %w", path, err)
+		return 0, fmt.Errorf("commit the schema of %s: %w", path, err)
 	}
-	return nil
+	return stamp, nil
 }
 
 // ensurePrivate makes the file readable by its owner only: it holds everything a workflow was told. An existing file is
@@ -98,11 +120,10 @@ type schemaWriter struct {
 // Exec runs one statement of the schema; the setup passes no arguments.
 func (w schemaWriter) Exec(statement string, _ ...any) error { return w.exec(statement) }
 
-func checkStamp(path string, stamp int) error {
+// refusedStamp says why a file is refused, and what to do.
+func refusedStamp(path string, stamp int) error {
 	const otherwise = "Or finish the open runs with that release, stop it, and move the file away: a new one is made"
 	switch {
-	case stamp == schemaStamp:
-		return nil
 	case stamp == 0:
 		return fmt.Errorf("%w: %s has tables but no stamp of Galen, so it was made by another program; "+
 			"move it away or give another data directory", ErrSchema, path)
@@ -110,8 +131,8 @@ func checkStamp(path string, stamp int) error {
 		return fmt.Errorf("%w: %s has that of Temporal %s and this release knows %s; start the newer release of Galen that made it. %s",
 			ErrSchema, path, stampName(stamp), schemaOf, otherwise)
 	default:
-		return fmt.Errorf("%w: %s has that of Temporal %s and this release needs %s; start the older release of Galen that made it. %s",
-			ErrSchema, path, stampName(stamp), schemaOf, otherwise)
+		return fmt.Errorf("%w: %s has that of Temporal %s, and this release migrates files from %s on to %s; start a release of Galen in between first. %s",
+			ErrSchema, path, stampName(stamp), stampName(oldestMigrated), schemaOf, otherwise)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 // and schemaStamp to the new release, write the migration from the old schema, and record the new sum.
 func TestSchemaIsTheOneOfTheStamp(t *testing.T) {
 	path := filepath.Join(t.TempDir(), fileName)
-	if err := prepareFile(t.Context(), path); err != nil {
+	if err := prepareFile(t.Context(), path, discard()); err != nil {
 		t.Fatal(err)
 	}
 	sum := sha256.New()
@@ -42,7 +42,7 @@ func TestFileOfAnotherSchemaIsRefusedUntouched(t *testing.T) {
 		make string
 		want []string
 	}{
-		"older":              {"CREATE TABLE t (x); PRAGMA user_version = 1029003", []string{"Temporal 1.29.3", "needs " + schemaOf, "older release", "move the file away"}},
+		"older":              {"CREATE TABLE t (x); PRAGMA user_version = 1029003", []string{"Temporal 1.29.3", "from 1.30.0 on to " + schemaOf, "release of Galen in between", "move the file away"}},
 		"newer":              {"CREATE TABLE t (x); PRAGMA user_version = 1033000", []string{"Temporal 1.33.0", "knows " + schemaOf, "newer release"}},
 		"of another program": {"CREATE TABLE t (x)", []string{"no stamp", "another program", "move it away"}},
 	}
@@ -94,7 +94,7 @@ func TestEmptyFileIsMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // the second time it is checked
-		if err := prepareFile(t.Context(), path); err != nil {
+		if err := prepareFile(t.Context(), path, discard()); err != nil {
 			t.Fatal(err)
 		}
 	}
