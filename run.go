@@ -57,8 +57,9 @@ type Run struct {
 	Why string `json:"why,omitempty"`
 	// Until: it looks again at the latest then.
 	Until time.Time `json:"until,omitzero"`
-	// Stop is "", cancel or yield.
-	Stop string `json:"stop,omitempty"`
+	// Stop is "", cancel or yield; StopBy who asked for it: a person, or the more urgent run.
+	Stop   string `json:"stop,omitempty"`
+	StopBy string `json:"stop_by,omitempty"`
 	// Plan is the number of the newest plan, 0 before the first.
 	Plan int `json:"plan,omitempty"`
 	// PlanStop is the Stop that the newest plan was made with; the gate acts only while it is still the run's.

@@ -34,6 +34,9 @@ type Records interface {
 	Plan(ctx context.Context, run string, number int) (galen.Decision, error)
 	Vitals(ctx context.Context, r galen.Resource, since time.Time) ([]galen.Sample, error)
 	Append(ctx context.Context, e galen.Event) error
+	// Stop asks a run to yield; Resume ends that.
+	Stop(ctx context.Context, id, stop, by string) error
+	Resume(ctx context.Context, id, why string) error
 }
 
 // World is the way to see a resource: a look folded onto the last State.
@@ -118,6 +121,9 @@ func (a *Activities) Act(ctx context.Context, in ActInput) (Acted, error) {
 		}
 	default:
 		out.Refused = res.Answer == gate.Refused
+		if gate.Worst(res.Verdicts).Guard == gate.GuardRate {
+			out.Wait = galen.Duration(spread(run, out.At, out.Wait.D()))
+		}
 		log.Info("step not sent", "answer", string(res.Answer), "why", res.Why)
 	}
 	return out, nil

@@ -167,10 +167,23 @@ func onVerdicts(t thought) conclusion {
 	case galen.NeedYes:
 		return conclusion{status: galen.RunAsking, why: v.Why, wait: t.policy.Fallback.D()}
 	case galen.LookAgain:
-		return conclusion{status: galen.RunWaiting, why: v.Guard + ": " + v.Why, wait: soon, refused: true}
+		return onLookAgain(t, v)
 	default:
 		return conclusion{status: galen.RunHeld, why: v.Guard + ": " + v.Why, wait: t.policy.Fallback.D()}
 	}
+}
+
+// onLookAgain: the run waits. What ends by itself, and not by this run's doing, is waited for until the run's own deadline.
+func onLookAgain(t thought, v galen.Verdict) conclusion {
+	soon := t.policy.LookSoon.D()
+	c := conclusion{status: galen.RunWaiting, why: v.Guard + ": " + v.Why, wait: soon, refused: true}
+	switch v.Guard {
+	case gate.GuardStorm, gate.GuardCalendar:
+		c.refused, c.wait = false, t.policy.Fallback.D()
+	case gate.GuardRate:
+		c.refused, c.wait = false, spread(t.ledger.Run, t.now, soon)
+	}
+	return c
 }
 
 // strictest is the strictest verdict on the steps (not the outline: it may be denied today and allowed when its time

@@ -28,6 +28,9 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (Decided, error
 	if !run.Status.Open() {
 		return Decided{At: a.o.Now(), Ended: true}, nil
 	}
+	if err := a.resume(ctx, run); err != nil {
+		return Decided{}, err
+	}
 	policy := a.o.Catalogue.Policy(run.Resource)
 	led, err := a.o.Journal.Ledger(ctx, run.ID)
 	if err != nil {
@@ -61,7 +64,11 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (Decided, error
 		return a.hold(ctx, led.Run, policy, err)
 	}
 	failpoint.At(failpoint.Thought, newestVerb(led))
-	out, err := a.record(ctx, t, conclude(t, in.RefusedSince))
+	c := conclude(t, in.RefusedSince)
+	if err := a.letPass(ctx, t, c); err != nil {
+		return Decided{}, err
+	}
+	out, err := a.record(ctx, t, c)
 	if err == nil {
 		failpoint.At(failpoint.Decided, newestVerb(led))
 	}

@@ -24,9 +24,29 @@ type clinic struct {
 	settled map[string][]galen.Settlement
 	set     []string
 	events  []galen.Event
+	// verdict of the gate; zero: it allows.
+	verdict galen.Verdict
+	stops   []string
+	others  map[string]galen.Run
 }
 
-func (c *clinic) Run(context.Context, string) (galen.Run, error) { return c.ledger.Run, c.errs["run"] }
+func (c *clinic) Run(_ context.Context, id string) (galen.Run, error) {
+	if other, is := c.others[id]; is {
+		return other, nil
+	}
+	return c.ledger.Run, c.errs["run"]
+}
+
+func (c *clinic) Stop(_ context.Context, id, stop, by string) error {
+	c.stops = append(c.stops, id+" "+stop+" "+by)
+	return c.errs["stop"]
+}
+
+func (c *clinic) Resume(_ context.Context, id, _ string) error {
+	c.stops = append(c.stops, id+" resume")
+	c.ledger.Run.Stop, c.ledger.Run.StopBy = "", ""
+	return c.errs["resume"]
+}
 
 func (c *clinic) SetRun(_ context.Context, _ string, status galen.RunStatus, why string, _ time.Time) error {
 	if err := c.errs["set"]; err != nil {
@@ -79,6 +99,9 @@ func (c *clinic) Act(context.Context, gate.Request) (gate.Result, error) {
 }
 
 func (c *clinic) Preview(galen.World[galen.State], galen.Ledger, galen.Step) []galen.Verdict {
+	if c.verdict.Guard != "" {
+		return []galen.Verdict{c.verdict}
+	}
 	return []galen.Verdict{{Guard: "g", Answer: galen.Allow}}
 }
 

@@ -82,6 +82,20 @@ func domain(a galen.Ask[galen.State]) galen.Verdict {
 	return allow("")
 }
 
+// Holders are the claims of other runs that are in a step's way: on the same, or in its failure domain.
+func Holders(a galen.Ask[galen.State]) []galen.HeldClaim {
+	members := a.State.Members()
+	m, found := memberOf(members, a.Step.Target.ID)
+	var out []galen.HeldClaim
+	for _, held := range a.Ledger.Claims {
+		same := found && m.Domain != "" && claimedDomain(members, held.Name) == m.Domain
+		if held.Run != a.Ledger.Run.ID && (same || slices.ContainsFunc(a.Claims, held.Excludes)) {
+			out = append(out, held)
+		}
+	}
+	return out
+}
+
 // claimedDomain is the failure domain that a claim lies in, "" if in none.
 func claimedDomain(members []galen.Member, claim string) string {
 	head, rest, _ := strings.Cut(claim, "/")

@@ -39,6 +39,15 @@ const (
 	guardApproval  = "approval"
 )
 
+// The guards on whose answers the engine acts in its own way.
+const (
+	GuardStorm    = guardStorm
+	GuardCalendar = guardCalendar
+	GuardRate     = guardRate
+	GuardClaims   = guardClaims
+	GuardDomain   = guardDomain
+)
+
 // CommonGuards are asked for every kind, in this order; the kind's own follow.
 func CommonGuards() []galen.Guard[galen.State] {
 	return []galen.Guard[galen.State]{

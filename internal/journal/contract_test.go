@@ -53,6 +53,7 @@ type switches interface {
 }
 
 type quarantined interface {
+	Resume(ctx context.Context, id, why string) error
 	Quarantines(ctx context.Context) ([]galen.Quarantine, error)
 	ClearQuarantine(ctx context.Context, runbook, by, why string) error
 }
@@ -183,6 +184,7 @@ func Contract(t *testing.T, open opener) {
 		{"runs are listed", testRuns},
 		{"a status is set", testSetRun},
 		{"a run is stopped", testStop},
+		{"a run yields and goes on", testYield},
 		{"a thousand duplicates are one run", testThousandDuplicates},
 		{"a plan is numbered and counted", testDecide},
 		{"a decision does not overwrite what a person did meanwhile", testDecideMoved},

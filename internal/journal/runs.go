@@ -225,7 +225,7 @@ func (s *Store) Stop(ctx context.Context, id, stop, by string) error {
 		if run.Stop == stop || run.Stop == galen.StopCancel {
 			return nil
 		}
-		run.Stop = stop
+		run.Stop, run.StopBy = stop, by
 		if err := t.saveRun(ctx, run); err != nil {
 			return err
 		}
@@ -237,6 +237,26 @@ func (s *Store) Stop(ctx context.Context, id, stop, by string) error {
 			return err
 		}
 		return t.post(ctx, OutboxWake, run)
+	})
+}
+
+// Resume ends a yield: whoever was let go first has ended, or waits for a person. A cancel stays.
+func (s *Store) Resume(ctx context.Context, id, why string) error {
+	return s.write(ctx, "resume run "+id, func(ctx context.Context, t *tx) error {
+		run, err := openRunOf(ctx, t, id)
+		if err != nil || run.Stop != galen.StopYield {
+			return err
+		}
+		run.Stop, run.StopBy = "", ""
+		if err := t.saveRun(ctx, run); err != nil {
+			return err
+		}
+		t.citeRun(run)
+		body := map[string]any{"status": run.Status, "was": run.Status, "why": "goes on: " + why}
+		if err := t.event(ctx, galen.Event{Resource: run.Resource, Run: id, Kind: galen.EventStatus}, body); err != nil {
+			return err
+		}
+		return t.raise(ctx, run.Resource.String())
 	})
 }
 
