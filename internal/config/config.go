@@ -38,8 +38,13 @@ type Config struct {
 	// PolicyTexts are the policies as written, each over the safe defaults; "default" is that of a resource that names
 	// none.
 	PolicyTexts map[string]json.RawMessage `json:"policies,omitempty"`
+	// PolicyFor gives policies to resources by pattern; the first that matches counts, a resource's own goes before all.
+	PolicyFor []Pattern `json:"policy_for,omitempty"`
+	// DependsOn are the resources that the engine itself cannot do without: where its Temporal or its journal lives.
+	DependsOn []galen.Resource `json:"depends_on,omitempty"`
 
 	policies map[string]galen.Policy
+	of       map[galen.Resource]galen.Policy
 }
 
 // Temporal says how to reach an external Temporal server.
@@ -58,6 +63,8 @@ type Temporal struct {
 type Resource struct {
 	Resource galen.Resource `json:"resource"`
 	Policy   string         `json:"policy,omitempty"`
+	// DependsOn are the resources that this one cannot do without.
+	DependsOn []galen.Resource `json:"depends_on,omitempty"`
 	// Labels by which alerts name it, all must match.
 	Labels map[string]string `json:"labels,omitempty"`
 	// Setup is read strictly by the kind.
@@ -154,16 +161,6 @@ func (c *Config) check() error {
 	if c.Data == "" {
 		errs = append(errs, errors.New("data: empty; name the directory for journal and Temporal"))
 	}
-	c.policies = map[string]galen.Policy{"default": galen.SafePolicy()}
-	for name, text := range c.PolicyTexts {
-		p := galen.SafePolicy()
-		if err := galen.DecodeOver(text, &p); err != nil {
-			errs = append(errs, fmt.Errorf("policies.%s: %w", name, err))
-		} else if err := p.Valid(); err != nil {
-			errs = append(errs, fmt.Errorf("policies.%s: %w", name, err))
-		}
-		c.policies[name] = p
-	}
 	if len(c.Resources) == 0 {
 		errs = append(errs, errors.New("resources: empty; there is nothing to look after"))
 	}
@@ -173,11 +170,8 @@ func (c *Config) check() error {
 			errs = append(errs, fmt.Errorf("resources[%d]: %s stands twice", i, r.Resource))
 		}
 		seen[r.Resource] = true
-		if _, ok := c.policies[r.policyName()]; !ok {
-			errs = append(errs, fmt.Errorf("resources[%d].policy: no policy %q", i, r.Policy))
-		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.checkPolicies()...)...)
 }
 
 func (c *Config) checkListen() error {
@@ -185,33 +179,6 @@ func (c *Config) checkListen() error {
 		return fmt.Errorf("listen: %q: want host:port, such as %s", c.Listen, DefaultListen)
 	}
 	return nil
-}
-
-func (r Resource) policyName() string {
-	if r.Policy == "" {
-		return "default"
-	}
-	return r.Policy
-}
-
-// Policy is that of a resource; one that is not configured gets the safe defaults.
-func (c *Config) Policy(r galen.Resource) galen.Policy {
-	for _, have := range c.Resources {
-		if have.Resource == r {
-			return c.policies[have.policyName()]
-		}
-	}
-	return galen.SafePolicy()
-}
-
-// PolicyName is the name of a resource's policy.
-func (c *Config) PolicyName(r galen.Resource) string {
-	for _, have := range c.Resources {
-		if have.Resource == r {
-			return have.policyName()
-		}
-	}
-	return "default"
 }
 
 // OfKind are the resources of one kind with their setups.

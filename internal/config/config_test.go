@@ -36,6 +36,15 @@ func TestParse(t *testing.T) {
 		{"bad resource", strings.Replace(good, "cassandra/demo", "demo", 1), "kind/name"},
 		{"no resources", "data: x\nresources: []\n", "nothing to look after"},
 		{"bad listen", good + "listen: here\n", "host:port"},
+		{"pattern without a policy", good + "policy_for: [{match: cassandra/*, policy: demon}]\n", `policy_for[0]: policy: no policy "demon"`},
+		{"pattern that matches nothing", good + "policy_for: [{match: rds/*, policy: demo}]\n", `match: "rds/*" matches no resource`},
+		{"pattern without a kind", good + "policy_for: [{match: '*', policy: demo}]\n", `"*" is no pattern`},
+		{"broken pattern", good + "policy_for: [{match: 'cassandra/[', policy: demo}]\n", `is no pattern`},
+		{"pattern", good + "policy_for: [{match: cassandra/d*o, policy: demo}]\n", ""},
+		{"depends on a stranger", good + "depends_on: [rds/x]\n", "depends_on: rds/x is not looked after"},
+		{"a resource depends on a stranger", strings.Replace(good, "policy: demo", "depends_on: [rds/x]", 1), "cassandra/demo.depends_on: rds/x is not"},
+		{"bad window", strings.Replace(good, "mode: act", "windows: [{name: x, from: '25:00', for: 1h}]", 1), "policies.demo: windows[0]: from"},
+		{"unknown field of a window", strings.Replace(good, "mode: act", "windows: [{name: x, from: '22:00', for: 1h, until: x}]", 1), `unknown field "until"`},
 		{"not utf-8", good + "\xff", "UTF-8"},
 	}
 	for _, c := range cases {
@@ -76,6 +85,64 @@ func TestPolicies(t *testing.T) {
 	}
 	if other := c.Policy(galen.Resource{Kind: "rds", Name: "x"}); other.Mode != galen.ModeApprove {
 		t.Errorf("a resource that is not configured has mode %s", other.Mode)
+	}
+}
+
+// TestPolicyByPattern: a resource's own policy goes before the first pattern that matches, that before the default.
+func TestPolicyByPattern(t *testing.T) {
+	c, err := Parse([]byte(`
+data: x
+policies:
+  default: {cooldown: 2h}
+  eu: {cooldown: 3h}
+  all: {cooldown: 4h}
+  own: {cooldown: 5h}
+policy_for:
+  - {match: cassandra/*-eu, policy: eu}
+  - {match: cassandra/*, policy: all}
+resources:
+  - {resource: cassandra/orders-eu, setup: {}}
+  - {resource: cassandra/orders-us, setup: {}}
+  - {resource: cassandra/mine-eu, policy: own, setup: {}}
+  - {resource: rds/billing, setup: {}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r, want := range map[galen.Resource]string{
+		{Kind: "cassandra", Name: "orders-eu"}: "eu 3h0m0s", {Kind: "cassandra", Name: "orders-us"}: "all 4h0m0s",
+		{Kind: "cassandra", Name: "mine-eu"}: "own 5h0m0s", {Kind: "rds", Name: "billing"}: "default 2h0m0s",
+	} {
+		if got := c.PolicyName(r) + " " + c.Policy(r).Cooldown.String(); got != want {
+			t.Errorf("%s: %s, want %s", r, got, want)
+		}
+	}
+}
+
+// TestWhatTheEngineNeeds: what it depends on, and what that depends on, needs a person's yes; a circle ends.
+func TestWhatTheEngineNeeds(t *testing.T) {
+	c, err := Parse([]byte(`
+data: x
+depends_on: [cassandra/temporal]
+policies: {metrics: {engine_needs: its metrics live here}}
+resources:
+  - {resource: cassandra/temporal, depends_on: [ec2/rack], setup: {}}
+  - {resource: ec2/rack, depends_on: [cassandra/temporal, cassandra/metrics], setup: {}}
+  - {resource: cassandra/metrics, policy: metrics, setup: {}}
+  - {resource: cassandra/orders, depends_on: [ec2/rack], setup: {}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r, want := range map[galen.Resource]string{
+		{Kind: "cassandra", Name: "temporal"}: "the engine depends on cassandra/temporal",
+		{Kind: "ec2", Name: "rack"}:           "the engine depends on cassandra/temporal, which depends on ec2/rack",
+		{Kind: "cassandra", Name: "metrics"}:  "its metrics live here",
+		{Kind: "cassandra", Name: "orders"}:   "",
+	} {
+		if got := c.Policy(r).EngineNeeds; got != want {
+			t.Errorf("%s: %q, want %q", r, got, want)
+		}
 	}
 }
 

@@ -1,0 +1,142 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/galenhq/galen"
+)
+
+// defaultPolicy is the name of the policy of a resource for which nothing names another one.
+const defaultPolicy = "default"
+
+// Pattern gives a policy to the resources that it matches.
+type Pattern struct {
+	// Match is kind/name with the wildcards of path.Match: "cassandra/*-eu". No wildcard matches the slash.
+	Match  string `json:"match"`
+	Policy string `json:"policy"`
+}
+
+// checkPolicies reads the policies and finds that of each resource; it tells every fault.
+func (c *Config) checkPolicies() []error {
+	var errs []error
+	c.policies = map[string]galen.Policy{defaultPolicy: galen.SafePolicy()}
+	for name, text := range c.PolicyTexts {
+		p, err := policyOf(text)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("policies.%s: %w", name, err))
+		}
+		c.policies[name] = p
+	}
+	for i, p := range c.PolicyFor {
+		if err := c.checkPattern(p); err != nil {
+			errs = append(errs, fmt.Errorf("policy_for[%d]: %w", i, err))
+		}
+	}
+	needed, err := c.closure()
+	errs = append(errs, err)
+	c.of = map[galen.Resource]galen.Policy{}
+	for i, r := range c.Resources {
+		p, known := c.policies[c.PolicyName(r.Resource)]
+		if !known {
+			errs = append(errs, fmt.Errorf("resources[%d].policy: no policy %q", i, r.Policy))
+		}
+		if why := needed[r.Resource]; why != "" && p.EngineNeeds == "" {
+			p.EngineNeeds = why
+		}
+		c.of[r.Resource] = p
+	}
+	return errs
+}
+
+func policyOf(text json.RawMessage) (galen.Policy, error) {
+	p := galen.SafePolicy()
+	if err := galen.DecodeOver(text, &p); err != nil {
+		return p, err
+	}
+	return p, p.Valid()
+}
+
+// checkPattern refuses a pattern that matches nothing: whoever wrote it believes that something is guarded by it.
+func (c *Config) checkPattern(p Pattern) error {
+	if _, known := c.policies[p.Policy]; !known {
+		return fmt.Errorf("policy: no policy %q", p.Policy)
+	}
+	if _, err := path.Match(p.Match, ""); err != nil || strings.Count(p.Match, "/") != 1 {
+		return fmt.Errorf("match: %q is no pattern: want kind/name with *, ? or [a-z], such as cassandra/*-eu", p.Match)
+	}
+	if !slices.ContainsFunc(c.Resources, func(r Resource) bool { return p.matches(r.Resource) }) {
+		return fmt.Errorf("match: %q matches no resource", p.Match)
+	}
+	return nil
+}
+
+func (p Pattern) matches(r galen.Resource) bool {
+	is, err := path.Match(p.Match, r.String())
+	return is && err == nil // a wrong pattern was refused
+}
+
+// PolicyName is the name of a resource's policy: its own, or that of the first pattern that matches it, or "default".
+func (c *Config) PolicyName(r galen.Resource) string {
+	for _, have := range c.Resources {
+		if have.Resource == r && have.Policy != "" {
+			return have.Policy
+		}
+	}
+	for _, p := range c.PolicyFor {
+		if p.matches(r) {
+			return p.Policy
+		}
+	}
+	return defaultPolicy
+}
+
+// Policy is that of a resource; one that is not configured gets the safe defaults.
+func (c *Config) Policy(r galen.Resource) galen.Policy {
+	if p, known := c.of[r]; known {
+		return p
+	}
+	return galen.SafePolicy()
+}
+
+// closure is what the engine cannot do without, each with the chain that leads there (I-22).
+func (c *Config) closure() (map[galen.Resource]string, error) {
+	needs := map[galen.Resource][]galen.Resource{}
+	for _, r := range c.Resources {
+		needs[r.Resource] = r.DependsOn
+	}
+	errs := unknownIn(needs, "", c.DependsOn)
+	for _, r := range c.Resources {
+		errs = append(errs, unknownIn(needs, r.Resource.String()+".", r.DependsOn)...)
+	}
+	out := map[galen.Resource]string{}
+	next := slices.Clone(c.DependsOn)
+	for _, r := range next {
+		out[r] = "the engine depends on " + r.String()
+	}
+	for len(next) > 0 {
+		r := next[0]
+		next = next[1:]
+		for _, deeper := range needs[r] {
+			if out[deeper] == "" {
+				out[deeper] = out[r] + ", which depends on " + deeper.String()
+				next = append(next, deeper)
+			}
+		}
+	}
+	return out, errors.Join(errs...)
+}
+
+func unknownIn(known map[galen.Resource][]galen.Resource, who string, needs []galen.Resource) []error {
+	var errs []error
+	for _, r := range needs {
+		if _, is := known[r]; !is {
+			errs = append(errs, fmt.Errorf("%sdepends_on: %s is not looked after here: what is not cannot be treated either, so leave it out", who, r))
+		}
+	}
+	return errs
+}
