@@ -28,7 +28,7 @@ export KEEP
 # step TEXT: says where we are. No comma in the text: make would cut it there.
 step = printf '\n== %s  %s\n' "$$(date +%H:%M:%S)" "$(1)"
 
-.PHONY: help demo test lint build bench figures record quorum fuzz tidy env generate lint-generated \
+.PHONY: help demo test lint build bench figures gym record quorum fuzz tidy env generate lint-generated \
 	setup-go setup-test setup-demo test-laws test-vet test-root test-alone test-engine test-ring
 
 help: ## what each target does (this text)
@@ -62,6 +62,13 @@ figures: setup-go ## times and sizes that the engine promises, measured with rea
 	@$(call step,figures: reaction and ready and resume and idle)
 	@mkdir -p bin && go build -o bin/galen-figures ./test/figures
 	@exec bin/galen-figures
+
+# N incidents from seed SEED on; a failing seed prints the command that plays it again.
+N    ?= 30000
+SEED ?= 1
+gym: build ## N=30000 seeded incidents in virtual time from seed SEED=1 on: runbooks, gate and journal against a hostile world
+	@$(call step,gym: $(N) incidents from seed $(SEED))
+	@bin/galen gym --n $(N) --seed $(SEED)
 
 # Records the histories that workflows/replay_test.go replays anew; only after a change that open runs survive.
 record: setup-go

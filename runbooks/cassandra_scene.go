@@ -179,13 +179,13 @@ func (s scene) moving() string {
 }
 
 // vacant picks the empty instance for a dead node: the one that was asked for, else the first that is configured for
-// the dead node's rack, else for its data centre, else any.
+// the dead node's rack, else for its data centre, else one that is configured for none yet.
 func (s scene) vacant(dead cassandra.Node) (cassandra.Instance, bool) {
 	var best cassandra.Instance
 	score := 0
 	for _, i := range s.ring.Instances {
-		if !i.Vacant() || s.spare != "" && i.Name != s.spare {
-			continue
+		if !i.Vacant() || s.spare != "" && i.Name != s.spare || i.Config.DC != "" && i.Config.DC != dead.DC {
+			continue // one of another data centre would serve its ranges from there
 		}
 		got := 1
 		if i.Config.DC == dead.DC {

@@ -121,6 +121,9 @@ func checkPrepare(r Ring, s galen.Step, args PrepareArgs) error {
 	if dead < 0 {
 		return fmt.Errorf("no node at %s", args.Replace)
 	}
+	if dc := instance.Config.DC; dc != "" && dc != r.Nodes[dead].DC {
+		return fmt.Errorf("it stands in %s, %s in %s: no place goes to another data centre", dc, Title(r.Nodes[dead]), r.Nodes[dead].DC)
+	}
 	return args.fits(r, r.Nodes[dead], instance.Address)
 }
 

@@ -99,6 +99,15 @@ func table() map[string]row {
 			std:   anyStd,
 		},
 
+		// Incidents in virtual time; public, for an SRE's own tests. It puts a whole engine together, see decision 0008.
+		"gym": {
+			may: []string{
+				".", "workflows", "activities", "activities/cassandra", "activities/cassandra/ring", "detectors", "runbooks",
+				"internal/gate", "internal/watch", "internal/journal",
+			},
+			std: anyStd,
+		},
+
 		// The ways in.
 		"api":             {may: []string{".", "github.com/oapi-codegen/runtime/...", "go.yaml.in/yaml/v3"}, std: anyStd},
 		"internal/config": {may: []string{".", "go.yaml.in/yaml/v3"}, std: anyStd},

@@ -40,6 +40,8 @@ type TrueHost struct {
 	Hidden, Cut bool
 	// Serves: its process takes part in reads and writes, and at least one other node reaches it.
 	Serves bool
+	// Silent is since when it takes no part in gossip, zero while it does.
+	Silent time.Time
 	// Up and Down are the working nodes that call it so.
 	Up, Down []string
 }
@@ -86,9 +88,11 @@ func (c *Cluster) trueHost(h *host, now time.Time) TrueHost {
 		out.Running, out.Frozen, out.Mode, out.PID, out.Started, out.HostID = true, p.stopped, p.phase.mode(), p.pid, p.started, p.hostID
 		out.Serves = c.serves(h)
 	}
-	if c.endpoints[h.Address] == nil {
+	e := c.endpoints[h.Address]
+	if e == nil {
 		return out
 	}
+	out.Silent = e.silent
 	for _, o := range c.hosts {
 		if o == h || o.proc == nil || o.proc.stopped || o.proc.phase != phaseNormal {
 			continue

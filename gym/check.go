@@ -1,0 +1,261 @@
+package gym
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/activities/cassandra/ring"
+)
+
+// Violation is an invariant that did not hold.
+type Violation struct {
+	Invariant string // "I-02", and so on, as docs/safety.md names them
+	At        time.Duration
+	What      string
+}
+
+// String is for people.
+func (v Violation) String() string { return fmt.Sprintf("%s at %s: %s", v.Invariant, v.At, v.What) }
+
+// checker judges a trace by what was true. It shares nothing with the guards: it knows the verbs by name, places replicas
+// by itself, and believes only what the ring was, not what anybody saw of it. A step is held against the truth at the
+// moment when its gate began to look: what happens after that nobody could know.
+type checker struct {
+	*trace
+	runs      map[string]galen.Run
+	keyspaces []cassandra.Keyspace
+	found     []Violation
+}
+
+// rules are the invariants in the order of their numbers.
+func rules() []func(*checker) {
+	return []func(*checker){
+		(*checker).movements, (*checker).quorum, (*checker).storm, (*checker).observers, (*checker).freshness, (*checker).fences,
+		(*checker).identity, (*checker).listing, (*checker).budget, (*checker).spacing, (*checker).cooldown, (*checker).patience,
+		(*checker).dataCentre, (*checker).killSwitch, (*checker).intents, (*checker).exclusion, (*checker).doubles, (*checker).verified,
+		(*checker).endings, (*checker).scope, (*checker).joiners, (*checker).schema, (*checker).corpses, (*checker).harmless,
+	}
+}
+
+func check(c *checker) []Violation {
+	for _, rule := range rules() {
+		rule(c)
+	}
+	slices.SortStableFunc(c.found, func(a, b Violation) int { return cmp.Compare(a.At, b.At) })
+	return c.found
+}
+
+func (c *checker) blame(invariant string, at time.Time, format string, args ...any) {
+	c.found = append(c.found, Violation{Invariant: invariant, At: at.Sub(epoch()), What: fmt.Sprintf(format, args...)})
+}
+
+func takesPlace(a *act) bool {
+	return a.Step.Verb == cassandra.VerbFence || a.Step.Verb == cassandra.VerbReplace
+}
+
+func takesAway(a *act) bool {
+	return a.Step.Verb == cassandra.VerbStop || a.Step.Verb == cassandra.VerbKill
+}
+
+// hurting are the acts that took a node away or its place.
+func (c *checker) hurting() []*act {
+	return slices.DeleteFunc(c.effective(), func(a *act) bool { return !takesPlace(a) && !takesAway(a) })
+}
+
+// serves: it works, and most of its peers hear it.
+func serves(h ring.TrueHost) bool {
+	return h.Running && !h.Frozen && h.Mode == "NORMAL" && len(h.Up) >= len(h.Down)
+}
+
+// targetHost is the machine of an act's target.
+func targetHost(t ring.Truth, id string) (ring.TrueHost, bool) {
+	if name, is := strings.CutPrefix(id, "instance/"); is {
+		return t.Host(name)
+	}
+	m, found := t.Member(id)
+	if !found {
+		return ring.TrueHost{}, false
+	}
+	return t.Host(m.Host)
+}
+
+// lame are the host IDs of the nodes that serve nobody.
+func lame(t ring.Truth) map[string]bool {
+	out := map[string]bool{}
+	for _, m := range t.Members {
+		if h, _ := t.Host(m.Host); !serves(h) && m.Status != cassandra.Joining {
+			out[m.HostID] = true
+		}
+	}
+	return out
+}
+
+// I-01: at most one range movement at a time.
+func (c *checker) movements() {
+	for _, a := range c.effective() {
+		if !takesPlace(a) && !takesAway(a) && a.Step.Verb != cassandra.VerbRepair {
+			continue
+		}
+		for _, h := range a.Seen.Hosts {
+			if why := moves(h); why != "" && !(h.Cut && h.Hidden) {
+				c.blame("I-01", a.Committed, "%s although %s was %s", a.Step, h.Name, why)
+			}
+		}
+		for _, m := range a.Seen.Members {
+			if m.Status != cassandra.Normal {
+				c.blame("I-01", a.Committed, "%s although %s was %s", a.Step, m.HostID, m.Status)
+			}
+		}
+	}
+}
+
+func moves(h ring.TrueHost) string {
+	switch h.Mode {
+	case "JOINING", "LEAVING", "MOVING", "JOINING_FAILED":
+		return h.Mode
+	}
+	if h.Running && h.Flag != "" && !h.Data && !h.Frozen {
+		return "started to replace " + h.Flag
+	}
+	return ""
+}
+
+// I-02: a destructive step leaves a quorum in every range, any other takes none away.
+func (c *checker) quorum() {
+	for _, a := range c.hurting() {
+		down := lame(a.Seen)
+		for _, other := range c.hurting() {
+			if other != a && other.Committed.Before(a.Committed) && (other.Settled.IsZero() || other.Settled.After(a.Committed)) {
+				down[other.Step.Target.ID] = true
+			}
+		}
+		before := broken(a.Seen, c.keyspaces, down)
+		down[a.Step.Target.ID] = true
+		after := broken(a.Seen, c.keyspaces, down)
+		switch {
+		case takesPlace(a) && after > 0:
+			c.blame("I-02", a.Committed, "%s with %d ranges below their quorum", a.Step, after)
+		case takesAway(a) && after > before:
+			c.blame("I-02", a.Committed, "%s took the quorum of %d ranges away", a.Step, after-before)
+		}
+	}
+}
+
+// I-03: when many are bad, and not of one rack alone, nobody is destroyed.
+func (c *checker) storm() {
+	for _, a := range c.effective() {
+		if !takesPlace(a) {
+			continue
+		}
+		size, racks, bad, badRacks := map[string]int{}, map[string]map[string]int{}, map[string]int{}, map[string]map[string]bool{}
+		for _, m := range a.Seen.Members {
+			h, _ := a.Seen.Host(m.Host)
+			if racks[h.DC] == nil {
+				racks[h.DC], badRacks[h.DC] = map[string]int{}, map[string]bool{}
+			}
+			size[h.DC]++
+			racks[h.DC][h.Rack]++
+			if !serves(h) && len(h.Up) == 0 {
+				bad[h.DC]++
+				badRacks[h.DC][h.Rack] = true
+			}
+		}
+		for dc, n := range bad {
+			rack := size[dc]
+			for _, nodes := range racks[dc] {
+				rack = min(rack, nodes)
+			}
+			if most := max(1, min(size[dc]/5, rack)); n > most && len(badRacks[dc]) > 1 {
+				c.blame("I-03", a.Committed, "%s while %d of %d nodes of %s are down, in %d racks", a.Step, n, size[dc], dc, len(badRacks[dc]))
+			}
+		}
+	}
+}
+
+// I-04: three observers of two kinds say that it is dead, and nobody who can be heard says otherwise.
+func (c *checker) observers() {
+	const enough = 3
+	for _, a := range c.effective() {
+		h, found := targetHost(a.Seen, a.Step.Target.ID)
+		if !takesPlace(a) || !found {
+			continue
+		}
+		heard := 0
+		for _, name := range h.Down {
+			if o, _ := a.Seen.Host(name); !o.Cut {
+				heard++
+			}
+		}
+		if !h.Hidden {
+			heard++
+		}
+		switch heard++; { // the node itself is silent
+		case h.Running && !h.Frozen && h.Mode == "NORMAL":
+			c.blame("I-04", a.Committed, "%s: it works", a.Step)
+		case slices.ContainsFunc(h.Up, func(name string) bool { o, _ := a.Seen.Host(name); return !o.Cut }):
+			c.blame("I-04", a.Committed, "%s: %s call it UP", a.Step, strings.Join(h.Up, ", "))
+		case heard < enough:
+			c.blame("I-04", a.Committed, "%s: only %d observers could say that it is dead", a.Step, heard)
+		}
+	}
+}
+
+// I-05: no call rests on a view older than ten seconds.
+func (c *checker) freshness() {
+	const most = 10 * time.Second
+	for _, a := range c.acts {
+		if age := a.Committed.Sub(a.Looked); a.Looked.IsZero() || age > most+c.in.Jitter {
+			c.blame("I-05", a.Committed, "%s was committed on a look %s old", a.Step, age)
+		}
+	}
+}
+
+// I-06: fences rise, and a call that did not begin in time is dropped. The engine knows of its commit when the answer
+// comes, so that a second more may pass.
+func (c *checker) fences() {
+	const most = 3 * time.Second
+	highest := map[string]int64{}
+	for _, a := range c.acts {
+		if id := a.Step.Target.ID; a.Fence <= highest[id] {
+			c.blame("I-06", a.Committed, "%s has fence %d after %d", a.Step, a.Fence, highest[id])
+		} else {
+			highest[id] = a.Fence
+		}
+		for _, at := range a.Begun {
+			if late := at.Sub(a.Committed); late > most+c.in.Jitter {
+				c.blame("I-06", at, "the call of %s began %s after its commit", a.ID, late)
+			}
+		}
+	}
+}
+
+// I-07: the target is what the step was made for, and the call reached it.
+func (c *checker) identity() {
+	for _, a := range c.effective() {
+		m, member := a.Seen.Member(a.Step.Target.ID)
+		h, _ := a.Seen.Host(m.Host)
+		if !member {
+			continue
+		}
+		if h.Mode == "NORMAL" && !h.Frozen && h.Generation != a.Step.Target.Generation {
+			c.blame("I-07", a.Committed, "%s: it runs in generation %d", a.Step, h.Generation)
+		}
+		if got := a.Accepted[0].Instance; a.Step.Verb != cassandra.VerbReplace && got != m.Host {
+			c.blame("I-07", a.Committed, "%s reached %s, it stands on %s", a.Step, got, m.Host)
+		}
+	}
+}
+
+// I-09: no decision of absence from a listing that lacks many members.
+func (c *checker) listing() {
+	for _, a := range c.hurting() {
+		if most := max(1, len(a.Seen.Members)*3/10); a.Lied > most {
+			c.blame("I-09", a.Committed, "%s on a listing that lacked %d of %d members", a.Step, a.Lied, len(a.Seen.Members))
+		}
+	}
+}

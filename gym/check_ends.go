@@ -1,0 +1,145 @@
+package gym
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/activities/cassandra/ring"
+)
+
+// I-21: what is called healed is healed.
+func (c *checker) verified() {
+	const unseen = time.Minute // a node may fall ill again right after the last look
+	for id, end := range c.ends {
+		run := c.runs[id]
+		if run.Status != galen.RunVerified {
+			continue
+		}
+		for _, t := range run.InScope() {
+			h, member := targetHost(end.Truth, t.ID)
+			if member && strings.HasPrefix(t.ID, "instance/") || !member {
+				continue
+			}
+			if !serves(h) && !h.Silent.IsZero() && end.At.Sub(h.Silent) > unseen {
+				c.blame("I-21", end.At, "run %s is verified, and %s does not serve since %s", id, h.Name, h.Silent.Sub(epoch()))
+			}
+		}
+	}
+}
+
+// I-26, L-2: each run ends, or waits for a person; so does each intent.
+func (c *checker) endings() {
+	end := c.now()
+	for id, run := range c.runs {
+		if run.Status.Open() && run.Status != galen.RunHeld && run.Status != galen.RunAsking {
+			c.blame("I-26", end, "run %s is still %s: %s", id, run.Status, run.Why)
+		}
+	}
+	for _, a := range c.acts {
+		status := c.runs[a.Run].Status
+		if a.Settled.IsZero() && status != galen.RunHeld && status != galen.RunAsking && end.After(a.Deadline().Add(time.Minute)) {
+			c.blame("I-26", end, "%s of run %s (%s) is past its deadline and not settled", a.Step, a.Run, status)
+		}
+	}
+}
+
+// I-28: a run acts on what it was opened for, and on what it prepared itself.
+func (c *checker) scope() {
+	for i, a := range c.acts {
+		run := c.runs[a.Run]
+		h, found := targetHost(a.Seen, a.Step.Target.ID)
+		if !found || inScope(a.Seen, run, h) {
+			continue
+		}
+		prepared := slices.ContainsFunc(c.acts[:i], func(b *act) bool {
+			return b.Run == a.Run && b.Step.Verb == cassandra.VerbPrepare && b.Step.Target.ID == "instance/"+h.Name
+		})
+		empty := a.Step.Verb == cassandra.VerbPrepare && h.Spare && !h.Running && !h.Data
+		if !prepared && !empty && a.Undoes == "" {
+			c.blame("I-28", a.Committed, "%s of run %s, which was opened for %v", a.Step, a.Run, run.InScope())
+		}
+	}
+}
+
+func inScope(t ring.Truth, run galen.Run, h ring.TrueHost) bool {
+	return slices.ContainsFunc(run.InScope(), func(s galen.Target) bool {
+		o, found := targetHost(t, s.ID)
+		return found && o.Name == h.Name
+	})
+}
+
+// I-31: who joins will have the data, the place and the peers that it should.
+func (c *checker) joiners() {
+	for _, a := range c.effective() {
+		if a.Step.Verb != cassandra.VerbReplace {
+			continue
+		}
+		dead, _ := targetHost(a.Seen, a.Step.Target.ID)
+		j, _ := a.Accepted[0].Truth.Host(a.Accepted[0].Instance)
+		if seen, _ := a.Seen.Host(j.Name); !sameConfig(seen.Config, j.Config) {
+			continue // somebody changed it after the look
+		}
+		switch {
+		case !j.Config.AutoBootstrap, slices.Contains(j.Config.Seeds, j.Address):
+			c.blame("I-31", a.Committed, "%s: %s would join without data", a.Step, j.Name)
+		case j.Config.Cluster != dead.Config.Cluster || j.Config.DC != dead.Config.DC || j.Config.Rack != dead.Config.Rack:
+			c.blame("I-31", a.Committed, "%s: %s joins %s/%s of %s, the dead one was in %s/%s of %s", a.Step, j.Name,
+				j.Config.DC, j.Config.Rack, j.Config.Cluster, dead.Config.DC, dead.Config.Rack, dead.Config.Cluster)
+		case j.Flag != dead.Address:
+			c.blame("I-31", a.Committed, "%s: %s would replace %s", a.Step, j.Name, j.Flag)
+		case j.Data:
+			c.blame("I-31", a.Committed, "%s: %s holds the data of another node", a.Step, j.Name)
+		}
+	}
+}
+
+func sameConfig(a, b cassandra.Config) bool {
+	return a.Cluster == b.Cluster && a.DC == b.DC && a.Rack == b.Rack && a.AutoBootstrap == b.AutoBootstrap && slices.Equal(a.Seeds, b.Seeds)
+}
+
+// I-32: no range moves while the nodes that can be heard know two schemas.
+func (c *checker) schema() {
+	for _, a := range c.effective() {
+		if !takesPlace(a) {
+			continue
+		}
+		for _, h := range a.Seen.Hosts {
+			if h.Schema != "" && h.Running && !h.Frozen && h.Mode == "NORMAL" && !h.Cut {
+				c.blame("I-32", a.Committed, "%s while %s knows another schema", a.Step, h.Name)
+			}
+		}
+	}
+}
+
+// Rules of Cassandra that have no number: a fenced node never starts, who is replaced is fenced, only who serves nobody is
+// killed, only who works is stopped.
+func (c *checker) corpses() {
+	for _, a := range c.effective() {
+		h, found := targetHost(a.Seen, a.Step.Target.ID)
+		if !found {
+			continue
+		}
+		switch {
+		case a.Step.Verb == cassandra.VerbStart && h.Fenced != "":
+			c.blame("corpse", a.Committed, "%s: it is fenced", a.Step)
+		case a.Step.Verb == cassandra.VerbReplace && h.Fenced == "":
+			c.blame("fence first", a.Committed, "%s: it is not fenced", a.Step)
+		case a.Step.Verb == cassandra.VerbKill && serves(h):
+			c.blame("stuck only", a.Committed, "%s: it serves", a.Step)
+		case a.Step.Verb == cassandra.VerbStop && h.Running && !h.Frozen && h.Mode != "NORMAL" && !strings.HasPrefix(h.Mode, "DRAIN"):
+			c.blame("orderly stop", a.Committed, "%s: it is %s", a.Step, h.Mode)
+		case a.Step.Verb == cassandra.VerbRemoveJoiner && h.Data:
+			c.blame("joiner only", a.Committed, "%s: it holds the data of a node in service", a.Step)
+		}
+	}
+}
+
+// harmless: the ring itself tells what was done to it.
+func (c *checker) harmless() {
+	for _, h := range c.harms {
+		c.blame("harm", h.At, "%s", h.What)
+	}
+}

@@ -1,0 +1,193 @@
+package gym
+
+import (
+	"strings"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+)
+
+// I-10: one destructive target in the window, whoever asks.
+func (c *checker) budget() {
+	type token struct{ run, target string }
+	paid := map[token]bool{}
+	var times []time.Time
+	for _, a := range c.effective() {
+		key := token{a.Run, a.Step.Target.ID}
+		if !takesPlace(a) || paid[key] {
+			continue
+		}
+		paid[key] = true
+		n := 0
+		for _, t := range times {
+			if a.Committed.Sub(t) < c.in.Policy.DestructiveWindow.D() {
+				n++
+			}
+		}
+		if n >= c.in.Policy.DestructivePerResource {
+			c.blame("I-10", a.Committed, "%s is destructive target %d in %s", a.Step, n+1, c.in.Policy.DestructiveWindow)
+		}
+		times = append(times, a.Committed)
+	}
+}
+
+// I-13: replacements of a data centre keep their distance.
+func (c *checker) spacing() {
+	for _, a := range c.effective() {
+		h, found := targetHost(a.Seen, a.Step.Target.ID)
+		if !takesPlace(a) || !found {
+			continue
+		}
+		for _, b := range c.acts {
+			if b.Step.Verb != cassandra.VerbReplace || b.Status != galen.EffectDone || b.Run == a.Run && b.Step.Target.ID == a.Step.Target.ID {
+				continue
+			}
+			old, _ := targetHost(b.Seen, b.Step.Target.ID)
+			apart := a.Committed.Sub(b.Settled)
+			if old.DC == h.DC && apart >= 0 && apart < c.in.Policy.ReplaceSpacing.D() {
+				c.blame("I-13", a.Committed, "%s %s after the replacement of %s", a.Step, apart, b.Step.Target)
+			}
+		}
+	}
+}
+
+// I-14: by itself the engine treats a patient once in the cool-down, and in one run not for ever.
+func (c *checker) cooldown() {
+	all := c.effective()
+	for i, a := range all {
+		if c.asked(a) || a.Undoes != "" || a.Step.Verb == cassandra.VerbRemoveJoiner || a.Step.Verb == cassandra.VerbDiscard {
+			continue
+		}
+		for _, b := range all[:i] {
+			apart := a.Committed.Sub(b.Committed)
+			if b.Run == a.Run || b.Step.Target.ID != a.Step.Target.ID || apart >= c.in.Policy.Cooldown.D() || c.seenSince(b) || c.ownAlready(all[:i], a) {
+				continue
+			}
+			c.blame("I-14", a.Committed, "%s of run %s, %s after run %s did %s there", a.Step, a.Run, apart, b.Run, b.Step)
+		}
+	}
+	c.attempts()
+}
+
+// asked: a person wanted the run, or said yes to its steps.
+func (c *checker) asked(a *act) bool {
+	return strings.HasPrefix(c.runs[a.Run].Asked, "person") || c.in.Policy.Mode == galen.ModeApprove
+}
+
+func (c *checker) seenSince(b *act) bool {
+	for _, at := range c.acks[b.Step.Target.ID] {
+		if !at.Before(b.Committed) {
+			return true
+		}
+	}
+	return false
+}
+
+// ownAlready: the run was at work on that target before, so this is no new treatment.
+func (c *checker) ownAlready(before []*act, a *act) bool {
+	for _, b := range before {
+		if b.Run == a.Run && b.Step.Target.ID == a.Step.Target.ID {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *checker) attempts() {
+	type key struct{ run, verb, target string }
+	count := map[key]int{}
+	p := c.in.Policy
+	most := map[string]int{cassandra.VerbStart: p.RestartsPerRun, cassandra.VerbReplace: p.ReplacesPerRun + p.JoinerRetriesPerRun}
+	for _, a := range c.effective() {
+		k := key{a.Run, a.Step.Verb, a.Step.Target.ID}
+		if count[k]++; most[k.verb] > 0 && count[k] > most[k.verb] {
+			c.blame("I-14", a.Committed, "%s of run %s for the %d. time", a.Step, a.Run, count[k])
+		}
+	}
+}
+
+// I-15: who may come back by itself is not replaced.
+func (c *checker) patience() {
+	for _, a := range c.effective() {
+		h, found := targetHost(a.Seen, a.Step.Target.ID)
+		if !takesPlace(a) || !found {
+			continue
+		}
+		gone := !h.Data && h.Device == firstDevice
+		down := a.Seen.At.Sub(h.Silent)
+		if !gone && (h.Silent.IsZero() || down < c.in.Policy.ReplaceAfter.D()) {
+			c.blame("I-15", a.Committed, "%s: down for %s only, its data are there: %t", a.Step, down, h.Data)
+		}
+	}
+}
+
+// firstDevice is the device on which every simulated node began.
+const firstDevice = 64769
+
+// I-16: no place goes to another data centre.
+func (c *checker) dataCentre() {
+	for _, a := range c.effective() {
+		if a.Step.Verb != cassandra.VerbReplace {
+			continue
+		}
+		dead, _ := targetHost(a.Seen, a.Step.Target.ID)
+		joins, _ := a.Seen.Host(a.Accepted[0].Instance)
+		if dead.DC != joins.DC {
+			c.blame("I-16", a.Committed, "%s: %s stands in %s, the dead one in %s", a.Step, joins.Name, joins.DC, dead.DC)
+		}
+	}
+}
+
+// I-17: nothing is done while a person holds.
+func (c *checker) killSwitch() {
+	for _, a := range c.acts {
+		for _, h := range c.holds {
+			if !a.Committed.Before(h.from) && (h.to.IsZero() || a.Committed.Before(h.to)) {
+				c.blame("I-17", a.Committed, "%s under the hold of %s", a.Step, h.from.Sub(epoch()))
+			}
+		}
+	}
+}
+
+// I-18: no call without its intent.
+func (c *checker) intents() {
+	for _, s := range c.stray {
+		c.blame("I-18", s.At, "%s on %s without an intent", s.Verb, s.Target)
+	}
+}
+
+// I-19: one live run on a target and in a failure domain.
+func (c *checker) exclusion() {
+	for i, a := range c.acts {
+		ha, found := targetHost(a.Seen, a.Step.Target.ID)
+		if !found {
+			continue
+		}
+		for _, b := range c.acts[:i] {
+			hb, known := targetHost(a.Seen, b.Step.Target.ID)
+			if b.Run == a.Run || !known || hb.DC != ha.DC || hb.Rack != ha.Rack || !b.Settled.IsZero() && !b.Settled.After(a.Committed) {
+				continue
+			}
+			c.blame("I-19", a.Committed, "%s of run %s while %s of run %s is not settled in the same rack", a.Step, a.Run, b.Step, b.Run)
+		}
+	}
+}
+
+// I-20: nothing happens twice, and nothing is done to a target of which it is unknown what became of the last call.
+func (c *checker) doubles() {
+	for i, a := range c.acts {
+		if len(a.Accepted) > 1 {
+			c.blame("I-20", a.Accepted[1].At, "%s of intent %s happened %d times", a.Step, a.ID, len(a.Accepted))
+		}
+		for _, b := range c.acts[:i] {
+			if b.Step.Target.ID == a.Step.Target.ID && (b.Settled.IsZero() || b.Settled.After(a.Committed)) {
+				c.blame("I-20", a.Committed, "%s while %s (intent %s) was not settled", a.Step, b.Step, b.ID)
+			}
+			late := len(b.Accepted) > 0 && b.Accepted[0].At.After(a.Committed)
+			if late && b.Step.Target.ID == a.Step.Target.ID {
+				c.blame("I-20", b.Accepted[0].At, "%s of intent %s took effect after intent %s was committed", b.Step, b.ID, a.ID)
+			}
+		}
+	}
+}

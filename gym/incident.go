@@ -1,0 +1,158 @@
+package gym
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/activities/cassandra/ring"
+)
+
+// Incident is all that one seed decides: a ring, a policy, the engines that look after it, and what happens to all of
+// them. A value: two plays of equal incidents are equal.
+type Incident struct {
+	Seed uint64
+	// Sort names what it is about, for the score: "single", "double", "hostile" and so on.
+	Sort string
+	Ring RingPlan
+	// Policy of the resource.
+	Policy galen.Policy
+	// Engines that share the journal: 1 or 2.
+	Engines int
+	// Jitter lets every await of an engine take up to that long, so that two engines meet between any two of them.
+	Jitter time.Duration
+	// Happen in the order of time.
+	Happen []Happening
+	// Limit is when it is over at the latest.
+	Limit time.Duration
+}
+
+// RingPlan is a ring that was healthy for an hour.
+type RingPlan struct {
+	DCs, Racks, PerRack int
+	Spares              int
+	// StraySpare: the spares stand in the last data centre only, else one rack after the other.
+	StraySpare bool
+	VNodes     int
+	Honest     bool // all of Cassandra's default delays
+}
+
+// What happens. The troubles of [ring.Trouble] are besides.
+const (
+	Strike   = "strike"    // the next calls of Verb meet the fault Fault
+	Crash    = "crash"     // the engine dies at its N-th await from now on, at Point, and is down For
+	Freeze   = "suspend"   // the engine is stopped for For (SIGSTOP, a frozen VM) and goes on
+	Clock    = "clock"     // the engine's wall clock is set by Step
+	StoreOut = "store-out" // the journal errs For
+	StoreLag = "store-lag" // each commit takes Step, for For
+	Blind    = "blind"     // the engine reaches nothing, for For
+	Hold     = "hold"      // a person pulls the kill switch
+	Release  = "release"   // and lets it go
+	Cancel   = "cancel"    // a person cancels every open run
+	Ack      = "ack"       // a person has looked at every recovery
+	AskFor   = "ask-for"   // a person asks for runbook Verb on Who
+	Alert    = "alert"     // an alert names the failure domain of Who, N times
+	Lie      = "lie"       // for For, what the engine sees lacks the N last nodes
+)
+
+// Point is where a crash meets an await.
+type Point string
+
+// The points of an await. Within is between its effect and its answer: a call arrives when its engine is dead.
+const (
+	Before Point = "before"
+	Within Point = "within"
+	After  Point = "after"
+)
+
+// Points are all of them.
+func Points() []Point { return []Point{Before, Within, After} }
+
+// Happening is one thing that happens.
+type Happening struct {
+	At    time.Duration // since the start
+	What  string
+	Who   string // an instance; of engines "0" or "1"
+	Verb  string
+	Fault ring.FaultKind
+	Point Point
+	N     int
+	For   time.Duration
+	Step  time.Duration
+}
+
+// String is for people.
+func (h Happening) String() string {
+	words := []string{h.At.String(), h.What}
+	for _, w := range []string{h.Who, h.Verb, string(h.Fault), string(h.Point)} {
+		if w != "" {
+			words = append(words, w)
+		}
+	}
+	if h.N != 0 {
+		words = append(words, fmt.Sprintf("n=%d", h.N))
+	}
+	if h.For != 0 {
+		words = append(words, "for "+h.For.String())
+	}
+	if h.Step != 0 {
+		words = append(words, "step "+h.Step.String())
+	}
+	return strings.Join(words, " ")
+}
+
+// String is the incident in a few lines.
+func (in Incident) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d, %s: %d DCs x %d racks x %d nodes, %d spares, %d tokens, honest %t, engines %d, jitter %s, mode %s\n",
+		in.Seed, in.Sort, in.Ring.DCs, in.Ring.Racks, in.Ring.PerRack, in.Ring.Spares, in.Ring.VNodes, in.Ring.Honest, in.Engines, in.Jitter, in.Policy.Mode)
+	for _, h := range in.Happen {
+		fmt.Fprintf(&b, "  %s\n", h)
+	}
+	return b.String()
+}
+
+func (in *Incident) sort() {
+	slices.SortStableFunc(in.Happen, func(a, b Happening) int { return cmp.Compare(a.At, b.At) })
+}
+
+// spec is the ring of the plan. Nodes are n1, n2 and so on, rack by rack; spares follow them.
+func (p RingPlan) spec(now func() time.Time) ring.Spec {
+	s := ring.Spec{Name: resourceName, Cluster: "gym", VNodes: p.VNodes, Timing: ring.Fast(), Now: now}
+	if p.Honest {
+		s.Timing = ring.Honest()
+	}
+	n := 0
+	add := func(dc, rack int, spare bool) {
+		n++
+		s.Hosts = append(s.Hosts, ring.HostSpec{
+			Name: fmt.Sprintf("n%d", n), Address: fmt.Sprintf("127.0.%d.%d", (n-1)/200, (n-1)%200+1),
+			DC: fmt.Sprintf("dc%d", dc+1), Rack: fmt.Sprintf("r%d", rack+1), Spare: spare, Seed: !spare && n%3 == 1,
+		})
+	}
+	var dcs []string
+	for dc := range p.DCs {
+		dcs = append(dcs, fmt.Sprintf("dc%d", dc+1))
+		for k := range p.PerRack * p.Racks {
+			add(dc, k%p.Racks, false)
+		}
+	}
+	for k := range p.Spares {
+		if p.StraySpare {
+			add(p.DCs-1, k%p.Racks, true)
+			continue
+		}
+		add(k%p.DCs, k/p.DCs%p.Racks, true)
+	}
+	s.Keyspaces = ring.Keyspaces(dcs...)
+	return s
+}
+
+const resourceName = "gym"
+
+// Resource of every incident.
+func Resource() galen.Resource { return galen.Resource{Kind: cassandra.KindName, Name: resourceName} }

@@ -1,0 +1,196 @@
+package gym
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities"
+	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/activities/cassandra/ring"
+	"github.com/galenhq/galen/detectors"
+	"github.com/galenhq/galen/internal/gate"
+	"github.com/galenhq/galen/internal/journal"
+	"github.com/galenhq/galen/internal/watch"
+	"github.com/galenhq/galen/runbooks"
+)
+
+// Engine is what the engines of a play are made of; the zero value is what the product lists.
+type Engine struct {
+	Runbooks  []galen.ListedRunbook
+	Detectors []galen.Detector[galen.State]
+	// Without names a guard that is left out, of the gate or of the kind.
+	Without string
+	// SQLite keeps the journal in a file in this directory instead of in memory.
+	SQLite string
+}
+
+// epoch is the first moment of every world.
+func epoch() time.Time { return time.Date(2026, 1, 5, 3, 0, 0, 0, time.UTC) }
+
+// world is one incident under way: one ring, one journal and one virtual clock under one or two engines.
+type world struct {
+	in     Incident
+	of     Engine
+	dice   dice // of the awaits, not of the incident
+	now    time.Time
+	ring   *ring.Cluster
+	store  store
+	slots  []*slot
+	flows  map[string]*flow // by run ID: what Temporal keeps
+	order  []*flow
+	tasks  []*task
+	late   []later
+	happen []Happening // not yet
+	trace  *trace
+	acting *task // the one that runs now
+	ids    int
+	hold   string               // the newest kill switch
+	yes    map[string]time.Time // when a person last approved a run
+
+	outUntil, lagUntil, blindUntil, lieUntil time.Time
+	lag                                      time.Duration
+	lie                                      int
+}
+
+// slot is a place where an engine runs, one process after the other.
+type slot struct {
+	name   int
+	skew   time.Duration // of its wall clock
+	engine *process
+	bootAt time.Time // of the next one, while there is none
+	frozen time.Time // until then
+	fate   *fate
+	round  time.Time // of the next look of its watch
+	quiet  time.Duration
+}
+
+// process is what one engine holds in memory.
+type process struct {
+	slot   *slot
+	dead   bool
+	acts   *activities.Activities
+	loops  *watch.Loops
+	patrol *watch.Patrol
+	seen   *watch.World
+}
+
+// later is a call that is on its way while its engine is dead.
+type later struct {
+	at time.Time
+	do func()
+}
+
+// newWorld starts a healthy ring and the engines that watch it.
+func newWorld(ctx context.Context, in Incident, of Engine) (*world, error) {
+	w := &world{in: in, of: of, dice: newDice(^in.Seed), now: epoch(), flows: map[string]*flow{}, yes: map[string]time.Time{}, happen: in.Happen}
+	w.trace = newTrace(in, func() time.Time { return w.now })
+	spec := in.Ring.spec(func() time.Time { return w.now })
+	spec.Witness = w.trace.accepted
+	spec.Hang = w.hang
+	var err error
+	if w.ring, err = ring.New(spec); err != nil {
+		return nil, fmt.Errorf("simulated ring: %w", err)
+	}
+	if w.store, err = openStore(ctx, w, of.SQLite); err != nil {
+		return nil, err
+	}
+	for i := range in.Engines {
+		s := &slot{name: i, round: w.now.Add(time.Duration(i) * time.Second)}
+		w.slots = append(w.slots, s)
+		if err := w.boot(s); err != nil {
+			return nil, errors.Join(err, w.store.Close())
+		}
+	}
+	return w, nil
+}
+
+func openStore(ctx context.Context, w *world, dir string) (store, error) {
+	opts := journal.Options{Now: func() time.Time { return w.now }, NoSync: true, NewID: func(time.Time) string {
+		w.ids++
+		return fmt.Sprintf("run%d", w.ids)
+	}}
+	if dir == "" {
+		return journal.OpenMemory(ctx, opts)
+	}
+	return journal.Open(ctx, fmt.Sprintf("%s/seed-%d.db", dir, w.in.Seed), opts)
+}
+
+// boot starts a new process: nothing of the old one's memory is left.
+func (w *world) boot(s *slot) error {
+	p := &process{slot: s}
+	a := awaits{w, p}
+	kind := galen.ListKind(cassandra.Kind(), galen.Driver[cassandra.Ring](awaitedRing{a}))
+	kind.Guards = without(kind.Guards, w.of.Without)
+	kinds := map[string]galen.ListedKind{cassandra.KindName: kind}
+	log := quietLog()
+	rows := awaitedStore{w.store, a}
+	clock := func() time.Time { return w.now.Add(s.skew) }
+	policy := func(galen.Resource) galen.Policy { return w.in.Policy }
+	seen := watch.NewWorld(kinds, rows, log)
+	door, err := gate.New(gate.Options{
+		Journal: rows, World: seen, Kinds: kinds, Policy: policy, Guards: without(gate.CommonGuards(), w.of.Without), Now: clock,
+		Mono: func() time.Duration { return w.now.Sub(epoch()) }, GuardLimit: realLimit, Logger: log,
+	})
+	if err != nil {
+		return err
+	}
+	books := map[string]galen.ListedRunbook{}
+	for _, rb := range w.of.Runbooks {
+		books[rb.Name] = rb
+	}
+	p.acts = activities.New(activities.Options{
+		Journal: rows, Records: rows, World: seen, Gate: door, Quarantine: activities.NewQuarantine(), Now: clock, DecideLimit: realLimit, Logger: log,
+		Catalogue: activities.Catalogue{Kinds: kinds, Runbooks: books, Detectors: w.of.Detectors, Policy: policy},
+	})
+	opens := watch.Opener{Runbooks: w.of.Runbooks, Inbox: rows, Policy: policy, Last: seen.Last, Now: clock, Logger: log}
+	p.loops = watch.NewLoops(watch.Options{
+		World: seen, Kinds: kinds, Detectors: w.of.Detectors, Journal: rows, Runs: waker{opens, w}, Policy: policy, Now: clock, Logger: log,
+	})
+	p.patrol, p.seen = watch.NewPatrol(Resource()), seen
+	s.engine, s.bootAt = p, time.Time{}
+	return nil
+}
+
+func quietLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// realLimit is how long a runbook or guard may think by the real clock: a busy machine is no fault of theirs.
+const realLimit = time.Minute
+
+func without(guards []galen.Guard[galen.State], name string) []galen.Guard[galen.State] {
+	var out []galen.Guard[galen.State]
+	for _, g := range guards {
+		if g.Name != name {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// orDefault fills in what the product lists.
+func (e Engine) orDefault() Engine {
+	if e.Runbooks == nil {
+		e.Runbooks = runbooks.All()
+	}
+	if e.Detectors == nil {
+		e.Detectors = detectors.All()
+	}
+	return e
+}
+
+// waker opens runs as the engine does, and wakes every sleeping workflow.
+type waker struct {
+	watch.Opener
+	w *world
+}
+
+// Wake makes every workflow due.
+func (k waker) Wake(context.Context, galen.Resource) error {
+	for _, f := range k.w.order {
+		f.wake(k.w.now)
+	}
+	return nil
+}
