@@ -1,9 +1,6 @@
 package galen
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -143,29 +140,3 @@ func (c Claim) Target() string {
 
 // Excludes tells whether two claims cannot be held by two runs at once.
 func (c Claim) Excludes(d Claim) bool { return c.Name == d.Name && !(c.Shared && d.Shared) }
-
-// HashJSON is the SHA-256, in hex, of v's canonical JSON (object keys sorted, no spaces). v must be JSON-encodable
-// plain data; a value that is not is a programming error and hashes to the error's text.
-func HashJSON(v any) string {
-	b, err := Canonical(v)
-	if err != nil {
-		b = []byte("unencodable: " + err.Error())
-	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
-}
-
-// Canonical is v as JSON with object keys sorted, without spaces and with numbers as they were written.
-func Canonical(v any) ([]byte, error) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return nil, fmt.Errorf("encode for hashing: %w", err)
-	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.UseNumber()
-	var tree any
-	if err := dec.Decode(&tree); err != nil {
-		return nil, fmt.Errorf("re-read for hashing: %w", err)
-	}
-	return json.Marshal(tree)
-}

@@ -131,16 +131,16 @@ func (w *world) boot(s *slot) error {
 	clock := func() time.Time { return w.now.Add(s.skew) }
 	policy := func(galen.Resource) galen.Policy { return w.in.Policy }
 	seen := watch.NewWorld(kinds, rows, log)
+	books := map[string]galen.ListedRunbook{}
+	for _, rb := range w.of.Runbooks {
+		books[rb.Name] = rb
+	}
 	door, err := gate.New(gate.Options{
-		Journal: rows, World: seen, Kinds: kinds, Policy: policy, Guards: without(gate.CommonGuards(), w.of.Without), Now: clock,
+		Journal: rows, Runbooks: books, World: seen, Kinds: kinds, Policy: policy, Guards: without(gate.CommonGuards(), w.of.Without), Now: clock,
 		Mono: func() time.Duration { return w.now.Sub(epoch()) }, GuardLimit: realLimit, Logger: log,
 	})
 	if err != nil {
 		return err
-	}
-	books := map[string]galen.ListedRunbook{}
-	for _, rb := range w.of.Runbooks {
-		books[rb.Name] = rb
 	}
 	p.acts = activities.New(activities.Options{
 		Journal: rows, Records: rows, World: seen, Gate: door, Quarantine: activities.NewQuarantine(), Now: clock, DecideLimit: realLimit, Logger: log,
