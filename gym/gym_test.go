@@ -9,10 +9,10 @@ import (
 	"github.com/galenhq/galen/runbooks"
 )
 
-// Of a longer run: go test ./gym -run TestIncidents -n 1000 -seed 1.
+// Of a longer run: go test ./gym -run TestIncidents -incidents 1000 -first-seed 1.
 var (
-	incidents = flag.Int("n", 60, "how many incidents TestIncidents plays")
-	firstSeed = flag.Uint64("seed", 1, "seed of its first one")
+	incidents = flag.Int("incidents", 40, "how many incidents TestIncidents plays")
+	firstSeed = flag.Uint64("first-seed", 1, "seed of its first one")
 )
 
 func TestIncidents(t *testing.T) {
