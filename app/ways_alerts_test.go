@@ -36,7 +36,7 @@ func post(t *testing.T, c *api.ClientWithResponses, alerts ...string) (int, api.
 // matched waits until nothing is pending.
 func (e *Engine) matched(t *testing.T) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		pending, err := e.journal.PendingAlerts(t.Context(), 10)
 		if err != nil || time.Now().After(deadline) {

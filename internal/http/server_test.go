@@ -201,7 +201,7 @@ func TestHugeBodyOverTCP(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	_, err = fmt.Fprintf(conn, "POST /v1/alerts/alertmanager HTTP/1.1\r\nHost: galen\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s",

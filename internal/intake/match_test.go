@@ -213,7 +213,7 @@ func TestRun(t *testing.T) {
 	if _, err := m.o.Inbox.Alertmanager(t.Context(), []byte(body)); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		pending, err := s.PendingAlerts(t.Context(), 10)
 		if err != nil || time.Now().After(deadline) {

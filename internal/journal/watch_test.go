@@ -193,7 +193,7 @@ func testOutbox(t *testing.T, w world) {
 	run := w.open(t, "k")
 	select {
 	case <-w.OutboxSignal():
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no nudge")
 	}
 	must(t, w.Stop(t.Context(), run.ID, galen.StopYield, "engine"))
@@ -210,7 +210,7 @@ func testOutbox(t *testing.T, w world) {
 	equal(t, "left", items[0].Kind, journal.OutboxWake)
 	select {
 	case <-w.OutboxSignal():
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no second nudge")
 	}
 }

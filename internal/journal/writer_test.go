@@ -59,7 +59,7 @@ func blocked(t *testing.T, s *Store) (release func()) {
 // waitQueued waits until so many requests wait for the writer.
 func waitQueued(t *testing.T, s *Store, n int) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for len(s.writer.requests) < n {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d requests wait, want %d", len(s.writer.requests), n)

@@ -60,7 +60,7 @@ func (e *engine) look(open ...galen.Intent) cassandra.Ring {
 // until looks until something holds.
 func (e *engine) until(what string, holds func(cassandra.Ring) bool) {
 	e.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(e.look()); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !holds(e.look()); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			e.t.Fatalf("still not: %s", what)
 		}

@@ -89,7 +89,7 @@ func spawn(t testing.TB, dir, kind string) *process {
 
 func (p *process) await(t testing.TB, want string) {
 	t.Helper()
-	limit := time.After(30 * time.Second)
+	limit := time.After(2 * time.Minute)
 	for {
 		select {
 		case line, open := <-p.lines:

@@ -129,7 +129,7 @@ func look(t *testing.T, h *Host) cassandra.Instance {
 // until polls a condition.
 func until(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	limit := time.After(10 * time.Second)
+	limit := time.After(time.Minute)
 	for !cond() {
 		select {
 		case <-limit:
