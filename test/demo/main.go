@@ -69,6 +69,7 @@ func run(ctx context.Context, galen string, keep bool) (err error) {
 	}
 	say.line("phi_convict_threshold is 5 in each node's own cassandra.yaml: peers call a node DOWN after 12 s instead of 19")
 	say.line("commitlog_sync is batch: without it a kill -9 costs a node rows that it had acknowledged")
+	say.line("the client's table has speculative_retry 50ms, so that a read outlives the node that it asks first; off for the check of the rows")
 	s := &story{say: say, ring: ring, binary: binary, home: filepath.Join(ring.Home, "engine")}
 	defer func() { err = errors.Join(err, s.end(keep && err == nil)) }()
 	return s.tell(ctx)

@@ -18,7 +18,8 @@ type hands struct {
 	*testing.T
 	driver *live.Driver
 	ring   *lab.Ring
-	state  cassandra.Ring // folded
+	state  cassandra.Ring   // folded
+	fences map[string]int64 // of each intent, one higher than of the one before
 }
 
 // newHands drives the ring; the node of that number only through a relay.
@@ -37,7 +38,7 @@ func newHands(t *testing.T, ring *lab.Ring, relayed int) (*hands, *lab.Relay) {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.Close)
-	return &hands{T: t, driver: d, ring: ring}, relay
+	return &hands{T: t, driver: d, ring: ring, fences: map[string]int64{}}, relay
 }
 
 // look looks once, folds, and tells how long it took.
@@ -93,7 +94,10 @@ func (h *hands) do(id string, s galen.Step) galen.Intent {
 }
 
 func (h *hands) try(id string, s galen.Step) (galen.Intent, error) {
-	in := galen.Intent{ID: id, Resource: resource(), Step: s, At: time.Now().UTC()}
+	if h.fences[id] == 0 {
+		h.fences[id] = int64(len(h.fences) + 1)
+	}
+	in := galen.Intent{ID: id, Resource: resource(), Step: s, At: time.Now().UTC(), Fence: h.fences[id]}
 	if err := h.verb(s.Verb).Check(h.state, s); err != nil {
 		return in, err
 	}

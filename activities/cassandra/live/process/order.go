@@ -48,8 +48,8 @@ func (h *Host) admit(o Order) error {
 	case was.Fence == o.Fence && was.Intent == o.Intent:
 		return nil
 	case was.Fence >= o.Fence:
-		return fmt.Errorf("%w: intent %s has fence %d on %s, intent %s had %d already: look again", ErrOvertaken,
-			o.Intent, o.Fence, o.Target, was.Intent, was.Fence)
+		return fmt.Errorf("%w: intent %s has fence %d on %s, intent %s had %d already (%s): look again; if this "+
+			"engine's journal is new or restored, see Restore in docs/operations.md", ErrOvertaken, o.Intent, o.Fence, o.Target, was.Intent, was.Fence, h.marker("fences"))
 	}
 	accepted[o.Target] = fence{Fence: o.Fence, Intent: o.Intent}
 	b, err := json.Marshal(accepted)
