@@ -116,7 +116,7 @@ test-laws test-vet test-root test-alone test-engine test-ring: setup-test
 setup-go:
 	@build/setup go
 setup-test:
-	@build/setup go race ring
+	@build/setup go race ring postgres
 setup-demo:
 	@build/setup go ring
 

@@ -9,6 +9,9 @@ var (
 	ErrReadOnly = errors.New("the journal cannot be written")
 	// ErrFull: the disk is full.
 	ErrFull = errors.New("the disk of the journal is full")
+	// ErrUnknown: the connection broke in the middle of a commit, and what became of it could not be found out. It may have
+	// happened: look before you repeat.
+	ErrUnknown = errors.New("the outcome of the commit is not known, look before you repeat")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("the journal is closed")
 )

@@ -10,7 +10,7 @@ import (
 
 // Options of [Open].
 type Options struct {
-	// Now is the clock. Required.
+	// Now is the clock. Required, but for PostgreSQL, whose own clock is used then.
 	Now func() time.Time
 	// Logger; nil discards.
 	Logger *slog.Logger

@@ -53,7 +53,9 @@ func verify(ctx context.Context, name string) (report Report, err error) {
 	}
 	c := &checker{cites: map[string]citation{}}
 	v := sqliteView{tx: tx}
-	err = c.all(ctx, v)
+	if err = c.isJournal(ctx, v); err == nil {
+		err = c.all(ctx, v, part{"the file", c.pages}, part{"the triggers", c.triggers})
+	}
 	return c.report, errors.Join(err, v.end())
 }
 
@@ -90,19 +92,16 @@ func (c *checker) damaged(what string, err error) error {
 	return err
 }
 
-func (c *checker) all(ctx context.Context, q querier) error {
-	tables := 0
-	if _, err := first(ctx, q, []any{&tables}, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('events', 'chain')"); err != nil {
-		return err
-	}
-	if tables != 2 {
-		return errors.New("this file is not a journal: it has no events")
-	}
-	for _, part := range []struct {
-		what string
-		do   func(context.Context, querier) error
-	}{{"the file", c.pages}, {"the triggers", c.triggers}, {"the events", c.events}, {"the length", c.length}} {
-		if err := c.damaged(part.what, part.do(ctx, q)); err != nil {
+// part is one thing to look at.
+type part struct {
+	what string
+	do   func(context.Context, querier) error
+}
+
+// all looks at the store itself, then at the chain and at every row that it cites.
+func (c *checker) all(ctx context.Context, q querier, store ...part) error {
+	for _, p := range append(store, part{"the events", c.events}, part{"the length", c.length}) {
+		if err := c.damaged(p.what, p.do(ctx, q)); err != nil {
 			return err
 		}
 	}
@@ -116,6 +115,18 @@ func (c *checker) all(ctx context.Context, q querier) error {
 		}
 	}
 	c.missing()
+	return nil
+}
+
+// isJournal refuses another sort of database.
+func (c *checker) isJournal(ctx context.Context, q querier) error {
+	count := 0
+	if _, err := first(ctx, q, []any{&count}, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('events', 'chain')"); err != nil {
+		return err
+	}
+	if count != 2 {
+		return errors.New("this file is not a journal: it has no events")
+	}
 	return nil
 }
 

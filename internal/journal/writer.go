@@ -129,7 +129,7 @@ func (w *writer) commit(ctx context.Context, batch []*request) {
 	if err := w.try(ctx, batch); err != nil {
 		for _, r := range batch {
 			r.outcome, r.nudges = err, false
-			if len(batch) > 1 {
+			if len(batch) > 1 && !errors.Is(err, ErrUnknown) { // it may have happened: repeated, it could happen twice
 				if err := w.try(ctx, []*request{r}); err != nil {
 					r.outcome = err
 				}

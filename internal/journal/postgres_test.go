@@ -1,0 +1,129 @@
+package journal_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/journal"
+	"github.com/galenhq/galen/internal/pgtest"
+)
+
+// soundPG fails the test when the journal does not verify.
+func soundPG(t *testing.T, url string) {
+	t.Helper()
+	report, err := journal.VerifyPostgres(context.Background(), url)
+	if err != nil || !report.OK() {
+		t.Errorf("verify: %v, faults: %+v", err, report.Faults)
+	}
+}
+
+func openPG(t *testing.T, url string, opts journal.Options) *journal.Store {
+	t.Helper()
+	opts.NoSync = true
+	s, err := journal.OpenPostgres(t.Context(), url, opts)
+	must(t, err)
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestPostgres(t *testing.T) {
+	c := pgtest.Start(t)
+	var n atomic.Int64
+	next := func() string { return fmt.Sprintf("t%d", n.Add(1)) }
+	t.Run("contract", func(t *testing.T) {
+		Contract(t, func(t *testing.T, clock *clock) store {
+			url := c.URL(next())
+			t.Cleanup(func() { soundPG(t, url) })
+			return openPG(t, url, journal.Options{Now: clock.read})
+		})
+	})
+	t.Run("two engines race", func(t *testing.T) {
+		url := c.URL(next())
+		testTwoEngines(t, openPG(t, url, journal.Options{}), openPG(t, url, journal.Options{}))
+		soundPG(t, url)
+	})
+	t.Run("the triggers forbid", func(t *testing.T) {
+		url := c.URL("forbid")
+		s := openPG(t, url, journal.Options{})
+		must(t, s.Append(t.Context(), galen.Event{Kind: galen.EventEngine}))
+		c.SQL("ALTER TABLE forbid.events DISABLE TRIGGER events_no_update")
+		report, err := journal.VerifyPostgres(t.Context(), url)
+		must(t, err)
+		if report.OK() {
+			t.Error("a switched-off trigger is not seen")
+		}
+		c.SQL("UPDATE forbid.events SET body = '{\"no\":1}'")
+		c.SQL("ALTER TABLE forbid.events ENABLE TRIGGER events_no_update")
+		report, err = journal.VerifyPostgres(t.Context(), url)
+		must(t, err)
+		if report.OK() {
+			t.Error("a changed event is not seen")
+		}
+	})
+}
+
+// testTwoEngines: two engines on one database contend for one target; at no time has it two holders.
+func testTwoEngines(t *testing.T, engines ...*journal.Store) {
+	const rounds = 60
+	var wg sync.WaitGroup
+	var won atomic.Int64
+	holder := atomic.Int64{}
+	for i, s := range engines {
+		wg.Go(func() {
+			w := world{store: s, clock: newClock()}
+			run := w.open(t, fmt.Sprintf("engine %d", i))
+			for range rounds {
+				l, err := s.Ledger(t.Context(), run.ID)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				in, err := s.Commit(t.Context(), galen.Commit{
+					Intent: galen.Intent{Run: run.ID, Step: stop("a"), Class: galen.Disruptive}, Revision: l.Revision, Account: l.Account, Claims: claims("ring"),
+				})
+				if errors.Is(err, galen.ErrMoved) || errors.Is(err, galen.ErrUnsettled) || errors.Is(err, galen.ErrClaimed) {
+					continue
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				won.Add(1)
+				if holder.Add(1) != 1 {
+					t.Error("the target has two holders")
+				}
+				holder.Add(-1)
+				if err := s.Settle(t.Context(), run.ID, []galen.Settlement{{Intent: in.ID, Effect: galen.Effect{Status: galen.EffectDone}}}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() < rounds/4 {
+		t.Errorf("only %d of %d won", won.Load(), len(engines)*rounds)
+	}
+}
+
+func TestPostgresSaysWhatToDo(t *testing.T) {
+	for url, want := range map[string]string{
+		"host=/nowhere user=galen dbname=galen":                     "cannot be reached",
+		"postgres://galen:secret@[bad":                              "not a PostgreSQL connection string",
+		"host=127.0.0.1 port=1 user=galen password=secret dbname=x": "cannot be reached",
+	} {
+		_, err := journal.OpenPostgres(t.Context(), url, journal.Options{})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
