@@ -269,10 +269,13 @@ type Status struct {
 	Health     Health `json:"health"`
 
 	// HeldRuns these wait for a person
-	HeldRuns  int        `json:"held_runs"`
-	Holds     int        `json:"holds"`
-	OpenRuns  int        `json:"open_runs"`
-	Resources []Resource `json:"resources"`
+	HeldRuns int `json:"held_runs"`
+	Holds    int `json:"holds"`
+	OpenRuns int `json:"open_runs"`
+
+	// Quarantines runbooks that act nowhere until a person clears them
+	Quarantines int        `json:"quarantines"`
+	Resources   []Resource `json:"resources"`
 }
 
 // Id defines model for id.

@@ -54,7 +54,7 @@ func cannedAPI() *canned {
 	return &canned{answers: map[string]any{
 		"GET /v1/status": api.Status{
 			Health: api.Health{Ok: true, Version: "0.1.0", Started: noon().Add(-26 * time.Hour)}, Resources: []api.Resource{cannedResource()},
-			Findings: 1, OpenRuns: 2, HeldRuns: 1, AskingRuns: 1, Holds: 1,
+			Findings: 1, OpenRuns: 2, HeldRuns: 1, AskingRuns: 1, Holds: 1, Quarantines: 1,
 		},
 		"GET /v1/resources": api.ResourceList{Resources: []api.Resource{cannedResource(), {Resource: "cassandra/logs", Mode: "approve", Policy: "default"}}},
 		"GET /v1/resources/cassandra/orders": api.ResourceDetail{

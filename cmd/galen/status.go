@@ -68,6 +68,7 @@ func printStatus(w io.Writer, s api.Status, now time.Time) error {
 		{s.HeldRuns, "held", "wait for a person: galen runs list --status held"},
 		{s.AskingRuns, "asking", "wait for an approval: galen runs list --status asking"},
 		{s.Holds, "holds", "forbid changes: galen holds"},
+		{s.Quarantines, "quarantines", "runbooks act nowhere: galen quarantine list"},
 	} {
 		if row.n == 0 {
 			fmt.Fprintf(t, "%s\t0\n", row.name)

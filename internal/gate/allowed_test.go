@@ -1,11 +1,62 @@
 package gate
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/galenhq/galen"
 )
+
+// trouble is all that forbids a change of the ring, and neither reading nor taking back one's own work.
+func (s *scene) trouble() {
+	for i := range s.ward.Beds {
+		s.ward.Beds[i].Bad = true
+	}
+	s.policy.Floors, s.policy.EngineNeeds = map[string]int{"east": 100}, "it stores Temporal"
+	s.policy.Windows = []galen.Window{{Name: "backup", From: "11:00", For: galen.Duration(2 * time.Hour)}}
+	s.ledger.Facts["lock/reaper"] = galen.Fact{Key: "lock/reaper", At: noon}
+	s.ledger.Quarantine = &galen.Quarantine{Runbook: "ward/heal", At: noon}
+	s.ward.bed("instance/spare").Group = "west"
+}
+
+// TestOwnWorkWaitsToo: what the engine itself cannot vouch for (its version, its clock, its rate) holds for own work, too.
+func TestOwnWorkWaitsToo(t *testing.T) {
+	for guard, spoil := range map[string]func(*scene){
+		guardVersion: func(s *scene) { s.version = 2 },
+		guardClock:   func(s *scene) { s.clockStep = time.Hour },
+		guardRate:    func(s *scene) { s.ledger.Released, s.policy.ReleasePerSecond = []time.Time{noon}, 1 },
+	} {
+		s := newScene("dismiss")
+		s.step = step("dismiss", "instance/spare")
+		s.ledger.Past = []galen.Intent{{ID: "run-a-1", Run: "run-a", Step: step("wake", "instance/spare"), Class: galen.Reversible, Effect: galen.Effect{Status: galen.EffectDone}}}
+		if v := Worst(Judge(s.ask(t), CommonGuards())); v.Answer != galen.Allow {
+			t.Fatalf("before: %s says %s: %s", v.Guard, v.Answer, v.Why)
+		}
+		spoil(&s)
+		a := s.ask(t)
+		if v := Worst(Judge(a, CommonGuards())); !a.Own || v.Guard != guard || v.Answer == galen.Allow {
+			t.Errorf("%s: own %t, %s says %s", guard, a.Own, v.Guard, v.Answer)
+		}
+	}
+}
+
+// TestHolders are whose claims are in the way, whatever claims they are.
+func TestHolders(t *testing.T) {
+	s := newScene("swap")
+	for i, name := range []string{"ring", "node/bed-1", "rack/east/room-1", "node/bed-2", "node/bed-5", "rack/east/room-2", "node/gone"} {
+		s.ledger.Claims = append(s.ledger.Claims, galen.HeldClaim{Claim: galen.Claim{Name: name}, Run: fmt.Sprint("run-", i)})
+	}
+	s.ledger.Claims = append(s.ledger.Claims, galen.HeldClaim{Claim: galen.Claim{Name: "node/bed-1"}, Run: "run-a"})
+	var got []string
+	for _, h := range Holders(s.ask(t)) {
+		got = append(got, h.Run)
+	}
+	if want := []string{"run-0", "run-1", "run-2", "run-3"}; !slices.Equal(got, want) {
+		t.Errorf("holders %q, want %q", got, want)
+	}
+}
 
 // TestAllowed are worlds close to the limits that must not be refused (L-1: doing nothing is no safety).
 func TestAllowed(t *testing.T) {
@@ -17,6 +68,11 @@ func TestAllowed(t *testing.T) {
 			s.policy.Mode, s.ward.Looked, s.ledger.Run.Deadline = galen.ModeObserve, time.Time{}, noon
 			s.ledger.Holds = []galen.Hold{{By: "ada"}}
 			s.ledger.Open = []galen.Intent{{Run: "run-b", Step: step("wake", "bed-1")}}
+			s.trouble()
+			s.version, s.clockStep = 0, time.Hour
+			for range 9 {
+				s.ledger.Released = append(s.ledger.Released, noon)
+			}
 		}},
 		{"a start with somebody missing", "wake", func(s *scene) { s.ward.Missing = []string{"room-2"} }},
 		{"two of the three in one room", "discharge", func(s *scene) {
@@ -90,6 +146,7 @@ func TestAllowed(t *testing.T) {
 			}
 			s.ledger.Spent = []galen.Spend{{Budget: galen.BudgetDestructive, Resource: wards, Run: "run-b", At: noon}}
 			s.ledger.Run.Deadline = noon
+			s.trouble()
 		}},
 		{"the token of this run", "discharge", func(s *scene) {
 			s.ledger.Spent = []galen.Spend{{Budget: galen.BudgetDestructive, Resource: wards, Run: "run-a", Target: "bed-1", At: noon.Add(-time.Minute)}}

@@ -54,7 +54,14 @@ func (s *server) GetStatus(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	out := api.Status{Health: s.health(ctx), Resources: s.resources(), Findings: len(findings), OpenRuns: len(open), Holds: len(holds)}
+	quarantines, err := s.o.Quarantines.Quarantines(ctx)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	out := api.Status{
+		Health: s.health(ctx), Resources: s.resources(), Findings: len(findings), OpenRuns: len(open), Holds: len(holds), Quarantines: len(quarantines),
+	}
 	for _, run := range open {
 		switch run.Status {
 		case galen.RunHeld:
