@@ -28,7 +28,7 @@ export KEEP
 # step TEXT: says where we are. No comma in the text: make would cut it there.
 step = printf '\n== %s  %s\n' "$$(date +%H:%M:%S)" "$(1)"
 
-.PHONY: help demo test lint build bench figures gym record quorum fuzz tidy env generate lint-generated \
+.PHONY: help demo test lint build bench figures gym record record-ring quorum fuzz tidy env generate lint-generated \
 	setup-go setup-test setup-demo test-laws test-vet test-root test-alone test-engine test-ring
 
 help: ## what each target does (this text)
@@ -79,6 +79,12 @@ record: setup-go
 quorum: setup-go ## quorum mathematics held against its naive form on 100,000 random rings; about 4 minutes
 	@$(call step,quorum mathematics: 100000 random rings)
 	@go test -count=1 -tags exhaustive -timeout 60m -run 'Naive' ./activities/cassandra
+
+# Records what activities/cassandra/ring replays (TestReality): transitions of a real ring. About ten minutes.
+record-ring: setup-test
+	@$(call step,activities/cassandra/ring/testdata from a real ring)
+	@mkdir -p bin && go build -o bin/galen-record ./test/record
+	@exec bin/galen-record
 
 fuzz: setup-go ## every fuzz target in turn; FUZZTIME=30s each
 	@$(call each_func,Fuzz) | while read -r dir name; do \

@@ -132,6 +132,7 @@ func table() map[string]row {
 		"test/crash/process": {may: []string{"..."}, std: anyStd},
 		"test/engine":        {may: []string{"..."}, std: anyStd},
 		"test/demo":          {may: []string{"..."}, std: anyStd},
+		"test/record":        {may: []string{"..."}, std: anyStd},
 		"test/real":          {may: []string{"..."}, std: anyStd},
 
 		"internal/arch": {std: anyStd},

@@ -12,6 +12,8 @@ import (
 type Happening struct {
 	Trouble  Trouble `json:"trouble"`
 	Instance string  `json:"instance"`
+	// Of is the other instance that it is about: who is removed, replaced, or repaired with.
+	Of string `json:"of,omitempty"`
 	// For: after so long the opposite happens by itself (thaw, mend); 0: never.
 	For galen.Duration `json:"for,omitzero"`
 	// Every and Times repeat it, for a node that flaps: each Every anew, Times in all.
@@ -22,6 +24,9 @@ type Happening struct {
 // String is for people: "freeze n2 for 30s, 3 times every 1m0s".
 func (h Happening) String() string {
 	s := string(h.Trouble) + " " + h.Instance
+	if h.Of != "" {
+		s += " of " + h.Of
+	}
 	if h.For > 0 {
 		s += " for " + h.For.D().String()
 	}

@@ -75,6 +75,12 @@ const (
 	Hibernate  Trouble = "hibernate"   // a person replaces it at its own address: dead and empty before
 	ForeignAdd Trouble = "foreign-add" // a person lets the spare join as a further node
 	BadConfig  Trouble = "bad-config"  // somebody switches its auto_bootstrap off
+
+	// A person with nodetool, or another tool. Instance is where the tool runs, Of is whom it is about.
+	ForeignReplace Trouble = "foreign-replace" // lets the spare join in the place of Of
+	RemoveNode     Trouble = "removenode"      // of a dead node
+	Assassinate    Trouble = "assassinate"     // takes Of out of gossip, whatever becomes of its data
+	ForeignRepair  Trouble = "foreign-repair"  // full repair of all that the node holds; with Of: with that node alone, whatever else is a replica
 )
 
 // trouble lets it happen once, now.
