@@ -70,9 +70,18 @@ type awaits struct {
 
 // reach is an await. deliver is how the call takes effect although nobody waits for it any more; nil: as call does.
 func (a awaits) reach(call func() error, deliver func()) error {
-	w, s := a.w, a.p.slot
-	if err := a.pass(w.jitter()); err != nil {
+	if err := a.pass(a.w.jitter()); err != nil {
 		return err
+	}
+	return a.meet(call, deliver)
+}
+
+// meet is reach without waiting: for what is called under a lock of the engine, where a coroutine must not give its turn
+// away.
+func (a awaits) meet(call func() error, deliver func()) error {
+	w, s := a.w, a.p.slot
+	if a.p.dead {
+		return errDead
 	}
 	f := s.fate
 	if f != nil {
@@ -210,6 +219,7 @@ func (r awaitedStore) Decide(ctx context.Context, d galen.Decision, state []byte
 	err = r.a.write(func() (err error) {
 		if out, err = r.store.Decide(ctx, d, state); err == nil {
 			r.a.w.trace.stands(d.Run, d.Status, d.Why, r.a.w.ring.Truth)
+			r.a.w.trace.decided(d)
 		}
 		return err
 	})
@@ -235,7 +245,7 @@ func (r awaitedStore) Commit(ctx context.Context, c galen.Commit) (out galen.Int
 	err = r.a.write(func() (err error) {
 		out, err = r.store.Commit(ctx, c)
 		if err == nil {
-			r.a.w.trace.committed(out, r.a.w.acting, r.a.p.slot)
+			r.a.w.trace.committed(c, out, r.a.w.acting, r.a.p.slot)
 		}
 		return err
 	})
@@ -259,7 +269,14 @@ func (r awaitedStore) Void(ctx context.Context, approval, why string) (n int, er
 }
 
 func (r awaitedStore) SaveFolded(ctx context.Context, res galen.Resource, body []byte, basis string) error {
-	return r.a.write(func() error { return r.store.SaveFolded(ctx, res, body, basis) })
+	a := r.a
+	if f := a.p.slot.fate; f != nil && f.freeze && f.left <= 1 {
+		f.left++ // at the next one
+	}
+	if a.w.now.Before(a.w.outUntil) && !a.p.dead {
+		return errOut
+	}
+	return a.meet(func() error { return r.store.SaveFolded(ctx, res, body, basis) }, nil)
 }
 
 func (r awaitedStore) SaveFindings(ctx context.Context, res galen.Resource, now []galen.Finding) (news, gone []galen.Finding, err error) {

@@ -38,7 +38,9 @@ func rules() []func(*checker) {
 		(*checker).movements, (*checker).quorum, (*checker).storm, (*checker).observers, (*checker).freshness, (*checker).fences,
 		(*checker).identity, (*checker).listing, (*checker).budget, (*checker).spacing, (*checker).cooldown, (*checker).patience,
 		(*checker).dataCentre, (*checker).killSwitch, (*checker).intents, (*checker).exclusion, (*checker).doubles, (*checker).verified,
-		(*checker).endings, (*checker).scope, (*checker).joiners, (*checker).schema, (*checker).corpses, (*checker).harmless,
+		(*checker).endings, (*checker).deadlines, (*checker).scope, (*checker).joiners, (*checker).schema, (*checker).corpses, (*checker).harmless,
+		(*checker).floor, (*checker).poison, (*checker).assent, (*checker).rate, (*checker).headroom, (*checker).clocks, (*checker).owed,
+		(*checker).order, (*checker).throttles,
 	}
 }
 
@@ -179,7 +181,7 @@ func (c *checker) storm() {
 
 // I-04: three observers of two kinds say that it is dead, and nobody who can be heard says otherwise.
 func (c *checker) observers() {
-	const enough = 3
+	enough := c.in.Policy.Observers
 	for _, a := range c.effective() {
 		h, found := targetHost(a.Seen, a.Step.Target.ID)
 		if !takesPlace(a) || !found {
@@ -194,7 +196,7 @@ func (c *checker) observers() {
 		if !h.Hidden {
 			heard++
 		}
-		switch heard++; { // the node itself is silent
+		switch heard += 2; { // the node itself is silent, on both ways in
 		case h.Running && !h.Frozen && h.Mode == "NORMAL":
 			c.blame("I-04", a.Committed, "%s: it works", a.Step)
 		case slices.ContainsFunc(h.Up, func(name string) bool { o, _ := a.Seen.Host(name); return !o.Cut }):
@@ -242,8 +244,8 @@ func (c *checker) identity() {
 		if !member {
 			continue
 		}
-		if h.Mode == "NORMAL" && !h.Frozen && h.Generation != a.Step.Target.Generation {
-			c.blame("I-07", a.Committed, "%s: it runs in generation %d", a.Step, h.Generation)
+		if made := a.Step.Target.Generation; made != h.Generation && made != h.Told {
+			c.blame("I-07", a.Committed, "%s: it is in generation %d, its peers know %d", a.Step, h.Generation, h.Told)
 		}
 		if got := a.Accepted[0].Instance; a.Step.Verb != cassandra.VerbReplace && got != m.Host {
 			c.blame("I-07", a.Committed, "%s reached %s, it stands on %s", a.Step, got, m.Host)

@@ -34,7 +34,8 @@ func (c *checker) verified() {
 func (c *checker) endings() {
 	end := c.now()
 	for id, run := range c.runs {
-		if run.Status.Open() && run.Status != galen.RunHeld && run.Status != galen.RunAsking {
+		waits := run.Status == galen.RunHeld || run.Status == galen.RunAsking
+		if run.Status.Open() && !waits && end.After(run.Deadline.Add(2*c.in.Policy.Fallback.D())) {
 			c.blame("I-26", end, "run %s is still %s: %s", id, run.Status, run.Why)
 		}
 	}
@@ -108,7 +109,7 @@ func (c *checker) schema() {
 		}
 		for _, h := range a.Seen.Hosts {
 			if h.Schema != "" && h.Running && !h.Frozen && h.Mode == "NORMAL" && !h.Cut {
-				c.blame("I-32", a.Committed, "%s while %s knows another schema", a.Step, h.Name)
+				c.blame("I-32 schema", a.Committed, "%s while %s knows another schema", a.Step, h.Name)
 			}
 		}
 	}

@@ -72,7 +72,7 @@ func (c *checker) cooldown() {
 
 // asked: a person wanted the run, or said yes to its steps.
 func (c *checker) asked(a *act) bool {
-	return strings.HasPrefix(c.runs[a.Run].Asked, "person") || c.in.Policy.Mode == galen.ModeApprove
+	return strings.HasPrefix(c.runs[a.Run].Asked, "person") || len(c.yes[a.Run]) > 0
 }
 
 func (c *checker) seenSince(b *act) bool {

@@ -30,6 +30,7 @@ type Played struct {
 	Took time.Duration
 	// Story is what happened, for people.
 	Story string
+	alone map[string]bool // guards that refused a step which all others allowed
 }
 
 // Outcome is how one run ended.
@@ -54,7 +55,7 @@ func Play(ctx context.Context, in Incident, of Engine) (Played, error) {
 	if err != nil {
 		return Played{}, fmt.Errorf("seed %d: %w", in.Seed, err)
 	}
-	out := Played{Incident: in, Deaths: w.trace.deaths, Took: w.now.Sub(epoch())}
+	out := Played{Incident: in, Deaths: w.trace.deaths, Took: w.now.Sub(epoch()), alone: w.trace.alone}
 	w.trace.harms = w.blameless(w.ring.Harms())
 	c := &checker{trace: w.trace, runs: map[string]galen.Run{}, keyspaces: in.Ring.spec(nil).Keyspaces}
 	for _, run := range slices.Backward(runs) {

@@ -250,7 +250,7 @@ func (w *world) alert(ctx context.Context, h Happening) error {
 
 // persons say yes to what is asked, after a while.
 func (w *world) persons(ctx context.Context) error {
-	if w.in.Policy.Mode != galen.ModeApprove || !w.trace.anybody(galen.RunAsking) {
+	if !w.trace.anybody(galen.RunAsking) {
 		return nil
 	}
 	runs, err := w.store.Runs(ctx, journal.RunFilter{Status: galen.RunAsking})
@@ -273,6 +273,7 @@ func (w *world) persons(ctx context.Context) error {
 		if err != nil && !errors.Is(err, galen.ErrEnded) {
 			return err
 		}
+		w.trace.yes[run.ID] = append(w.trace.yes[run.ID], w.now)
 	}
 	return nil
 }

@@ -25,6 +25,9 @@ type trace struct {
 	ends   map[string]ending      // of each run
 	harms  []ring.Harm
 	deaths int
+	yes    map[string][]time.Time // of persons, by run
+	keeps  map[string][]string    // what the newest plan of a run keeps
+	alone  map[string]bool        // guards that refused a step which all others allowed
 }
 
 // ending is when a run ended, and the truth then.
@@ -45,8 +48,11 @@ type act struct {
 	galen.Intent
 	Engine    int
 	Looked    time.Time
-	Seen      ring.Truth // at that look
-	Lied      int        // members that the look was made to lack
+	Seen      ring.Truth    // at that look
+	Lied      int           // members that the look was made to lack
+	Skew      time.Duration // of the engine's clock
+	Claims    []string
+	Kept      []string // of them and others, by the run's newest plan
 	Committed time.Time
 	Begun     []time.Time
 	Accepted  []accepted
@@ -61,15 +67,21 @@ type accepted struct {
 }
 
 func newTrace(in Incident, now func() time.Time) *trace {
-	return &trace{in: in, now: now, byID: map[string]*act{}, acks: map[string][]time.Time{}, status: map[string]standing{}, ends: map[string]ending{}}
+	return &trace{
+		in: in, now: now, byID: map[string]*act{}, acks: map[string][]time.Time{}, status: map[string]standing{}, ends: map[string]ending{},
+		yes: map[string][]time.Time{}, keeps: map[string][]string{}, alone: map[string]bool{},
+	}
 }
 
 func (t *trace) note(format string, args ...any) {
 	t.lines = append(t.lines, fmt.Sprintf("%9s  %s", t.now().Sub(epoch()).Truncate(time.Millisecond), fmt.Sprintf(format, args...)))
 }
 
-func (t *trace) committed(in galen.Intent, task *task, s *slot) {
-	a := &act{Intent: in, Engine: s.name, Committed: t.now()}
+func (t *trace) committed(c galen.Commit, in galen.Intent, task *task, s *slot) {
+	a := &act{Intent: in, Engine: s.name, Committed: t.now(), Skew: s.skew, Kept: t.keeps[in.Run]}
+	for _, claim := range c.Claims {
+		a.Claims = append(a.Claims, claim.Name)
+	}
 	if task != nil {
 		a.Looked, a.Seen, a.Lied = task.looked, task.seen, task.lied
 	}
@@ -107,7 +119,33 @@ func (t *trace) settled(changes []galen.Settlement) {
 	}
 }
 
+// decided notes what a plan keeps, and who refuses its steps.
+func (t *trace) decided(d galen.Decision) {
+	t.keeps[d.Run] = nil
+	for _, claim := range d.Plan.Keep {
+		t.keeps[d.Run] = append(t.keeps[d.Run], claim.Name)
+	}
+	for i := range min(len(d.Plan.Steps), len(d.Verdicts)) {
+		t.judged(d.Verdicts[i])
+	}
+}
+
+func (t *trace) judged(verdicts []galen.Verdict) {
+	against := ""
+	for _, v := range verdicts {
+		switch {
+		case v.Answer == galen.Allow:
+		case against != "":
+			return
+		default:
+			against = v.Guard
+		}
+	}
+	t.alone[against] = true
+}
+
 func (t *trace) refused(run string, step galen.Step, verdicts []galen.Verdict) {
+	t.judged(verdicts)
 	for _, v := range verdicts {
 		if v.Answer != galen.Allow {
 			t.note("run %s: %s refused, %s: %s, %s", run, step, v.Guard, v.Answer, v.Why)

@@ -24,6 +24,7 @@ type Engine struct {
 	Detectors []galen.Detector[galen.State]
 	// Without names a guard that is left out, of the gate or of the kind.
 	Without string
+	rows    func(store) store // what the journal is put behind; nil: nothing
 	// SQLite keeps the journal in a file in this directory instead of in memory.
 	SQLite string
 }
@@ -97,6 +98,9 @@ func newWorld(ctx context.Context, in Incident, of Engine) (*world, error) {
 	}
 	if w.store, err = openStore(ctx, w, of.SQLite); err != nil {
 		return nil, err
+	}
+	if of.rows != nil {
+		w.store = of.rows(w.store)
 	}
 	for i := range in.Engines {
 		s := &slot{name: i, round: w.now.Add(time.Duration(i) * time.Second)}

@@ -70,6 +70,10 @@ func (c *Cluster) dropJoiner(h *host, at time.Time) {
 // normal makes a node with data a working one. If another one took its place meanwhile, it takes all its tokens back:
 // nobody objects, and the robbed node stays UP and NORMAL.
 func (c *Cluster) normal(h *host, p *process, at time.Time) {
+	if h.data == nil {
+		c.exit(h, at) // they were deleted while it started
+		return
+	}
 	p.phase, p.speaks, p.streams = phaseNormal, true, 0
 	m := c.member(h.data.hostID)
 	if m == nil {

@@ -27,6 +27,7 @@ type TrueHost struct {
 	Started         time.Time
 	HostID          string // of the process; passing before it has joined
 	Generation      int64
+	Told            int64 // the generation that its peers know
 	// Data of a node that has joined, HalfData of one that has not.
 	Data, HalfData   bool
 	Device           uint64
@@ -92,7 +93,7 @@ func (c *Cluster) trueHost(h *host, now time.Time) TrueHost {
 	if e == nil {
 		return out
 	}
-	out.Silent = e.silent
+	out.Silent, out.Told = e.silent, e.generation
 	for _, o := range c.hosts {
 		if o == h || o.proc == nil || o.proc.stopped || o.proc.phase != phaseNormal {
 			continue

@@ -1,0 +1,246 @@
+package gym
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/activities/cassandra/ring"
+)
+
+// back: the act takes back what the run itself did.
+func back(a *act) bool {
+	return a.Undoes != "" || a.Step.Verb == cassandra.VerbRemoveJoiner || a.Step.Verb == cassandra.VerbDiscard || a.Step.Verb == cassandra.VerbRestoreStream
+}
+
+// I-11: enough nodes of each data centre stay in service.
+func (c *checker) floor() {
+	for _, a := range c.hurting() {
+		h, found := targetHost(a.Seen, a.Step.Target.ID)
+		if !found || !serves(h) {
+			continue
+		}
+		all, live := 0, 0
+		for _, m := range a.Seen.Members {
+			o, _ := a.Seen.Host(m.Host)
+			if o.DC != h.DC {
+				continue
+			}
+			all++
+			if serves(o) && o.Name != h.Name {
+				live++
+			}
+		}
+		least, declared := c.in.Policy.Floors[h.DC]
+		if !declared {
+			least = int(c.in.Policy.FloorShare*float64(all) + 1e-9)
+		}
+		if live < least {
+			c.blame("I-11", a.Committed, "%s leaves %d of %d nodes of %s in service, the floor is %d", a.Step, live, all, h.DC, least)
+		}
+	}
+}
+
+// I-12: a runbook that failed alike on several targets acts no more.
+func (c *checker) poison() {
+	type failure struct{ runbook, verb string }
+	failed := map[failure][]*act{}
+	for _, a := range c.acts {
+		if a.Status == galen.EffectFailed {
+			key := failure{c.runs[a.Run].Runbook, a.Step.Verb}
+			failed[key] = append(failed[key], a)
+		}
+	}
+	for key, list := range failed {
+		var targets []string
+		var since time.Time
+		slices.SortFunc(list, func(a, b *act) int { return a.Settled.Compare(b.Settled) })
+		for _, a := range list {
+			if !slices.Contains(targets, a.Step.Target.ID) {
+				targets = append(targets, a.Step.Target.ID)
+			}
+			if len(targets) >= c.in.Policy.QuarantineAfter && since.IsZero() {
+				since = a.Settled
+			}
+		}
+		for _, a := range c.acts {
+			if !since.IsZero() && a.Committed.After(since) && c.runs[a.Run].Runbook == key.runbook && !back(a) {
+				c.blame("I-12", a.Committed, "%s of %s, whose %s failed on %d targets", a.Step, key.runbook, key.verb, len(targets))
+			}
+		}
+	}
+}
+
+// I-22, I-32, approval: what only a person may let happen.
+func (c *checker) assent() {
+	for _, a := range c.acts {
+		if back(a) {
+			continue
+		}
+		yes := slices.ContainsFunc(c.yes[a.Run], func(at time.Time) bool { return !at.After(a.Committed) })
+		byPerson := strings.HasPrefix(c.runs[a.Run].Asked, "person")
+		switch {
+		case c.in.Policy.EngineNeeds != "" && !yes && !byPerson:
+			c.blame("I-22", a.Committed, "%s, which the engine itself needs, and nobody said yes", a.Step)
+		case c.in.Policy.Mode != galen.ModeAct && !yes:
+			c.blame("approval", a.Committed, "%s in mode %s, and nobody said yes", a.Step, c.in.Policy.Mode)
+		}
+		for _, w := range c.in.Policy.Windows {
+			if from, until := window(w, a.Committed); !a.Committed.Before(from) && a.Committed.Before(until) && !yes {
+				c.blame("I-32 calendar", a.Committed, "%s in the window %s", a.Step, w.Name)
+			}
+		}
+	}
+}
+
+// window of a day in UTC.
+func window(w galen.Window, at time.Time) (from, until time.Time) {
+	clock, err := time.Parse("15:04", w.From)
+	if err != nil {
+		return from, until
+	}
+	from = at.Truncate(24 * time.Hour).Add(time.Duration(clock.Hour())*time.Hour + time.Duration(clock.Minute())*time.Minute)
+	return from, from.Add(w.For.D())
+}
+
+// I-23: not too many at once.
+func (c *checker) rate() {
+	for i, a := range c.acts {
+		n := 0
+		for _, b := range c.acts[:i] {
+			if a.Committed.Sub(b.Committed) < time.Second {
+				n++
+			}
+		}
+		if n >= c.in.Policy.ReleasePerSecond {
+			c.blame("I-23", a.Committed, "%s is call %d in a second", a.Step, n+1)
+		}
+	}
+}
+
+// I-24: no node is given up before there is an empty one for its place.
+func (c *checker) headroom() {
+	for _, a := range c.effective() {
+		if a.Step.Verb != cassandra.VerbFence {
+			continue
+		}
+		h, _ := targetHost(a.Seen, a.Step.Target.ID)
+		if !slices.ContainsFunc(a.Seen.Hosts, func(o ring.TrueHost) bool {
+			return o.Spare && o.DC == h.DC && !o.Running && !o.Data && !o.HalfData && o.Fenced == ""
+		}) {
+			c.blame("I-24", a.Committed, "%s, and no empty instance of %s is there", a.Step, h.DC)
+		}
+	}
+}
+
+// I-26: a run does not act after its deadline, but to take back its own work.
+func (c *checker) deadlines() {
+	for _, a := range c.acts {
+		late := slices.ContainsFunc(c.yes[a.Run], func(at time.Time) bool { return !at.Before(c.runs[a.Run].Deadline) })
+		if run := c.runs[a.Run]; !back(a) && !late && !a.Committed.Before(run.Deadline) {
+			c.blame("I-26", a.Committed, "%s of run %s, whose deadline was %s", a.Step, a.Run, run.Deadline.Sub(epoch()))
+		}
+	}
+}
+
+// I-34: nothing is done by a clock that is wrong. One that is ahead of the journal's by less than the age that a view may
+// have is not told from an old view.
+func (c *checker) clocks() {
+	for _, a := range c.acts {
+		if most := c.in.Policy.ClockSkew.D(); a.Skew < -most || a.Skew > most+c.in.Policy.ViewAge.D() {
+			c.blame("I-34", a.Committed, "%s by an engine whose clock is %s off", a.Step, a.Skew)
+		}
+	}
+}
+
+// I-02 repair owed: what was streamed from one replica is repaired before another replica is destroyed.
+func (c *checker) owed() {
+	for _, a := range c.effective() {
+		if !takesPlace(a) {
+			continue
+		}
+		for _, b := range c.acts {
+			if b.Step.Verb != cassandra.VerbReplace || b.Status != galen.EffectDone || !b.Settled.Before(a.Committed) || len(b.Accepted) == 0 {
+				continue
+			}
+			heir := b.Accepted[0].Instance
+			m, known := memberAt(a.Seen, heir)
+			if !known || m == a.Step.Target.ID || c.repaired(m, b.Settled, a.Committed) || !shares(a.Seen, c.keyspaces, m, a.Step.Target.ID) {
+				continue
+			}
+			c.blame("I-02 repair owed", a.Committed, "%s before %s, which joined from one replica, was repaired", a.Step, heir)
+		}
+	}
+}
+
+func memberAt(t ring.Truth, host string) (string, bool) {
+	for _, m := range t.Members {
+		if m.Host == host {
+			return m.HostID, true
+		}
+	}
+	return "", false
+}
+
+// repaired: the keyspace whose ranges all nodes share was.
+func (c *checker) repaired(id string, from, until time.Time) bool {
+	return slices.ContainsFunc(c.acts, func(a *act) bool {
+		return a.Step.Verb == cassandra.VerbRepair && a.Step.Target.ID == id && a.Status == galen.EffectDone &&
+			strings.Contains(string(a.Step.Args), `"orders"`) && a.Settled.After(from) && !a.Settled.After(until)
+	})
+}
+
+// shares tells whether two nodes hold replicas of one range of "orders".
+func shares(t ring.Truth, keyspaces []cassandra.Keyspace, a, b string) bool {
+	all := owners(t)
+	for _, k := range keyspaces {
+		for i := range all {
+			if k.Name != "orders" {
+				break
+			}
+			of := replicas(all, i, k)
+			has := func(id string) bool { return slices.ContainsFunc(of, func(o owner) bool { return o.id == id }) }
+			if has(a) && has(b) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Claims are taken from the widest to the narrowest, so that two runs never wait for each other for ever.
+func (c *checker) order() {
+	rank := map[string]int{"ring": 3, "rack": 2, "node": 1}
+	of := func(name string) int { head, _, _ := strings.Cut(name, "/"); return rank[head] }
+	for i, a := range c.acts {
+		held := map[string]bool{}
+		for _, b := range c.acts[:i] {
+			for _, claim := range b.Claims {
+				if b.Run == a.Run && (b.Settled.IsZero() || b.Settled.After(a.Committed) || slices.Contains(a.Kept, claim)) {
+					held[claim] = true
+				}
+			}
+		}
+		for _, want := range a.Claims {
+			for has := range held {
+				if !held[want] && of(want) >= of(has) {
+					c.blame("claim order", a.Committed, "%s of run %s takes %s and holds %s", a.Step, a.Run, want, has)
+				}
+			}
+		}
+	}
+}
+
+// throttles stay below the ceiling.
+func (c *checker) throttles() {
+	for _, a := range c.effective() {
+		if a.Step.Verb != cassandra.VerbRaiseStream {
+			continue
+		}
+		if args, err := galen.Decode[cassandra.RaiseArgs](a.Step.Args); err != nil || max(args.To.Stream.Bytes(), args.To.InterDC.Bytes()) > float64(c.in.Policy.StreamCeiling<<20) {
+			c.blame("throttle", a.Committed, "%s above %d MiB/s", a.Step, c.in.Policy.StreamCeiling)
+		}
+	}
+}
