@@ -157,5 +157,5 @@ func stateJSON(s galen.State) (body []byte, hash string, err error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("encode state of %s: %w", s.Resource(), err)
 	}
-	return body, galen.HashJSON(s), nil
+	return body, galen.HashJSON(json.RawMessage(body)), nil
 }

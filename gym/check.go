@@ -35,7 +35,7 @@ type checker struct {
 // rules are the invariants in the order of their numbers.
 func rules() []func(*checker) {
 	return []func(*checker){
-		(*checker).movements, (*checker).quorum, (*checker).storm, (*checker).observers, (*checker).freshness, (*checker).fences,
+		(*checker).movements, (*checker).quorum, (*checker).storm, (*checker).observers, (*checker).freshness, (*checker).heard, (*checker).fences,
 		(*checker).identity, (*checker).listing, (*checker).budget, (*checker).spacing, (*checker).cooldown, (*checker).patience,
 		(*checker).dataCentre, (*checker).killSwitch, (*checker).intents, (*checker).exclusion, (*checker).doubles, (*checker).verified,
 		(*checker).endings, (*checker).deadlines, (*checker).scope, (*checker).joiners, (*checker).schema, (*checker).corpses, (*checker).harmless,
@@ -151,7 +151,7 @@ func (c *checker) quorum() {
 // I-03: when many are bad, and not of one rack alone, nobody is destroyed.
 func (c *checker) storm() {
 	for _, a := range c.effective() {
-		if !takesPlace(a) {
+		if back(a) {
 			continue
 		}
 		size, racks, bad, badRacks := map[string]int{}, map[string]map[string]int{}, map[string]int{}, map[string]map[string]bool{}
@@ -161,10 +161,10 @@ func (c *checker) storm() {
 				racks[h.DC], badRacks[h.DC] = map[string]int{}, map[string]bool{}
 			}
 			size[h.DC]++
-			racks[h.DC][h.Rack]++
+			racks[h.DC][h.Config.Rack]++
 			if !serves(h) && len(h.Up) == 0 {
 				bad[h.DC]++
-				badRacks[h.DC][h.Rack] = true
+				badRacks[h.DC][h.Config.Rack] = true
 			}
 		}
 		for dc, n := range bad {
@@ -172,8 +172,15 @@ func (c *checker) storm() {
 			for _, nodes := range racks[dc] {
 				rack = min(rack, nodes)
 			}
-			if most := max(1, min(size[dc]/5, rack)); n > most && len(badRacks[dc]) > 1 {
-				c.blame("I-03", a.Committed, "%s while %d of %d nodes of %s are down, in %d racks", a.Step, n, size[dc], dc, len(badRacks[dc]))
+			if most := max(1, min(int(c.in.Policy.UnhealthyShare*float64(size[dc])+1e-9), rack)); n > most && len(badRacks[dc]) > 1 {
+				if !takesPlace(a) && n < 3 {
+					continue // the one of two that can be started is
+				}
+				name := "I-03 storm" // nothing at all is to be done
+				if takesPlace(a) {
+					name = "I-03"
+				}
+				c.blame(name, a.Committed, "%s while %d of %d nodes of %s are down, in %d racks", a.Step, n, size[dc], dc, len(badRacks[dc]))
 			}
 		}
 	}
@@ -213,6 +220,29 @@ func (c *checker) freshness() {
 	for _, a := range c.acts {
 		if age := a.Committed.Sub(a.Looked); a.Looked.IsZero() || age > most+c.in.Jitter {
 			c.blame("I-05", a.Committed, "%s was committed on a look %s old", a.Step, age)
+		}
+	}
+}
+
+// I-05: who should have been heard was heard: a working node of each rack with a member that is up.
+func (c *checker) heard() {
+	for _, a := range c.hurting() {
+		up, cut := map[string]int{}, map[string]int{}
+		for _, m := range a.Seen.Members {
+			h, _ := a.Seen.Host(m.Host)
+			if m.HostID == a.Step.Target.ID || !serves(h) {
+				continue
+			}
+			rack := h.Config.DC + "/" + h.Config.Rack
+			up[rack]++
+			if h.Cut {
+				cut[rack]++
+			}
+		}
+		for rack, n := range cut {
+			if n == up[rack] {
+				c.blame("I-05", a.Committed, "%s, and nobody of rack %s was heard", a.Step, rack)
+			}
 		}
 	}
 }

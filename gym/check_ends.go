@@ -80,8 +80,12 @@ func (c *checker) joiners() {
 		}
 		dead, _ := targetHost(a.Seen, a.Step.Target.ID)
 		j, _ := a.Accepted[0].Truth.Host(a.Accepted[0].Instance)
-		if seen, _ := a.Seen.Host(j.Name); !sameConfig(seen.Config, j.Config) {
+		seen, _ := a.Seen.Host(j.Name)
+		if !sameConfig(seen.Config, j.Config) {
 			continue // somebody changed it after the look
+		}
+		if by := c.byID[seen.Prepared]; by != nil && by.Run != a.Run {
+			c.blame("I-31", a.Committed, "%s: run %s prepared %s", a.Step, by.Run, j.Name)
 		}
 		switch {
 		case !j.Config.AutoBootstrap, slices.Contains(j.Config.Seeds, j.Address):

@@ -166,7 +166,7 @@ func (c *checker) exclusion() {
 		}
 		for _, b := range c.acts[:i] {
 			hb, known := targetHost(a.Seen, b.Step.Target.ID)
-			if b.Run == a.Run || !known || hb.DC != ha.DC || hb.Rack != ha.Rack || !b.Settled.IsZero() && !b.Settled.After(a.Committed) {
+			if b.Run == a.Run || !known || hb.Config.DC != ha.Config.DC || hb.Config.Rack != ha.Config.Rack || !b.Settled.IsZero() && !b.Settled.After(a.Committed) {
 				continue
 			}
 			c.blame("I-19", a.Committed, "%s of run %s while %s of run %s is not settled in the same rack", a.Step, a.Run, b.Step, b.Run)

@@ -128,7 +128,8 @@ func (c *checker) headroom() {
 		}
 		h, _ := targetHost(a.Seen, a.Step.Target.ID)
 		if !slices.ContainsFunc(a.Seen.Hosts, func(o ring.TrueHost) bool {
-			return o.Spare && o.DC == h.DC && !o.Running && !o.Data && !o.HalfData && o.Fenced == ""
+			by := c.byID[o.Prepared]
+			return o.Spare && o.DC == h.DC && !o.Running && !o.Data && !o.HalfData && o.Fenced == "" && (by == nil || by.Run == a.Run)
 		}) {
 			c.blame("I-24", a.Committed, "%s, and no empty instance of %s is there", a.Step, h.DC)
 		}

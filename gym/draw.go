@@ -45,6 +45,9 @@ func Draw(seed uint64) Incident {
 	in := Incident{Seed: seed, Engines: 1}
 	in.Sort = pick(d, Single, Single, Single, Calls, Calls, Dying, Dying, Double, Storm, Crowd, Rivals, Healthy)
 	in.Ring = drawRing(d)
+	if in.Sort == Single { // a spare that is missing, or elsewhere, would be a second fault
+		in.Ring.Spares, in.Ring.StraySpare = max(in.Ring.Spares, in.Ring.DCs), false
+	}
 	in.Policy = drawPolicy(d)
 	w := &writer{dice: d, in: &in, nodes: in.Ring.DCs * in.Ring.Racks * in.Ring.PerRack}
 	w.victim = w.node()
@@ -79,8 +82,10 @@ func drawPolicy(d dice) galen.Policy {
 	if d.one(6) {
 		p.Mode = galen.ModeApprove
 	}
-	p.LookEvery = galen.Duration(pick(d, 5*time.Second, 10*time.Second))
-	p.LookSoon = galen.Duration(pick(d, 2*time.Second, 5*time.Second, 10*time.Second, 15*time.Second))
+	p.LookEvery = galen.Duration(pick(d, 5*time.Second, 10*time.Second, 15*time.Second))
+	p.LookSoon = galen.Duration(pick(d, 5*time.Second, 10*time.Second, 15*time.Second, 20*time.Second))
+	p.Fallback = galen.Duration(pick(d, time.Minute, 2*time.Minute))
+	p.StepDeadline = galen.Duration(5 * time.Minute)
 	p.HoldFor = galen.Duration(pick(d, 10*time.Second, 30*time.Second))
 	p.RestartAfter = galen.Duration(pick(d, 0, 20*time.Second, time.Minute))
 	p.RunDeadline = galen.Duration(time.Hour)

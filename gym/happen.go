@@ -106,12 +106,16 @@ func (w *world) hang(context.Context, ring.Call) error {
 // hungFor is the deadline of a call, about.
 const hungFor = 5 * time.Second
 
-// shrunk is a look whose nodes all leave out the last members, as a listing that was cut does.
+// shrunk is a look whose nodes all leave out some members, as a listing that was cut does.
 func (w *world) shrunk(r cassandra.Ring) cassandra.Ring {
 	n := min(w.lie, max(len(r.Nodes)-1, 0))
 	gone := map[string]bool{}
-	for _, node := range r.Nodes[len(r.Nodes)-n:] {
-		gone[node.Address] = true
+	for k := range n { // every third, so that no range lacks two
+		at := len(r.Nodes) - 1 - 3*k
+		for at < 0 {
+			at += len(r.Nodes) - 1
+		}
+		gone[r.Nodes[at].Address] = true
 	}
 	views := slices.Clone(r.Views)
 	tokens := []cassandra.Owner{}

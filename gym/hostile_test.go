@@ -9,6 +9,7 @@ import (
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/activities/cassandra/ring"
 )
 
 const hostileName = "cassandra/hostile"
@@ -47,6 +48,9 @@ type evil struct {
 func (e evil) plan() galen.Plan {
 	if e.Unsettled() != nil && !e.one(4) {
 		return galen.Plan{Wait: e.Policy.LookSoon, Why: "waits"}
+	}
+	if len(e.Past) > 0 && e.one(6) {
+		return galen.Plan{End: galen.EndDone, Why: "it has had enough"}
 	}
 	var steps []galen.Step
 	for range 40 {
@@ -166,6 +170,18 @@ func drawHostile(seed uint64) Incident {
 	if d.one(3) {
 		w.hurt(w.node(), w.after())
 	}
+	if d.one(8) {
+		w.add(Happening{At: quiet, What: string(ring.Cut), Who: w.node()})
+	}
+	if d.one(8) {
+		w.add(Happening{At: w.after(), What: Lie, N: 2, For: 3 * time.Minute})
+	}
+	if d.one(8) {
+		w.add(Happening{At: quiet, What: string(ring.Disagree), Who: w.node()})
+	}
+	if d.one(2) {
+		w.hurt(w.victim, quiet+w.between(2*time.Minute, 5*time.Minute))
+	}
 	if d.one(2) {
 		w.people(1 + d.IntN(2))
 	}
@@ -196,8 +212,8 @@ func loosePolicy(d dice) galen.Policy {
 	p.LookEvery, p.LookSoon = galen.Duration(10*time.Second), galen.Duration(10*time.Second)
 	p.Fallback = galen.Duration(5 * time.Minute)
 	p.RunDeadline = galen.Duration(pick(d, time.Minute, 3*time.Minute, 10*time.Minute))
-	if !d.one(4) {
-		p.ReleasePerSecond = 1000
+	if p.ReleasePerSecond = 1000; d.one(6) {
+		p.ReleasePerSecond = 1
 	}
 	if !d.one(4) {
 		p.DestructivePerResource, p.DestructivePerAccount = 100, 100
@@ -228,6 +244,9 @@ func loosePolicy(d dice) galen.Policy {
 	}
 	if d.one(3) {
 		p.StreamCeiling = 150
+	}
+	if d.one(10) {
+		p.Floors = map[string]int{"dc1": 3}
 	}
 	p.Observers = pick(d, 1, 3, 3, 6)
 	if p.Observers == 1 {

@@ -176,7 +176,7 @@ func (w *world) turn(ctx context.Context) error {
 // maxTurns of the workflows at one moment.
 const maxTurns = 200
 
-// rounds boots the process of a slot, and lets its watch look. After looks that told nothing new it looks less often.
+// rounds boots the process of a slot, and lets its watch look.
 func (w *world) rounds(ctx context.Context, s *slot) error {
 	if s.engine == nil {
 		if w.now.Before(s.bootAt) {
@@ -194,8 +194,7 @@ func (w *world) rounds(ctx context.Context, s *slot) error {
 	if err != nil && !expected(err) && !p.dead {
 		return fmt.Errorf("watch: %w", err)
 	}
-	s.quiet = w.in.Policy.LookEvery.D()
-	s.round = w.now.Add(s.quiet)
+	s.round = w.now.Add(w.in.Policy.LookEvery.D())
 	return nil
 }
 

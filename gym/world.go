@@ -66,7 +66,6 @@ type slot struct {
 	frozen time.Time // until then
 	fate   *fate
 	round  time.Time // of the next look of its watch
-	quiet  time.Duration
 }
 
 // process is what one engine holds in memory.
