@@ -21,18 +21,20 @@ STAMP   := $(shell git rev-parse -q --verify HEAD >/dev/null 2>&1 && echo true |
 TIMEOUT      ?= 10m
 RING_TIMEOUT ?= 20m
 FUZZTIME     ?= 30s
+POINTS       ?= all
 BENCHTIME    ?= 1s
 # make demo KEEP=1 leaves everything running.
 export KEEP
 
+comma := ,
 # step TEXT: says where we are. No comma in the text: make would cut it there.
 step = printf '\n== %s  %s\n' "$$(date +%H:%M:%S)" "$(1)"
 
-.PHONY: help demo test lint build bench figures gym record record-ring quorum fuzz tidy env generate lint-generated \
+.PHONY: help demo test lint build bench figures gym crash-matrix crash-real record record-ring quorum fuzz tidy env generate lint-generated \
 	setup-go setup-test setup-demo test-laws test-vet test-root test-alone test-engine test-ring
 
 help: ## what each target does (this text)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: setup-demo build ## watch Galen heal a real three-node Cassandra ring; KEEP=1 leaves it running
 	@$(call step,building the demo)
@@ -60,7 +62,7 @@ bench: setup-go ## every benchmark; BENCHTIME=1s each
 
 figures: setup-go ## times and sizes that the engine promises, measured with real processes; about 3 minutes
 	@$(call step,figures: reaction and ready and resume and idle)
-	@mkdir -p bin && go build -o bin/galen-figures ./test/figures
+	@mkdir -p bin && go build -tags failpoint -o bin/galen-figures ./test/figures
 	@exec bin/galen-figures
 
 # N incidents from seed SEED on; a failing seed prints the command that plays it again.
@@ -70,11 +72,21 @@ gym: build ## N=30000 seeded incidents in virtual time from seed SEED=1 on: runb
 	@$(call step,gym: $(N) incidents from seed $(SEED))
 	@bin/galen gym --n $(N) --seed $(SEED)
 
+# make test kills the engine at a sample of these points. POINTS=2/5 is the second of five slices.
+crash-matrix: setup-go ## kill the engine at each await of each runbook, over the simulated ring; about 15 minutes
+	@$(call step,crash matrix: points $(POINTS))
+	@cd test && go test -tags failpoint -count=1 -v -timeout 60m -run TestDiesAtEachPoint ./crash/process -points $(POINTS)
+
+crash-real: setup-demo ## kill the engine at a dozen moments, over real Cassandra nodes; about 10 minutes
+	@$(call step,building an engine that can be told where to die)
+	@go build -tags failpoint -o bin/galen-failpoint ./cmd/galen
+	@cd test && GALEN=$(CURDIR)/bin/galen-failpoint go test -tags failpoint$(comma)crashreal -count=1 -v -timeout 30m -run TestDiesOnRealNodes ./real
+
 # Records the histories that workflows/replay_test.go replays anew; only after a change that open runs survive.
 record: setup-go
 	@$(call step,workflows/testdata from real runs)
 	@rm -f workflows/testdata/*.json
-	@cd test && go test -count=1 -run 'Elsewhere|Terminated' ./crash/process -record
+	@cd test && go test -tags failpoint -count=1 -run 'Elsewhere|Terminated' ./crash/process -record
 
 quorum: setup-go ## quorum mathematics held against its naive form on 100,000 random rings; about 4 minutes
 	@$(call step,quorum mathematics: 100000 random rings)
@@ -134,10 +146,13 @@ test-laws: $(TOOLS)/workflowcheck
 
 test-vet:
 	@for module in $(MODULES); do $(call step,vet: $$module); (cd $$module && go vet ./...) || exit 1; done
+	@$(call step,vet: what only builds with failpoints have)
+	@go vet -tags failpoint ./internal/failpoint && cd test && go vet -tags failpoint$(comma)crashreal ./crash/... ./real
 
 test-root:
 	@$(call step,root module in the workspace)
 	@go test -timeout $(TIMEOUT) ./...
+	@go test -tags failpoint ./internal/failpoint
 
 # The root module as a runbook author gets it, without the workspace, and with the race detector (the only use of cgo).
 test-alone:
@@ -150,7 +165,7 @@ test-engine:
 
 test-ring: build
 	@$(call step,test: crashes and faults and real rings; one package at a time)
-	@cd test && go test -p 1 -timeout $(RING_TIMEOUT) ./...
+	@cd test && go test -tags failpoint -p 1 -timeout $(RING_TIMEOUT) ./...
 
 # Tools: built from tools/go.mod, again when it changes.
 $(TOOLS)/golangci-lint: package := github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -117,6 +117,10 @@ func (d *dispatcher) carry(ctx context.Context, item journal.OutboxItem) (bool, 
 	failpoint.At(failpoint.Opened, "")
 	started, err := d.temporal.StartRun(ctx, item.Key, item.Run, needs(run))
 	failpoint.At(failpoint.Started, "")
+	if err == nil && d.release.Lacks(run) != "" {
+		err = d.foreign(ctx, run) // no decision of ours will tell that its workflow was there already
+		return err == nil, err
+	}
 	if err != nil || started {
 		return started, err
 	}
@@ -143,10 +147,10 @@ func (d *dispatcher) reconcile(ctx context.Context) error {
 	}
 	var errs []error
 	for _, run := range open {
-		if run.Status == galen.RunOpened && (queued[run.ID] || d.now().Sub(run.Created) < startWithin) {
-			continue
+		if run.Status != galen.RunOpened || !queued[run.ID] && d.now().Sub(run.Created) >= startWithin {
+			errs = append(errs, d.restart(ctx, run))
 		}
-		errs = append(errs, d.restart(ctx, run), d.foreign(ctx, run))
+		errs = append(errs, d.foreign(ctx, run))
 	}
 	return errors.Join(errs...)
 }

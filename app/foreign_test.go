@@ -60,6 +60,7 @@ func (u *upgrade) stands(run galen.Run, want galen.RunStatus, why string) {
 // cancel ends it and frees its key.
 func TestRunsOfAnotherRelease(t *testing.T) {
 	u := newUpgrade(t)
+	u.server.served["fake/heal@9"] = true // the release before still works
 	ours, theirs := u.open("ours", 1), u.open("theirs", 9)
 	if u.server.needs["ours"] != "fake/heal@1" || u.server.needs["theirs"] != "fake/heal@9" {
 		t.Errorf("queues %v", u.server.needs)
@@ -67,7 +68,6 @@ func TestRunsOfAnotherRelease(t *testing.T) {
 	u.must(u.journal.SetRun(t.Context(), theirs.ID, galen.RunRunning, "", time.Time{}))
 	u.now = u.now.Add(time.Minute)
 
-	u.server.served["fake/heal@9"] = true // the release before still works
 	u.must(u.d.reconcile(t.Context()))
 	u.stands(theirs, galen.RunRunning, "")
 	delete(u.server.served, "fake/heal@9") // it was stopped
@@ -91,11 +91,22 @@ func TestRunsOfAnotherRelease(t *testing.T) {
 	}
 }
 
+// TestAStartOfAnotherReleaseIsCarriedOnce: the engine that opened the run died after Temporal had started its workflow.
+func TestAStartOfAnotherReleaseIsCarriedOnce(t *testing.T) {
+	u := newUpgrade(t)
+	u.server.open["theirs"] = "it was started"
+	run := u.open("theirs", 9)
+	u.stands(run, galen.RunHeld, "version 9, this engine has version 1")
+	if left, err := u.journal.Outbox(t.Context(), 10); err != nil || len(left) > 0 {
+		t.Errorf("the outbox keeps %+v, %v", left, err)
+	}
+}
+
 // TestACancelIsLeftToWhoHasTheRun: the other engine's runbook can plan a way to a safe point.
 func TestACancelIsLeftToWhoHasTheRun(t *testing.T) {
 	u := newUpgrade(t)
-	run := u.open("theirs", 9)
 	u.server.served["fake/heal@9"] = true
+	run := u.open("theirs", 9)
 	u.must(u.journal.Stop(t.Context(), run.ID, galen.StopCancel, "ada"))
 	u.carry()
 	u.stands(run, galen.RunOpened, "")

@@ -107,6 +107,22 @@ func drain(lines <-chan string) {
 	}
 }
 
+// Dead tells whether the process has ended; [Engine.Kill] reaps it.
+func (e *Engine) Dead() (bool, error) { return e.is("Z") }
+
+// Stopped tells whether the process is stopped until it gets a SIGCONT.
+func (e *Engine) Stopped() (bool, error) { return e.is("T") }
+
+// is compares the state of the process, a letter of proc(5).
+func (e *Engine) is(state string) (bool, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", e.PID()))
+	if err != nil {
+		return false, fmt.Errorf("look at the engine's process: %w", err)
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ") // the name before it may hold anything
+	return strings.HasPrefix(rest, state), nil
+}
+
 // Kill is kill -9; it returns when the process is gone.
 func (e *Engine) Kill() error {
 	if err := e.cmd.Process.Kill(); err != nil {

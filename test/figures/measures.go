@@ -14,6 +14,7 @@ import (
 	"github.com/galenhq/galen/activities/cassandra"
 	"github.com/galenhq/galen/activities/cassandra/ring"
 	"github.com/galenhq/galen/app"
+	"github.com/galenhq/galen/internal/failpoint"
 	"github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/test/crash/victim"
 	"github.com/galenhq/galen/test/engine"
@@ -139,8 +140,8 @@ func ready(ctx context.Context) error {
 func resume(ctx context.Context) error {
 	var all []time.Duration
 	for _, verb := range []string{cassandra.VerbStart, cassandra.VerbFence, cassandra.VerbReplace} {
-		for _, p := range []victim.Point{victim.AfterDecide, victim.AfterIntent, victim.AfterCall, victim.Waiting} {
-			took, err := resumed(ctx, victim.Die{Point: p, Verb: verb})
+		for _, p := range []failpoint.Point{failpoint.Acting, failpoint.Committed, failpoint.Called, failpoint.Looked} {
+			took, err := resumed(ctx, failpoint.Order{At: p, Of: verb, Signal: failpoint.Kill})
 			if err != nil {
 				return fmt.Errorf("resume %s, %s: %w", p, verb, err)
 			}
@@ -151,7 +152,7 @@ func resume(ctx context.Context) error {
 	return spread("resume: exec -> first decision of the run", all, 2*time.Second, 10*time.Second)
 }
 
-func resumed(ctx context.Context, where victim.Die) (took time.Duration, err error) {
+func resumed(ctx context.Context, where failpoint.Order) (took time.Duration, err error) {
 	err = onStage(ctx, victim.StageOptions{Faster: 20}, func(ctx context.Context, s *victim.Stage) error {
 		if _, err := s.Start(ctx, &where); err != nil {
 			return err
@@ -160,7 +161,7 @@ func resumed(ctx context.Context, where victim.Die) (took time.Duration, err err
 			return err
 		}
 		troubles := []ring.Trouble{ring.Kill}
-		if where.Verb != cassandra.VerbStart {
+		if where.Of != cassandra.VerbStart {
 			troubles = append(troubles, ring.LoseData)
 		}
 		if err := s.Break(ctx, "n3", troubles...); err != nil {

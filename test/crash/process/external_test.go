@@ -19,6 +19,7 @@ import (
 	"github.com/galenhq/galen/api"
 	"github.com/galenhq/galen/app"
 	"github.com/galenhq/galen/cmd/galen/embedded"
+	"github.com/galenhq/galen/internal/failpoint"
 	"github.com/galenhq/galen/internal/temporal"
 	"github.com/galenhq/galen/test/crash/victim"
 )
@@ -60,7 +61,7 @@ func TestHealsOnATemporalElsewhere(t *testing.T) {
 	run, err := s.AwaitRun(ctx, galen.RunVerified)
 	must(t, err)
 	must(t, s.Engine.Kill())
-	onceEach(ctx, t, s, run)
+	onceEach(ctx, t, s, 1)
 	whole(ctx, t, s)
 	replays(ctx, t, c, workflowOf(t, s, run), "killed")
 }
@@ -72,7 +73,7 @@ func TestReplacesOnATemporalElsewhere(t *testing.T) {
 	there, c := elsewhere(t)
 	s := stage(ctx, t, victim.StageOptions{Faster: 6})
 	s.Temporal = there
-	must(t, start(ctx, s, &victim.Die{Point: victim.AfterCall, Verb: cassandra.VerbReplace}))
+	must(t, start(ctx, s, &failpoint.Order{At: failpoint.Called, Of: cassandra.VerbReplace, Signal: failpoint.Kill}))
 	must(t, s.AwaitHealth(ctx))
 	must(t, s.Break(ctx, "n3", ring.Kill, ring.LoseData))
 	must(t, s.AwaitDeath(ctx))
@@ -80,7 +81,7 @@ func TestReplacesOnATemporalElsewhere(t *testing.T) {
 	run, err := s.AwaitRun(ctx, galen.RunVerified)
 	must(t, err)
 	must(t, s.Engine.Kill())
-	onceEach(ctx, t, s, run)
+	onceEach(ctx, t, s, 1)
 	whole(ctx, t, s)
 	replays(ctx, t, c, workflowOf(t, s, run), "replaced")
 }
@@ -115,7 +116,7 @@ func TestATerminatedWorkflowIsHeld(t *testing.T) {
 	run, err = s.AwaitRun(ctx, galen.RunVerified)
 	must(t, err)
 	must(t, s.Engine.Kill())
-	onceEach(ctx, t, s, run)
+	onceEach(ctx, t, s, 1)
 	whole(ctx, t, s)
 	replays(ctx, t, c, workflowOf(t, s, run), "held")
 }

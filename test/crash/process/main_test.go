@@ -14,6 +14,7 @@ import (
 func TestMain(m *testing.M) {
 	victim.MaybeServe()
 	ringd.MaybeServe()
+	flag.String("points", "sample", "where TestDiesAtEachPoint kills the engine: sample, all or a slice such as 2/5")
 	flag.Bool("record", false, "write the histories that package workflows replays")
 	os.Exit(m.Run())
 }

@@ -3,10 +3,13 @@ package process
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,113 +18,229 @@ import (
 	"github.com/galenhq/galen/activities/cassandra"
 	"github.com/galenhq/galen/activities/cassandra/ring"
 	"github.com/galenhq/galen/app"
+	"github.com/galenhq/galen/internal/failpoint"
 	"github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/test/crash/victim"
 	"github.com/galenhq/galen/test/ringd"
 )
 
-// resumeLimit is the issue's; the goal on a quiet machine is 2 s.
-const resumeLimit = 10 * time.Second
-
-// lives is how many cases run at the same time: they mostly wait for the settle times of verbs.
-const lives = 6
+const (
+	// resumeLimit is the issue's; the goal on a quiet machine is 2 s.
+	resumeLimit = 10 * time.Second
+	// lives is how many cases run at the same time: they mostly wait for the settle times of verbs.
+	lives = 6
+	// sampled is how many points of all are tried unless the flag -points says otherwise.
+	sampled = 36
+	// asleep is how long after a decision the run is certainly in its sleep, if it sleeps.
+	asleep = 60 * time.Millisecond
+)
 
 // crashCase is one engine that dies once.
 type crashCase struct {
-	die     victim.Die
-	trouble []ring.Trouble
-	faster  float64
+	scene scene
+	order failpoint.Order
 }
 
-func cases() []crashCase {
-	killed := []ring.Trouble{ring.Kill}
-	emptied := []ring.Trouble{ring.Kill, ring.LoseData}
+func (c crashCase) name() string {
+	at := string(c.order.At)
+	if c.order.After > 0 {
+		at = "asleep"
+	}
+	of := c.order.Of
+	if of == "" {
+		of = "nothing yet"
+	}
+	return fmt.Sprintf("%s/%s/%s", c.scene.name, of, at)
+}
+
+// rehearse plays a scene without a death, and returns each await that it passes, once.
+func (s scene) rehearse(t *testing.T) []crashCase {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	st := s.set(ctx, t)
+	s.begin(ctx, t, st, failpoint.Order{})
+	run, err := st.AwaitRun(ctx, galen.RunVerified)
+	must(t, err)
+	if run.Runbook != s.runbook {
+		t.Errorf("verified by %s, want %s", run.Runbook, s.runbook)
+	}
+	// The workflow hears of its end after everybody else.
+	must(t, st.AwaitPassage(ctx, func(p failpoint.Passage) bool { return p.At == failpoint.Closed }))
+	must(t, st.Engine.Kill())
+	s.once(ctx, t, st)
+	passed, err := failpoint.Trace(st.PassedFile)
+	must(t, err)
 	var out []crashCase
-	for _, p := range []victim.Point{victim.AfterIntent, victim.AfterDecide, victim.AfterCall, victim.Waiting} {
-		out = append(out, crashCase{victim.Die{Point: p, Verb: cassandra.VerbStart}, killed, 20})
-		for _, verb := range []string{cassandra.VerbFence, cassandra.VerbPrepare, cassandra.VerbReplace, cassandra.VerbRepair, cassandra.VerbClearReplace} {
-			out = append(out, crashCase{victim.Die{Point: p, Verb: verb}, emptied, 20})
+	seen := map[failpoint.Passage]bool{}
+	for _, p := range passed {
+		if seen[p] || s.only != nil && !s.only(p) {
+			continue
+		}
+		seen[p] = true
+		o := failpoint.Order{At: p.At, Of: p.Of, Signal: failpoint.Kill}
+		out = append(out, crashCase{s, o})
+		if p.At == failpoint.Decided {
+			o.After = galen.Duration(asleep)
+			out = append(out, crashCase{s, o})
 		}
 	}
-	// A slower ring, so that looks fall into these moments.
-	return append(out,
-		crashCase{victim.Die{Point: victim.Joining, Verb: cassandra.VerbReplace}, emptied, 6},
-		crashCase{victim.Die{Point: victim.Streaming, Verb: cassandra.VerbReplace}, emptied, 4},
-	)
+	return out
 }
 
-// TestDiesAtEachPoint kills the engine at each point of each step and starts it again at once.
+func (s scene) set(ctx context.Context, t *testing.T) *victim.Stage {
+	t.Helper()
+	o := victim.StageOptions{Faster: s.faster, Policy: s.policy}
+	if o.Faster == 0 {
+		o.Faster = 20
+	}
+	return stage(ctx, t, o)
+}
+
+// begin plays the scene up to its cause, with an engine that has an order.
+func (s scene) begin(ctx context.Context, t *testing.T, st *victim.Stage, o failpoint.Order) {
+	t.Helper()
+	if s.before != nil {
+		s.before(ctx, t, st)
+		must(t, start(ctx, st, &o))
+	} else {
+		must(t, start(ctx, st, &o))
+		must(t, st.AwaitHealth(ctx))
+	}
+	must(t, s.cause(ctx, st))
+}
+
+// once: nothing was done twice, nothing was lost, and the journal is whole.
+func (s scene) once(ctx context.Context, t *testing.T, st *victim.Stage) {
+	t.Helper()
+	onceEach(ctx, t, st, max(s.runs, 1))
+	whole(ctx, t, st)
+}
+
+// TestDiesAtEachPoint kills the engine at each await of each scene and starts it again at once: all of them with -points
+// all, a slice with -points 2/5, else a sample of them.
 func TestDiesAtEachPoint(t *testing.T) {
-	all := cases()
-	resumed := make([]time.Duration, len(all))
+	all := everywhere(t)
+	chosen := choose(t, all)
+	resumed := make([]time.Duration, len(chosen))
 	slots := make(chan struct{}, lives)
 	var wg sync.WaitGroup
-	for i, c := range all {
+	for i, c := range chosen {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			t.Run(fmt.Sprintf("%s/%s", c.die.Verb, c.die.Point), func(t *testing.T) { resumed[i] = c.run(t) })
+			t.Run(c.name(), func(t *testing.T) { resumed[i] = c.run(t) })
 		})
 	}
 	wg.Wait()
+	resumed = slices.DeleteFunc(resumed, func(d time.Duration) bool { return d == 0 }) // the run had nothing left to decide
 	slices.Sort(resumed)
-	t.Logf("%d deaths, %d at a time; first decision after exec: p50 %s, max %s", len(all), lives,
+	t.Logf("%d of %d points, %d at a time; first decision after exec: p50 %s, max %s", len(chosen), len(all), lives,
 		resumed[len(resumed)/2].Round(time.Millisecond), resumed[len(resumed)-1].Round(time.Millisecond))
 }
 
+// everywhere rehearses all scenes.
+func everywhere(t *testing.T) []crashCase {
+	t.Helper()
+	list := scenes()
+	byScene := make([][]crashCase, len(list))
+	var wg sync.WaitGroup
+	for i, s := range list {
+		wg.Go(func() { t.Run("rehearsal of "+s.name, func(t *testing.T) { byScene[i] = s.rehearse(t) }) })
+	}
+	wg.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	return slices.Concat(byScene...)
+}
+
+// choose what the flag -points says.
+func choose(t *testing.T, all []crashCase) []crashCase {
+	t.Helper()
+	points := flag.Lookup("points").Value.String()
+	nth, of := 0, (len(all)+sampled-1)/sampled
+	switch part, whole, sliced := strings.Cut(points, "/"); {
+	case points == "all":
+		return all
+	case sliced:
+		var err, err2 error
+		nth, err = strconv.Atoi(part)
+		of, err2 = strconv.Atoi(whole)
+		must(t, errors.Join(err, err2))
+		nth--
+	}
+	var out []crashCase
+	for i := nth; i < len(all); i += of {
+		out = append(out, all[i])
+	}
+	return out
+}
+
 func (c crashCase) run(t *testing.T) time.Duration {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	s := stage(ctx, t, victim.StageOptions{Faster: c.faster})
-	must(t, start(ctx, s, &c.die))
-	must(t, s.AwaitHealth(ctx))
-	must(t, s.Break(ctx, "n3", c.trouble...))
+	s := c.scene.set(ctx, t)
+	c.scene.begin(ctx, t, s, c.order)
 	must(t, s.AwaitDeath(ctx))
 	c.diedThere(ctx, t, s)
 	must(t, start(ctx, s, nil))
-	resumed, err := s.AwaitResume(ctx)
-	must(t, err)
-	if resumed > resumeLimit {
-		t.Errorf("resumed %s after exec, want at most %s", resumed, resumeLimit)
+	if c.scene.again != nil {
+		must(t, c.scene.again(ctx, s))
 	}
-	run, err := s.AwaitRun(ctx, galen.RunVerified)
+	var resumed time.Duration
+	if c.order.At != failpoint.Closing && c.order.At != failpoint.Closed {
+		var err error
+		resumed, err = s.AwaitResume(ctx)
+		must(t, err)
+		if resumed > resumeLimit {
+			t.Errorf("resumed %s after exec, want at most %s", resumed, resumeLimit)
+		}
+	}
+	_, err := s.AwaitRun(ctx, galen.RunVerified)
 	must(t, err)
 	must(t, s.Engine.Kill())
-	onceEach(ctx, t, s, run)
-	whole(ctx, t, s)
-	t.Logf("resumed %s after exec", resumed.Round(time.Millisecond))
+	c.scene.once(ctx, t, s)
 	return resumed
 }
 
-// diedThere proves by the journal and the ring's log that the engine died at the point and nowhere else.
+// diedThere proves by the journal and the ring's log that the engine died at the point of a step and nowhere else.
 func (c crashCase) diedThere(ctx context.Context, t *testing.T, s *victim.Stage) {
 	t.Helper()
+	passed, err := failpoint.Trace(s.PassedFile)
+	must(t, err)
+	died := func(p failpoint.Passage) bool {
+		return p == failpoint.Passage{At: c.order.At, Of: c.order.Of, Signal: failpoint.Kill}
+	}
+	if !slices.ContainsFunc(passed, died) {
+		t.Fatalf("died elsewhere: %+v", passed)
+	}
+	want, ofAStep := map[failpoint.Point][3]bool{
+		failpoint.Acting: {}, failpoint.GateLooked: {}, failpoint.Judged: {},
+		failpoint.Committed: {true, false, false}, failpoint.Called: {true, true, false}, failpoint.Recorded: {true, true, true},
+	}[c.order.At]
+	if !ofAStep {
+		return
+	}
 	store := copied(t, s)
 	runs, err := store.Runs(ctx, journal.RunFilter{})
 	must(t, err)
-	if len(runs) != 1 {
-		t.Fatalf("%d runs, want 1", len(runs))
-	}
-	led, err := store.Ledger(ctx, runs[0].ID)
+	led, err := store.Ledger(ctx, runs[0].ID) // the newest
 	must(t, err)
-	i := slices.IndexFunc(led.Past, func(in galen.Intent) bool { return in.Step.Verb == c.die.Verb })
+	of := func(verb string) bool { return verb == c.order.Of }
+	i := slices.IndexFunc(led.Past, func(in galen.Intent) bool { return of(in.Step.Verb) })
 	calls, err := ringd.Accepted(s.Ring.Log)
 	must(t, err)
-	called := slices.ContainsFunc(calls, func(call ring.Call) bool { return call.Verb == c.die.Verb })
-	intended := i >= 0
-	told := intended && led.Past[i].Sent == galen.SentYes
-	settled := intended && led.Past[i].Effect.Settled()
-	want := map[victim.Point][3]bool{
-		victim.AfterDecide: {false, false, false}, victim.AfterIntent: {true, false, false}, victim.AfterCall: {true, true, false},
-		victim.Waiting: {true, true, true}, victim.Joining: {true, true, true}, victim.Streaming: {true, true, true},
-	}[c.die.Point]
-	if got := [3]bool{intended, called, told}; got != want || settled {
-		t.Fatalf("died with intended, called, told %v, want %v; settled: %v, want false", got, want, settled)
+	called := i >= 0 && slices.ContainsFunc(calls, func(call ring.Call) bool { return call.Intent == led.Past[i].ID })
+	if got := [3]bool{i >= 0, called, i >= 0 && led.Past[i].Sent == galen.SentYes}; got != want {
+		t.Fatalf("died with intended, called, told %v, want %v", got, want)
+	}
+	if i >= 0 && led.Past[i].Effect.Settled() {
+		t.Fatal("died with the effect settled")
 	}
 }
 
-func start(ctx context.Context, s *victim.Stage, die *victim.Die) error {
-	_, err := s.Start(ctx, die)
+func start(ctx context.Context, s *victim.Stage, o *failpoint.Order) error {
+	_, err := s.Start(ctx, o)
 	return err
 }
 
@@ -158,20 +277,11 @@ func copied(t *testing.T, s *victim.Stage) *journal.Store {
 	return store
 }
 
-// onceEach: by the ring's own log each intent, and each step whatever its intent, had its effect once at most; by the
-// journal every effect is settled and there is one run.
-func onceEach(ctx context.Context, t *testing.T, s *victim.Stage, run galen.Run) {
+// onceEach: by the ring's own log each intent, and each step whatever its intent, had its effect once at most in each
+// run; by the journal every effect is settled and there are that many runs.
+func onceEach(ctx context.Context, t *testing.T, s *victim.Stage, runs int) {
 	t.Helper()
-	store := copied(t, s)
-	led, err := store.Ledger(ctx, run.ID)
-	must(t, err)
-	steps := map[string]string{}
-	for _, in := range led.Past {
-		steps[in.ID] = in.Step.Hash()
-		if !in.Effect.Settled() {
-			t.Errorf("the run is %s, and the effect of %s is %s", run.Status, in.Step, in.Effect.Status)
-		}
-	}
+	steps := settledSteps(ctx, t, s, runs)
 	calls, err := ringd.Accepted(s.Ring.Log)
 	must(t, err)
 	if twice := ring.Doubled(calls); len(twice) > 0 {
@@ -190,11 +300,6 @@ func onceEach(ctx context.Context, t *testing.T, s *victim.Stage, run galen.Run)
 	if len(calls) == 0 {
 		t.Error("the ring accepted no call")
 	}
-	runs, err := store.Runs(ctx, journal.RunFilter{})
-	must(t, err)
-	if len(runs) != 1 {
-		t.Errorf("%d runs, want 1", len(runs))
-	}
 	arrived, err := s.Ring.Calls(ctx)
 	must(t, err)
 	tried := map[string]bool{}
@@ -209,6 +314,36 @@ func onceEach(ctx context.Context, t *testing.T, s *victim.Stage, run galen.Run)
 	for _, h := range harms {
 		t.Errorf("harm: %s", h.What)
 	}
+}
+
+// settledSteps are the steps of all runs by intent.
+func settledSteps(ctx context.Context, t *testing.T, s *victim.Stage, want int) map[string]string {
+	t.Helper()
+	store := copied(t, s)
+	runs, err := store.Runs(ctx, journal.RunFilter{})
+	must(t, err)
+	if len(runs) != want {
+		t.Errorf("%d runs, want %d", len(runs), want)
+	}
+	steps := map[string]string{}
+	for _, run := range runs {
+		if run.Status.Open() {
+			t.Errorf("run %s of %s was lost: it is %s (%s)", run.ID, run.Runbook, run.Status, run.Why)
+		}
+		led, err := store.Ledger(ctx, run.ID)
+		must(t, err)
+		tries := 0 // what was taken back may be done once more
+		for _, in := range led.Past {
+			if in.Step.Verb == cassandra.VerbRemoveJoiner || in.Step.Verb == cassandra.VerbDiscard {
+				tries++
+			}
+			steps[in.ID] = fmt.Sprint(run.ID, tries, in.Step.Hash())
+			if !in.Effect.Settled() {
+				t.Errorf("the run is %s, and the effect of %s is %s", run.Status, in.Step, in.Effect.Status)
+			}
+		}
+	}
+	return steps
 }
 
 // whole: the journal has no gap and no fault.

@@ -13,37 +13,20 @@ import (
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/internal/failpoint"
 	"github.com/galenhq/galen/test/ringd"
 )
 
-// Point is where an engine can die.
-type Point string
-
-// The points, in the order of a step's life.
+// Points of a driver, beside those of the engine itself, see [failpoint.Point]: what a look shows of a new node.
 const (
-	// AfterDecide: the plan with the step is in the journal, its intent is not.
-	AfterDecide Point = "after decide"
-	// AfterIntent: the intent is committed, the call is not made.
-	AfterIntent Point = "after intent"
-	// AfterCall: the call had its effect, its outcome is not recorded.
-	AfterCall Point = "after call"
-	// Waiting: the outcome is recorded, the effect is not settled; where it takes time, it is known to be under way.
-	Waiting Point = "waiting"
-	// Joining and Streaming: a new node takes a place.
-	Joining   Point = "joining"
-	Streaming Point = "streaming"
+	Joining   failpoint.Point = "joining"
+	Streaming failpoint.Point = "streaming"
 )
-
-// Die names one moment of one life.
-type Die struct {
-	Point Point  `json:"point"`
-	Verb  string `json:"verb"`
-}
 
 // Line is one line of a victim's trace.
 type Line struct {
 	At time.Time `json:"at"`
-	// What: look (At is its end, Began its start), decide (a runbook was asked), do (a call begins) or die.
+	// What: look (At is its end, Began its start), decide (a runbook was asked) or do (a call begins).
 	What  string    `json:"what"`
 	Began time.Time `json:"began,omitzero"`
 	// Down are the nodes that a look shows down.
@@ -74,29 +57,18 @@ func Trace(file string) ([]Line, error) {
 	return out, nil
 }
 
-// fate is where the process dies, and the trace of its life.
+// fate traces the life of the process, and tells its driver's failpoints.
 type fate struct {
-	die   Die
-	verbs map[string]galen.Verb[cassandra.Ring]
-
-	mu      sync.Mutex
-	trace   *os.File
-	planned string // verb of the first step of the newest plan
+	mu    sync.Mutex
+	trace *os.File
 }
 
 func newFate(o Options) (*fate, error) {
-	f := &fate{verbs: map[string]galen.Verb[cassandra.Ring]{}}
-	if o.Die != nil {
-		f.die = *o.Die
-	}
-	for _, v := range cassandra.Verbs() {
-		f.verbs[v.Name] = v
-	}
-	var err error
-	if f.trace, err = os.OpenFile(o.Trace, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
+	trace, err := os.OpenFile(o.Trace, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
 		return nil, fmt.Errorf("trace: %w", err)
 	}
-	return f, nil
+	return &fate{trace: trace}, nil
 }
 
 func (f *fate) tell(l Line) {
@@ -111,15 +83,7 @@ func (f *fate) tell(l Line) {
 	}
 }
 
-// at is called at a point of a step.
-func (f *fate) at(p Point, verb string) {
-	if f.die.Point == p && f.die.Verb == verb {
-		f.tell(Line{At: time.Now().UTC(), What: "die", Verb: verb})
-		die()
-	}
-}
-
-// runbook notes what is planned next.
+// runbook traces each decision.
 func (f *fate) runbook(rb galen.ListedRunbook) galen.ListedRunbook {
 	decide := rb.Decide
 	rb.Decide = func(s galen.Situation[galen.State, json.RawMessage]) (galen.Plan, error) {
@@ -129,9 +93,6 @@ func (f *fate) runbook(rb galen.ListedRunbook) galen.ListedRunbook {
 			verb = p.Steps[0].Verb
 		}
 		f.tell(Line{At: time.Now().UTC(), What: "decide", Verb: verb})
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.planned = verb
 		return p, err
 	}
 	return rb
@@ -143,15 +104,9 @@ type driver struct {
 	fate *fate
 }
 
-// Look as the ring process does. Only the gate looks with a scope, and it looks first of all: after the decision.
+// Look as the ring process does.
 func (d driver) Look(ctx context.Context, r galen.Resource, scope []galen.Target, open []galen.Intent) (cassandra.Ring, error) {
 	f := d.fate
-	if len(scope) > 0 {
-		f.mu.Lock()
-		planned := f.planned
-		f.mu.Unlock()
-		f.at(AfterDecide, planned)
-	}
 	began := time.Now().UTC()
 	seen, err := d.ring.Look(ctx, r, scope, open)
 	if err != nil {
@@ -170,32 +125,25 @@ func (d driver) Look(ctx context.Context, r galen.Resource, scope []galen.Target
 	return seen, nil
 }
 
-// seen dies of what a look shows of an intent whose outcome is recorded.
-func (f *fate) seen(r cassandra.Ring, in galen.Intent) {
-	if in.Sent == "" {
+// seen tells what a look shows of a replacement whose outcome is recorded.
+func (*fate) seen(r cassandra.Ring, in galen.Intent) {
+	if in.Sent == "" || in.Step.Verb != cassandra.VerbReplace {
 		return
-	}
-	verb := in.Step.Verb
-	if in.Effect.Status == galen.EffectUnderWay || f.verbs[verb].Effect(r, in).Settled() {
-		f.at(Waiting, verb)
 	}
 	args, err := galen.Decode[cassandra.ReplaceArgs](in.Step.Args)
 	if err != nil {
-		return // not a replacement
+		return // its check has refused it
 	}
 	if v, asked := r.View(args.Instance); asked && v.Mode == "JOINING" {
-		f.at(Joining, verb)
+		failpoint.At(Joining, in.Step.Verb)
 		if v.Streams > 0 {
-			f.at(Streaming, verb)
+			failpoint.At(Streaming, in.Step.Verb)
 		}
 	}
 }
 
 // Do makes the call.
 func (d driver) Do(ctx context.Context, in galen.Intent) (string, error) {
-	d.fate.at(AfterIntent, in.Step.Verb)
 	d.fate.tell(Line{At: time.Now().UTC(), What: "do", Verb: in.Step.Verb})
-	reply, err := d.ring.Do(ctx, in)
-	d.fate.at(AfterCall, in.Step.Verb)
-	return reply, err
+	return d.ring.Do(ctx, in)
 }

@@ -8,12 +8,14 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
 	"github.com/galenhq/galen/activities/cassandra/ring"
+	"github.com/galenhq/galen/internal/failpoint"
 	"github.com/galenhq/galen/test/engine"
 	"github.com/galenhq/galen/test/ringd"
 )
@@ -26,12 +28,15 @@ func Resource() galen.Resource { return galen.Resource{Kind: cassandra.KindName,
 type Stage struct {
 	Ring   *ringd.Process
 	Engine *engine.Engine
-	// TraceFile of all engines.
-	TraceFile string
+	// TraceFile of all engines; PassedFile of the failpoints of the newest.
+	TraceFile, PassedFile string
+	// Versions of runbooks in the next engine, see [Options].
+	Versions map[string]int
 	// Temporal elsewhere; nil: embedded.
 	Temporal *Temporal
-	// Execed is when the newest engine was started.
+	// Execed is when the newest engine was started, the Lives-th.
 	Execed time.Time
+	Lives  int
 }
 
 // StageOptions say how a stage is set.
@@ -84,13 +89,25 @@ func SetStage(ctx context.Context, o StageOptions) (*Stage, error) {
 	return s, nil
 }
 
-// Start starts the next engine and returns how long after exec it was ready.
-func (s *Stage) Start(ctx context.Context, where *Die) (time.Duration, error) {
-	env, err := Env(Options{Die: where, Trace: s.TraceFile, Temporal: s.Temporal})
+// Start starts the next engine and returns how long after exec it was ready. An order needs a build with failpoints; the
+// stage says where its trace is.
+func (s *Stage) Start(ctx context.Context, order *failpoint.Order) (time.Duration, error) {
+	env, err := Env(Options{Trace: s.TraceFile, Temporal: s.Temporal, Versions: s.Versions})
 	if err != nil {
 		return 0, err
 	}
 	s.Engine.Env = []string{env}
+	s.Lives++
+	s.PassedFile = filepath.Join(filepath.Dir(s.TraceFile), fmt.Sprintf("passed-%d.jsonl", s.Lives))
+	if order != nil {
+		o := *order
+		o.Trace = s.PassedFile
+		obeys, err := failpoint.Env(o)
+		if err != nil {
+			return 0, err
+		}
+		s.Engine.Env = append(s.Engine.Env, obeys)
+	}
 	s.Execed = time.Now().UTC()
 	said, took, err := s.Engine.Start(ctx)
 	if err != nil {
@@ -111,12 +128,55 @@ func (s *Stage) AwaitHealth(ctx context.Context) error {
 	})
 }
 
+// AwaitLook returns when a look of the newest engine shows these nodes down.
+func (s *Stage) AwaitLook(ctx context.Context, match func(down []string) bool) error {
+	return s.await(ctx, "the engine looks and sees it", func(lines []Line) bool {
+		return slices.ContainsFunc(lines, func(l Line) bool { return l.What == "look" && l.At.After(s.Execed) && match(l.Down) })
+	})
+}
+
 // AwaitDeath returns when the engine has killed itself, and reaps it.
 func (s *Stage) AwaitDeath(ctx context.Context) error {
-	err := s.await(ctx, "the engine dies", func(lines []Line) bool {
-		return len(lines) > 0 && lines[len(lines)-1].What == "die"
-	})
-	return errors.Join(err, s.Engine.Kill())
+	err := poll(ctx, "the engine dies", func() (bool, error) { return s.Engine.Dead() })
+	return errors.Join(s.explained(err), s.Engine.Kill())
+}
+
+// AwaitStop returns when the engine has frozen itself.
+func (s *Stage) AwaitStop(ctx context.Context) error {
+	return s.explained(poll(ctx, "the engine stops", func() (bool, error) { return s.Engine.Stopped() }))
+}
+
+// AwaitPassage returns when the newest engine has passed a point that its order names.
+func (s *Stage) AwaitPassage(ctx context.Context, match func(failpoint.Passage) bool) error {
+	return s.explained(poll(ctx, "the engine passes its point", func() (bool, error) {
+		passed, err := failpoint.Trace(s.PassedFile)
+		return slices.ContainsFunc(passed, match), err
+	}))
+}
+
+// explained is an error with the end of the engine's log.
+func (s *Stage) explained(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w; its log ends with:\n%s", err, engine.Tail(s.Engine.Log, 10))
+}
+
+// poll asks every 5 ms.
+func poll(ctx context.Context, what string, holds func() (bool, error)) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		done, err := holds()
+		if done || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waited until %s: %w", what, ctx.Err())
+		case <-tick.C:
+		}
+	}
 }
 
 // AwaitResume returns how long after exec the newest engine first decided for an open run.
@@ -135,22 +195,10 @@ func (s *Stage) AwaitResume(ctx context.Context) (time.Duration, error) {
 }
 
 func (s *Stage) await(ctx context.Context, what string, holds func([]Line) bool) error {
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
+	return s.explained(poll(ctx, what, func() (bool, error) {
 		lines, err := Trace(s.TraceFile)
-		if err != nil {
-			return err
-		}
-		if holds(lines) {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waited until %s: %w; its log ends with:\n%s", what, ctx.Err(), engine.Tail(s.Engine.Log, 10))
-		case <-tick.C:
-		}
-	}
+		return err == nil && holds(lines), err
+	}))
 }
 
 // AwaitRun asks every 50 ms for the newest run until it has the status, and returns it. A run that is held or ended

@@ -1,6 +1,6 @@
 // Package victim is the engine as `galen serve` runs it, app.Start with the embedded Temporal server, over the simulated
-// ring of test/ringd, and it can be told at which point of which step to kill itself. The points are in the drivers and
-// runbooks that it lists in its catalogue; the product knows nothing of them.
+// ring of test/ringd. Built with the tag failpoint, it can be told where to kill or freeze itself. It can also be
+// another release of the engine: one with other versions of the runbooks, or without some.
 package victim
 
 import (
@@ -29,12 +29,12 @@ const optionsEnv = "GALEN_VICTIM"
 
 // Options of a victim beside its configuration file.
 type Options struct {
-	// Die is where it kills itself; nil: nowhere.
-	Die *Die `json:"die,omitempty"`
 	// Trace is the file to which it appends what it does, see [Line].
 	Trace string `json:"trace"`
 	// Temporal is a server elsewhere; nil: the embedded one.
 	Temporal *Temporal `json:"temporal,omitempty"`
+	// Versions are those of runbooks by name, where they are other ones than in this build; 0: it has no such runbook.
+	Versions map[string]int `json:"versions,omitempty"`
 }
 
 // Temporal is a Temporal server that another process runs.
@@ -94,7 +94,7 @@ func serveHere(text string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	engine, err := app.Start(ctx, app.Options{
-		Config: cfg, Catalogue: catalogue(fate), Temporal: server(o.Temporal), Version: "victim",
+		Config: cfg, Catalogue: catalogue(fate, o.Versions), Temporal: server(o.Temporal), Version: "victim",
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if err != nil {
@@ -137,10 +137,15 @@ func server(elsewhere *Temporal) app.Temporal {
 	}
 }
 
-func catalogue(f *fate) app.Catalogue {
+func catalogue(f *fate, versions map[string]int) app.Catalogue {
 	out := app.Catalogue{Detectors: detectors.All(), Kinds: []app.Kind{{Name: cassandra.KindName, Open: f.open}}}
 	for _, rb := range runbooks.All() {
-		out.Runbooks = append(out.Runbooks, f.runbook(rb))
+		if version, other := versions[rb.Name]; other {
+			rb.Version = version
+		}
+		if rb.Version > 0 {
+			out.Runbooks = append(out.Runbooks, f.runbook(rb))
+		}
 	}
 	return out
 }
