@@ -120,7 +120,7 @@ func (a *Activities) Act(ctx context.Context, in ActInput) (Acted, error) {
 			return Acted{}, fmt.Errorf("hold run %s: %w", in.Run, err)
 		}
 	default:
-		out.Refused = res.Answer == gate.Refused
+		out.Refused = res.Answer == gate.Refused || res.Answer == gate.Ask
 		if gate.Worst(res.Verdicts).Guard == gate.GuardRate {
 			out.Wait = galen.Duration(spread(run, out.At, out.Wait.D()))
 		}

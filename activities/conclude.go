@@ -151,7 +151,11 @@ func refusedTooLong(t thought, since time.Time) string {
 	if since.IsZero() || t.now.Sub(since) <= t.policy.StepDeadline.D() {
 		return ""
 	}
-	return fmt.Sprintf("refused for longer than %s: %s", t.policy.StepDeadline, strictest(t).Why)
+	why := "the gate refuses what the guards allow beforehand, see the events of the run"
+	if v := strictest(t); v.Answer != galen.Allow {
+		why = v.Why
+	}
+	return fmt.Sprintf("refused for longer than %s: %s", t.policy.StepDeadline, why)
 }
 
 // onVerdicts: steps are planned; the strictest answer of any guard on any of them decides.

@@ -84,6 +84,7 @@ func TestConclude(t *testing.T) {
 		{"overdue, approved since", wait, func(t *thought) { t.ledger.Past, t.ledger.Approval = []galen.Intent{open}, yes }, galen.RunWaiting, false, 0, "not yet"},
 		{"past its deadline", wait, func(t *thought) { t.ledger.Run.Deadline = night.Add(-time.Second) }, galen.RunHeld, false, 0, "past its deadline"},
 		{"refused too long", act, func(t *thought) { t.now = night.Add(11 * time.Minute); answer(galen.LookAgain)(t) }, galen.RunHeld, false, 0, "refused for longer"},
+		{"refused too long by the gate alone", act, func(t *thought) { t.now = night.Add(11 * time.Minute) }, galen.RunHeld, false, 0, "the gate refuses what the guards allow"},
 		{"held stays held", act, func(t *thought) { t.ledger.Run.Status, t.ledger.Run.Why = galen.RunHeld, "a person" }, galen.RunHeld, false, 0, "a person"},
 		{"held, then approved", act, func(t *thought) { t.ledger.Run.Status, t.ledger.Approval = galen.RunHeld, yes }, galen.RunRunning, false, 1, "start it"},
 		{"held, cancelled, nothing of its own to take back", act, func(t *thought) {

@@ -49,7 +49,7 @@ type Acted struct {
 	// Sent: the call was made. Everything else means that the rest of the plan is void: look again.
 	Sent bool           `json:"sent,omitempty"`
 	Wait galen.Duration `json:"wait,omitzero"`
-	// Refused: a guard said look-again.
+	// Refused: a guard said look-again or asked for a yes, and nothing was committed.
 	Refused bool `json:"refused,omitempty"`
 }
 

@@ -51,13 +51,25 @@ type runbookFault struct{ error }
 
 func (f *runbookFault) Unwrap() error { return f.error }
 
-// decideTwice lets a runbook decide two times on equal situations. A panic, more time than each, two different plans
-// or a plan without a form is an error: the run is held and the runbook quarantined. A runbook that never returns
-// leaves its goroutine behind, which is why it is quarantined.
-func decideTwice(rb galen.ListedRunbook, situation func() galen.Situation[galen.State, json.RawMessage], each time.Duration) (galen.Plan, error) {
+// decideTwice lets a runbook decide two times on equal situations. A panic, more time than limit for one of them, two
+// different plans or a plan without a form is an error: the run is held and the runbook quarantined.
+func decideTwice(rb galen.ListedRunbook, situation func() galen.Situation[galen.State, json.RawMessage], limit time.Duration) (galen.Plan, error) {
+	var plans [2]galen.Plan
+	for i := range plans {
+		var err error
+		if plans[i], err = decideOnce(rb, situation(), limit); err != nil {
+			return galen.Plan{}, err
+		}
+	}
+	return agreed(rb, plans)
+}
+
+// decideOnce takes limit at most. A runbook that never returns leaves its goroutine behind, which is why it is
+// quarantined.
+func decideOnce(rb galen.ListedRunbook, s galen.Situation[galen.State, json.RawMessage], limit time.Duration) (galen.Plan, error) {
 	type answer struct {
-		plans [2]galen.Plan
-		err   error
+		plan galen.Plan
+		err  error
 	}
 	answered := make(chan answer, 1)
 	go func() {
@@ -68,27 +80,20 @@ func decideTwice(rb galen.ListedRunbook, situation func() galen.Situation[galen.
 			}
 			answered <- out
 		}()
-		for i := range out.plans {
-			if out.plans[i], out.err = rb.Decide(situation()); out.err != nil {
-				return
-			}
-		}
+		out.plan, out.err = rb.Decide(s)
 	}()
-	limit := time.NewTimer(2 * each)
-	defer limit.Stop()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
 	select {
 	case got := <-answered:
-		return agreed(rb, got.plans, got.err)
-	case <-limit.C:
-		return galen.Plan{}, fmt.Errorf("runbook %s took longer than %s to decide", rb.Name, each)
+		return got.plan, got.err
+	case <-timer.C:
+		return galen.Plan{}, fmt.Errorf("runbook %s took longer than %s to decide", rb.Name, limit)
 	}
 }
 
-func agreed(rb galen.ListedRunbook, plans [2]galen.Plan, err error) (galen.Plan, error) {
-	switch {
-	case err != nil:
-		return galen.Plan{}, err
-	case plans[0].Hash() != plans[1].Hash():
+func agreed(rb galen.ListedRunbook, plans [2]galen.Plan) (galen.Plan, error) {
+	if plans[0].Hash() != plans[1].Hash() {
 		return galen.Plan{}, fmt.Errorf("runbook %s decided two different plans on one situation: %q and %q", rb.Name, plans[0].Why, plans[1].Why)
 	}
 	if err := plans[0].Valid(); err != nil {

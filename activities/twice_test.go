@@ -3,7 +3,9 @@ package activities
 import (
 	"encoding/json"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -56,6 +58,36 @@ func TestDecideTwice(t *testing.T) {
 			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 				t.Fatalf("got %v, want %q", err, c.want)
 			}
+		})
+	}
+}
+
+// TestEachDecisionHasTheLimit: two decisions of more than half of it each are in time, one of more than all of it is not,
+// however quick the other one is. In the virtual time of a bubble.
+func TestEachDecisionHasTheLimit(t *testing.T) {
+	const limit = 100 * time.Millisecond
+	waits := galen.Plan{Wait: galen.Duration(time.Second), Why: "w"}
+	for _, c := range []struct {
+		name  string
+		takes [2]time.Duration
+		late  bool
+	}{
+		{"both in time", [2]time.Duration{90 * time.Millisecond, 90 * time.Millisecond}, false},
+		{"the first too slow", [2]time.Duration{170 * time.Millisecond, 0}, true},
+		{"the second too slow", [2]time.Duration{0, 170 * time.Millisecond}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var calls atomic.Int32
+				_, err := decideTwice(book(func(situation) (galen.Plan, error) {
+					time.Sleep(c.takes[calls.Add(1)-1])
+					return waits, nil
+				}), thinking(waits, nil).situation, limit)
+				if late := err != nil && strings.Contains(err.Error(), "longer than 100ms"); late != c.late || err != nil && !late {
+					t.Errorf("late %v, want %v: %v", late, c.late, err)
+				}
+				time.Sleep(time.Second) // the late one ends, too
+			})
 		})
 	}
 }

@@ -25,6 +25,19 @@ type RunState struct {
 	Failures int
 }
 
+// Carried is what of a RunState must outlive a history that grew too long: a refusal is bounded by the policy's step
+// deadline, however many looks it takes.
+type Carried struct {
+	RefusedSince time.Time `json:"refused_since,omitzero"`
+}
+
+func (s RunState) carried() Carried { return Carried{RefusedSince: s.RefusedSince} }
+
+// begin is the state of a run whose workflow starts, with what an earlier history of it carried over.
+func begin(run string, from Carried) RunState {
+	return RunState{Run: run, RefusedSince: from.RefusedSince}
+}
+
 // Do is what a command does.
 type Do string
 
@@ -102,7 +115,9 @@ func decided(s RunState, d activities.Decided) (RunState, Command) {
 		return s, Command{Do: DoFinish}
 	}
 	s.Plan, s.Steps, s.Step = d.Plan, d.Steps, 0
-	s.RefusedSince = since(s.RefusedSince, d.Refused, d.At)
+	if d.Steps == 0 { // steps that the preview allows may be refused at the gate again: acted tells
+		s.RefusedSince = since(s.RefusedSince, d.Refused, d.At)
+	}
 	if !d.Done {
 		s.DoneLooks = 0
 		if d.Steps > 0 {

@@ -111,6 +111,43 @@ func TestRefusedSinceIsHandedOn(t *testing.T) {
 	}
 }
 
+// TestARefusalThatOnlyTheGateGivesIsTold: the preview allows the step at each decision, the gate says look again each
+// time. Every decision is told since when, over continued histories too, or no deadline would ever end it.
+func TestARefusalThatOnlyTheGateGivesIsTold(t *testing.T) {
+	s, cmd := Next(RunState{Run: "r1"}, Result{})
+	now, told, looks := 0, time.Duration(0), 0
+	for now < 7200 {
+		var r Result
+		switch cmd.Do {
+		case DoDecide:
+			looks++
+			if since := cmd.Decide.RefusedSince; !since.IsZero() {
+				told = at(now).Sub(since)
+			}
+			r = steps(now, 1, 1)
+		case DoAct:
+			r = refused(now)
+		default:
+			now += int(cmd.For / time.Second)
+			r = Result{Slept: true}
+			if looks%100 == 0 { // the history is too long: continued as new
+				s, r = begin(s.Run, s.carried()), Result{}
+			}
+		}
+		s, cmd = Next(s, r)
+	}
+	if told < 7190*time.Second {
+		t.Errorf("after 2 h of refusals, %d looks, a decision was told of %s at most", looks, told)
+	}
+	s, cmd = Next(s, steps(now, 1, 1))
+	if cmd.Do != DoAct {
+		t.Fatalf("does %s", cmd.Do)
+	}
+	if _, cmd = Next(s, sent(now)); !cmd.Decide.RefusedSince.IsZero() {
+		t.Errorf("refused since %s after a step was sent", cmd.Decide.RefusedSince)
+	}
+}
+
 // Whatever comes back, a run acts only on the plan of its newest decision, in order, and closes only after enough
 // looks in a row that said done.
 func TestNextProperties(t *testing.T) {

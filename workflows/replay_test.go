@@ -30,19 +30,19 @@ func TestReplaysRecordedHistories(t *testing.T) {
 
 // A workflow that does something else than it did is noticed.
 func TestReplayNoticesAChange(t *testing.T) {
-	eager := func(workflow.Context, string) error { return nil }
+	eager := func(workflow.Context, string, Carried) error { return nil }
 	if err := replay("testdata/killed-1.json", eager); err == nil {
 		t.Error("a workflow that ends at once has replayed the history of a whole run")
 	}
-	failing := func(ctx workflow.Context, run string) error {
-		return errors.Join(Run(ctx, run), errors.New("changed"))
+	failing := func(ctx workflow.Context, run string, from Carried) error {
+		return errors.Join(Run(ctx, run, from), errors.New("changed"))
 	}
 	if err := replay("testdata/killed-1.json", failing); err == nil {
 		t.Error("a workflow that fails at its end has replayed the history of one that was completed")
 	}
 }
 
-func replay(file string, run func(workflow.Context, string) error) error {
+func replay(file string, run func(workflow.Context, string, Carried) error) error {
 	r := worker.NewWorkflowReplayer()
 	r.RegisterWorkflowWithOptions(run, workflow.RegisterOptions{Name: RunName})
 	return r.ReplayWorkflowHistoryFromJSONFile(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), file)

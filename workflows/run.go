@@ -23,15 +23,16 @@ const (
 	activityHeartbeat = 3 * time.Second
 )
 
-// Run interprets [Next] for one run. Its input is the run's ID, all else is read from the journal by the activities.
+// Run interprets [Next] for one run. Its input is the run's ID, all else is read from the journal by the activities; from
+// is only given by a longer history of the same run that it goes on from.
 // A cancellation from Temporal is ignored on purpose: a run is stopped by a row in the journal.
-func Run(ctx workflow.Context, run string) error {
+func Run(ctx workflow.Context, run string, from Carried) error {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	wake := workflow.GetSignalChannel(ctx, WakeSignal)
-	state, cmd := Next(RunState{Run: run}, Result{})
+	state, cmd := Next(begin(run, from), Result{})
 	for cmd.Do != DoFinish {
 		if cmd.Do == DoSleep && workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
-			return workflow.NewContinueAsNewError(ctx, Run, run)
+			return workflow.NewContinueAsNewError(ctx, Run, run, state.carried())
 		}
 		result, err := execute(ctx, cmd, wake)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
@@ -202,24 +203,45 @@ func TestACancellationFromTemporalIsIgnored(t *testing.T) {
 	}
 }
 
-// TestALongHistoryContinuesAsNew: with the run's ID alone, when nothing is under way.
+// TestALongHistoryContinuesAsNew: with the run's ID and since when it is refused, when nothing is under way.
 func TestALongHistoryContinuesAsNew(t *testing.T) {
 	s := newStage(t)
-	s.decide = func(n int, _ activities.DecideInput) (activities.Decided, error) {
-		if n < 3 {
-			s.env.SetContinueAsNewSuggested(n == 2)
-			return activities.Decided{Plan: n, Steps: 1}, nil
-		}
-		return waiting(time.Minute), nil
+	refused := s.start.Add(time.Second).UTC()
+	s.act = func(n int, _ activities.ActInput) (activities.Acted, error) {
+		return activities.Acted{At: refused, Sent: n < 3, Refused: n == 3, Wait: galen.Duration(time.Second)}, nil
 	}
-	s.act = func(int, activities.ActInput) (activities.Acted, error) { return activities.Acted{Sent: true}, nil }
+	s.decide = func(n int, _ activities.DecideInput) (activities.Decided, error) {
+		s.env.SetContinueAsNewSuggested(n >= 2)
+		return activities.Decided{Plan: n, Steps: 1}, nil
+	}
 	err := s.run(t)
 	var anew *workflow.ContinueAsNewError
 	if !errors.As(err, &anew) || anew.WorkflowType.Name != RunName {
 		t.Fatalf("ended with %v, want a new one of the same", err)
 	}
-	if s.decides != 3 || s.acts != 2 {
+	if s.decides != 3 || s.acts != 3 {
 		t.Errorf("%d looks and %d acts: continued in the middle of something", s.decides, s.acts)
+	}
+	var run string
+	var from Carried
+	if err := converter.GetDefaultDataConverter().FromPayloads(anew.Input, &run, &from); err != nil || run != "r1" || !from.RefusedSince.Equal(refused) {
+		t.Errorf("continued as run %q, refused since %s, %v; want r1 and %s", run, from.RefusedSince, err, refused)
+	}
+}
+
+// TestAContinuedRunTellsSinceWhenItIsRefused at its first look.
+func TestAContinuedRunTellsSinceWhenItIsRefused(t *testing.T) {
+	s := newStage(t)
+	since := s.start.Add(-time.Hour).UTC()
+	s.decide = func(_ int, in activities.DecideInput) (activities.Decided, error) {
+		if !in.RefusedSince.Equal(since) {
+			t.Errorf("told of a refusal since %s, want %s", in.RefusedSince, since)
+		}
+		return finished(), nil
+	}
+	s.env.ExecuteWorkflow(RunName, "r1", Carried{RefusedSince: since})
+	if err := s.env.GetWorkflowError(); err != nil || s.decides != 1 {
+		t.Errorf("%d looks, %v", s.decides, err)
 	}
 }
 
