@@ -28,6 +28,11 @@ type Cluster struct {
 	calls     []Call
 	harms     []Harm
 	missed    int // happenings that made no sense when they were due
+	news      *news
+	dirty     bool  // news is not the newest any more
+	secret    bool  // who tells what has changed keeps it to himself for now
+	from      *host // who tells what has changed, nil: everybody sees it
+	dice      dice
 }
 
 // host is a slot of the host plane.
@@ -44,6 +49,7 @@ type host struct {
 	attempts   []string
 	accepted   map[string]accepted // by target
 	generation int64               // highest so far
+	hints      map[string]int      // files, by host ID that they are for
 
 	// Faults.
 	unreadable bool             // the host plane gets no answer
@@ -71,6 +77,7 @@ const (
 	phaseLeaving
 	phaseDraining
 	phaseDrained
+	phaseGone // decommissioned: it runs on, without gossip and clients
 )
 
 func (p phase) mode() string {
@@ -89,6 +96,8 @@ func (p phase) mode() string {
 		return "DRAINING"
 	case phaseDrained:
 		return "DRAINED"
+	case phaseGone:
+		return "DECOMMISSIONED"
 	default:
 		return ""
 	}
@@ -106,6 +115,8 @@ type process struct {
 	stopped    bool // by SIGSTOP
 	speaks     bool // takes part in gossip
 	streams    int
+	news       *news // what it has heard
+	coming     int   // the number of the newest news that are on their way to it
 	throttle   cassandra.Throttle
 	// waiting is what was due while it was stopped.
 	waiting []func(time.Time)
@@ -158,6 +169,7 @@ func (c *Cluster) pass() time.Time {
 		c.due = c.due[1:]
 		c.at = next.at
 		next.do(next.at)
+		c.publish(next.at)
 	}
 	if now.After(c.at) {
 		c.at = now
@@ -195,6 +207,7 @@ func (c *Cluster) owner(address string) *member {
 
 func (c *Cluster) remove(gone *member) {
 	c.members = slices.DeleteFunc(c.members, func(m *member) bool { return m == gone })
+	c.dropHints(gone.hostID, c.at.Add(time.Second))
 }
 
 // Harm is damage that no guard should have let happen.

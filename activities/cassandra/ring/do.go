@@ -121,7 +121,9 @@ func (c *Cluster) accept(in galen.Intent, now time.Time, fault string) (string, 
 	if c.spec.Witness != nil {
 		c.spec.Witness(call, c.truth(now))
 	}
-	return act(), nil
+	reply := act()
+	c.publish(now)
+	return reply, nil
 }
 
 // action checks a call and gives what it does.

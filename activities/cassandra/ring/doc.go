@@ -1,7 +1,9 @@
 // Package ring is a simulated Cassandra ring in virtual time: the driver for tests, drills and the gym. It shows what
 // real nodes showed in the laboratory, lies included: peers that believe in a dead node until their failure detector
 // gives up, a joiner that nobody lists for most of its way, a token map that shows a dead node's tokens under who
-// replaces it, a replaced address that stays DOWN for ever, a corpse that takes all tokens back.
+// replaces it, a replaced address that stays DOWN until it is forgotten, a corpse that takes all tokens back, two orders to
+// move at once that are both accepted, a repair that leaves a replica out and calls itself complete. TestReality holds it
+// against recorded transitions of a real ring.
 //
 // A [Spec] says what the ring looks like when it starts ([Three] is the demo's, [Shape] any other), [New] starts it. It
 // is then a [galen.Driver]: Look and Do are what the engine gets. Everything else is for who plays the world:

@@ -59,32 +59,42 @@ func (c *Cluster) link(observer *host, address string) *link {
 	return c.links[key]
 }
 
-// gossip lets every running node form its opinion of every address anew: whom it hears comes UP soon, whom it does not
-// goes DOWN when its failure detector gives up.
+// gossip lets every running node form its opinion of every address anew: whom it hears, by whatever way, comes UP soon,
+// whom it does not goes DOWN when its failure detector gives up. Who missed news hears them.
 func (c *Cluster) gossip(now time.Time) {
-	for address, e := range c.endpoints {
+	parts := c.parts()
+	for _, address := range sortedKeys(c.endpoints) {
+		e := c.endpoints[address]
 		speaks := e.speaks()
 		if speaks {
+			if !e.silent.IsZero() {
+				c.deliver(e.host, now)
+			}
 			e.silent = time.Time{}
 		} else if e.silent.IsZero() {
 			e.silent = now
+			c.hintLater(e.host, now)
 		}
 		for _, observer := range c.hosts {
 			if observer.Address == address || observer.proc == nil || observer.proc.stopped {
 				continue
 			}
 			l := c.link(observer, address)
-			if speaks && !c.blocked[pair{observer.Name, address}] {
+			if speaks && (parts[observer] == 0 || parts[observer] == parts[e.host]) {
 				l.turn(true, now, now.Add(c.spec.Timing.Gossip))
 			} else {
-				l.turn(false, now, now.Add(c.spec.Timing.Phi))
+				l.turn(false, now, now.Add(c.vary(c.spec.Timing.Phi)))
 			}
 		}
 	}
+	c.catchUp(parts, now)
 }
 
 // wake gives a node that just became NORMAL its view of the others: it has just exchanged gossip with those that live.
 func (c *Cluster) wake(h *host) {
+	if h.proc.coming = 0; c.news != nil {
+		h.proc.learn(c.news)
+	}
 	for address, e := range c.endpoints {
 		up := e.silent.IsZero() && !c.blocked[pair{h.Name, address}]
 		*c.link(h, address) = link{up: up}
@@ -115,8 +125,17 @@ func (c *Cluster) anyUp(address string, now time.Time) bool {
 
 // peers are what a node says of every address it knows.
 func (c *Cluster) peers(h *host, now time.Time) []cassandra.Endpoint {
-	var out []cassandra.Endpoint
-	for address, e := range c.endpoints {
+	n := h.proc.news
+	if n == nil {
+		return nil
+	}
+	t := c.chart(n)
+	out := make([]cassandra.Endpoint, 0, len(t.addresses))
+	for _, address := range t.addresses {
+		e := n.states[address]
+		if h.proc.flag == address && e.host != h && e.generation < h.generation && h.proc.phase == phaseNormal {
+			continue // who took a place does not know who had it
+		}
 		p := cassandra.Endpoint{
 			Address: address, Up: c.callsUp(h, address, now), Status: e.status, HostID: e.hostID,
 			DC: e.host.config.DC, Rack: e.host.config.Rack, Version: Version, Generation: e.generation,
@@ -131,18 +150,7 @@ func (c *Cluster) peers(h *host, now time.Time) []cassandra.Endpoint {
 		}
 		out = append(out, p)
 	}
-	slices.SortFunc(out, func(a, b cassandra.Endpoint) int { return compare(a.Address, b.Address) })
 	return out
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // Version of Cassandra that the nodes tell.

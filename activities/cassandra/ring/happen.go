@@ -53,6 +53,7 @@ func (c *Cluster) Happen(h Happening) error {
 	if err := c.happen(h, now); err != nil {
 		return err
 	}
+	c.publish(now)
 	for i := 1; i < h.Times; i++ {
 		c.later(now.Add(time.Duration(i)*h.Every.D()), func(at time.Time) { c.perhaps(h, at) })
 	}

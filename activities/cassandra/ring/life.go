@@ -19,6 +19,9 @@ func (c *Cluster) exec(h *host, intent string, now time.Time) *process {
 	}
 	h.proc = p
 	t := c.spec.Timing
+	if h.data != nil {
+		p.news = c.news // as its own tables tell
+	}
 	c.life(h, p, now.Add(t.JVM), func(time.Time) { p.phase = phaseBooting })
 	c.life(h, p, now.Add(t.Agent), func(at time.Time) { c.boot(h, p, at) })
 	return p
@@ -34,30 +37,44 @@ func (c *Cluster) boot(h *host, p *process, at time.Time) {
 	case h.data != nil:
 		// The flag replace_address_first_boot means nothing to a node that has booted.
 		p.hostID = h.data.hostID
-		c.life(h, p, p.started.Add(t.Start), func(at time.Time) { c.normal(h, p, at) })
+		c.life(h, p, p.started.Add(c.vary(t.Start)), func(at time.Time) { c.normal(h, p, at) })
 	case p.flag != "":
 		c.life(h, p, p.started.Add(t.Join), func(at time.Time) { c.joinInPlace(h, p, at) })
-	case c.endpoints[h.Address] != nil:
-		c.exit(h, at) // "A node with address ... already exists, cancelling join"
+	case c.occupied(h.Address):
+		h.data = &dataset{half: true} // its first tables are written before it asks the others
+		c.exit(h, at)                 // "A node with address ... already exists, cancelling join"
 	default:
 		c.life(h, p, p.started.Add(t.Join), func(at time.Time) { c.joinFresh(h, p, at) })
 	}
+}
+
+// occupied: gossip knows a node at the address that has not gone for good.
+func (c *Cluster) occupied(address string) bool {
+	e := c.endpoints[address]
+	return e != nil && e.status != "LEFT" && e.status != "removed"
 }
 
 // exit ends a process.
 func (c *Cluster) exit(h *host, at time.Time) {
 	h.proc = nil
 	c.dropJoiner(h, at)
+	if m := c.owner(h.Address); m != nil && len(m.tokens) == 0 { // robbed: to its peers it is a client that fell silent
+		c.remove(m)
+		c.changed(nil)
+		c.evict(h, at.Add(c.spec.Timing.Evict/2))
+	}
 	c.gossip(at)
 }
 
 // dropJoiner lets the peers forget a joiner that died: they call it DOWN first.
 func (c *Cluster) dropJoiner(h *host, at time.Time) {
+	died := h.generation
 	c.later(at.Add(c.spec.Timing.Phi+c.spec.Timing.Forget), func(time.Time) {
-		if h.proc != nil {
+		if h.proc != nil || h.generation != died {
 			return
 		}
 		c.members = slices.DeleteFunc(c.members, func(m *member) bool { return m.host == h && m.status == cassandra.Joining })
+		c.changed(nil)
 		if e := c.endpoints[h.Address]; e != nil && (e.status == "BOOT_REPLACE" || e.status == "BOOT" || e.status == "") {
 			delete(c.endpoints, h.Address)
 			for _, o := range c.hosts {
@@ -93,12 +110,42 @@ func (c *Cluster) normal(h *host, p *process, at time.Time) {
 // announce puts a node's state into gossip.
 func (c *Cluster) announce(h *host, p *process, status string) {
 	p.speaks = true
+	if status == "NORMAL" {
+		c.dropHints(p.hostID, c.at.Add(c.spec.Timing.Deliver))
+	}
 	c.endpoints[h.Address] = &endpoint{address: h.Address, host: h, hostID: p.hostID, status: status, generation: p.generation}
+	c.changed(h)
+}
+
+// evict lets the peers forget an address that is silent and no member any more.
+func (c *Cluster) evict(h *host, at time.Time) {
+	died := h.generation
+	c.later(at, func(time.Time) {
+		if e := c.endpoints[h.Address]; h.generation != died || c.owner(h.Address) != nil || e == nil || e.status != "NORMAL" {
+			return
+		}
+		delete(c.endpoints, h.Address)
+		for _, o := range c.hosts {
+			delete(c.links, pair{o.Name, h.Address})
+		}
+		c.changed(nil)
+	})
+}
+
+// restate changes a host's state in gossip; who has not heard of it sees the old one.
+func (c *Cluster) restate(h *host, status string) {
+	if e := c.endpoints[h.Address]; e != nil {
+		now := *e
+		now.status = status
+		c.endpoints[h.Address] = &now
+		c.changed(h)
+	}
 }
 
 // joinInPlace begins a replacement. Cassandra refuses some of what would go wrong: the node exits.
 func (c *Cluster) joinInPlace(h *host, p *process, at time.Time) {
 	p.phase = phaseJoining
+	p.learn(c.news)
 	dead := c.owner(p.flag)
 	moving := slices.ContainsFunc(c.members, func(m *member) bool { return m.status != cassandra.Normal && m.host != h })
 	switch {
@@ -127,7 +174,9 @@ func (c *Cluster) joinInPlace(h *host, p *process, at time.Time) {
 	})
 	c.life(h, p, p.started.Add(t.Pending), func(time.Time) {
 		c.announce(h, p, "BOOT_REPLACE")
-		c.members = append(c.members, &member{hostID: p.hostID, host: h, status: cassandra.Joining, tokens: slices.Clone(dead.tokens), replacing: p.flag})
+		joiner := &member{hostID: p.hostID, host: h, status: cassandra.Joining, tokens: slices.Clone(dead.tokens), replacing: p.flag}
+		c.crowded(joiner, c.at)
+		c.members = append(c.members, joiner)
 	})
 	c.life(h, p, p.started.Add(t.Stream), func(time.Time) {
 		if !c.hasSources(dead) {
@@ -169,7 +218,8 @@ func (c *Cluster) hasSources(dead *member) bool {
 	return true
 }
 
-// takePlace makes a joiner a NORMAL node with the dead one's tokens. The dead one's address stays DOWN in gossip.
+// takePlace makes a joiner a NORMAL node with the dead one's tokens. The dead one's address stays DOWN in gossip
+// until its peers forget it.
 func (c *Cluster) takePlace(h *host, p *process, dead *member, at time.Time) {
 	tokens := slices.Clone(dead.tokens)
 	c.remove(dead)
@@ -177,11 +227,15 @@ func (c *Cluster) takePlace(h *host, p *process, dead *member, at time.Time) {
 	h.data = &dataset{hostID: p.hostID, tokens: tokens}
 	c.members = append(c.members, &member{hostID: p.hostID, host: h, tokens: tokens})
 	c.normal(h, p, at)
+	if dead.host != h {
+		c.evict(dead.host, at.Add(c.spec.Timing.Evict))
+	}
 }
 
 // joinFresh is a node that somebody else lets join, with tokens between those of the others.
 func (c *Cluster) joinFresh(h *host, p *process, at time.Time) {
 	p.phase = phaseJoining
+	p.learn(c.news)
 	if !c.reachesSeed(h, p) || slices.ContainsFunc(c.members, func(m *member) bool { return m.status != cassandra.Normal }) {
 		c.exit(h, at)
 		return
@@ -198,10 +252,17 @@ func (c *Cluster) joinFresh(h *host, p *process, at time.Time) {
 		}
 	}
 	slices.Sort(m.tokens)
-	c.members = append(c.members, m)
-	c.announce(h, p, "BOOT")
-	c.gossip(at)
-	c.life(h, p, p.started.Add(c.spec.Timing.Joined), func(at time.Time) {
+	c.life(h, p, p.started.Add(min(c.spec.Timing.Seen, c.spec.Timing.Boot)), func(at time.Time) {
+		c.announce(h, p, "")
+		c.gossip(at)
+	})
+	c.life(h, p, p.started.Add(c.spec.Timing.Boot), func(at time.Time) {
+		c.crowded(m, at)
+		c.members = append(c.members, m)
+		c.announce(h, p, "BOOT")
+		c.gossip(at)
+	})
+	c.life(h, p, p.started.Add(c.vary(c.spec.Timing.Added)), func(at time.Time) {
 		h.data = &dataset{hostID: p.hostID, tokens: m.tokens}
 		c.normal(h, p, at)
 	})
@@ -213,9 +274,8 @@ func (c *Cluster) halt(h *host, now time.Time) {
 	p.phase = phaseDraining
 	c.life(h, p, now.Add(t.Drain), func(at time.Time) {
 		p.phase, p.speaks = phaseDrained, false
-		if e := c.endpoints[h.Address]; e != nil {
-			e.status = "shutdown"
-		}
+		c.restate(h, "shutdown")
+		c.changed(nil) // it told everybody before it stopped
 		c.farewell(h)
 		c.gossip(at)
 	})

@@ -26,12 +26,11 @@ func (c *Cluster) Look(ctx context.Context, r galen.Resource, _ []galen.Target, 
 		return cassandra.Ring{}, fmt.Errorf("look at %s: this ring is %s/%s", r, cassandra.KindName, c.spec.Name)
 	}
 	now := c.pass()
-	q := c.quorum()
 	var views []cassandra.View
 	var instances []cassandra.Instance
 	seen := false
 	for _, h := range c.hosts {
-		v, i := c.view(h, q, now), c.instance(h, now)
+		v, i := c.view(h, now), c.instance(h, now)
 		seen = seen || v.Jolokia != cassandra.Hung || i.Error == ""
 		views, instances = append(views, v), append(instances, i)
 	}
@@ -61,6 +60,7 @@ func (c *Cluster) instance(h *host, now time.Time) cassandra.Instance {
 	out.Attempts = slices.Clone(h.attempts)
 	slices.Sort(out.Attempts)
 	out.Fenced, out.Prepared, out.Config, out.ReplaceFlag = h.fenced, h.prepared, h.config, h.flag
+	out.Hints = h.hinted()
 	if p := h.proc; p != nil {
 		out.Process, out.PID, out.Started, out.Intent = cassandra.Running, p.pid, p.started, p.intent
 		if p.stopped {
@@ -72,7 +72,7 @@ func (c *Cluster) instance(h *host, now time.Time) cassandra.Instance {
 }
 
 // view is what the node itself answers.
-func (c *Cluster) view(h *host, q *cassandra.Quorum, now time.Time) cassandra.View {
+func (c *Cluster) view(h *host, now time.Time) cassandra.View {
 	v := cassandra.View{Instance: h.Name, Address: h.Address, At: now, Jolokia: cassandra.Refused, CQL: cassandra.Refused}
 	p := h.proc
 	switch {
@@ -97,8 +97,8 @@ func (c *Cluster) view(h *host, q *cassandra.Quorum, now time.Time) cassandra.Vi
 	throttle := p.throttle
 	v.Throttle, v.Keyspaces = &throttle, slices.Clone(c.spec.Keyspaces)
 	v.Peers = c.peers(h, now)
-	c.topology(&v, q)
-	if p.phase == phaseNormal && c.coordinates(h, q, now) {
+	c.topology(&v, p.news)
+	if p.phase == phaseNormal && c.coordinates(h, now) {
 		v.CQL = cassandra.Answered
 	} else if p.phase == phaseNormal {
 		v.CQL, v.CQLError = cassandra.BadAnswer, "not enough replicas for LOCAL_QUORUM"
@@ -106,74 +106,31 @@ func (c *Cluster) view(h *host, q *cassandra.Quorum, now time.Time) cassandra.Vi
 	return v
 }
 
-// topology is the token map as Cassandra shows it: the tokens of who is replaced stand under who joins.
-func (c *Cluster) topology(v *cassandra.View, q *cassandra.Quorum) {
-	owners := map[cassandra.Token]cassandra.Owner{}
-	for _, joins := range []bool{false, true} {
-		for _, m := range c.members {
-			if (m.status == cassandra.Joining) != joins {
-				continue
-			}
-			for _, t := range m.tokens {
-				owners[t] = cassandra.Owner{Token: t, Address: m.host.Address, HostID: m.hostID}
-			}
-			c.stand(v, m, q)
-		}
-	}
-	for _, o := range owners {
-		v.Tokens = append(v.Tokens, o)
-	}
-	slices.SortFunc(v.Tokens, func(a, b cassandra.Owner) int { return cmp.Compare(a.Token, b.Token) })
-	for _, list := range [][]string{v.Joining, v.Leaving, v.Moving, v.Owners} {
-		slices.Sort(list)
-	}
-}
-
-// stand notes where a member stands.
-func (c *Cluster) stand(v *cassandra.View, m *member, q *cassandra.Quorum) {
-	switch m.status {
-	case cassandra.Joining:
-		v.Joining = append(v.Joining, m.host.Address)
-		v.Pending = append(v.Pending, c.pending(m, q)...)
+// topology is the token map as Cassandra shows it.
+func (c *Cluster) topology(v *cassandra.View, n *news) {
+	if n == nil {
 		return
-	case cassandra.Leaving:
-		v.Leaving = append(v.Leaving, m.host.Address)
-	case cassandra.Moving:
-		v.Moving = append(v.Moving, m.host.Address)
-	default:
 	}
-	if len(m.tokens) > 0 {
-		v.Owners = append(v.Owners, m.host.Address)
-	}
+	t := c.chart(n)
+	v.Tokens, v.TokenHash, v.Owners = t.tokens, t.hash, t.owners
+	v.Joining, v.Leaving, v.Moving, v.Pending = t.joining, t.leaving, t.moving, t.pending
 }
 
-// pending are the ranges that move to a joiner: those of the dead node that it replaces, or those up to its own tokens.
-func (c *Cluster) pending(m *member, q *cassandra.Quorum) []cassandra.Pending {
-	var out []cassandra.Pending
-	for _, k := range c.spec.Keyspaces {
-		ranges := []cassandra.Range{}
-		if dead := c.owner(m.replacing); dead != nil {
-			ranges = q.Ranges(k.Name, dead.hostID)
-		} else if k.Strategy != "LocalStrategy" {
-			for _, t := range m.tokens {
-				ranges = append(ranges, cassandra.Range{Start: t - 1000, End: t})
+// coordinates tells whether the read by which a client finds out that the node serves would succeed: one of four keys has
+// a quorum of replicas that the node calls UP and that answer.
+func (c *Cluster) coordinates(h *host, now time.Time) bool {
+	proofs := c.chart(h.proc.news).proofs
+	for _, replicas := range proofs {
+		alive := 0
+		for _, m := range replicas {
+			p := m.host.proc
+			if p != nil && !p.stopped && c.callsUp(h, m.host.Address, now) && !c.blocked[pair{h.Name, m.host.Address}] {
+				alive++
 			}
 		}
-		for _, r := range ranges {
-			out = append(out, cassandra.Pending{Keyspace: k.Name, Range: r, Address: m.host.Address})
+		if alive > len(replicas)/2 {
+			return true
 		}
 	}
-	return out
-}
-
-// coordinates tells whether a LOCAL_QUORUM read through the node would succeed in every range: whom it calls DOWN, and
-// who does not answer, is missing.
-func (c *Cluster) coordinates(h *host, q *cassandra.Quorum, now time.Time) bool {
-	down := map[string]bool{}
-	for _, m := range c.members {
-		if !c.callsUp(h, m.host.Address, now) || m.host.proc == nil || m.host.proc.stopped {
-			down[m.hostID] = true
-		}
-	}
-	return len(q.Verdict(down).Breaks) == 0
+	return len(proofs) == 0
 }

@@ -27,18 +27,24 @@ func (c *Cluster) startRepair(h *host, args cassandra.RepairArgs, in galen.Inten
 	if !slices.ContainsFunc(c.spec.Keyspaces, func(k cassandra.Keyspace) bool { return k.Name == args.Keyspace }) {
 		return nil, fmt.Errorf("repair at %s: java.lang.NullPointerException: keyspace %s", h.Name, args.Keyspace)
 	}
-	return func() string { return c.beginRepair(h, args, in, now) }, nil
+	return func() string { return c.beginRepair(h, args, order{intent: in.ID}, now) }, nil
 }
 
-func (c *Cluster) beginRepair(h *host, args cassandra.RepairArgs, in galen.Intent, now time.Time) string {
-	r := &repair{intent: in.ID, coordinator: h.proc, host: h, command: 1, status: "IN_PROGRESS"}
+// order is on whose behalf a repair runs, and with whom alone, nil: with every replica.
+type order struct {
+	intent string
+	with   *host
+}
+
+func (c *Cluster) beginRepair(h *host, args cassandra.RepairArgs, o order, now time.Time) string {
+	r := &repair{intent: o.intent, coordinator: h.proc, host: h, command: 1, status: "IN_PROGRESS"}
 	for _, other := range c.repairs {
 		if other.coordinator == h.proc {
 			r.command++
 		}
 	}
 	c.repairs = append(c.repairs, r)
-	stuck, why := c.unrepairable(h, args, now)
+	stuck, why := c.unrepairable(h, args, o.with, now)
 	switch {
 	case why != "":
 		r.end("FAILED", why)
@@ -53,7 +59,7 @@ func (c *Cluster) beginRepair(h *host, args cassandra.RepairArgs, in galen.Inten
 func (r *repair) end(status, message string) { r.status, r.message = status, message }
 
 // unrepairable says why a repair fails at once, or that a peer which the coordinator believes to be UP is frozen.
-func (c *Cluster) unrepairable(h *host, args cassandra.RepairArgs, now time.Time) (stuck bool, why string) {
+func (c *Cluster) unrepairable(h *host, args cassandra.RepairArgs, with *host, now time.Time) (stuck bool, why string) {
 	q := c.quorum()
 	self := c.owner(h.Address)
 	if self == nil {
@@ -66,6 +72,9 @@ func (c *Cluster) unrepairable(h *host, args cassandra.RepairArgs, now time.Time
 		}
 		for _, id := range q.Replicas(args.Keyspace, r.End) {
 			m := c.member(id)
+			if with != nil && m.host != h && m.host != with {
+				continue
+			}
 			if !c.callsUp(h, m.host.Address, now) {
 				return false, "Endpoint not alive: /" + m.host.Address + ":7000"
 			}

@@ -20,6 +20,10 @@ type Spec struct {
 	VNodes    int
 	Keyspaces []cassandra.Keyspace
 	Timing    Timing
+	// Writes: clients write all the time, so that hints wait for who is silent.
+	Writes bool
+	// Seed of chance.
+	Seed uint64
 	// Now is the clock. Time never goes back.
 	Now func() time.Time
 	// Accept is told each accepted call before it has any effect; its error refuses the call. May be nil.
@@ -46,6 +50,11 @@ type HostSpec struct {
 type Timing struct {
 	Phi    time.Duration // silence until a peer says DOWN
 	Gossip time.Duration // first sign of life until a peer says UP
+	// Lag is the longest until a node has heard news that another one tells; each time chance decides how long.
+	Lag time.Duration
+	// Jitter makes starts, joins, streams and the patience of failure detectors longer by chance, by up to this part of
+	// them; one in ten by up to four times as much. 0: all is exactly as given.
+	Jitter float64
 
 	JVM   time.Duration // exec until the agent answers that nothing is there yet
 	Agent time.Duration // until it answers for Cassandra: STARTING
@@ -57,11 +66,18 @@ type Timing struct {
 	Stream  time.Duration // until it streams
 	Joined  time.Duration // until NORMAL
 
-	Drain  time.Duration // stop: until drained
-	Exit   time.Duration // until the process is gone
-	Forget time.Duration // a joiner that died: DOWN until its peers forget it
-	Repair time.Duration // a repair
-	Stuck  time.Duration // a repair with a frozen peer, until it fails
+	// A node that bootstraps as a further one: until its peers list it, and until NORMAL. Leave: a node that leaves, until LEFT.
+	Boot, Added, Leave time.Duration
+
+	Drain   time.Duration // stop: until drained
+	Exit    time.Duration // until the process is gone
+	Forget  time.Duration // a joiner that died: DOWN until its peers forget it
+	Hint    time.Duration // silence until its peers have a file of hints
+	Deliver time.Duration // from the first sign of life until they have handed it over
+	Evict   time.Duration // who is no member any more and silent: until its peers forget it
+	Remove  time.Duration // removenode
+	Repair  time.Duration // a repair
+	Stuck   time.Duration // a repair with a frozen peer, until it fails
 }
 
 // Fast is the timing that was measured on a real ring in the fast profile, phi 5.
@@ -70,8 +86,8 @@ func Fast() Timing {
 		Phi: 12 * time.Second, Gossip: 500 * time.Millisecond,
 		JVM: time.Second, Agent: 2 * time.Second, Start: 5 * time.Second,
 		Join: 3700 * time.Millisecond, Seen: 7600 * time.Millisecond, Pending: 20600 * time.Millisecond,
-		Stream: 24900 * time.Millisecond, Joined: 25800 * time.Millisecond,
-		Drain: 3700 * time.Millisecond, Exit: 6 * time.Second, Forget: 30 * time.Second,
+		Stream: 24900 * time.Millisecond, Joined: 25800 * time.Millisecond, Boot: 12 * time.Second, Added: 18 * time.Second, Leave: 12 * time.Second,
+		Drain: 3700 * time.Millisecond, Exit: 6 * time.Second, Forget: 33 * time.Second, Evict: 11 * time.Second, Hint: 6 * time.Second, Deliver: 3500 * time.Millisecond, Remove: 6 * time.Second,
 		Repair: 600 * time.Millisecond, Stuck: time.Minute,
 	}
 }
@@ -82,14 +98,16 @@ func Honest() Timing {
 	t.Phi, t.Start = 19*time.Second, 9*time.Second
 	t.Join, t.Seen, t.Pending = 9*time.Second, 13*time.Second, 82*time.Second
 	t.Stream, t.Joined = 113*time.Second, 119*time.Second
+	t.Boot, t.Added, t.Leave = 75*time.Second, 110*time.Second, 40*time.Second
+	t.Evict, t.Remove = time.Minute, 30*time.Second // supposed by the ring delay: not measured
 	return t
 }
 
 // Faster divides every duration by n.
 func (t Timing) Faster(n float64) Timing {
 	for _, d := range []*time.Duration{
-		&t.Phi, &t.Gossip, &t.JVM, &t.Agent, &t.Start, &t.Join, &t.Seen, &t.Pending, &t.Stream, &t.Joined,
-		&t.Drain, &t.Exit, &t.Forget, &t.Repair, &t.Stuck,
+		&t.Phi, &t.Gossip, &t.JVM, &t.Agent, &t.Start, &t.Join, &t.Seen, &t.Pending, &t.Stream, &t.Joined, &t.Boot, &t.Added, &t.Leave,
+		&t.Drain, &t.Exit, &t.Forget, &t.Evict, &t.Hint, &t.Deliver, &t.Remove, &t.Repair, &t.Stuck, &t.Lag,
 	} {
 		*d = time.Duration(float64(*d) / n)
 	}
@@ -101,7 +119,7 @@ func New(s Spec) (*Cluster, error) {
 	if s.Now == nil || s.Name == "" || s.VNodes < 1 || len(s.Hosts) == 0 {
 		return nil, fmt.Errorf("simulated ring %q: want a name, a clock, hosts and at least one token per node", s.Name)
 	}
-	c := &Cluster{spec: s, at: s.Now(), links: map[pair]*link{}, blocked: map[pair]bool{}, endpoints: map[string]*endpoint{}, pid: 1000}
+	c := &Cluster{spec: s, at: s.Now(), links: map[pair]*link{}, blocked: map[pair]bool{}, endpoints: map[string]*endpoint{}, pid: 1000, news: &news{}, dice: dice{s.Seed}}
 	nodes := slices.DeleteFunc(slices.Clone(s.Hosts), func(h HostSpec) bool { return h.Spare })
 	var seeds []string
 	for _, h := range nodes {
@@ -113,13 +131,15 @@ func New(s Spec) (*Cluster, error) {
 		if c.host(hs.Name) != nil {
 			return nil, fmt.Errorf("simulated ring %s: two hosts are named %s", s.Name, hs.Name)
 		}
-		h := &host{HostSpec: hs, device: 64769, accepted: map[string]accepted{}, config: cassandra.Config{Cluster: s.Cluster, DC: hs.DC, Rack: hs.Rack, Seeds: seeds, Listen: hs.Address}}
+		h := &host{HostSpec: hs, device: 64769, accepted: map[string]accepted{}, hints: map[string]int{}, config: cassandra.Config{Cluster: s.Cluster, DC: hs.DC, Rack: hs.Rack, Seeds: seeds, Listen: hs.Address}}
 		c.hosts = append(c.hosts, h)
 	}
 	slices.SortFunc(c.hosts, func(a, b *host) int { return cmp.Compare(a.Name, b.Name) })
 	for i, hs := range nodes {
 		c.found(c.host(hs.Name), i, len(nodes))
 	}
+	c.changed(nil)
+	c.publish(c.at)
 	c.gossip(c.at)
 	for _, l := range c.links {
 		l.settle(c.at.Add(s.Timing.Gossip))

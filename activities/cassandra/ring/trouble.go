@@ -94,12 +94,16 @@ func (c *Cluster) trouble(of Happening, now time.Time) error {
 		if h.proc == nil {
 			return fmt.Errorf("%s: %s has no process", t, h.Name)
 		}
-		c.hurtProcess(t, h, now)
+		return c.hurtProcess(t, h, now)
 	case Start, Hibernate, ForeignAdd:
 		if h.proc != nil {
 			return fmt.Errorf("%s: %s runs", t, h.Name)
 		}
 		c.personStarts(t, h, now)
+	case ForeignReplace:
+		return c.foreignReplace(h, c.host(of.Of), now)
+	case RemoveNode, Assassinate, ForeignRepair:
+		return c.nodetool(of, h, now)
 	case LoseData, Unmount, HideHost, Cut, Mend, Isolate, Disagree, BadConfig:
 		c.hurtHost(t, h, now)
 	default:
@@ -108,7 +112,7 @@ func (c *Cluster) trouble(of Happening, now time.Time) error {
 	return nil
 }
 
-func (c *Cluster) hurtProcess(t Trouble, h *host, now time.Time) {
+func (c *Cluster) hurtProcess(t Trouble, h *host, now time.Time) error {
 	p := h.proc
 	switch t {
 	case Kill:
@@ -127,21 +131,9 @@ func (c *Cluster) hurtProcess(t Trouble, h *host, now time.Time) {
 	case Stop:
 		c.halt(h, now)
 	default: // Leave
-		m := c.owner(h.Address)
-		if m == nil {
-			return
-		}
-		m.status, m.foreign, p.phase = cassandra.Leaving, true, phaseLeaving
-		c.endpoints[h.Address].status = "LEAVING"
-		c.life(h, p, now.Add(c.spec.Timing.Joined), func(time.Time) {
-			c.remove(m)
-			c.endpoints[h.Address].status = "LEFT" // and UP for ever
-			p.phase = phaseDrained
-			if h.data != nil {
-				h.data.left = true
-			}
-		})
+		return c.decommission(h, now)
 	}
+	return nil
 }
 
 func (c *Cluster) personStarts(t Trouble, h *host, now time.Time) {
@@ -160,6 +152,7 @@ func (c *Cluster) hurtHost(t Trouble, h *host, now time.Time) {
 	switch t {
 	case LoseData:
 		h.data = nil
+		clear(h.hints)
 	case Unmount:
 		h.data = nil
 		h.device++
