@@ -21,21 +21,15 @@ const vitalsWindow = time.Hour
 // came out. It changes nothing but rows and may be repeated.
 func (a *Activities) Decide(ctx context.Context, in DecideInput) (Decided, error) {
 	defer beat(ctx)()
-	run, err := a.o.Journal.Run(ctx, in.Run)
+	led, err := a.take(ctx, in.Run)
 	if err != nil {
-		return Decided{}, a.noRun(fmt.Errorf("read run %s: %w", in.Run, err))
+		return Decided{}, err
 	}
+	run := led.Run
 	if !run.Status.Open() {
 		return Decided{At: a.o.Now(), Ended: true}, nil
 	}
-	if err := a.resume(ctx, run); err != nil {
-		return Decided{}, err
-	}
 	policy := a.o.Catalogue.Policy(run.Resource)
-	led, err := a.o.Journal.Ledger(ctx, run.ID)
-	if err != nil {
-		return Decided{}, a.noRun(fmt.Errorf("read ledger of run %s: %w", run.ID, err))
-	}
 	kind, rb, err := a.known(led)
 	if err != nil {
 		return a.hold(ctx, led.Run, policy, err)
@@ -73,6 +67,26 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (Decided, error
 		failpoint.At(failpoint.Decided, newestVerb(led))
 	}
 	return out, err
+}
+
+// take reads a run, lets it go on if it has yielded long enough, and reads what its decision rests on. Of one that has ended
+// there is the run alone.
+func (a *Activities) take(ctx context.Context, id string) (galen.Ledger, error) {
+	run, err := a.o.Journal.Run(ctx, id)
+	if err != nil {
+		return galen.Ledger{}, a.noRun(fmt.Errorf("read run %s: %w", id, err))
+	}
+	if !run.Status.Open() {
+		return galen.Ledger{Run: run}, nil
+	}
+	if err := a.resume(ctx, run); err != nil {
+		return galen.Ledger{}, err
+	}
+	led, err := a.o.Journal.Ledger(ctx, id)
+	if err != nil {
+		return led, a.noRun(fmt.Errorf("read ledger of run %s: %w", id, err))
+	}
+	return led, nil
 }
 
 // newestVerb is that of the run's newest intent, "" before the first.

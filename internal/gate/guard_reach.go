@@ -16,21 +16,11 @@ func floor(a galen.Ask[galen.State]) galen.Verdict {
 	if a.Class < galen.Disruptive || a.Own {
 		return allow("")
 	}
-	members := a.State.Members()
-	target, found := memberOf(members, a.Step.Target.ID)
+	target, found := memberOf(a.State.Members(), a.Step.Target.ID)
 	if !found || target.Bare() || target.Bad {
 		return allow("it takes nobody out of service")
 	}
-	all, live := 0, 0
-	for _, m := range members {
-		if m.Bare() || m.Group != target.Group {
-			continue
-		}
-		all++
-		if !m.Bad && m.Target.ID != target.Target.ID && !leaving(a, m) {
-			live++
-		}
-	}
+	all, live := without(a, target)
 	least, declared := a.Policy.Floors[target.Group]
 	if !declared {
 		least = galen.ShareOf(a.Policy.FloorShare, all)
@@ -43,6 +33,20 @@ func floor(a galen.Ask[galen.State]) galen.Verdict {
 		return lookAgain("%s", count)
 	}
 	return allow(count)
+}
+
+// without counts the members of a group, and those of them that are in service when one is taken away.
+func without(a galen.Ask[galen.State], target galen.Member) (all, live int) {
+	for _, m := range a.State.Members() {
+		if m.Bare() || m.Group != target.Group {
+			continue
+		}
+		all++
+		if !m.Bad && m.Target.ID != target.Target.ID && !leaving(a, m) {
+			live++
+		}
+	}
+	return all, live
 }
 
 // leaving: an unsettled call takes the member out of service.

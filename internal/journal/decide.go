@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/galenhq/galen"
@@ -44,12 +45,7 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 		return d, err
 	}
 	run := t.standAs(was, d)
-	if run.Status == galen.RunHeld && was.Status != galen.RunHeld {
-		if err := t.overdue(ctx, run); err != nil {
-			return d, err
-		}
-	}
-	if err := t.stand(ctx, run, d); err != nil {
+	if err := errors.Join(t.overdue(ctx, was.Status, run), t.stand(ctx, run, d)); err != nil {
 		return d, err
 	}
 	if !news && was.Status == run.Status && was.PlanStop == run.PlanStop && len(t.cites) == 0 {

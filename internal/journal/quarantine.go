@@ -183,8 +183,11 @@ func (s *Store) ClearQuarantine(ctx context.Context, runbook, by, why string) er
 	})
 }
 
-// overdue notes as failed what a run that is held for a person was waiting for in vain.
-func (t *tx) overdue(ctx context.Context, run galen.Run) error {
+// overdue notes as failed what a run that becomes held for a person was waiting for in vain.
+func (t *tx) overdue(ctx context.Context, was galen.RunStatus, run galen.Run) error {
+	if run.Status != galen.RunHeld || was == galen.RunHeld {
+		return nil
+	}
 	past, err := pastOf(ctx, t, run.ID)
 	if err != nil {
 		return err

@@ -167,7 +167,7 @@ func (t *tx) setStatus(ctx context.Context, run galen.Run, to standing) error {
 		run.Ended = t.now
 	}
 	if to.status == galen.RunHeld {
-		if err := errors.Join(t.overdue(ctx, run), t.voidNewest(ctx, run, "the run is held: "+to.why)); err != nil {
+		if err := errors.Join(t.overdue(ctx, was, run), t.voidNewest(ctx, run, "the run is held: "+to.why)); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 
 	"github.com/galenhq/galen"
 )
@@ -57,17 +58,7 @@ func (t *tx) settle(ctx context.Context, in galen.Intent, change galen.Settlemen
 	if err != nil {
 		return false, err
 	}
-	if in.Effect.Settled() {
-		if err := t.dropNeeds(ctx, in); err != nil {
-			return false, err
-		}
-	}
-	if in.Effect.Status == galen.EffectFailed {
-		if err := t.failed(ctx, in); err != nil {
-			return false, err
-		}
-	}
-	if err := t.rebase(ctx, in.Run, change.Basis); err != nil {
+	if err := errors.Join(t.ended(ctx, in), t.rebase(ctx, in.Run, change.Basis)); err != nil {
 		return false, err
 	}
 	body := map[string]any{"intent": in.ID, "verb": in.Step.Verb, "target": in.Step.Target, "effect": in.Effect, "was": was.Status, "facts": facts}
@@ -75,6 +66,17 @@ func (t *tx) settle(ctx context.Context, in galen.Intent, change galen.Settlemen
 		body["margin"] = change.Margin
 	}
 	return true, t.event(ctx, galen.Event{Resource: in.Resource, Run: in.Run, Kind: galen.EventSettled}, body)
+}
+
+// ended: what is settled lets its claims go, and what failed is counted.
+func (t *tx) ended(ctx context.Context, in galen.Intent) error {
+	if !in.Effect.Settled() {
+		return nil
+	}
+	if err := t.dropNeeds(ctx, in); err != nil || in.Effect.Status != galen.EffectFailed {
+		return err
+	}
+	return t.failed(ctx, in)
 }
 
 // dropNeeds: a settled intent needs no claim any more.

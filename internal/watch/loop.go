@@ -170,7 +170,7 @@ func (l *Loops) findings(ctx context.Context, p *Patrol, state galen.State, open
 		}
 		p.known = byKey(stored)
 	}
-	now := calm(p.r, state, l.o.Policy(p.r), l.o.Now(), l.Detect(p.r, state), p.known)
+	now := calm(state, l.o.Policy(p.r), l.o.Now(), l.Detect(p.r, state), p.known)
 	debts, err := l.o.Journal.Abandoned(ctx, p.r)
 	if err != nil {
 		return fmt.Errorf("read owed undos: %w", err)

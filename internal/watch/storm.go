@@ -12,13 +12,13 @@ import (
 // calm keeps what a storm leaves of the findings: while too many members are bad in several failure domains, there is one
 // finding for the whole group in the place of one for each domain. No runbook heals it; it is for people (I-03). known are the
 // findings of the round before: the storm says the same until it is over, so that it is told once.
-func calm(r galen.Resource, state galen.State, p galen.Policy, now time.Time, found []galen.Finding, known map[string]galen.Finding) []galen.Finding {
+func calm(state galen.State, p galen.Policy, now time.Time, found []galen.Finding, known map[string]galen.Finding) []galen.Finding {
 	members := state.Members()
 	for _, s := range galen.Shares(members, p) {
 		if !s.Storm() {
 			continue
 		}
-		storm := stormOf(r, s, members, now)
+		storm := stormOf(state.Resource(), s, members, now)
 		found = slices.DeleteFunc(found, func(f galen.Finding) bool {
 			return !f.Note && len(f.Targets) > 0 && !slices.ContainsFunc(f.Targets, func(t galen.Target) bool { return !storm.Has(t.ID) })
 		})

@@ -109,8 +109,10 @@ func TestTheBeat(t *testing.T) {
 		}
 		return false
 	}
-	if !moves() || !moves() {
-		t.Error("rounds end, and it does not beat")
+	for range 2 {
+		if !moves() {
+			t.Error("rounds end, and it does not beat")
+		}
 	}
 	close(b.stuck)
 	<-b.entered
