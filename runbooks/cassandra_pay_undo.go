@@ -13,8 +13,8 @@ const payTries = 3
 // CassandraPayUndo puts back what an ended run still owes, newest first, however that run ended.
 func CassandraPayUndo() galen.Runbook[cassandra.Ring, struct{}] {
 	return galen.Runbook[cassandra.Ring, struct{}]{
-		Name: "cassandra/pay-undo", Version: 1,
-		About:  "Puts back what a run that has ended still owes: takes the preparation of an instance back, say.",
+		Name: "cassandra/pay-undo", Version: 2,
+		About:  "Puts back what a run that has ended still owes: the preparation of an instance, a raised throttle.",
 		Heals:  []galen.Code{galen.CodeUndoOwed},
 		Decide: payUndo,
 	}
@@ -37,13 +37,47 @@ func payUndo(s galen.Situation[cassandra.Ring, struct{}]) galen.Plan {
 	case s.Stop != "":
 		return finished("stopped at a safe point: %d undos are still owed, the next is %s", len(debts), debts[0].Step)
 	}
-	next := debts[0].Step
+	c := sceneOf(s, "")
+	next, later, unpayable := c.payable(debts)
+	if next == nil {
+		return unpayable
+	}
 	if n := s.Failed(next.Verb); n >= payTries {
 		return person("%s failed %d times: look at its host", next, n)
 	}
-	p := do(next, "intent %s has ended with its undo unpaid: %s", debts[0].Intent, next.Why)
-	for _, d := range debts[1:] {
-		p.Outline = append(p.Outline, d.Step)
-	}
+	p := do(*next, "a run has ended with its undo unpaid: %s", next.Why)
+	p.Outline = later
 	return p
+}
+
+// payable picks, of debts in the order in which they are paid, the first undo whose target can take it, and lists the
+// others of such targets; or says why none can.
+func (s scene) payable(debts []galen.Debt) (next *galen.Step, later []galen.Step, unpayable galen.Plan) {
+	var wrong galen.Plan
+	for _, d := range debts {
+		switch p, ok := s.takes(d); {
+		case !ok && wrong.End == "":
+			wrong = p
+		case ok && next == nil:
+			next = &d.Step
+		case ok:
+			later = append(later, d.Step)
+		}
+	}
+	return next, later, wrong
+}
+
+// takes tells whether the target of an owed undo can take it now.
+func (s scene) takes(d galen.Debt) (otherwise galen.Plan, ok bool) {
+	node, instance := s.ring.Find(d.Step.Target.ID)
+	if node == nil && instance == nil {
+		return person("%s of intent %s cannot be paid: its target is no member of the ring any more", d.Step, d.Intent), false
+	}
+	if d.Step.Verb != cassandra.VerbRestoreStream {
+		return galen.Plan{}, true
+	}
+	if v, _ := s.ring.ViewOf(*node); node.Down || v.Jolokia != cassandra.Answered || v.Throttle == nil {
+		return wait(s.policy.Fallback, "%s is owed by intent %s: %s is down or does not tell its throttle", d.Step, d.Intent, cassandra.Title(*node)), false
+	}
+	return galen.Plan{}, true
 }

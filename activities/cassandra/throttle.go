@@ -89,6 +89,12 @@ func (t Throttle) raised(mebibytes int) Throttle {
 	return Throttle{Stream: t.Stream.raised(mebibytes), InterDC: t.InterDC.raised(mebibytes)}
 }
 
+// Below tells whether a rate of it could be raised towards the wanted one.
+func (t Throttle) Below(mebibytes int) bool { return t.raised(mebibytes) != t }
+
+// Restorable tells whether a node could be told these values again.
+func (t Throttle) Restorable() bool { return t.Stream.settable() && t.InterDC.settable() }
+
 // RaiseArgs of raise-stream-throughput.
 type RaiseArgs struct {
 	Instance string `json:"instance"`

@@ -22,16 +22,18 @@ func (d *Driver) Do(ctx context.Context, in galen.Intent) (string, error) {
 		return "", fmt.Errorf("%s on %s: it is not configured here", in.Step.Verb, in.Resource)
 	}
 	do, ok := map[string]func(context.Context, galen.Intent) (string, error){
-		cassandra.VerbStart:        known.start,
-		cassandra.VerbRepair:       known.startRepair,
-		cassandra.VerbPrepare:      known.prepare,
-		cassandra.VerbDiscard:      known.discard,
-		cassandra.VerbClearReplace: known.clearReplace,
-		cassandra.VerbStop:         known.stop,
-		cassandra.VerbKill:         known.kill,
-		cassandra.VerbFence:        known.fence,
-		cassandra.VerbReplace:      known.replace,
-		cassandra.VerbRemoveJoiner: d.removeJoiner,
+		cassandra.VerbStart:         known.start,
+		cassandra.VerbRepair:        known.startRepair,
+		cassandra.VerbPrepare:       known.prepare,
+		cassandra.VerbDiscard:       known.discard,
+		cassandra.VerbClearReplace:  known.clearReplace,
+		cassandra.VerbRaiseStream:   known.raiseStream,
+		cassandra.VerbRestoreStream: known.restoreStream,
+		cassandra.VerbStop:          known.stop,
+		cassandra.VerbKill:          known.kill,
+		cassandra.VerbFence:         known.fence,
+		cassandra.VerbReplace:       known.replace,
+		cassandra.VerbRemoveJoiner:  d.removeJoiner,
 	}[in.Step.Verb]
 	if !ok {
 		return "", fmt.Errorf("%s on %s: unknown verb", in.Step.Verb, in.Resource)

@@ -28,6 +28,7 @@ const askAll = 12
 type agent interface {
 	Bulk(ctx context.Context, requests ...jolokia.Request) ([]jolokia.Answer, error)
 	Exec(ctx context.Context, mbean, operation string, arguments ...any) (json.RawMessage, error)
+	Write(ctx context.Context, writes ...jolokia.Request) error
 	Close()
 }
 

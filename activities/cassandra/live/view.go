@@ -31,6 +31,7 @@ func poll() []jolokia.Request {
 		jolokia.ReadOf(jolokia.Gossiper, "Seeds"),
 		jolokia.ReadOf(jolokia.StreamManager, "CurrentStreams"),
 		jolokia.ReadOf(runtimeBean, "InputArguments", "Uptime"),
+		readThrottle(),
 	}
 	for _, g := range gauges() {
 		out = append(out, jolokia.ReadOf(g.mbean, g.attribute))
@@ -142,7 +143,7 @@ func (r *reader) normal(endpoints []string) []string {
 
 // fill reads the answers to poll into a view. keyspaces are those that can have pending ranges.
 func fill(v *cassandra.View, a []jolokia.Answer) (keyspaces []string, err error) {
-	service, detector, gossiper, streams, jvm := a[0], a[1], a[2], a[3], a[4]
+	service, detector, gossiper, streams, jvm, throttles := a[0], a[1], a[2], a[3], a[4], a[5]
 	if err := service.Err(); err != nil {
 		return nil, err
 	}
@@ -163,6 +164,7 @@ func fill(v *cassandra.View, a []jolokia.Answer) (keyspaces []string, err error)
 	r.owners(v, service)
 	r.peers(v, detector)
 	slices.Sort(keyspaces)
+	v.Throttle = throttle(throttles)
 	extras(v, streams, jvm, a[len(a)-len(gauges()):])
 	return keyspaces, r.err
 }

@@ -85,6 +85,7 @@ type Request struct {
 	Attribute any             `json:"attribute,omitempty"`
 	Operation string          `json:"operation,omitempty"`
 	Arguments []any           `json:"arguments,omitzero"`
+	NewValue  any             `json:"value,omitempty"` // of a write
 	Config    map[string]bool `json:"config,omitempty"`
 }
 
@@ -92,6 +93,8 @@ func (r Request) doing() string {
 	switch {
 	case r.Operation != "":
 		return r.Type + " " + r.MBean + " " + r.Operation
+	case r.Type == "write":
+		return fmt.Sprintf("%s %s %v", r.Type, r.MBean, r.Attribute)
 	default:
 		return r.Type + " " + r.MBean
 	}
@@ -106,6 +109,11 @@ func ReadOf(mbean string, attributes ...string) Request {
 // its signature: "getPendingRangeToEndpointWithPortMap(java.lang.String)".
 func Query(mbean, operation string, arguments ...any) Request {
 	return Request{Type: "exec", MBean: mbean, Operation: operation, Arguments: arguments}
+}
+
+// WriteOf sets one attribute. Attributes are set by a write: an exec of the setter is NoSuchMethodException.
+func WriteOf(mbean, attribute string, value any) Request {
+	return Request{Type: "write", MBean: mbean, Attribute: attribute, NewValue: value}
 }
 
 // Bulk sends reads and queries as one request and answers in the same order. The error is that of the whole call;
@@ -128,6 +136,20 @@ func (c *Client) Exec(ctx context.Context, mbean, operation string, arguments ..
 		arguments = []any{}
 	}
 	return c.one(ctx, Request{Type: "exec", MBean: mbean, Operation: operation, Arguments: arguments})
+}
+
+// Write sets attributes, in their order and once; it errs if one was not set, and the others may have been. Look for
+// the effect.
+func (c *Client) Write(ctx context.Context, writes ...Request) error {
+	answers, err := c.post(ctx, c.execs, writes)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, a := range answers {
+		errs = append(errs, a.Err())
+	}
+	return errors.Join(errs...)
 }
 
 func (c *Client) one(ctx context.Context, r Request) (json.RawMessage, error) {
