@@ -50,6 +50,7 @@ func (s sim) hurt(instance string, troubles ...ring.Trouble) sim {
 func demo() galen.Resource { return galen.Resource{Kind: cassandra.KindName, Name: "demo"} }
 
 const (
+	first  = "00000000-0000-4000-8000-000000000001"
 	second = "00000000-0000-4000-8000-000000000002"
 	third  = "00000000-0000-4000-8000-000000000003"
 )
@@ -129,5 +130,28 @@ func TestRestartNodeDrills(t *testing.T) {
 		drill(t, "down", runbooks.RestartNodeParams{Node: third}, galen.EndEscalate, func(s sim) sim { return s.hurt("n3", ring.Kill) }),
 		drill(t, "out of scope", runbooks.RestartNodeParams{Node: second}, galen.EndEscalate, same),
 		drill(t, "no name", runbooks.RestartNodeParams{}, galen.EndEscalate, same),
+	)
+}
+
+func TestTuneStreamingDrills(t *testing.T) {
+	join := func(s sim) sim { return s.hurt("n4", ring.ForeignAdd) }
+	tuned := func(name string, p runbooks.TuneStreamingParams, end string, scene func(sim) sim, verbs ...string) kindtest.Drill[cassandra.Ring, runbooks.TuneStreamingParams] {
+		d := drill(t, name, p, end, scene, verbs...)
+		d.Scope = []galen.Target{{ID: first}, {ID: second}}
+		return d
+	}
+	both := runbooks.TuneStreamingParams{Nodes: []string{"n1", "n2"}, To: 100, For: galen.Duration(time.Hour)}
+	raise, restore := cassandra.VerbRaiseStream, cassandra.VerbRestoreStream
+	kindtest.Runbook(t, runbooks.CassandraTuneStreaming(),
+		tuned("a node joins", both, galen.EndDone, func(s sim) sim {
+			if err := s.Make(ring.ForeignAdd, "n4"); err != nil {
+				t.Fatal(err)
+			}
+			s.Advance(5 * time.Second)
+			return s
+		}, raise, raise, restore, restore),
+		tuned("nothing streams", both, galen.EndDone, same),
+		tuned("joined already", both, galen.EndDone, join),
+		tuned("nobody", runbooks.TuneStreamingParams{To: 100, For: galen.Duration(time.Hour)}, galen.EndEscalate, same),
 	)
 }

@@ -70,10 +70,11 @@ func (s scene) payable(debts []galen.Debt) (next *galen.Step, later []galen.Step
 // takes tells whether the target of an owed undo can take it now.
 func (s scene) takes(d galen.Debt) (otherwise galen.Plan, ok bool) {
 	node, instance := s.ring.Find(d.Step.Target.ID)
-	if node == nil && instance == nil {
+	throttle := d.Step.Verb == cassandra.VerbRestoreStream
+	if node == nil && (throttle || instance == nil) {
 		return person("%s of intent %s cannot be paid: its target is no member of the ring any more", d.Step, d.Intent), false
 	}
-	if d.Step.Verb != cassandra.VerbRestoreStream {
+	if !throttle {
 		return galen.Plan{}, true
 	}
 	if v, _ := s.ring.ViewOf(*node); node.Down || v.Jolokia != cassandra.Answered || v.Throttle == nil {

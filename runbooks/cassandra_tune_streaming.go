@@ -25,7 +25,7 @@ func CassandraTuneStreaming() galen.Runbook[cassandra.Ring, TuneStreamingParams]
 	return galen.Runbook[cassandra.Ring, TuneStreamingParams]{
 		Name: "cassandra/tune-streaming", Version: 1,
 		About:    "Lets the named nodes send streams faster while streams run, and puts their throttles back afterwards.",
-		Defaults: TuneStreamingParams{Nodes: []string{}, For: galen.Duration(4 * time.Hour)},
+		Defaults: TuneStreamingParams{Nodes: []string{}, For: galen.Duration(3 * time.Hour)},
 		Scope:    tunedNodes,
 		Decide:   tuneStreaming,
 	}
@@ -70,7 +70,7 @@ func tuneStreaming(s galen.Situation[cassandra.Ring, TuneStreamingParams]) galen
 	over := t.over(nodes)
 	switch {
 	case len(t.debts) > 0 && (over != "" || wrong != ""):
-		return t.putBack(strings.TrimPrefix(over+"; "+wrong, "; "))
+		return t.putBack(strings.Trim(over+"; "+wrong, "; "))
 	case wrong != "" && t.stop == "":
 		return person("%s; nothing is raised", wrong)
 	case over != "":

@@ -28,12 +28,14 @@ const (
 	replace = "cassandra/replace-node"
 	restart = "cassandra/restart-node"
 	payUndo = "cassandra/pay-undo"
+	tune    = "cassandra/tune-streaming"
 )
 
 // scenes are the rungs and refusals of every runbook. Add one, run TestGolden with -update, and read the plan.
 func scenes() []scene {
 	lost := []ring.Trouble{ring.Kill, ring.LoseData}
 	toReplace := `{"node":"127.0.0.3"}`
+	toTune := `{"nodes":["127.0.0.1","n2"],"to":100}`
 	return []scene{
 		{heal, "well", "The node is well: an alert was wrong, or it came back.", "", "", func(*tale) {}},
 		{heal, "missed-writes", "The node is well, and other nodes have hints for it.", "", "", func(s *tale) { s.hint("n1") }},
@@ -122,6 +124,36 @@ func scenes() []scene {
 		{restart, "unrest", "A foreign node joins.", toReplace, "", func(s *tale) { s.hurtNode("n4", ring.ForeignAdd) }},
 		{restart, "unknown", "No such node.", `{"node":"nobody"}`, "", func(*tale) {}},
 
+		{tune, "streams", "A node joins: both senders are slower than asked for.", toTune, "", func(s *tale) { s.join() }},
+		{tune, "raised-one", "The first sender is raised.", toTune, "", func(s *tale) { s.join().act().after(time.Second) }},
+		{tune, "raised", "Both are raised, and the node still joins.", toTune, "", func(s *tale) { s.join().act().after(time.Second).act().after(time.Second) }},
+		{tune, "streams-over", "The streams are over: the newest raise is put back first.", toTune, "", func(s *tale) { s.join().act().after(time.Second).act().until("restore-stream-throughput") }},
+		{tune, "put-back", "Both have their own throttle again.", toTune, "", func(s *tale) {
+			s.join().act().after(time.Second).act().until("restore-stream-throughput").act().until("restore-stream-throughput").act().after(20 * time.Second)
+		}},
+		{tune, "long-enough", "The time that was asked for is over, and the streams run on.", `{"nodes":["n1"],"to":100,"for":"5s"}`, "",
+			func(s *tale) { s.join().act().after(6 * time.Second) }},
+		{tune, "cancelled", "Cancelled while a sender is raised.", toTune, "", func(s *tale) { s.join().act().after(time.Second).stop(galen.StopCancel) }},
+		{tune, "sender-died", "A raised sender died: its next start has its own throttle.", toTune, "", func(s *tale) {
+			s.join().act().after(time.Second).stop(galen.StopCancel).hurtNode("n1", ring.Kill).after(20 * time.Second)
+		}},
+		{tune, "half", "One of the two limits was set, or somebody else has set them.", toTune, "", func(s *tale) {
+			s.join().drop("raise-stream-throughput", 1).act().throttle("n1", 50).after(20 * time.Second)
+		}},
+		{tune, "fast-enough", "The senders are as fast as asked for.", toTune, "", func(s *tale) { s.join().throttle("n1", 100).throttle("n2", 150).after(time.Second) }},
+		{tune, "quiet", "Nothing streams.", toTune, "", func(*tale) {}},
+		{tune, "too-fast", "More than the policy allows.", `{"nodes":["n1"],"to":500}`, "", func(s *tale) { s.join() }},
+		{tune, "too-long", "Longer than a run may last.", `{"nodes":["n1"],"to":100,"for":"9h"}`, "", func(s *tale) { s.join() }},
+		{tune, "nobody", "No node was named.", `{"to":100}`, "", func(s *tale) { s.join() }},
+		{tune, "unknown", "No such node.", `{"nodes":["n9"],"to":100}`, "", func(s *tale) { s.join() }},
+		{tune, "out-of-scope", "Another node than the run was opened for.", `{"nodes":["n3"],"to":100}`, "", func(s *tale) { s.join() }},
+
+		{payUndo, "throttle-owed", "A run ended with a raised throttle.", "{}", "", func(s *tale) { s.oweThrottle() }},
+		{payUndo, "throttle-owner-down", "The node with the raised throttle is down.", "{}", "", func(s *tale) { s.oweThrottle().hurtNode("n2", ring.Kill).after(10 * time.Second) }},
+		{payUndo, "throttle-started-again", "The node was started again, and has its own throttle.", "{}", "", func(s *tale) {
+			s.oweThrottle().hurtNode("n2", ring.Kill).after(10*time.Second).hurtNode("n2", ring.Start).after(20 * time.Second).act().after(20 * time.Second)
+		}},
+		{payUndo, "throttle-set-since", "Somebody has set the throttle since: it stays.", "{}", "", func(s *tale) { s.oweThrottle().throttle("n2", 60).act().after(20 * time.Second) }},
 		{payUndo, "owed", "A run ended with its preparation not taken back.", "{}", "", func(s *tale) { s.hurt(lost...).owe() }},
 		{payUndo, "paying", "The undo is under way.", "{}", "", func(s *tale) { s.hurt(lost...).owe().drop("discard", 1).act() }},
 		{payUndo, "paid", "It is taken back.", "{}", "", func(s *tale) { s.hurt(lost...).owe().act().after(20 * time.Second) }},
@@ -131,8 +163,11 @@ func scenes() []scene {
 
 // scope are the targets that the scene's run was opened for.
 func (s scene) scope() []galen.Target {
-	if s.runbook == payUndo {
-		return []galen.Target{{ID: "instance/n4"}}
+	switch s.runbook {
+	case payUndo:
+		return []galen.Target{{ID: "instance/n4"}, {ID: second}}
+	case tune:
+		return []galen.Target{{ID: first}, {ID: second}}
 	}
 	return []galen.Target{{ID: third}}
 }
@@ -255,7 +290,13 @@ func (s *tale) owe() *tale {
 	s.t.Helper()
 	dead, _ := s.folded.Node(third)
 	spare, _ := s.folded.Instance("n4")
-	in := galen.Intent{ID: "other-1", Run: "other", Resource: demo(), Step: cassandra.Prepare(s.folded, spare, dead), At: s.Now(), Fence: 1}
+	return s.owed(cassandra.Prepare(s.folded, spare, dead))
+}
+
+// owed lets another run do a step, and end without its undo.
+func (s *tale) owed(step galen.Step) *tale {
+	s.t.Helper()
+	in := galen.Intent{ID: "other-1", Run: "other", Resource: demo(), Step: step, At: s.Now(), Fence: 1}
 	if _, err := s.Do(s.t.Context(), in); err != nil {
 		s.t.Fatal(err)
 	}
@@ -265,6 +306,27 @@ func (s *tale) owe() *tale {
 	}
 	s.facts[owed.Key] = *owed
 	return s.after(time.Second)
+}
+
+// join lets a foreign node join, which streams from everybody.
+func (s *tale) join() *tale { return s.hurtNode("n4", ring.ForeignAdd) }
+
+// throttle is set by a person.
+func (s *tale) throttle(instance string, mebibytes float64) *tale {
+	s.t.Helper()
+	r := cassandra.Rate{Value: mebibytes, Unit: cassandra.Mebibytes}
+	if err := s.SetThrottle(instance, cassandra.Throttle{Stream: r, InterDC: r}); err != nil {
+		s.t.Fatal(err)
+	}
+	return s
+}
+
+// oweThrottle lets another run raise n2, and end without putting it back.
+func (s *tale) oweThrottle() *tale {
+	s.t.Helper()
+	n, _ := s.folded.Node(second)
+	v, _ := s.folded.View("n2")
+	return s.owed(cassandra.RaiseStream(n, v, 100))
 }
 
 func (s *tale) stop(how string) *tale {
@@ -312,8 +374,15 @@ func (s *tale) act() *tale {
 	}
 	in := galen.Intent{
 		ID: fmt.Sprintf("intent-%d", len(s.past)+1), Run: "run-1", Resource: demo(), Step: p.Steps[0], Class: s.verb(p.Steps[0].Verb).Class,
-		Undoes: s.pays(p.Steps[0]), Basis: s.folded.Basis(p.Steps[0].Target), Fence: int64(len(s.past) + 1), At: s.Now(), Sent: galen.SentYes,
+		Undoes: s.pays(p.Steps[0]), Basis: s.folded.Basis(p.Steps[0].Target), Fence: int64(len(s.past) + 2), At: s.Now(), Sent: galen.SentYes,
 		Effect: galen.Effect{Status: galen.EffectUnknown},
+	}
+	owed, err := galen.Owe(in)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if owed != nil {
+		s.facts[owed.Key] = *owed
 	}
 	s.record(in)
 	if _, err := s.Do(s.t.Context(), in); err != nil {
