@@ -147,7 +147,7 @@ func TestTuneStreamingDrills(t *testing.T) {
 			if err := s.Make(ring.ForeignAdd, "n4"); err != nil {
 				t.Fatal(err)
 			}
-			s.Advance(5 * time.Second)
+			s.Advance(15 * time.Second)
 			return s
 		}, raise, raise, restore, restore),
 		tuned("nothing streams", both, galen.EndDone, same),
