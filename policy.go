@@ -44,6 +44,9 @@ type Policy struct {
 	DestructivePerAccount  int      `json:"destructive_per_account"`
 	// ReplaceSpacing is the stable time after the last replacement in a data centre (I-13).
 	ReplaceSpacing Duration `json:"replace_spacing"`
+	// FlapFlips changes of a node between up and down within FlapWindow are flapping, until it was quiet for as long.
+	FlapFlips  int      `json:"flap_flips"`
+	FlapWindow Duration `json:"flap_window"`
 	// Cooldown between automatic recoveries of one target (I-14). Cooldowns are those between two of one cause and class.
 	Cooldown  Duration   `json:"cooldown"`
 	Cooldowns []Cooldown `json:"cooldowns"`
@@ -115,6 +118,8 @@ func SafePolicy() Policy {
 		DestructiveWindow:      Duration(30 * time.Minute),
 		DestructivePerAccount:  3,
 		ReplaceSpacing:         Duration(15 * time.Minute),
+		FlapFlips:              6,
+		FlapWindow:             Duration(10 * time.Minute),
 		Cooldown:               Duration(time.Hour),
 		Cooldowns:              []Cooldown{},
 		QuarantineAfter:        2,
@@ -207,7 +212,7 @@ func (p Policy) counts() []error {
 		{"destructive_per_resource", p.DestructivePerResource, 0}, {"destructive_per_account", p.DestructivePerAccount, 0},
 		{"quarantine_after", p.QuarantineAfter, 1}, {"release_per_second", p.ReleasePerSecond, 1}, {"load_pending", p.LoadPending, 1},
 		{"restarts_per_run", p.RestartsPerRun, 0}, {"replaces_per_run", p.ReplacesPerRun, 0}, {"joiner_retries_per_run", p.JoinerRetriesPerRun, 0},
-		{"stream_ceiling", p.StreamCeiling, 0},
+		{"stream_ceiling", p.StreamCeiling, 0}, {"flap_flips", p.FlapFlips, 2},
 	} {
 		if n.value < n.least {
 			errs = append(errs, fmt.Errorf("%s: %d is less than %d", n.name, n.value, n.least))
@@ -237,7 +242,7 @@ func (p Policy) times() []error {
 		{"fallback", p.Fallback, time.Second, 0, ""}, {"hold_for", p.HoldFor, 0, 0, ""}, {"confirm_for", p.ConfirmFor, time.Second, 0, ""},
 		{"down_for", p.DownFor, 0, 0, ""}, {"restart_after", p.RestartAfter, 0, 0, ""},
 		{"view_age", p.ViewAge, time.Second, maxViewAge, "I-05 lets no call rest on an older view"},
-		{"destructive_window", p.DestructiveWindow, time.Second, maxLookBack, noFurther}, {"cooldown", p.Cooldown, 0, maxLookBack, noFurther},
+		{"destructive_window", p.DestructiveWindow, time.Second, maxLookBack, noFurther}, {"cooldown", p.Cooldown, 0, maxLookBack, noFurther}, {"flap_window", p.FlapWindow, time.Second, maxLookBack, "older changes are forgotten"},
 		{"replace_spacing", p.ReplaceSpacing, 0, 0, ""}, {"replace_after", p.ReplaceAfter, 0, 0, ""}, {"gone_apart", p.GoneApart, time.Millisecond, 0, ""},
 		{"run_deadline", p.RunDeadline, time.Second, 0, ""}, {"approval_for", p.ApprovalFor, time.Second, 0, ""}, {"step_deadline", p.StepDeadline, time.Second, 0, ""},
 		{"quarantine_window", p.QuarantineWindow, time.Second, maxLookBack, noFurther}, {"restore_point_age", p.RestorePointAge, 0, 0, ""},

@@ -11,14 +11,15 @@ import (
 )
 
 // All are the detectors in the order in which they run. No two of them name one target of one State for a run: a node
-// is down, frozen or robbed of its tokens, never two of these; the rest are notes.
+// is down, frozen, flapping or robbed of its tokens, never two of these; the rest are notes.
 func All() []galen.Detector[galen.State] {
 	return []galen.Detector[galen.State]{
-		galen.ListDetector(CassandraNodeDown()),   // its process is gone, everybody agrees
-		galen.ListDetector(CassandraNodeFrozen()), // its process is there, and it does nothing
-		galen.ListDetector(CassandraStolenRing()), // it works and owns nothing: a corpse took its tokens
-		galen.ListDetector(CassandraDisagree()),   // observers contradict each other about it
-		galen.ListDetector(CassandraStaleSeed()),  // a seed list names no node of the ring
+		galen.ListDetector(CassandraNodeDown()),     // its process is gone, everybody agrees
+		galen.ListDetector(CassandraNodeFrozen()),   // its process is there, and it does nothing
+		galen.ListDetector(CassandraNodeFlapping()), // it goes down and comes back over and over
+		galen.ListDetector(CassandraStolenRing()),   // it works and owns nothing: a corpse took its tokens
+		galen.ListDetector(CassandraDisagree()),     // observers contradict each other about it
+		galen.ListDetector(CassandraStaleSeed()),    // a seed list names no node of the ring
 	}
 }
 
@@ -42,12 +43,13 @@ func byDomain(r cassandra.Ring, nodes []cassandra.Node, tell func(domain string,
 	return out
 }
 
-// down are the members of the token map that everybody calls down, for at least the policy's time. A joining node is
+// down are the members of the token map that everybody calls down, for at least the policy's time, and that do not flap. A joining node is
 // the business of the run that joins it; an unlisted one is a hole in the listing, not a node.
 func down(now time.Time, r cassandra.Ring, p galen.Policy) []cassandra.Node {
 	var out []cassandra.Node
 	for _, n := range r.Nodes {
-		if n.Down && !n.Unlisted && n.Status != cassandra.Joining && now.Sub(n.DownSince) >= p.DownFor.D() {
+		_, flaps := n.Flapping(now, p.FlapFlips, p.FlapWindow.D())
+		if n.Down && !flaps && !n.Unlisted && n.Status != cassandra.Joining && now.Sub(n.DownSince) >= p.DownFor.D() {
 			out = append(out, n)
 		}
 	}

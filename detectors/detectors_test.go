@@ -56,6 +56,15 @@ func (w *watch) hurt(instance string, troubles ...ring.Trouble) *watch {
 	return w
 }
 
+// flap lets n3 go down and come back so often.
+func (w *watch) flap(times int) *watch {
+	w.t.Helper()
+	for range times {
+		w.hurt("n3", ring.Freeze).pass(20*time.Second).hurt("n3", ring.Thaw).pass(10 * time.Second)
+	}
+	return w
+}
+
 func (w *watch) do(step galen.Step) *watch {
 	w.t.Helper()
 	if _, err := w.Do(w.t.Context(), galen.Intent{ID: step.Verb, Resource: demo(), Step: step, At: w.now, Fence: 1}); err != nil {
@@ -120,6 +129,11 @@ func TestDetectors(t *testing.T) {
 		"replaced: its address stays DOWN":    {func(w *watch) { w.replaced() }, []string{"stale-seed dc1/r1 note", "stale-seed dc1/r2 note"}},
 		"the corpse came back": {func(w *watch) { w.replaced().hurt("n3", ring.Start).pass(time.Minute) },
 			[]string{"stolen-ring dc1/r3 100"}},
+		"flapping, up":              {func(w *watch) { w.flap(3).pass(time.Minute) }, []string{"node-flapping dc1/r3 50"}},
+		"flapping, down":            {func(w *watch) { w.flap(3).hurt("n3", ring.Freeze).pass(time.Minute) }, []string{"node-flapping dc1/r3 50"}},
+		"flapped, and quiet since":  {func(w *watch) { w.flap(3).pass(11 * time.Minute) }, nil},
+		"flapped, and down since":   {func(w *watch) { w.flap(3).hurt("n3", ring.Kill).pass(11 * time.Minute) }, []string{"node-down dc1/r3 80"}},
+		"down twice in ten minutes": {func(w *watch) { w.flap(2).pass(time.Minute) }, nil},
 		"left, and UP for ever": {func(w *watch) {
 			w.hurt("n4", ring.ForeignAdd).pass(time.Minute).hurt("n4", ring.Leave).pass(2 * time.Minute)
 		}, nil},
@@ -131,7 +145,7 @@ func TestDetectors(t *testing.T) {
 			for _, f := range w.findings() {
 				grade := "note"
 				if !f.Note {
-					grade = map[galen.Urgency]string{galen.High: "80", galen.Critical: "100"}[f.Urgency]
+					grade = map[galen.Urgency]string{galen.Medium: "50", galen.High: "80", galen.Critical: "100"}[f.Urgency]
 				}
 				got = append(got, string(f.Code)+" "+f.Domain+" "+grade)
 			}

@@ -106,6 +106,7 @@ func TestHealNodeDrills(t *testing.T) {
 		drill(t, "two racks", none, galen.EndEscalate, func(s sim) sim {
 			return s.hurt("n2", ring.Kill, ring.LoseData).hurt("n3", ring.Kill, ring.LoseData)
 		}),
+		drill(t, "flapped", none, galen.EndDone, func(s sim) sim { return s.hurt("n3", ring.Freeze, ring.Thaw) }),
 		drill(t, "starts refused", none, galen.EndDone, func(s sim) sim {
 			s.Strike(ring.Fault{Verb: "start", Kind: ring.Dropped, Times: 2})
 			return s.hurt("n3", ring.Kill)

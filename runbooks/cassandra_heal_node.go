@@ -19,9 +19,9 @@ type HealNodeParams struct {
 // first), replace, and else a person.
 func CassandraHealNode() galen.Runbook[cassandra.Ring, HealNodeParams] {
 	return galen.Runbook[cassandra.Ring, HealNodeParams]{
-		Name: "cassandra/heal-node", Version: 1,
-		About:  "Brings a dead or frozen node back: waits, restarts it, replaces it when a restart cannot help, else asks a person.",
-		Heals:  []galen.Code{cassandra.CodeNodeDown, cassandra.CodeNodeFrozen},
+		Name: "cassandra/heal-node", Version: 2,
+		About:  "Brings a dead or frozen node back: waits, also while it flaps, restarts it, replaces it when a restart cannot help, else asks a person.",
+		Heals:  []galen.Code{cassandra.CodeNodeDown, cassandra.CodeNodeFrozen, cassandra.CodeNodeFlapping},
 		Decide: healNode,
 	}
 }
@@ -77,6 +77,9 @@ func (h healer) target(id string) galen.Plan {
 	case n.Unlisted:
 		return wait(h.policy.LookSoon, "the newest look lists fewer nodes than are known; waiting for one that lists %s", cassandra.Title(n))
 	}
+	if p, flaps := h.flapping(n); flaps {
+		return p
+	}
 	ailing := h.ring.Ailing(n)
 	switch {
 	case len(ailing) == 0:
@@ -99,6 +102,26 @@ func (h healer) vanished(id string) galen.Plan {
 		return person("%s is no member of the ring any more, and this run did not replace it; not all is well: %s", id, strings.Join(open, "; "))
 	}
 	return finished("%s is no member of the ring any more; all %d members are well, and the ring is at rest", id, len(h.ring.Nodes))
+}
+
+// flapping: a node that comes back by itself and does not stay is not restarted in a loop. It may calm down; if it does not
+// within the window in which that is judged, a person looks. Data that are proved gone do not come back.
+func (h healer) flapping(n cassandra.Node) (galen.Plan, bool) {
+	window := h.policy.FlapWindow.D()
+	since, flaps := n.Flapping(h.now, h.policy.FlapFlips, window)
+	if !flaps {
+		return galen.Plan{}, false
+	}
+	if i, found := h.ring.Instance(n.Instance); found && n.Down {
+		if gone, _ := i.DataGone(h.policy.GoneApart.D()); gone {
+			return galen.Plan{}, false
+		}
+	}
+	why := cassandra.Title(n) + " flaps since " + moment(since) + ", last at " + moment(n.LastFlip()) + "; nothing is restarted while it does"
+	if h.now.Sub(since) >= window || n.FlipsFull() {
+		return person("%s: look at the memory, disk, clock and network of its host", why), true
+	}
+	return wait(h.pause(n.LastFlip().Add(window)), "%s: waiting until it has been quiet for %s", why, h.policy.FlapWindow), true
 }
 
 // ladder climbs from what the host tells of the node's process and data.

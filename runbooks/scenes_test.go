@@ -61,6 +61,13 @@ func scenes() []scene {
 		{heal, "two-racks-restart", "Nodes of two racks are down; this one can be restarted.", "", "", func(s *tale) { s.hurtNode("n2", lost...).hurt(ring.Kill).after(2 * time.Minute) }},
 		{heal, "two-racks-data-gone", "Nodes of two racks are down; this one cannot be restarted.", "", "", func(s *tale) { s.hurtNode("n2", ring.Kill).hurt(lost...).after(2 * time.Minute) }},
 		{heal, "cut-off", "The engine alone does not reach it; peers and host see it well.", "", "", func(s *tale) { s.hurt(ring.Cut).after(2 * time.Minute) }},
+		{heal, "flapping", "It goes down and comes back, and is up now.", "", "", func(s *tale) { s.flap(3) }},
+		{heal, "flapping-down", "It goes down and comes back, and is down now.", "", "", func(s *tale) { s.flap(3).hurt(ring.Freeze).after(90 * time.Second) }},
+		{heal, "flapping-long", "It has flapped for longer than the window.", "", "", func(s *tale) { s.flap(18) }},
+		{heal, "flapping-cancelled", "Cancelled while it flaps.", "", "", func(s *tale) { s.flap(3).stop(galen.StopCancel) }},
+		{heal, "flapping-over", "It flapped, and has been quiet and well for the window.", "", "", func(s *tale) { s.flap(3).after(11 * time.Minute) }},
+		{heal, "flapping-died", "It flapped, and has been down since for the window.", "", "", func(s *tale) { s.flap(3).hurt(ring.Kill).after(11 * time.Minute) }},
+		{heal, "flapping-data-gone", "It flapped, and lost its data.", "", "", func(s *tale) { s.flap(3).hurt(lost...).after(time.Minute) }},
 		{heal, "stopped-before", "Cancelled before anything was done.", "", "", func(s *tale) { s.hurt(lost...).after(time.Minute).stop(galen.StopCancel) }},
 
 		{heal, "fenced", "The dead node is fenced.", "", "", func(s *tale) { s.hurt(lost...).until("fence").act().until("prepare") }},
@@ -310,6 +317,14 @@ func (s *tale) owed(step galen.Step) *tale {
 
 // join lets a foreign node join, which streams from everybody.
 func (s *tale) join() *tale { return s.hurtNode("n4", ring.ForeignAdd) }
+
+// flap lets n3 go down and come back so often.
+func (s *tale) flap(times int) *tale {
+	for range times {
+		s.hurt(ring.Freeze).after(5 * time.Second).hurt(ring.Thaw).after(5 * time.Second)
+	}
+	return s
+}
 
 // throttle is set by a person.
 func (s *tale) throttle(instance string, mebibytes float64) *tale {

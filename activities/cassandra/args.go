@@ -20,11 +20,12 @@ const (
 
 // The codes of findings.
 const (
-	CodeNodeDown   = "node-down"   // the process is gone, everybody agrees
-	CodeNodeFrozen = "node-frozen" // the process is there, nothing answers
-	CodeStaleSeed  = "stale-seed"  // a seed list names an address that is no node of the ring
-	CodeStolenRing = "stolen-ring" // a NORMAL node without ownership: a corpse came back
-	CodeDisagree   = "observers-disagree"
+	CodeNodeDown     = "node-down"     // the process is gone, everybody agrees
+	CodeNodeFrozen   = "node-frozen"   // the process is there, nothing answers
+	CodeNodeFlapping = "node-flapping" // it goes down and comes back over and over
+	CodeStaleSeed    = "stale-seed"    // a seed list names an address that is no node of the ring
+	CodeStolenRing   = "stolen-ring"   // a NORMAL node without ownership: a corpse came back
+	CodeDisagree     = "observers-disagree"
 )
 
 // StartArgs of start: the instance that runs the node.

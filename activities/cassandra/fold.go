@@ -120,7 +120,7 @@ func carryNodes(prev Ring, r *Ring, at time.Time) {
 		n := &r.Nodes[i]
 		old, known := prev.Node(n.HostID)
 		if known {
-			n.DownSince, n.Flips, n.LongestRestart = old.DownSince, old.Flips, old.LongestRestart
+			n.DownSince, n.Flips, n.Flipped, n.LongestRestart = old.DownSince, old.Flips, old.Flipped, old.LongestRestart
 			n.Frozen = n.Down && (n.Frozen || old.Frozen)
 		}
 		carryDown(n, known && old.Down, at)
@@ -147,11 +147,11 @@ func carryDown(n *Node, was bool, at time.Time) {
 	switch {
 	case n.Down && !was:
 		n.DownSince = at
-		n.Flips++
+		n.flipped(at)
 	case !n.Down && was:
 		n.LongestRestart = max(n.LongestRestart, galen.Duration(at.Sub(n.DownSince)))
 		n.DownSince = time.Time{}
-		n.Flips++
+		n.flipped(at)
 	}
 }
 
