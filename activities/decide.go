@@ -34,14 +34,20 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (Decided, error
 	if err != nil {
 		return a.hold(ctx, led.Run, policy, err)
 	}
+	return a.decide(ctx, subject{kind: kind, runbook: rb, ledger: led, policy: policy}, in.RefusedSince)
+}
+
+// decide is the part of Decide that needs a look; the subject has none yet.
+func (a *Activities) decide(ctx context.Context, s subject, refusedSince time.Time) (Decided, error) {
+	led, run, policy := s.ledger, s.ledger.Run, s.policy
 	state, err := a.o.World.Look(ctx, run.Resource, nil, led.Open)
 	if err != nil {
-		return a.blind(ctx, led.Run, policy, fmt.Errorf("look at %s: %w", run.Resource, err))
+		return a.blind(ctx, run, policy, fmt.Errorf("look at %s: %w", run.Resource, err))
 	}
 	failpoint.At(failpoint.Looked, newestVerb(led))
-	byRun, err := Settlements(kind, state, led.Open, policy, a.o.Now())
+	byRun, err := Settlements(s.kind, state, led.Open, policy, a.o.Now())
 	if err != nil {
-		return a.hold(ctx, led.Run, policy, err)
+		return a.hold(ctx, run, policy, err)
 	}
 	if led, err = a.settle(ctx, led, byRun); err != nil {
 		return Decided{}, err
@@ -50,7 +56,8 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (Decided, error
 	if err != nil {
 		return Decided{}, fmt.Errorf("read vitals of %s: %w", run.Resource, err)
 	}
-	t, err := a.think(subject{kind: kind, runbook: rb, ledger: led, state: state, vitals: vitals, policy: policy, now: a.o.Now()})
+	s.ledger, s.state, s.vitals, s.now = led, state, vitals, a.o.Now()
+	t, err := a.think(s)
 	if err != nil {
 		if err := a.quarantine(ctx, led.Run, err); err != nil {
 			return Decided{}, err
@@ -58,15 +65,11 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (Decided, error
 		return a.hold(ctx, led.Run, policy, err)
 	}
 	failpoint.At(failpoint.Thought, newestVerb(led))
-	c := conclude(t, in.RefusedSince)
+	c := conclude(t, refusedSince)
 	if err := a.letPass(ctx, t, c); err != nil {
 		return Decided{}, err
 	}
-	out, err := a.record(ctx, t, c)
-	if err == nil {
-		failpoint.At(failpoint.Decided, newestVerb(led))
-	}
-	return out, err
+	return a.record(ctx, t, c)
 }
 
 // take reads a run, lets it go on if it has yielded long enough, and reads what its decision rests on. Of one that has ended
@@ -261,6 +264,7 @@ func (a *Activities) record(ctx context.Context, t thought, c conclusion) (Decid
 	if err != nil {
 		return Decided{}, a.noRun(fmt.Errorf("store decision of run %s: %w", run.ID, err))
 	}
+	failpoint.At(failpoint.Decided, newestVerb(t.ledger))
 	if c.status == galen.RunHeld && run.Status != galen.RunHeld {
 		a.o.Logger.Error("run held, a person is needed", "run", run.ID, "resource", run.Resource.String(), "why", c.why)
 	}

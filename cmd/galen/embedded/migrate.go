@@ -128,31 +128,15 @@ func copyAll(ctx context.Context, tx *sql.Tx) (rows int64, err error) {
 // copyTable copies the rows of one table. Nothing is dropped in silence: a table with rows, or a column, that the new
 // schema lacks is an error.
 func copyTable(ctx context.Context, tx *sql.Tx, table string) (int64, error) {
-	had, err := columnsOf(ctx, tx, "old", table)
-	if err != nil {
-		return 0, err
-	}
-	has, err := columnsOf(ctx, tx, "main", table)
-	if err != nil {
-		return 0, err
-	}
 	var rows int64
-	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM old."+quoted(table)).Scan(&rows); err != nil {
+	err := tx.QueryRowContext(ctx, "SELECT count(*) FROM old."+quoted(table)).Scan(&rows)
+	if err != nil || rows == 0 {
 		return 0, err
 	}
-	if rows == 0 {
-		return 0, nil
+	columns, err := columnsToCopy(ctx, tx, table)
+	if err != nil {
+		return 0, err
 	}
-	for _, column := range had {
-		if !slices.Contains(has, column) {
-			return 0, fmt.Errorf("the schema %s has no place for column %s of its %d rows", schemaOf, column, rows)
-		}
-	}
-	list := make([]string, 0, len(had))
-	for _, column := range had {
-		list = append(list, quoted(column))
-	}
-	columns := strings.Join(list, ", ")
 	// What the schema itself put there is in the old table too, as it is by now.
 	if _, err := tx.ExecContext(ctx, "DELETE FROM main."+quoted(table)); err != nil {
 		return 0, err
@@ -165,6 +149,26 @@ func copyTable(ctx context.Context, tx *sql.Tx, table string) (int64, error) {
 		return 0, errors.Join(fmt.Errorf("copied %d of %d rows", n, rows), err)
 	}
 	return rows, nil
+}
+
+// columnsToCopy are those of the old table, for a statement; each has its place in the new one.
+func columnsToCopy(ctx context.Context, tx *sql.Tx, table string) (string, error) {
+	had, err := columnsOf(ctx, tx, "old", table)
+	if err != nil {
+		return "", err
+	}
+	has, err := columnsOf(ctx, tx, "main", table)
+	if err != nil {
+		return "", err
+	}
+	list := make([]string, 0, len(had))
+	for _, column := range had {
+		if !slices.Contains(has, column) {
+			return "", fmt.Errorf("the schema %s has no place for column %s of its rows", schemaOf, column)
+		}
+		list = append(list, quoted(column))
+	}
+	return strings.Join(list, ", "), nil
 }
 
 // tablesOf are the tables with rows of their own: not SQLite's, and not those of the full-text index, which triggers fill.
@@ -192,7 +196,7 @@ func texts(ctx context.Context, tx *sql.Tx, query string, args ...any) (out []st
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
+	defer rows.Close()
 	for rows.Next() {
 		var text string
 		if err := rows.Scan(&text); err != nil {
