@@ -75,6 +75,9 @@ func (c *Cluster) removeNode(by, dead *host, now time.Time) error {
 
 // assassinate takes an address out of gossip whatever stands there; its ranges are nobody's loss but its own.
 func (c *Cluster) assassinate(by, of *host, now time.Time) error {
+	if e := c.endpoints[of.Address]; e != nil && e.speaks() {
+		return fmt.Errorf("assassinate %s: endpoint still alive", of.Name)
+	}
 	c.life(by, by.proc, now.Add(c.spec.Timing.Remove/2), func(at time.Time) {
 		if m := c.owner(of.Address); m != nil {
 			if len(m.tokens) > 0 {
