@@ -49,6 +49,7 @@ type host struct {
 	attempts   []string
 	accepted   map[string]accepted // by target
 	generation int64               // highest so far
+	free       int64               // bytes on its disk
 	hints      map[string]int      // files, by host ID that they are for
 
 	// Faults.
@@ -63,6 +64,8 @@ type dataset struct {
 	tokens []cassandra.Token
 	// half: it began to join and never ended. left: it was decommissioned. Neither starts again.
 	half, left bool
+	// bare: it joined without receiving what its place held.
+	bare bool
 }
 
 type phase int

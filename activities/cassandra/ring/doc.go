@@ -9,7 +9,8 @@
 // is then a [galen.Driver]: Look and Do are what the engine gets. Everything else is for who plays the world:
 // [Cluster.Happen] lets trouble happen to a node, its host or the ways to it, [Cluster.Strike] lets calls meet a
 // fault, [Cluster.Calls] are the calls as they arrived, [Cluster.Harms] what went wrong in the ring itself,
-// [Cluster.Truth] the hosts and members as they are, whatever anybody sees, and [Cluster.Ranges] who really holds what.
+// [Cluster.Truth] the hosts and members as they are, whatever anybody sees, [Cluster.Ranges] who really holds
+// what, [Cluster.Short] and [Cluster.Lost] which ranges lack a quorum or have no copy left, [Cluster.Partial] which repairs lie.
 //
 // Nothing runs by itself: time is a function that the caller gives, and every look or call first lets happen what was
 // due until then; [Cluster.Next] is when something is due. The same calls at the same times give the same ring.

@@ -142,6 +142,9 @@ func (c *Cluster) peers(h *host, now time.Time) []cassandra.Endpoint {
 			Heartbeat: int64(now.Sub(time.Unix(e.generation, 0)) / time.Second),
 			RPCReady:  e.status == "NORMAL" && e.silent.IsZero(),
 		}
+		if e.status != "BOOT" && e.status != "BOOT_REPLACE" && e.status != "hibernate" && e.status != "" {
+			p.Load = c.spec.Load
+		}
 		if !e.silent.IsZero() {
 			p.Heartbeat = int64(e.silent.Sub(time.Unix(e.generation, 0)) / time.Second)
 		}

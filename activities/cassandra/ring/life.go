@@ -159,6 +159,7 @@ func (c *Cluster) joinInPlace(h *host, p *process, at time.Time) {
 	if !p.config.AutoBootstrap || slices.Contains(p.config.Seeds, h.Address) {
 		c.harm(at, h.Name+" joined without data")
 		c.takePlace(h, p, dead, at)
+		h.data.bare = true
 		return
 	}
 	t := c.spec.Timing
@@ -185,11 +186,7 @@ func (c *Cluster) joinInPlace(h *host, p *process, at time.Time) {
 		}
 		p.streams = 1
 	})
-	c.life(h, p, p.started.Add(t.Joined), func(at time.Time) {
-		if p.phase == phaseJoining {
-			c.takePlace(h, p, dead, at)
-		}
-	})
+	c.life(h, p, p.started.Add(t.Joined), c.stream(h, p, float64(c.spec.Load), func(at time.Time) { c.takePlace(h, p, dead, at) }))
 }
 
 // reachesSeed: a node finds the ring only through a live seed.
@@ -262,10 +259,10 @@ func (c *Cluster) joinFresh(h *host, p *process, at time.Time) {
 		c.announce(h, p, "BOOT")
 		c.gossip(at)
 	})
-	c.life(h, p, p.started.Add(c.vary(c.spec.Timing.Added)), func(at time.Time) {
+	c.life(h, p, p.started.Add(c.vary(c.spec.Timing.Added)), c.stream(h, p, float64(c.spec.Load), func(at time.Time) {
 		h.data = &dataset{hostID: p.hostID, tokens: m.tokens}
 		c.normal(h, p, at)
-	})
+	}))
 }
 
 // halt drains a node and ends its process.

@@ -53,7 +53,7 @@ func (c *Cluster) instance(h *host, now time.Time) cassandra.Instance {
 		out.Error = "the host does not answer"
 		return out
 	}
-	out.Data, out.Device, out.DiskFree = cassandra.DataGone, h.device, 1<<36
+	out.Data, out.Device, out.DiskFree = cassandra.DataGone, h.device, h.free
 	if h.data != nil {
 		out.Data = cassandra.DataPresent
 	}

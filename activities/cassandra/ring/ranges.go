@@ -14,6 +14,8 @@ type TrueRange struct {
 	Replicas, Pending []string
 	// Serving are those of both that take part in reads and writes.
 	Serving []string
+	// Holding are the replicas whose disks hold what the range held before; down or not.
+	Holding []string
 }
 
 // Ranges are those of every keyspace that is replicated over the ring, by keyspace and token.
@@ -22,6 +24,26 @@ func (c *Cluster) Ranges() []TrueRange {
 	defer c.mu.Unlock()
 	c.pass()
 	return c.ranges()
+}
+
+// Lost are the ranges of keyspaces with more than one replica of which no disk of a replica holds the data any more.
+func (c *Cluster) Lost() []TrueRange {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pass()
+	var out []TrueRange
+	for _, r := range c.ranges() {
+		if len(r.Replicas) > 1 && len(r.Holding) == 0 {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// holds: what its member owned is on the host's disk.
+func (m *member) holds() bool {
+	d := m.host.data
+	return d != nil && !d.half && !d.bare && d.hostID == m.hostID
 }
 
 // Short are the ranges in which fewer replicas serve than LOCAL_QUORUM needs (QUORUM for SimpleStrategy), with these
@@ -71,6 +93,9 @@ func (c *Cluster) ranges() []TrueRange {
 			r := TrueRange{Keyspace: k.Name, Range: cassandra.Range{Start: ring[(i+len(ring)-1)%len(ring)].token, End: s.token}}
 			for _, m := range placed(k, ring, i) {
 				r.Replicas = append(r.Replicas, m.hostID)
+				if m.holds() {
+					r.Holding = append(r.Holding, m.hostID)
+				}
 			}
 			for _, m := range c.members {
 				if m.status == cassandra.Joining && c.takes(m, k, ring, i) && !slices.Contains(r.Replicas, m.hostID) {

@@ -16,6 +16,7 @@ type repair struct {
 	host        *host
 	command     int
 	status      string
+	partial     bool // a replica was left out
 	message     string
 }
 
@@ -37,7 +38,7 @@ type order struct {
 }
 
 func (c *Cluster) beginRepair(h *host, args cassandra.RepairArgs, o order, now time.Time) string {
-	r := &repair{intent: o.intent, coordinator: h.proc, host: h, command: 1, status: "IN_PROGRESS"}
+	r := &repair{partial: o.with != nil, intent: o.intent, coordinator: h.proc, host: h, command: 1, status: "IN_PROGRESS"}
 	for _, other := range c.repairs {
 		if other.coordinator == h.proc {
 			r.command++
@@ -99,6 +100,20 @@ func (c *Cluster) repairStatus(in galen.Intent) cassandra.Repair {
 		}
 		if r.host.proc == r.coordinator && !r.coordinator.stopped && r.host.cut == "" {
 			out.Command, out.Status, out.Message = r.command, r.status, r.message
+		}
+	}
+	return out
+}
+
+// Partial are the intents of the repairs that say COMPLETED and left a replica out; [ByPerson] for those of a person.
+func (c *Cluster) Partial() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pass()
+	var out []string
+	for _, r := range c.repairs {
+		if r.partial && r.status == "COMPLETED" {
+			out = append(out, r.intent)
 		}
 	}
 	return out

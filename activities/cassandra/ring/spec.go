@@ -20,6 +20,8 @@ type Spec struct {
 	VNodes    int
 	Keyspaces []cassandra.Keyspace
 	Timing    Timing
+	// Load is how many bytes each node holds, told by gossip and streamed to who joins; 0: next to nothing, and not told.
+	Load int64
 	// Writes: clients write all the time, so that hints wait for who is silent.
 	Writes bool
 	// Seed of chance.
@@ -131,7 +133,7 @@ func New(s Spec) (*Cluster, error) {
 		if c.host(hs.Name) != nil {
 			return nil, fmt.Errorf("simulated ring %s: two hosts are named %s", s.Name, hs.Name)
 		}
-		h := &host{HostSpec: hs, device: 64769, accepted: map[string]accepted{}, hints: map[string]int{}, config: cassandra.Config{Cluster: s.Cluster, DC: hs.DC, Rack: hs.Rack, Seeds: seeds, Listen: hs.Address}}
+		h := &host{HostSpec: hs, device: 64769, free: roomy, accepted: map[string]accepted{}, hints: map[string]int{}, config: cassandra.Config{Cluster: s.Cluster, DC: hs.DC, Rack: hs.Rack, Seeds: seeds, Listen: hs.Address}}
 		c.hosts = append(c.hosts, h)
 	}
 	slices.SortFunc(c.hosts, func(a, b *host) int { return cmp.Compare(a.Name, b.Name) })
@@ -146,6 +148,9 @@ func New(s Spec) (*Cluster, error) {
 	}
 	return c, nil
 }
+
+// roomy is what is free on a disk at first.
+const roomy = 1 << 36
 
 // found makes a node that has always been there, the i-th of n.
 func (c *Cluster) found(h *host, i, n int) {

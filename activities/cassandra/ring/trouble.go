@@ -76,6 +76,9 @@ const (
 	ForeignAdd Trouble = "foreign-add" // a person lets the spare join as a further node
 	BadConfig  Trouble = "bad-config"  // somebody switches its auto_bootstrap off
 
+	FillDisk Trouble = "fill-disk" // something else fills its disk: next to nothing is free
+	FreeDisk Trouble = "free-disk" // and somebody makes room
+
 	// A person with nodetool, or another tool. Instance is where the tool runs, Of is whom it is about.
 	ForeignReplace Trouble = "foreign-replace" // lets the spare join in the place of Of
 	RemoveNode     Trouble = "removenode"      // of a dead node
@@ -104,7 +107,7 @@ func (c *Cluster) trouble(of Happening, now time.Time) error {
 		return c.foreignReplace(h, c.host(of.Of), now)
 	case RemoveNode, Assassinate, ForeignRepair:
 		return c.nodetool(of, h, now)
-	case LoseData, Unmount, HideHost, Cut, Mend, Isolate, Disagree, BadConfig:
+	case FillDisk, FreeDisk, LoseData, Unmount, HideHost, Cut, Mend, Isolate, Disagree, BadConfig:
 		c.hurtHost(t, h, now)
 	default:
 		return fmt.Errorf("trouble %q is unknown", t)
@@ -150,6 +153,10 @@ func (c *Cluster) personStarts(t Trouble, h *host, now time.Time) {
 
 func (c *Cluster) hurtHost(t Trouble, h *host, now time.Time) {
 	switch t {
+	case FillDisk:
+		h.free = 1 << 20
+	case FreeDisk:
+		h.free = roomy
 	case LoseData:
 		h.data = nil
 		clear(h.hints)

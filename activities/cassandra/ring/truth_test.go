@@ -64,6 +64,20 @@ func TestTruthSeesWhatNobodySeesYet(t *testing.T) {
 	}
 }
 
+func TestLostData(t *testing.T) {
+	p := newPatient(t)
+	for i, n := range []string{"n1", "n2", "n3"} {
+		p.make(ring.Kill, n)
+		if lost := p.ring.Lost(); len(lost) > 0 {
+			t.Errorf("a dead node still has its disk, and %d disks are left: %v", 3-i, lost)
+		}
+		p.make(ring.LoseData, n)
+	}
+	if lost := p.ring.Lost(); len(lost) == 0 || lost[0].Keyspace != "orders" || len(lost[0].Replicas) != 3 {
+		t.Errorf("no disk holds anything any more: %v", lost)
+	}
+}
+
 func TestHappenings(t *testing.T) {
 	p := newPatient(t)
 	if err := p.ring.Happen(ring.Happening{Trouble: ring.Freeze, Instance: "n2", For: galen.Duration(20 * time.Second), Every: galen.Duration(time.Minute), Times: 3}); err != nil {
