@@ -27,6 +27,7 @@ type Cluster struct {
 	faults    []Fault
 	calls     []Call
 	harms     []Harm
+	overlaps  []Harm
 	missed    int // happenings that made no sense when they were due
 	news      *news
 	dirty     bool  // news is not the newest any more

@@ -2,6 +2,7 @@ package ring
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -184,42 +185,19 @@ func (c *Cluster) prepareAt(in galen.Intent, call *Call) (func() string, error) 
 	return h.prepare(args, in)
 }
 
-// instanceOf reads the instance of any arguments.
-func instanceOf(args any) string {
-	switch a := args.(type) {
-	case cassandra.StartArgs:
-		return a.Instance
-	case cassandra.StopArgs:
-		return a.Instance
-	case cassandra.KillArgs:
-		return a.Instance
-	case cassandra.FenceArgs:
-		return a.Instance
-	case cassandra.DiscardArgs:
-		return a.Instance
-	case cassandra.ClearReplaceArgs:
-		return a.Instance
-	case cassandra.ReplaceArgs:
-		return a.Instance
-	case cassandra.RemoveJoinerArgs:
-		return a.Instance
-	case cassandra.RepairArgs:
-		return a.Instance
-	case cassandra.RaiseArgs:
-		return a.Instance
-	case cassandra.RestoreArgs:
-		return a.Instance
-	}
-	return ""
-}
-
 // act reads the arguments of a call and finds its host.
 func act[A any](c *Cluster, in galen.Intent, call *Call, do func(*host, A) (func() string, error)) (func() string, error) {
 	args, err := galen.Decode[A](in.Step.Args)
 	if err != nil {
 		return nil, err
 	}
-	call.Instance = instanceOf(args)
+	var on struct {
+		Instance string `json:"instance"`
+	}
+	if err := json.Unmarshal(in.Step.Args, &on); err != nil {
+		return nil, err
+	}
+	call.Instance = on.Instance
 	h := c.host(call.Instance)
 	if h == nil {
 		return nil, fmt.Errorf("no host %q", call.Instance)

@@ -65,16 +65,7 @@ func (c *Cluster) gossip(now time.Time) {
 	parts := c.parts()
 	for _, address := range sortedKeys(c.endpoints) {
 		e := c.endpoints[address]
-		speaks := e.speaks()
-		if speaks {
-			if !e.silent.IsZero() {
-				c.deliver(e.host, now)
-			}
-			e.silent = time.Time{}
-		} else if e.silent.IsZero() {
-			e.silent = now
-			c.hintLater(e.host, now)
-		}
+		speaks := c.note(e, now)
 		for _, observer := range c.hosts {
 			if observer.Address == address || observer.proc == nil || observer.proc.stopped {
 				continue
@@ -88,6 +79,22 @@ func (c *Cluster) gossip(now time.Time) {
 		}
 	}
 	c.catchUp(parts, now)
+}
+
+// note keeps since when an endpoint is silent, and tells whether it speaks.
+func (c *Cluster) note(e *endpoint, now time.Time) bool {
+	if e.speaks() {
+		if !e.silent.IsZero() {
+			c.deliver(e.host, now)
+		}
+		e.silent = time.Time{}
+		return true
+	}
+	if e.silent.IsZero() {
+		e.silent = now
+		c.hintLater(e.host, now)
+	}
+	return false
 }
 
 // wake gives a node that just became NORMAL its view of the others: it has just exchanged gossip with those that live.
@@ -136,24 +143,31 @@ func (c *Cluster) peers(h *host, now time.Time) []cassandra.Endpoint {
 		if h.proc.flag == address && e.host != h && e.generation < h.generation && h.proc.phase == phaseNormal {
 			continue // who took a place does not know who had it
 		}
-		p := cassandra.Endpoint{
-			Address: address, Up: c.callsUp(h, address, now), Status: e.status, HostID: e.hostID,
-			DC: e.host.config.DC, Rack: e.host.config.Rack, Version: Version, Generation: e.generation,
-			Heartbeat: int64(now.Sub(time.Unix(e.generation, 0)) / time.Second),
-			RPCReady:  e.status == "NORMAL" && e.silent.IsZero(),
-		}
-		if e.status != "BOOT" && e.status != "BOOT_REPLACE" && e.status != "hibernate" && e.status != "" {
-			p.Load = c.spec.Load
-		}
-		if !e.silent.IsZero() {
-			p.Heartbeat = int64(e.silent.Sub(time.Unix(e.generation, 0)) / time.Second)
-		}
-		if e.status == "shutdown" {
-			p.Heartbeat = 1<<31 - 1
-		}
-		out = append(out, p)
+		out = append(out, c.says(h, e, now))
 	}
 	return out
+}
+
+// says is what a node says of one endpoint.
+func (c *Cluster) says(h *host, e *endpoint, now time.Time) cassandra.Endpoint {
+	p := cassandra.Endpoint{
+		Address: e.address, Up: c.callsUp(h, e.address, now), Status: e.status, HostID: e.hostID,
+		DC: e.host.config.DC, Rack: e.host.config.Rack, Version: Version, Generation: e.generation,
+		Heartbeat: int64(now.Sub(time.Unix(e.generation, 0)) / time.Second),
+		RPCReady:  e.status == "NORMAL" && e.silent.IsZero(),
+	}
+	switch e.status {
+	case "BOOT", "BOOT_REPLACE", "hibernate", "":
+	default:
+		p.Load = c.spec.Load
+	}
+	if !e.silent.IsZero() {
+		p.Heartbeat = int64(e.silent.Sub(time.Unix(e.generation, 0)) / time.Second)
+	}
+	if e.status == "shutdown" {
+		p.Heartbeat = 1<<31 - 1
+	}
+	return p
 }
 
 // Version of Cassandra that the nodes tell.

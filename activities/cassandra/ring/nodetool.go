@@ -40,12 +40,21 @@ func (c *Cluster) decommission(h *host, now time.Time) error {
 	return nil
 }
 
-// crowded notes that a movement begins while another one is under way: nothing in Cassandra objects, and two replicas of
-// a range may move at once.
+// Overlaps are the range movements that began while another one was under way, whoever ordered them: nothing in Cassandra
+// objects, and two replicas of a range may move at once.
+func (c *Cluster) Overlaps() []Harm {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pass()
+	return slices.Clone(c.overlaps)
+}
+
+// crowded notes that a movement begins while another one is under way. People may do that at any time, so it is no harm
+// by itself.
 func (c *Cluster) crowded(begins *member, now time.Time) {
 	for _, m := range c.members {
 		if m != begins && m.status != cassandra.Normal {
-			c.harm(now, begins.host.Name+" moves while "+m.host.Name+" is "+string(m.status))
+			c.overlaps = append(c.overlaps, Harm{At: now, What: begins.host.Name + " moves while " + m.host.Name + " is " + string(m.status)})
 		}
 	}
 }

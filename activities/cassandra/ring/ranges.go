@@ -89,28 +89,32 @@ func (c *Cluster) ranges() []TrueRange {
 		if k.Strategy == "LocalStrategy" {
 			continue
 		}
-		for i, s := range ring {
-			r := TrueRange{Keyspace: k.Name, Range: cassandra.Range{Start: ring[(i+len(ring)-1)%len(ring)].token, End: s.token}}
-			for _, m := range placed(k, ring, i) {
-				r.Replicas = append(r.Replicas, m.hostID)
-				if m.holds() {
-					r.Holding = append(r.Holding, m.hostID)
-				}
-			}
-			for _, m := range c.members {
-				if m.status == cassandra.Joining && c.takes(m, k, ring, i) && !slices.Contains(r.Replicas, m.hostID) {
-					r.Pending = append(r.Pending, m.hostID)
-				}
-			}
-			for _, m := range c.members {
-				if c.serves(m.host) && (slices.Contains(r.Replicas, m.hostID) || slices.Contains(r.Pending, m.hostID)) {
-					r.Serving = append(r.Serving, m.hostID)
-				}
-			}
-			out = append(out, r)
+		for i := range ring {
+			out = append(out, c.rangeAt(k, ring, i))
 		}
 	}
 	return out
+}
+
+func (c *Cluster) rangeAt(k cassandra.Keyspace, ring []seat, i int) TrueRange {
+	r := TrueRange{Keyspace: k.Name, Range: cassandra.Range{Start: ring[(i+len(ring)-1)%len(ring)].token, End: ring[i].token}}
+	for _, m := range placed(k, ring, i) {
+		r.Replicas = append(r.Replicas, m.hostID)
+		if m.holds() {
+			r.Holding = append(r.Holding, m.hostID)
+		}
+	}
+	for _, m := range c.members {
+		if m.status == cassandra.Joining && c.takes(m, k, ring, i) && !slices.Contains(r.Replicas, m.hostID) {
+			r.Pending = append(r.Pending, m.hostID)
+		}
+	}
+	for _, m := range c.members {
+		if c.serves(m.host) && (slices.Contains(r.Replicas, m.hostID) || slices.Contains(r.Pending, m.hostID)) {
+			r.Serving = append(r.Serving, m.hostID)
+		}
+	}
+	return r
 }
 
 // takes tells whether a joiner will hold the range at seat i: as who it replaces does, or as it would with its own

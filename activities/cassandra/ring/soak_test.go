@@ -52,7 +52,7 @@ func tale(t testing.TB, seed uint64) (end cassandra.Ring, did int, harms []ring.
 		end = cassandra.Fold(end, seen)
 		sound(t, c, seen, h)
 	}
-	return end, did, c.Harms()
+	return end, did, append(c.Harms(), c.Overlaps()...)
 }
 
 // sound holds whatever happens: who answers NORMAL is in its own gossip (as removed, where others gave it up too early), no member is there twice, and every range of

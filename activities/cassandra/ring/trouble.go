@@ -153,16 +153,8 @@ func (c *Cluster) personStarts(t Trouble, h *host, now time.Time) {
 
 func (c *Cluster) hurtHost(t Trouble, h *host, now time.Time) {
 	switch t {
-	case FillDisk:
-		h.free = 1 << 20
-	case FreeDisk:
-		h.free = roomy
-	case LoseData:
-		h.data = nil
-		clear(h.hints)
-	case Unmount:
-		h.data = nil
-		h.device++
+	case FillDisk, FreeDisk, LoseData, Unmount:
+		h.hurtDisk(t)
 	case HideHost:
 		h.unreadable = true
 	case Cut:
@@ -182,5 +174,20 @@ func (c *Cluster) hurtHost(t Trouble, h *host, now time.Time) {
 			h.unreadable, h.cut, h.schema = false, "", ""
 		}
 		c.gossip(now)
+	}
+}
+
+func (h *host) hurtDisk(t Trouble) {
+	switch t {
+	case FillDisk:
+		h.free = 1 << 20
+	case FreeDisk:
+		h.free = roomy
+	case LoseData:
+		h.data = nil
+		clear(h.hints)
+	default: // Unmount
+		h.data = nil
+		h.device++
 	}
 }

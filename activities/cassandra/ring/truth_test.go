@@ -68,7 +68,7 @@ func TestLostData(t *testing.T) {
 	p := newPatient(t)
 	for i, n := range []string{"n1", "n2", "n3"} {
 		p.make(ring.Kill, n)
-		if lost := p.ring.Lost(); len(lost) > 0 {
+		if lost := p.ring.Lost(); slices.ContainsFunc(lost, func(r ring.TrueRange) bool { return r.Keyspace == "orders" }) {
 			t.Errorf("a dead node still has its disk, and %d disks are left: %v", 3-i, lost)
 		}
 		p.make(ring.LoseData, n)
