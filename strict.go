@@ -85,11 +85,11 @@ func isOpaque(t reflect.Type) bool {
 }
 
 func (c *checker) scalar(t reflect.Type, tok json.Token, at string, opaque bool) error {
+	if tok == nil && t != reflect.TypeFor[any]() { // a null inside what is opaque is its reader's
+		return fmt.Errorf("%s: null is not allowed; leave the field out", place(at))
+	}
 	if opaque {
 		return nil
-	}
-	if tok == nil {
-		return fmt.Errorf("%s: null is not allowed; leave the field out", place(at))
 	}
 	if _, isText := tok.(string); !isText && reflect.PointerTo(t).Implements(textUnmarshaler) {
 		return fmt.Errorf("%s: want text", place(at))
