@@ -198,3 +198,42 @@ func compiles(t *testing.T, root, name, block string) {
 		t.Errorf("the runbook in %s does not compile: %v\n%s", name, err, said)
 	}
 }
+
+// The table of what Galen finds names the codes of the kind, and those that every resource can have: each, and no other.
+func TestFindingsAreDocumented(t *testing.T) {
+	codes := map[string]bool{}
+	files, err := filepath.Glob("../../activities/cassandra/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(files, "../../finding.go") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for _, m := range regexp.MustCompile(`(?m)^(?:const|\s+) *Code[A-Z]\w*(?:\s+(?:galen\.)?Code)?\s+= "([^"]+)"`).FindAllStringSubmatch(string(text), -1) {
+			codes[m[1]] = true
+		}
+	}
+	if len(codes) < 6 {
+		t.Fatalf("found only the codes %v", codes)
+	}
+	text, err := os.ReadFile("../../docs/cassandra.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "\n## What Galen finds\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(table, -1) {
+		if !codes[m[1]] {
+			t.Errorf("docs/cassandra.md tells of the finding %s, which the kind does not have", m[1])
+		}
+		delete(codes, m[1])
+	}
+	for code := range codes {
+		t.Errorf("docs/cassandra.md does not tell of the finding %s", code)
+	}
+}
