@@ -40,11 +40,12 @@ const (
 	pruneEvery     = 24 * time.Hour
 )
 
-// run goes on until the context ends. Once a day it also lets the journal drop the bodies that have had their time.
+// run goes on until the context ends. At the start and once a day it also lets the journal drop the bodies that have had
+// their time: an engine that is restarted daily prunes, too.
 func (d *dispatcher) run(ctx context.Context) {
 	reconcile := time.NewTicker(reconcileEvery)
 	defer reconcile.Stop()
-	prune := time.NewTicker(pruneEvery)
+	prune := time.NewTimer(0)
 	defer prune.Stop()
 	for ctx.Err() == nil {
 		wait, err := d.once(ctx)
@@ -58,6 +59,7 @@ func (d *dispatcher) run(ctx context.Context) {
 			d.told(ctx, d.reconcile(ctx), "open runs could not be compared with Temporal")
 		case <-prune.C:
 			d.told(ctx, d.journal.Prune(ctx), "the journal's old bodies could not be pruned")
+			prune.Reset(pruneEvery)
 		}
 		t.Stop()
 	}

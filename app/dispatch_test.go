@@ -2,11 +2,15 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/internal/temporal"
 )
 
@@ -101,5 +105,47 @@ func TestALostRunIsStartedAgain(t *testing.T) {
 	must(carry())
 	if s.open["c"] != waiting.ID {
 		t.Errorf("the outbox: %v", s.open)
+	}
+}
+
+// TestAnEnginePrunesWhenItStarts: not first a day later, which an engine that is restarted daily never sees.
+func TestAnEnginePrunesWhenItStarts(t *testing.T) {
+	acts := engineWithoutTemporal(t).acts
+	var now atomic.Int64
+	clock := func() time.Time { return time.Unix(now.Load(), 0).UTC() }
+	now.Store(1_800_000_000)
+	j, err := journal.Open(t.Context(), filepath.Join(t.TempDir(), "galen.db"), journal.Options{Now: clock, NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, _, err := j.OpenRun(t.Context(), galen.Run{Key: "k", Resource: demoDB(), Runbook: "fake/heal", Version: 1, Asked: "detector x", Deadline: clock().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := j.Decide(t.Context(), galen.Decision{Run: run.ID, Plan: galen.Plan{Wait: galen.Duration(time.Second), Why: "w"}, Status: galen.RunWaiting, Why: "w"}, []byte(`{"a":1}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.State(t.Context(), d.State); err != nil {
+		t.Fatal(err)
+	}
+	now.Add(31 * 24 * 3600)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		(&dispatcher{journal: j, temporal: newServer(), release: acts, now: clock, logger: slog.New(slog.DiscardHandler)}).run(ctx)
+	}()
+	for end := time.Now().Add(30 * time.Second); !errors.Is(err, galen.ErrNotFound); {
+		if _, err = j.State(t.Context(), d.State); time.Now().After(end) {
+			t.Error("the body of a State of 31 days ago is still there")
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	<-ended
+	if err := j.Close(); err != nil {
+		t.Error(err)
 	}
 }
