@@ -59,8 +59,8 @@ func (h hints) Heals(kind string, code galen.Code) bool {
 	})
 }
 
-func (h hints) OpenHint(ctx context.Context, r galen.Resource, code galen.Code, domain, alert string) (galen.Run, error) {
-	return h.runs.OpenHint(ctx, r, code, domain, alert)
+func (h hints) OpenHint(ctx context.Context, hint galen.Finding, alert string) (galen.Run, error) {
+	return h.runs.OpenHint(ctx, hint, alert)
 }
 
 // matcher matches what is in the inbox with the configuration.

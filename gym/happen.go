@@ -243,8 +243,16 @@ func (w *world) alert(ctx context.Context, h Happening) error {
 	if !lives || !known {
 		return nil
 	}
+	hint := galen.Finding{Resource: Resource(), Code: cassandra.CodeNodeDown, Domain: host.DC + "/" + host.Rack}
+	if state, seen := open.Last(Resource()); seen { // as the engine finds the member that an alert names
+		for _, m := range state.Members() {
+			if m.Instance == "instance/"+h.Who && !m.Spare {
+				hint.Targets = []galen.Target{m.Target}
+			}
+		}
+	}
 	for range max(h.N, 1) {
-		_, err := open.OpenHint(ctx, Resource(), cassandra.CodeNodeDown, host.DC+"/"+host.Rack, "gym")
+		_, err := open.OpenHint(ctx, hint, "gym")
 		if err != nil && !expected(err) {
 			return err
 		}

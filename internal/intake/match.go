@@ -38,8 +38,9 @@ type World interface {
 type Runs interface {
 	// Heals tells whether a runbook heals the code on resources of the kind.
 	Heals(kind string, code galen.Code) bool
-	// OpenHint opens the run of that finding's key, or finds it open; a hinted run looks until a State confirms it.
-	OpenHint(ctx context.Context, r galen.Resource, code galen.Code, domain, alert string) (galen.Run, error)
+	// OpenHint opens the run of the finding that an alert hints at, or finds the open one of its key or of one of its
+	// targets; a hinted run looks until a State confirms it. The hint has resource, code, domain and targets.
+	OpenHint(ctx context.Context, hint galen.Finding, alert string) (galen.Run, error)
 }
 
 // Options of a matcher.
@@ -151,7 +152,7 @@ func (m *Matcher) match(ctx context.Context, a Alert) (string, error) {
 	found, unseen := m.find(named, name)
 	switch {
 	case len(found) > 1:
-		return "ambiguous: several resources or failure domains have such a member", nil
+		return "ambiguous: there are several such members", nil
 	case len(found) == 1:
 		return m.open(ctx, a, rule, found[0])
 	case unseen && m.o.Now().Sub(a.Received) < unseenFor:
@@ -167,7 +168,8 @@ func (m *Matcher) open(ctx context.Context, a Alert, rule Rule, at place) (strin
 	if !m.o.Runs.Heals(at.resource.Kind, rule.Code) {
 		return fmt.Sprintf("no runbook heals %s on resources of kind %s", rule.Code, at.resource.Kind), nil
 	}
-	run, err := m.o.Runs.OpenHint(ctx, at.resource, rule.Code, at.domain, a.ID)
+	hint := galen.Finding{Resource: at.resource, Code: rule.Code, Domain: at.domain, Targets: []galen.Target{at.target}}
+	run, err := m.o.Runs.OpenHint(ctx, hint, a.ID)
 	if err != nil {
 		return "", fmt.Errorf("open a run for alert %s: %w", a.ID, err)
 	}
@@ -190,10 +192,11 @@ func (m *Matcher) named(labels map[string]string) []galen.Resource {
 	return out
 }
 
-// place is the failure domain of a member that we know.
+// place is a member that we know, and its failure domain.
 type place struct {
 	resource galen.Resource
 	domain   string
+	target   galen.Target
 }
 
 // find looks a member up in the newest States of the resources. unseen: one of them was not looked at yet.
@@ -209,7 +212,7 @@ func (m *Matcher) find(resources []galen.Resource, name string) (found []place, 
 			if member.Spare || !is(member, name) {
 				continue
 			}
-			p := place{r, member.Domain}
+			p := place{r, member.Domain, member.Target}
 			all = append(all, p)
 			if !member.Unlisted {
 				listed = append(listed, p)

@@ -43,12 +43,12 @@ type runs struct {
 
 func (r *runs) Heals(_ string, code galen.Code) bool { return code != "incurable" }
 
-func (r *runs) OpenHint(_ context.Context, of galen.Resource, code galen.Code, domain, alert string) (galen.Run, error) {
+func (r *runs) OpenHint(_ context.Context, hint galen.Finding, alert string) (galen.Run, error) {
 	if r.fail != nil {
 		return galen.Run{}, r.fail
 	}
-	r.asked = append(r.asked, strings.Join([]string{of.String(), string(code), domain, alert}, " "))
-	return galen.Run{ID: "run-" + domain}, nil
+	r.asked = append(r.asked, strings.Join([]string{hint.Resource.String(), string(hint.Code), hint.Domain, hint.Targets[0].ID, alert}, " "))
+	return galen.Run{ID: "run-" + hint.Domain}, nil
 }
 
 func members() []galen.Member {
@@ -91,14 +91,14 @@ func TestMatch(t *testing.T) {
 		outcome string
 		asked   string
 	}{
-		{"by address and port", good(), firing, "run run-dc1/r2", "cassandra/demo node-down dc1/r2"},
-		{"by address", good("instance", "127.0.0.2"), firing, "run run-dc1/r2", "cassandra/demo node-down dc1/r2"},
-		{"by mapped address", good("instance", "[::ffff:127.0.0.1]:9100"), firing, "run run-dc1/r1", "cassandra/demo node-down dc1/r1"},
-		{"by IPv6", good("instance", "[fd00:0:0::4]:9100"), firing, "run run-dc1/r4", "cassandra/demo node-down dc1/r4"},
-		{"by name, other port", good("instance", "NODE3.example:9100"), firing, "run run-dc1/r3", "cassandra/demo node-down dc1/r3"},
-		{"by host ID", good("alertname", "ByHost", "host_id", "11111111-aaaa"), firing, "run run-dc1/r1", "cassandra/demo node-down dc1/r1"},
-		{"by instance", good("instance", "n2"), firing, "run run-dc1/r2", "cassandra/demo node-down dc1/r2"},
-		{"who vanished", good("instance", "127.0.0.8"), firing, "run run-dc1/r8", "cassandra/demo node-down dc1/r8"},
+		{"by address and port", good(), firing, "run run-dc1/r2", "cassandra/demo node-down dc1/r2 22222222-bbbb"},
+		{"by address", good("instance", "127.0.0.2"), firing, "run run-dc1/r2", "cassandra/demo node-down dc1/r2 22222222-bbbb"},
+		{"by mapped address", good("instance", "[::ffff:127.0.0.1]:9100"), firing, "run run-dc1/r1", "cassandra/demo node-down dc1/r1 11111111-aaaa"},
+		{"by IPv6", good("instance", "[fd00:0:0::4]:9100"), firing, "run run-dc1/r4", "cassandra/demo node-down dc1/r4 44444444-dddd"},
+		{"by name, other port", good("instance", "NODE3.example:9100"), firing, "run run-dc1/r3", "cassandra/demo node-down dc1/r3 33333333-cccc"},
+		{"by host ID", good("alertname", "ByHost", "host_id", "11111111-aaaa"), firing, "run run-dc1/r1", "cassandra/demo node-down dc1/r1 11111111-aaaa"},
+		{"by instance", good("instance", "n2"), firing, "run run-dc1/r2", "cassandra/demo node-down dc1/r2 22222222-bbbb"},
+		{"who vanished", good("instance", "127.0.0.8"), firing, "run run-dc1/r8", "cassandra/demo node-down dc1/r8 88888888-gone"},
 		{"resolved cancels nothing", good(), resolved, "resolved", ""},
 		{"no rule", good("alertname", "Other"), firing, "no rule", ""},
 		{"no member label", good("instance", ""), firing, "no label instance", ""},

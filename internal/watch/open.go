@@ -50,7 +50,7 @@ func (o Opener) Open(ctx context.Context, f galen.Finding) (taken bool, err erro
 		return false, fmt.Errorf("list the open runs of %s: %w", f.Resource, err)
 	}
 	for _, run := range open {
-		if run.Key != f.Key() && slices.ContainsFunc(run.InScope(), func(t galen.Target) bool { return f.Has(t.ID) }) {
+		if run.Key != f.Key() && concerns(run, f) {
 			return false, nil
 		}
 	}
@@ -87,21 +87,34 @@ func (o Opener) over(ctx context.Context, f galen.Finding) (bool, error) {
 	return true, nil
 }
 
-// OpenHint opens the run that an alert hints at: it looks, and does nothing until a State confirms the finding of that
-// key.
-func (o Opener) OpenHint(ctx context.Context, r galen.Resource, code galen.Code, domain, alert string) (galen.Run, error) {
-	rb, ok := o.healer(r.Kind, code)
+// OpenHint opens the run that an alert hints at: it looks, and does nothing until a State confirms a finding of that key
+// or on one of the hint's targets. The open run that has one of them in scope is that run already, whatever its trouble is
+// called.
+func (o Opener) OpenHint(ctx context.Context, hint galen.Finding, alert string) (galen.Run, error) {
+	rb, ok := o.healer(hint.Resource.Kind, hint.Code)
 	if !ok {
-		return galen.Run{}, fmt.Errorf("no runbook heals %s on resources of kind %s", code, r.Kind)
+		return galen.Run{}, fmt.Errorf("no runbook heals %s on resources of kind %s", hint.Code, hint.Resource.Kind)
 	}
-	run, err := o.build(rb, r, nil)
+	run, err := o.build(rb, hint.Resource, nil)
 	if err != nil {
 		return galen.Run{}, err
 	}
-	run.Key = galen.Finding{Resource: r, Code: code, Domain: domain}.Key()
+	open, err := o.Inbox.OpenRuns(ctx, hint.Resource)
+	if err != nil {
+		return galen.Run{}, fmt.Errorf("list the open runs of %s: %w", hint.Resource, err)
+	}
+	if i := slices.IndexFunc(open, func(run galen.Run) bool { return concerns(run, hint) }); i >= 0 {
+		return open[i], nil
+	}
+	run.Key, run.Scope = hint.Key(), hint.Targets
 	run.Asked, run.Urgency = galen.AskedAlert+" "+alert, galen.Medium
 	run, _, err = o.store(ctx, run)
 	return run, err
+}
+
+// concerns tells whether a run has one of the finding's targets in scope.
+func concerns(run galen.Run, f galen.Finding) bool {
+	return slices.ContainsFunc(run.InScope(), func(t galen.Target) bool { return f.Has(t.ID) })
 }
 
 // Request opens a run that a person or program asked for; key removes duplicates.

@@ -141,20 +141,54 @@ func TestWhetherAnEndedRunIsOpenedAgain(t *testing.T) {
 func TestAHintIsTheSameRunAsTheFinding(t *testing.T) {
 	o, box := opener(t)
 	f := unavailable(t)
-	run, err := o.OpenHint(t.Context(), billing(), f.Code, f.Domain, "4711")
-	if err != nil || run.Key != f.Key() || run.Finding != nil || len(run.Scope) != 0 || !run.FromAlert() || run.Asked != "alert 4711" {
+	hint := galen.Finding{Resource: billing(), Code: f.Code, Domain: f.Domain, Targets: f.Targets}
+	run, err := o.OpenHint(t.Context(), hint, "4711")
+	if err != nil || run.Key != f.Key() || run.Finding != nil || len(run.Scope) != 1 || run.Scope[0].ID != f.Targets[0].ID || !run.FromAlert() || run.Asked != "alert 4711" {
 		t.Fatalf("%+v, %v", run, err)
 	}
 	if taken, err := o.Open(t.Context(), f); err != nil || !taken || len(box.runs) != 1 {
 		t.Errorf("taken %v, %v, %d runs", taken, err, len(box.runs))
 	}
-	again, err := o.OpenHint(t.Context(), billing(), f.Code, f.Domain, "4712")
+	again, err := o.OpenHint(t.Context(), hint, "4712")
 	if err != nil || again.ID != run.ID {
 		t.Errorf("a second alert: run %s, %v; want %s", again.ID, err, run.ID)
 	}
-	if _, err := o.OpenHint(t.Context(), billing(), "nobody-heals-this", f.Domain, "4713"); err == nil {
+	hint.Code = "nobody-heals-this"
+	if _, err := o.OpenHint(t.Context(), hint, "4713"); err == nil {
 		t.Error("an alert without a runbook opened a run")
 	}
+}
+
+// TestAHintAtATroubleOfAnotherNameIsTheSameRun: what the alert calls down, the detector may call frozen. Whichever comes
+// first, there is one run for the member.
+func TestAHintAtATroubleOfAnotherNameIsTheSameRun(t *testing.T) {
+	named := func(rb galen.ListedRunbook) galen.ListedRunbook {
+		rb.Heals = append(slices.Clone(rb.Heals), "instance-down")
+		return rb
+	}
+	f := unavailable(t)
+	hint := galen.Finding{Resource: billing(), Code: "instance-down", Domain: f.Domain, Targets: f.Targets}
+	t.Run("the finding first", func(t *testing.T) {
+		o, box := opener(t)
+		o.Runbooks[0] = named(o.Runbooks[0])
+		if taken, err := o.Open(t.Context(), f); err != nil || !taken {
+			t.Fatalf("taken %v, %v", taken, err)
+		}
+		run, err := o.OpenHint(t.Context(), hint, "4711")
+		if err != nil || len(box.runs) != 1 || run.ID != box.runs[0].ID {
+			t.Errorf("run %s, %v, %d runs", run.ID, err, len(box.runs))
+		}
+	})
+	t.Run("the alert first", func(t *testing.T) {
+		o, box := opener(t)
+		o.Runbooks[0] = named(o.Runbooks[0])
+		if _, err := o.OpenHint(t.Context(), hint, "4711"); err != nil {
+			t.Fatal(err)
+		}
+		if taken, err := o.Open(t.Context(), f); err != nil || taken || len(box.runs) != 1 {
+			t.Errorf("taken %v, %v, %d runs", taken, err, len(box.runs))
+		}
+	})
 }
 
 func TestRequests(t *testing.T) {
@@ -198,7 +232,7 @@ func TestTroubleOfTheInboxIsNotABadRequest(t *testing.T) {
 	box.broken = errors.New("disk full")
 	_, _, requested := o.Request(t.Context(), "k", galen.Run{Resource: billing(), Runbook: "fake/tune"}, "ann")
 	_, found := o.Open(t.Context(), unavailable(t))
-	_, hinted := o.OpenHint(t.Context(), billing(), fake.CodeUnavailable, "d", "x")
+	_, hinted := o.OpenHint(t.Context(), galen.Finding{Resource: billing(), Code: fake.CodeUnavailable, Domain: "d"}, "x")
 	for name, err := range map[string]error{"requested": requested, "found": found, "hinted": hinted} {
 		if !errors.Is(err, box.broken) || errors.Is(err, watch.ErrBadRequest) {
 			t.Errorf("%s: %v", name, err)
