@@ -87,7 +87,11 @@ func (c *cli) journalVerifyCommand() *cobra.Command {
 		Use:   "verify FILE",
 		Short: "Prove offline that a journal's file was not changed",
 		Long: `Reads the file of a journal (galen.db in the data directory) without an engine, from its first event to its last:
-numbers without gaps, the hash of each event, the chain, and every row that an event cites. Nothing is written.
+numbers without gaps, the hash of each event, the chain, and every row that an event cites, with the bodies of States
+that are kept and what each approval is held against now. Nothing is written.
+
+Not covered, because no event cites them: the inbox of alerts, counts of refusals, revisions, vitals, the outbox; and the
+reasons and margin of a decision that was only repeated. What was refused, and why, is in the events themselves.
 
 Whoever keeps the head that it prints can prove later that no event before it was changed or taken away.
 Exit code 1 if anything is wrong, with every place.`,

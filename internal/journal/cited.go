@@ -15,23 +15,27 @@ var errAtOdds = errors.New("the row does not agree with itself")
 type citedTable struct {
 	name, query string
 	row         func(cursor) (name, hash string, err error)
+	// late: cited only since some version; a row that no event knows may be an older engine's.
+	late bool
 }
 
 func citedTables() []citedTable {
 	return []citedTable{
-		{"runs", "SELECT id, key, resource, status, open, doc FROM runs ORDER BY n", runCited},
-		{"plans", "SELECT run, number, hash, answers, doc FROM plans ORDER BY run, number", planCited},
-		{"intents", "SELECT id, run, resource, target, at, sent, settled, doc FROM intents ORDER BY n", intentCited},
-		{"approvals", "SELECT id, run, state, ended, doc FROM approvals ORDER BY n", approvalCited},
-		{"holds", "SELECT id, released, doc FROM holds ORDER BY n", holdCited},
-		{"facts", "SELECT resource, key, doc FROM facts ORDER BY resource, key", factCited},
-		{"findings", "SELECT key, resource, doc FROM findings ORDER BY key", findingCited},
-		{"spends", "SELECT budget, run, target, resource, at FROM spends ORDER BY budget, run, target", spendCited},
-		{"fences", "SELECT resource, target, fence FROM fences ORDER BY resource, target", fenceCited},
-		{"claims", "SELECT resource, run, name, shared, since FROM claims ORDER BY resource, name, run", claimCited},
-		{"needs", "SELECT intent, name, resource, run FROM needs ORDER BY intent, name", needCited},
-		{"acks", "SELECT resource, target, by, at FROM acks ORDER BY resource, target", ackCited},
-		{"resources", "SELECT resource, policy FROM resources ORDER BY resource", resourceCited},
+		{name: "runs", query: "SELECT id, key, resource, status, open, doc FROM runs ORDER BY n", row: runCited},
+		{name: "plans", query: "SELECT run, number, hash, answers, doc FROM plans ORDER BY run, number", row: planCited},
+		{name: "intents", query: "SELECT id, run, resource, target, at, sent, settled, doc FROM intents ORDER BY n", row: intentCited},
+		{name: "approvals", query: "SELECT id, run, state, ended, doc FROM approvals ORDER BY n", row: approvalCited},
+		{name: "holds", query: "SELECT id, released, doc FROM holds ORDER BY n", row: holdCited},
+		{name: "facts", query: "SELECT resource, key, doc FROM facts ORDER BY resource, key", row: factCited},
+		{name: "findings", query: "SELECT key, resource, doc FROM findings ORDER BY key", row: findingCited},
+		{name: "spends", query: "SELECT budget, run, target, resource, at FROM spends ORDER BY budget, run, target", row: spendCited},
+		{name: "fences", query: "SELECT resource, target, fence FROM fences ORDER BY resource, target", row: fenceCited},
+		{name: "claims", query: "SELECT resource, run, name, shared, since FROM claims ORDER BY resource, name, run", row: claimCited},
+		{name: "needs", query: "SELECT intent, name, resource, run FROM needs ORDER BY intent, name", row: needCited},
+		{name: "acks", query: "SELECT resource, target, by, at FROM acks ORDER BY resource, target", row: ackCited},
+		{name: "resources", query: "SELECT resource, policy FROM resources ORDER BY resource", row: resourceCited},
+		{name: "states", query: "SELECT hash, resource, basis, body FROM states ORDER BY hash", row: stateCited, late: true},
+		{name: "approvals", query: "SELECT id, basis FROM approvals ORDER BY n", row: basisCited, late: true},
 	}
 }
 
@@ -96,6 +100,28 @@ func approvalCited(rows cursor) (string, string, error) {
 	row.Approval, err = undoc[galen.Approval](text)
 	row.ended, row.given = moment(ended), row.Basis
 	return "approval/" + id, galen.HashJSON(citedApproval(row)), atOdds(err, row.ID == id && row.Run == run)
+}
+
+// stateCited holds a body, as long as it is kept, against the hash by which decisions cite it.
+func stateCited(rows cursor) (string, string, error) {
+	var hash, resource, basis string
+	var body []byte
+	if err := rows.Scan(&hash, &resource, &basis, &body); err != nil {
+		return "", "", err
+	}
+	agree := len(body) == 0 || json.Valid(body) && stateHash(body) == hash
+	return stateRow(hash), galen.HashJSON(citedState(resource, basis)), atOdds(nil, agree)
+}
+
+// basisCited is what an approval's basis was re-based to; the gate relies on it.
+func basisCited(rows cursor) (string, string, error) {
+	var id string
+	var text []byte
+	if err := rows.Scan(&id, &text); err != nil {
+		return "", "", err
+	}
+	basis, err := undoc[map[string]string](text)
+	return basisRow(id), galen.HashJSON(basis), atOdds(err, true)
 }
 
 func holdCited(rows cursor) (string, string, error) {

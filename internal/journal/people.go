@@ -55,6 +55,7 @@ func (s *Store) Approve(ctx context.Context, a galen.Approval) error {
 			return err
 		}
 		t.citeApproval(approvalRow{Approval: a, given: a.Basis})
+		t.cite(basisRow(a.ID), a.Basis)
 		err = t.wakeRun(ctx, run, galen.Event{Kind: galen.EventApproved, By: a.By}, map[string]any{"approval": a})
 		if err != nil || run.Status != galen.RunHeld {
 			return err
@@ -77,7 +78,9 @@ func (t *tx) wakeRun(ctx context.Context, run galen.Run, e galen.Event, body any
 
 func (t *tx) citeApproval(a approvalRow) { t.cite("approval/"+a.ID, citedApproval(a)) }
 
-// citedApproval leaves out the re-based basis, which follows the run's own effects.
+func basisRow(approval string) string { return "basis/" + approval }
+
+// citedApproval leaves out the re-based basis, which follows the run's own effects and is cited apart.
 func citedApproval(a approvalRow) any {
 	a.Basis = a.given
 	return []any{a.Approval, a.state, stamp(a.ended)}
@@ -257,6 +260,7 @@ func (t *tx) rebase(ctx context.Context, runID string, basis map[string]string) 
 	if err != nil {
 		return err
 	}
+	t.cite(basisRow(rows[0].ID), moved)
 	return t.exec(ctx, "UPDATE approvals SET basis = ? WHERE id = ?", text, rows[0].ID)
 }
 

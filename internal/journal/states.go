@@ -20,11 +20,16 @@ func stateHash(body []byte) string {
 	return galen.HashJSON(json.RawMessage(body))
 }
 
+func stateRow(hash string) string { return "state/" + hash }
+
+func citedState(resource, basis string) any { return []string{resource, basis} }
+
 // saveState stores the State that an event is about to cite.
 func (t *tx) saveState(ctx context.Context, r galen.Resource, d galen.Decision, body []byte) error {
 	if d.State == "" {
 		return nil
 	}
+	t.cite(stateRow(d.State), citedState(r.String(), d.Basis))
 	const insert = "INSERT INTO states (hash, resource, basis, at, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT (hash) DO UPDATE SET at = excluded.at"
 	if len(body) == 0 { // a body that is there stays
 		return t.exec(ctx, insert, d.State, r.String(), d.Basis, stamp(t.now), nil)

@@ -256,6 +256,7 @@ func (c *checker) table(ctx context.Context, q querier, table citedTable) error 
 		said, known := c.cites[name]
 		delete(c.cites, name)
 		switch {
+		case !known && table.late:
 		case !known:
 			c.fault(0, name, "no event knows this row")
 		case said.hash == "":
