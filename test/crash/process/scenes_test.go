@@ -29,6 +29,8 @@ type scene struct {
 	cause, again func(context.Context, *victim.Stage) error
 	// runs that the journal holds in the end; 0: 1.
 	runs int
+	// mayRest: what the run is for may be over before it acts again, and then it ends without a call.
+	mayRest bool
 	// only are the points that no other scene has; nil: all.
 	only func(failpoint.Passage) bool
 }
@@ -39,6 +41,9 @@ func scenes() []scene {
 	}
 	replace := func(ctx context.Context, s *victim.Stage) error {
 		return request(ctx, s, "cassandra/replace-node", map[string]any{"node": "n3"})
+	}
+	tune := func(ctx context.Context, s *victim.Stage) error {
+		return request(ctx, s, "cassandra/tune-streaming", map[string]any{"nodes": []string{"n1"}, "to": 100, "for": "10m"})
 	}
 	return []scene{
 		{name: "killed", runbook: "cassandra/heal-node", cause: trouble(ring.Kill)},
@@ -56,6 +61,11 @@ func scenes() []scene {
 			// The detector must not come first.
 			policy: map[string]any{"down_for": "1h"},
 			cause:  func(ctx context.Context, s *victim.Stage) error { return errors.Join(dead(ctx, s), replace(ctx, s)) }, again: replace},
+		// Ranges move for a while: somebody lets the spare join.
+		{name: "streams tuned on request", runbook: "cassandra/tune-streaming", faster: 1.5, mayRest: true, again: tune,
+			cause: func(ctx context.Context, s *victim.Stage) error {
+				return errors.Join(s.Break(ctx, "n4", ring.ForeignAdd), s.AwaitMoving(ctx), tune(ctx, s))
+			}},
 		{name: "undo paid", runbook: "cassandra/pay-undo", before: leavesADebt, runs: 2,
 			cause: func(context.Context, *victim.Stage) error { return nil }},
 	}

@@ -31,7 +31,9 @@ type Line struct {
 	Began time.Time `json:"began,omitzero"`
 	// Down are the nodes that a look shows down.
 	Down []string `json:"down,omitempty"`
-	Verb string   `json:"verb,omitempty"`
+	// Moving: it shows a node that is not NORMAL, so ranges move.
+	Moving bool   `json:"moving,omitempty"`
+	Verb   string `json:"verb,omitempty"`
 }
 
 // Trace reads the lines of all victims that wrote to a file; one that is not there yet holds none.
@@ -117,6 +119,7 @@ func (d driver) Look(ctx context.Context, r galen.Resource, scope []galen.Target
 		if n.Down {
 			line.Down = append(line.Down, n.HostID)
 		}
+		line.Moving = line.Moving || n.Status != cassandra.Normal
 	}
 	f.tell(line)
 	for _, in := range open {

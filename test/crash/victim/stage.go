@@ -135,6 +135,13 @@ func (s *Stage) AwaitLook(ctx context.Context, match func(down []string) bool) e
 	})
 }
 
+// AwaitMoving returns when the newest engine has seen ranges move.
+func (s *Stage) AwaitMoving(ctx context.Context) error {
+	return s.await(ctx, "the engine sees ranges move", func(lines []Line) bool {
+		return slices.ContainsFunc(lines, func(l Line) bool { return l.What == "look" && l.At.After(s.Execed) && l.Moving })
+	})
+}
+
 // AwaitDeath returns when the engine has killed itself, and reaps it.
 func (s *Stage) AwaitDeath(ctx context.Context) error {
 	err := poll(ctx, "the engine dies", func() (bool, error) { return s.Engine.Dead() })
