@@ -98,7 +98,7 @@ func TestReplacement(t *testing.T) {
 		t.Errorf("n4 has the place: %+v", got)
 	}
 	if e, i := p.view("n1").Peers, slices.IndexFunc(p.view("n1").Peers, func(e cassandra.Endpoint) bool { return e.Address == dead.Address }); i < 0 || e[i].Up {
-		t.Error("the replaced address stays DOWN in gossip")
+		t.Error("the replaced address stays DOWN in gossip for a while")
 	}
 	p.until("n4 well", 5*time.Second, well("n4"))
 	for _, k := range p.state.RepairedKeyspaces("dc1") {
