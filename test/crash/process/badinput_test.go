@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -127,6 +128,65 @@ func TestServeRefusesWhatItCannotUse(t *testing.T) {
 		must(t, os.WriteFile(file, nil, 0o600))
 		refuses(t.Context(), t, configured(t, filepath.Join(file, "data"), keep), 1, "data directory", file)
 	})
+}
+
+// TestServeRefusesADataDirectoryThatItCannotWrite: root may write everywhere, so that root tries it as nobody.
+func TestServeRefusesADataDirectoryThatItCannotWrite(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	must(t, os.Mkdir(data, 0o555))
+	e := configured(t, data, func(map[string]any) {})
+	cmd := exec.Command(e.Binary, "serve", "--config", e.Config)
+	if os.Geteuid() == 0 {
+		cmd = asNobody(t, e)
+	}
+	out, err := endsWithin(t, cmd, 20*time.Second)
+	var ended *exec.ExitError
+	if !errors.As(err, &ended) || ended.ExitCode() != 1 {
+		t.Errorf("galen serve ended with %v, want exit code 1", err)
+	}
+	for _, w := range []string{"data directory " + data + " cannot be written", "permission denied", "give it to the user that galen runs as"} {
+		if !strings.Contains(out, w) {
+			t.Errorf("galen serve said %q, want it to say %q", out, w)
+		}
+	}
+	if left, err := os.ReadDir(data); err != nil || len(left) != 0 {
+		t.Errorf("the data directory now holds %v (%v)", left, err)
+	}
+}
+
+// asNobody is galen serve as a user who owns nothing, whom the folders of the test and a copy of the binary let in.
+func asNobody(t *testing.T, e *engine.Engine) *exec.Cmd {
+	t.Helper()
+	const nobody = 65534
+	for _, dir := range []string{filepath.Dir(e.Data), filepath.Dir(e.Config)} {
+		for ; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+			must(t, os.Chmod(dir, 0o755))
+		}
+	}
+	must(t, os.Chmod(e.Config, 0o644))
+	binary := filepath.Join(filepath.Dir(e.Config), "galen")
+	from, err := os.Open(e.Binary)
+	must(t, err)
+	to, err := os.OpenFile(binary, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755)
+	must(t, err)
+	_, err = io.Copy(to, from)
+	must(t, errors.Join(err, from.Close(), to.Close()))
+	cmd := exec.Command(binary, "serve", "--config", e.Config)
+	cmd.Dir = filepath.Dir(e.Config)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	return cmd
+}
+
+// endsWithin runs a command that must end by itself, and kills it if it does not.
+func endsWithin(t *testing.T, cmd *exec.Cmd, limit time.Duration) (said string, err error) {
+	t.Helper()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	must(t, cmd.Start())
+	late := time.AfterFunc(limit, func() { _ = cmd.Process.Kill() }) // Wait tells it
+	defer late.Stop()
+	err = cmd.Wait()
+	return out.String(), err
 }
 
 // A living engine gets everything bad at once; it answers each with a clear error, loses nothing, and goes on.
