@@ -83,6 +83,7 @@ func (a awaits) meet(call func() error, deliver func()) error {
 	if a.p.dead {
 		return errDead
 	}
+	w.awaits++
 	f := s.fate
 	if f != nil {
 		f.left--

@@ -24,8 +24,8 @@ type Played struct {
 	Incident   Incident
 	Violations []Violation
 	Runs       []Outcome
-	// Deaths of engines.
-	Deaths int
+	// Deaths of engines, and how many awaits their calls had.
+	Deaths, Awaits int
 	// Took is the virtual time.
 	Took time.Duration
 	// Story is what happened, for people.
@@ -39,6 +39,8 @@ type Outcome struct {
 	Status  galen.RunStatus
 	Why     string
 	Took    time.Duration
+	// Yes is how often a person approved it.
+	Yes int
 }
 
 // Play lets the incident happen to an engine.
@@ -55,12 +57,12 @@ func Play(ctx context.Context, in Incident, of Engine) (Played, error) {
 	if err != nil {
 		return Played{}, fmt.Errorf("seed %d: %w", in.Seed, err)
 	}
-	out := Played{Incident: in, Deaths: w.trace.deaths, Took: w.now.Sub(epoch()), alone: w.trace.alone}
+	out := Played{Incident: in, Deaths: w.trace.deaths, Awaits: w.awaits, Took: w.now.Sub(epoch()), alone: w.trace.alone}
 	w.trace.harms = w.blameless(w.ring.Harms())
 	c := &checker{trace: w.trace, runs: map[string]galen.Run{}, keyspaces: in.Ring.spec(nil).Keyspaces}
 	for _, run := range slices.Backward(runs) {
 		c.runs[run.ID] = run
-		o := Outcome{Runbook: run.Runbook, Status: run.Status, Why: run.Why, Took: w.now.Sub(run.Created)}
+		o := Outcome{Runbook: run.Runbook, Status: run.Status, Why: run.Why, Took: w.now.Sub(run.Created), Yes: len(w.trace.yes[run.ID])}
 		if !run.Ended.IsZero() {
 			o.Took = run.Ended.Sub(run.Created)
 		}

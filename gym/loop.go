@@ -183,7 +183,10 @@ func (w *world) rounds(ctx context.Context, s *slot) error {
 			return nil
 		}
 		w.trace.note("engine %d starts", s.name)
-		return w.boot(s)
+		s.round = w.now
+		if err := w.boot(s); err != nil {
+			return err
+		}
 	}
 	if w.now.Before(s.frozen) || w.now.Before(s.round) {
 		return nil

@@ -49,6 +49,7 @@ type world struct {
 	trace  *trace
 	acting *task // the one that runs now
 	ids    int
+	awaits int
 	hold   string               // the newest kill switch
 	yes    map[string]time.Time // when a person last approved a run
 
