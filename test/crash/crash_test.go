@@ -19,7 +19,7 @@ const began = 20 * time.Second
 func incident(name string, troubles ...ring.Trouble) gym.Incident {
 	p := galen.SafePolicy()
 	p.Mode = galen.ModeAct
-	p.LookEvery, p.LookSoon = galen.Duration(5*time.Second), galen.Duration(5*time.Second)
+	p.LookEvery, p.LookSoon = galen.Duration(3*time.Second), galen.Duration(3*time.Second)
 	p.RestartAfter, p.DownFor = galen.Duration(2*time.Second), 0
 	p.HoldFor = galen.Duration(6 * time.Second) // thirty more looks at a healed ring prove no more
 	in := gym.Incident{
@@ -84,7 +84,8 @@ func TestDiesAnywhere(t *testing.T) {
 }
 
 func dying(in gym.Incident, await int, point gym.Point, fault ring.FaultKind) gym.Incident {
-	crash := gym.Happening{What: gym.Crash, Who: "0", N: await, Point: point, For: time.Duration(1+await%5*10) * time.Second}
+	// From then on: an engine that never saw the data does not know that they were there, and holds.
+	crash := gym.Happening{At: began - time.Second, What: gym.Crash, Who: "0", N: await, Point: point, For: time.Duration(1+await%5*10) * time.Second}
 	all := []gym.Happening{crash}
 	if fault != "" {
 		all = append(all, gym.Happening{At: began, What: gym.Strike, Fault: fault, N: 1, Step: time.Second})
