@@ -70,7 +70,7 @@ N    ?= 30000
 SEED ?= 1
 gym: build ## N=30000 seeded incidents in virtual time from seed SEED=1 on: runbooks, gate and journal against a hostile world
 	@$(call step,gym: $(N) incidents from seed $(SEED))
-	@bin/galen gym --n $(N) --seed $(SEED)
+	@GOGC=400 bin/galen gym --n $(N) --seed $(SEED) # much garbage and little that lives
 
 # make test kills the engine at a sample of these points. POINTS=2/5 is the second of five slices.
 crash-matrix: setup-go ## kill the engine at each await of each runbook, over the simulated ring; about 15 minutes

@@ -55,6 +55,12 @@ func heal(t *testing.T, in gym.Incident) gym.Played {
 	return p
 }
 
+func TestHealsWithoutCrash(t *testing.T) {
+	for _, in := range incidents() {
+		t.Run(in.Sort, func(t *testing.T) { t.Logf("%d awaits", heal(t, in).Awaits) })
+	}
+}
+
 // leastDeaths is what the issue of the first heal promised for every run of the tests.
 const leastDeaths = 500
 
