@@ -157,6 +157,9 @@ func (c *checker) storm() {
 		size, racks, bad, badRacks := map[string]int{}, map[string]map[string]int{}, map[string]int{}, map[string]map[string]bool{}
 		for _, m := range a.Seen.Members {
 			h, _ := a.Seen.Host(m.Host)
+			if m.Status == cassandra.Joining {
+				continue // no member yet
+			}
 			if racks[h.DC] == nil {
 				racks[h.DC], badRacks[h.DC] = map[string]int{}, map[string]bool{}
 			}
