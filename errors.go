@@ -15,6 +15,8 @@ var (
 	ErrClaimed = errors.New("claimed by another run")
 	// ErrUnsettled: an intent on the target has no settled effect yet.
 	ErrUnsettled = errors.New("the target has an unsettled intent")
+	// ErrDisarmed: the journal is in doubt, galen only observes until a person re-arms it.
+	ErrDisarmed = errors.New("observe only")
 	// ErrHeld: a hold covers the target, or the run itself is held for a person.
 	ErrHeld = errors.New("held")
 	// ErrRate: the account has as many calls in this second as it may.

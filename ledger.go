@@ -15,7 +15,9 @@ type Ledger struct {
 	// one of them.
 	Revision int64 `json:"revision"`
 	Account  int64 `json:"account"`
-	Run      Run   `json:"run"`
+	// Observe says why the engine only observes until a person re-arms it; empty: it may act.
+	Observe string `json:"observe,omitempty"`
+	Run     Run    `json:"run"`
 	// Past are all intents of this run, oldest first.
 	Past []Intent `json:"past,omitempty"`
 	// Open are the unsettled intents on the resource, of any run.

@@ -133,6 +133,8 @@ const (
 	EventRelease    EventKind = "release"     // and released
 	EventPolicy     EventKind = "policy"      // a policy changed, with the diff
 	EventEngine     EventKind = "engine"      // the engine started or stopped
+	EventDisarmed   EventKind = "disarmed"    // the journal is in doubt: observe only
+	EventRearmed    EventKind = "rearmed"     // a person began a new epoch
 	EventQuarantine EventKind = "quarantine"  // a runbook was quarantined
 	EventFlood      EventKind = "flood"       // more findings at once than runs are opened for: a page
 	EventAck        EventKind = "acknowledge" // a person has seen a recovery

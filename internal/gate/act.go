@@ -41,7 +41,7 @@ func (g *Gate) Act(ctx context.Context, req Request) (Result, error) {
 		return Result{}, fmt.Errorf("read the ledger of run %s: %w", req.Run, err)
 	}
 	// What cannot be done at all costs no look.
-	if v := current(l.Run, req); v.Answer != galen.Allow {
+	if v := current(l, req); v.Answer != galen.Allow {
 		return g.refuse(ctx, l, req, []galen.Verdict{v})
 	}
 	seen, err := g.look(ctx, l, req.Step)
@@ -64,9 +64,12 @@ func (g *Gate) Act(ctx context.Context, req Request) (Result, error) {
 	return g.refuse(ctx, l, req, []galen.Verdict{v})
 }
 
-// current: the run is live, and the step belongs to its newest plan, which was made knowing of a cancel or yield.
-func current(r galen.Run, req Request) galen.Verdict {
+// current: galen may act, the run is live, and the step belongs to its newest plan, which was made knowing of a cancel or yield.
+func current(l galen.Ledger, req Request) galen.Verdict {
+	r := l.Run
 	switch {
+	case l.Observe != "":
+		return named(guardGate, lookAgain("%s", l.Observe))
 	case !r.Status.Open():
 		return named(guardGate, lookAgain("run %s has ended as %s", r.ID, r.Status))
 	case r.Status == galen.RunHeld:
@@ -98,7 +101,7 @@ func (g *Gate) look(ctx context.Context, l galen.Ledger, s galen.Step) (view, er
 
 // attempt is (3) to (6) on one reading of the ledger. ErrMoved: nothing was written, read it again.
 func (g *Gate) attempt(ctx context.Context, l galen.Ledger, req Request, seen view) (Result, error) {
-	if v := current(l.Run, req); v.Answer != galen.Allow {
+	if v := current(l, req); v.Answer != galen.Allow {
 		return g.refuse(ctx, l, req, []galen.Verdict{v})
 	}
 	w := galen.World[galen.State]{Now: seen.now(g.o.Mono()), State: seen.state}
@@ -152,6 +155,8 @@ func refusal(err error) (galen.Verdict, bool) {
 		return named(guardUnsettled, lookAgain("%s", err)), true
 	case errors.Is(err, galen.ErrHeld):
 		return named(guardHold, lookAgain("%s", err)), true
+	case errors.Is(err, galen.ErrDisarmed):
+		return named(guardGate, lookAgain("%s", err)), true
 	case errors.Is(err, galen.ErrRate):
 		return named(guardRate, lookAgain("%s", err)), true
 	case errors.Is(err, galen.ErrEnded):

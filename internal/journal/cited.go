@@ -21,6 +21,7 @@ type citedTable struct {
 
 func citedTables() []citedTable {
 	return []citedTable{
+		{name: "epoch", query: "SELECT number, armed, why, runs, by, at FROM epoch WHERE at > 0", row: epochCited},
 		{name: "runs", query: "SELECT id, key, resource, status, open, doc FROM runs ORDER BY n", row: runCited},
 		{name: "plans", query: "SELECT run, number, hash, answers, doc FROM plans ORDER BY run, number", row: planCited},
 		{name: "intents", query: "SELECT id, run, resource, target, at, sent, settled, doc FROM intents ORDER BY n", row: intentCited},
@@ -49,6 +50,19 @@ func atOdds(err error, agree bool) error {
 	default:
 		return nil
 	}
+}
+
+func epochCited(rows cursor) (string, string, error) {
+	var e Epoch
+	var at int64
+	var runs []byte
+	if err := rows.Scan(&e.Number, &e.Armed, &e.Why, &runs, &e.By, &at); err != nil {
+		return "", "", err
+	}
+	var err error
+	e.At = moment(at)
+	e.Runs, err = undoc[[]string](runs)
+	return "epoch", galen.HashJSON(e), atOdds(err, true)
 }
 
 func runCited(rows cursor) (string, string, error) {

@@ -70,6 +70,9 @@ func (t *tx) commit(ctx context.Context, c galen.Commit) (galen.Intent, error) {
 
 // mayAct checks all that can have changed since the guards answered.
 func (t *tx) mayAct(ctx context.Context, run galen.Run, in galen.Intent, c galen.Commit) error {
+	if err := t.armed(ctx); err != nil {
+		return err
+	}
 	if run.Status == galen.RunHeld {
 		return fmt.Errorf("run %s waits for a person (%s): %w", run.ID, run.Why, galen.ErrHeld)
 	}

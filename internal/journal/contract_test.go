@@ -52,6 +52,12 @@ type switches interface {
 	Prune(ctx context.Context) error
 }
 
+type epochs interface {
+	Epoch(ctx context.Context) (journal.Epoch, error)
+	Disarm(ctx context.Context, why string) error
+	Rearm(ctx context.Context, by, why string) (journal.Epoch, error)
+}
+
 type quarantined interface {
 	Resume(ctx context.Context, id, why string) error
 	Quarantines(ctx context.Context) ([]galen.Quarantine, error)
@@ -98,6 +104,7 @@ type peopleSide interface {
 	approvals
 	switches
 	quarantined
+	epochs
 	boxes
 	lines
 }
@@ -207,6 +214,7 @@ func Contract(t *testing.T, open opener) {
 		{"what a held run waited for in vain has failed", testQuarantineOverdue},
 		{"failures far apart, undone or of other verbs are none alike", testNoQuarantine},
 		{"calls are let go one after the other", testRate},
+		{"a journal in doubt observes only until a person re-arms it", testEpoch},
 		{"findings come and go", testFindings},
 		{"the folded state is overwritten", testFolded},
 		{"vitals are a ring", testVitals},

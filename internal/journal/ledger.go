@@ -61,6 +61,11 @@ func ledgerOf(ctx context.Context, q querier, run galen.Run, now time.Time) (gal
 	resource := run.Resource.String()
 	for _, part := range []func() error{
 		func() (err error) { l.Revision, err = revisionOf(ctx, q, resource); return err },
+		func() error {
+			e, err := epochOf(ctx, q)
+			l.Observe = e.Observe()
+			return err
+		},
 		func() (err error) { l.Account, err = revisionOf(ctx, q, account); return err },
 		func() (err error) {
 			l.Past, err = pastOf(ctx, q, run.ID)

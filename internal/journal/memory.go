@@ -57,8 +57,8 @@ func newMemory(clock func() time.Time) *memory {
 	for _, def := range tables() {
 		m.tables[def.name] = newMemTable(def)
 	}
-	chain := m.tables["chain"]
-	chain.link(&memRow{values: []any{int64(1), int64(0), ""}})
+	m.tables["chain"].link(&memRow{values: []any{int64(1), int64(0), ""}})
+	m.tables["epoch"].link(&memRow{values: []any{int64(1), int64(1), int64(1), "", "[]", "", int64(0)}})
 	return m
 }
 

@@ -17,6 +17,14 @@ type Options struct {
 	// NewID makes the IDs of runs, intents and approvals that come without one; nil: time-ordered UUIDs (version 7). It is
 	// called by the writer only, one call at a time.
 	NewID func(now time.Time) string
+	// Witness is a file, apart from the journal, that remembers the end of the chain; empty: none. A journal that does not have
+	// it any more is disarmed.
+	Witness string
+	// Engine is the name of this process. A journal in a file belongs to the engine that opened it last; another one that still
+	// writes disarms it. Empty: a tool that owns nothing.
+	Engine string
+	// Mono is a monotonic clock, by which a jump of the store's clock is seen; nil: not looked at.
+	Mono func() time.Duration
 	// NoSync leaves out every fsync. Only for simulations, whose journal nobody will miss.
 	NoSync bool
 }

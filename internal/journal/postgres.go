@@ -45,7 +45,9 @@ func OpenPostgres(ctx context.Context, url string, opts Options) (*Store, error)
 		return nil, fmt.Errorf("open the journal in PostgreSQL: %w", err)
 	}
 	s := newStore(p, opts)
-	go s.writer.loop(context.WithoutCancel(ctx))
+	if err := s.start(ctx, opts); err != nil {
+		return nil, fmt.Errorf("open the journal in PostgreSQL: %w", err)
+	}
 	return s, nil
 }
 

@@ -24,6 +24,10 @@ func tables() []table {
 	run, resource := []string{"run"}, []string{"resource"}
 	return []table{
 		{name: "chain", columns: []string{"one", "events", "head"}, key: []string{"one"}},
+		{name: "epoch", columns: []string{"one", "number", "armed", "why", "runs", "by", "at"}, key: []string{"one"}},
+		{name: "owner", columns: []string{"one", "engine"}, key: []string{"one"}},
+		{name: "engines", columns: []string{"name", "until"}, key: []string{"name"}},
+		{name: "leases", columns: []string{"name", "holder", "until"}, key: []string{"name"}},
 		{
 			name: "events", columns: []string{"seq", "at", "resource", "run", "kind", "by", "body", "prev", "hash"},
 			key: []string{"seq"}, lookup: [][]string{run, resource},

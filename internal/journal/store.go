@@ -31,8 +31,37 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 		return nil, fmt.Errorf("open the journal %s: %w", path, err)
 	}
 	s := newStore(file, opts)
-	go s.writer.loop(context.WithoutCancel(ctx))
+	if err := s.start(ctx, opts); err != nil {
+		return nil, fmt.Errorf("open the journal %s: %w", path, err)
+	}
+	if opts.Engine != "" {
+		if err := s.own(ctx, opts.Engine); err != nil {
+			return nil, errors.Join(fmt.Errorf("open the journal %s: %w", path, err), s.Close())
+		}
+		s.writer.engine = opts.Engine
+	}
 	return s, nil
+}
+
+// start starts the writer, and compares the journal with its witness.
+func (s *Store) start(ctx context.Context, opts Options) error {
+	var seq int64
+	var hash string
+	if opts.Witness != "" {
+		var err error
+		if s.writer.witness, seq, hash, err = openWitness(opts.Witness); err != nil {
+			return errors.Join(err, s.backend.close())
+		}
+	}
+	s.writer.mono = opts.Mono
+	go s.writer.loop(context.WithoutCancel(ctx))
+	if opts.Witness == "" {
+		return nil
+	}
+	if err := s.compare(ctx, seq, hash); err != nil {
+		return errors.Join(err, s.Close())
+	}
+	return nil
 }
 
 // OpenMemory opens an empty journal that lives in memory and ends with Close, for simulations: nothing waits for a disk, and
@@ -66,7 +95,7 @@ func (o Options) clock() time.Time { return o.Now().UTC().Round(0) }
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.writer.close()
-		s.closed = s.backend.close()
+		s.closed = errors.Join(s.backend.close(), s.writer.witness.close())
 	})
 	return s.closed
 }

@@ -19,7 +19,14 @@ type writer struct {
 	newID   func(time.Time) string
 	signal  func()
 	// direct: no goroutine and no group, each caller commits by itself.
-	direct   bool
+	direct bool
+	// What the writer needs to see a journal in doubt; all but engine only touched by the goroutine that writes.
+	engine   string
+	mono     func() time.Duration
+	lastNow  time.Time
+	lastMono time.Duration
+	witness  *witness
+
 	requests chan *request
 	stop     chan struct{}
 	stopOnce sync.Once
@@ -158,6 +165,13 @@ func (w *writer) try(ctx context.Context, batch []*request) error {
 	}
 	t := &tx{session: session, newID: w.newID, now: now}
 	accepted := 0
+	doubted, err := w.examine(ctx, t)
+	if err != nil {
+		return errors.Join(err, t.exec(ctx, "ROLLBACK"))
+	}
+	if doubted {
+		accepted++
+	}
 	for _, r := range batch {
 		err := w.one(ctx, t, r, len(batch) > 1)
 		if err != nil {
@@ -172,6 +186,12 @@ func (w *writer) try(ctx context.Context, batch []*request) error {
 	}
 	if err := t.exec(ctx, "COMMIT"); err != nil {
 		return errors.Join(err, t.exec(ctx, "ROLLBACK"))
+	}
+	if w.mono != nil {
+		w.lastNow, w.lastMono = now, w.mono()
+	}
+	if t.headKnown {
+		return w.witness.write(t.headSeq, t.headHash)
 	}
 	return nil
 }
