@@ -163,6 +163,12 @@ type QuarantineList struct {
 	Quarantines []Quarantine `json:"quarantines"`
 }
 
+// Rearm defines model for Rearm.
+type Rearm struct {
+	// Why what happened and why galen may act again
+	Why string `json:"why"`
+}
+
 // Reason defines model for Reason.
 type Reason struct {
 	Why string `json:"why"`
@@ -271,7 +277,10 @@ type Status struct {
 	// HeldRuns these wait for a person
 	HeldRuns int `json:"held_runs"`
 	Holds    int `json:"holds"`
-	OpenRuns int `json:"open_runs"`
+
+	// Observe galen only observes until a person re-arms it, and why; absent: it may act
+	Observe  *string `json:"observe,omitempty"`
+	OpenRuns int     `json:"open_runs"`
 
 	// Quarantines runbooks that act nowhere until a person clears them
 	Quarantines int        `json:"quarantines"`
@@ -335,6 +344,9 @@ type SetHoldJSONRequestBody = HoldRequest
 
 // ClearQuarantineJSONRequestBody defines body for ClearQuarantine for application/json ContentType.
 type ClearQuarantineJSONRequestBody = ClearQuarantine
+
+// RearmJSONRequestBody defines body for Rearm for application/json ContentType.
+type RearmJSONRequestBody = Rearm
 
 // AcknowledgeJSONRequestBody defines body for Acknowledge for application/json ContentType.
 type AcknowledgeJSONRequestBody = Acknowledge
@@ -510,6 +522,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/quarantines/clear (the `ClearQuarantine` operationId).
 	ClearQuarantine(ctx context.Context, body ClearQuarantineJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RearmWithBody The journal was in doubt and a person has looked; galen may act again, and the runs that were held for it go on
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/rearm (the `Rearm` operationId).
+	RearmWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Rearm The journal was in doubt and a person has looked; galen may act again, and the runs that were held for it go on
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/rearm (the `Rearm` operationId).
+	Rearm(ctx context.Context, body RearmJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListResources What is looked after
 	//
@@ -828,6 +854,40 @@ func (c *Client) ClearQuarantineWithBody(ctx context.Context, contentType string
 // Corresponds with POST /v1/quarantines/clear (the `ClearQuarantine` operationId).
 func (c *Client) ClearQuarantine(ctx context.Context, body ClearQuarantineJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewClearQuarantineRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RearmWithBody The journal was in doubt and a person has looked; galen may act again, and the runs that were held for it go on
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/rearm (the `Rearm` operationId).
+func (c *Client) RearmWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRearmRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Rearm The journal was in doubt and a person has looked; galen may act again, and the runs that were held for it go on
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/rearm (the `Rearm` operationId).
+func (c *Client) Rearm(ctx context.Context, body RearmJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRearmRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1543,6 +1603,46 @@ func NewClearQuarantineRequestWithBody(server string, contentType string, body i
 	return req, nil
 }
 
+// NewRearmRequest calls the generic Rearm builder with application/json body
+func NewRearmRequest(server string, body RearmJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRearmRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRearmRequestWithBody constructs an http.Request for the Rearm method, with any body, and a specified content type
+func NewRearmRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/rearm")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListResourcesRequest constructs an http.Request for the ListResources method
 func NewListResourcesRequest(server string) (*http.Request, error) {
 	var err error
@@ -2197,6 +2297,20 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/quarantines/clear (the `ClearQuarantine` operationId).
 	ClearQuarantineWithResponse(ctx context.Context, body ClearQuarantineJSONRequestBody, reqEditors ...RequestEditorFn) (*ClearQuarantineResponse, error)
 
+	// RearmWithBodyWithResponse The journal was in doubt and a person has looked; galen may act again, and the runs that were held for it go on
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/rearm (the `Rearm` operationId).
+	RearmWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RearmResponse, error)
+
+	// RearmWithResponse The journal was in doubt and a person has looked; galen may act again, and the runs that were held for it go on
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/rearm (the `Rearm` operationId).
+	RearmWithResponse(ctx context.Context, body RearmJSONRequestBody, reqEditors ...RequestEditorFn) (*RearmResponse, error)
+
 	// ListResourcesWithResponse What is looked after
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -2804,6 +2918,47 @@ func (r ClearQuarantineResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ClearQuarantineResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RearmResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Error
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r RearmResponse) GetJSONDefault() *Error {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RearmResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RearmResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RearmResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RearmResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -3531,6 +3686,32 @@ func (c *ClientWithResponses) ClearQuarantineWithResponse(ctx context.Context, b
 	return ParseClearQuarantineResponse(rsp)
 }
 
+// RearmWithBodyWithResponse The journal was in doubt and a person has looked; galen may act again, and the runs that were held for it go on
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/rearm (the `Rearm` operationId).
+func (c *ClientWithResponses) RearmWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RearmResponse, error) {
+	rsp, err := c.RearmWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRearmResponse(rsp)
+}
+
+// RearmWithResponse The journal was in doubt and a person has looked; galen may act again, and the runs that were held for it go on
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/rearm (the `Rearm` operationId).
+func (c *ClientWithResponses) RearmWithResponse(ctx context.Context, body RearmJSONRequestBody, reqEditors ...RequestEditorFn) (*RearmResponse, error) {
+	rsp, err := c.Rearm(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRearmResponse(rsp)
+}
+
 // ListResourcesWithResponse What is looked after
 //
 // Returns a wrapper object for the known response body format(s).
@@ -4080,6 +4261,35 @@ func ParseClearQuarantineResponse(rsp *http.Response) (*ClearQuarantineResponse,
 	return response, nil
 }
 
+// ParseRearmResponse parses an HTTP response from a RearmWithResponse call
+func ParseRearmResponse(rsp *http.Response) (*RearmResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RearmResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListResourcesResponse parses an HTTP response from a ListResourcesWithResponse call
 func ParseListResourcesResponse(rsp *http.Response) (*ListResourcesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -4485,6 +4695,9 @@ type ServerInterface interface {
 	// ClearQuarantine A runbook may act again; what failed before counts no more
 	// (POST /v1/quarantines/clear)
 	ClearQuarantine(w http.ResponseWriter, r *http.Request)
+	// Rearm The journal was in doubt and a person has looked; galen may act again, and the runs that were held for it go on
+	// (POST /v1/rearm)
+	Rearm(w http.ResponseWriter, r *http.Request)
 	// ListResources What is looked after
 	// (GET /v1/resources)
 	ListResources(w http.ResponseWriter, r *http.Request)
@@ -4776,6 +4989,20 @@ func (siw *ServerInterfaceWrapper) ClearQuarantine(w http.ResponseWriter, r *htt
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ClearQuarantine(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// Rearm operation middleware
+func (siw *ServerInterfaceWrapper) Rearm(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.Rearm(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -5266,6 +5493,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds/{id}/release", wrapper.ReleaseHold)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quarantines", wrapper.ListQuarantines)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/quarantines/clear", wrapper.ClearQuarantine)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/rearm", wrapper.Rearm)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/journal/events", wrapper.ListEvents)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/openapi.yaml", wrapper.GetSpec)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/metrics", wrapper.GetMetrics)

@@ -4,13 +4,16 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -145,11 +148,13 @@ func (e *Engine) stores(ctx context.Context) (*temporal.Client, error) {
 // open opens the journal and the kinds, and tells the journal the policies.
 func (e *Engine) open(ctx context.Context) error {
 	var err error
-	path := filepath.Join(e.o.Config.Data, JournalFile)
-	if e.journal, err = journal.Open(ctx, path, journal.Options{Now: time.Now, Logger: e.o.Logger}); err != nil {
-		return fmt.Errorf("open the journal %s: %w", path, err)
+	if e.journal, err = e.openJournal(ctx); err != nil {
+		return err
 	}
 	e.stops = append(e.stops, e.journal.Close)
+	if err := e.tellEpoch(ctx); err != nil {
+		return err
+	}
 	e.opened, err = e.o.Catalogue.open(e.o.Config.OfKind, e.o.Logger)
 	kinds := e.opened.kinds
 	e.stops = append(e.stops, func() error {
@@ -164,6 +169,56 @@ func (e *Engine) open(ctx context.Context) error {
 	e.opened.kinds = e.looks.counted(e.opened.kinds)
 	return e.policies(ctx)
 }
+
+// openJournal opens the journal where the configuration says it is: in PostgreSQL, or in a file of the data directory.
+func (e *Engine) openJournal(ctx context.Context) (*journal.Store, error) {
+	opts := journal.Options{
+		Logger: e.o.Logger, Witness: filepath.Join(e.o.Config.Data, WitnessFile), Engine: rand.Text(),
+		Mono: func() time.Duration { return time.Since(e.started) },
+	}
+	place, err := JournalPlace(e.o.Config)
+	if err != nil {
+		return nil, err
+	}
+	if place.URL != "" {
+		return journal.OpenPostgres(ctx, place.URL, opts)
+	}
+	opts.Now = time.Now
+	return journal.Open(ctx, place.Path, opts)
+}
+
+// tellEpoch warns when the engine only observes.
+func (e *Engine) tellEpoch(ctx context.Context) error {
+	epoch, err := e.journal.Epoch(ctx)
+	if err == nil && !epoch.Armed {
+		e.o.Logger.Error("observe only, a person is needed", "why", epoch.Observe())
+	}
+	return err
+}
+
+// JournalPlace is where the journal of a configuration is.
+func JournalPlace(c *config.Config) (journal.Place, error) {
+	if c.Journal.URLFile == "" {
+		return journal.Place{Path: filepath.Join(c.Data, JournalFile)}, nil
+	}
+	url, err := os.ReadFile(c.Journal.URLFile)
+	if err != nil {
+		return journal.Place{}, fmt.Errorf("read where the journal is: %w; journal.url_file names a file with a PostgreSQL connection string", err)
+	}
+	return journal.Place{URL: strings.TrimSpace(string(url))}, nil
+}
+
+// Offline locks a data directory for work on its journal while no engine has it.
+func Offline(dir string) (release func() error, err error) {
+	lock, err := lockDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	return lock.release, nil
+}
+
+// WitnessFile remembers, in the data directory, how the journal ends.
+const WitnessFile = "witness"
 
 // JournalFile is the journal's file in the data directory.
 const JournalFile = "galen.db"

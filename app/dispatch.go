@@ -187,13 +187,31 @@ func (d *dispatcher) restart(ctx context.Context, run galen.Run) error {
 	}
 	if now.Status == galen.RunOpened {
 		d.logger.Warn("run started again, Temporal has lost it", "run", run.ID, "resource", run.Resource.String())
-	} else if err := d.hold(ctx, run, e); err != nil {
+	} else if err := d.lost(ctx, run, e); err != nil {
 		return err
 	}
 	if _, err := d.temporal.StartRun(ctx, run.Key, run.ID, needs(run)); err != nil {
 		return fmt.Errorf("start the workflow of run %s again: %w", run.ID, err)
 	}
 	return nil
+}
+
+// lost holds a run whose workflow ended under it. When Temporal does not know the workflow at all, its history is lost, and
+// perhaps that of others: then the engine only observes.
+func (d *dispatcher) lost(ctx context.Context, run galen.Run, e temporal.Execution) error {
+	if e.Phase != temporal.Absent {
+		return d.hold(ctx, run, e)
+	}
+	why := fmt.Sprintf("Temporal has lost the history of run %s on %s", run.ID, run.Resource)
+	d.logger.Error("observe only, a person is needed", "why", why)
+	if err := d.journal.Disarm(ctx, why); err != nil {
+		return fmt.Errorf("observe only: %w", err)
+	}
+	now, err := d.journal.Run(ctx, run.ID)
+	if err != nil || now.Status == galen.RunHeld {
+		return err
+	}
+	return d.hold(ctx, run, e) // the engine observed already
 }
 
 func (d *dispatcher) hold(ctx context.Context, run galen.Run, e temporal.Execution) error {

@@ -23,6 +23,22 @@ func (r rows) Events(ctx context.Context, f galenhttp.EventFilter) ([]galen.Even
 	return r.Store.Events(ctx, journal.EventFilter{Resource: f.Resource, Run: f.Run, Kind: f.Kind, After: f.After, Limit: f.Limit, Newest: f.Newest})
 }
 
+// epochs is whether the engine may act, as the API tells it.
+type epochs struct{ *journal.Store }
+
+func (e epochs) Observe(ctx context.Context) (string, error) {
+	now, err := e.Epoch(ctx)
+	return now.Observe(), err
+}
+
+func (e epochs) Rearm(ctx context.Context, by, why string) error {
+	_, err := e.Store.Rearm(ctx, by, why)
+	if errors.Is(err, journal.ErrArmed) {
+		return fmt.Errorf("%w: %w", galenhttp.ErrConflict, err)
+	}
+	return err
+}
+
 // requests is how people and programs ask for runs.
 type requests struct{ *Engine }
 

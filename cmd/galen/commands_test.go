@@ -92,6 +92,7 @@ func cannedAPI() *canned {
 			Runbook: "cassandra/heal-node", Verb: "replace", Targets: []string{"cassandra/orders " + n2, "cassandra/logs " + n4}, Why: "twice", At: noon().Add(-time.Hour),
 		}}},
 		"POST /v1/quarantines/clear": http.StatusNoContent,
+		"POST /v1/rearm":             http.StatusNoContent,
 
 		"POST /v1/resources/cassandra/orders/acknowledge": api.Acknowledge{Target: n2},
 		"POST /v1/runs":   api.RunAnswer{Run: ptr(cannedRun("r3", galen.RunOpened, ""))},

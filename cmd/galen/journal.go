@@ -21,7 +21,7 @@ func (c *cli) journalCommand() *cobra.Command {
 		Use:   "journal",
 		Short: "The record of all that was seen, decided, refused and done",
 	})
-	cmd.AddCommand(c.journalListCommand(), c.journalVerifyCommand(), c.journalExportCommand())
+	cmd.AddCommand(c.journalListCommand(), c.journalVerifyCommand(), c.journalExportCommand(), c.journalBackupCommand(), c.journalRestoreCommand(), c.journalMoveCommand())
 	return cmd
 }
 

@@ -59,6 +59,9 @@ func printStatus(w io.Writer, s api.Status, now time.Time) error {
 		health = "DOES NOT WORK: " + oneLine(text(s.Health.Why))
 	}
 	fmt.Fprintf(t, "engine\t%s, version %s, up for %s\n", health, s.Health.Version, span(now.Sub(s.Health.Started)))
+	if s.Observe != nil {
+		fmt.Fprintf(t, "acts\tNO: %s\n", oneLine(*s.Observe))
+	}
 	fmt.Fprintf(t, "findings\t%d\n", s.Findings)
 	fmt.Fprintf(t, "runs\t%d open\n", s.OpenRuns)
 	for _, row := range []struct {

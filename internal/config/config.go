@@ -32,7 +32,9 @@ type Config struct {
 	Data   string `json:"data"`
 	Listen string `json:"listen,omitempty"`
 	// Temporal is an external server; without an address the embedded one is used.
-	Temporal  Temporal    `json:"temporal,omitzero"`
+	Temporal Temporal `json:"temporal,omitzero"`
+	// Journal says where the journal is; by default in a file of the data directory.
+	Journal   Journal     `json:"journal,omitzero"`
 	Resources []Resource  `json:"resources"`
 	Alerts    []AlertRule `json:"alerts,omitempty"`
 	// PolicyTexts are the policies as written, each over the safe defaults; "default" is that of a resource that names
@@ -45,6 +47,13 @@ type Config struct {
 
 	policies map[string]galen.Policy
 	of       map[galen.Resource]galen.Policy
+}
+
+// Journal says where the journal is.
+type Journal struct {
+	// URLFile holds the connection string of a PostgreSQL database, such as host=db.example dbname=galen user=galen password=….
+	// A file of its own, because it may hold a password; absolute after [Load].
+	URLFile string `json:"url_file,omitempty"`
 }
 
 // Temporal says how to reach an external Temporal server.
@@ -106,7 +115,7 @@ func Load(path string) (*Config, error) {
 // absolute makes every relative path of the file one below its folder.
 func (c *Config) absolute(folder string) error {
 	t := &c.Temporal
-	for _, p := range []*string{&c.Data, &t.CAFile, &t.CertFile, &t.KeyFile, &t.APIKeyFile} {
+	for _, p := range []*string{&c.Data, &c.Journal.URLFile, &t.CAFile, &t.CertFile, &t.KeyFile, &t.APIKeyFile} {
 		if *p == "" || filepath.IsAbs(*p) {
 			continue
 		}

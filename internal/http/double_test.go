@@ -27,6 +27,7 @@ type engine struct {
 	acknowledged []string
 	holds        []galen.Hold
 	quarantines  []galen.Quarantine
+	observe      string
 	approved     []galen.Approval
 	asked        []Request
 	stored       [][]byte
@@ -144,6 +145,16 @@ func (e *engine) ClearQuarantine(_ context.Context, runbook, _, _ string) error 
 	return e.broken
 }
 
+func (e *engine) Observe(context.Context) (string, error) { return e.observe, e.broken }
+
+func (e *engine) Rearm(_ context.Context, _, _ string) error {
+	if e.observe == "" {
+		return ErrConflict
+	}
+	e.observe = ""
+	return e.broken
+}
+
 func (e *engine) Watched() []Watched {
 	return []Watched{{Resource: demo(), PolicyName: "default", Policy: galen.SafePolicy()}}
 }
@@ -159,7 +170,7 @@ func (e *engine) Store(_ context.Context, body []byte) (api.Accepted, error) {
 
 func (e *engine) options() Options {
 	return Options{
-		Token: testToken, TokenFile: "/var/lib/galen/token", Runs: e, Records: e, Requests: e, Decisions: e, Holds: e, Quarantines: e, World: e, Alerts: e,
+		Token: testToken, TokenFile: "/var/lib/galen/token", Runs: e, Records: e, Requests: e, Decisions: e, Holds: e, Quarantines: e, Epochs: e, World: e, Alerts: e,
 		Runbooks: []galen.ListedRunbook{{
 			Name: "fake/heal", Version: 1, Heals: []galen.Code{"down"},
 			Params: func(json.RawMessage) (json.RawMessage, error) { return json.RawMessage(`{"reboots":1}`), nil },

@@ -59,8 +59,16 @@ func (s *server) GetStatus(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	observe, err := s.o.Epochs.Observe(ctx)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	out := api.Status{
 		Health: s.health(ctx), Resources: s.resources(), Findings: len(findings), OpenRuns: len(open), Holds: len(holds), Quarantines: len(quarantines),
+	}
+	if observe != "" {
+		out.Observe = &observe
 	}
 	for _, run := range open {
 		switch run.Status {
@@ -72,4 +80,20 @@ func (s *server) GetStatus(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	s.answer(w, r, http.StatusOK, out)
+}
+
+// Rearm implements [api.ServerInterface].
+func (s *server) Rearm(w http.ResponseWriter, r *http.Request) {
+	req, err := read[api.Rearm](r)
+	if err == nil {
+		err = checkWhy(req.Why)
+	}
+	if err == nil {
+		err = s.o.Epochs.Rearm(r.Context(), operator, req.Why)
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }

@@ -116,6 +116,13 @@ type Quarantines interface {
 	ClearQuarantine(ctx context.Context, runbook, by, why string) error
 }
 
+// Epochs tells whether the engine may act on its journal, and lets a person re-arm it.
+type Epochs interface {
+	// Observe is why it only observes, "" when it may act.
+	Observe(ctx context.Context) (string, error)
+	Rearm(ctx context.Context, by, why string) error
+}
+
 // Watched is a resource that is looked after.
 type Watched struct {
 	Resource    galen.Resource

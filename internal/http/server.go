@@ -27,6 +27,7 @@ type Options struct {
 	Decisions   Decisions
 	Holds       Holds
 	Quarantines Quarantines
+	Epochs      Epochs
 	World       World
 	Alerts      Alerts
 	Runbooks    []galen.ListedRunbook

@@ -59,6 +59,7 @@ type epochs interface {
 }
 
 type quarantined interface {
+	epochs
 	Resume(ctx context.Context, id, why string) error
 	Quarantines(ctx context.Context) ([]galen.Quarantine, error)
 	ClearQuarantine(ctx context.Context, runbook, by, why string) error
@@ -104,7 +105,6 @@ type peopleSide interface {
 	approvals
 	switches
 	quarantined
-	epochs
 	boxes
 	lines
 }

@@ -42,7 +42,7 @@ func (s *Store) Epoch(ctx context.Context) (Epoch, error) {
 	return out, err
 }
 
-// Disarm makes galen observe only, and holds every open run; while it does so already, nothing changes.
+// Disarm makes galen observe only, and holds every run under way; while it does so already, nothing changes.
 func (s *Store) Disarm(ctx context.Context, why string) error {
 	if why == "" {
 		return errors.New("disarm: why is required")
@@ -93,8 +93,8 @@ func (t *tx) disarm(ctx context.Context, why string) error {
 		return err
 	}
 	for _, run := range open {
-		if run.Status == galen.RunHeld {
-			continue // for a reason of its own
+		if run.Status == galen.RunHeld || run.Status == galen.RunOpened {
+			continue // for a reason of its own; or it has decided nothing, so there is nothing to hold yet: the gate refuses what it will want
 		}
 		e.Runs = append(e.Runs, run.ID)
 		if err := t.setStatus(ctx, run, standing{status: galen.RunHeld, why: e.Observe()}); err != nil {
@@ -113,7 +113,7 @@ func (t *tx) rearm(ctx context.Context, by, why string) (Epoch, error) {
 		return e, err
 	}
 	if e.Armed {
-		return e, errors.New("it is armed: nothing to re-arm")
+		return e, ErrArmed
 	}
 	held := e.Runs
 	e = Epoch{Number: e.Number + 1, Armed: true, Why: why, By: by, At: t.now, Runs: []string{}}

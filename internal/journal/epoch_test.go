@@ -15,6 +15,7 @@ import (
 
 func testEpoch(t *testing.T, w world) {
 	run, held := w.open(t, "k"), w.open(t, "held")
+	must(t, w.SetRun(t.Context(), run.ID, galen.RunWaiting, "for the world", time.Time{}))
 	must(t, w.SetRun(t.Context(), held.ID, galen.RunHeld, "for a reason of its own", time.Time{}))
 	ended := w.open(t, "ended")
 	must(t, w.SetRun(t.Context(), ended.ID, galen.RunVerified, "well", time.Time{}))
@@ -97,7 +98,8 @@ func TestAnOldBackupObservesOnly(t *testing.T) {
 	d := newDoubtful(t, c)
 	s := d.open(t)
 	w := world{store: s, clock: c}
-	w.open(t, "before")
+	before := w.open(t, "before")
+	must(t, s.SetRun(t.Context(), before.ID, galen.RunWaiting, "for the world", time.Time{}))
 	must(t, s.Close())
 	old, err := os.ReadFile(d.path)
 	must(t, err)
@@ -108,7 +110,7 @@ func TestAnOldBackupObservesOnly(t *testing.T) {
 	must(t, s.Close())
 	must(t, os.WriteFile(d.path, old, 0o600))
 	s = d.open(t)
-	if why := whyOf(t, s); !strings.Contains(why, "restored from an old backup") || !strings.Contains(why, "ends at event 1, event 2 was written") {
+	if why := whyOf(t, s); !strings.Contains(why, "restored from an old backup") || !strings.Contains(why, "ends at event 2, event 3 was written") {
 		t.Errorf("why: %s", why)
 	}
 	if _, err := s.Run(t.Context(), run.ID); !errors.Is(err, galen.ErrNotFound) {

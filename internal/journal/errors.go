@@ -12,6 +12,8 @@ var (
 	// ErrUnknown: the connection broke in the middle of a commit, and what became of it could not be found out. It may have
 	// happened: look before you repeat.
 	ErrUnknown = errors.New("the outcome of the commit is not known, look before you repeat")
+	// ErrArmed: there is nothing to re-arm.
+	ErrArmed = errors.New("galen is armed: there is nothing to re-arm")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("the journal is closed")
 )

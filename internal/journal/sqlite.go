@@ -79,6 +79,9 @@ func (f *sqliteFile) close() error {
 	return errors.Join(errs...)
 }
 
+// never is the clock of a journal that is only filled from another one.
+func never() time.Time { return time.Time{} }
+
 func (f *sqliteFile) begin(ctx context.Context) (session, time.Time, error) {
 	_, err := f.exec(ctx, "BEGIN IMMEDIATE")
 	return f, f.clock(), err

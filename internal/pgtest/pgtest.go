@@ -33,18 +33,20 @@ const nobody = 65534
 
 // Cluster is a running server.
 type Cluster struct {
-	t      testing.TB
-	bin    string
-	dir    string // of data and socket
-	cmd    *exec.Cmd
-	exited chan error
-	out    *bytes.Buffer // read after exited
+	t       testing.TB
+	bin     string
+	dir     string // of data and socket
+	options []string
+	cmd     *exec.Cmd
+	exited  chan error
+	out     *bytes.Buffer // read after exited
 }
 
-// Start makes a cluster and starts it. It ends with the test.
-func Start(t testing.TB) *Cluster {
+// Start makes a cluster and starts it, with more options for the server if need be. It ends with the test.
+func Start(t testing.TB, options ...string) *Cluster {
 	t.Helper()
 	c := prepare(t)
+	c.options = options
 	c.tool("initdb", "-D", c.data(), "-U", User, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 	c.Boot()
 	return c
@@ -177,8 +179,8 @@ func (c *Cluster) Boot() {
 	c.t.Helper()
 	c.out, c.exited = new(bytes.Buffer), make(chan error, 1)
 	// What a kill of the server can lose is the operating system's to keep: fsync is for a machine that dies.
-	c.cmd = c.command(context.Background(), "postgres", "-D", c.data(), "-k", c.dir, "-h", "", "-F", "-c", "max_connections=40",
-		"-c", "shared_buffers=32MB", "-c", "wal_keep_size=64MB")
+	c.cmd = c.command(context.Background(), "postgres", append([]string{"-D", c.data(), "-k", c.dir, "-h", "", "-F", "-c", "max_connections=40",
+		"-c", "shared_buffers=32MB", "-c", "wal_keep_size=64MB"}, c.options...)...)
 	c.cmd.Stdout, c.cmd.Stderr = c.out, c.out
 	started := make(chan error, 1)
 	cmd, exited := c.cmd, c.exited

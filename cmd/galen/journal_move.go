@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/galenhq/galen/app"
+	"github.com/galenhq/galen/internal/config"
+	"github.com/galenhq/galen/internal/journal"
+)
+
+func (c *cli) journalBackupCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "backup FILE",
+		Short: "Copy the whole journal into a file",
+		Long: `Copies the journal that the configuration names, from its file or from PostgreSQL, into a new SQLite file: one consistent
+moment of it, while the engine works. Then it reads the copy again: the chain, every cited row, and each table row by row.
+Nothing is overwritten.`,
+		Example: "  galen journal backup /backup/galen-$(date +%F).db --config /etc/galen/galen.yaml",
+		Args:    takes(1, 1, "the new file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			_, from, err := journalOf(file)
+			if err != nil {
+				return err
+			}
+			return c.copyJournal(cmd.Context(), from, journal.Place{Path: args[0]})
+		},
+	}
+	cmd.Flags().StringVar(&file, "config", "galen.yaml", "the configuration file")
+	return cmd
+}
+
+func (c *cli) journalRestoreCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "restore FILE",
+		Short: "Put a backup in the journal's place",
+		Long: `Copies a backup to where the configuration says that the journal is; that place must be empty, and the engine stopped. If
+the engine has written more than the backup holds, its next start observes only and holds every open run, until a person
+has looked and says galen rearm.`,
+		Example: "  mv /var/lib/galen/galen.db /var/lib/galen/galen.db.broken\n  galen journal restore /backup/galen-2026-01-05.db --config /etc/galen/galen.yaml",
+		Args:    takes(1, 1, "the backup"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, to, err := journalOf(file)
+			if err != nil {
+				return err
+			}
+			if err := looksLikeAJournal(args[0]); err != nil {
+				return err
+			}
+			return offline(cfg, func() error { return c.copyJournal(cmd.Context(), journal.Place{Path: args[0]}, to) })
+		},
+	}
+	cmd.Flags().StringVar(&file, "config", "galen.yaml", "the configuration file")
+	return cmd
+}
+
+func (c *cli) journalMoveCommand() *cobra.Command {
+	var file, target string
+	cmd := &cobra.Command{
+		Use:   "move",
+		Short: "Move the journal from its file into PostgreSQL",
+		Long: `Copies the journal of a stopped engine from its file into the empty database whose connection string is in a file, and
+proves that nothing was lost: the copy verifies, its chain has the same end, and every table has the same rows, by hash. The
+old file gets the ending .moved, so that no engine goes on with it by mistake. Afterwards name the file with the connection
+string in the configuration: journal.url_file.`,
+		Example: "  galen journal move --config /etc/galen/galen.yaml --to-url-file /etc/galen/journal.url",
+		Args:    takes(0, 0, "no arguments: name the target with --to-url-file"),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return c.journalMove(cmd.Context(), file, target) },
+	}
+	cmd.Flags().StringVar(&file, "config", "galen.yaml", "the configuration file")
+	cmd.Flags().StringVar(&target, "to-url-file", "", "the file with the connection string of the empty database (required)")
+	return cmd
+}
+
+func (c *cli) journalMove(ctx context.Context, file, target string) error {
+	if target == "" {
+		return usage("--to-url-file is required: a file with a PostgreSQL connection string")
+	}
+	url, err := os.ReadFile(target)
+	if err != nil {
+		return fmt.Errorf("read the connection string: %w", err)
+	}
+	cfg, from, err := journalOf(file)
+	if err != nil {
+		return err
+	}
+	if from.URL != "" {
+		return usage("the configuration's journal is in PostgreSQL already; galen journal backup copies it into a file")
+	}
+	return offline(cfg, func() error {
+		if err := c.copyJournal(ctx, from, journal.Place{URL: strings.TrimSpace(string(url))}); err != nil {
+			return err
+		}
+		for _, ending := range []string{"", "-wal", "-shm"} {
+			if err := os.Rename(from.Path+ending, from.Path+".moved"+ending); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return fmt.Errorf("the journal is moved, but its old file is still in place: %w; take it away before an engine starts", err)
+			}
+		}
+		return nil
+	})
+}
+
+// journalOf is the configuration and the place of its journal.
+func journalOf(file string) (*config.Config, journal.Place, error) {
+	cfg, err := config.Load(file)
+	if err != nil {
+		return nil, journal.Place{}, err
+	}
+	place, err := app.JournalPlace(cfg)
+	return cfg, place, err
+}
+
+// offline works while no engine has the data directory.
+func offline(cfg *config.Config, work func() error) error {
+	release, err := app.Offline(cfg.Data)
+	if err != nil {
+		return err
+	}
+	return errors.Join(work(), release())
+}
+
+func (c *cli) copyJournal(ctx context.Context, from, to journal.Place) error {
+	moved, err := journal.Move(ctx, from, to)
+	if err != nil {
+		return err
+	}
+	return c.print(moved, func(w io.Writer) error {
+		var rows int64
+		for _, n := range maps.All(moved.Rows) {
+			rows += n
+		}
+		fmt.Fprintf(w, "copied and compared: %s and %d rows of %d tables\nhead   %s\n", some(int(moved.Events), "event"), rows, len(slices.Collect(maps.Keys(moved.Rows))), moved.Head)
+		return nil
+	})
+}

@@ -1,0 +1,242 @@
+package journal
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// Place is where a journal is: a SQLite file, or a database of PostgreSQL.
+type Place struct {
+	Path string
+	URL  string
+}
+
+// String names it without secrets.
+func (p Place) String() string {
+	if p.URL != "" {
+		return "PostgreSQL"
+	}
+	return p.Path
+}
+
+// Moved is the proof of a copy: what was compared on both sides afterwards.
+type Moved struct {
+	Events int64            `json:"events"`
+	Head   string           `json:"head"`
+	Rows   map[string]int64 `json:"rows"`
+}
+
+// Verify is [Verify] or [VerifyPostgres].
+func (p Place) Verify(ctx context.Context) (Report, error) {
+	if p.URL != "" {
+		return VerifyPostgres(ctx, p.URL)
+	}
+	return Verify(ctx, p.Path)
+}
+
+// Move copies a whole journal into an empty place, in one transaction, and then proves that nothing was lost: the copy
+// verifies, its chain has the same end, and every table has the same rows, by hash. The journal that it came from is only
+// read; while an engine writes it, the copy is one consistent moment of it.
+func Move(ctx context.Context, from, to Place) (Moved, error) {
+	moved, err := move(ctx, from, to)
+	if err != nil {
+		return Moved{}, fmt.Errorf("copy the journal from %s to %s: %w", from, to, err)
+	}
+	return moved, nil
+}
+
+func move(ctx context.Context, from, to Place) (moved Moved, err error) {
+	source, err := from.reader(ctx)
+	if err != nil {
+		return Moved{}, err
+	}
+	defer func() { err = errors.Join(err, source.close()) }()
+	target, err := to.empty(ctx)
+	if err != nil {
+		return Moved{}, err
+	}
+	defer func() { err = errors.Join(err, target.close()) }()
+	v, err := source.view(ctx)
+	if err != nil {
+		return Moved{}, source.advise(err)
+	}
+	defer func() { err = errors.Join(err, v.end()) }()
+	wrote, err := fill(ctx, v, target)
+	if err != nil {
+		return Moved{}, target.advise(err)
+	}
+	if err := compareWith(ctx, target, wrote); err != nil {
+		return Moved{}, err
+	}
+	report, err := to.Verify(ctx)
+	if err != nil {
+		return Moved{}, err
+	}
+	if !report.OK() {
+		return Moved{}, fmt.Errorf("the copy does not verify (%d faults, the first: %s %s): look at the source with galen journal verify", len(report.Faults), report.Faults[0].Row, report.Faults[0].What)
+	}
+	moved = Moved{Events: report.Events, Head: report.Head, Rows: map[string]int64{}}
+	for name, sum := range wrote {
+		moved.Rows[name] = sum.rows
+	}
+	return moved, nil
+}
+
+// reader opens the place to read it, and changes nothing in it.
+func (p Place) reader(ctx context.Context) (backend, error) {
+	if p.URL != "" {
+		return openPostgres(ctx, p.URL, Options{NoSync: true})
+	}
+	if _, err := os.Stat(p.Path); err != nil {
+		return nil, fmt.Errorf("read the journal: %w", err)
+	}
+	reads, err := sql.Open("sqlite", source(p.Path, "mode=ro", "query_only(1)"))
+	if err != nil {
+		return nil, err
+	}
+	return &sqliteFile{reads: reads}, nil
+}
+
+// empty opens a place that holds no journal yet.
+func (p Place) empty(ctx context.Context) (backend, error) {
+	if p.URL == "" {
+		for _, path := range []string{p.Path, p.Path + "-wal"} {
+			if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("%s is there already: move it aside first, nothing is overwritten", path)
+			}
+		}
+		return openSQLite(ctx, p.Path, Options{Now: never})
+	}
+	db, err := openPostgres(ctx, p.URL, Options{})
+	if err != nil {
+		return nil, err
+	}
+	v, err := db.view(ctx)
+	if err != nil {
+		return nil, errors.Join(db.advise(err), db.close())
+	}
+	var events int64
+	_, err = first(ctx, v, []any{&events}, "SELECT events FROM chain")
+	if err == nil && events > 0 {
+		err = fmt.Errorf("this database has a journal of %d events: name an empty one, nothing is overwritten", events)
+	}
+	if err = errors.Join(err, v.end()); err != nil {
+		return nil, errors.Join(err, db.close())
+	}
+	return db, nil
+}
+
+// sum is what a table holds.
+type sum struct {
+	rows int64
+	hash string
+}
+
+// record lists the tables that are the record; the rest is about processes, and the chain follows from the events.
+func record() []table {
+	var out []table
+	for _, t := range tables() {
+		switch t.name {
+		case "chain", "owner", "engines", "leases":
+		default:
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// fill copies all rows in one transaction.
+func fill(ctx context.Context, from querier, to backend) (map[string]sum, error) {
+	out := map[string]sum{}
+	session, _, err := to.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, err = session.exec(ctx, "DELETE FROM epoch")
+	for _, t := range record() {
+		if err == nil {
+			out[t.name], err = copyTable(ctx, from, session, t)
+		}
+	}
+	if err != nil {
+		_, back := session.exec(ctx, "ROLLBACK")
+		return nil, errors.Join(err, back)
+	}
+	if _, err = session.exec(ctx, "COMMIT"); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func copyTable(ctx context.Context, from querier, to session, t table) (sum, error) {
+	insert := "INSERT INTO " + t.name + " (" + strings.Join(t.columns, ", ") + ") VALUES (?" + strings.Repeat(", ?", len(t.columns)-1) + ")"
+	s, err := walk(ctx, from, t, func(row []any) error {
+		_, err := to.exec(ctx, insert, row...)
+		return err
+	})
+	if _, pg := to.(*postgres); err == nil && pg && t.counts != "" {
+		// The next row is numbered after the copied ones.
+		err = each(ctx, to, func(rows cursor) error { var n any; return rows.Scan(&n) },
+			"SELECT setval(pg_get_serial_sequence('"+t.name+"', '"+t.counts+"'), coalesce(max("+t.counts+"), 0) + 1, false) FROM "+t.name)
+	}
+	if err != nil {
+		return sum{}, fmt.Errorf("copy the table %s: %w", t.name, err)
+	}
+	return s, nil
+}
+
+// walk reads all rows of a table in the order of its key, and hashes them.
+func walk(ctx context.Context, q querier, t table, do func(row []any) error) (sum, error) {
+	h, out := sha256.New(), sum{}
+	err := each(ctx, q, func(rows cursor) error {
+		row := make([]any, len(t.columns))
+		to := make([]any, len(row))
+		for i := range row {
+			to[i] = &row[i]
+		}
+		if err := rows.Scan(to...); err != nil {
+			return err
+		}
+		out.rows++
+		return errors.Join(add(h, row), do(row))
+	}, "SELECT "+strings.Join(t.columns, ", ")+" FROM "+t.name+" ORDER BY "+strings.Join(t.key, ", "))
+	out.hash = hex.EncodeToString(h.Sum(nil))
+	return out, err
+}
+
+func add(h hash.Hash, row []any) error {
+	line, err := json.Marshal(row)
+	if err != nil {
+		return fmt.Errorf("hash a row: %w", err)
+	}
+	_, err = h.Write(append(line, '\n'))
+	return err
+}
+
+// compareWith reads the copy again and compares table by table.
+func compareWith(ctx context.Context, b backend, want map[string]sum) (err error) {
+	v, err := b.view(ctx)
+	if err != nil {
+		return b.advise(err)
+	}
+	defer func() { err = errors.Join(err, v.end()) }()
+	for _, t := range record() {
+		got, err := walk(ctx, v, t, func([]any) error { return nil })
+		if err != nil {
+			return err
+		}
+		if got != want[t.name] {
+			return fmt.Errorf("the table %s was not copied whole: %d rows were read, %d are there, or they differ", t.name, want[t.name].rows, got.rows)
+		}
+	}
+	return nil
+}
