@@ -21,6 +21,7 @@ STAMP   := $(shell git rev-parse -q --verify HEAD >/dev/null 2>&1 && echo true |
 TIMEOUT      ?= 10m
 RING_TIMEOUT ?= 20m
 FUZZTIME     ?= 30s
+STARTS       ?= 10000
 POINTS       ?= all
 BENCHTIME    ?= 1s
 # make demo KEEP=1 leaves everything running.
@@ -30,7 +31,7 @@ comma := ,
 # step TEXT: says where we are. No comma in the text: make would cut it there.
 step = printf '\n== %s  %s\n' "$$(date +%H:%M:%S)" "$(1)"
 
-.PHONY: help demo test lint build bench figures gym crash-matrix crash-real record record-ring quorum fuzz tidy env generate lint-generated \
+.PHONY: help demo test lint build bench race figures gym crash-matrix crash-real record record-ring quorum fuzz tidy env generate lint-generated \
 	setup-go setup-test setup-demo test-laws test-vet test-root test-alone test-engine test-ring
 
 help: ## what each target does (this text)
@@ -59,6 +60,10 @@ bench: setup-go ## every benchmark; BENCHTIME=1s each
 		$(call step,bench: $$dir); \
 		(cd $$dir && go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) .) || exit 1; \
 	done
+
+race: setup-test ## two gates race over one journal in PostgreSQL; STARTS=10000 each
+	@$(call step,race: two gates over one PostgreSQL)
+	@cd test && go test -count=1 -v -timeout 1h ./race -args -starts=$(STARTS)
 
 figures: setup-go ## times and sizes that the engine promises, measured with real processes; about 3 minutes
 	@$(call step,figures: reaction and ready and resume and idle)

@@ -49,6 +49,7 @@ type Engine struct {
 	address string
 	opened  opened
 	journal *journal.Store
+	name    string // of this process among the engines that share the journal
 	looks   looks
 	reach   *pulse // of Temporal
 	world   *watch.World
@@ -66,7 +67,7 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 	if o.Config == nil || o.Temporal == nil || o.Logger == nil {
 		return nil, errors.New("app: configuration, Temporal and logger are required")
 	}
-	e := &Engine{o: o, started: time.Now(), fatal: make(chan error, 1)}
+	e := &Engine{o: o, name: rand.Text(), started: time.Now(), fatal: make(chan error, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.Stop())
@@ -173,7 +174,7 @@ func (e *Engine) open(ctx context.Context) error {
 // openJournal opens the journal where the configuration says it is: in PostgreSQL, or in a file of the data directory.
 func (e *Engine) openJournal(ctx context.Context) (*journal.Store, error) {
 	opts := journal.Options{
-		Logger: e.o.Logger, Witness: filepath.Join(e.o.Config.Data, WitnessFile), Engine: rand.Text(),
+		Logger: e.o.Logger, Witness: filepath.Join(e.o.Config.Data, WitnessFile), Engine: e.name,
 		Mono: func() time.Duration { return time.Since(e.started) },
 	}
 	place, err := JournalPlace(e.o.Config)
@@ -259,7 +260,13 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	e.cancel = cancel
 	e.loops.Go(func() { d.run(run) })
-	e.loops.Go(func() { e.watch.Run(run, resources) })
+	e.loops.Go(func() {
+		if e.o.Config.Journal.URLFile == "" {
+			e.watch.Run(run, resources)
+			return
+		}
+		e.watch.RunShards(run, e.journal, e.name, resources)
+	})
 	e.stops = append(e.stops, func() error { cancel(); e.loops.Wait(); return nil })
 	return nil
 }

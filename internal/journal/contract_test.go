@@ -56,6 +56,7 @@ type epochs interface {
 	Epoch(ctx context.Context) (journal.Epoch, error)
 	Disarm(ctx context.Context, why string) error
 	Rearm(ctx context.Context, by, why string) (journal.Epoch, error)
+	Lease(ctx context.Context, engine string, shards []string, ttl time.Duration) ([]string, error)
 }
 
 type quarantined interface {
@@ -215,6 +216,7 @@ func Contract(t *testing.T, open opener) {
 		{"failures far apart, undone or of other verbs are none alike", testNoQuarantine},
 		{"calls are let go one after the other", testRate},
 		{"a journal in doubt observes only until a person re-arms it", testEpoch},
+		{"shards are leased to the living", testLeases},
 		{"findings come and go", testFindings},
 		{"the folded state is overwritten", testFolded},
 		{"vitals are a ring", testVitals},

@@ -1,0 +1,93 @@
+package watch
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// Shards deals out the resources among the engines that share a journal.
+type Shards interface {
+	// Lease tells which of the shards are the engine's for a time from now on, and that the engine lives.
+	Lease(ctx context.Context, engine string, shards []string, ttl time.Duration) ([]string, error)
+}
+
+const (
+	// leaseFor is how long a shard stays with an engine that says nothing; it asks again three times in that time.
+	leaseFor   = 15 * time.Second
+	leaseEvery = leaseFor / 3
+)
+
+// RunShards watches of the resources those that are leased to the engine, until the context ends. It stops watching what it
+// may have lost: counted from before it asked. A resource that two engines watch for a moment costs looks and no more: the
+// journal keeps one run for a finding, and the gate one hand on a target.
+func (l *Loops) RunShards(ctx context.Context, shards Shards, engine string, resources []galen.Resource) {
+	names := make([]string, 0, len(resources))
+	for _, r := range resources {
+		names = append(names, r.String())
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	mine := map[galen.Resource]context.CancelFunc{}
+	var last time.Time // of the clock, when the newest lease was asked for
+	for ctx.Err() == nil {
+		asked := l.o.Now()
+		held, err := shards.Lease(ctx, engine, names, leaseFor)
+		switch {
+		case err == nil:
+			last = asked
+			l.beat(galen.Resource{}) // an engine without a shard lives, too
+		case l.o.Now().Sub(last) < leaseFor-leaseEvery:
+			held = namesOf(mine) // not lost yet
+		}
+		if err != nil && ctx.Err() == nil {
+			l.o.Logger.Warn("the lease on the watch could not be renewed", "held", len(held), "error", err.Error())
+		}
+		l.take(ctx, &wg, mine, resources, held)
+		t := time.NewTimer(leaseEvery)
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		}
+		t.Stop()
+	}
+	for _, stop := range mine {
+		stop()
+	}
+}
+
+func namesOf(mine map[galen.Resource]context.CancelFunc) []string {
+	var out []string
+	for r := range mine {
+		out = append(out, r.String())
+	}
+	return out
+}
+
+// take starts to watch what is new among the leased, and stops what is not leased any more.
+func (l *Loops) take(ctx context.Context, wg *sync.WaitGroup, mine map[galen.Resource]context.CancelFunc, all []galen.Resource, held []string) {
+	for _, r := range all {
+		stop, watched := mine[r]
+		switch leased := slices.Contains(held, r.String()); {
+		case leased && !watched:
+			own, cancel := context.WithCancel(ctx)
+			mine[r] = cancel
+			l.beat(r) // from now on it is expected
+			wg.Go(func() { l.watch(own, r) })
+		case !leased && watched:
+			stop()
+			delete(mine, r)
+			l.forget(r)
+		}
+	}
+}
+
+// forget: another engine beats for it.
+func (l *Loops) forget(r galen.Resource) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.beats, r)
+}

@@ -1,0 +1,109 @@
+package watch_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/watch"
+)
+
+// asked counts which resources a round was begun for.
+type asked struct {
+	book
+	mu   sync.Mutex
+	seen map[string]int
+}
+
+var errEnough = errors.New("the count is all that matters")
+
+func (a *asked) OpenIntents(_ context.Context, r galen.Resource) ([]galen.Intent, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.seen[r.Name]++
+	return nil, errEnough
+}
+
+// since tells which resources were watched after the last call.
+func (a *asked) since() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var out []string
+	for name := range a.seen {
+		out = append(out, name)
+	}
+	clear(a.seen)
+	slices.Sort(out)
+	return out
+}
+
+// dealer leases what it is told to.
+type dealer struct {
+	mu   sync.Mutex
+	held []string
+	err  error
+}
+
+func (d *dealer) Lease(context.Context, string, []string, time.Duration) ([]string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.held, d.err
+}
+
+func (d *dealer) deal(err error, held ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.held, d.err = held, err
+}
+
+// TestAnEngineWatchesWhatIsLeasedToIt: no more, and not for longer than the lease lasts.
+func TestAnEngineWatchesWhatIsLeasedToIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		journal, shards := &asked{seen: map[string]int{}}, &dealer{}
+		loops := watch.NewLoops(watch.Options{
+			Journal: journal, Policy: func(galen.Resource) galen.Policy { return galen.SafePolicy() }, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		resources := []galen.Resource{{Kind: "fake", Name: "a"}, {Kind: "fake", Name: "b"}}
+		wg.Go(func() { loops.RunShards(ctx, shards, "e1", resources) })
+		for _, c := range []struct {
+			what string
+			err  error
+			held []string
+			pass time.Duration
+			want []string
+		}{
+			{"nothing is leased", nil, nil, 20 * time.Second, nil},
+			{"one", nil, []string{"fake/a"}, 20 * time.Second, []string{"a"}},
+			{"both", nil, []string{"fake/a", "fake/b"}, 20 * time.Second, []string{"a", "b"}},
+			{"the journal is away for a moment", errors.New("away"), nil, 6 * time.Second, []string{"a", "b"}},
+			{"the journal is away", errors.New("away"), nil, 20 * time.Second, []string{"a", "b"}},
+			{"it may have lost all", errors.New("away"), nil, 20 * time.Second, nil},
+			{"the other one", nil, []string{"fake/b"}, 20 * time.Second, []string{"b"}},
+		} {
+			shards.deal(c.err, c.held...)
+			if c.err == nil {
+				time.Sleep(6 * time.Second) // virtual; until it has asked
+				synctest.Wait()
+				journal.since()
+			}
+			time.Sleep(c.pass)
+			synctest.Wait()
+			if got := journal.since(); !slices.Equal(got, c.want) {
+				t.Errorf("%s: watches %v, want %v", c.what, got, c.want)
+			}
+			if c.err == nil && time.Since(loops.Beat()) > 10*time.Second {
+				t.Errorf("%s: the engine beats no more", c.what)
+			}
+		}
+		cancel()
+		wg.Wait()
+	})
+}
