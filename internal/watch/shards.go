@@ -76,11 +76,13 @@ func (l *Loops) take(ctx context.Context, wg *sync.WaitGroup, mine map[galen.Res
 			own, cancel := context.WithCancel(ctx)
 			mine[r] = cancel
 			l.beat(r) // from now on it is expected
-			wg.Go(func() { l.watch(own, r) })
+			wg.Go(func() {
+				l.watch(own, r)
+				l.forget(r) // after its last beat
+			})
 		case !leased && watched:
 			stop()
 			delete(mine, r)
-			l.forget(r)
 		}
 	}
 }
