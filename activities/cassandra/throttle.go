@@ -244,7 +244,7 @@ func raiseEffect(r Ring, in galen.Intent, args RaiseArgs, settle time.Duration) 
 	return galen.Effect{Status: galen.EffectFailed, Why: fmt.Sprintf("the throttle is %s: half of the raise, or set by somebody else", v.Throttle)}
 }
 
-func restoreEffect(r Ring, in galen.Intent, args RestoreArgs, settle time.Duration) galen.Effect {
+func restoreEffect(r Ring, in galen.Intent, args RestoreArgs, _ time.Duration) galen.Effect {
 	v, e, ok := throttleSince(r, in, args.Instance)
 	switch {
 	case !ok:
