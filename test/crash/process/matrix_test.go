@@ -135,6 +135,9 @@ func TestDiesAtEachPoint(t *testing.T) {
 	}
 	wg.Wait()
 	resumed = slices.DeleteFunc(resumed, func(d time.Duration) bool { return d == 0 }) // the run had nothing left to decide
+	if len(resumed) == 0 {
+		return // none was asked for
+	}
 	slices.Sort(resumed)
 	t.Logf("%d of %d points, %d at a time; first decision after exec: p50 %s, max %s", len(chosen), len(all), lives,
 		resumed[len(resumed)/2].Round(time.Millisecond), resumed[len(resumed)-1].Round(time.Millisecond))
