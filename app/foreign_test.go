@@ -33,7 +33,7 @@ func (u *upgrade) must(err error) {
 
 func (u *upgrade) open(key string, version int) galen.Run {
 	u.Helper()
-	run, _, err := u.journal.OpenRun(u.T.Context(), galen.Run{
+	run, _, err := u.journal.OpenRun(u.Context(), galen.Run{
 		Key: key, Resource: demoDB(), Runbook: "fake/heal", Version: version, Asked: "detector x", Deadline: u.now.Add(time.Hour),
 	})
 	u.must(err)
@@ -43,13 +43,13 @@ func (u *upgrade) open(key string, version int) galen.Run {
 
 func (u *upgrade) carry() {
 	u.Helper()
-	_, err := u.d.once(u.T.Context())
+	_, err := u.d.once(u.Context())
 	u.must(err)
 }
 
 func (u *upgrade) stands(run galen.Run, want galen.RunStatus, why string) {
 	u.Helper()
-	got, err := u.journal.Run(u.T.Context(), run.ID)
+	got, err := u.journal.Run(u.Context(), run.ID)
 	u.must(err)
 	if got.Status != want || !strings.Contains(got.Why, why) {
 		u.Errorf("%s is %s (%s), want %s with %q", run.Key, got.Status, got.Why, want, why)

@@ -149,7 +149,7 @@ func (c *checker) quorum() {
 }
 
 // I-03: when many are bad, and not of one rack alone, nobody is destroyed.
-func (c *checker) storm() {
+func (c *checker) storm() { //nolint:gocyclo // one rule in its order; to be split
 	for _, a := range c.effective() {
 		if back(a) {
 			continue
@@ -190,7 +190,7 @@ func (c *checker) storm() {
 }
 
 // I-04: three observers of two kinds say that it is dead, and nobody who can be heard says otherwise.
-func (c *checker) observers() {
+func (c *checker) observers() { //nolint:gocyclo // one rule in its order; to be split
 	enough := c.in.Policy.Observers
 	for _, a := range c.effective() {
 		h, found := targetHost(a.Seen, a.Step.Target.ID)

@@ -98,7 +98,6 @@ type writer struct {
 	in     *Incident
 	nodes  int
 	victim string
-	spread time.Duration
 }
 
 func (w *writer) node() string { return fmt.Sprintf("n%d", 1+w.IntN(w.nodes)) }

@@ -82,7 +82,7 @@ func (k *weak) Commit(ctx context.Context, c galen.Commit) (galen.Intent, error)
 
 // forget lets the rows say that the unsettled intents on a target came to nothing.
 func (k *weak) forget(ctx context.Context, next galen.Intent) error {
-	open, err := k.store.OpenIntents(ctx, next.Resource)
+	open, err := k.OpenIntents(ctx, next.Resource)
 	if err != nil {
 		return err
 	}

@@ -203,11 +203,6 @@ func (l *layout) at(t Token) int {
 	return i % len(l.ring)
 }
 
-// rangeAt is the range of site i.
-func (l *layout) rangeAt(i int) Range {
-	return Range{Start: l.ring[(i+len(l.ring)-1)%len(l.ring)].token, End: l.ring[i].token}
-}
-
 // walkZone places rf replicas for each site of a data centre as NetworkTopologyStrategy does: the next node of a rack
 // not yet used is taken; a node of a used rack only as often as there are fewer racks than replicas. More replicas
 // than nodes: all nodes.

