@@ -3,6 +3,7 @@ package embedded
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"strings"
@@ -147,7 +148,7 @@ func freePorts(n int) (ports []int, err error) {
 		}
 	}()
 	for range n {
-		l, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
+		l, err := listenBelow()
 		if err != nil {
 			return nil, fmt.Errorf("find a free port on %s: %w", loopback, err)
 		}
@@ -155,4 +156,16 @@ func freePorts(n int) (ports []int, err error) {
 		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
 	return ports, nil
+}
+
+// listenBelow listens on a port that the kernel gives to nobody who asks for any: between our closing it and the
+// server's listening no connection of another process takes it.
+func listenBelow() (l net.Listener, err error) {
+	for range 100 {
+		l, err = net.Listen("tcp", loopbackPort(15000+rand.IntN(17000))) //nolint:gosec // a port is no secret
+		if err == nil {
+			return l, nil
+		}
+	}
+	return nil, err
 }
