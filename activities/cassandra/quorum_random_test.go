@@ -220,3 +220,41 @@ func (n *naive) sharing(k cassandra.Keyspace, a, b string) bool {
 		return slices.Contains(ids, a) && slices.Contains(ids, b)
 	})
 }
+
+// TestADataCentreWithAJoinerOnly is a drawing in which the fast form once forgot that a data centre whose only node joins
+// has lost LOCAL_ONE and LOCAL_QUORUM, whoever else is down.
+func TestADataCentreWithAJoinerOnly(t *testing.T) {
+	node := func(id, address, dc string, s cassandra.NodeStatus, tokens ...cassandra.Token) cassandra.Node {
+		return cassandra.Node{HostID: id, Address: address, DC: dc, Rack: "r1", Status: s, Tokens: tokens}
+	}
+	pending := func(address string, start, end cassandra.Token) cassandra.Pending {
+		return cassandra.Pending{Keyspace: "ks0", Address: address, Range: cassandra.Range{Start: start, End: end}}
+	}
+	r := cassandra.Ring{
+		Name: "r",
+		Nodes: []cassandra.Node{
+			node("h00", "10.0.0.0", "dc1", cassandra.Normal, 38, -24, -3, 2),
+			node("h01", "10.0.0.1", "dc3", cassandra.Joining, 3, -21, 0, 1),
+			node("h02", "10.0.0.2", "dc1", cassandra.Normal, -6, 33, -16, 32),
+		},
+		Keyspaces: []cassandra.Keyspace{{Name: "ks0", Strategy: "NetworkTopologyStrategy", RF: map[string]int{"dc1": 5, "dc2": 5, "dc3": 2}}},
+		Pending:   []cassandra.Pending{pending("10.0.0.1", 0, 3), pending("10.0.0.1", -3, 15), pending("10.0.0.2", 5, -4)},
+	}
+	p := galen.Policy{Levels: levels(), KeyspaceLevels: map[string][]string{}}
+	q, n := cassandra.NewQuorum(r, p), newNaive(r, p)
+	for set := range 1 << len(r.Nodes) {
+		down := map[string]bool{}
+		for i, node := range r.Nodes {
+			if set>>i&1 == 1 {
+				down[node.HostID] = true
+			}
+		}
+		got := q.Verdict(down)
+		compare(t, fmt.Sprint(down), got, n.judge(down, nil))
+		for _, level := range []string{"LOCAL_ONE", "LOCAL_QUORUM"} {
+			if !slices.ContainsFunc(got.Breaks, func(b cassandra.Break) bool { return b.DC == "dc3" && b.Level == level }) {
+				t.Errorf("with %v down, %s is not lost in dc3", down, level)
+			}
+		}
+	}
+}
