@@ -120,8 +120,7 @@ func carryNodes(prev Ring, r *Ring, at time.Time) {
 		n := &r.Nodes[i]
 		old, known := prev.Node(n.HostID)
 		if known {
-			n.DownSince, n.Flips, n.Flipped, n.LongestRestart = old.DownSince, old.Flips, old.Flipped, old.LongestRestart
-			n.Frozen = n.Down && (n.Frozen || old.Frozen)
+			carryNode(old, n, at)
 		}
 		carryDown(n, known && old.Down, at)
 	}
@@ -143,15 +142,22 @@ func carryNodes(prev Ring, r *Ring, at time.Time) {
 	}
 }
 
+// carryNode carries what a listed node was. A hole in the listing is no flip.
+func carryNode(old Node, n *Node, at time.Time) {
+	n.DownSince, n.Flips, n.Flipped, n.LongestRestart = old.DownSince, old.Flips, old.Flipped, old.LongestRestart
+	n.Frozen = n.Down && (n.Frozen || old.Frozen)
+	if n.Down != old.Down && !old.Unlisted {
+		n.flipped(at)
+	}
+}
+
 func carryDown(n *Node, was bool, at time.Time) {
 	switch {
 	case n.Down && !was:
 		n.DownSince = at
-		n.flipped(at)
 	case !n.Down && was:
 		n.LongestRestart = max(n.LongestRestart, galen.Duration(at.Sub(n.DownSince)))
 		n.DownSince = time.Time{}
-		n.flipped(at)
 	}
 }
 

@@ -168,6 +168,9 @@ func TestFoldUnlisted(t *testing.T) {
 	if r = onto(r, seen(at(10), nil)); r.Lost != 0 || node(t, r, id(3)).Unlisted {
 		t.Errorf("it is listed again: %+v", node(t, r, id(3)))
 	}
+	if n := node(t, r, id(3)); n.Flips != 0 || len(n.Flipped) != 0 {
+		t.Errorf("a hole in the listing counts as %d flips", n.Flips)
+	}
 	for _, status := range []string{"LEFT", "removed"} {
 		r = fold(seen(at(0), nil), seen(at(5), without(status)))
 		if _, found := r.Node(id(3)); found || r.Lost != 0 {
