@@ -3,6 +3,7 @@ package gym
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -54,6 +55,30 @@ func breaks(guard string) []string {
 		return all
 	}
 	return []string{guard, invariantOf(guard)}
+}
+
+// notMissedYet are the guards without a world in which the checker misses them: what is owed, by name. It may only get shorter.
+func notMissedYet() []string {
+	return []string{
+		"I-12 quarantine",
+		"I-27 one version",
+		"I-09 whole listing",
+		"I-03 share of bad members",
+		"I-16 one data centre",
+		"I-25 deletion",
+		"I-19 claims",
+		"undo owed",
+		"I-14 cool-down",
+		"corpse",
+		"stuck only",
+		"orderly stop",
+		"joiner only",
+		"N4 alive",
+		"fence first",
+		"I-13 spacing",
+		"I-32 streams",
+		"I-30 load",
+	}
 }
 
 // invariantOf is "I-07" of "I-07 identity".
@@ -117,10 +142,17 @@ func TestGuardKill(t *testing.T) {
 		t.Skip("TestHunt looks for the worlds")
 	}
 	known := kills()
+	for _, guard := range append(slices.Collect(maps.Keys(known)), notMissedYet()...) {
+		if !slices.Contains(guardNames(), guard) {
+			t.Errorf("%q is no guard any more", guard)
+		}
+	}
 	for _, guard := range guardNames() {
 		seed, has := known[guard]
+		if unmissed := slices.Contains(notMissedYet(), guard); has == unmissed {
+			t.Errorf("guard %q must be in kills or in notMissedYet, and not in both: go test ./gym -run TestHunt -hunt", guard)
+		}
 		if !has {
-			t.Logf("guard %q has no world in which it is missed: go test ./gym -run TestHunt -hunt", guard)
 			continue
 		}
 		t.Run(guard, func(t *testing.T) {
