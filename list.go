@@ -25,23 +25,11 @@ type ListedKind struct {
 }
 
 // ListKind erases a kind and its driver, which may have a Close method.
-func ListKind[S State](k Kind[S], d Driver[S]) ListedKind { //nolint:gocyclo // one rule in its order; to be split
+func ListKind[S State](k Kind[S], d Driver[S]) ListedKind {
 	out := ListedKind{
 		Name:  k.Name,
 		Verbs: make(map[string]Verb[State], len(k.Verbs)),
-		Fold: func(prev, seen State) (State, error) {
-			var p S
-			if prev != nil {
-				if err := as(prev, &p); err != nil {
-					return nil, err
-				}
-			}
-			var s S
-			if err := as(seen, &s); err != nil {
-				return nil, err
-			}
-			return k.Fold(p, s), nil
-		},
+		Fold:  func(prev, seen State) (State, error) { return liftFold(k, prev, seen) },
 		Vitals: func(st State) []Sample {
 			var s S
 			if k.Vitals == nil || as(st, &s) != nil {
@@ -79,6 +67,20 @@ func ListKind[S State](k Kind[S], d Driver[S]) ListedKind { //nolint:gocyclo // 
 		out.Guards = append(out.Guards, LiftGuard(g))
 	}
 	return out
+}
+
+// liftFold folds what was seen onto what was known; prev is nil at the first look.
+func liftFold[S State](k Kind[S], prev, seen State) (State, error) {
+	var p, s S
+	if prev != nil {
+		if err := as(prev, &p); err != nil {
+			return nil, err
+		}
+	}
+	if err := as(seen, &s); err != nil {
+		return nil, err
+	}
+	return k.Fold(p, s), nil
 }
 
 func as[S State](st State, to *S) error {

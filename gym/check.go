@@ -149,68 +149,84 @@ func (c *checker) quorum() {
 }
 
 // I-03: when many are bad, and not of one rack alone, nobody is destroyed.
-func (c *checker) storm() { //nolint:gocyclo // one rule in its order; to be split
+func (c *checker) storm() {
 	for _, a := range c.effective() {
 		if back(a) {
 			continue
 		}
-		size, racks, bad, badRacks := map[string]int{}, map[string]map[string]int{}, map[string]int{}, map[string]map[string]bool{}
-		for _, m := range a.Seen.Members {
-			h, _ := a.Seen.Host(m.Host)
-			if m.Status == cassandra.Joining {
-				continue // no member yet
+		for dc, s := range tallies(a.Seen) {
+			if s.bad <= s.allowed(c.in.Policy.UnhealthyShare) || len(s.badRacks) < 2 {
+				continue
 			}
-			if racks[h.DC] == nil {
-				racks[h.DC], badRacks[h.DC] = map[string]int{}, map[string]bool{}
+			name := "I-03 storm" // nothing at all is to be done
+			switch {
+			case takesPlace(a):
+				name = "I-03"
+			case s.bad < 3:
+				continue // the one of two that can be started is
 			}
-			size[h.DC]++
-			racks[h.DC][h.Config.Rack]++
-			if !serves(h) && len(h.Up) == 0 {
-				bad[h.DC]++
-				badRacks[h.DC][h.Config.Rack] = true
-			}
-		}
-		for dc, n := range bad {
-			rack := size[dc]
-			for _, nodes := range racks[dc] {
-				rack = min(rack, nodes)
-			}
-			if most := max(1, min(int(c.in.Policy.UnhealthyShare*float64(size[dc])+1e-9), rack)); n > most && len(badRacks[dc]) > 1 {
-				if !takesPlace(a) && n < 3 {
-					continue // the one of two that can be started is
-				}
-				name := "I-03 storm" // nothing at all is to be done
-				if takesPlace(a) {
-					name = "I-03"
-				}
-				c.blame(name, a.Committed, "%s while %d of %d nodes of %s are down, in %d racks", a.Step, n, size[dc], dc, len(badRacks[dc]))
-			}
+			c.blame(name, a.Committed, "%s while %d of %d nodes of %s are down, in %d racks", a.Step, s.bad, s.size, dc, len(s.badRacks))
 		}
 	}
 }
 
+// tally is how many nodes of a data centre are members, and how many of them nobody hears.
+type tally struct {
+	size, bad int
+	racks     map[string]int // members
+	badRacks  map[string]bool
+}
+
+func tallies(t ring.Truth) map[string]*tally {
+	out := map[string]*tally{}
+	for _, m := range t.Members {
+		if m.Status == cassandra.Joining {
+			continue // no member yet
+		}
+		h, _ := t.Host(m.Host)
+		s := out[h.DC]
+		if s == nil {
+			s = &tally{racks: map[string]int{}, badRacks: map[string]bool{}}
+			out[h.DC] = s
+		}
+		s.size++
+		s.racks[h.Config.Rack]++
+		if !serves(h) && len(h.Up) == 0 {
+			s.bad++
+			s.badRacks[h.Config.Rack] = true
+		}
+	}
+	return out
+}
+
+// allowed is how many may be bad: a share of all, at most the smallest rack, at least one.
+func (s *tally) allowed(share float64) int {
+	most := int(share*float64(s.size) + 1e-9)
+	for _, nodes := range s.racks {
+		most = min(most, nodes)
+	}
+	return max(1, most)
+}
+
 // I-04: three observers of two kinds say that it is dead, and nobody who can be heard says otherwise.
-func (c *checker) observers() { //nolint:gocyclo // one rule in its order; to be split
+func (c *checker) observers() {
 	enough := c.in.Policy.Observers
 	for _, a := range c.effective() {
 		h, found := targetHost(a.Seen, a.Step.Target.ID)
 		if !takesPlace(a) || !found {
 			continue
 		}
-		heard := 0
-		for _, name := range h.Down {
-			if o, _ := a.Seen.Host(name); !o.Cut {
-				heard++
-			}
-		}
+		cut := func(name string) bool { o, _ := a.Seen.Host(name); return o.Cut }
+		heard := 2 + len(slices.DeleteFunc(slices.Clone(h.Down), cut)) // the node itself is silent, on both ways in
 		if !h.Hidden {
 			heard++
 		}
-		switch heard += 2; { // the node itself is silent, on both ways in
+		up := slices.DeleteFunc(slices.Clone(h.Up), cut)
+		switch {
 		case h.Running && !h.Frozen && h.Mode == "NORMAL":
 			c.blame("I-04", a.Committed, "%s: it works", a.Step)
-		case slices.ContainsFunc(h.Up, func(name string) bool { o, _ := a.Seen.Host(name); return !o.Cut }):
-			c.blame("I-04", a.Committed, "%s: %s call it UP", a.Step, strings.Join(h.Up, ", "))
+		case len(up) > 0:
+			c.blame("I-04", a.Committed, "%s: %s call it UP", a.Step, strings.Join(up, ", "))
 		case heard < enough:
 			c.blame("I-04", a.Committed, "%s: only %d observers could say that it is dead", a.Step, heard)
 		}

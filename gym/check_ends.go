@@ -1,6 +1,7 @@
 package gym
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -48,21 +49,24 @@ func (c *checker) endings() {
 }
 
 // I-28: a run acts on what it was opened for, and on what it prepared itself.
-func (c *checker) scope() { //nolint:gocyclo // one rule in its order; to be split
+func (c *checker) scope() {
 	for i, a := range c.acts {
 		run := c.runs[a.Run]
 		h, found := targetHost(a.Seen, a.Step.Target.ID)
 		if !found || inScope(a.Seen, run, h) {
 			continue
 		}
-		prepared := slices.ContainsFunc(c.acts[:i], func(b *act) bool {
-			return b.Run == a.Run && b.Step.Verb == cassandra.VerbPrepare && b.Step.Target.ID == "instance/"+h.Name
-		})
 		empty := a.Step.Verb == cassandra.VerbPrepare && h.Spare && !h.Running && !h.Data
-		if !prepared && !empty && a.Undoes == "" {
+		if !empty && a.Undoes == "" && !preparedBy(c.acts[:i], a.Run, h) {
 			c.blame("I-28", a.Committed, "%s of run %s, which was opened for %v", a.Step, a.Run, run.InScope())
 		}
 	}
+}
+
+func preparedBy(acts []*act, run string, h ring.TrueHost) bool {
+	return slices.ContainsFunc(acts, func(b *act) bool {
+		return b.Run == run && b.Step.Verb == cassandra.VerbPrepare && b.Step.Target.ID == "instance/"+h.Name
+	})
 }
 
 func inScope(t ring.Truth, run galen.Run, h ring.TrueHost) bool {
@@ -73,7 +77,7 @@ func inScope(t ring.Truth, run galen.Run, h ring.TrueHost) bool {
 }
 
 // I-31: who joins will have the data, the place and the peers that it should.
-func (c *checker) joiners() { //nolint:gocyclo // one rule in its order; to be split
+func (c *checker) joiners() {
 	for _, a := range c.effective() {
 		if a.Step.Verb != cassandra.VerbReplace {
 			continue
@@ -87,18 +91,26 @@ func (c *checker) joiners() { //nolint:gocyclo // one rule in its order; to be s
 		if by := c.byID[seen.Prepared]; by != nil && by.Run != a.Run {
 			c.blame("I-31", a.Committed, "%s: run %s prepared %s", a.Step, by.Run, j.Name)
 		}
-		switch {
-		case !j.Config.AutoBootstrap, slices.Contains(j.Config.Seeds, j.Address):
-			c.blame("I-31", a.Committed, "%s: %s would join without data", a.Step, j.Name)
-		case j.Config.Cluster != dead.Config.Cluster || j.Config.DC != dead.Config.DC || j.Config.Rack != dead.Config.Rack:
-			c.blame("I-31", a.Committed, "%s: %s joins %s/%s of %s, the dead one was in %s/%s of %s", a.Step, j.Name,
-				j.Config.DC, j.Config.Rack, j.Config.Cluster, dead.Config.DC, dead.Config.Rack, dead.Config.Cluster)
-		case j.Flag != dead.Address:
-			c.blame("I-31", a.Committed, "%s: %s would replace %s", a.Step, j.Name, j.Flag)
-		case j.Data:
-			c.blame("I-31", a.Committed, "%s: %s holds the data of another node", a.Step, j.Name)
+		if why := misfit(j, dead); why != "" {
+			c.blame("I-31", a.Committed, "%s: %s %s", a.Step, j.Name, why)
 		}
 	}
+}
+
+// misfit is what is wrong with a joiner in the place of a dead node.
+func misfit(j, dead ring.TrueHost) string {
+	switch {
+	case !j.Config.AutoBootstrap, slices.Contains(j.Config.Seeds, j.Address):
+		return "would join without data"
+	case j.Config.Cluster != dead.Config.Cluster || j.Config.DC != dead.Config.DC || j.Config.Rack != dead.Config.Rack:
+		return fmt.Sprintf("joins %s/%s of %s, the dead one was in %s/%s of %s",
+			j.Config.DC, j.Config.Rack, j.Config.Cluster, dead.Config.DC, dead.Config.Rack, dead.Config.Cluster)
+	case j.Flag != dead.Address:
+		return "would replace " + j.Flag
+	case j.Data:
+		return "holds the data of another node"
+	}
+	return ""
 }
 
 func sameConfig(a, b cassandra.Config) bool {
@@ -121,25 +133,30 @@ func (c *checker) schema() {
 
 // Rules of Cassandra that have no number: a fenced node never starts, who is replaced is fenced, only who serves nobody is
 // killed, only who works is stopped.
-func (c *checker) corpses() { //nolint:gocyclo // one rule in its order; to be split
+func (c *checker) corpses() {
+	type rule struct {
+		name    string
+		broken  func(ring.TrueHost) bool
+		because string
+	}
+	rules := map[string]rule{
+		cassandra.VerbStart:        {"corpse", func(h ring.TrueHost) bool { return h.Fenced != "" }, "it is fenced"},
+		cassandra.VerbReplace:      {"fence first", func(h ring.TrueHost) bool { return h.Fenced == "" }, "it is not fenced"},
+		cassandra.VerbKill:         {"stuck only", serves, "it serves"},
+		cassandra.VerbStop:         {"orderly stop", onTheMove, "it works and is neither NORMAL nor draining"},
+		cassandra.VerbRemoveJoiner: {"joiner only", func(h ring.TrueHost) bool { return h.Data }, "it holds the data of a node in service"},
+	}
 	for _, a := range c.effective() {
 		h, found := targetHost(a.Seen, a.Step.Target.ID)
-		if !found {
-			continue
-		}
-		switch {
-		case a.Step.Verb == cassandra.VerbStart && h.Fenced != "":
-			c.blame("corpse", a.Committed, "%s: it is fenced", a.Step)
-		case a.Step.Verb == cassandra.VerbReplace && h.Fenced == "":
-			c.blame("fence first", a.Committed, "%s: it is not fenced", a.Step)
-		case a.Step.Verb == cassandra.VerbKill && serves(h):
-			c.blame("stuck only", a.Committed, "%s: it serves", a.Step)
-		case a.Step.Verb == cassandra.VerbStop && h.Running && !h.Frozen && h.Mode != "NORMAL" && !strings.HasPrefix(h.Mode, "DRAIN"):
-			c.blame("orderly stop", a.Committed, "%s: it is %s", a.Step, h.Mode)
-		case a.Step.Verb == cassandra.VerbRemoveJoiner && h.Data:
-			c.blame("joiner only", a.Committed, "%s: it holds the data of a node in service", a.Step)
+		if r, has := rules[a.Step.Verb]; has && found && r.broken(h) {
+			c.blame(r.name, a.Committed, "%s: %s", a.Step, r.because)
 		}
 	}
+}
+
+// onTheMove: it works, and is neither NORMAL nor on its way down.
+func onTheMove(h ring.TrueHost) bool {
+	return h.Running && !h.Frozen && h.Mode != "NORMAL" && !strings.HasPrefix(h.Mode, "DRAIN")
 }
 
 // harmless: the ring itself tells what was done to it.

@@ -1,6 +1,7 @@
 package gym
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -33,14 +34,14 @@ func (c *checker) budget() {
 }
 
 // I-13: replacements of a data centre keep their distance.
-func (c *checker) spacing() { //nolint:gocyclo // one rule in its order; to be split
+func (c *checker) spacing() {
 	for _, a := range c.effective() {
 		h, found := targetHost(a.Seen, a.Step.Target.ID)
 		if !takesPlace(a) || !found {
 			continue
 		}
-		for _, b := range c.acts {
-			if b.Step.Verb != cassandra.VerbReplace || b.Status != galen.EffectDone || b.Run == a.Run && b.Step.Target.ID == a.Step.Target.ID {
+		for _, b := range c.replaced() {
+			if b.Run == a.Run && b.Step.Target.ID == a.Step.Target.ID {
 				continue
 			}
 			old, _ := targetHost(b.Seen, b.Step.Target.ID)
@@ -52,16 +53,23 @@ func (c *checker) spacing() { //nolint:gocyclo // one rule in its order; to be s
 	}
 }
 
+// replaced are the acts that did put a node in the place of another.
+func (c *checker) replaced() []*act {
+	return slices.DeleteFunc(slices.Clone(c.acts), func(a *act) bool {
+		return a.Step.Verb != cassandra.VerbReplace || a.Status != galen.EffectDone
+	})
+}
+
 // I-14: by itself the engine treats a patient once in the cool-down, and in one run not for ever.
-func (c *checker) cooldown() { //nolint:gocyclo // one rule in its order; to be split
+func (c *checker) cooldown() {
 	all := c.effective()
 	for i, a := range all {
-		if c.asked(a) || a.Undoes != "" || a.Step.Verb == cassandra.VerbRemoveJoiner || a.Step.Verb == cassandra.VerbDiscard {
+		if c.asked(a) || takesBack(a) || c.ownAlready(all[:i], a) {
 			continue
 		}
 		for _, b := range all[:i] {
 			apart := a.Committed.Sub(b.Committed)
-			if b.Run == a.Run || b.Step.Target.ID != a.Step.Target.ID || apart >= c.in.Policy.Cooldown.D() || c.seenSince(b) || c.ownAlready(all[:i], a) {
+			if b.Run == a.Run || b.Step.Target.ID != a.Step.Target.ID || apart >= c.in.Policy.Cooldown.D() || c.seenSince(b) {
 				continue
 			}
 			c.blame("I-14", a.Committed, "%s of run %s, %s after run %s did %s there", a.Step, a.Run, apart, b.Run, b.Step)

@@ -11,8 +11,11 @@ import (
 )
 
 // back: the act takes back what the run itself did.
-func back(a *act) bool {
-	return a.Undoes != "" || a.Step.Verb == cassandra.VerbRemoveJoiner || a.Step.Verb == cassandra.VerbDiscard || a.Step.Verb == cassandra.VerbRestoreStream
+func back(a *act) bool { return takesBack(a) || a.Step.Verb == cassandra.VerbRestoreStream }
+
+// takesBack: it pays an undo, or removes what a run made.
+func takesBack(a *act) bool {
+	return a.Undoes != "" || a.Step.Verb == cassandra.VerbRemoveJoiner || a.Step.Verb == cassandra.VerbDiscard
 }
 
 // I-11: enough nodes of each data centre stay in service.
@@ -44,7 +47,7 @@ func (c *checker) floor() {
 }
 
 // I-12: a runbook that failed alike on several targets acts no more.
-func (c *checker) poison() { //nolint:gocyclo // one rule in its order; to be split
+func (c *checker) poison() {
 	type failure struct{ runbook, verb string }
 	failed := map[failure][]*act{}
 	for _, a := range c.acts {
@@ -54,27 +57,30 @@ func (c *checker) poison() { //nolint:gocyclo // one rule in its order; to be sp
 		}
 	}
 	for key, list := range failed {
-		var targets []string
-		var since time.Time
-		slices.SortFunc(list, func(a, b *act) int { return a.Settled.Compare(b.Settled) })
-		for _, a := range list {
-			if !slices.Contains(targets, a.Step.Target.ID) {
-				targets = append(targets, a.Step.Target.ID)
-			}
-			if len(targets) >= c.in.Policy.QuarantineAfter && since.IsZero() {
-				since = a.Settled
-			}
-		}
+		since, poisoned := failedOn(list, c.in.Policy.QuarantineAfter)
 		for _, a := range c.acts {
-			if !since.IsZero() && a.Committed.After(since) && c.runs[a.Run].Runbook == key.runbook && !back(a) {
-				c.blame("I-12", a.Committed, "%s of %s, whose %s failed on %d targets", a.Step, key.runbook, key.verb, len(targets))
+			if poisoned && a.Committed.After(since) && c.runs[a.Run].Runbook == key.runbook && !back(a) {
+				c.blame("I-12", a.Committed, "%s of %s, whose %s failed on %d targets", a.Step, key.runbook, key.verb, c.in.Policy.QuarantineAfter)
 			}
 		}
 	}
 }
 
+// failedOn tells when the failures had met so many targets.
+func failedOn(list []*act, enough int) (since time.Time, reached bool) {
+	slices.SortFunc(list, func(a, b *act) int { return a.Settled.Compare(b.Settled) })
+	targets := map[string]bool{}
+	for _, a := range list {
+		targets[a.Step.Target.ID] = true
+		if len(targets) >= enough {
+			return a.Settled, true
+		}
+	}
+	return since, false
+}
+
 // I-22, I-32, approval: what only a person may let happen.
-func (c *checker) assent() { //nolint:gocyclo // one rule in its order; to be split
+func (c *checker) assent() {
 	for _, a := range c.acts {
 		if back(a) {
 			continue
@@ -87,10 +93,16 @@ func (c *checker) assent() { //nolint:gocyclo // one rule in its order; to be sp
 		case c.in.Policy.Mode != galen.ModeAct && !yes:
 			c.blame("approval", a.Committed, "%s in mode %s, and nobody said yes", a.Step, c.in.Policy.Mode)
 		}
-		for _, w := range c.in.Policy.Windows {
-			if from, until := window(w, a.Committed); !a.Committed.Before(from) && a.Committed.Before(until) && !yes {
-				c.blame("I-32 calendar", a.Committed, "%s in the window %s", a.Step, w.Name)
-			}
+		if !yes {
+			c.calendar(a)
+		}
+	}
+}
+
+func (c *checker) calendar(a *act) {
+	for _, w := range c.in.Policy.Windows {
+		if from, until := window(w, a.Committed); !a.Committed.Before(from) && a.Committed.Before(until) {
+			c.blame("I-32 calendar", a.Committed, "%s in the window %s", a.Step, w.Name)
 		}
 	}
 }
@@ -157,13 +169,13 @@ func (c *checker) clocks() {
 }
 
 // I-02 repair owed: what was streamed from one replica is repaired before another replica is destroyed.
-func (c *checker) owed() { //nolint:gocyclo // one rule in its order; to be split
+func (c *checker) owed() {
 	for _, a := range c.effective() {
 		if !takesPlace(a) {
 			continue
 		}
-		for _, b := range c.acts {
-			if b.Step.Verb != cassandra.VerbReplace || b.Status != galen.EffectDone || !b.Settled.Before(a.Committed) || len(b.Accepted) == 0 {
+		for _, b := range c.replaced() {
+			if !b.Settled.Before(a.Committed) || len(b.Accepted) == 0 {
 				continue
 			}
 			heir := b.Accepted[0].Instance
@@ -212,18 +224,11 @@ func shares(t ring.Truth, keyspaces []cassandra.Keyspace, a, b string) bool {
 }
 
 // Claims are taken from the widest to the narrowest, so that two runs never wait for each other for ever.
-func (c *checker) order() { //nolint:gocyclo // one rule in its order; to be split
+func (c *checker) order() {
 	rank := map[string]int{"ring": 3, "rack": 2, "node": 1}
 	of := func(name string) int { head, _, _ := strings.Cut(name, "/"); return rank[head] }
 	for i, a := range c.acts {
-		held := map[string]bool{}
-		for _, b := range c.acts[:i] {
-			for _, claim := range b.Claims {
-				if b.Run == a.Run && (b.Settled.IsZero() || b.Settled.After(a.Committed) || slices.Contains(a.Kept, claim)) {
-					held[claim] = true
-				}
-			}
-		}
+		held := claimsBefore(c.acts[:i], a)
 		for _, want := range a.Claims {
 			for has := range held {
 				if !held[want] && of(want) >= of(has) {
@@ -232,6 +237,19 @@ func (c *checker) order() { //nolint:gocyclo // one rule in its order; to be spl
 			}
 		}
 	}
+}
+
+// claimsBefore are what the run of an act held when it was committed: claims of its unsettled acts, and those it kept.
+func claimsBefore(acts []*act, a *act) map[string]bool {
+	held := map[string]bool{}
+	for _, b := range acts {
+		for _, claim := range b.Claims {
+			if b.Run == a.Run && (b.Settled.IsZero() || b.Settled.After(a.Committed) || slices.Contains(a.Kept, claim)) {
+				held[claim] = true
+			}
+		}
+	}
+	return held
 }
 
 // throttles stay below the ceiling.

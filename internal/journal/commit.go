@@ -69,7 +69,7 @@ func (t *tx) commit(ctx context.Context, c galen.Commit) (galen.Intent, error) {
 }
 
 // mayAct checks all that can have changed since the guards answered.
-func (t *tx) mayAct(ctx context.Context, run galen.Run, in galen.Intent, c galen.Commit) error { //nolint:gocyclo // one rule in its order; to be split
+func (t *tx) mayAct(ctx context.Context, run galen.Run, in galen.Intent, c galen.Commit) error {
 	if err := t.armed(ctx); err != nil {
 		return err
 	}
@@ -79,34 +79,44 @@ func (t *tx) mayAct(ctx context.Context, run galen.Run, in galen.Intent, c galen
 	if run.Stop != run.PlanStop {
 		return fmt.Errorf("run %s was asked to %s since its plan %d was made: %w", run.ID, run.Stop, run.Plan, galen.ErrMoved)
 	}
-	resource := in.Resource.String()
-	for _, r := range []struct {
-		name string
-		read int64
-	}{{resource, c.Revision}, {account, c.Account}} {
-		is, err := revisionOf(ctx, t, r.name)
-		if err != nil {
+	for _, check := range []func() error{
+		func() error { return t.atRevision(ctx, in.Resource.String(), c.Revision) },
+		func() error { return t.atRevision(ctx, account, c.Account) },
+		func() error { return t.notOnHold(ctx, in, c.Claims) },
+		func() error { return t.inRate(ctx, c.PerSecond) },
+	} {
+		if err := check(); err != nil {
 			return err
 		}
-		if is != r.read {
-			return fmt.Errorf("revision of %q is %d, the ledger was read at %d: %w", r.name, is, r.read, galen.ErrMoved)
-		}
 	}
+	return t.mayTake(ctx, in, c.Claims)
+}
+
+// atRevision compares a revision with the one at which the ledger was read.
+func (t *tx) atRevision(ctx context.Context, name string, read int64) error {
+	is, err := revisionOf(ctx, t, name)
+	if err != nil {
+		return err
+	}
+	if is != read {
+		return fmt.Errorf("revision of %q is %d, the ledger was read at %d: %w", name, is, read, galen.ErrMoved)
+	}
+	return nil
+}
+
+func (t *tx) notOnHold(ctx context.Context, in galen.Intent, claims []galen.Claim) error {
 	holds, err := holdsOf(ctx, t)
 	if err != nil {
 		return err
 	}
 	for _, h := range holds {
-		for _, id := range touched(in, c.Claims) {
+		for _, id := range touched(in, claims) {
 			if h.Covers(in.Resource, id) {
 				return fmt.Errorf("hold %s of %s covers %s (%s): %w", h.ID, h.By, id, h.Why, galen.ErrHeld)
 			}
 		}
 	}
-	if err := t.inRate(ctx, c.PerSecond); err != nil {
-		return err
-	}
-	return t.mayTake(ctx, in, c.Claims)
+	return nil
 }
 
 // touched are the IDs of all that a step acts on: its target, and each that it claims by name.

@@ -22,7 +22,7 @@ func (s *Store) Lease(ctx context.Context, engine string, shards []string, ttl t
 	return held, err
 }
 
-func (t *tx) lease(ctx context.Context, engine string, shards []string, ttl time.Duration) ([]string, error) { //nolint:gocyclo // one rule in its order; to be split
+func (t *tx) lease(ctx context.Context, engine string, shards []string, ttl time.Duration) ([]string, error) {
 	until := stamp(t.now.Add(ttl))
 	living, err := t.beat(ctx, engine, until)
 	if err != nil {
@@ -38,17 +38,7 @@ func (t *tx) lease(ctx context.Context, engine string, shards []string, ttl time
 	if err != nil {
 		return nil, err
 	}
-	share := (len(shards) + living - 1) / living
-	var held []string
-	for _, mine := range []bool{true, false} { // what it has comes first: a shard moves only when it must
-		for _, name := range slices.Sorted(slices.Values(shards)) {
-			holder, taken := holders[name]
-			if taken != mine || taken && holder != engine || len(held) >= share {
-				continue
-			}
-			held = append(held, name)
-		}
-	}
+	held := dealt(engine, shards, holders, (len(shards)+living-1)/living)
 	if err := t.exec(ctx, "DELETE FROM leases WHERE holder = ?", engine); err != nil {
 		return nil, err
 	}
@@ -59,6 +49,21 @@ func (t *tx) lease(ctx context.Context, engine string, shards []string, ttl time
 	}
 	slices.Sort(held)
 	return held, nil
+}
+
+// dealt are the shards that an engine may hold: what it has comes first, so that a shard moves only when it must.
+func dealt(engine string, shards []string, holders map[string]string, share int) []string {
+	var held []string
+	for _, mine := range []bool{true, false} {
+		for _, name := range slices.Sorted(slices.Values(shards)) {
+			holder, taken := holders[name]
+			if taken != mine || taken && holder != engine || len(held) >= share {
+				continue
+			}
+			held = append(held, name)
+		}
+	}
+	return held
 }
 
 // beat notes that the engine lives, takes away what has expired, and counts the living.

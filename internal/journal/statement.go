@@ -64,28 +64,30 @@ type ordering struct {
 }
 
 // words splits a statement into words, numbers, quoted texts and signs.
-func words(text string) []string { //nolint:gocyclo // one rule in its order; to be split
+func words(text string) []string {
 	var out []string
-	for i := 0; i < len(text); {
-		start := i
-		switch c := text[i]; {
-		case c == ' ' || c == '\n' || c == '\t':
-			i++
-			continue
-		case c == '\'':
-			i += 2 + strings.IndexByte(text[i+1:]+"'", '\'')
-		case isWord(c):
-			for i < len(text) && isWord(text[i]) {
-				i++
-			}
-		case i+1 < len(text) && (text[i:i+2] == "<>" || text[i:i+2] == "<=" || text[i:i+2] == ">="):
-			i += 2
-		default:
-			i++
-		}
-		out = append(out, text[start:min(i, len(text))])
+	for text = strings.TrimLeft(text, " \n\t"); text != ""; text = strings.TrimLeft(text, " \n\t") {
+		n := min(wordLength(text), len(text))
+		out, text = append(out, text[:n]), text[n:]
 	}
 	return out
+}
+
+// wordLength is that of the first word of a text which begins with one; of a quoted text that has no end, one more than there is.
+func wordLength(text string) int {
+	switch {
+	case text[0] == '\'':
+		return 2 + strings.IndexByte(text[1:]+"'", '\'')
+	case isWord(text[0]):
+		n := 1
+		for n < len(text) && isWord(text[n]) {
+			n++
+		}
+		return n
+	case len(text) > 1 && slices.Contains([]string{"<>", "<=", ">="}, text[:2]):
+		return 2
+	}
+	return 1
 }
 
 func isWord(c byte) bool {

@@ -155,7 +155,7 @@ func (w *writer) commit(ctx context.Context, batch []*request) {
 
 // try runs the batch; an error means that nothing of it was committed. A refusal of one request is its outcome, not an
 // error.
-func (w *writer) try(ctx context.Context, batch []*request) error { //nolint:gocyclo // one rule in its order; to be split
+func (w *writer) try(ctx context.Context, batch []*request) error {
 	if len(batch) == 0 {
 		return nil
 	}
@@ -164,25 +164,9 @@ func (w *writer) try(ctx context.Context, batch []*request) error { //nolint:goc
 		return fmt.Errorf("begin a transaction: %w", ofStore(err))
 	}
 	t := &tx{session: session, newID: w.newID, now: now}
-	accepted := 0
-	doubted, err := w.examine(ctx, t)
-	if err != nil {
+	changed, err := w.all(ctx, t, batch)
+	if err != nil || !changed {
 		return errors.Join(err, t.exec(ctx, "ROLLBACK"))
-	}
-	if doubted {
-		accepted++
-	}
-	for _, r := range batch {
-		err := w.one(ctx, t, r, len(batch) > 1)
-		if err != nil {
-			return errors.Join(err, t.exec(ctx, "ROLLBACK"))
-		}
-		if r.outcome == nil {
-			accepted++
-		}
-	}
-	if accepted == 0 {
-		return t.exec(ctx, "ROLLBACK")
 	}
 	if err := t.exec(ctx, "COMMIT"); err != nil {
 		return errors.Join(err, t.exec(ctx, "ROLLBACK"))
@@ -194,6 +178,21 @@ func (w *writer) try(ctx context.Context, batch []*request) error { //nolint:goc
 		return w.witness.write(t.headSeq, t.headHash)
 	}
 	return nil
+}
+
+// all runs a batch in a transaction, and tells whether there is something to commit.
+func (w *writer) all(ctx context.Context, t *tx, batch []*request) (changed bool, err error) {
+	changed, err = w.examine(ctx, t)
+	if err != nil {
+		return false, err
+	}
+	for _, r := range batch {
+		if err := w.one(ctx, t, r, len(batch) > 1); err != nil {
+			return false, err
+		}
+		changed = changed || r.outcome == nil
+	}
+	return changed, nil
 }
 
 // one runs a request of a batch, behind a savepoint when others share the transaction.

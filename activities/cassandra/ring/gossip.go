@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -63,7 +64,7 @@ func (c *Cluster) link(observer *host, address string) *link {
 // whom it does not goes DOWN when its failure detector gives up. Who missed news hears them.
 func (c *Cluster) gossip(now time.Time) {
 	parts := c.parts()
-	for _, address := range sortedKeys(c.endpoints) {
+	for _, address := range slices.Sorted(maps.Keys(c.endpoints)) {
 		e := c.endpoints[address]
 		speaks := c.note(e, now)
 		for _, observer := range c.hosts {

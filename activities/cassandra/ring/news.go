@@ -135,7 +135,7 @@ func (c *Cluster) catchUp(parts map[*host]int, now time.Time) {
 func (c *Cluster) chart(n *news) *chart {
 	n.once.Do(func() {
 		t := &n.told
-		t.addresses = sortedKeys(n.states)
+		t.addresses = slices.Sorted(maps.Keys(n.states))
 		owners := map[cassandra.Token]cassandra.Owner{}
 		for _, joins := range []bool{false, true} { // the tokens of who is replaced stand under who joins
 			for _, m := range n.members {

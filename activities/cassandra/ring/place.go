@@ -2,6 +2,7 @@ package ring
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/galenhq/galen/activities/cassandra"
@@ -38,7 +39,7 @@ func placed(k cassandra.Keyspace, ring []seat, i int) []*member {
 	switch k.Strategy {
 	case "NetworkTopologyStrategy":
 		var out []*member
-		for _, dc := range sortedKeys(k.RF) {
+		for _, dc := range slices.Sorted(maps.Keys(k.RF)) {
 			out = append(out, inDC(dc, k.RF[dc], ring, i)...)
 		}
 		return out
@@ -88,13 +89,4 @@ func inDC(dc string, rf int, ring []seat, i int) []*member {
 		out = append(out, m)
 	}
 	return out
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

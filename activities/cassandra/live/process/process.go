@@ -92,7 +92,7 @@ func fileName(intent string) (string, error) {
 
 // locked runs the change of an order that nothing has overtaken, while it alone, on this machine, holds the folder. The
 // kernel drops the lock of a dead engine.
-func (h *Host) locked(ctx context.Context, o Order, change func() error) error { //nolint:gocyclo // one rule in its order; to be split
+func (h *Host) locked(ctx context.Context, o Order, change func() error) error {
 	if _, err := os.Stat(h.setup.Folder); err != nil {
 		return fmt.Errorf("instance %s: %w", h.setup.Name, err)
 	}
@@ -104,23 +104,10 @@ func (h *Host) locked(ctx context.Context, o Order, change func() error) error {
 		return fmt.Errorf("instance %s: %w", h.setup.Name, err)
 	}
 	defer f.Close()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
-			return fmt.Errorf("instance %s: lock the folder: %w", h.setup.Name, err)
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("instance %s: another change holds the folder: %w", h.setup.Name, ctx.Err())
-		case <-tick.C:
-		}
+	err = lock(ctx, f)
+	if err == nil {
+		err = h.admit(o)
 	}
-	err = h.admit(o)
 	if err == nil {
 		err = change()
 	}
@@ -128,6 +115,26 @@ func (h *Host) locked(ctx context.Context, o Order, change func() error) error {
 		return fmt.Errorf("instance %s: %w", h.setup.Name, err)
 	}
 	return nil
+}
+
+// lock waits for its turn until the context ends.
+func lock(ctx context.Context, f *os.File) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			return fmt.Errorf("lock the folder: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("another change holds the folder: %w", ctx.Err())
+		case <-tick.C:
+		}
+	}
 }
 
 // disk makes durable changes. before, in tests, stops the change in front of any one of them, as a crash would.
