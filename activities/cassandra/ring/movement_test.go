@@ -124,3 +124,17 @@ func replacing(t *testing.T) *patient {
 
 // TestAReplacementThatNobodySaw: n4 becomes NORMAL while the engine hears no node, and dies. It is no failed joiner: it
 // has the only place that its tokens have.
+
+// TestFrozenTakesNoOrder: a stopped process hears no nodetool, so it neither leaves nor is about to once it runs again.
+func TestFrozenTakesNoOrder(t *testing.T) {
+	p := newPatient(t)
+	p.make(ring.Freeze, "n2")
+	if err := p.ring.Make(ring.Leave, "n2"); err == nil {
+		t.Error("a process that is stopped took an order")
+	}
+	p.make(ring.Thaw, "n2")
+	p.wait(time.Minute)
+	if n := p.node("n2"); n.Status != cassandra.Normal {
+		t.Errorf("nobody ordered it to leave, and it is %s", n.Status)
+	}
+}

@@ -17,6 +17,8 @@ const leaveFor = 6 * time.Second
 func (c *Cluster) decommission(h *host, now time.Time) error {
 	p, m := h.proc, c.owner(h.Address)
 	switch {
+	case p.stopped: // nodetool would wait for an answer, and nothing would have begun
+		return fmt.Errorf("decommission %s: it does not answer", h.Name)
 	case m == nil || p.phase != phaseNormal && p.phase != phaseLeaving:
 		return fmt.Errorf("decommission %s: it is %s", h.Name, p.phase.mode())
 	case m.status == cassandra.Leaving:
