@@ -29,6 +29,7 @@ type checker struct {
 	*trace
 	runs      map[string]galen.Run
 	keyspaces []cassandra.Keyspace
+	final     ring.Truth
 	found     []Violation
 }
 
@@ -40,7 +41,7 @@ func rules() []func(*checker) {
 		(*checker).dataCentre, (*checker).killSwitch, (*checker).intents, (*checker).exclusion, (*checker).doubles, (*checker).verified,
 		(*checker).endings, (*checker).deadlines, (*checker).scope, (*checker).joiners, (*checker).schema, (*checker).corpses, (*checker).harmless,
 		(*checker).floor, (*checker).poison, (*checker).assent, (*checker).rate, (*checker).headroom, (*checker).clocks, (*checker).owed,
-		(*checker).order, (*checker).throttles,
+		(*checker).order, (*checker).throttles, (*checker).putBack,
 	}
 }
 

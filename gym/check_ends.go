@@ -48,6 +48,20 @@ func (c *checker) endings() {
 	}
 }
 
+// Undo owed: what was raised for a while is put back, or a person has been asked to. Nobody else touches a throttle here.
+func (c *checker) putBack() {
+	for _, run := range c.runs {
+		if run.Status.Open() {
+			return // it may still be on its way
+		}
+	}
+	for _, h := range c.final.Hosts {
+		if h.Running && h.Throttle != ring.DefaultThrottle() {
+			c.blame("undo owed", c.now(), "no run is open, and the throttle of %s is left at %s", h.Name, h.Throttle)
+		}
+	}
+}
+
 // I-28: a run acts on what it was opened for, and on what it prepared itself.
 func (c *checker) scope() {
 	for i, a := range c.acts {

@@ -26,6 +26,8 @@ type Played struct {
 	Runs       []Outcome
 	// Deaths of engines, and how many awaits their calls had.
 	Deaths, Awaits int
+	// Effects are the calls that the ring accepted, by verb.
+	Effects map[string]int
 	// Took is the virtual time.
 	Took time.Duration
 	// Story is what happened, for people.
@@ -57,9 +59,14 @@ func Play(ctx context.Context, in Incident, of Engine) (Played, error) {
 	if err != nil {
 		return Played{}, fmt.Errorf("seed %d: %w", in.Seed, err)
 	}
-	out := Played{Incident: in, Deaths: w.trace.deaths, Awaits: w.awaits, Took: w.now.Sub(epoch()), alone: w.trace.alone}
+	out := Played{Incident: in, Deaths: w.trace.deaths, Awaits: w.awaits, Took: w.now.Sub(epoch()), alone: w.trace.alone, Effects: map[string]int{}}
+	for _, a := range w.trace.acts {
+		if n := len(a.Accepted); n > 0 {
+			out.Effects[a.Step.Verb] += n
+		}
+	}
 	w.trace.harms = w.blameless(w.ring.Harms())
-	c := &checker{trace: w.trace, runs: map[string]galen.Run{}, keyspaces: in.Ring.spec(nil).Keyspaces}
+	c := &checker{trace: w.trace, runs: map[string]galen.Run{}, keyspaces: in.Ring.spec(nil).Keyspaces, final: w.ring.Truth()}
 	for _, run := range slices.Backward(runs) {
 		c.runs[run.ID] = run
 		o := Outcome{Runbook: run.Runbook, Status: run.Status, Why: run.Why, Took: w.now.Sub(run.Created), Yes: len(w.trace.yes[run.ID])}

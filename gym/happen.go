@@ -229,6 +229,9 @@ func (w *world) ask(ctx context.Context, h Happening) error {
 	if err != nil || !lives {
 		return err
 	}
+	if h.Params != "" {
+		params = json.RawMessage(h.Params)
+	}
 	_, _, err = open.Request(ctx, "asked-"+h.At.String(), galen.Run{Runbook: h.Verb, Resource: Resource(), Params: params}, person)
 	if errors.Is(err, watch.ErrBadRequest) || err != nil && expected(err) {
 		w.trace.note("in vain: %s", err)

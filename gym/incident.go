@@ -74,21 +74,23 @@ func Points() []Point { return []Point{Before, Within, After} }
 
 // Happening is one thing that happens.
 type Happening struct {
-	At    time.Duration // since the start
-	What  string
-	Who   string // an instance; of engines "0" or "1"
-	Verb  string
-	Fault ring.FaultKind
-	Point Point
-	N     int
-	For   time.Duration
-	Step  time.Duration
+	At   time.Duration // since the start
+	What string
+	Who  string // an instance; of engines "0" or "1"
+	Verb string
+	// Params of the runbook that is asked for; "": {"node": Who}.
+	Params string
+	Fault  ring.FaultKind
+	Point  Point
+	N      int
+	For    time.Duration
+	Step   time.Duration
 }
 
 // String is for people.
 func (h Happening) String() string {
 	words := []string{h.At.String(), h.What}
-	for _, w := range []string{h.Who, h.Verb, string(h.Fault), string(h.Point)} {
+	for _, w := range []string{h.Who, h.Verb, h.Params, string(h.Fault), string(h.Point)} {
 		if w != "" {
 			words = append(words, w)
 		}

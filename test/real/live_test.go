@@ -170,7 +170,9 @@ func (h *hands) healsByHand(relay *lab.Relay) {
 	if len(h.state.Dissents) != 0 || len(h.state.Keyspaces) < 5 || !h.instance(4).Vacant() {
 		h.Errorf("a steady ring:\n%s", text(h.state))
 	}
+	h.tellsLoad(3)
 	h.repairs(1)
+	h.tunes(1)
 	h.cutPath(relay)
 	h.freeze(1)
 	h.restart(3)
@@ -189,6 +191,40 @@ func (h *hands) repairs(i int) {
 		if len(told) != 1 || len(h.state.Repairs) != 1 || told[0].Command != h.state.Repairs[0].Command {
 			h.Errorf("by its number %+v, with the reply lost %+v", told, h.state.Repairs)
 		}
+	}
+}
+
+// tellsLoad: nodes 1 to last tell the gauges that I-30 rests on, and nothing waits in a ring at rest.
+func (h *hands) tellsLoad(last int) {
+	h.Helper()
+	for i := 1; i <= last; i++ {
+		for _, gauge := range []string{cassandra.GaugeReads, cassandra.GaugeWrites, cassandra.GaugeCQL} {
+			if waiting, told := h.view(i).Gauges[gauge]; !told || waiting > 100 {
+				h.Errorf("node %d: %s told %t, %v waiting", i, gauge, told, waiting)
+			}
+		}
+	}
+}
+
+// tunes raises a node's stream throttle and puts it back; each once, and only where the node is as the step says.
+func (h *hands) tunes(i int) {
+	h.Helper()
+	was := h.view(i).Throttle
+	if was == nil {
+		h.Fatalf("node %d does not tell its throttle:\n%s", i, text(h.state))
+	}
+	raise := cassandra.RaiseStream(h.node(i), h.view(i), 100)
+	in := h.do("raise-1", raise)
+	h.done(in, 10*time.Second)
+	if now := h.view(i).Throttle; now == nil || now.Stream != (cassandra.Rate{Value: 100, Unit: cassandra.Mebibytes}) {
+		h.Errorf("raised to 100 MiB/s, and the node tells %s", now)
+	}
+	if reply, err := h.driver.Do(h.Context(), in); err == nil {
+		h.Errorf("from %s once more: %q, want a refusal", was, reply)
+	}
+	h.done(h.do("restore-1", *raise.Undo), 10*time.Second)
+	if now := h.view(i).Throttle; now == nil || *now != *was {
+		h.Errorf("put back to %s, want %s", now, was)
 	}
 }
 

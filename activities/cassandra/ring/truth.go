@@ -39,6 +39,8 @@ type TrueHost struct {
 	Schema string
 	// Hidden: its host answers nobody; Cut: the engine gets no answer from the node, its peers do.
 	Hidden, Cut bool
+	// Throttle of its streams; the next process has the default again.
+	Throttle cassandra.Throttle
 	// Serves: its process takes part in reads and writes, and at least one other node reaches it.
 	Serves bool
 	// Silent is since when it takes no part in gossip, zero while it does.
@@ -87,7 +89,7 @@ func (c *Cluster) trueHost(h *host, now time.Time) TrueHost {
 	out.Config.Seeds = slices.Clone(h.config.Seeds)
 	if p := h.proc; p != nil {
 		out.Running, out.Frozen, out.Mode, out.PID, out.Started, out.HostID = true, p.stopped, p.phase.mode(), p.pid, p.started, p.hostID
-		out.Serves = c.serves(h)
+		out.Serves, out.Throttle = c.serves(h), p.throttle
 	}
 	e := c.endpoints[h.Address]
 	if e == nil {
