@@ -120,8 +120,9 @@ func (a *Activities) Act(ctx context.Context, in ActInput) (Acted, error) {
 			return Acted{}, fmt.Errorf("hold run %s: %w", in.Run, err)
 		}
 	default:
-		out.Refused = res.Answer == gate.Refused || res.Answer == gate.Ask
-		if gate.Worst(res.Verdicts).Guard == gate.GuardRate {
+		worst := gate.Worst(res.Verdicts)
+		out.Refused = (res.Answer == gate.Refused || res.Answer == gate.Ask) && !endsByItself(worst)
+		if worst.Guard == gate.GuardRate {
 			out.Wait = galen.Duration(spread(run, out.At, out.Wait.D()))
 		}
 		log.Info("step not sent", "answer", string(res.Answer), "why", res.Why)

@@ -180,14 +180,20 @@ func onVerdicts(t thought) conclusion {
 // onLookAgain: the run waits. What ends by itself, and not by this run's doing, is waited for until the run's own deadline.
 func onLookAgain(t thought, v galen.Verdict) conclusion {
 	soon := t.policy.LookSoon.D()
-	c := conclusion{status: galen.RunWaiting, why: v.Guard + ": " + v.Why, wait: soon, refused: true}
+	c := conclusion{status: galen.RunWaiting, why: v.Guard + ": " + v.Why, wait: soon, refused: !endsByItself(v)}
 	switch v.Guard {
 	case gate.GuardStorm, gate.GuardCalendar:
-		c.refused, c.wait = false, t.policy.Fallback.D()
+		c.wait = t.policy.Fallback.D()
 	case gate.GuardRate:
-		c.refused, c.wait = false, spread(t.ledger.Run, t.now, soon)
+		c.wait = spread(t.ledger.Run, t.now, soon)
 	}
 	return c
+}
+
+// endsByItself: a storm, a window and the release rate end without this run's doing, so waiting for them does not use up the
+// deadline of its step.
+func endsByItself(v galen.Verdict) bool {
+	return v.Answer == galen.LookAgain && (v.Guard == gate.GuardStorm || v.Guard == gate.GuardCalendar || v.Guard == gate.GuardRate)
 }
 
 // strictest is the strictest verdict on the steps (not the outline: it may be denied today and allowed when its time

@@ -187,14 +187,13 @@ func Settlements(kind galen.ListedKind, state galen.State, open []galen.Intent, 
 		if !ok {
 			continue // of another release: its own run is held
 		}
-		s, err := settlement(verb, state, in, now)
+		s, err := settlement(verb, state, in, now, func() string { return kind.Margin(state, open, p) })
 		if err != nil {
 			return nil, err
 		}
 		if s.Effect.Status == in.Effect.Status {
 			continue
 		}
-		s.Margin = kind.Margin(state, open, p)
 		if byRun == nil {
 			byRun = map[string][]galen.Settlement{}
 		}
@@ -203,11 +202,11 @@ func Settlements(kind galen.ListedKind, state galen.State, open []galen.Intent, 
 	return byRun, nil
 }
 
-// settlement is what a State shows of one intent.
-func settlement(verb galen.Verb[galen.State], state galen.State, in galen.Intent, now time.Time) (s galen.Settlement, err error) {
+// settlement is what a State shows of one intent, with the margin where that is news.
+func settlement(verb galen.Verb[galen.State], state galen.State, in galen.Intent, now time.Time, margin func() string) (s galen.Settlement, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("verb %s panicked on the effect of intent %s: %v\n%s", verb.Name, in.ID, p, debug.Stack())
+			err = fmt.Errorf("verb %s, or the margin of its kind, panicked on the effect of intent %s: %v\n%s", verb.Name, in.ID, p, debug.Stack())
 		}
 	}()
 	effect := galen.SettleEffect(verb, state, in, now)
@@ -219,7 +218,7 @@ func settlement(verb galen.Verb[galen.State], state galen.State, in galen.Intent
 	for i := range facts {
 		facts[i].Intent, facts[i].At = in.ID, now
 	}
-	return galen.Settlement{Intent: in.ID, Effect: effect, Facts: facts, Basis: concerned(verb, state, in)}, nil
+	return galen.Settlement{Intent: in.ID, Effect: effect, Facts: facts, Basis: concerned(verb, state, in), Margin: margin()}, nil
 }
 
 // concerned is the basis of the target of an intent and of each member that it claims by name, under all their IDs. What

@@ -27,6 +27,7 @@ type clinic struct {
 	// verdict of the gate; zero: it allows.
 	verdict galen.Verdict
 	stops   []string
+	plan    galen.Plan // that is stored
 	others  map[string]galen.Run
 }
 
@@ -75,7 +76,7 @@ func (c *clinic) Settle(_ context.Context, run string, changes []galen.Settlemen
 }
 
 func (c *clinic) Plan(context.Context, string, int) (galen.Decision, error) {
-	return galen.Decision{}, c.errs["plan"]
+	return galen.Decision{Plan: c.plan}, c.errs["plan"]
 }
 
 func (c *clinic) Vitals(context.Context, galen.Resource, time.Time) ([]galen.Sample, error) {
@@ -95,7 +96,10 @@ func (c *clinic) Look(context.Context, galen.Resource, []galen.Target, []galen.I
 }
 
 func (c *clinic) Act(context.Context, gate.Request) (gate.Result, error) {
-	return gate.Result{}, errors.New("nobody acts here")
+	if c.verdict.Guard == "" {
+		return gate.Result{}, errors.New("nobody acts here")
+	}
+	return gate.Result{Answer: gate.Refused, Why: c.verdict.Why, Verdicts: []galen.Verdict{c.verdict}}, nil
 }
 
 func (c *clinic) Preview(galen.World[galen.State], galen.Ledger, galen.Step) []galen.Verdict {
@@ -225,7 +229,12 @@ func TestAPanicHoldsTheRun(t *testing.T) {
 		want       string
 		quarantine int
 	}{
-		{"effect", func(c *clinic) *Activities { return c.engine(kindWith(panics), waits) }, "verb start panicked on the effect of intent i1: boom", 0},
+		{"effect", func(c *clinic) *Activities { return c.engine(kindWith(panics), waits) }, "verb start, or the margin of its kind, panicked on the effect of intent i1: boom", 0},
+		{"margin", func(c *clinic) *Activities {
+			kind := kindWith(done)
+			kind.Margin = func(galen.State, []galen.Intent, galen.Policy) string { panic("boom") }
+			return c.engine(kind, waits)
+		}, "the margin of its kind, panicked on the effect of intent i1: boom", 0},
 		{"detector", func(c *clinic) *Activities { return c.engine(kindWith(done), waits, detector) }, "detector clumsy: boom", 0},
 		{"runbook", func(c *clinic) *Activities {
 			return c.engine(kindWith(done), func(situation) (galen.Plan, error) { panic("boom") })

@@ -85,6 +85,11 @@ func TestWhatEndsByItself(t *testing.T) {
 		if err != nil || got.Refused != refused || got.Wait <= 0 {
 			t.Errorf("%s: %+v, %v", guard, got, err)
 		}
+		w.plan.Steps = []galen.Step{{Verb: "start", Target: galen.Target{ID: "n1"}}}
+		acted, err := w.engine(kindWith(done), starts).Act(t.Context(), ActInput{Run: "r1"})
+		if err != nil || acted.Refused != refused || acted.Wait <= 0 {
+			t.Errorf("%s, by the gate alone: %+v, %v", guard, acted, err)
+		}
 	}
 	const runs, least = 1000, 2 * time.Second
 	seconds := map[int]int{}

@@ -175,7 +175,7 @@ func (e *Engine) open(ctx context.Context) error {
 func (e *Engine) openJournal(ctx context.Context) (*journal.Store, error) {
 	opts := journal.Options{
 		Logger: e.o.Logger, Witness: filepath.Join(e.o.Config.Data, WitnessFile), Engine: e.name,
-		Mono: func() time.Duration { return time.Since(e.started) },
+		Mono: uptime,
 	}
 	place, err := JournalPlace(e.o.Config)
 	if err != nil {

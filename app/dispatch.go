@@ -51,9 +51,13 @@ func (d *dispatcher) run(ctx context.Context) {
 		wait, err := d.once(ctx)
 		d.told(ctx, err, "the outbox could not be carried to Temporal, trying again")
 		t := time.NewTimer(wait)
+		news := d.journal.OutboxSignal()
+		if wait == dispatchPause { // more is waiting anyway, and nothing new may shorten the pause
+			news = nil
+		}
 		select {
 		case <-ctx.Done():
-		case <-d.journal.OutboxSignal():
+		case <-news:
 		case <-t.C:
 		case <-reconcile.C:
 			d.told(ctx, d.reconcile(ctx), "open runs could not be compared with Temporal")

@@ -80,7 +80,9 @@ func Next(s RunState, r Result) (RunState, Command) {
 	case r.Failed:
 		return failed(s)
 	case r.Decided != nil:
-		s.Failures = 0
+		if r.Decided.Steps == 0 { // else the act that follows may fail each time: it counts on, and pauses
+			s.Failures = 0
+		}
 		return decided(s, *r.Decided)
 	case r.Acted != nil:
 		s.Failures = 0

@@ -55,6 +55,11 @@ func TestNext(t *testing.T) {
 		{"two steps, then a look", []Result{steps(0, 1, 2), sent(1), sent(2)}, []Do{DoDecide, DoAct, DoAct, DoDecide}},
 		{"a refused step voids the rest", []Result{steps(0, 1, 2), refused(1), slept}, []Do{DoDecide, DoAct, DoSleep, DoDecide}},
 		{"an unknown outcome is looked at", []Result{steps(0, 1, 1), {Failed: true}}, []Do{DoDecide, DoAct, DoDecide}},
+		{
+			"an act that fails each time is not tried at the speed of a look",
+			[]Result{steps(0, 1, 1), {Failed: true}, steps(1, 1, 1), {Failed: true}, slept, steps(3, 1, 1), {Failed: true}, slept, steps(9, 1, 1), sent(10)},
+			[]Do{DoDecide, DoAct, DoDecide, DoAct, DoSleep, DoDecide, DoAct, DoSleep, DoDecide, DoAct, DoDecide},
+		},
 		{"failures back off", []Result{{Failed: true}, {Failed: true}, slept}, []Do{DoDecide, DoDecide, DoSleep, DoDecide}},
 		{
 			"verified after three looks over 30 s",

@@ -209,8 +209,8 @@ func (s *server) ListHolds(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, http.StatusOK, api.HoldList{Holds: list(holds)})
 }
 
-// SetHold implements [api.ServerInterface]. A hold on a whole resource may name what is not looked after yet: it must
-// never be refused for want of knowledge. One on a target must name a member, or it would hold nothing.
+// SetHold implements [api.ServerInterface]. A resource that nobody looks after, and a target that is no member, are refused:
+// such a hold would hold nothing. One of everything never is.
 func (s *server) SetHold(w http.ResponseWriter, r *http.Request) {
 	req, err := read[api.HoldRequest](r)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -94,12 +95,13 @@ func Serve(s *http.Server, l net.Listener) error {
 	return nil
 }
 
-// recovered turns a panic of a handler into a 500, told with its place by the log.
+// recovered turns a panic of a handler into a 500; the log tells its place.
 func (s *server) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if p := recover(); p != nil {
 				s.fail(w, r, fmt.Errorf("a fault in galen itself: %v; please report it", p))
+				s.o.Logger.Error("a handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			}
 		}()
 		next.ServeHTTP(w, r)

@@ -35,7 +35,10 @@ func (s *Store) StoreAlert(ctx context.Context, a Alert) (bool, error) {
 		hint.Body = nil // in the inbox; the event keeps its hash
 		return t.event(ctx, galen.Event{Kind: galen.EventAlert, By: a.Source}, map[string]any{"alert": hint, "body": galen.HashJSON(string(a.Body))})
 	})
-	return dup, err
+	if err != nil {
+		return false, err
+	}
+	return dup, nil
 }
 
 // PendingAlerts are the alerts that nobody has dealt with, oldest first.

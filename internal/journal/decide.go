@@ -28,7 +28,10 @@ func (s *Store) Decide(ctx context.Context, d galen.Decision, state []byte) (gal
 		out, err = t.decide(ctx, d, state)
 		return err
 	})
-	return out, err
+	if err != nil {
+		return galen.Decision{}, err // who gave up may not read what the writer may still write
+	}
+	return out, nil
 }
 
 func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.Decision, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -61,7 +62,10 @@ func (s *Store) Rearm(ctx context.Context, by, why string) (Epoch, error) {
 		out, err = t.rearm(ctx, by, why)
 		return err
 	})
-	return out, err
+	if err != nil {
+		return Epoch{}, err
+	}
+	return out, nil
 }
 
 func epochOf(ctx context.Context, q querier) (Epoch, error) {
@@ -135,20 +139,34 @@ func (t *tx) rearm(ctx context.Context, by, why string) (Epoch, error) {
 	return e, t.wakeAll(ctx, galen.Resource{})
 }
 
+// keepHeld: a person has said no to a run that was held for the epoch; re-arming does not let it go on.
+func (t *tx) keepHeld(ctx context.Context, run string) error {
+	e, err := epochOf(ctx, t)
+	if err != nil || !slices.Contains(e.Runs, run) {
+		return err
+	}
+	e.Runs = slices.DeleteFunc(e.Runs, func(id string) bool { return id == run })
+	return t.putEpoch(ctx, e)
+}
+
 func (t *tx) saveEpoch(ctx context.Context, e Epoch, event galen.Event) error {
-	runs, err := asDoc(e.Runs)
-	if err != nil {
+	if err := t.putEpoch(ctx, e); err != nil {
 		return err
 	}
-	err = t.exec(ctx, "UPDATE epoch SET number = ?, armed = ?, why = ?, runs = ?, by = ?, at = ?", e.Number, flag(e.Armed), e.Why, runs, e.By, stamp(e.At))
-	if err != nil {
-		return err
-	}
-	t.cite("epoch", e)
 	if err := t.event(ctx, event, map[string]any{"epoch": e}); err != nil {
 		return err
 	}
 	return t.raise(ctx, account)
+}
+
+// putEpoch writes the row; the next event cites it.
+func (t *tx) putEpoch(ctx context.Context, e Epoch) error {
+	runs, err := asDoc(e.Runs)
+	if err != nil {
+		return err
+	}
+	t.cite("epoch", e)
+	return t.exec(ctx, "UPDATE epoch SET number = ?, armed = ?, why = ?, runs = ?, by = ?, at = ?", e.Number, flag(e.Armed), e.Why, runs, e.By, stamp(e.At))
 }
 
 // armed refuses a step while galen only observes.
@@ -164,11 +182,29 @@ func (t *tx) armed(ctx context.Context) error {
 // any more which lease, yes or cool-down is over.
 const clockSlack = 10 * time.Second
 
+// clocks are the store's clock beside the monotonic one: it was read between from and to. A commit that takes long, or a
+// process that was stopped while it read, is no jump.
+type clocks struct {
+	now      time.Time
+	from, to time.Duration
+}
+
+// jump is how far the store's clock has left the monotonic one since an earlier moment, at least.
+func (c clocks) jump(earlier clocks) time.Duration {
+	passed := c.now.Sub(earlier.now)
+	switch least, most := c.from-earlier.to, c.to-earlier.from; {
+	case passed < least:
+		return passed - least
+	case passed > most:
+		return passed - most
+	}
+	return 0
+}
+
 // doubt is why what the journal says may not be acted on any more, "" for none.
-func (w *writer) doubt(ctx context.Context, t *tx) (string, error) {
-	if w.mono != nil && !w.lastNow.IsZero() {
-		jump := t.now.Sub(w.lastNow) - (w.mono() - w.lastMono)
-		if jump.Abs() > clockSlack {
+func (w *writer) doubt(ctx context.Context, t *tx, at clocks) (string, error) {
+	if w.mono != nil && !w.last.now.IsZero() {
+		if jump := at.jump(w.last); jump.Abs() > clockSlack {
 			return fmt.Sprintf("the clock jumped by %s at %s", jump.Round(time.Second), t.now.Format(time.RFC3339)), nil
 		}
 	}
@@ -186,8 +222,8 @@ func (w *writer) doubt(ctx context.Context, t *tx) (string, error) {
 }
 
 // examine disarms at the beginning of a transaction what is in doubt, and tells that it did.
-func (w *writer) examine(ctx context.Context, t *tx) (bool, error) {
-	why, err := w.doubt(ctx, t)
+func (w *writer) examine(ctx context.Context, t *tx, at clocks) (bool, error) {
+	why, err := w.doubt(ctx, t, at)
 	if err != nil || why == "" {
 		return false, err
 	}

@@ -17,6 +17,8 @@ func testEpoch(t *testing.T, w world) {
 	run, held := w.open(t, "k"), w.open(t, "held")
 	must(t, w.SetRun(t.Context(), run.ID, galen.RunWaiting, "for the world", time.Time{}))
 	must(t, w.SetRun(t.Context(), held.ID, galen.RunHeld, "for a reason of its own", time.Time{}))
+	refusedRun := w.open(t, "refused meanwhile")
+	must(t, w.SetRun(t.Context(), refusedRun.ID, galen.RunWaiting, "for the world", time.Time{}))
 	ended := w.open(t, "ended")
 	must(t, w.SetRun(t.Context(), ended.ID, galen.RunVerified, "well", time.Time{}))
 	w.approve(t, run, "yes", galen.ApprovedStep{Verb: "stop", Target: "a", Count: 1})
@@ -35,6 +37,7 @@ func testEpoch(t *testing.T, w world) {
 			t.Errorf("told: %q", text)
 		}
 	}
+	must(t, w.Reject(t.Context(), refusedRun.ID, "ann", "do not touch it"))
 	fresh := w.open(t, "fresh") // it may look and plan
 	_, err = w.Commit(t.Context(), w.commitOf(t, fresh, "a"))
 	refused(t, err, galen.ErrDisarmed)
@@ -47,7 +50,7 @@ func testEpoch(t *testing.T, w world) {
 	if _, err := w.Rearm(t.Context(), "ann", "twice"); err == nil {
 		t.Error("re-armed twice")
 	}
-	for id, want := range map[string]galen.RunStatus{run.ID: galen.RunRunning, held.ID: galen.RunHeld, ended.ID: galen.RunVerified} {
+	for id, want := range map[string]galen.RunStatus{run.ID: galen.RunRunning, held.ID: galen.RunHeld, refusedRun.ID: galen.RunHeld, ended.ID: galen.RunVerified} {
 		got, err := w.Run(t.Context(), id)
 		must(t, err)
 		equal(t, "status", got.Status, want)
@@ -55,10 +58,10 @@ func testEpoch(t *testing.T, w world) {
 	items, err := w.Outbox(t.Context(), 100)
 	must(t, err)
 	var woken []string
-	for _, item := range items[len(items)-3:] {
+	for _, item := range items[len(items)-4:] {
 		woken = append(woken, item.Kind+" "+item.Key)
 	}
-	equal(t, "woken", strings.Join(woken, ", "), "wake k, wake held, wake fresh")
+	equal(t, "woken", strings.Join(woken, ", "), "wake k, wake held, wake refused meanwhile, wake fresh")
 	w.commit(t, fresh, "a")
 	equal(t, "disarmed", w.count(t, galen.EventDisarmed), 1)
 	equal(t, "re-armed", w.count(t, galen.EventRearmed), 1)
@@ -199,6 +202,51 @@ func TestAClockThatJumpsObservesOnly(t *testing.T) {
 		t.Errorf("why: %s", why)
 	}
 	must(t, s.Close())
+}
+
+// TestASlowTransactionIsNoJump: a disk that stalls for longer than the clock may jump.
+func TestASlowTransactionIsNoJump(t *testing.T) {
+	c := newClock()
+	d := newDoubtful(t, c)
+	start, ids := c.read(), 0
+	d.opts.Mono = func() time.Duration { return c.read().Sub(start) }
+	d.opts.NewID = func(time.Time) string { // within the transaction
+		c.skip(30 * time.Second)
+		ids++
+		return fmt.Sprint("id-", ids)
+	}
+	s := d.open(t)
+	w := world{store: s, clock: c}
+	for _, key := range []string{"a", "b", "c"} {
+		w.open(t, key)
+	}
+	equal(t, "three slow ones", whyOf(t, s), "armed")
+	must(t, s.Close())
+}
+
+// TestARefusedRequestLeavesNothing: also where the transaction goes on, because it found the clock in doubt.
+func TestARefusedRequestLeavesNothing(t *testing.T) {
+	c := newClock()
+	d := newDoubtful(t, c)
+	start, stepped := c.read(), time.Duration(0)
+	d.opts.Mono = func() time.Duration { return c.read().Sub(start) - stepped }
+	s := d.open(t)
+	w := world{store: s, clock: c}
+	run := w.open(t, "k")
+	in := w.commit(t, run, "a")
+	stepped = time.Hour
+	c.skip(stepped)
+	done := galen.Effect{Status: galen.EffectDone}
+	err := s.Settle(t.Context(), run.ID, []galen.Settlement{{Intent: in.ID, Effect: done}, {Intent: "nobody's", Effect: done}})
+	refused(t, err, galen.ErrNotFound)
+	if why := whyOf(t, s); !strings.Contains(why, "the clock jumped") {
+		t.Errorf("why: %s", why)
+	}
+	open, err := s.OpenIntents(t.Context(), ring())
+	must(t, err)
+	equal(t, "open intents", len(open), 1)
+	must(t, s.Close())
+	sound(t, d.path)
 }
 
 // TestTwoEnginesOnOneFile: the lock on the data directory can be got around; then neither acts.

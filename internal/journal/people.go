@@ -148,6 +148,9 @@ func (s *Store) Reject(ctx context.Context, runID, by, why string) error {
 			return err
 		}
 		t.citeRun(run)
+		if err := t.keepHeld(ctx, run.ID); err != nil {
+			return err
+		}
 		return t.wakeRun(ctx, run, galen.Event{Kind: galen.EventRejected, By: by}, map[string]any{"why": why, "status": run.Status})
 	})
 }
@@ -178,7 +181,10 @@ func (s *Store) Void(ctx context.Context, approvalID, why string) (int, error) {
 		}
 		return err
 	})
-	return inARow, err
+	if err != nil {
+		return 0, err
+	}
+	return inARow, nil
 }
 
 // void ends an approval that counts, with its event.

@@ -19,7 +19,7 @@ import (
 
 const (
 	pgReaders = 8
-	// pgTransaction bounds one transaction of the writer, the wait for other engines included.
+	// pgTransaction bounds each part of a transaction of the writer: the wait for other engines, the work, the commit.
 	pgTransaction = 20 * time.Second
 	// pgLookUp bounds the search for what became of a commit: a failover takes its time.
 	pgLookUp = time.Minute
@@ -45,6 +45,7 @@ func OpenPostgres(ctx context.Context, url string, opts Options) (*Store, error)
 		return nil, fmt.Errorf("open the journal in PostgreSQL: %w", err)
 	}
 	s := newStore(p, opts)
+	s.writer.limit = pgTransaction
 	if err := s.start(ctx, opts); err != nil {
 		return nil, fmt.Errorf("open the journal in PostgreSQL: %w", err)
 	}
@@ -197,7 +198,9 @@ func (p *postgres) exec(ctx context.Context, text string, args ...any) (int64, e
 		if p.conn == nil {
 			return 0, nil
 		}
-		if _, err := p.conn.ExecContext(ctx, text); err != nil {
+		bounded, cancel := context.WithTimeout(ctx, pgTransaction)
+		defer cancel()
+		if _, err := p.conn.ExecContext(bounded, text); err != nil {
 			p.drop() // rolls back, too
 		}
 		return 0, nil

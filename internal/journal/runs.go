@@ -36,7 +36,10 @@ func (s *Store) OpenRun(ctx context.Context, run galen.Run) (galen.Run, bool, er
 		opened = true
 		return t.insertRun(ctx, out)
 	})
-	return out, opened, err
+	if err != nil {
+		return galen.Run{}, false, err
+	}
+	return out, opened, nil
 }
 
 func (t *tx) duplicate(ctx context.Context, run galen.Run) error {

@@ -85,6 +85,7 @@ func newStore(b backend, opts Options) *Store {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.writer = newWriter(b, newID, s.signal)
+	s.writer.log = s.log
 	return s
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,14 +19,16 @@ type writer struct {
 	backend backend
 	newID   func(time.Time) string
 	signal  func()
+	// limit of the work of one transaction between its begin and its commit, 0: none.
+	limit time.Duration
 	// direct: no goroutine and no group, each caller commits by itself.
 	direct bool
 	// What the writer needs to see a journal in doubt; all but engine only touched by the goroutine that writes.
-	engine   string
-	mono     func() time.Duration
-	lastNow  time.Time
-	lastMono time.Duration
-	witness  *witness
+	engine  string
+	mono    func() time.Duration
+	last    clocks
+	witness *witness
+	log     *slog.Logger
 
 	requests chan *request
 	stop     chan struct{}
@@ -159,35 +162,57 @@ func (w *writer) try(ctx context.Context, batch []*request) error {
 	if len(batch) == 0 {
 		return nil
 	}
+	at := clocks{from: w.passed()}
 	session, now, err := w.backend.begin(ctx)
 	if err != nil {
 		return fmt.Errorf("begin a transaction: %w", ofStore(err))
 	}
+	at.now, at.to = now, w.passed()
 	t := &tx{session: session, newID: w.newID, now: now}
-	changed, err := w.all(ctx, t, batch)
+	work, done := w.bounded(ctx)
+	changed, err := w.all(work, t, batch, at)
+	done()
 	if err != nil || !changed {
 		return errors.Join(err, t.exec(ctx, "ROLLBACK"))
 	}
 	if err := t.exec(ctx, "COMMIT"); err != nil {
 		return errors.Join(err, t.exec(ctx, "ROLLBACK"))
 	}
-	if w.mono != nil {
-		w.lastNow, w.lastMono = now, w.mono()
+	w.last = at
+	if !t.headKnown {
+		return nil
 	}
-	if t.headKnown {
-		return w.witness.write(t.headSeq, t.headHash)
+	if err := w.witness.write(t.headSeq, t.headHash); err != nil { // it is committed all the same; the next one tries again
+		w.log.Error("the journal's witness is behind: an older copy of the journal might be taken for this one", "error", err)
 	}
 	return nil
 }
 
+// bounded: a server that is gone without a word must not keep the only writer for as long as TCP hopes.
+func (w *writer) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if w.limit == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, w.limit)
+}
+
+// passed by the monotonic clock, which nobody sets; 0 without one.
+func (w *writer) passed() time.Duration {
+	if w.mono == nil {
+		return 0
+	}
+	return w.mono()
+}
+
 // all runs a batch in a transaction, and tells whether there is something to commit.
-func (w *writer) all(ctx context.Context, t *tx, batch []*request) (changed bool, err error) {
-	changed, err = w.examine(ctx, t)
+func (w *writer) all(ctx context.Context, t *tx, batch []*request, at clocks) (changed bool, err error) {
+	changed, err = w.examine(ctx, t, at)
 	if err != nil {
 		return false, err
 	}
+	shared := changed || len(batch) > 1 // what is refused takes nothing else with it, and leaves nothing behind
 	for _, r := range batch {
-		if err := w.one(ctx, t, r, len(batch) > 1); err != nil {
+		if err := w.one(ctx, t, r, shared); err != nil {
 			return false, err
 		}
 		changed = changed || r.outcome == nil

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -302,5 +303,82 @@ func TestIDsGrow(t *testing.T) {
 			t.Fatalf("%s after %s", id, last)
 		}
 		last = id
+	}
+}
+
+// TestASilentStoreCostsOneDeadline: a server that answers no more in the middle of a transaction keeps the writer only for so
+// long.
+func TestASilentStoreCostsOneDeadline(t *testing.T) {
+	s := openTest(t)
+	s.writer.limit = 20 * time.Millisecond
+	err := s.write(t.Context(), "wait for the server", func(ctx context.Context, _ *tx) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a server without an answer: %v", err)
+	}
+	s.writer.limit = time.Minute
+	if _, _, err := s.OpenRun(t.Context(), galen.Run{Key: "next", Resource: galen.Resource{Kind: "k", Name: "n"}, Runbook: "x", Version: 1}); err != nil {
+		t.Errorf("the next one: %v", err)
+	}
+}
+
+// TestAWitnessThatCannotBeWritten costs no write, and none is done twice.
+func TestAWitnessThatCannotBeWritten(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "journal.db")
+	var told strings.Builder
+	s, err := Open(t.Context(), path, Options{Now: time.Now, Witness: filepath.Join(dir, "witness"), Logger: slog.New(slog.NewTextHandler(&told, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.writer.witness.close(); err != nil {
+		t.Fatal(err)
+	}
+	release := blocked(t, s)
+	var all sync.WaitGroup
+	for i := range 3 { // one batch
+		all.Go(func() {
+			if _, opened, err := s.OpenRun(t.Context(), galen.Run{Key: fmt.Sprint("k", i), Resource: galen.Resource{Kind: "k", Name: "n"}, Runbook: "x", Version: 1}); err != nil || !opened {
+				t.Errorf("opened %t, %v", opened, err)
+			}
+		})
+	}
+	waitQueued(t, s, 3)
+	release()
+	all.Wait()
+	events, err := s.Events(t.Context(), EventFilter{Kind: galen.EventOpened})
+	if err != nil || len(events) != 3 {
+		t.Errorf("%d runs were opened, want 3: %v", len(events), err)
+	}
+	_ = s.Close() // the file of the witness is closed already
+	if !strings.Contains(told.String(), "witness is behind") {
+		t.Errorf("nobody was told: %q", told.String())
+	}
+}
+
+func TestJump(t *testing.T) {
+	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	at := func(clock, from, to int) clocks {
+		s := time.Second
+		return clocks{now: noon.Add(time.Duration(clock) * s), from: time.Duration(from) * s, to: time.Duration(to) * s}
+	}
+	for _, c := range []struct {
+		name           string
+		earlier, later clocks
+		want           time.Duration
+	}{
+		{"both go on", at(0, 0, 0), at(60, 60, 60), 0},
+		{"set ahead", at(0, 0, 0), at(3660, 60, 60), time.Hour},
+		{"set back", at(0, 0, 0), at(-3540, 60, 60), -time.Hour},
+		{"stopped after the clock was read", at(0, 0, 0), at(60, 60, 360), 0},
+		{"stopped before the clock was read", at(0, 0, 0), at(360, 60, 360), 0},
+		{"the earlier one took long", at(30, 0, 30), at(90, 90, 90), 0},
+		{"set while it was stopped", at(0, 0, 0), at(3960, 60, 360), time.Hour},
+	} {
+		if got := c.later.jump(c.earlier); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
 	}
 }

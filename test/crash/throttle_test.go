@@ -45,7 +45,7 @@ func TestRaisedThrottleIsPutBack(t *testing.T) {
 	if raised, back := p.Effects[cassandra.VerbRaiseStream], p.Effects[cassandra.VerbRestoreStream]; raised != 2 || back != 2 {
 		t.Errorf("%d raised, %d put back, want 2 and 2\n%s", raised, back, p.Story)
 	}
-	if len(p.Runs) != 1 || p.Runs[0].Status != galen.RunDone {
+	if len(p.Runs) != 1 || p.Runs[0].Status != galen.RunVerified {
 		t.Errorf("%+v\n%s", p.Runs, p.Story)
 	}
 }

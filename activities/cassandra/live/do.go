@@ -95,13 +95,26 @@ func (r *ring) stop(ctx context.Context, in galen.Intent) (string, error) {
 		return "", err
 	}
 	reply := "drained, SIGTERM sent"
-	if _, err := n.agent.Exec(ctx, jolokia.StorageService, "drain()"); err != nil {
+	if err := n.drain(ctx); err != nil {
 		reply = "SIGTERM sent; drain: " + err.Error()
 	}
 	if err := n.host.Terminate(ctx, order(in)); err != nil {
 		return "", err
 	}
 	return reply, nil
+}
+
+// forSignal is what a drain leaves of the call's time.
+const forSignal = 5 * time.Second
+
+func (n *node) drain(ctx context.Context) error {
+	if end, has := ctx.Deadline(); has {
+		var stop context.CancelFunc
+		ctx, stop = context.WithDeadline(ctx, end.Add(-forSignal))
+		defer stop()
+	}
+	_, err := n.agent.Exec(ctx, jolokia.StorageService, "drain()")
+	return err
 }
 
 func (r *ring) kill(ctx context.Context, in galen.Intent) (string, error) {
@@ -151,7 +164,7 @@ func (r *ring) replace(ctx context.Context, in galen.Intent) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	i := n.host.Look(in.At)
+	i := n.instance(ctx, in.At)
 	if i.Error != "" || i.Prepared == "" || i.Prepared != args.Prepared || i.ReplaceFlag != args.Address || !i.Config.AutoBootstrap || i.Data != cassandra.DataGone {
 		return "", fmt.Errorf("instance %s is not prepared by %s to replace %s: prepared by %q, replace flag %q, auto_bootstrap %v, data %s, error %q",
 			n.name, args.Prepared, args.Address, i.Prepared, i.ReplaceFlag, i.Config.AutoBootstrap, i.Data, i.Error)

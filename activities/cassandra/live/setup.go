@@ -116,7 +116,7 @@ func (s Setup) open(limit time.Duration, now func() time.Time) ([]*node, error) 
 		if err != nil {
 			return nil, fmt.Errorf("instance %s: %w", n.Instance, err)
 		}
-		host, err := process.New(process.Setup{Name: n.Instance, Address: n.Address, Folder: n.Folder, Start: n.Start, PIDFile: n.PIDFile})
+		host, err := process.New(process.Setup{Name: n.Instance, Address: n.Address, Folder: n.Folder, Start: n.Start, PIDFile: n.PIDFile}, now)
 		if err != nil {
 			return nil, err
 		}

@@ -122,9 +122,6 @@ func replacing(t *testing.T) *patient {
 	return p
 }
 
-// TestAReplacementThatNobodySaw: n4 becomes NORMAL while the engine hears no node, and dies. It is no failed joiner: it
-// has the only place that its tokens have.
-
 // TestFrozenTakesNoOrder: a stopped process hears no nodetool, so it neither leaves nor is about to once it runs again.
 func TestFrozenTakesNoOrder(t *testing.T) {
 	p := newPatient(t)

@@ -1,6 +1,8 @@
 package process
 
 import (
+	"context"
+	"errors"
 	"os"
 	"testing"
 	"time"
@@ -46,6 +48,38 @@ func TestAnOvertakenOrderChangesNothing(t *testing.T) {
 		t.Errorf("the next order: %v", err)
 	}
 	until(t, "its end", func() bool { return look(t, h).Process == cassandra.Absent })
+}
+
+// TestTooLateChangesNothing: an engine that was stopped in the middle of a call, and goes on when the call's time is over,
+// changes nothing any more.
+func TestTooLateChangesNothing(t *testing.T) {
+	h := folder(t, "node")
+	if _, err := h.Start(t.Context(), by("run-1/1")); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the node runs", func() bool { return len(execs(h)) == 1 })
+	was, before := look(t, h), tree(t, h)
+	over, stop := context.WithDeadline(t.Context(), time.Now().Add(-time.Hour))
+	defer stop()
+	given, up := context.WithCancel(t.Context())
+	up()
+	for name, ctx := range map[string]context.Context{"its time is over": over, "given up": given} {
+		for what, change := range map[string]func() error{
+			"start":     func() error { _, err := h.Start(ctx, by("run-1/2")); return err },
+			"terminate": func() error { return h.Terminate(ctx, by("run-1/2")) },
+			"kill":      func() error { return h.Kill(ctx, by("run-1/2"), was.PID, was.Started) },
+			"fence":     func() error { return h.Fence(ctx, by("run-1/2")) },
+			"prepare":   func() error { return h.Prepare(ctx, by("run-1/2"), prepared()) },
+			"admit":     func() error { return h.Admit(ctx, by("run-1/2")) },
+		} {
+			if err := change(); !errors.Is(err, ctx.Err()) {
+				t.Errorf("%s, %s: %v, want %v", what, name, err, ctx.Err())
+			}
+		}
+	}
+	if got := look(t, h); got.Process != cassandra.Running || got.PID != was.PID || len(tree(t, h)) != len(before) {
+		t.Errorf("the node is %+v, it was %+v; files %v, before %v", got, was, tree(t, h), before)
+	}
 }
 
 // Fences count for each target by itself: a folder is a node, and an instance, and each has its own.

@@ -55,10 +55,11 @@ type Host struct {
 	proc    string // where the process table is
 	disk    disk
 	started startTimes
+	now     func() time.Time
 }
 
-// New checks the setup; it does not touch the folder, which may be gone.
-func New(s Setup) (*Host, error) {
+// New checks the setup; it does not touch the folder, which may be gone. now is the clock.
+func New(s Setup, now func() time.Time) (*Host, error) {
 	if !filepath.IsAbs(s.Folder) || filepath.Clean(s.Folder) == "/" {
 		return nil, fmt.Errorf("instance %s: folder %q: want an absolute path", s.Name, s.Folder)
 	}
@@ -73,7 +74,7 @@ func New(s Setup) (*Host, error) {
 	if !strings.HasPrefix(s.Start, s.Folder+"/") {
 		return nil, fmt.Errorf("instance %s: start command %q must lie below its folder %s, so that a fence can move it away", s.Name, s.Start, s.Folder)
 	}
-	return &Host{setup: s, proc: "/proc", started: startTimes{known: map[string]time.Time{}}}, nil
+	return &Host{setup: s, proc: "/proc", started: startTimes{known: map[string]time.Time{}}, now: now}, nil
 }
 
 func (h *Host) path(parts ...string) string {
@@ -106,6 +107,9 @@ func (h *Host) locked(ctx context.Context, o Order, change func() error) error {
 	defer f.Close()
 	err = lock(ctx, f)
 	if err == nil {
+		err = inTime(ctx, h.now())
+	}
+	if err == nil {
 		err = h.admit(o)
 	}
 	if err == nil {
@@ -113,6 +117,18 @@ func (h *Host) locked(ctx context.Context, o Order, change func() error) error {
 	}
 	if err != nil {
 		return fmt.Errorf("instance %s: %w", h.setup.Name, err)
+	}
+	return nil
+}
+
+// inTime: a caller that was stopped since it began, in front of the lock or within a drain, must change nothing when it goes on:
+// whoever settled its intent has counted on that. The wall clock is asked too, for the other one stands still in suspend.
+func inTime(ctx context.Context, now time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("too late to change anything: %w", err)
+	}
+	if end, has := ctx.Deadline(); has && (!now.Before(end) || !now.Round(0).Before(end.Round(0))) {
+		return fmt.Errorf("too late to change anything: %w", context.DeadlineExceeded)
 	}
 	return nil
 }

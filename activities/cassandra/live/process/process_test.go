@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 
 // engine starts the node of the folder in its first argument, as the real one would, and waits to be killed.
 func engine() int {
-	h, err := New(Setup{Name: "n4", Address: "127.0.0.4", Folder: os.Args[1]})
+	h, err := New(Setup{Name: "n4", Address: "127.0.0.4", Folder: os.Args[1]}, time.Now)
 	if err == nil {
 		_, err = h.Start(context.Background(), by("i1"))
 	}
@@ -97,7 +97,7 @@ func folder(t *testing.T, kind string) *Host {
 
 func host(t *testing.T, dir string) *Host {
 	t.Helper()
-	h, err := New(Setup{Name: "n4", Address: "127.0.0.4", Folder: dir})
+	h, err := New(Setup{Name: "n4", Address: "127.0.0.4", Folder: dir}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -463,7 +463,7 @@ func tree(t *testing.T, h *Host) map[string]string {
 
 func TestNewRefuses(t *testing.T) {
 	for _, s := range []Setup{{}, {Folder: "rel"}, {Folder: "/"}, {Folder: "/a", Start: "/b/start"}} {
-		if _, err := New(s); err == nil {
+		if _, err := New(s, time.Now); err == nil {
 			t.Errorf("%+v was taken", s)
 		}
 	}
