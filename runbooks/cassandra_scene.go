@@ -131,20 +131,11 @@ func (s scene) elsewhere(n cassandra.Node) []cassandra.Node {
 	return out
 }
 
-// widespread says why too much is down for a destructive step (I-03 in the words of a ring): nodes of several racks,
-// and more than the policy's share of the data centre. "" if it is one node's trouble.
+// widespread says why too much is down for a destructive step (I-03 in the words of a ring). "" if it is one node's trouble.
 func (s scene) widespread(n cassandra.Node) string {
 	others := s.elsewhere(n)
-	total, bad := 0, 0
-	for _, o := range s.ring.Nodes {
-		if o.DC == n.DC && o.Status != cassandra.Joining {
-			total++
-			if o.Down {
-				bad++
-			}
-		}
-	}
-	if len(others) == 0 || bad <= max(1, int(s.policy.UnhealthyShare*float64(total))) {
+	ill := func(of galen.Share) bool { return of.Group == n.DC && of.TooMany() }
+	if len(others) == 0 || !slices.ContainsFunc(galen.Shares(s.ring.Members(), s.policy), ill) {
 		return ""
 	}
 	return names(others) + " in another rack " + isAre(len(others)) + " down too"

@@ -166,7 +166,13 @@ func (r Ring) saidGoodbye(i Instance) bool {
 const BootTime = 30 * time.Second
 
 // SaysBad are the observers that call the node bad, sorted.
-func SaysBad(n Node) []string { return saysOf(n, galen.Bad) }
-
-// SaysGood are the observers that call the node good, sorted.
-func SaysGood(n Node) []string { return saysOf(n, galen.Good) }
+func SaysBad(n Node) []string {
+	var out []string
+	for _, o := range n.Observations {
+		if o.Says == galen.Bad {
+			out = append(out, o.Observer)
+		}
+	}
+	slices.Sort(out)
+	return out
+}

@@ -2,7 +2,6 @@ package cassandra
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/galenhq/galen"
@@ -201,16 +200,4 @@ func countOf(n int, one, many string) string {
 		return fmt.Sprintf("1 %s", one)
 	}
 	return fmt.Sprintf("%d %s", n, many)
-}
-
-// saysOf are the observations of one kind, for people: "n1, n2".
-func saysOf(n Node, says galen.Says) []string {
-	var out []string
-	for _, o := range n.Observations {
-		if o.Says == says {
-			out = append(out, o.Observer)
-		}
-	}
-	slices.Sort(out)
-	return out
 }
