@@ -37,9 +37,10 @@ func Canonical(v any) ([]byte, error) {
 // sorter copies JSON as encoding/json wrote it, valid and without spaces, and sorts the members of each object on the
 // way: a State has thousands of values, and is hashed at every look.
 type sorter struct {
-	in  []byte
-	at  int
-	out []byte
+	in   []byte
+	at   int
+	out  []byte
+	page []byte // an object as it stood before it was sorted
 }
 
 func (s *sorter) value() error {
@@ -62,21 +63,20 @@ func (s *sorter) value() error {
 // text copies a string; what is escaped is written anew, for one text can be escaped in several ways.
 func (s *sorter) text() error {
 	from := s.at
-	escaped := false
+	raw := s.in[from : from+2+bytes.IndexByte(s.in[from+1:], '"')]
+	if bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) { // nearly always
+		s.at += len(raw)
+		s.out = append(s.out, raw...)
+		return nil
+	}
 	for s.at++; s.in[s.at] != '"'; s.at++ {
 		if s.in[s.at] == '\\' {
-			escaped = true
 			s.at++
 		}
 	}
 	s.at++
-	raw := s.in[from:s.at]
-	if !escaped && utf8.Valid(raw) {
-		s.out = append(s.out, raw...)
-		return nil
-	}
 	var t string
-	if err := json.Unmarshal(raw, &t); err != nil {
+	if err := json.Unmarshal(s.in[from:s.at], &t); err != nil {
 		return err
 	}
 	again, err := json.Marshal(t)
@@ -101,33 +101,35 @@ func (s *sorter) list() error {
 	return nil
 }
 
-// member is one name with its value, as it stands in the output.
+// member is one name with its value, as it stands in the output; the name without its quotes.
 type member struct {
-	name     string
-	from, to int
+	from, named, to int
+	name            string // what an escaped name says, by which it is sorted; else empty
 }
 
 func (s *sorter) object() error {
 	start := len(s.out)
 	var room [32]member
-	members, sorted := room[:0], true
+	members, inOrder := room[:0], true
+	s.out = append(s.out, '{')
 	s.at++
 	for s.in[s.at] != '}' {
 		if s.in[s.at] == ',' {
 			s.at++
+			s.out = append(s.out, ',')
 		}
 		m, err := s.member()
 		if err != nil {
 			return err
 		}
-		sorted = sorted && (len(members) == 0 || members[len(members)-1].name < m.name)
+		inOrder = inOrder && (len(members) == 0 || members[len(members)-1].compare(m, s.out) < 0)
 		members = append(members, m)
 	}
 	s.at++
-	if !sorted {
-		slices.SortStableFunc(members, func(a, b member) int { return compareText(a.name, b.name) })
+	s.out = append(s.out, '}')
+	if !inOrder {
+		s.reorder(start, members)
 	}
-	s.write(start, members)
 	return nil
 }
 
@@ -136,10 +138,9 @@ func (s *sorter) member() (member, error) {
 	if err := s.text(); err != nil {
 		return m, err
 	}
-	name := s.out[m.from+1 : len(s.out)-1]
-	m.name = string(name)
-	if bytes.IndexByte(name, '\\') >= 0 { // sorted by what it says
-		if err := json.Unmarshal(s.out[m.from:], &m.name); err != nil {
+	m.named = len(s.out)
+	if bytes.IndexByte(s.out[m.from:m.named], '\\') >= 0 {
+		if err := json.Unmarshal(s.out[m.from:m.named], &m.name); err != nil {
 			return m, err
 		}
 	}
@@ -152,19 +153,40 @@ func (s *sorter) member() (member, error) {
 	return m, nil
 }
 
-// write puts the members of an object, which stand in the output from start on without anything between them, in order. Of
-// two of the same name the last one counts, as everywhere.
-func (s *sorter) write(start int, members []member) {
-	whole := bytes.Clone(s.out[start:])
+// compare orders members that stand in text by what their names say.
+func (m member) compare(o member, text []byte) int {
+	if m.name == "" && o.name == "" {
+		return bytes.Compare(text[m.from+1:m.named-1], text[o.from+1:o.named-1])
+	}
+	return compareText(m.says(text), o.says(text))
+}
+
+func (m member) says(text []byte) string {
+	if m.name != "" {
+		return m.name
+	}
+	return string(text[m.from+1 : m.named-1])
+}
+
+// reorder sorts the members of an object that stands in the output from start on. Of two of the same name the last one
+// counts, as everywhere.
+func (s *sorter) reorder(start int, members []member) {
+	s.page = append(s.page[:0], s.out[start:]...)
+	page := s.page
+	for i := range members {
+		m := &members[i]
+		m.from, m.named, m.to = m.from-start, m.named-start, m.to-start
+	}
+	slices.SortStableFunc(members, func(a, b member) int { return a.compare(b, page) })
 	s.out = append(s.out[:start], '{')
 	for i, m := range members {
-		if i+1 < len(members) && members[i+1].name == m.name {
+		if i+1 < len(members) && m.compare(members[i+1], page) == 0 {
 			continue
 		}
 		if len(s.out) > start+1 {
 			s.out = append(s.out, ',')
 		}
-		s.out = append(s.out, whole[m.from-start:m.to-start]...)
+		s.out = append(s.out, page[m.from:m.to]...)
 	}
 	s.out = append(s.out, '}')
 }
