@@ -261,12 +261,13 @@ type Decision struct {
 	Number int       `json:"number"`
 	At     time.Time `json:"at"`
 	Plan   Plan      `json:"plan"`
-	Hash   string    `json:"hash"`
+	// Hash is that of the plan; empty: the journal takes it.
+	Hash string `json:"hash"`
 	// Verdicts of each step, then of each step of the outline, by index.
 	Verdicts [][]Verdict `json:"verdicts,omitempty"`
 	// Margin is what the resource has to spare in the State decided on, see [Kind.Margin].
 	Margin string `json:"margin,omitempty"`
-	// State is the hash of the State decided on, Basis its whole basis.
+	// State is the hash of the State decided on, taken by the journal where it is given the body; Basis is its whole basis.
 	State string `json:"state"`
 	Basis string `json:"basis"`
 	// Shown is State.Basis of each target of steps and outline: what a person who approves has seen.

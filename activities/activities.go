@@ -4,7 +4,6 @@ package activities
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -150,13 +149,4 @@ func (a *Activities) noRun(err error) error {
 		return temporal.NewNonRetryableApplicationError(err.Error(), ErrTypeNoRun, err)
 	}
 	return err
-}
-
-// stateJSON is a State as it is stored, and its hash.
-func stateJSON(s galen.State) (body []byte, hash string, err error) {
-	body, err = json.Marshal(s)
-	if err != nil {
-		return nil, "", fmt.Errorf("encode state of %s: %w", s.Resource(), err)
-	}
-	return body, galen.HashJSON(json.RawMessage(body)), nil
 }

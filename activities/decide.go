@@ -250,14 +250,14 @@ func concerned(verb galen.Verb[galen.State], state galen.State, in galen.Intent)
 // record stores the decision and tells the workflow what follows. A person who acted since the ledger was read wins:
 // galen.ErrMoved, and the retry looks again.
 func (a *Activities) record(ctx context.Context, t thought, c conclusion) (Decided, error) {
-	body, hash, err := stateJSON(t.state)
-	if err != nil {
-		return Decided{}, err
-	}
 	run := t.ledger.Run
+	body, err := json.Marshal(t.state)
+	if err != nil {
+		return Decided{}, fmt.Errorf("encode state of %s: %w", run.Resource, err)
+	}
 	was := t.ledger.Standing()
 	d, err := a.o.Journal.Decide(ctx, galen.Decision{
-		Run: run.ID, Was: &was, At: t.now, Plan: t.plan, Hash: t.plan.Hash(), Verdicts: t.verdicts, Margin: t.margin, State: hash, Basis: t.state.Basis(),
+		Run: run.ID, Was: &was, At: t.now, Plan: t.plan, Verdicts: t.verdicts, Margin: t.margin, Basis: t.state.Basis(),
 		Shown: t.shown(), Status: c.status, Why: c.why, Until: t.now.Add(c.wait), Finding: t.finding,
 	}, body)
 	if err != nil {

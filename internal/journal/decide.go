@@ -43,12 +43,13 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 		return d, err
 	}
 	d.Was = nil // compared, of no use any more
-	news, err := t.number(ctx, was, &d)
+	answers := answersOf(d.Verdicts...)
+	news, err := t.number(ctx, was, &d, answers)
 	if err != nil {
 		return d, err
 	}
 	run := t.standAs(was, d)
-	if err := errors.Join(t.overdue(ctx, was.Status, run), t.stand(ctx, run, d)); err != nil {
+	if err := errors.Join(t.overdue(ctx, was.Status, run), t.stand(ctx, run, d, answers)); err != nil {
 		return d, err
 	}
 	if !news && was.Status == run.Status && was.PlanStop == run.PlanStop && len(t.cites) == 0 {
@@ -58,13 +59,13 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 }
 
 // stand writes plan, run and what it keeps. Who is held must not go on by a yes that was given before.
-func (t *tx) stand(ctx context.Context, run galen.Run, d galen.Decision) error {
+func (t *tx) stand(ctx context.Context, run galen.Run, d galen.Decision, answers string) error {
 	if run.Status == galen.RunHeld {
 		if err := t.voidNewest(ctx, run, "the run is held: "+d.Why); err != nil {
 			return err
 		}
 	}
-	if err := t.savePlan(ctx, d); err != nil {
+	if err := t.savePlan(ctx, d, answers); err != nil {
 		return err
 	}
 	if err := t.saveRun(ctx, run); err != nil {
@@ -129,11 +130,11 @@ func (t *tx) decided(ctx context.Context, run galen.Run, was galen.RunStatus, d 
 }
 
 // number gives the decision its number and count, and tells whether plan or answers are new.
-func (t *tx) number(ctx context.Context, run galen.Run, d *galen.Decision) (bool, error) {
+func (t *tx) number(ctx context.Context, run galen.Run, d *galen.Decision, answers string) (bool, error) {
 	d.At = t.now
-	var hash, answers string
+	var hash, were string
 	var count int
-	_, err := first(ctx, t, []any{&hash, &answers, &count}, "SELECT hash, answers, count FROM plans WHERE run = ? AND number = ?", run.ID, run.Plan)
+	_, err := first(ctx, t, []any{&hash, &were, &count}, "SELECT hash, answers, count FROM plans WHERE run = ? AND number = ?", run.ID, run.Plan)
 	if err != nil {
 		return false, err
 	}
@@ -142,17 +143,17 @@ func (t *tx) number(ctx context.Context, run galen.Run, d *galen.Decision) (bool
 		return true, nil
 	}
 	d.Number, d.Count = run.Plan, count+1
-	return answers != answersOf(d.Verdicts...), nil
+	return answers != were, nil
 }
 
-func (t *tx) savePlan(ctx context.Context, d galen.Decision) error {
+func (t *tx) savePlan(ctx context.Context, d galen.Decision, answers string) error {
 	text, err := asDoc(d)
 	if err != nil {
 		return err
 	}
 	return t.exec(ctx, `INSERT INTO plans (run, number, hash, answers, count, doc) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (run, number) DO UPDATE SET answers = excluded.answers, count = excluded.count, doc = excluded.doc`,
-		d.Run, d.Number, d.Hash, answersOf(d.Verdicts...), d.Count, text)
+		d.Run, d.Number, d.Hash, answers, d.Count, text)
 }
 
 // answersOf is the hash of who answered what, reasons left out: they name ages and counts that change with every look.
