@@ -146,7 +146,7 @@ func (l *Loops) Round(ctx context.Context, p *Patrol) (err error) {
 		return fmt.Errorf("read open intents: %w", err)
 	}
 	lookCtx, stop := context.WithTimeout(ctx, lookLimit)
-	state, err := l.o.World.Look(lookCtx, p.r, nil, open)
+	state, basis, err := l.o.World.look(lookCtx, p.r, nil, open)
 	stop()
 	if err != nil {
 		return err
@@ -154,7 +154,7 @@ func (l *Loops) Round(ctx context.Context, p *Patrol) (err error) {
 	if err := l.findings(ctx, p, state, open); err != nil {
 		return err
 	}
-	if err := l.wake(ctx, p, state, open); err != nil {
+	if err := l.wake(ctx, p, state, basis, open); err != nil {
 		return err
 	}
 	return l.vitals(ctx, p, state)
@@ -289,8 +289,7 @@ func byKey(fs []galen.Finding) map[string]galen.Finding {
 }
 
 // wake wakes the runs of the resource when a fact of the State or the effect of an open intent has changed.
-func (l *Loops) wake(ctx context.Context, p *Patrol, state galen.State, open []galen.Intent) error {
-	basis := state.Basis()
+func (l *Loops) wake(ctx context.Context, p *Patrol, state galen.State, basis string, open []galen.Intent) error {
 	changed := basis != p.basis
 	verbs := l.o.Kinds[p.r.Kind].Verbs
 	for _, in := range open {

@@ -45,30 +45,37 @@ func NewWorld(kinds map[string]galen.ListedKind, store Store, logger *slog.Logge
 
 // Look observes the resource (an empty scope: all of it) and returns the State with that folded in. A kind that panics
 // is an error; what was known before stays.
-func (w *World) Look(ctx context.Context, r galen.Resource, scope []galen.Target, open []galen.Intent) (state galen.State, err error) {
+func (w *World) Look(ctx context.Context, r galen.Resource, scope []galen.Target, open []galen.Intent) (galen.State, error) {
+	state, _, err := w.look(ctx, r, scope, open)
+	return state, err
+}
+
+// look is Look, with the basis of the State.
+func (w *World) look(ctx context.Context, r galen.Resource, scope []galen.Target, open []galen.Intent) (state galen.State, basis string, err error) {
 	defer func() { err = recovered(recover(), "look at "+r.String(), err) }()
 	kind, ok := w.kinds[r.Kind]
 	if !ok {
-		return nil, fmt.Errorf("look at %s: this engine does not know the kind %q", r, r.Kind)
+		return nil, "", fmt.Errorf("look at %s: this engine does not know the kind %q", r, r.Kind)
 	}
 	seen, err := kind.Look(ctx, r, scope, open)
 	if err != nil {
-		return nil, fmt.Errorf("look at %s: %w", r, err)
+		return nil, "", fmt.Errorf("look at %s: %w", r, err)
 	}
 	e := w.entry(r)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.state == nil {
 		if err := w.load(ctx, kind, r, e); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
 	folded, err := kind.Fold(e.state, seen)
 	if err != nil {
-		return nil, fmt.Errorf("fold what was seen of %s: %w", r, err)
+		return nil, "", fmt.Errorf("fold what was seen of %s: %w", r, err)
 	}
 	e.state = folded
-	return folded, w.keep(ctx, r, e)
+	basis, err = w.keep(ctx, r, e)
+	return folded, basis, err
 }
 
 // panicked is a panic of a kind or a detector as an error; its text is the same each time, so that it is told once.
@@ -138,20 +145,19 @@ func (w *World) load(ctx context.Context, kind galen.ListedKind, r galen.Resourc
 }
 
 // keep stores the State when a fact of it changed; gauges alone are not worth a write.
-func (w *World) keep(ctx context.Context, r galen.Resource, e *entry) error {
-	basis := e.state.Basis()
-	if basis == e.basis {
-		return nil
+func (w *World) keep(ctx context.Context, r galen.Resource, e *entry) (basis string, err error) {
+	if basis = e.state.Basis(); basis == e.basis {
+		return basis, nil
 	}
 	body, err := json.Marshal(e.state)
 	if err != nil {
-		return fmt.Errorf("encode state of %s: %w", r, err)
+		return "", fmt.Errorf("encode state of %s: %w", r, err)
 	}
 	if err := w.store.SaveFolded(ctx, r, body, basis); err != nil {
-		return fmt.Errorf("store state of %s: %w", r, err)
+		return "", fmt.Errorf("store state of %s: %w", r, err)
 	}
 	e.basis = basis
-	return nil
+	return basis, nil
 }
 
 // lookLimit bounds one whole look of the watch; a driver gives each node less.
