@@ -130,23 +130,26 @@ func (t *tx) loadHead(ctx context.Context) error {
 
 // eventBody is the canonical JSON of a body with the citations.
 func (t *tx) eventBody(body any) ([]byte, error) {
-	canonical, err := galen.Canonical(body)
-	if err != nil {
-		return nil, err
-	}
 	if len(t.cites) == 0 {
-		return canonical, nil
+		return galen.Canonical(body)
 	}
-	fields := map[string]json.RawMessage{}
-	if err := json.Unmarshal(canonical, &fields); err != nil {
-		return nil, fmt.Errorf("the body of an event must be an object: %w", err)
+	text, err := json.Marshal(body)
+	if err != nil {
+		return nil, fmt.Errorf("write the body of an event: %w", err)
 	}
 	cites, err := json.Marshal(t.cites)
 	if err != nil {
 		return nil, fmt.Errorf("write citations: %w", err)
 	}
-	fields[citesField] = cites
-	return json.Marshal(fields) // sorts the keys; the values are canonical already
+	open, isObject := bytes.CutSuffix(text, []byte("}"))
+	if !isObject {
+		return nil, errors.New("the body of an event must be an object")
+	}
+	if len(open) > 1 {
+		open = append(open, ',')
+	}
+	open = append(append(open, `"`+citesField+`":`...), cites...)
+	return galen.Canonical(json.RawMessage(append(open, '}')))
 }
 
 // eventRow is an event as it is stored; verify reads it without believing it.

@@ -15,6 +15,7 @@ type Store struct {
 	writer  *writer
 	nudge   chan struct{}
 	log     *slog.Logger
+	vitals  minutes
 
 	closing sync.Once
 	closed  error

@@ -1,12 +1,16 @@
 package journal
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -24,19 +28,20 @@ type reading struct {
 }
 
 // MarshalJSON keeps a row small: there are many.
-func (r reading) MarshalJSON() ([]byte, error) { return json.Marshal([2]any{r.at, r.value}) }
+func (r reading) MarshalJSON() ([]byte, error) {
+	value, err := json.Marshal(r.value)
+	b := append(strconv.AppendInt([]byte{'['}, r.at, 10), ',')
+	return append(append(b, value...), ']'), err
+}
 
 // UnmarshalJSON reads [nanoseconds, value].
 func (r *reading) UnmarshalJSON(b []byte) error {
-	var pair [2]json.Number
-	if err := json.Unmarshal(b, &pair); err != nil {
-		return fmt.Errorf("read a vital: %w", err)
-	}
-	at, err := pair[0].Int64()
+	nanos, number, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(string(b), "["), "]"), ",")
+	at, err := strconv.ParseInt(strings.TrimSpace(nanos), 10, 64)
 	if err != nil {
 		return fmt.Errorf("read a vital: %w", err)
 	}
-	value, err := pair[1].Float64()
+	value, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 	if err != nil {
 		return fmt.Errorf("read a vital: %w", err)
 	}
@@ -109,36 +114,79 @@ func (t *tx) saveMinute(ctx context.Context, r galen.Resource, minute int64, fre
 
 // Vitals are the samples of a resource since a time, at most the last 24 hours, oldest first, then by member and name.
 func (s *Store) Vitals(ctx context.Context, r galen.Resource, since time.Time) ([]galen.Sample, error) {
+	known, rows := s.vitals.of(r), map[int64]minute{}
 	var out []galen.Sample
 	err := s.readNow(ctx, "read vitals of "+r.String(), func(ctx context.Context, q querier, now time.Time) error {
 		oldest := max(since.Unix()/60, now.Unix()/60-slots+1)
-		return each(ctx, q, func(rows cursor) error {
+		return each(ctx, q, func(row cursor) error {
+			var number int64
 			var body []byte
-			if err := rows.Scan(&body); err != nil {
+			if err := row.Scan(&number, &body); err != nil {
 				return err
 			}
-			minute, err := undoc[series](body)
+			m, err := known[number].as(body)
 			if err != nil {
 				return err
 			}
-			out = minute.samples(out, since)
+			rows[number] = m
+			for _, sample := range m.samples {
+				if !sample.At.Before(since) {
+					out = append(out, sample)
+				}
+			}
 			return nil
-		}, "SELECT body FROM vitals WHERE resource = ? AND minute >= ?", r.String(), oldest)
+		}, "SELECT minute, body FROM vitals WHERE resource = ? AND minute >= ? ORDER BY minute", r.String(), oldest)
 	})
-	slices.SortFunc(out, func(a, b galen.Sample) int {
-		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Member, b.Member), cmp.Compare(a.Name, b.Name))
-	})
+	if err == nil {
+		s.vitals.keep(r, rows)
+	}
 	return out, err
 }
 
-// samples appends what is not older than since.
-func (m series) samples(to []galen.Sample, since time.Time) []galen.Sample {
-	for member, numbers := range m {
+// minutes are the rows of vitals that were read last, by resource: each decision reads the last hour, of which one row is new.
+type minutes struct {
+	mu   sync.Mutex
+	rows map[galen.Resource]map[int64]minute
+}
+
+// minute is a row as it was read, with its samples in order.
+type minute struct {
+	body    []byte
+	samples []galen.Sample
+}
+
+func (m *minutes) of(r galen.Resource) map[int64]minute {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.rows[r]
+}
+
+func (m *minutes) keep(r galen.Resource, rows map[int64]minute) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.rows == nil {
+		m.rows = map[galen.Resource]map[int64]minute{}
+	}
+	m.rows[r] = rows
+}
+
+// as is the row with this body.
+func (m minute) as(body []byte) (minute, error) {
+	if len(body) > 0 && bytes.Equal(m.body, body) {
+		return m, nil
+	}
+	all, err := undoc[series](body)
+	if err != nil {
+		return minute{}, err
+	}
+	m = minute{body: body}
+	for member, numbers := range all {
 		for name, got := range numbers {
-			if at := moment(got.at); !at.Before(since) {
-				to = append(to, galen.Sample{At: at, Member: member, Name: name, Value: got.value})
-			}
+			m.samples = append(m.samples, galen.Sample{At: moment(got.at), Member: member, Name: name, Value: got.value})
 		}
 	}
-	return to
+	slices.SortFunc(m.samples, func(a, b galen.Sample) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Member, b.Member), cmp.Compare(a.Name, b.Name))
+	})
+	return m, nil
 }
