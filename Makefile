@@ -31,7 +31,7 @@ comma := ,
 # step TEXT: says where we are. No comma in the text: make would cut it there.
 step = printf '\n== %s  %s\n' "$$(date +%H:%M:%S)" "$(1)"
 
-.PHONY: help demo test lint build bench race figures gym crash-matrix crash-real record record-ring quorum fuzz tidy env generate lint-generated \
+.PHONY: help demo test lint build bench race figures gym gym-temporal crash-matrix crash-real record record-ring quorum fuzz tidy env generate lint-generated \
 	setup-go setup-test setup-demo test-laws test-vet test-root test-alone test-engine test-ring
 
 help: ## what each target does (this text)
@@ -76,6 +76,12 @@ SEED ?= 1
 gym: build ## N=30000 seeded incidents in virtual time from seed SEED=1 on: runbooks, gate and journal against a hostile world
 	@$(call step,gym: $(N) incidents from seed $(SEED))
 	@GOGC=400 bin/galen gym --n $(N) --seed $(SEED) # much garbage and little that lives
+
+# make test plays a sample of them.
+gym-temporal: setup-go ## N=1000 incidents of the gym with the real workflow code, in Temporal's test environment
+	@$(call step,gym on Temporal: $(N) incidents from seed $(SEED))
+	@cd test && go test -count=1 -v -timeout 60m -run TestGymOnTemporal ./temporal -args -incidents $(N) -first-seed $(SEED)
+gym-temporal: N = 1000
 
 # make test kills the engine at a sample of these points. POINTS=2/5 is the second of five slices.
 crash-matrix: setup-go ## kill the engine at each await of each runbook, over the simulated ring; about 15 minutes

@@ -105,5 +105,8 @@ func (w *world) close() {
 		}
 	}
 	w.acting = nil
+	for _, f := range w.order {
+		f.work.Close()
+	}
 	_ = w.store.Close() // nobody will read it again
 }

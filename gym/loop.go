@@ -14,23 +14,6 @@ import (
 	"github.com/galenhq/galen/workflows"
 )
 
-// flow is one workflow as Temporal keeps it: its state and the command that was given last.
-type flow struct {
-	run   string
-	key   string
-	state workflows.RunState
-	cmd   workflows.Command
-	due   time.Time
-	task  *task // that does the command
-	ended bool
-}
-
-func (f *flow) wake(now time.Time) {
-	if f.cmd.Do == workflows.DoSleep && f.due.After(now) {
-		f.due = now
-	}
-}
-
 // task is one command under way in one process. It is a coroutine: at an await it can let time go by, and others act.
 type task struct {
 	f     *flow
@@ -85,7 +68,7 @@ func (w *world) done(f *flow, p *process, result workflows.Result) {
 		w.lost(f)
 		return
 	}
-	w.answer(f, result)
+	f.next(result, w.now)
 }
 
 // lost: the process that had the command has gone. Deciding and closing are given again as they are; acting never, its
@@ -93,21 +76,9 @@ func (w *world) done(f *flow, p *process, result workflows.Result) {
 func (w *world) lost(f *flow) {
 	f.task = nil
 	if f.cmd.Do == workflows.DoAct {
-		w.answer(f, workflows.Result{Failed: true})
+		f.next(workflows.Result{Failed: true}, w.now)
 	}
 	f.due = w.now.Add(heartbeat)
-}
-
-func (w *world) answer(f *flow, r workflows.Result) {
-	f.state, f.cmd = workflows.Next(f.state, r)
-	f.due = w.now
-	switch f.cmd.Do {
-	case workflows.DoFinish:
-		f.ended = true
-	case workflows.DoSleep:
-		f.due = w.now.Add(f.cmd.For)
-	default: // given in the next turn
-	}
 }
 
 func execute(ctx context.Context, p *process, cmd workflows.Command) workflows.Result {
@@ -214,8 +185,8 @@ func (w *world) dispatch(ctx context.Context) error {
 	}
 	for _, item := range items {
 		if w.flows[item.Run] == nil && item.Kind == journal.OutboxStart {
-			f := &flow{run: item.Run, key: item.Key, due: w.now}
-			f.state, f.cmd = workflows.Next(workflows.RunState{Run: item.Run}, workflows.Result{})
+			f := &flow{run: item.Run, key: item.Key, work: w.of.Workflows(item.Run)}
+			f.next(workflows.Result{}, w.now)
 			w.flows[item.Run] = f
 			w.order = append(w.order, f)
 		} else if f := w.flows[item.Run]; f != nil {
@@ -266,7 +237,9 @@ func (w *world) begin(ctx context.Context, f *flow) bool {
 		return false
 	}
 	if f.cmd.Do == workflows.DoSleep {
-		f.state, f.cmd = workflows.Next(f.state, workflows.Result{Slept: true})
+		if f.next(workflows.Result{Slept: true}, w.now); f.ended || f.due.After(w.now) {
+			return false
+		}
 	}
 	var free []*process
 	for _, s := range w.slots {

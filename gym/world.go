@@ -24,7 +24,9 @@ type Engine struct {
 	Detectors []galen.Detector[galen.State]
 	// Without names a guard that is left out, of the gate or of the kind.
 	Without string
-	rows    func(store) store // what the journal is put behind; nil: nothing
+	// Workflows keeps the workflow of a run; nil: its control flow alone is played.
+	Workflows func(run string) Workflow
+	rows      func(store) store // what the journal is put behind; nil: nothing
 	// SQLite keeps the journal in a file in this directory instead of in memory.
 	SQLite string
 }
@@ -181,6 +183,9 @@ func (e Engine) orDefault() Engine {
 	}
 	if e.Detectors == nil {
 		e.Detectors = detectors.All()
+	}
+	if e.Workflows == nil {
+		e.Workflows = bareWorkflow
 	}
 	return e
 }

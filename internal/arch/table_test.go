@@ -127,6 +127,7 @@ func table() map[string]row {
 		"test/lab/client":    {may: []string{"..."}, std: anyStd},
 		"test/ringd":         {may: []string{"..."}, std: anyStd},
 		"test/race":          {tests: []string{"..."}, std: anyStd},
+		"test/temporal":      {tests: []string{"..."}, std: anyStd},
 		"test/crash":         {may: []string{"..."}, std: anyStd},
 		"test/figures":       {may: []string{"..."}, std: anyStd},
 		"test/crash/victim":  {may: []string{"..."}, std: anyStd},
