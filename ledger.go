@@ -11,6 +11,9 @@ import (
 type Ledger struct {
 	// Now is the clock of the journal's store; leases and expiries are compared with it.
 	Now time.Time `json:"now"`
+	// Asked and Got are when the reader asked for the ledger and had it, by the reader's own clock, see [Ledger.ReadBetween].
+	Asked time.Time `json:"asked,omitzero"`
+	Got   time.Time `json:"got,omitzero"`
 	// Revision of the resource and of the account (everything that spans resources). Any change of a row below raises
 	// one of them.
 	Revision int64 `json:"revision"`
@@ -38,6 +41,24 @@ type Ledger struct {
 	Approval *Approval `json:"approval,omitempty"`
 	// Fences are the highest fence accepted per target ID.
 	Fences map[string]int64 `json:"fences,omitempty"`
+}
+
+// ReadBetween is the ledger with the times, by the reader's own clock, between which it was read.
+func (l Ledger) ReadBetween(asked, got time.Time) Ledger {
+	l.Asked, l.Got = asked, got
+	return l
+}
+
+// ClockOff is by how much the journal's clock was off the reader's for certain: as far as the length of the reading does not
+// explain it. A ledger whose reader noted no time is off by as much as can be.
+func (l Ledger) ClockOff() time.Duration {
+	switch {
+	case l.Now.Before(l.Asked):
+		return l.Now.Sub(l.Asked)
+	case l.Now.After(l.Got):
+		return l.Now.Sub(l.Got)
+	}
+	return 0
 }
 
 // HeldClaim is a claim and its holder.

@@ -85,11 +85,17 @@ func (a *Activities) take(ctx context.Context, id string) (galen.Ledger, error) 
 	if err := a.resume(ctx, run); err != nil {
 		return galen.Ledger{}, err
 	}
-	led, err := a.o.Journal.Ledger(ctx, id)
+	return a.ledger(ctx, id)
+}
+
+// ledger reads a run's ledger, and notes when by the engine's clock.
+func (a *Activities) ledger(ctx context.Context, run string) (galen.Ledger, error) {
+	asked := a.o.Now()
+	led, err := a.o.Journal.Ledger(ctx, run)
 	if err != nil {
-		return led, a.noRun(fmt.Errorf("read ledger of run %s: %w", id, err))
+		return led, a.noRun(fmt.Errorf("read ledger of run %s: %w", run, err))
 	}
-	return led, nil
+	return led.ReadBetween(asked, a.o.Now()), nil
 }
 
 // newestVerb is that of the run's newest intent, "" before the first.
@@ -172,9 +178,9 @@ func (a *Activities) settle(ctx context.Context, led galen.Ledger, byRun map[str
 		}
 	}
 	failpoint.At(failpoint.Settled, newestVerb(led))
-	again, err := a.o.Journal.Ledger(ctx, led.Run.ID)
+	again, err := a.ledger(ctx, led.Run.ID)
 	if err != nil {
-		return led, a.noRun(fmt.Errorf("read ledger of run %s again: %w", led.Run.ID, err))
+		return led, err
 	}
 	return again, nil
 }
@@ -274,7 +280,7 @@ func (a *Activities) record(ctx context.Context, t thought, c conclusion) (Decid
 }
 
 // Preview is the same thinking without a run, a row or an act: what would be done now. The ledger is of the resource,
-// with run as the run that is not there.
+// with run as the run that is not there, and tells when it was read ([galen.Ledger.ReadBetween]).
 func (a *Activities) Preview(ctx context.Context, led galen.Ledger) (galen.Decision, error) {
 	kind, rb, err := a.known(led)
 	if err != nil {

@@ -420,7 +420,7 @@ func TestPreviewStoresNothing(t *testing.T) {
 		Asked: "person ada", Deadline: c.cloud.Now().Add(time.Hour),
 	})
 	c.must(err)
-	d, err := c.acts.Preview(t.Context(), led)
+	d, err := c.acts.Preview(t.Context(), led.ReadBetween(c.cloud.Now(), c.cloud.Now()))
 	if err != nil || d.Status != galen.RunAsking || len(d.Plan.Steps) != 1 || len(d.Plan.Outline) != 1 || len(d.Verdicts) != 2 {
 		t.Errorf("%+v, %v", d, err)
 	}

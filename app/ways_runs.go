@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/galenhq/galen"
 	galenhttp "github.com/galenhq/galen/internal/http"
@@ -95,11 +96,12 @@ func (q requests) Preview(ctx context.Context, in galenhttp.Request) (galen.Deci
 		return galen.Decision{}, asBad(err)
 	}
 	run.Key, run.Asked = "preview", galen.AskedPerson+" "+in.By
+	asked := time.Now()
 	ledger, err := q.journal.Preview(ctx, run)
 	if err != nil {
 		return galen.Decision{}, err
 	}
-	return q.acts.Preview(ctx, ledger)
+	return q.acts.Preview(ctx, ledger.ReadBetween(asked, time.Now()))
 }
 
 // people is what people decide about runs.

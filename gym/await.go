@@ -210,8 +210,12 @@ func (r awaitedStore) Ledger(ctx context.Context, run string) (out galen.Ledger,
 	if r.a.w.now.Before(r.a.w.outUntil) {
 		return out, errOut
 	}
+	asked, t := r.a.w.now, r.a.w.acting
 	if err := r.a.pass(r.a.w.jitter()); err != nil {
 		return out, err
+	}
+	if t != nil {
+		t.read = r.a.w.now.Sub(asked)
 	}
 	return r.store.Ledger(ctx, run)
 }

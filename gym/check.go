@@ -267,10 +267,9 @@ func (c *checker) heard() {
 	}
 }
 
-// I-06: fences rise, and a call that did not begin in time is dropped. The engine knows of its commit when the answer
-// comes, so that a second more may pass.
+// I-06: fences rise, and a call that did not begin in time is dropped.
 func (c *checker) fences() {
-	const most = 3 * time.Second
+	const most = 2 * time.Second
 	highest := map[string]int64{}
 	for _, a := range c.acts {
 		if id := a.Step.Target.ID; a.Fence <= highest[id] {

@@ -158,11 +158,10 @@ func (c *checker) deadlines() {
 	}
 }
 
-// I-34: nothing is done by a clock that is wrong. One that is ahead of the journal's by less than the age that a view may
-// have is not told from an old view.
+// I-34: nothing is done by a clock that is wrong, as far as the time that the reading of the ledger took does not hide it.
 func (c *checker) clocks() {
 	for _, a := range c.acts {
-		if most := c.in.Policy.ClockSkew.D(); a.Skew < -most || a.Skew > most+c.in.Policy.ViewAge.D() {
+		if most := c.in.Policy.ClockSkew.D(); a.Skew < -most || a.Skew > most+a.Read {
 			c.blame("I-34", a.Committed, "%s by an engine whose clock is %s off", a.Step, a.Skew)
 		}
 	}

@@ -30,7 +30,7 @@ func kills() map[string]uint64 {
 		"I-24 headroom":         6,   // I-24 at 2m31.48s: fence node 3@1767582092, and no empty instance of dc1 is there
 		"I-26 deadline":         7,   // I-26 at 3m30s: raise-stream-throughput node 4@1767582200 of run run1, whose dead
 		"I-23 release rate":     8,   // I-23 at 1m11.21s: kill node 3@1767578400 is call 2 in a second
-		"I-15 patience":         10,  // I-15 at 1m26.3s: fence node 3@1767578400: down for 1m3.28s only, its data are th
+		"I-15 patience":         18,  // I-15 at 1m0s: fence node 2@1767582030: down for 6.3s only, its data are there: tr
 		"approval":              11,  // approval at 30s: start node 3@1767578400 in mode approve, and nobody said yes
 		"I-17 hold":             12,  // I-17 at 4m10s: prepare instance/n4 under the hold of 2m52.55s
 		"I-20 unsettled intent": 12,  // I-20 at 1m0s: start node 3@1767582030 while start node

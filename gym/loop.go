@@ -26,6 +26,7 @@ type task struct {
 	looked time.Time // when the gate's look began
 	seen   ring.Truth
 	lied   int
+	read   time.Duration // how long its newest reading of a ledger took
 }
 
 // heartbeat is when Temporal gives up a process that does not speak.

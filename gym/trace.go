@@ -51,6 +51,7 @@ type act struct {
 	Seen      ring.Truth    // at that look
 	Lied      int           // members that the look was made to lack
 	Skew      time.Duration // of the engine's clock
+	Read      time.Duration // how long the reading of its ledger took
 	Claims    []string
 	Kept      []string // of them and others, by the run's newest plan
 	Committed time.Time
@@ -83,7 +84,7 @@ func (t *trace) committed(c galen.Commit, in galen.Intent, task *task, s *slot) 
 		a.Claims = append(a.Claims, claim.Name)
 	}
 	if task != nil {
-		a.Looked, a.Seen, a.Lied = task.looked, task.seen, task.lied
+		a.Looked, a.Seen, a.Lied, a.Read = task.looked, task.seen, task.lied, task.read
 	}
 	t.acts = append(t.acts, a)
 	t.byID[in.ID] = a

@@ -35,6 +35,45 @@ func TestAClockThatIsSet(t *testing.T) {
 	act(Sent)
 }
 
+// TestTheJournalsClock is compared at the reading of the ledger, so that neither the age of the view nor what passes between the
+// reading and the question hides a difference; what the reading itself took may explain one.
+func TestTheJournalsClock(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		off            time.Duration // of the journal's clock
+		reading, looks time.Duration
+		want           Answer
+	}{
+		{"as far as allowed", 500 * time.Millisecond, 0, 0, Sent},
+		{"ahead", 501 * time.Millisecond, 0, 0, Refused},
+		{"behind", -501 * time.Millisecond, 0, 0, Refused},
+		{"behind, and the look took longer than that", -5 * time.Second, 0, 9 * time.Second, Refused},
+		{"right, and the look took long", 0, 0, 9 * time.Second, Sent},
+		{"right, and the reading took long", 0, 3 * time.Second, 0, Sent},
+		{"behind by less than the reading took", -3 * time.Second, 3 * time.Second, 0, Sent},
+		{"behind by more", -3501 * time.Millisecond, 3 * time.Second, 0, Refused},
+		{"ahead, and the reading took long", 501 * time.Millisecond, 3 * time.Second, 0, Refused},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig()
+			r.desk.reading = func() {
+				r.clock.advance(c.reading)
+				r.desk.ledger.Now = r.clock.wall.Add(c.off)
+			}
+			looked := r.street.ward
+			r.street.ward = func() ward {
+				w := looked()
+				r.clock.advance(c.looks)
+				return w
+			}
+			got, err := r.act(t, step("wake", "bed-1"))
+			if err != nil || got.Answer != c.want || c.want == Refused && Worst(got.Verdicts).Guard != guardClock {
+				t.Errorf("%s (%s), %v; want %s", got.Answer, got.Why, err, c.want)
+			}
+		})
+	}
+}
+
 func TestClockWatch(t *testing.T) {
 	var c clockWatch
 	noon := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)

@@ -42,9 +42,8 @@ func clocks(a galen.Ask[galen.State]) galen.Verdict {
 	if step := a.ClockStep; step.Abs() > most {
 		return lookAgain("the engine's clock was set by %s; observing only for %s", step.Round(time.Millisecond), a.Policy.ClockSettle)
 	}
-	// The ledger was read at or before the moment of the question, and after the view's beginning at the earliest.
-	if ahead := a.Ledger.Now.Sub(a.Now); ahead > most || -ahead > most+a.Policy.ViewAge.D() {
-		return lookAgain("the journal's clock is %s off the engine's, at most %s is allowed", ahead.Round(time.Millisecond), most)
+	if off := a.Ledger.ClockOff(); off.Abs() > most {
+		return lookAgain("the journal's clock was %s off the engine's when the ledger was read, at most %s is allowed", off.Round(time.Millisecond), most)
 	}
 	clocked, tells := a.State.(galen.Clocked)
 	if !tells {

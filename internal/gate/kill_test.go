@@ -229,7 +229,12 @@ func kills() []kill {
 
 		{guardClock, "the engine's was set", "wake", func(s *scene) { s.clockStep = -time.Hour }, galen.LookAgain},
 		{guardClock, "the journal's is ahead", "wake", func(s *scene) { s.ledger.Now = noon.Add(501 * time.Millisecond) }, galen.LookAgain},
-		{guardClock, "the journal's is behind", "wake", func(s *scene) { s.ledger.Now = noon.Add(-11 * time.Second) }, galen.LookAgain},
+		{guardClock, "the journal's is behind", "wake", func(s *scene) { s.ledger.Now = noon.Add(-501 * time.Millisecond) }, galen.LookAgain},
+		{guardClock, "further ahead than a slow reading explains", "wake", func(s *scene) {
+			s.ledger.Got = noon.Add(time.Second)
+			s.ledger.Now = noon.Add(1501 * time.Millisecond)
+		}, galen.LookAgain},
+		{guardClock, "nobody has noted when the ledger was read", "wake", func(s *scene) { s.ledger = s.ledger.ReadBetween(time.Time{}, time.Time{}) }, galen.LookAgain},
 		{guardClock, "an observer's", "wake", func(s *scene) {
 			s.ward.Offsets = []galen.ClockOffset{{Observer: "bed-2", Offset: 0}, {Observer: "bed-3", Offset: -501 * time.Millisecond}}
 		}, galen.LookAgain},

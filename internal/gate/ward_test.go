@@ -128,7 +128,7 @@ func tuned(id string, from, to int) galen.Step {
 
 func newLedger() galen.Ledger {
 	return galen.Ledger{
-		Now: noon, Revision: 3, Account: 4,
+		Now: noon, Asked: noon, Got: noon, Revision: 3, Account: 4,
 		Run: galen.Run{
 			ID: "run-a", Resource: wards, Runbook: "ward/heal", Version: 1, Status: galen.RunRunning, Plan: 1, Deadline: noon.Add(time.Hour),
 			Scope: []galen.Target{{ID: "bed-1", Generation: 7}}, Finding: &galen.Finding{Resource: wards, Code: "ill"},
@@ -191,6 +191,7 @@ type desk struct {
 	commits  []galen.Commit
 	errs     []error // of the next commits
 	slow     func()  // runs inside each commit
+	reading  func()  // runs before each reading of the ledger
 	outcomes []string
 	refused  [][]galen.Verdict
 	voided   []string
@@ -198,7 +199,12 @@ type desk struct {
 	broken   error // of outcome
 }
 
-func (d *desk) Ledger(context.Context, string) (galen.Ledger, error) { return d.ledger, nil }
+func (d *desk) Ledger(context.Context, string) (galen.Ledger, error) {
+	if d.reading != nil {
+		d.reading()
+	}
+	return d.ledger, nil
+}
 
 func (d *desk) Commit(_ context.Context, c galen.Commit) (galen.Intent, error) {
 	if d.slow != nil {
@@ -284,14 +290,13 @@ func (r *rig) options() Options {
 	}
 }
 
-// mono is the monotonic clock; right after the first reading that follows a commit the process is stopped for a while.
+// mono is the monotonic clock; right before the first reading that follows a commit the process is stopped for a while.
 func (r *rig) mono() time.Duration {
-	now := r.clock.mono
 	if len(r.desk.commits) > 0 && r.stop > 0 {
 		r.clock.advance(r.stop)
 		r.stop = 0
 	}
-	return now
+	return r.clock.mono
 }
 
 func (r *rig) gate(t testing.TB) *Gate {
