@@ -31,7 +31,7 @@ comma := ,
 # step TEXT: says where we are. No comma in the text: make would cut it there.
 step = printf '\n== %s  %s\n' "$$(date +%H:%M:%S)" "$(1)"
 
-.PHONY: help demo test lint build bench race figures gym gym-temporal crash-matrix crash-real record record-ring quorum fuzz tidy env generate lint-generated \
+.PHONY: help demo test lint build bench race figures gym gym-temporal crash-matrix crash-real record record-ring record-placement quorum mutation fuzz tidy env generate lint-generated \
 	setup-go setup-test setup-demo test-laws test-vet test-root test-alone test-engine test-ring
 
 help: ## what each target does (this text)
@@ -102,6 +102,19 @@ record: setup-go
 quorum: setup-go ## quorum mathematics held against its naive form on 100,000 random rings; about 4 minutes
 	@$(call step,quorum mathematics: 100000 random rings)
 	@go test -count=1 -tags exhaustive -timeout 60m -run 'Naive' ./activities/cassandra
+
+# A folder of a package, or files in one; FLAGS='-sample 100 -seed 7' for a part, -o json for programs. See test/mutation.
+PKG ?= internal/gate activities/cassandra/quorum*.go
+mutation: setup-go ## change one thing at a time in gate and quorum: 90 % of the changes must fail a test
+	@$(call step,mutation test: $(PKG))
+	@cd test && go build -o $(CURDIR)/bin/mutation ./mutation
+	@set -f; failed=0; for of in $(PKG); do bin/mutation $(FLAGS) "$$of" || failed=1; done; exit $$failed
+
+# Records what Cassandra's own classes say of random rings, which activities/cassandra holds its mathematics against.
+record-placement: setup-test
+	@$(call step,activities/cassandra/testdata from the classes of Cassandra)
+	@mkdir -p bin && go build -o bin/placement ./test/record/placement
+	@bin/placement
 
 # Records what activities/cassandra/ring replays (TestReality): transitions of a real ring. About ten minutes.
 record-ring: setup-test

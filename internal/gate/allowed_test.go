@@ -58,12 +58,15 @@ func TestHolders(t *testing.T) {
 	}
 }
 
-// TestAllowed are worlds close to the limits that must not be refused (L-1: doing nothing is no safety).
-func TestAllowed(t *testing.T) {
-	for _, c := range []struct {
-		name, verb string
-		change     func(*scene)
-	}{
+// closeCall is a world close to a limit.
+type closeCall struct {
+	name, verb string
+	change     func(*scene)
+}
+
+// closeCalls are worlds close to the limits that must not be refused (L-1: doing nothing is no safety).
+func closeCalls() []closeCall {
+	return []closeCall{
 		{"reading needs nothing", "read", func(s *scene) {
 			s.policy.Mode, s.ward.Looked, s.ledger.Run.Deadline = galen.ModeObserve, time.Time{}, noon
 			s.ledger.Holds = []galen.Hold{{By: "ada"}}
@@ -196,7 +199,11 @@ func TestAllowed(t *testing.T) {
 			owe(s, "run-a", "run-a-1", *tuned("bed-1", 1, 2).Undo, noon.Add(-time.Hour))
 			s.step = tuned("bed-1", 2, 3)
 		}},
-	} {
+	}
+}
+
+func TestAllowed(t *testing.T) {
+	for _, c := range closeCalls() {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScene(c.verb)
 			c.change(&s)

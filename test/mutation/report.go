@@ -1,0 +1,57 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+)
+
+// report is what became of all mutants.
+type report struct {
+	Of      string         `json:"of"`
+	Counts  map[status]int `json:"counts"`
+	Score   float64        `json:"score"` // percent of those that count which were killed
+	Mutants []*mutant      `json:"mutants"`
+}
+
+func newReport(of string, mutants []*mutant) report {
+	r := report{Of: of, Counts: map[status]int{}, Mutants: mutants}
+	for _, m := range mutants {
+		r.Counts[m.Status]++
+	}
+	dead := r.Counts[killed] + r.Counts[timedOut]
+	if all := dead + r.Counts[survived] + r.Counts[uncovered]; all > 0 {
+		r.Score = 100 * float64(dead) / float64(all)
+	}
+	slices.SortFunc(r.Mutants, func(a, b *mutant) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.id, b.id))
+	})
+	return r
+}
+
+func (r report) writeJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(r)
+}
+
+// writeText lists the survivors for people, and the score.
+func (r report) writeText(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, m := range r.Mutants {
+		if m.Status == survived || m.Status == uncovered {
+			fmt.Fprintf(table, "%s\t%s:%d\t%s\t%s\t=>  %s\n", m.Status, m.File, m.Line, m.Func, m.From, m.To)
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	dead := r.Counts[killed] + r.Counts[timedOut]
+	_, err := fmt.Fprintf(w, "%s: %.1f %% of %d mutants killed (%d timed out), %d survived, %d in code that no test enters; besides %d equivalent, %d that do not compile\n",
+		r.Of, r.Score, dead+r.Counts[survived]+r.Counts[uncovered], r.Counts[timedOut], r.Counts[survived], r.Counts[uncovered], r.Counts[equivalent], r.Counts[invalid])
+	return err
+}
