@@ -23,6 +23,7 @@ func TestWhatTheTransactionWrites(t *testing.T) {
 	s.Args, s.Undo.Args = json.RawMessage("2"), json.RawMessage("1")
 	r.desk.ledger.Past = []galen.Intent{{ID: "run-a-1", Run: "run-a", Step: step("wake", "bed-2"), Class: galen.Reversible, Effect: galen.Effect{Status: galen.EffectDone}}}
 	r.policy.ReleasePerSecond = 7
+	r.desk.reading = func() { r.desk.ledger.Now = r.clock.wall }
 	now := noon.Add(3 * time.Second)
 	looked := r.street.ward
 	r.street.ward = func() ward {
@@ -164,6 +165,7 @@ func TestMoreRefusals(t *testing.T) {
 // TestAViewAsOldAsAllowed still serves.
 func TestAViewAsOldAsAllowed(t *testing.T) {
 	r := newRig()
+	r.desk.reading = func() { r.desk.ledger.Now = r.clock.wall }
 	looked := r.street.ward
 	r.street.ward = func() ward { w := looked(); r.clock.advance(10 * time.Second); return w }
 	if got, err := r.act(t, step("wake", "bed-1")); err != nil || got.Answer != Sent {
@@ -362,7 +364,7 @@ func TestNewNeedsEveryPart(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		case (g == nil) != (err != nil):
 			t.Errorf("%s: a gate %t and an error %t", name, g != nil, err != nil)
-		case g != nil && g.o.GuardLimit != max(o.GuardLimit, guardLimit):
+		case g != nil && g.o.GuardLimit != max(o.GuardLimit, 5*time.Second):
 			t.Errorf("%s: a guard may think for %s", name, g.o.GuardLimit)
 		}
 	}
@@ -404,6 +406,7 @@ func TestAStopBetweenTheReadingsOfTwoClocks(t *testing.T) {
 	// A reading that takes half of what is allowed is not believed, a shorter one is.
 	for slow, again := range map[time.Duration]bool{250 * time.Millisecond: true, 250*time.Millisecond - 1: false} {
 		r := newRig()
+		r.clock.advance(time.Hour)
 		g := r.gate(t)
 		readings := 0
 		g.o.Now = func() time.Time {

@@ -90,12 +90,8 @@ func boundaries() []closeCall {
 				s.ward.bed("bed-1").Observations[i].At = noon.Add(-view - 1)
 			}
 		}},
-		{"the journal's clock as far behind as a look may take", "wake", func(s *scene) {
-			s.ledger.Now = noon.Add(-view - s.policy.ClockSkew.D())
-		}},
-		{"the journal's clock a moment further behind", "wake", func(s *scene) {
-			s.ledger.Now = noon.Add(-view - s.policy.ClockSkew.D() - 1)
-		}},
+		{"the journal's clock as far behind as allowed", "wake", func(s *scene) { s.ledger.Now = noon.Add(-s.policy.ClockSkew.D()) }},
+		{"the journal's clock a moment further behind", "wake", func(s *scene) { s.ledger.Now = noon.Add(-s.policy.ClockSkew.D() - 1) }},
 		{"a spend as old as its window", "discharge", func(s *scene) {
 			s.ledger.Spent = []galen.Spend{{Budget: galen.BudgetDestructive, Resource: wards, Run: "run-b", Target: "bed-5", At: noon.Add(-s.policy.DestructiveWindow.D())}}
 		}},
