@@ -4,7 +4,6 @@ package app
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,7 +48,7 @@ type Engine struct {
 	address string
 	opened  opened
 	journal *journal.Store
-	name    string // of this process among the engines that share the journal
+	self    journal.Engine
 	looks   looks
 	reach   *pulse // of Temporal
 	world   *watch.World
@@ -67,7 +66,7 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 	if o.Config == nil || o.Temporal == nil || o.Logger == nil {
 		return nil, errors.New("app: configuration, Temporal and logger are required")
 	}
-	e := &Engine{o: o, name: rand.Text(), started: time.Now(), fatal: make(chan error, 1)}
+	e := &Engine{o: o, started: time.Now(), fatal: make(chan error, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.Stop())
@@ -120,6 +119,7 @@ func (e *Engine) stores(ctx context.Context) (*temporal.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.self = newSelf(id)
 	type reached struct {
 		server Server
 		err    error
@@ -137,13 +137,19 @@ func (e *Engine) stores(ctx context.Context) (*temporal.Client, error) {
 	if err := errors.Join(openErr, got.err); err != nil {
 		return nil, err
 	}
-	client, err := temporal.Dial(ctx, got.server.dialOptions(id, e.o.Logger))
+	name, err := e.journal.Identity(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	o := got.server.dialOptions(name, e.o.Logger)
+	o.Identity = nameOf(e.self)
+	client, err := temporal.Dial(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	e.stops = append(e.stops, func() error { client.Close(); return nil })
 	e.reach = newPulse(client.Reach)
-	return client, nil
+	return client, e.join(ctx, client)
 }
 
 // open opens the journal and the kinds, and tells the journal the policies.
@@ -174,7 +180,7 @@ func (e *Engine) open(ctx context.Context) error {
 // openJournal opens the journal where the configuration says it is: in PostgreSQL, or in a file of the data directory.
 func (e *Engine) openJournal(ctx context.Context) (*journal.Store, error) {
 	opts := journal.Options{
-		Logger: e.o.Logger, Witness: filepath.Join(e.o.Config.Data, WitnessFile), Engine: e.name,
+		Logger: e.o.Logger, Witness: filepath.Join(e.o.Config.Data, WitnessFile), Engine: nameOf(e.self),
 		Mono: uptime,
 	}
 	place, err := JournalPlace(e.o.Config)
@@ -228,6 +234,9 @@ const JournalFile = "galen.db"
 func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	log, policy := e.o.Logger, e.o.Config.Policy
 	e.world = watch.NewWorld(e.opened.kinds, e.journal, log)
+	if e.shared() {
+		e.world.Share()
+	}
 	e.runs = &runs{journal: e.journal, temporal: client, Opener: watch.Opener{
 		Runbooks: e.o.Catalogue.Runbooks, Inbox: e.journal, Policy: policy, Last: e.world.Last, Now: time.Now, Logger: log,
 	}}
@@ -242,7 +251,7 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 		Journal: e.journal, Records: e.journal, World: e.world, Gate: door, Quarantine: activities.NewQuarantine(), Now: time.Now, Logger: log,
 		Catalogue: e.catalogue(),
 	})
-	d := &dispatcher{journal: e.journal, temporal: client, release: e.acts, now: time.Now, logger: log}
+	d := &dispatcher{journal: e.journal, temporal: client, release: e.acts, shared: e.shared(), now: time.Now, logger: log}
 	if err := e.resume(ctx, client, d); err != nil {
 		return err
 	}
@@ -261,18 +270,18 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	e.cancel = cancel
 	e.loops.Go(func() { d.run(run) })
 	e.loops.Go(func() {
-		if e.o.Config.Journal.URLFile == "" {
-			e.watch.Run(run, resources)
+		if e.shared() {
+			e.watch.RunShards(run, shards{e}, resources)
 			return
 		}
-		e.watch.RunShards(run, e.journal, e.name, resources)
+		e.watch.Run(run, resources)
 	})
 	e.stops = append(e.stops, func() error { cancel(); e.loops.Wait(); return nil })
 	return nil
 }
 
-// resume clears what a killed engine left: its open activities fail now instead of at their heartbeat, and open runs
-// without a workflow are found.
+// resume clears what killed engines left: their open activities fail now instead of at their heartbeat, and open runs
+// without a workflow are found. What other living engines are at is left to them.
 func (e *Engine) resume(ctx context.Context, client *temporal.Client, d *dispatcher) error {
 	open, err := e.journal.Runs(ctx, journal.RunFilter{OpenOnly: true, Limit: 10_000})
 	if err != nil {
@@ -282,7 +291,11 @@ func (e *Engine) resume(ctx context.Context, client *temporal.Client, d *dispatc
 	for _, run := range open {
 		ids = append(ids, run.Key)
 	}
-	n, err := client.FailStale(ctx, ids, time.Time{})
+	alive, err := e.others(ctx)
+	if err != nil {
+		return fmt.Errorf("who else works on this journal: %w", err)
+	}
+	n, err := client.FailStale(ctx, ids, alive)
 	if err != nil {
 		return fmt.Errorf("take over from the engine before: %w", err)
 	}

@@ -19,6 +19,7 @@ type dispatcher struct {
 	journal  *journal.Store
 	temporal workflowsOf
 	release  release
+	shared   bool // with other engines, whose part it takes over when they die
 	now      func() time.Time
 	logger   *slog.Logger
 }
@@ -36,6 +37,7 @@ const (
 	batch          = 20                     // items at once
 	dispatchPause  = 200 * time.Millisecond // between full batches, so that a storm feeds Temporal at 100/s at most
 	dispatchRetry  = time.Second
+	dispatchIdle   = 5 * time.Second // while it may be another engine's message that waits
 	reconcileEvery = time.Minute
 	pruneEvery     = 24 * time.Hour
 )
@@ -99,6 +101,8 @@ func (d *dispatcher) once(ctx context.Context) (time.Duration, error) {
 		return dispatchPause, errors.Join(errs...)
 	case len(done) < len(items):
 		return dispatchRetry, errors.Join(errs...)
+	case d.shared:
+		return dispatchIdle, errors.Join(errs...)
 	default:
 		return reconcileEvery, errors.Join(errs...)
 	}

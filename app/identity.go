@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// IdentityFile is the file of the engine's identity in the data directory: it tells the engines apart that share a
-// namespace of Temporal, and goes with the journal wherever that goes.
+// IdentityFile is the file of the engine's identity in the data directory: it tells the engines apart that share a journal.
+// The first one also gives the journal its name in Temporal, which stays with the journal wherever that goes.
 const IdentityFile = "id"
 
 var identityForm = regexp.MustCompile(`^[a-z0-9]{8,32}$`)
@@ -29,7 +29,7 @@ func identity(dir string) (string, error) {
 	}
 	id := strings.TrimSpace(string(b))
 	if !identityForm.MatchString(id) {
-		return "", fmt.Errorf("the engine's identity %s: want 8 to 32 characters of a-z and 0-9, got %q; put back what it was, or delete it: open runs then get new workflows, held", path, id)
+		return "", fmt.Errorf("the engine's identity %s: want 8 to 32 characters of a-z and 0-9, got %q; put back what it was, or delete it, a new one is made", path, id)
 	}
 	return id, nil
 }

@@ -31,7 +31,25 @@ func TestIdentity(t *testing.T) {
 		t.Errorf("a spoilt identity: %v", err)
 	}
 	o := Server{Address: "there"}.dialOptions(first, slog.New(slog.DiscardHandler))
-	if o.Engine != first {
-		t.Errorf("Temporal is told %q", o.Engine)
+	if o.Journal != first {
+		t.Errorf("Temporal is told %q", o.Journal)
+	}
+}
+
+func TestWhoMayBeAtWork(t *testing.T) {
+	self := newSelf("engine01")
+	if again := newSelf("engine01"); nameOf(self) == nameOf(again) {
+		t.Error("two boots have one name")
+	}
+	alive := aliveOf(self.ID, []string{"engine01", "engine02"})
+	for process, want := range map[string]bool{
+		nameOf(newSelf("engine01")): false, // what this engine was before: it has the lock now
+		nameOf(newSelf("engine02")): true,
+		nameOf(newSelf("engine03")): false, // its lease is over
+		"4711@host":                 false, // a release from before
+	} {
+		if alive(process) != want {
+			t.Errorf("%s: alive %v, want %v", process, !want, want)
+		}
 	}
 }

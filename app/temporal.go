@@ -11,9 +11,9 @@ import (
 	"github.com/galenhq/galen/internal/temporal"
 )
 
-// dialOptions are those of the engine of that identity.
-func (s Server) dialOptions(engine string, logger *slog.Logger) temporal.Options {
-	o := temporal.Options{Address: s.Address, Namespace: s.Namespace, Headers: s.Headers, APIKey: s.APIKey, Engine: engine, Logger: logger}
+// dialOptions are those of an engine of the journal of that identity.
+func (s Server) dialOptions(journal string, logger *slog.Logger) temporal.Options {
+	o := temporal.Options{Address: s.Address, Namespace: s.Namespace, Headers: s.Headers, APIKey: s.APIKey, Journal: journal, Logger: logger}
 	if s.TLS != nil {
 		o.TLS = &temporal.TLS{CAFile: s.TLS.CAFile, CertFile: s.TLS.CertFile, KeyFile: s.TLS.KeyFile}
 	}

@@ -56,11 +56,19 @@ type epochs interface {
 	Epoch(ctx context.Context) (journal.Epoch, error)
 	Disarm(ctx context.Context, why string) error
 	Rearm(ctx context.Context, by, why string) (journal.Epoch, error)
-	Lease(ctx context.Context, engine string, shards []string, ttl time.Duration) ([]string, error)
+}
+
+type shared interface {
+	Identity(ctx context.Context, proposed string) (string, error)
+	Join(ctx context.Context, e journal.Engine, ttl time.Duration) error
+	Leave(ctx context.Context, e journal.Engine) error
+	Engines(ctx context.Context) ([]string, error)
+	Lease(ctx context.Context, e journal.Engine, shards []string, ttl time.Duration) ([]string, error)
 }
 
 type quarantined interface {
 	epochs
+	shared
 	Resume(ctx context.Context, id, why string) error
 	Quarantines(ctx context.Context) ([]galen.Quarantine, error)
 	ClearQuarantine(ctx context.Context, runbook, by, why string) error
@@ -217,6 +225,7 @@ func Contract(t *testing.T, open opener) {
 		{"calls are let go one after the other", testRate},
 		{"a journal in doubt observes only until a person re-arms it", testEpoch},
 		{"shards are leased to the living", testLeases},
+		{"engines that share a journal are told apart", testEngines},
 		{"findings come and go", testFindings},
 		{"the folded state is overwritten", testFolded},
 		{"vitals are a ring", testVitals},

@@ -14,6 +14,10 @@ var (
 	ErrUnknown = errors.New("the outcome of the commit is not known, look before you repeat")
 	// ErrArmed: there is nothing to re-arm.
 	ErrArmed = errors.New("galen is armed: there is nothing to re-arm")
+	// ErrTwin: another process has the identity of this engine: its data directory was copied.
+	ErrTwin = errors.New("another process works under the identity of this engine: its data directory was copied; stop this engine, delete the file id in its data directory, start it again")
+	// ErrTemporal: engines that share a journal share a Temporal, too.
+	ErrTemporal = errors.New("engines that share a journal must work with the same Temporal: name its address and namespace in the configuration of each")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("the journal is closed")
 )

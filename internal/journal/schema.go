@@ -26,7 +26,8 @@ func tables() []table {
 		{name: "chain", columns: []string{"one", "events", "head"}, key: []string{"one"}},
 		{name: "epoch", columns: []string{"one", "number", "armed", "why", "runs", "by", "at"}, key: []string{"one"}},
 		{name: "owner", columns: []string{"one", "engine"}, key: []string{"one"}},
-		{name: "engines", columns: []string{"name", "until"}, key: []string{"name"}},
+		{name: "identity", columns: []string{"one", "name"}, key: []string{"one"}},
+		{name: "engines", columns: []string{"name", "until", "boot", "temporal"}, key: []string{"name"}},
 		{name: "leases", columns: []string{"name", "holder", "until"}, key: []string{"name"}},
 		{
 			name: "events", columns: []string{"seq", "at", "resource", "run", "kind", "by", "body", "prev", "hash"},

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -30,7 +29,7 @@ func TestEnginesShareANamespace(t *testing.T) {
 			ids = append(ids, r.GetExecution().GetWorkflowId())
 			return &workflowservice.DescribeWorkflowExecutionResponse{
 				WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Execution: &commonpb.WorkflowExecution{WorkflowId: r.GetExecution().GetWorkflowId()}},
-				PendingActivities:     []*workflowpb.PendingActivityInfo{pending("a", enumspb.PENDING_ACTIVITY_STATE_STARTED, start)},
+				PendingActivities:     []*workflowpb.PendingActivityInfo{pending("a", enumspb.PENDING_ACTIVITY_STATE_STARTED, "dead.1")},
 			}, nil
 		case *workflowservice.ResetStickyTaskQueueRequest:
 			ids = append(ids, r.GetExecution().GetWorkflowId())
@@ -44,14 +43,14 @@ func TestEnginesShareANamespace(t *testing.T) {
 	address := f.serve(t, nil)
 	for _, engine := range []string{"eu", "us", ""} {
 		ids, queues = nil, nil
-		c, err := Dial(t.Context(), Options{Address: address, Engine: engine, Logger: discard()})
+		c, err := Dial(t.Context(), Options{Address: address, Journal: engine, Logger: discard()})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(c.Close)
 		_, started := c.StartRun(t.Context(), "k", "r", "")
 		_, described := c.Describe(t.Context(), "k")
-		_, failed := c.FailStale(t.Context(), []string{"k"}, time.Time{})
+		_, failed := c.FailStale(t.Context(), []string{"k"}, nil)
 		for _, err := range []error{started, described, failed, c.Wake(t.Context(), "k"), c.Reach(t.Context())} {
 			if err != nil {
 				t.Error(err)

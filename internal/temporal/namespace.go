@@ -22,19 +22,37 @@ const (
 	probe = "galen-namespace-probe"
 )
 
-// ensureNamespace makes a missing namespace where that is permitted. A server that does not let us ask is believed to
-// have it: the first call tells.
-func ensureNamespace(ctx context.Context, s workflowservice.WorkflowServiceClient, name string, retention time.Duration) error {
-	_, err := s.DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: name})
+// ensureNamespace makes a missing namespace where that is permitted, and tells its ID, "" if it may not be asked for. A
+// server that does not let us ask is believed to have it: the first call tells.
+func ensureNamespace(ctx context.Context, s workflowservice.WorkflowServiceClient, name string, retention time.Duration) (id string, err error) {
+	id, err = namespaceID(ctx, s, name)
 	var missing *serviceerror.NamespaceNotFound
-	var denied *serviceerror.PermissionDenied
 	switch {
-	case err == nil || errors.As(err, &denied):
-		return usable(ctx, s, name)
+	case err == nil:
+		return id, usable(ctx, s, name)
 	case !errors.As(err, &missing):
-		return fmt.Errorf("read namespace %s: %w", name, err)
+		return "", err
 	}
-	_, err = s.RegisterNamespace(ctx, &workflowservice.RegisterNamespaceRequest{
+	if err := makeNamespace(ctx, s, name, retention); err != nil {
+		return "", err
+	}
+	if err := usable(ctx, s, name); err != nil {
+		return "", err
+	}
+	return namespaceID(ctx, s, name)
+}
+
+func namespaceID(ctx context.Context, s workflowservice.WorkflowServiceClient, name string) (string, error) {
+	answer, err := s.DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: name})
+	var denied *serviceerror.PermissionDenied
+	if err != nil && !errors.As(err, &denied) {
+		return "", fmt.Errorf("read namespace %s: %w", name, err)
+	}
+	return answer.GetNamespaceInfo().GetId(), nil
+}
+
+func makeNamespace(ctx context.Context, s workflowservice.WorkflowServiceClient, name string, retention time.Duration) error {
+	_, err := s.RegisterNamespace(ctx, &workflowservice.RegisterNamespaceRequest{
 		Namespace:                        name,
 		Description:                      "runs of Galen",
 		WorkflowExecutionRetentionPeriod: durationpb.New(retention),
@@ -44,7 +62,7 @@ func ensureNamespace(ctx context.Context, s workflowservice.WorkflowServiceClien
 		return fmt.Errorf("namespace %s is missing and could not be made; make it, with a retention of at least %s, or name another: %w",
 			name, retention, err)
 	}
-	return usable(ctx, s, name)
+	return nil
 }
 
 // usable waits until the server knows the namespace in the calls that matter. A question about a workflow that can not

@@ -18,17 +18,17 @@ import (
 // StaleType is the type of the failure that FailStale gives an activity.
 const StaleType = "engine-killed"
 
-// FailStale ends the activities that a killed process had begun, and tells how many: otherwise their workflows learn it
-// from a heartbeat timeout. The failure is retryable and asks for no pause, so an activity with attempts left goes on at
-// once. Workflows that are closed or absent are passed over.
+// FailStale ends the activities that dead processes had begun, and tells how many: otherwise their workflows learn it from a
+// heartbeat timeout. The failure is retryable and asks for no pause, so an activity with attempts left goes on at once.
+// Workflows that are closed or absent are passed over.
 //
-// Call it with the engine's file lock held and before the worker starts, since only then every activity under way is a
-// dead one. before spares what was begun at that time or later; the zero time spares nothing.
-func (c *Client) FailStale(ctx context.Context, keys []string, before time.Time) (int, error) {
+// Call it before the worker starts. alive tells by [Options.Identity] which processes may still be at work: what they have
+// begun is spared. nil: no other engine works on these workflows, whatever was begun is a dead one's.
+func (c *Client) FailStale(ctx context.Context, keys []string, alive func(process string) bool) (int, error) {
 	failed := 0
 	var errs []error
 	for _, key := range keys {
-		n, err := c.failStale(ctx, c.workflowID(key), before)
+		n, err := c.failStale(ctx, c.workflowID(key), alive)
 		failed += n
 		if err != nil {
 			errs = append(errs, fmt.Errorf("fail what the last process left of workflow %s: %w", key, err))
@@ -37,7 +37,7 @@ func (c *Client) FailStale(ctx context.Context, keys []string, before time.Time)
 	return failed, errors.Join(errs...)
 }
 
-func (c *Client) failStale(ctx context.Context, workflowID string, before time.Time) (int, error) {
+func (c *Client) failStale(ctx context.Context, workflowID string, alive func(process string) bool) (int, error) {
 	answer, err := c.sdk.DescribeWorkflowExecution(ctx, workflowID, "")
 	if gone(err) {
 		return 0, nil
@@ -54,7 +54,7 @@ func (c *Client) failStale(ctx context.Context, workflowID string, before time.T
 	}
 	failed := 0
 	for _, a := range answer.GetPendingActivities() {
-		if !stale(a, before) {
+		if !begun(a) || alive != nil && alive(a.GetLastWorkerIdentity()) {
 			continue
 		}
 		_, err := c.sdk.WorkflowService().RespondActivityTaskFailedById(ctx, &workflowservice.RespondActivityTaskFailedByIdRequest{
@@ -96,15 +96,15 @@ func (c *Client) unstick(ctx context.Context, execution *commonpb.WorkflowExecut
 	return nil
 }
 
-// stale tells whether an attempt of the activity was begun before then. One that only waits for a worker is alive.
-func stale(a *workflowpb.PendingActivityInfo, before time.Time) bool {
+// begun tells whether a process has an attempt of the activity. One that only waits for a worker needs nothing.
+func begun(a *workflowpb.PendingActivityInfo) bool {
 	switch a.GetState() {
 	case enumspb.PENDING_ACTIVITY_STATE_STARTED, enumspb.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED,
 		enumspb.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED:
+		return true
 	default:
 		return false
 	}
-	return before.IsZero() || a.GetLastStartedTime().AsTime().Before(before)
 }
 
 // gone tells an answer that means "no longer there" from a fault.

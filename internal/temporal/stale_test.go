@@ -18,8 +18,8 @@ import (
 
 var start = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
-func pending(id string, state enumspb.PendingActivityState, begun time.Time) *workflowpb.PendingActivityInfo {
-	return &workflowpb.PendingActivityInfo{ActivityId: id, State: state, LastStartedTime: timestamppb.New(begun)}
+func pending(id string, state enumspb.PendingActivityState, process string) *workflowpb.PendingActivityInfo {
+	return &workflowpb.PendingActivityInfo{ActivityId: id, State: state, LastWorkerIdentity: process}
 }
 
 // leftovers answers as a server after a kill.
@@ -42,43 +42,43 @@ func leftovers(m proto.Message) (proto.Message, error) {
 		}
 		return &workflowservice.RespondActivityTaskFailedByIdResponse{}, nil
 	case *workflowservice.DescribeWorkflowExecutionRequest:
-		begun := start.Add(-time.Minute)
 		switch id := r.GetExecution().GetWorkflowId(); id {
 		case "busy":
 			return open(id,
-				pending("begun", enumspb.PENDING_ACTIVITY_STATE_STARTED, begun),
-				pending("waits", enumspb.PENDING_ACTIVITY_STATE_SCHEDULED, begun),
-				pending("cancelled", enumspb.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED, begun),
-				pending("meanwhile", enumspb.PENDING_ACTIVITY_STATE_STARTED, begun),
-				pending("own", enumspb.PENDING_ACTIVITY_STATE_STARTED, start)), nil
+				pending("begun", enumspb.PENDING_ACTIVITY_STATE_STARTED, "dead.1"),
+				pending("waits", enumspb.PENDING_ACTIVITY_STATE_SCHEDULED, "dead.1"),
+				pending("cancelled", enumspb.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED, "dead.1"),
+				pending("meanwhile", enumspb.PENDING_ACTIVITY_STATE_STARTED, "dead.1"),
+				pending("other", enumspb.PENDING_ACTIVITY_STATE_STARTED, "alive.1")), nil
 		case "closed":
-			d := open(id, pending("never", enumspb.PENDING_ACTIVITY_STATE_STARTED, begun))
-			d.WorkflowExecutionInfo.CloseTime = timestamppb.New(begun)
+			d := open(id, pending("never", enumspb.PENDING_ACTIVITY_STATE_STARTED, "dead.1"))
+			d.WorkflowExecutionInfo.CloseTime = timestamppb.New(start)
 			return d, nil
 		case "stubborn":
-			return open(id, pending("refused", enumspb.PENDING_ACTIVITY_STATE_STARTED, begun)), nil
+			return open(id, pending("refused", enumspb.PENDING_ACTIVITY_STATE_STARTED, "dead.1")), nil
 		}
 	}
 	return nil, serviceerror.NewNotFound("absent")
 }
 
 func TestFailStale(t *testing.T) {
+	lives := func(process string) bool { return process == "alive.1" }
 	cases := map[string]struct {
-		ids    []string
-		before time.Time
-		want   []string
-		count  int
-		err    string
+		ids   []string
+		alive func(string) bool
+		want  []string
+		count int
+		err   string
 	}{
-		"all that were begun":        {ids: []string{"absent", "closed", "busy"}, want: []string{"begun", "cancelled", "meanwhile", "own"}, count: 3},
-		"spares the new process's":   {ids: []string{"busy"}, before: start, want: []string{"begun", "cancelled", "meanwhile"}, count: 2},
-		"one fault stops no other":   {ids: []string{"stubborn", "busy"}, before: start, want: []string{"refused", "begun", "cancelled", "meanwhile"}, count: 2, err: "workflow stubborn: activity refused"},
+		"all that were begun":        {ids: []string{"absent", "closed", "busy"}, want: []string{"begun", "cancelled", "meanwhile", "other"}, count: 3},
+		"spares a living process's":  {ids: []string{"busy"}, alive: lives, want: []string{"begun", "cancelled", "meanwhile"}, count: 2},
+		"one fault stops no other":   {ids: []string{"stubborn", "busy"}, alive: lives, want: []string{"refused", "begun", "cancelled", "meanwhile"}, count: 2, err: "workflow stubborn: activity refused"},
 		"nothing open needs nothing": {},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			client, f := dial(t, leftovers)
-			count, err := client.FailStale(t.Context(), c.ids, c.before)
+			count, err := client.FailStale(t.Context(), c.ids, c.alive)
 			if count != c.count {
 				t.Errorf("failed %d, want %d", count, c.count)
 			}

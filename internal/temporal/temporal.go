@@ -4,6 +4,7 @@
 package temporal
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -43,17 +44,17 @@ type Options struct {
 	Namespace string
 	// Retention of closed workflows for a namespace that has to be made; zero means 7 days.
 	Retention time.Duration
-	// Engine is the identity that tells this engine from others in the namespace. Its task queues begin with
-	// "galen-<engine>", and its workflow IDs are "<engine>/<key>". Empty: it is alone there, they begin with "galen" and
-	// the key is the ID.
-	Engine string
+	// Journal is the identity that tells the engines of this journal from others in the namespace. Their task queues begin
+	// with "galen-<journal>", and their workflow IDs are "<journal>/<key>". Empty: they are alone there, the queues begin
+	// with "galen" and the key is the ID.
+	Journal string
 	// Headers are put on each call; the embedded server's token comes this way.
 	Headers func(context.Context) (map[string]string, error)
 	// APIKey gives the key of Temporal Cloud for each call, so that it can be rotated. It implies TLS.
 	APIKey func(context.Context) (string, error)
 	// TLS, nil for plain text.
 	TLS *TLS
-	// Identity names this process in histories; empty means pid@host.
+	// Identity names this process in histories and among the engines of the journal; empty means pid@host.
 	Identity string
 	// Codecs encrypt or compress what Temporal stores. Old histories are not encoded again, so a codec stays listed.
 	Codecs []converter.PayloadCodec
@@ -71,7 +72,8 @@ type TLS struct {
 type Client struct {
 	sdk       client.Client
 	namespace string
-	engine    string
+	journal   string
+	place     string
 }
 
 // Dial reaches the server and makes sure that the namespace can be used.
@@ -88,29 +90,33 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to Temporal at %s (is it running, and are TLS and credentials right?): %w", o.Address, err)
 	}
-	if err := ensureNamespace(ctx, c.WorkflowService(), o.Namespace, o.Retention); err != nil {
+	id, err := ensureNamespace(ctx, c.WorkflowService(), o.Namespace, o.Retention)
+	if err != nil {
 		c.Close()
 		return nil, fmt.Errorf("connect to Temporal at %s: %w", o.Address, err)
 	}
-	return &Client{sdk: c, namespace: o.Namespace, engine: o.Engine}, nil
+	return &Client{sdk: c, namespace: o.Namespace, journal: o.Journal, place: cmp.Or(id, o.Address+"/"+o.Namespace)}, nil
 }
 
-// WorkflowID is the ID of the workflow that has a key, in the namespace of all engines.
-func WorkflowID(engine, key string) string {
-	if engine == "" {
+// Place names the namespace of the server, whatever the address that it was reached by.
+func (c *Client) Place() string { return c.place }
+
+// WorkflowID is the ID of the workflow that has a key, in a namespace that several journals may share.
+func WorkflowID(journal, key string) string {
+	if journal == "" {
 		return key
 	}
-	return engine + "/" + key
+	return journal + "/" + key
 }
 
-func (c *Client) workflowID(key string) string { return WorkflowID(c.engine, key) }
+func (c *Client) workflowID(key string) string { return WorkflowID(c.journal, key) }
 
 // Queue is the task queue of the workflows that need something that not every release of the engine has, a version of a
 // runbook: a release that lacks it does not poll there. What needs nothing is in the engine's own queue.
 func (c *Client) Queue(needs string) string {
 	queue := queueName
-	if c.engine != "" {
-		queue += "-" + c.engine
+	if c.journal != "" {
+		queue += "-" + c.journal
 	}
 	if needs != "" {
 		queue += "/" + needs

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	namespacepb "go.temporal.io/api/namespace/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/proto"
@@ -43,23 +44,25 @@ func TestNamespaceIsMadeIfMissing(t *testing.T) {
 	cases := map[string]struct {
 		describe, register error
 		registers          int
+		place              string
 		want               string // in the error, "" for none
 	}{
-		"exists":                  {},
-		"missing, may be made":    {describe: missing, registers: 1},
-		"missing, made meanwhile": {describe: missing, register: serviceerror.NewNamespaceAlreadyExists("prod"), registers: 1},
+		"exists":                  {place: "id-of-prod"},
+		"missing, may be made":    {describe: missing, registers: 1, place: "id-of-prod"},
+		"missing, made meanwhile": {describe: missing, register: serviceerror.NewNamespaceAlreadyExists("prod"), registers: 1, place: "id-of-prod"},
 		"missing, not permitted":  {describe: missing, register: denied, registers: 1, want: "make it, with a retention of at least 48h0m0s"},
-		"may not be asked about":  {describe: denied},
+		"may not be asked about":  {describe: denied, place: "/prod"},
 		"broken":                  {describe: serviceerror.NewInvalidArgument("x"), want: "read namespace prod"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			hidden := 2 // looks until the caches have the new namespace
+			hidden, describe := 2, c.describe // looks until the caches have the new namespace
 			f := &frontend{answer: func(m proto.Message) (proto.Message, error) {
 				switch m.(type) {
 				case *workflowservice.DescribeNamespaceRequest:
-					return &workflowservice.DescribeNamespaceResponse{}, c.describe
+					return &workflowservice.DescribeNamespaceResponse{NamespaceInfo: &namespacepb.NamespaceInfo{Id: "id-of-prod"}}, describe
 				case *workflowservice.RegisterNamespaceRequest:
+					describe = nil
 					return &workflowservice.RegisterNamespaceResponse{}, c.register
 				}
 				if hidden--; hidden > 0 && c.registers > 0 {
@@ -72,6 +75,9 @@ func TestNamespaceIsMadeIfMissing(t *testing.T) {
 			})
 			if err == nil {
 				client.Close()
+				if !strings.HasSuffix(client.Place(), c.place) {
+					t.Errorf("the place is %q, want %q", client.Place(), c.place)
+				}
 			}
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)

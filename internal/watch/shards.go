@@ -11,20 +11,19 @@ import (
 
 // Shards deals out the resources among the engines that share a journal.
 type Shards interface {
-	// Lease tells which of the shards are the engine's for a time from now on, and that the engine lives.
-	Lease(ctx context.Context, engine string, shards []string, ttl time.Duration) ([]string, error)
+	// Lease tells which of the shards are this engine's for a time from now on, and that it lives.
+	Lease(ctx context.Context, shards []string, ttl time.Duration) ([]string, error)
 }
 
-const (
-	// leaseFor is how long a shard stays with an engine that says nothing; it asks again three times in that time.
-	leaseFor   = 15 * time.Second
-	leaseEvery = leaseFor / 3
-)
+// LeaseFor is how long a shard stays with an engine that says nothing; it asks again three times in that time.
+const LeaseFor = 15 * time.Second
 
-// RunShards watches of the resources those that are leased to the engine, until the context ends. It stops watching what it
+const leaseEvery = LeaseFor / 3
+
+// RunShards watches of the resources those that are leased to this engine, until the context ends. It stops watching what it
 // may have lost: counted from before it asked. A resource that two engines watch for a moment costs looks and no more: the
 // journal keeps one run for a finding, and the gate one hand on a target.
-func (l *Loops) RunShards(ctx context.Context, shards Shards, engine string, resources []galen.Resource) {
+func (l *Loops) RunShards(ctx context.Context, shards Shards, resources []galen.Resource) {
 	names := make([]string, 0, len(resources))
 	for _, r := range resources {
 		names = append(names, r.String())
@@ -35,12 +34,12 @@ func (l *Loops) RunShards(ctx context.Context, shards Shards, engine string, res
 	var last time.Time // of the clock, when the newest lease was asked for
 	for ctx.Err() == nil {
 		asked := l.o.Now()
-		held, err := shards.Lease(ctx, engine, names, leaseFor)
+		held, err := shards.Lease(ctx, names, LeaseFor)
 		switch {
 		case err == nil:
 			last = asked
 			l.beat(galen.Resource{}) // an engine without a shard lives, too
-		case l.o.Now().Sub(last) < leaseFor-leaseEvery:
+		case l.o.Now().Sub(last) < LeaseFor-leaseEvery:
 			held = namesOf(mine) // not lost yet
 		}
 		if err != nil && ctx.Err() == nil {

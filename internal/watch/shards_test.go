@@ -50,7 +50,7 @@ type dealer struct {
 	err  error
 }
 
-func (d *dealer) Lease(context.Context, string, []string, time.Duration) ([]string, error) {
+func (d *dealer) Lease(context.Context, []string, time.Duration) ([]string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.held, d.err
@@ -72,7 +72,7 @@ func TestAnEngineWatchesWhatIsLeasedToIt(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		resources := []galen.Resource{{Kind: "fake", Name: "a"}, {Kind: "fake", Name: "b"}}
-		wg.Go(func() { loops.RunShards(ctx, shards, "e1", resources) })
+		wg.Go(func() { loops.RunShards(ctx, shards, resources) })
 		for _, c := range []struct {
 			what string
 			err  error

@@ -3,6 +3,7 @@
 package watch
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -27,6 +28,8 @@ type World struct {
 	store  Store
 	logger *slog.Logger
 
+	shared bool
+
 	mu   sync.Mutex
 	last map[galen.Resource]*entry
 }
@@ -36,12 +39,17 @@ type entry struct {
 	mu    sync.Mutex
 	state galen.State // nil before the first look
 	basis string      // as stored
+	body  []byte      // as it was stored or taken up last
 }
 
 // NewWorld sees through the drivers of kinds.
 func NewWorld(kinds map[string]galen.ListedKind, store Store, logger *slog.Logger) *World {
 	return &World{kinds: kinds, store: store, logger: logger, last: map[galen.Resource]*entry{}}
 }
+
+// Share says that other engines look at the same resources, and keep what they see in the same store: what one of them has
+// stored since is what is folded onto. Else one that was away would fold onto an old State, and find a node down for as long.
+func (w *World) Share() { w.shared = true }
 
 // Look observes the resource (an empty scope: all of it) and returns the State with that folded in. A kind that panics
 // is an error; what was known before stays.
@@ -64,7 +72,7 @@ func (w *World) look(ctx context.Context, r galen.Resource, scope []galen.Target
 	e := w.entry(r)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.state == nil {
+	if e.state == nil || w.shared {
 		if err := w.load(ctx, kind, r, e); err != nil {
 			return nil, "", err
 		}
@@ -132,15 +140,16 @@ func (w *World) load(ctx context.Context, kind galen.ListedKind, r galen.Resourc
 	if err != nil {
 		return fmt.Errorf("take up the stored state of %s: %w", r, err)
 	}
-	if len(body) == 0 {
+	if len(body) == 0 || bytes.Equal(body, e.body) {
 		return nil
 	}
 	state, err := kind.Decode(body)
 	if err != nil {
+		e.body = body // told once
 		w.logger.Warn("the stored state cannot be used, starting anew", "resource", r.String(), "error", err.Error())
 		return nil
 	}
-	e.state = state
+	e.state, e.body, e.basis = state, body, state.Basis()
 	return nil
 }
 
@@ -156,7 +165,7 @@ func (w *World) keep(ctx context.Context, r galen.Resource, e *entry) (basis str
 	if err := w.store.SaveFolded(ctx, r, body, basis); err != nil {
 		return "", fmt.Errorf("store state of %s: %w", r, err)
 	}
-	e.basis = basis
+	e.basis, e.body = basis, body
 	return basis, nil
 }
 

@@ -102,6 +102,28 @@ func TestWhatWasFoldedOutlivesTheProcess(t *testing.T) {
 	}
 }
 
+// TestWhatAnotherEngineSaw: an engine that was away folds onto what the others have seen meanwhile, not onto what it remembers:
+// the database came back in between, and has not been bad for all that time.
+func TestWhatAnotherEngineSaw(t *testing.T) {
+	for _, shared := range []bool{true, false} {
+		bad, well, store := crashed(), fake.NewCloud("billing", 3, noon), &shelf{}
+		away := watch.NewWorld(kinds(bad), store, quiet())
+		if shared {
+			away.Share()
+		}
+		since := badSince(t, seen(t, away), "db-1")
+		well.Advance(time.Hour)
+		seen(t, watch.NewWorld(kinds(well), store, quiet()))
+		bad.Advance(2 * time.Hour)
+		if got := badSince(t, seen(t, away), "db-1"); got.Equal(since) == shared {
+			t.Errorf("shared %v: bad since %s, it was first seen bad at %s", shared, got, since)
+		}
+		if again := badSince(t, seen(t, away), "db-1"); shared && !again.Equal(bad.Now()) {
+			t.Errorf("its own State is another one's: bad since %s", again)
+		}
+	}
+}
+
 // TestWhatCannotBeReadIsLeft: another version wrote it; the world starts anew and says so.
 func TestWhatCannotBeReadIsLeft(t *testing.T) {
 	var log bytes.Buffer

@@ -54,7 +54,7 @@ func TestAFileOfAnOlderServerGoesOn(t *testing.T) {
 	}
 	s := startServer(t, dir, discard())
 	c, err := temporal.Dial(t.Context(), temporal.Options{
-		Address: s.Address(), Namespace: s.Namespace(), Headers: s.Headers, Engine: "fixture0", Logger: discard(),
+		Address: s.Address(), Namespace: s.Namespace(), Headers: s.Headers, Journal: "fixture0", Logger: discard(),
 	})
 	if err != nil {
 		t.Fatal(err)

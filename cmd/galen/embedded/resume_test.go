@@ -138,7 +138,7 @@ func serveChild(ctx context.Context, dir, kind string) error {
 	}
 	fmt.Println(childServing)
 	const id = "cassandra/orders/down"
-	stale, err := c.FailStale(ctx, []string{"never/started", id}, time.Time{})
+	stale, err := c.FailStale(ctx, []string{"never/started", id}, nil)
 	if err != nil {
 		return err
 	}

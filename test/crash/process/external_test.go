@@ -43,7 +43,7 @@ func elsewhere(t *testing.T) (*victim.Temporal, client.Client) {
 // workflowOf is the ID of the workflow of the stage's run.
 func workflowOf(t *testing.T, s *victim.Stage, run galen.Run) string {
 	t.Helper()
-	id, err := os.ReadFile(filepath.Join(s.Engine.Data, app.IdentityFile))
+	id, err := os.ReadFile(filepath.Join(s.Engine.Data, app.IdentityFile)) // the first engine of a journal names it
 	must(t, err)
 	return temporal.WorkflowID(strings.TrimSpace(string(id)), run.Key)
 }

@@ -255,7 +255,12 @@ func stage(ctx context.Context, t *testing.T, o victim.StageOptions) *victim.Sta
 	o.Dir = t.TempDir()
 	s, err := victim.SetStage(ctx, o)
 	must(t, err)
-	t.Cleanup(func() { must(t, errors.Join(s.End(), s.Ring.Close())) })
+	t.Cleanup(func() {
+		must(t, s.End())
+		if o.Ring == nil {
+			must(t, s.Ring.Close())
+		}
+	})
 	return s
 }
 
@@ -266,10 +271,16 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// copied is the journal as a dead engine left it. It is a copy: whoever opens a journal tidies it up, and that is the
+// copied is the journal as a dead engine left it. A file is copied: whoever opens a journal tidies it up, and that is the
 // next engine's work.
 func copied(t *testing.T, s *victim.Stage) *journal.Store {
 	t.Helper()
+	if s.Journal.URL != "" {
+		store, err := journal.OpenPostgres(t.Context(), s.Journal.URL, journal.Options{})
+		must(t, err)
+		t.Cleanup(func() { must(t, store.Close()) })
+		return store
+	}
 	dir := t.TempDir()
 	for _, end := range []string{"", "-wal"} {
 		b, err := os.ReadFile(filepath.Join(s.Engine.Data, app.JournalFile+end))
@@ -352,7 +363,7 @@ func settledSteps(ctx context.Context, t *testing.T, s *victim.Stage, want int) 
 // whole: the journal has no gap and no fault.
 func whole(ctx context.Context, t *testing.T, s *victim.Stage) {
 	t.Helper()
-	report, err := journal.Verify(ctx, filepath.Join(s.Engine.Data, app.JournalFile))
+	report, err := s.Journal.Verify(ctx)
 	must(t, err)
 	if !report.OK() || report.Events == 0 {
 		t.Errorf("%d events, faults: %v", report.Events, report.Faults)

@@ -15,7 +15,9 @@ import (
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
 	"github.com/galenhq/galen/activities/cassandra/ring"
+	"github.com/galenhq/galen/app"
 	"github.com/galenhq/galen/internal/failpoint"
+	"github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/test/engine"
 	"github.com/galenhq/galen/test/ringd"
 )
@@ -28,6 +30,8 @@ func Resource() galen.Resource { return galen.Resource{Kind: cassandra.KindName,
 type Stage struct {
 	Ring   *ringd.Process
 	Engine *engine.Engine
+	// Journal is where it is.
+	Journal journal.Place
 	// TraceFile of all engines; PassedFile of the failpoints of the newest.
 	TraceFile, PassedFile string
 	// Versions of runbooks in the next engine, see [Options].
@@ -47,6 +51,10 @@ type StageOptions struct {
 	Faster float64
 	// Policy over [QuickPolicy].
 	Policy map[string]any
+	// Journal is a PostgreSQL connection string; empty: a file.
+	Journal string
+	// Ring that another stage has set; nil: a new one.
+	Ring *ringd.Process
 }
 
 // QuickPolicy acts by itself, looks often and waits for nothing that the ring does not need; the guards are as they are
@@ -60,31 +68,51 @@ func QuickPolicy() map[string]any {
 
 // SetStage starts the ring and writes the configuration; it starts no engine.
 func SetStage(ctx context.Context, o StageOptions) (*Stage, error) {
-	r, err := ringd.Start(ctx, ringd.Options{Name: Resource().Name, Log: filepath.Join(o.Dir, "calls.jsonl"), Faster: o.Faster})
-	if err != nil {
-		return nil, err
+	r := o.Ring
+	if r == nil {
+		var err error
+		if r, err = ringd.Start(ctx, ringd.Options{Name: Resource().Name, Log: filepath.Join(o.Dir, "calls.jsonl"), Faster: o.Faster}); err != nil {
+			return nil, err
+		}
 	}
+	s, err := o.stage(r)
+	if err != nil && o.Ring == nil {
+		err = errors.Join(err, r.Close())
+	}
+	return s, err
+}
+
+// stage writes what its engines read.
+func (o StageOptions) stage(r *ringd.Process) (*Stage, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("find this program: %w", err), r.Close())
+		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	s := &Stage{Ring: r, TraceFile: filepath.Join(o.Dir, "trace.jsonl"), Engine: &engine.Engine{
+	s := &Stage{Ring: r, Journal: journal.Place{Path: filepath.Join(o.Dir, "data", app.JournalFile)}, TraceFile: filepath.Join(o.Dir, "trace.jsonl"), Engine: &engine.Engine{
 		Binary: self, Config: filepath.Join(o.Dir, "galen.yaml"), Data: filepath.Join(o.Dir, "data"), Log: filepath.Join(o.Dir, "galen.log"),
 	}}
 	policy := QuickPolicy()
 	maps.Copy(policy, o.Policy)
-	text, err := json.MarshalIndent(map[string]any{
+	config := map[string]any{
 		"data": s.Engine.Data, "listen": "127.0.0.1:0", "policies": map[string]any{"test": policy},
 		"alerts": []any{map[string]any{"alertname": "CassandraDown", "code": cassandra.CodeNodeDown, "member_label": "instance"}},
 		"resources": []any{map[string]any{
 			"resource": Resource(), "policy": "test", "labels": map[string]string{"cluster": "demo"}, "setup": Setup{URL: r.URL},
 		}},
-	}, "", "  ")
+	}
+	if o.Journal != "" {
+		file := filepath.Join(o.Dir, "journal.url")
+		s.Journal, config["journal"] = journal.Place{URL: o.Journal}, map[string]any{"url_file": file}
+		if err := os.WriteFile(file, []byte(o.Journal), 0o600); err != nil {
+			return nil, fmt.Errorf("write where the journal is: %w", err)
+		}
+	}
+	text, err := json.MarshalIndent(config, "", "  ")
 	if err == nil {
 		err = os.WriteFile(s.Engine.Config, text, 0o600)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("write the configuration: %w", err), r.Close())
+		return nil, fmt.Errorf("write the configuration: %w", err)
 	}
 	return s, nil
 }
