@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/galenhq/galen"
@@ -155,13 +156,27 @@ func (t *tx) mayTake(ctx context.Context, in galen.Intent, claims []galen.Claim)
 	return nil
 }
 
+// nextFence is higher than any that was given for the target, by an earlier journal too: what a host has accepted outlives a journal
+// that is lost or restored. So the first one of a target, and of an epoch that a person began, is the time in milliseconds.
+// The next ones only count on, which is slower than time.
 func (t *tx) nextFence(ctx context.Context, in galen.Intent) (int64, error) {
 	resource, target := in.Resource.String(), in.Step.Target.ID
 	var highest int64
-	if _, err := first(ctx, t, []any{&highest}, "SELECT fence FROM fences WHERE resource = ? AND target = ?", resource, target); err != nil {
+	known, err := first(ctx, t, []any{&highest}, "SELECT fence FROM fences WHERE resource = ? AND target = ?", resource, target)
+	if err != nil {
 		return 0, err
 	}
-	next := highest + 1
+	least := t.now
+	if known {
+		e, err := epochOf(ctx, t)
+		if err != nil {
+			return 0, err
+		}
+		if least = e.At; e.Number == 1 {
+			least = time.UnixMilli(0) // nobody has re-armed this journal
+		}
+	}
+	next := max(highest+1, least.UnixMilli())
 	t.cite(fenceRow(resource, target), next)
 	return next, t.exec(ctx, `INSERT INTO fences (resource, target, fence) VALUES (?, ?, ?)
 		ON CONFLICT (resource, target) DO UPDATE SET fence = excluded.fence`, resource, target, next)

@@ -67,6 +67,36 @@ func testEpoch(t *testing.T, w world) {
 	equal(t, "re-armed", w.count(t, galen.EventRearmed), 1)
 }
 
+// testFences: the fences of a journal that was restored are below what the hosts have seen, until a person has begun an epoch: from
+// then on they are above, and those of a new journal are from the start.
+func testFences(t *testing.T, w world) {
+	run := w.open(t, "k")
+	fence := func(target string) int64 {
+		t.Helper()
+		in := w.commit(t, run, target)
+		w.settle(t, in, galen.EffectDone)
+		return in.Fence
+	}
+	first := fence("a")
+	equal(t, "counts on", fence("a"), first+1)
+	w.clock.skip(time.Hour)
+	equal(t, "counts on", fence("a"), first+2)
+	must(t, w.Disarm(t.Context(), "restored from an old backup"))
+	w.clock.skip(time.Hour)
+	hosts := w.clock.read().UnixMilli() // no earlier journal can have given more by now
+	_, err := w.Rearm(t.Context(), "ann", "looked at it")
+	must(t, err)
+	w.clock.skip(time.Hour)
+	again := fence("a")
+	if again <= hosts {
+		t.Errorf("fence %d in the new epoch, the hosts may have seen %d", again, hosts)
+	}
+	equal(t, "counts on", fence("a"), again+1)
+	if b := fence("b"); b <= hosts {
+		t.Errorf("fence %d of another target, the hosts may have seen %d", b, hosts)
+	}
+}
+
 // doubtful is a journal in a file with its witness.
 type doubtful struct {
 	path string

@@ -25,7 +25,7 @@ func testCommit(t *testing.T, w world) {
 	in, err := w.Commit(t.Context(), c)
 	must(t, err)
 	equal(t, "ID", in.ID, c.Intent.ID)
-	equal(t, "fence", in.Fence, 1)
+	equal(t, "fence", in.Fence, in.At.UnixMilli())
 	equal(t, "effect", in.Effect.Status, galen.EffectUnknown)
 	l := w.ledger(t, run)
 	if diff := cmp.Diff([]galen.Intent{in}, l.Past); diff != "" {
@@ -49,7 +49,7 @@ func testCommit(t *testing.T, w world) {
 	if diff := cmp.Diff(fact, l.Facts); diff != "" {
 		t.Error(diff)
 	}
-	equal(t, "fences", l.Fences["a"], 1)
+	equal(t, "fences", l.Fences["a"], in.Fence)
 	equal(t, "account moved", l.Account, c.Account+1)
 	w.settle(t, in, galen.EffectFailed)
 
@@ -58,7 +58,7 @@ func testCommit(t *testing.T, w world) {
 	c.Spend = spent
 	second, err := w.Commit(t.Context(), c)
 	must(t, err)
-	equal(t, "next fence", second.Fence, 2)
+	equal(t, "next fence", second.Fence, in.Fence+1)
 	l = w.ledger(t, run)
 	equal(t, "tokens", len(l.Spent), 1)
 	equal(t, "account stays", l.Account, c.Account)

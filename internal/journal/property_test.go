@@ -117,7 +117,9 @@ func (m *model) commit(rt *rapid.T, s *journal.Store) {
 	if want != nil {
 		return
 	}
-	m.fences[target]++
+	if m.fences[target]++; m.fences[target] == 1 {
+		m.fences[target] = in.At.UnixMilli()
+	}
 	if in.Fence != m.fences[target] {
 		rt.Fatalf("fence %d, want %d", in.Fence, m.fences[target])
 	}
