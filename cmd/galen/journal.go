@@ -83,31 +83,47 @@ func printEvents(w io.Writer, all []galen.Event) error {
 }
 
 func (c *cli) journalVerifyCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "verify FILE",
-		Short: "Prove offline that a journal's file was not changed",
-		Long: `Reads the file of a journal (galen.db in the data directory) without an engine, from its first event to its last:
-numbers without gaps, the hash of each event, the chain, and every row that an event cites, with the bodies of States
-that are kept and what each approval is held against now. Nothing is written.
+	var config string
+	cmd := &cobra.Command{
+		Use:   "verify [FILE]",
+		Short: "Prove offline that a journal was not changed",
+		Long: `Reads a journal without an engine, from its first event to its last: numbers without gaps, the hash of each event, the
+chain, and every row that an event cites, with the bodies of States that are kept and what each approval is held against
+now. Nothing is written. It is the journal in FILE (a backup, or galen.db of a data directory), or else the one that the
+configuration names, also in PostgreSQL while engines work.
 
 Not covered, because no event cites them: the inbox of alerts, counts of refusals, revisions, vitals, the outbox; and the
 reasons and margin of a decision that was only repeated. What was refused, and why, is in the events themselves.
 
 Whoever keeps the head that it prints can prove later that no event before it was changed or taken away.
 Exit code 1 if anything is wrong, with every place.`,
-		Example: "  galen journal verify /var/lib/galen/galen.db\n  galen journal verify galen.db -o json | jq .head",
-		Args:    takes(1, 1, "the file of one journal"),
-		RunE:    func(cmd *cobra.Command, args []string) error { return c.journalVerify(cmd.Context(), args[0]) },
+		Example: "  galen journal verify --config /etc/galen/galen.yaml\n  galen journal verify /backup/galen.db\n  galen journal verify galen.db -o json | jq .head",
+		Args:    takes(0, 1, "the file of one journal, or none: the one of the configuration"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				_, place, err := journalOf(config)
+				if err != nil {
+					return err
+				}
+				return c.journalVerify(cmd.Context(), place)
+			}
+			if cmd.Flags().Changed("config") {
+				return usage("FILE and --config name two journals: give one of them")
+			}
+			return c.journalVerify(cmd.Context(), journal.Place{Path: args[0]})
+		},
 	}
+	cmd.Flags().StringVar(&config, "config", "galen.yaml", "the configuration file")
+	return cmd
 }
 
 // proof is the answer of journal verify.
 type proof struct {
-	File   string  `json:"file"`
-	OK     bool    `json:"ok"`
-	Events int64   `json:"events"`
-	Head   string  `json:"head"`
-	Faults []fault `json:"faults"`
+	Journal string  `json:"journal"` // its file, or PostgreSQL
+	OK      bool    `json:"ok"`
+	Events  int64   `json:"events"`
+	Head    string  `json:"head"`
+	Faults  []fault `json:"faults"`
 }
 
 type fault struct {
@@ -130,15 +146,17 @@ func looksLikeAJournal(file string) error {
 	return nil
 }
 
-func (c *cli) journalVerify(ctx context.Context, file string) error {
-	if err := looksLikeAJournal(file); err != nil {
-		return err
+func (c *cli) journalVerify(ctx context.Context, place journal.Place) error {
+	if place.URL == "" {
+		if err := looksLikeAJournal(place.Path); err != nil {
+			return err
+		}
 	}
-	report, err := journal.Verify(ctx, file)
+	report, err := place.Verify(ctx)
 	if err != nil {
 		return err
 	}
-	p := proof{File: file, OK: report.OK(), Events: report.Events, Head: report.Head, Faults: []fault{}}
+	p := proof{Journal: place.String(), OK: report.OK(), Events: report.Events, Head: report.Head, Faults: []fault{}}
 	for _, f := range report.Faults {
 		p.Faults = append(p.Faults, fault{Seq: f.Seq, Row: f.Row, What: f.What})
 	}
@@ -146,7 +164,7 @@ func (c *cli) journalVerify(ctx context.Context, file string) error {
 		return err
 	}
 	if !p.OK {
-		return fmt.Errorf("%s: the journal does not agree with itself in %s: keep a copy, compare with a backup", file, some(len(p.Faults), "place"))
+		return fmt.Errorf("%s: the journal does not agree with itself in %s: keep a copy, compare with a backup", place, some(len(p.Faults), "place"))
 	}
 	return nil
 }

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
+	"io/fs"
 	"os"
-	"slices"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,7 +33,11 @@ Nothing is overwritten.`,
 			if err != nil {
 				return err
 			}
-			return c.copyJournal(cmd.Context(), from, journal.Place{Path: args[0]})
+			moved, err := journal.Move(cmd.Context(), from, journal.Place{Path: args[0]}, c.progress())
+			if err != nil {
+				return err
+			}
+			return c.printMoved(moved, "")
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", "galen.yaml", "the configuration file")
@@ -44,9 +49,12 @@ func (c *cli) journalRestoreCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "restore FILE",
 		Short: "Put a backup in the journal's place",
-		Long: `Copies a backup to where the configuration says that the journal is; that place must be empty, and the engine stopped. If
-the engine has written more than the backup holds, its next start observes only and holds every open run, until a person
-has looked and says galen rearm.`,
+		Long: `Copies a backup to where the configuration says that the journal is; that place must be empty, and every engine that shares
+it stopped. The world may have gone on since the backup: the engine observes only and holds every open run, until a person
+has looked and says galen rearm.
+
+In a data directory where no engine has worked the copy gets a name of its own in Temporal: the journal that it was copied
+from may still be in use. Its open runs are then started again, held.`,
 		Example: "  mv /var/lib/galen/galen.db /var/lib/galen/galen.db.broken\n  galen journal restore /backup/galen-2026-01-05.db --config /etc/galen/galen.yaml",
 		Args:    takes(1, 1, "the backup"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -57,11 +65,26 @@ has looked and says galen rearm.`,
 			if err := looksLikeAJournal(args[0]); err != nil {
 				return err
 			}
-			return offline(cfg, func() error { return c.copyJournal(cmd.Context(), journal.Place{Path: args[0]}, to) })
+			return offline(cfg, func() error { return c.journalRestore(cmd.Context(), cfg, args[0], to) })
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", "galen.yaml", "the configuration file")
 	return cmd
+}
+
+func (c *cli) journalRestore(ctx context.Context, cfg *config.Config, file string, to journal.Place) error {
+	_, err := os.Stat(filepath.Join(cfg.Data, app.WitnessFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("look whether an engine has worked here: %w", err)
+	}
+	moved, err := journal.Restore(ctx, journal.Place{Path: file}, to, journal.Restored{
+		Why:       "the journal was restored from " + filepath.Base(file) + ", the world may have gone on since",
+		Elsewhere: err != nil, Now: c.now,
+	}, c.progress())
+	if err != nil {
+		return err
+	}
+	return c.printMoved(moved, "The engine will observe only: start it, look at what happened since the backup, then galen rearm --why '…'\n")
 }
 
 func (c *cli) journalMoveCommand() *cobra.Command {
@@ -98,7 +121,8 @@ func (c *cli) journalMove(ctx context.Context, file, target string) error {
 		return usage("the configuration's journal is in PostgreSQL already; galen journal backup copies it into a file")
 	}
 	return offline(cfg, func() error {
-		if err := c.copyJournal(ctx, from, journal.Place{URL: strings.TrimSpace(string(url))}); err != nil {
+		moved, err := journal.Move(ctx, from, journal.Place{URL: strings.TrimSpace(string(url))}, c.progress())
+		if err != nil {
 			return err
 		}
 		for _, ending := range []string{"", "-wal", "-shm"} {
@@ -106,7 +130,7 @@ func (c *cli) journalMove(ctx context.Context, file, target string) error {
 				return fmt.Errorf("the journal is moved, but its old file is still in place: %w; take it away before an engine starts", err)
 			}
 		}
-		return nil
+		return c.printMoved(moved, "Now name that file in the configuration, journal.url_file, and start the engine.\n")
 	})
 }
 
@@ -129,17 +153,33 @@ func offline(cfg *config.Config, work func() error) error {
 	return errors.Join(work(), release())
 }
 
-func (c *cli) copyJournal(ctx context.Context, from, to journal.Place) error {
-	moved, err := journal.Move(ctx, from, to)
-	if err != nil {
-		return err
-	}
+// printMoved shows the proof of a copy, and what to do next.
+func (c *cli) printMoved(moved journal.Moved, next string) error {
 	return c.print(moved, func(w io.Writer) error {
 		var rows int64
-		for _, n := range maps.All(moved.Rows) {
+		for _, n := range moved.Rows {
 			rows += n
 		}
-		fmt.Fprintf(w, "copied and compared: %s and %d rows of %d tables\nhead   %s\n", some(int(moved.Events), "event"), rows, len(slices.Collect(maps.Keys(moved.Rows))), moved.Head)
-		return nil
+		_, err := fmt.Fprintf(w, "copied and compared: %s and %d rows of %d tables\nhead   %s\n%s", some(int(moved.Events), "event"), rows, len(moved.Rows), moved.Head, next)
+		return err
 	})
+}
+
+// progressEvery is how often long work says on stderr how far it is.
+const progressEvery = 2 * time.Second
+
+// progress tells of work that takes longer than that.
+func (c *cli) progress() journal.Progress {
+	last := c.now()
+	return func(doing string, rows int64) {
+		now := c.now()
+		if now.Sub(last) < progressEvery {
+			return
+		}
+		last = now
+		if rows > 0 {
+			doing += ": " + some(int(rows), "row")
+		}
+		fmt.Fprintln(c.errs, doing)
+	}
 }

@@ -296,15 +296,3 @@ func TestExportedLinesProveThemselves(t *testing.T) {
 		t.Errorf("%d lines, want 2", lines)
 	}
 }
-
-func TestVerify(t *testing.T) {
-	b := newBook(t)
-	b.found()
-	got := galenCLI(t, "", "journal", "verify", b.path)
-	if got.code != exitOK || !contains(got.out, "sound: 1 event without a gap") {
-		t.Errorf("%+v", got)
-	}
-	if got = galenCLI(t, "", "journal", "verify", b.path+"x"); got.code != exitError {
-		t.Errorf("a missing file: %+v", got)
-	}
-}

@@ -4,8 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
+	"strings"
 
 	"github.com/pressly/goose/v3"
 )
@@ -23,9 +26,9 @@ func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, folder stri
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}
-	known := int64(0)
-	for _, source := range provider.ListSources() {
-		known = max(known, source.Version)
+	known, err := newest(folder)
+	if err != nil {
+		return err
 	}
 	has, err := provider.GetDBVersion(ctx)
 	if err != nil {
@@ -41,4 +44,21 @@ func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, folder stri
 		return fmt.Errorf("bring the tables from version %d to %d: %w", has, known, err)
 	}
 	return nil
+}
+
+// errNoJournal: the place holds something else, or nothing.
+var errNoJournal = errors.New("there is no journal in it")
+
+// newest is the version of the tables that this release makes.
+func newest(folder string) (int64, error) {
+	files, err := fs.ReadDir(migrations, "migrations/"+folder)
+	if err != nil || len(files) == 0 {
+		return 0, fmt.Errorf("embedded migrations: %d files: %w", len(files), err)
+	}
+	number, _, _ := strings.Cut(files[len(files)-1].Name(), "_")
+	version, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("embedded migrations: %w", err)
+	}
+	return version, nil
 }

@@ -11,7 +11,9 @@ import (
 	"hash"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
+	"time"
 )
 
 // Place is where a journal is: a SQLite file, or a database of PostgreSQL.
@@ -43,18 +45,26 @@ func (p Place) Verify(ctx context.Context) (Report, error) {
 	return Verify(ctx, p.Path)
 }
 
+// Progress is told now and then what is being done, and of how many rows that was done.
+type Progress func(doing string, rows int64)
+
+const progressEvery = 1000
+
 // Move copies a whole journal into an empty place, in one transaction, and then proves that nothing was lost: the copy
 // verifies, its chain has the same end, and every table has the same rows, by hash. The journal that it came from is only
 // read; while an engine writes it, the copy is one consistent moment of it.
-func Move(ctx context.Context, from, to Place) (Moved, error) {
-	moved, err := move(ctx, from, to)
+func Move(ctx context.Context, from, to Place, tell Progress) (Moved, error) {
+	if tell == nil {
+		tell = func(string, int64) {}
+	}
+	moved, err := move(ctx, from, to, tell)
 	if err != nil {
 		return Moved{}, fmt.Errorf("copy the journal from %s to %s: %w", from, to, err)
 	}
 	return moved, nil
 }
 
-func move(ctx context.Context, from, to Place) (moved Moved, err error) {
+func move(ctx context.Context, from, to Place, tell Progress) (moved Moved, err error) {
 	source, err := from.reader(ctx)
 	if err != nil {
 		return Moved{}, err
@@ -70,13 +80,18 @@ func move(ctx context.Context, from, to Place) (moved Moved, err error) {
 		return Moved{}, source.advise(err)
 	}
 	defer func() { err = errors.Join(err, v.end()) }()
-	wrote, err := fill(ctx, v, target)
+	tables, err := record(ctx, v)
+	if err != nil {
+		return Moved{}, source.advise(err)
+	}
+	wrote, err := fill(ctx, v, target, tables, tell)
 	if err != nil {
 		return Moved{}, target.advise(err)
 	}
-	if err := compareWith(ctx, target, wrote); err != nil {
+	if err := compareWith(ctx, target, wrote, tables, tell); err != nil {
 		return Moved{}, err
 	}
+	tell("verify", 0)
 	report, err := to.Verify(ctx)
 	if err != nil {
 		return Moved{}, err
@@ -94,7 +109,7 @@ func move(ctx context.Context, from, to Place) (moved Moved, err error) {
 // reader opens the place to read it, and changes nothing in it.
 func (p Place) reader(ctx context.Context) (backend, error) {
 	if p.URL != "" {
-		return openPostgres(ctx, p.URL, Options{NoSync: true})
+		return readPostgres(ctx, p.URL)
 	}
 	if _, err := os.Stat(p.Path); err != nil {
 		return nil, fmt.Errorf("read the journal: %w", err)
@@ -141,30 +156,68 @@ type sum struct {
 	hash string
 }
 
-// record lists the tables that are the record; the rest is about processes, and the chain follows from the events.
-func record() []table {
+// record lists the tables that are the record, as far as a journal has them: one of an earlier release has fewer. The rest is about
+// processes, and the chain follows from the events.
+func record(ctx context.Context, v view) ([]table, error) {
+	has, err := tablesOf(ctx, v)
+	if err != nil {
+		return nil, err
+	}
 	var out []table
 	for _, t := range tables() {
-		switch t.name {
-		case "chain", "owner", "engines", "leases":
-		default:
+		if has[t.name] && !slices.Contains([]string{"chain", "owner", "engines", "leases"}, t.name) {
 			out = append(out, t)
 		}
 	}
-	return out
+	return out, nil
+}
+
+// tablesOf refuses what is no journal, or one of a later release: a table that we do not know would be lost.
+func tablesOf(ctx context.Context, v view) (map[string]bool, error) {
+	catalog, folder := "SELECT name FROM sqlite_master WHERE type = 'table'", "sqlite"
+	if _, pg := v.(pgView); pg {
+		catalog, folder = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = current_schema()", "postgres"
+	}
+	out := map[string]bool{}
+	err := each(ctx, v, func(rows cursor) error {
+		var name string
+		err := rows.Scan(&name)
+		out[name] = true
+		return err
+	}, catalog)
+	if err != nil {
+		return nil, err
+	}
+	if !out["events"] || !out["chain"] || !out["goose_db_version"] {
+		return nil, errNoJournal
+	}
+	known, err := newest(folder)
+	if err != nil {
+		return nil, err
+	}
+	var has int64
+	if _, err := first(ctx, v, []any{&has}, "SELECT version_id FROM goose_db_version ORDER BY id DESC LIMIT 1"); err != nil {
+		return nil, err
+	}
+	if has > known {
+		return nil, fmt.Errorf("its tables have version %d, this galen knows up to %d: use the galen that wrote it, or a newer one", has, known)
+	}
+	return out, nil
 }
 
 // fill copies all rows in one transaction.
-func fill(ctx context.Context, from querier, to backend) (map[string]sum, error) {
+func fill(ctx context.Context, from querier, to backend, tables []table, tell Progress) (map[string]sum, error) {
 	out := map[string]sum{}
 	session, _, err := to.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	_, err = session.exec(ctx, "DELETE FROM epoch")
-	for _, t := range record() {
+	for _, t := range tables {
+		if t.name == "epoch" && err == nil {
+			_, err = session.exec(ctx, "DELETE FROM epoch") // that of an empty journal
+		}
 		if err == nil {
-			out[t.name], err = copyTable(ctx, from, session, t)
+			out[t.name], err = copyTable(ctx, from, session, t, tell)
 		}
 	}
 	if err != nil {
@@ -177,9 +230,13 @@ func fill(ctx context.Context, from querier, to backend) (map[string]sum, error)
 	return out, nil
 }
 
-func copyTable(ctx context.Context, from querier, to session, t table) (sum, error) {
+func copyTable(ctx context.Context, from querier, to session, t table, tell Progress) (sum, error) {
 	insert := "INSERT INTO " + t.name + " (" + strings.Join(t.columns, ", ") + ") VALUES (?" + strings.Repeat(", ?", len(t.columns)-1) + ")"
+	rows := int64(0)
 	s, err := walk(ctx, from, t, func(row []any) error {
+		if rows++; rows%progressEvery == 0 {
+			tell("copy "+t.name, rows)
+		}
 		_, err := to.exec(ctx, insert, row...)
 		return err
 	})
@@ -223,13 +280,14 @@ func add(h hash.Hash, row []any) error {
 }
 
 // compareWith reads the copy again and compares table by table.
-func compareWith(ctx context.Context, b backend, want map[string]sum) (err error) {
+func compareWith(ctx context.Context, b backend, want map[string]sum, tables []table, tell Progress) (err error) {
 	v, err := b.view(ctx)
 	if err != nil {
 		return b.advise(err)
 	}
 	defer func() { err = errors.Join(err, v.end()) }()
-	for _, t := range record() {
+	for _, t := range tables {
+		tell("compare "+t.name, want[t.name].rows)
 		got, err := walk(ctx, v, t, func([]any) error { return nil })
 		if err != nil {
 			return err
@@ -239,4 +297,45 @@ func compareWith(ctx context.Context, b backend, want map[string]sum) (err error
 		}
 	}
 	return nil
+}
+
+// Restored says how a backup comes back.
+type Restored struct {
+	// Why the journal observes only from now on, such as: restored from a file by somebody.
+	Why string
+	// Elsewhere: the engine that wrote the journal did not work here, and may still work. The copy gets a name of its own in
+	// Temporal, so that it does not answer for that one's workflows.
+	Elsewhere bool
+	Now       func() time.Time
+}
+
+// Restore is [Move] of a backup into the place of a journal. What it brings back may be older than the world: it is disarmed until
+// a person has looked.
+func Restore(ctx context.Context, from, to Place, how Restored, tell Progress) (Moved, error) {
+	moved, err := Move(ctx, from, to, tell)
+	if err != nil {
+		return Moved{}, err
+	}
+	s, err := to.open(ctx, how.Now)
+	if err == nil {
+		err = errors.Join(s.write(ctx, "mark it as restored", func(ctx context.Context, t *tx) error {
+			if how.Elsewhere {
+				if err := t.exec(ctx, "DELETE FROM identity"); err != nil {
+					return err
+				}
+			}
+			return t.disarm(ctx, how.Why)
+		}), s.Close())
+	}
+	if err != nil {
+		return Moved{}, fmt.Errorf("the backup was copied, but no engine may start with it: %w; take the copy away and restore it again", err)
+	}
+	return moved, nil
+}
+
+func (p Place) open(ctx context.Context, now func() time.Time) (*Store, error) {
+	if p.URL != "" {
+		return OpenPostgres(ctx, p.URL, Options{})
+	}
+	return Open(ctx, p.Path, Options{Now: now})
 }

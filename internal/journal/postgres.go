@@ -53,6 +53,37 @@ func OpenPostgres(ctx context.Context, url string, opts Options) (*Store, error)
 }
 
 func openPostgres(ctx context.Context, url string, opts Options) (*postgres, error) {
+	p, err := connectPostgres(url, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err = p.durable(ctx, opts.NoSync); err == nil {
+		err = p.migrate(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(p.advise(err), p.db.Close())
+	}
+	return p, nil
+}
+
+// readPostgres changes nothing: an engine of another release may be at work.
+func readPostgres(ctx context.Context, url string) (*postgres, error) {
+	p, err := connectPostgres(url, Options{})
+	if err != nil {
+		return nil, err
+	}
+	v, err := p.view(ctx)
+	if err == nil {
+		_, err = tablesOf(ctx, v)
+		err = errors.Join(err, v.end())
+	}
+	if err != nil {
+		return nil, errors.Join(p.advise(err), p.db.Close())
+	}
+	return p, nil
+}
+
+func connectPostgres(url string, opts Options) (*postgres, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("read the connection string: %w", withoutSecrets(err))
@@ -75,9 +106,6 @@ func openPostgres(ctx context.Context, url string, opts Options) (*postgres, err
 	}
 	p.db.SetMaxOpenConns(pgReaders + 2)
 	p.db.SetMaxIdleConns(pgReaders)
-	if err := errors.Join(p.durable(ctx, opts.NoSync), p.migrate(ctx)); err != nil {
-		return nil, errors.Join(p.advise(err), p.db.Close())
-	}
 	return p, nil
 }
 

@@ -8,7 +8,7 @@ import (
 
 // VerifyPostgres is [Verify] for a journal in PostgreSQL, in one consistent view, while engines work.
 func VerifyPostgres(ctx context.Context, url string) (Report, error) {
-	p, err := openPostgres(ctx, url, Options{NoSync: true})
+	p, err := readPostgres(ctx, url)
 	if err != nil {
 		return Report{}, fmt.Errorf("verify the journal in PostgreSQL: %w", err)
 	}

