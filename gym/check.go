@@ -30,6 +30,7 @@ type checker struct {
 	runs      map[string]galen.Run
 	keyspaces []cassandra.Keyspace
 	final     ring.Truth
+	spoilt    string // a guard that fails whenever it is asked
 	found     []Violation
 }
 
@@ -39,9 +40,9 @@ func rules() []func(*checker) {
 		(*checker).movements, (*checker).quorum, (*checker).storm, (*checker).observers, (*checker).freshness, (*checker).heard, (*checker).fences,
 		(*checker).identity, (*checker).listing, (*checker).budget, (*checker).spacing, (*checker).cooldown, (*checker).patience,
 		(*checker).dataCentre, (*checker).killSwitch, (*checker).intents, (*checker).exclusion, (*checker).doubles, (*checker).verified,
-		(*checker).endings, (*checker).deadlines, (*checker).scope, (*checker).joiners, (*checker).schema, (*checker).corpses, (*checker).harmless,
+		(*checker).endings, (*checker).deadlines, (*checker).scope, (*checker).joiners, (*checker).schema, (*checker).verbs, (*checker).harmless,
 		(*checker).floor, (*checker).poison, (*checker).assent, (*checker).rate, (*checker).headroom, (*checker).clocks, (*checker).owed,
-		(*checker).order, (*checker).throttles, (*checker).putBack,
+		(*checker).order, (*checker).throttles, (*checker).putBack, (*checker).named, (*checker).failing,
 	}
 }
 
@@ -293,7 +294,8 @@ func (c *checker) identity() {
 		if !member {
 			continue
 		}
-		if made := a.Step.Target.Generation; made != h.Generation && made != h.Told {
+		// An undo goes to whatever bears the ID by now.
+		if made := a.Step.Target.Generation; a.Undoes == "" && made != h.Generation && made != h.Told {
 			c.blame("I-07", a.Committed, "%s: it is in generation %d, its peers know %d", a.Step, h.Generation, h.Told)
 		}
 		if got := a.Accepted[0].Instance; a.Step.Verb != cassandra.VerbReplace && got != m.Host {

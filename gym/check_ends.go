@@ -145,34 +145,6 @@ func (c *checker) schema() {
 	}
 }
 
-// Rules of Cassandra that have no number: a fenced node never starts, who is replaced is fenced, only who serves nobody is
-// killed, only who works is stopped.
-func (c *checker) corpses() {
-	type rule struct {
-		name    string
-		broken  func(ring.TrueHost) bool
-		because string
-	}
-	rules := map[string]rule{
-		cassandra.VerbStart:        {"corpse", func(h ring.TrueHost) bool { return h.Fenced != "" }, "it is fenced"},
-		cassandra.VerbReplace:      {"fence first", func(h ring.TrueHost) bool { return h.Fenced == "" }, "it is not fenced"},
-		cassandra.VerbKill:         {"stuck only", serves, "it serves"},
-		cassandra.VerbStop:         {"orderly stop", onTheMove, "it works and is neither NORMAL nor draining"},
-		cassandra.VerbRemoveJoiner: {"joiner only", func(h ring.TrueHost) bool { return h.Data }, "it holds the data of a node in service"},
-	}
-	for _, a := range c.effective() {
-		h, found := targetHost(a.Seen, a.Step.Target.ID)
-		if r, has := rules[a.Step.Verb]; has && found && r.broken(h) {
-			c.blame(r.name, a.Committed, "%s: %s", a.Step, r.because)
-		}
-	}
-}
-
-// onTheMove: it works, and is neither NORMAL nor on its way down.
-func onTheMove(h ring.TrueHost) bool {
-	return h.Running && !h.Frozen && h.Mode != "NORMAL" && !strings.HasPrefix(h.Mode, "DRAIN")
-}
-
 // harmless: the ring itself tells what was done to it.
 func (c *checker) harmless() {
 	for _, h := range c.harms {

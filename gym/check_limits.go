@@ -133,20 +133,6 @@ func (c *checker) patience() {
 // firstDevice is the device on which every simulated node began.
 const firstDevice = 64769
 
-// I-16: no place goes to another data centre.
-func (c *checker) dataCentre() {
-	for _, a := range c.effective() {
-		if a.Step.Verb != cassandra.VerbReplace {
-			continue
-		}
-		dead, _ := targetHost(a.Seen, a.Step.Target.ID)
-		joins, _ := a.Seen.Host(a.Accepted[0].Instance)
-		if dead.DC != joins.DC {
-			c.blame("I-16", a.Committed, "%s: %s stands in %s, the dead one in %s", a.Step, joins.Name, joins.DC, dead.DC)
-		}
-	}
-}
-
 // I-17: nothing is done while a person holds.
 func (c *checker) killSwitch() {
 	for _, a := range c.acts {

@@ -262,3 +262,22 @@ func (c *checker) throttles() {
 		}
 	}
 }
+
+// I-08: what is done names exactly one thing, and when it is to be over.
+func (c *checker) named() {
+	for _, a := range c.acts {
+		id := a.Step.Target.ID
+		if a.Step.Verb == "" || strings.TrimSpace(id) == "" || strings.ContainsAny(id, "*?,\n\x00") || a.Step.Within <= 0 {
+			c.blame("I-08", a.Committed, "verb %q on target %q within %s", a.Step.Verb, id, a.Step.Within)
+		}
+	}
+}
+
+// I-29: nothing is done that a guard failed on.
+func (c *checker) failing() {
+	for _, a := range c.acts {
+		if c.spoilt != "" {
+			c.blame("I-29", a.Committed, "%s although the guard %s failed on it", a.Step, c.spoilt)
+		}
+	}
+}

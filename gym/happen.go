@@ -47,7 +47,7 @@ func (w *world) let(ctx context.Context, h Happening) error {
 		return w.letPerson(ctx, h)
 	default:
 		// What makes no sense at that moment, a kill of a dead node say, does not happen.
-		if err := w.ring.Make(ring.Trouble(h.What), h.Who); err != nil {
+		if err := w.ring.Happen(ring.Happening{Trouble: ring.Trouble(h.What), Instance: h.Who, Of: h.Of, For: galen.Duration(h.For)}); err != nil {
 			w.trace.note("in vain: %s", err)
 		}
 	}
@@ -265,7 +265,7 @@ func (w *world) alert(ctx context.Context, h Happening) error {
 
 // persons say yes to what is asked, after a while.
 func (w *world) persons(ctx context.Context) error {
-	if !w.trace.anybody(galen.RunAsking) {
+	if w.in.Asleep || !w.trace.anybody(galen.RunAsking) {
 		return nil
 	}
 	runs, err := w.store.Runs(ctx, journal.RunFilter{Status: galen.RunAsking})

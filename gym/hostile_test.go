@@ -18,8 +18,9 @@ type hostileParams struct {
 	Node string `json:"node"`
 }
 
-// hostile plans whatever comes to its mind, well formed, wherever it may be: only the gate stands between it and the ring.
-func hostile() galen.ListedRunbook {
+// hostile plans whatever comes to its mind, well formed, wherever it may be: only the gate stands between it and the ring. On
+// a stage it prefers what the stage is about.
+func hostile(on stage) galen.ListedRunbook {
 	return galen.ListRunbook(galen.Runbook[cassandra.Ring, hostileParams]{
 		Name: hostileName, Version: 1, About: "Does harm.",
 		Heals: []galen.Code{cassandra.CodeNodeDown, cassandra.CodeNodeFrozen, galen.CodeUndoOwed},
@@ -35,7 +36,7 @@ func hostile() galen.ListedRunbook {
 			h := fnv.New64a()
 			h.Write([]byte(s.Now.Format(time.RFC3339Nano)))
 			h.Write([]byte{byte(len(s.Past))})
-			return evil{s, dice{rand.New(rand.NewPCG(h.Sum64(), 7))}}.plan()
+			return evil{s, dice{rand.New(rand.NewPCG(h.Sum64(), 7))}, on}.plan()
 		},
 	})
 }
@@ -43,6 +44,7 @@ func hostile() galen.ListedRunbook {
 type evil struct {
 	galen.Situation[cassandra.Ring, hostileParams]
 	dice
+	on stage
 }
 
 func (e evil) plan() galen.Plan {
@@ -56,7 +58,7 @@ func (e evil) plan() galen.Plan {
 	for range 40 {
 		// What its verb would refuse never comes to the guards.
 		if s, ok := e.step(); ok && (e.fits(s) || e.one(30)) {
-			steps = append(steps, s)
+			steps = append(steps, e.blurred(s))
 			break
 		}
 	}
@@ -70,9 +72,27 @@ func (e evil) plan() galen.Plan {
 	return p
 }
 
+// blurred is a step that does not name exactly one thing, or has no end.
+func (e evil) blurred(s galen.Step) galen.Step {
+	if !e.on.nameless {
+		return s
+	}
+	switch e.IntN(4) {
+	case 0:
+		s.Target.ID = ""
+	case 1:
+		s.Target.ID = "*"
+	case 2:
+		s.Target.ID += ","
+	default:
+		s.Within = 0
+	}
+	return s
+}
+
 func (e evil) fits(s galen.Step) bool {
 	i := slices.IndexFunc(cassandra.Verbs(), func(v galen.Verb[cassandra.Ring]) bool { return v.Name == s.Verb })
-	return i >= 0 && cassandra.Verbs()[i].Check(e.State, s) == nil
+	return i >= 0 && (s.Verb == e.on.unchecked || cassandra.Verbs()[i].Check(e.State, s) == nil)
 }
 
 // patient is mostly who the run is for.
@@ -98,28 +118,38 @@ func (e evil) step() (galen.Step, bool) {
 		n.Generation--
 	}
 	i, known := e.State.Instance(n.Instance)
-	switch e.IntN(12) {
-	case 0:
+	switch e.whim() {
+	case cassandra.VerbStart:
 		return cassandra.Start(n), true
-	case 1:
+	case cassandra.VerbStop:
 		return cassandra.Stop(n), true
-	case 2:
+	case cassandra.VerbKill:
 		return cassandra.Kill(n, i), known && i.Process != cassandra.Absent
-	case 3, 4:
+	case cassandra.VerbFence:
 		return cassandra.Fence(n), n.Instance != ""
-	case 5:
+	case cassandra.VerbRepair:
 		v, seen := e.State.View(n.Instance)
 		if e.one(2) {
 			return cassandra.RaiseStream(n, v, 100*(1+e.IntN(4))), seen
 		}
 		return cassandra.RepairRanges(e.State, n, "orders"), true
-	case 6, 7:
+	case cassandra.VerbPrepare:
 		return e.prepare(n)
-	case 8, 9, 10:
+	case cassandra.VerbReplace:
 		return e.replace(n)
 	default:
 		return e.takeBack()
 	}
+}
+
+// whim is the verb that comes to its mind.
+func (e evil) whim() string {
+	if len(e.on.prefer) > 0 && !e.one(4) {
+		return pick(e.dice, e.on.prefer...)
+	}
+	return pick(e.dice, cassandra.VerbStart, cassandra.VerbStop, cassandra.VerbKill, cassandra.VerbFence, cassandra.VerbFence,
+		cassandra.VerbRepair, cassandra.VerbPrepare, cassandra.VerbPrepare, cassandra.VerbReplace, cassandra.VerbReplace,
+		cassandra.VerbReplace, cassandra.VerbRemoveJoiner)
 }
 
 func (e evil) prepare(n cassandra.Node) (galen.Step, bool) {

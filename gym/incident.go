@@ -25,6 +25,8 @@ type Incident struct {
 	Engines int
 	// Jitter lets every await of an engine take up to that long, so that two engines meet between any two of them.
 	Jitter time.Duration
+	// Asleep: nobody says yes to what is asked.
+	Asleep bool
 	// Happen in the order of time.
 	Happen []Happening
 	// Limit is when it is over at the latest.
@@ -77,6 +79,7 @@ type Happening struct {
 	At   time.Duration // since the start
 	What string
 	Who  string // an instance; of engines "0" or "1"
+	Of   string // the other instance that it is about, as [ring.Happening] says
 	Verb string
 	// Params of the runbook that is asked for; "": {"node": Who}.
 	Params string
@@ -90,7 +93,7 @@ type Happening struct {
 // String is for people.
 func (h Happening) String() string {
 	words := []string{h.At.String(), h.What}
-	for _, w := range []string{h.Who, h.Verb, h.Params, string(h.Fault), string(h.Point)} {
+	for _, w := range []string{h.Who, h.Of, h.Verb, h.Params, string(h.Fault), string(h.Point)} {
 		if w != "" {
 			words = append(words, w)
 		}

@@ -27,6 +27,10 @@ type Engine struct {
 	// Workflows keeps the workflow of a run; nil: its control flow alone is played.
 	Workflows func(run string) Workflow
 	rows      func(store) store // what the journal is put behind; nil: nothing
+	// spoilt is a guard that panics whenever it is asked.
+	spoilt string
+	// unchecked is a verb whose own Check accepts everything, so that a guard which says the same stands alone.
+	unchecked string
 	// SQLite keeps the journal in a file in this directory instead of in memory.
 	SQLite string
 }
@@ -130,7 +134,8 @@ func (w *world) boot(s *slot) error {
 	p := &process{slot: s}
 	a := awaits{w, p}
 	kind := galen.ListKind(cassandra.Kind(), galen.Driver[cassandra.Ring](awaitedRing{a}))
-	kind.Guards = without(kind.Guards, w.of.Without)
+	kind.Guards = w.of.guards(kind.Guards)
+	uncheck(kind.Verbs, w.of.unchecked)
 	kinds := map[string]galen.ListedKind{cassandra.KindName: kind}
 	log := quietLog()
 	rows := awaitedStore{w.store, a}
@@ -142,7 +147,7 @@ func (w *world) boot(s *slot) error {
 		books[rb.Name] = rb
 	}
 	door, err := gate.New(gate.Options{
-		Journal: rows, Runbooks: books, World: seen, Kinds: kinds, Policy: policy, Guards: without(gate.CommonGuards(), w.of.Without), Now: clock,
+		Journal: rows, Runbooks: books, World: seen, Kinds: kinds, Policy: policy, Guards: w.of.guards(gate.CommonGuards()), Now: clock,
 		Mono: func() time.Duration { return w.now.Sub(epoch()) }, GuardLimit: realLimit, Logger: log,
 	})
 	if err != nil {
@@ -166,14 +171,25 @@ func quietLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // realLimit is how long a runbook or guard may think by the real clock: a busy machine is no fault of theirs.
 const realLimit = time.Minute
 
-func without(guards []galen.Guard[galen.State], name string) []galen.Guard[galen.State] {
+// guards are those that the gate of this engine asks.
+func (e Engine) guards(all []galen.Guard[galen.State]) []galen.Guard[galen.State] {
 	var out []galen.Guard[galen.State]
-	for _, g := range guards {
-		if g.Name != name {
+	for _, g := range all {
+		if g.Name == e.spoilt {
+			g.Check = func(galen.Ask[galen.State]) galen.Verdict { panic("spoilt") }
+		}
+		if g.Name != e.Without {
 			out = append(out, g)
 		}
 	}
 	return out
+}
+
+func uncheck(verbs map[string]galen.Verb[galen.State], name string) {
+	if v, known := verbs[name]; known {
+		v.Check = func(galen.State, galen.Step) error { return nil }
+		verbs[name] = v
+	}
 }
 
 // orDefault fills in what the product lists.

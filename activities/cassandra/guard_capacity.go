@@ -43,9 +43,9 @@ func headroom(a galen.Ask[Ring]) galen.Verdict {
 	if node == nil {
 		return deny("%s is no node of the ring", a.Step.Target)
 	}
-	heirs := heirs(a)
+	heirs := heirs(a, *node)
 	if len(heirs) == 0 {
-		return deny("no empty instance is there to take the place of %s: add one first", node.HostID)
+		return deny("no empty instance in %s is there to take the place of %s: add one first", node.DC, node.HostID)
 	}
 	load := loadOf(a.State, *node)
 	if load == 0 {
@@ -64,8 +64,9 @@ func headroom(a galen.Ask[Ring]) galen.Verdict {
 	return v
 }
 
-// heirs are the instances that may take the place: the one that the step names, or all that are empty, or prepared by this run.
-func heirs(a galen.Ask[Ring]) []Instance {
+// heirs are the instances that may take the place of a node: the one that the step names, or all in its data centre that are
+// empty, or prepared by this run for that place.
+func heirs(a galen.Ask[Ring], node Node) []Instance {
 	named := ""
 	if args, err := galen.Decode[ReplaceArgs](a.Step.Args); err == nil && a.Step.Verb == VerbReplace {
 		named = args.Instance
@@ -73,7 +74,9 @@ func heirs(a galen.Ask[Ring]) []Instance {
 	var out []Instance
 	for _, i := range a.State.Instances {
 		_, mine := past(a, i.Prepared)
-		if i.Name == named || named == "" && (i.Vacant() || mine) {
+		fits := i.Vacant() || mine && i.ReplaceFlag == node.Address
+		near := i.Config.DC == "" || i.Config.DC == node.DC
+		if i.Name == named || named == "" && fits && near {
 			out = append(out, i)
 		}
 	}

@@ -314,6 +314,13 @@ func TestEachGuardStandsAlone(t *testing.T) {
 			w.heavy("n3", 1<<40)
 			w.instance("n4").DiskFree = 0
 		}, replaceStep, "", ""},
+		{"the only spares stand in another data centre", dead, func(w *world) {
+			w.instance("n4").Config.DC, w.instance("n5").Config.DC = "dc2", "dc2"
+		}, fenceStep, "I-24", galen.Deny},
+		{"the only spare is prepared for another node", ready, func(w *world) {
+			w.instance("n4").ReplaceFlag = "127.0.0.2"
+			w.instance("n5").Spare = false
+		}, fenceStep, "I-24", galen.Deny},
 		{"no spare at all", dead, func(w *world) { w.instance("n4").Spare, w.instance("n5").Spare = false, false }, fenceStep, "I-24", galen.Deny},
 
 		{"requests wait at a node", ready, func(w *world) {

@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -64,7 +65,7 @@ func Verbs() []galen.Verb[Ring] {
 		def[RepairArgs]{name: VerbRepair, class: galen.Reversible, call: 10 * time.Second,
 			check: checkRepair, claims: claimRepair, effect: repairEffect, facts: repairFacts}.verb(),
 		def[PrepareArgs]{name: VerbPrepare, class: galen.Reversible, call: 10 * time.Second, undo: VerbDiscard,
-			check: checkPrepare, claims: claimNode[PrepareArgs], effect: prepareEffect}.verb(),
+			check: checkPrepare, claims: claimPrepare, effect: prepareEffect}.verb(),
 		def[DiscardArgs]{name: VerbDiscard, class: galen.Reversible, call: 10 * time.Second, own: true,
 			check: checkDiscard, claims: claimNode[DiscardArgs], effect: discardEffect}.verb(),
 		def[ClearReplaceArgs]{name: VerbClearReplace, class: galen.Reversible, call: 10 * time.Second,
@@ -98,6 +99,17 @@ func claimRing[A any](_ Ring, s galen.Step, _ A) []galen.Claim {
 
 func claimReplace(_ Ring, s galen.Step, args ReplaceArgs) []galen.Claim {
 	return []galen.Claim{{Name: "ring"}, {Name: "node/" + s.Target.ID}, {Name: "node/" + instancePrefix + args.Instance}}
+}
+
+// claimPrepare: the dead node too, whose place the instance is made ready for: nobody else prepares one for it, and the
+// guards see what the step reaches from and to.
+func claimPrepare(r Ring, s galen.Step, args PrepareArgs) []galen.Claim {
+	out := claimNode(r, s, args)
+	i := slices.IndexFunc(r.Nodes, func(n Node) bool { return n.Address == args.Replace && n.Status != Joining })
+	if i < 0 {
+		return out // Check has refused it
+	}
+	return append(out, galen.Claim{Name: "node/" + r.Nodes[i].HostID})
 }
 
 // claimRepair: ranges must not move under a repair; other repairs may run.

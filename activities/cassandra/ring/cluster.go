@@ -52,6 +52,8 @@ type host struct {
 	generation int64               // highest so far
 	free       int64               // bytes on its disk
 	hints      map[string]int      // files, by host ID that they are for
+	waiting    int                 // requests
+	loading    bool                // another tool streams data into it
 
 	// Faults.
 	unreadable bool             // the host plane gets no answer

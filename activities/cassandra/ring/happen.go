@@ -86,6 +86,10 @@ func (t Trouble) opposite() (Trouble, bool) {
 		return Mend, true
 	case Kill, Stop:
 		return Start, true
+	case Overload:
+		return Relief, true
+	case BulkLoad:
+		return BulkEnds, true
 	default:
 		return "", false
 	}

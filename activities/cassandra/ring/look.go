@@ -98,6 +98,7 @@ func (c *Cluster) view(h *host, now time.Time) cassandra.View {
 	v.Throttle, v.Keyspaces = &throttle, slices.Clone(c.spec.Keyspaces)
 	v.Peers = c.peers(h, now)
 	c.topology(&v, p.news)
+	h.burden(&v)
 	if p.phase == phaseNormal && c.coordinates(h, now) {
 		v.CQL = cassandra.Answered
 	} else if p.phase == phaseNormal {

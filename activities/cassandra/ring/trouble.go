@@ -79,6 +79,11 @@ const (
 	FillDisk Trouble = "fill-disk" // something else fills its disk: next to nothing is free
 	FreeDisk Trouble = "free-disk" // and somebody makes room
 
+	Overload Trouble = "overload"      // more requests wait there than it can serve
+	Relief   Trouble = "relief"        // and it has caught up
+	BulkLoad Trouble = "bulk-load"     // another tool streams data into it: a rebuild, sstableloader
+	BulkEnds Trouble = "bulk-load-end" // and is done
+
 	// A person with nodetool, or another tool. Instance is where the tool runs, Of is whom it is about.
 	ForeignReplace Trouble = "foreign-replace" // lets the spare join in the place of Of
 	RemoveNode     Trouble = "removenode"      // of a dead node
@@ -107,7 +112,7 @@ func (c *Cluster) trouble(of Happening, now time.Time) error {
 		return c.foreignReplace(h, c.host(of.Of), now)
 	case RemoveNode, Assassinate, ForeignRepair:
 		return c.nodetool(of, h, now)
-	case FillDisk, FreeDisk, LoseData, Unmount, HideHost, Cut, Mend, Isolate, Disagree, BadConfig:
+	case FillDisk, FreeDisk, LoseData, Unmount, HideHost, Cut, Mend, Isolate, Disagree, BadConfig, Overload, Relief, BulkLoad, BulkEnds:
 		c.hurtHost(t, h, now)
 	default:
 		return fmt.Errorf("trouble %q is unknown", t)
@@ -155,6 +160,8 @@ func (c *Cluster) hurtHost(t Trouble, h *host, now time.Time) {
 	switch t {
 	case FillDisk, FreeDisk, LoseData, Unmount:
 		h.hurtDisk(t)
+	case Overload, Relief, BulkLoad, BulkEnds:
+		h.busy(t)
 	case HideHost:
 		h.unreadable = true
 	case Cut:
@@ -174,6 +181,30 @@ func (c *Cluster) hurtHost(t Trouble, h *host, now time.Time) {
 			h.unreadable, h.cut, h.schema = false, "", ""
 		}
 		c.gossip(now)
+	}
+}
+
+// flood is how many requests wait at a node that is overloaded.
+const flood = 5000
+
+func (h *host) busy(t Trouble) {
+	switch t {
+	case Overload:
+		h.waiting = flood
+	case Relief:
+		h.waiting = 0
+	default: // BulkLoad, BulkEnds
+		h.loading = t == BulkLoad
+	}
+}
+
+// burden is what a node in service tells of its work.
+func (h *host) burden(v *cassandra.View) {
+	if h.loading {
+		v.Streams++
+	}
+	if h.waiting > 0 {
+		v.Gauges = map[string]float64{cassandra.GaugeReads: float64(h.waiting)}
 	}
 }
 

@@ -43,6 +43,10 @@ type TrueHost struct {
 	Throttle cassandra.Throttle
 	// Serves: its process takes part in reads and writes, and at least one other node reaches it.
 	Serves bool
+	// Waiting requests, and Streams in and out of it; both of a working process.
+	Waiting, Streams int
+	// Takes is the address whose place its process was started to take, until it has joined.
+	Takes string
 	// Silent is since when it takes no part in gossip, zero while it does.
 	Silent time.Time
 	// Up and Down are the working nodes that call it so.
@@ -90,6 +94,7 @@ func (c *Cluster) trueHost(h *host, now time.Time) TrueHost {
 	if p := h.proc; p != nil {
 		out.Running, out.Frozen, out.Mode, out.PID, out.Started, out.HostID = true, p.stopped, p.phase.mode(), p.pid, p.started, p.hostID
 		out.Serves, out.Throttle = c.serves(h), p.throttle
+		out.burden(h)
 	}
 	e := c.endpoints[h.Address]
 	if e == nil {
@@ -107,6 +112,16 @@ func (c *Cluster) trueHost(h *host, now time.Time) TrueHost {
 		}
 	}
 	return out
+}
+
+func (t *TrueHost) burden(h *host) {
+	t.Waiting, t.Streams = h.waiting, h.proc.streams
+	if h.loading {
+		t.Streams++
+	}
+	if h.proc.phase < phaseNormal {
+		t.Takes = h.proc.flag
+	}
 }
 
 // Host of that name; false if there is none.
