@@ -149,7 +149,12 @@ func TestGuardsThatFailDeny(t *testing.T) {
 		{Name: "says anything", Check: func(galen.Ask[galen.State]) galen.Verdict { return galen.Verdict{Answer: "yes"} }},
 		{Name: "never ends", Check: func(galen.Ask[galen.State]) galen.Verdict { <-stuck; return allow("") }},
 	}
-	for i, v := range judge(newScene("wake").ask(t), guards, 20*time.Millisecond) {
+	last := galen.Guard[galen.State]{Name: "allows", Check: func(galen.Ask[galen.State]) galen.Verdict { return allow("") }}
+	verdicts := judge(newScene("wake").ask(t), append(slices.Clone(guards), last), 20*time.Millisecond)
+	if n := len(guards); len(verdicts) != n+1 || verdicts[n].Answer != galen.Allow || verdicts[n].Guard != last.Name {
+		t.Fatalf("%d guards gave %d verdicts; the one after those that fail: %+v", n+1, len(verdicts), verdicts[len(verdicts)-1])
+	}
+	for i, v := range verdicts[:len(guards)] {
 		if v.Answer != galen.Deny || v.Guard != guards[i].Name || v.Why == "" {
 			t.Errorf("%s: %+v", guards[i].Name, v)
 		}

@@ -20,38 +20,50 @@ func Judge(a galen.Ask[galen.State], guards []galen.Guard[galen.State]) []galen.
 }
 
 func judge(a galen.Ask[galen.State], guards []galen.Guard[galen.State], limit time.Duration) []galen.Verdict {
-	out := make([]galen.Verdict, len(guards))
-	for i, g := range guards {
-		out[i] = ask(a, g, limit)
+	out := make([]galen.Verdict, 0, len(guards))
+	for len(out) < len(guards) { // again after each that did not answer
+		out = append(out, hear(a, guards[len(out):], limit)...)
 	}
 	return out
 }
 
-func ask(a galen.Ask[galen.State], g galen.Guard[galen.State], limit time.Duration) galen.Verdict {
-	answered := make(chan galen.Verdict, 1)
+// hear asks the guards one after the other, on one goroutine. The first that does not answer within the limit is denied, and
+// the last one heard; whatever the goroutine does after that is in vain.
+func hear(a galen.Ask[galen.State], guards []galen.Guard[galen.State], limit time.Duration) []galen.Verdict {
+	answered := make(chan galen.Verdict, len(guards))
 	go func() {
-		defer func() {
-			if p := recover(); p != nil {
-				answered <- deny("the guard panicked (%v), and what cannot be judged is denied", p)
-			}
-		}()
-		answered <- g.Check(a)
+		for _, g := range guards {
+			answered <- ask(a, g)
+		}
 	}()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
-	var v galen.Verdict
-	select {
-	case v = <-answered:
-	case <-timer.C:
-		v = deny("the guard did not answer within %s, and what cannot be judged is denied", limit)
+	out := make([]galen.Verdict, 0, len(guards))
+	for _, g := range guards {
+		timer.Reset(limit)
+		select {
+		case v := <-answered:
+			out = append(out, v)
+		case <-timer.C:
+			return append(out, named(g.Name, deny("the guard did not answer within %s, and what cannot be judged is denied", limit)))
+		}
 	}
+	return out
+}
+
+func ask(a galen.Ask[galen.State], g galen.Guard[galen.State]) (v galen.Verdict) {
+	defer func() {
+		if p := recover(); p != nil {
+			v = named(g.Name, deny("the guard panicked (%v), and what cannot be judged is denied", p))
+		}
+	}()
+	v = g.Check(a)
 	switch v.Answer {
 	case galen.Allow, galen.NeedYes, galen.LookAgain, galen.Deny:
 	default:
 		v = deny("the guard answered %q, which nobody knows, and what cannot be judged is denied", v.Answer)
 	}
-	v.Guard = g.Name
-	return v
+	return named(g.Name, v)
 }
 
 // Worst is the strictest verdict, the first of equals. No verdict at all is a denial.
