@@ -2,39 +2,40 @@ package cassandra
 
 import "github.com/galenhq/galen"
 
-// basis is what a step rests on. No gauge, no time, no look's age.
+// basis is what a step rests on. No gauge, no time, no look's age. It is hashed at every look: fields in the order of their
+// names need no sorting.
 type basis struct {
-	Nodes     []basisNode     `json:"nodes"`
 	Instances []basisInstance `json:"instances"`
+	Lost      int             `json:"lost"`
+	Nodes     []basisNode     `json:"nodes"`
+	Pending   []Pending       `json:"pending"`
+	Schemas   []string        `json:"schemas"`
 	// Troubled are the members, of the same data centres, that are not simply NORMAL and up.
 	Troubled []basisNode `json:"troubled"`
-	Pending  []Pending   `json:"pending"`
-	Schemas  []string    `json:"schemas"`
-	Lost     int         `json:"lost"`
 }
 
 type basisNode struct {
-	HostID     string     `json:"host_id"`
 	Address    string     `json:"address"`
-	Instance   string     `json:"instance"`
 	DC         string     `json:"dc"`
+	Down       bool       `json:"down"`
+	Generation int64      `json:"generation"`
+	HostID     string     `json:"host_id"`
+	Instance   string     `json:"instance"`
 	Rack       string     `json:"rack"`
+	Replacing  string     `json:"replacing"`
 	Status     NodeStatus `json:"status"`
 	Tokens     string     `json:"tokens"`
-	Generation int64      `json:"generation"`
-	Replacing  string     `json:"replacing"`
-	Down       bool       `json:"down"`
 	Unlisted   bool       `json:"unlisted"`
 }
 
 type basisInstance struct {
-	Name     string       `json:"name"`
 	Address  string       `json:"address"`
-	Process  ProcessState `json:"process"`
+	Config   Config       `json:"config"`
 	Data     DataState    `json:"data"`
 	Fenced   string       `json:"fenced"`
+	Name     string       `json:"name"`
 	Prepared string       `json:"prepared"`
-	Config   Config       `json:"config"`
+	Process  ProcessState `json:"process"`
 	Replace  string       `json:"replace"`
 }
 

@@ -20,6 +20,7 @@ type memory struct {
 	statements map[string]*statement
 	done       []change // of the open transaction, to be taken back
 	saved      int      // how many of them stood before the savepoint
+	read       map[string]any
 }
 
 type memTable struct {
@@ -53,7 +54,7 @@ type change struct {
 var errAppendOnly = errors.New("events are append-only")
 
 func newMemory(clock func() time.Time) *memory {
-	m := &memory{clock: clock, tables: map[string]*memTable{}, statements: map[string]*statement{}}
+	m := &memory{clock: clock, tables: map[string]*memTable{}, statements: map[string]*statement{}, read: map[string]any{}}
 	for _, def := range tables() {
 		m.tables[def.name] = newMemTable(def)
 	}
@@ -101,6 +102,8 @@ func (m *memory) view(ctx context.Context) (view, error) {
 }
 
 func (m *memory) close() error { return nil }
+
+func (m *memory) documents() map[string]any { return m.read }
 
 func (m *memory) advise(err error) error { return err }
 

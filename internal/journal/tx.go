@@ -87,19 +87,47 @@ func (t *tx) post(ctx context.Context, kind string, run galen.Run) error {
 // row is found by its hash.
 func docs[T any](ctx context.Context, q querier, query string, args ...any) ([]T, error) {
 	var out []T
+	read := readIn(q)
 	err := each(ctx, q, func(rows cursor) error {
-		var text []byte
+		var text string
 		if err := rows.Scan(&text); err != nil {
 			return err
 		}
-		v, err := undoc[T](text)
-		if err != nil {
-			return err
+		v, known := read[text].(T)
+		if !known {
+			var err error
+			if v, err = undoc[T]([]byte(text)); err != nil {
+				return err
+			}
+			keepRead(read, text, v)
 		}
 		out = append(out, v)
 		return nil
 	}, query, args...)
 	return out, err
+}
+
+// readIn are the documents that were read from a journal in memory, by their text; nil elsewhere. Whoever reads a document
+// has its insides in common with all others who do: nobody changes what a journal gave out.
+func readIn(q querier) map[string]any {
+	if t, is := q.(*tx); is {
+		q = t.session
+	}
+	if m, is := q.(interface{ documents() map[string]any }); is {
+		return m.documents()
+	}
+	return nil
+}
+
+func keepRead(read map[string]any, text string, v any) {
+	const most = 256
+	if read == nil {
+		return
+	}
+	if len(read) >= most {
+		clear(read)
+	}
+	read[text] = v
 }
 
 // doc reads the first JSON document, and tells whether there was one.
