@@ -27,6 +27,7 @@ func (v Violation) String() string { return fmt.Sprintf("%s at %s: %s", v.Invari
 // moment when its gate began to look: what happens after that nobody could know.
 type checker struct {
 	*trace
+	of        Engine
 	runs      map[string]galen.Run
 	keyspaces []cassandra.Keyspace
 	final     ring.Truth
@@ -43,6 +44,7 @@ func rules() []func(*checker) {
 		(*checker).endings, (*checker).deadlines, (*checker).scope, (*checker).joiners, (*checker).schema, (*checker).verbs, (*checker).harmless,
 		(*checker).floor, (*checker).poison, (*checker).assent, (*checker).rate, (*checker).headroom, (*checker).clocks, (*checker).owed,
 		(*checker).order, (*checker).throttles, (*checker).putBack, (*checker).named, (*checker).failing,
+		(*checker).claimed, (*checker).debts, (*checker).versions, (*checker).deletions,
 	}
 }
 
@@ -307,7 +309,7 @@ func (c *checker) identity() {
 // I-09: no decision of absence from a listing that lacks many members.
 func (c *checker) listing() {
 	for _, a := range c.hurting() {
-		if most := max(1, len(a.Seen.Members)*3/10); a.Lied > most {
+		if most := max(1, int(c.in.Policy.ShrinkShare*float64(len(a.Seen.Members))+1e-9)); a.Lied > most {
 			c.blame("I-09", a.Committed, "%s on a listing that lacked %d of %d members", a.Step, a.Lied, len(a.Seen.Members))
 		}
 	}

@@ -230,8 +230,8 @@ func (c *checker) order() {
 		held := claimsBefore(c.acts[:i], a)
 		for _, want := range a.Claims {
 			for has := range held {
-				if !held[want] && of(want) >= of(has) {
-					c.blame("claim order", a.Committed, "%s of run %s takes %s and holds %s", a.Step, a.Run, want, has)
+				if !held[want.Name] && of(want.Name) >= of(has) {
+					c.blame("claim order", a.Committed, "%s of run %s takes %s and holds %s", a.Step, a.Run, want.Name, has)
 				}
 			}
 		}
@@ -243,8 +243,8 @@ func claimsBefore(acts []*act, a *act) map[string]bool {
 	held := map[string]bool{}
 	for _, b := range acts {
 		for _, claim := range b.Claims {
-			if b.Run == a.Run && (b.Settled.IsZero() || b.Settled.After(a.Committed) || slices.Contains(a.Kept, claim)) {
-				held[claim] = true
+			if b.Run == a.Run && (!b.settled(a.Committed) || slices.Contains(a.Kept, claim.Name)) {
+				held[claim.Name] = true
 			}
 		}
 	}

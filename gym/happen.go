@@ -215,7 +215,7 @@ func (w *world) opener() (watch.Opener, bool) {
 		if p := s.engine; p != nil {
 			rows := awaitedStore{w.store, awaits{w, p}}
 			return watch.Opener{
-				Runbooks: w.of.Runbooks, Inbox: rows, Policy: func(galen.Resource) galen.Policy { return w.in.Policy },
+				Runbooks: w.of.books(s.name), Inbox: rows, Policy: func(galen.Resource) galen.Policy { return w.in.Policy },
 				Last: p.seen.Last, Now: func() time.Time { return w.now.Add(s.skew) }, Logger: quietLog(),
 			}, true
 		}

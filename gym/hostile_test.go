@@ -51,7 +51,7 @@ func (e evil) plan() galen.Plan {
 	if e.Unsettled() != nil && !e.one(4) {
 		return galen.Plan{Wait: e.Policy.LookSoon, Why: "waits"}
 	}
-	if len(e.Past) > 0 && e.one(6) {
+	if len(e.Past) > 0 && (e.on.short && e.Unsettled() == nil || e.one(6)) {
 		return galen.Plan{End: galen.EndDone, Why: "it has had enough"}
 	}
 	var steps []galen.Step
@@ -92,7 +92,10 @@ func (e evil) blurred(s galen.Step) galen.Step {
 
 func (e evil) fits(s galen.Step) bool {
 	i := slices.IndexFunc(cassandra.Verbs(), func(v galen.Verb[cassandra.Ring]) bool { return v.Name == s.Verb })
-	return i >= 0 && (s.Verb == e.on.unchecked || cassandra.Verbs()[i].Check(e.State, s) == nil)
+	if i < 0 {
+		return e.on.other != nil
+	}
+	return s.Verb == e.on.unchecked || cassandra.Verbs()[i].Check(e.State, s) == nil
 }
 
 // patient is mostly who the run is for.
@@ -110,6 +113,9 @@ func (e evil) patient() (cassandra.Node, bool) {
 }
 
 func (e evil) step() (galen.Step, bool) {
+	if e.on.other != nil && e.one(2) {
+		return e.on.other(e)
+	}
 	n, ok := e.patient()
 	if !ok {
 		return galen.Step{}, false

@@ -3,6 +3,7 @@ package gym
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -25,11 +26,23 @@ type stage struct {
 	besides []galen.ListedRunbook
 	// nameless: its steps name nothing, everything, or no end.
 	nameless bool
-	plan     RingPlan // its zero fields: three racks, one node each, one spare in each data centre
-	happen   func(w *writer)
+	// short: it ends as soon as it has done something.
+	short bool
+	// other are steps besides those that the planner knows.
+	other func(evil) (galen.Step, bool)
+	// of is what the engine is made of besides.
+	of     func(*Engine)
+	plan   RingPlan // its zero fields: three racks, one node each, one spare in each data centre
+	happen func(w *writer)
 }
 
 func stages() map[string]stage {
+	out := cassandraStages()
+	maps.Copy(out, commonStages())
+	return out
+}
+
+func cassandraStages() map[string]stage {
 	const start, stop, kill = cassandra.VerbStart, cassandra.VerbStop, cassandra.VerbKill
 	const fence, prepare, replace, remove = cassandra.VerbFence, cassandra.VerbPrepare, cassandra.VerbReplace, cassandra.VerbRemoveJoiner
 	return map[string]stage{
@@ -58,9 +71,9 @@ func drawFor(guard string, seed uint64) Incident {
 	}
 	d := newDice(seed)
 	in := Incident{Seed: seed, Sort: guard, Engines: 1, Policy: widePolicy(), Ring: s.plan}
-	in.Ring.DCs, in.Ring.Racks, in.Ring.PerRack = max(in.Ring.DCs, 1), max(in.Ring.Racks, 3), 1
+	in.Ring.DCs, in.Ring.Racks, in.Ring.PerRack = max(in.Ring.DCs, 1), max(in.Ring.Racks, 3), max(in.Ring.PerRack, 1)
 	in.Ring.Spares, in.Ring.VNodes, in.Ring.Honest = max(in.Ring.Spares, 1), 1, d.one(4)
-	w := &writer{dice: d, in: &in, nodes: in.Ring.Racks}
+	w := &writer{dice: d, in: &in, nodes: in.Ring.Racks * in.Ring.PerRack}
 	w.victim = w.node()
 	s.happen(w)
 	in.sort()

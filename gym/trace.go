@@ -27,6 +27,7 @@ type trace struct {
 	deaths int
 	yes    map[string][]time.Time // of persons, by run
 	keeps  map[string][]string    // what the newest plan of a run keeps
+	points map[string]time.Time   // when a restore point was last verified, by target
 	alone  map[string]bool        // guards that refused a step which all others allowed
 }
 
@@ -52,7 +53,7 @@ type act struct {
 	Lied      int           // members that the look was made to lack
 	Skew      time.Duration // of the engine's clock
 	Read      time.Duration // how long the reading of its ledger took
-	Claims    []string
+	Claims    []galen.Claim
 	Kept      []string // of them and others, by the run's newest plan
 	Committed time.Time
 	Begun     []time.Time
@@ -70,7 +71,7 @@ type accepted struct {
 func newTrace(in Incident, now func() time.Time) *trace {
 	return &trace{
 		in: in, now: now, byID: map[string]*act{}, acks: map[string][]time.Time{}, status: map[string]standing{}, ends: map[string]ending{},
-		yes: map[string][]time.Time{}, keeps: map[string][]string{}, alone: map[string]bool{},
+		yes: map[string][]time.Time{}, keeps: map[string][]string{}, points: map[string]time.Time{}, alone: map[string]bool{},
 	}
 }
 
@@ -79,10 +80,7 @@ func (t *trace) note(format string, args ...any) {
 }
 
 func (t *trace) committed(c galen.Commit, in galen.Intent, task *task, s *slot) {
-	a := &act{Intent: in, Engine: s.name, Committed: t.now(), Skew: s.skew, Kept: t.keeps[in.Run]}
-	for _, claim := range c.Claims {
-		a.Claims = append(a.Claims, claim.Name)
-	}
+	a := &act{Intent: in, Engine: s.name, Committed: t.now(), Skew: s.skew, Claims: c.Claims, Kept: t.keeps[in.Run]}
 	if task != nil {
 		a.Looked, a.Seen, a.Lied, a.Read = task.looked, task.seen, task.lied, task.read
 	}
@@ -110,6 +108,7 @@ func (t *trace) accepted(c ring.Call, truth ring.Truth) {
 
 func (t *trace) settled(changes []galen.Settlement) {
 	for _, c := range changes {
+		t.restored(c.Facts)
 		if a := t.byID[c.Intent]; a != nil && c.Effect.Status != a.Status {
 			a.Status = c.Effect.Status
 			t.note("effect of %s: %s, %s", c.Intent, c.Effect.Status, c.Effect.Why)

@@ -22,11 +22,14 @@ import (
 type Engine struct {
 	Runbooks  []galen.ListedRunbook
 	Detectors []galen.Detector[galen.State]
+	// Newer is what the second engine has in the place of Runbooks: an upgrade under way; nil: the same.
+	Newer []galen.ListedRunbook
 	// Without names a guard that is left out, of the gate or of the kind.
 	Without string
 	// Workflows keeps the workflow of a run; nil: its control flow alone is played.
 	Workflows func(run string) Workflow
-	rows      func(store) store // what the journal is put behind; nil: nothing
+	rows      func(store) store               // what the journal is put behind; nil: nothing
+	kind      func(*world, *galen.ListedKind) // what the kind is changed in; nil: nothing
 	// spoilt is a guard that panics whenever it is asked.
 	spoilt string
 	// unchecked is a verb whose own Check accepts everything, so that a guard which says the same stands alone.
@@ -136,6 +139,9 @@ func (w *world) boot(s *slot) error {
 	kind := galen.ListKind(cassandra.Kind(), galen.Driver[cassandra.Ring](awaitedRing{a}))
 	kind.Guards = w.of.guards(kind.Guards)
 	uncheck(kind.Verbs, w.of.unchecked)
+	if w.of.kind != nil {
+		w.of.kind(w, &kind)
+	}
 	kinds := map[string]galen.ListedKind{cassandra.KindName: kind}
 	log := quietLog()
 	rows := awaitedStore{w.store, a}
@@ -143,7 +149,7 @@ func (w *world) boot(s *slot) error {
 	policy := func(galen.Resource) galen.Policy { return w.in.Policy }
 	seen := watch.NewWorld(kinds, rows, log)
 	books := map[string]galen.ListedRunbook{}
-	for _, rb := range w.of.Runbooks {
+	for _, rb := range w.of.books(s.name) {
 		books[rb.Name] = rb
 	}
 	door, err := gate.New(gate.Options{
@@ -157,7 +163,7 @@ func (w *world) boot(s *slot) error {
 		Journal: rows, Records: rows, World: seen, Gate: door, Quarantine: activities.NewQuarantine(), Now: clock, DecideLimit: realLimit, Logger: log,
 		Catalogue: activities.Catalogue{Kinds: kinds, Runbooks: books, Detectors: w.of.Detectors, Policy: policy},
 	})
-	opens := watch.Opener{Runbooks: w.of.Runbooks, Inbox: rows, Policy: policy, Last: seen.Last, Now: clock, Logger: log}
+	opens := watch.Opener{Runbooks: w.of.books(s.name), Inbox: rows, Policy: policy, Last: seen.Last, Now: clock, Logger: log}
 	p.loops = watch.NewLoops(watch.Options{
 		World: seen, Kinds: kinds, Detectors: w.of.Detectors, Journal: rows, Runs: waker{opens, w}, Policy: policy, Now: clock, Logger: log,
 	})
@@ -183,6 +189,24 @@ func (e Engine) guards(all []galen.Guard[galen.State]) []galen.Guard[galen.State
 		}
 	}
 	return out
+}
+
+// books are the runbooks of one of the engines.
+func (e Engine) books(engine int) []galen.ListedRunbook {
+	if engine > 0 && e.Newer != nil {
+		return e.Newer
+	}
+	return e.Runbooks
+}
+
+// version of a runbook that one of the engines has; 0: none.
+func (e Engine) version(engine int, runbook string) int {
+	for _, rb := range e.books(engine) {
+		if rb.Name == runbook {
+			return rb.Version
+		}
+	}
+	return 0
 }
 
 func uncheck(verbs map[string]galen.Verb[galen.State], name string) {
