@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Why the journal refused. Callers choose by errors.Is and errors.As; the text says more.
+// Why the journal or a target refused. Callers choose by errors.Is and errors.As; the text says more.
 var (
 	// ErrNotFound: no run, plan, intent, approval or hold of that name.
 	ErrNotFound = errors.New("not found")
@@ -21,6 +21,8 @@ var (
 	ErrHeld = errors.New("held")
 	// ErrRate: the account has as many calls in this second as it may.
 	ErrRate = errors.New("too many calls at once")
+	// ErrOvertaken: a later intent has acted on the target, see [OvertakenError].
+	ErrOvertaken = errors.New("a later intent has acted on the target")
 	// ErrEnded: the run has ended.
 	ErrEnded = errors.New("the run has ended")
 )
@@ -38,3 +40,15 @@ func (e *ClaimedError) Error() string {
 
 // Is tells that it is an [ErrClaimed].
 func (e *ClaimedError) Is(target error) bool { return target == ErrClaimed }
+
+// OvertakenError is how a target refuses an intent whose fence is not above those that it has accepted. It is an [ErrOvertaken].
+type OvertakenError struct {
+	By  string // the intent that has acted
+	Why string
+}
+
+// Error is for people.
+func (e *OvertakenError) Error() string { return ErrOvertaken.Error() + ": " + e.Why }
+
+// Is tells that it is an [ErrOvertaken].
+func (e *OvertakenError) Is(target error) bool { return target == ErrOvertaken }

@@ -165,6 +165,9 @@ func onVerdicts(t thought) conclusion {
 	if t.policy.Mode == galen.ModeObserve {
 		return conclusion{status: galen.RunWaiting, why: "mode observe, would " + t.plan.Steps[0].String() + ": " + t.plan.Why, wait: t.policy.Fallback.D()}
 	}
+	if t.ledger.Observe != "" { // a person ends that, and it wakes the run
+		return conclusion{status: galen.RunWaiting, why: t.ledger.Observe, wait: t.policy.Fallback.D()}
+	}
 	switch v.Answer {
 	case galen.Allow:
 		return conclusion{status: galen.RunRunning, why: t.plan.Why, wait: soon, steps: len(t.plan.Steps)}

@@ -74,6 +74,8 @@ func TestConclude(t *testing.T) {
 		{"denied", act, answer(galen.Deny), galen.RunHeld, false, 0, "I-02: because"},
 		{"no guard was asked", act, func(t *thought) { t.verdicts = nil }, galen.RunHeld, false, 0, "no guard"},
 		{"observe only", act, func(t *thought) { t.policy.Mode = galen.ModeObserve }, galen.RunWaiting, false, 0, "would start n1"},
+		{"the journal is in doubt", act, func(t *thought) { t.ledger.Observe = "observe only: a jump" }, galen.RunWaiting, false, 0, "observe only: a jump"},
+		{"the journal is in doubt, and a guard denies", act, func(t *thought) { t.ledger.Observe = "observe only: a jump"; answer(galen.Deny)(t) }, galen.RunWaiting, false, 0, "observe only: a jump"},
 		{"waits", wait, nil, galen.RunWaiting, false, 0, "not yet"},
 		{"escalates", escalate, nil, galen.RunHeld, false, 0, "three restarts"},
 		{"done", done, nil, galen.RunWaiting, true, 0, "all good"},

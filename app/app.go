@@ -173,7 +173,7 @@ func (e *Engine) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e.opened.kinds = e.looks.counted(e.opened.kinds)
+	e.opened.kinds = attentive(e.looks.counted(e.opened.kinds), e.journal)
 	return e.policies(ctx)
 }
 

@@ -368,6 +368,17 @@ func intentOf(ctx context.Context, q querier, id string) (galen.Intent, error) {
 	return in, err
 }
 
+// HasIntent tells whether an intent was ever committed here.
+func (s *Store) HasIntent(ctx context.Context, id string) (bool, error) {
+	var n int64
+	var found bool
+	err := s.read(ctx, "look for intent "+id, func(ctx context.Context, q querier) (err error) {
+		found, err = first(ctx, q, []any{&n}, "SELECT settled FROM intents WHERE id = ?", id)
+		return err
+	})
+	return found, err
+}
+
 func (t *tx) saveIntent(ctx context.Context, in galen.Intent) error {
 	text, err := asDoc(in)
 	if err != nil {

@@ -44,6 +44,9 @@ func (d *Driver) Do(ctx context.Context, in galen.Intent) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if a.Overtaken != "" {
+		return "", &galen.OvertakenError{By: a.Overtaken, Why: a.Error}
+	}
 	if a.Error != "" {
 		return "", errors.New(a.Error)
 	}

@@ -39,6 +39,8 @@ type doAnswer struct {
 	Reply string `json:"reply"`
 	// Error of the call; "" is success.
 	Error string `json:"error,omitempty"`
+	// Overtaken by that intent, see [galen.OvertakenError].
+	Overtaken string `json:"overtaken,omitempty"`
 }
 
 // faultRequest is either trouble for an instance or a fault for the next calls.
@@ -130,6 +132,10 @@ func handler(c *ring.Cluster) http.Handler {
 		a := doAnswer{Reply: reply}
 		if err != nil {
 			a.Error = err.Error() // the question was answered: the call failed
+			var overtaken *galen.OvertakenError
+			if errors.As(err, &overtaken) {
+				a.Error, a.Overtaken = overtaken.Why, overtaken.By
+			}
 		}
 		return a, nil
 	}))

@@ -65,7 +65,7 @@ func TestHostRefuses(t *testing.T) {
 		t.Error("starts a fenced instance")
 	}
 	in.ID, in.Fence = "c", 1
-	if _, err := p.ring.Do(t.Context(), in); !errors.Is(err, ring.ErrOvertaken) {
+	if _, err := p.ring.Do(t.Context(), in); !errors.Is(err, galen.ErrOvertaken) {
 		t.Errorf("an engine that slept since its commit: %v", err)
 	}
 	in.ID, in.Fence = "d", 0

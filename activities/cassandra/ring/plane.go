@@ -21,16 +21,13 @@ var (
 	errOther     = errors.New("another process, or another intent")
 )
 
-// ErrOvertaken refuses an order that a later one on the same target has overtaken, as the host agent of a live ring does.
-var ErrOvertaken = errors.New("a later intent has acted on the target")
-
 // accepted is the highest fence that a host has taken for a target, and for which intent.
 type accepted struct {
 	fence  int64
 	intent string
 }
 
-// admit refuses what a later intent has overtaken: the call of an engine that was paused in the middle of it. The same
+// admit refuses what a later intent has overtaken, as the host agent of a live ring does: the call of an engine that was paused in the middle of it. The same
 // order again is admitted. What is admitted is remembered even if the change is then refused, as on the real host.
 func (h *host) admit(in galen.Intent) error {
 	target := in.Step.Target.ID
@@ -42,7 +39,7 @@ func (h *host) admit(in galen.Intent) error {
 	case was.fence == in.Fence && was.intent == in.ID:
 		return nil
 	case was.fence >= in.Fence:
-		return fmt.Errorf("%w: intent %s has fence %d on %s, intent %s had %d already: look again", ErrOvertaken, in.ID, in.Fence, target, was.intent, was.fence)
+		return &galen.OvertakenError{By: was.intent, Why: fmt.Sprintf("intent %s has fence %d on %s, intent %s had %d already: look again", in.ID, in.Fence, target, was.intent, was.fence)}
 	}
 	h.accepted[target] = accepted{in.Fence, in.ID}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"github.com/galenhq/galen"
 )
 
 // Order is on whose behalf a change is made: the intent, and its fence among all intents on the same target.
@@ -48,8 +50,8 @@ func (h *Host) admit(o Order) error {
 	case was.Fence == o.Fence && was.Intent == o.Intent:
 		return nil
 	case was.Fence >= o.Fence:
-		return fmt.Errorf("%w: intent %s has fence %d on %s, intent %s had %d already (%s): look again; if this "+
-			"engine's journal is new or restored, see Restore in docs/operations.md", ErrOvertaken, o.Intent, o.Fence, o.Target, was.Intent, was.Fence, h.marker("fences"))
+		return &galen.OvertakenError{By: was.Intent, Why: fmt.Sprintf("intent %s has fence %d on %s, intent %s had %d already (%s): look again",
+			o.Intent, o.Fence, o.Target, was.Intent, was.Fence, h.marker("fences"))}
 	}
 	accepted[o.Target] = fence{Fence: o.Fence, Intent: o.Intent}
 	b, err := json.Marshal(accepted)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
 )
 
@@ -36,7 +37,7 @@ func TestAnOvertakenOrderChangesNothing(t *testing.T) {
 		},
 	}
 	for name, change := range changes {
-		want(t, name, change(), ErrOvertaken)
+		want(t, name, change(), galen.ErrOvertaken)
 	}
 	if got := look(t, h); got.Process != cassandra.Running || got.PID != was.PID {
 		t.Errorf("the node: %+v", got)
@@ -90,7 +91,7 @@ func TestFencesCountByTarget(t *testing.T) {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
-	want(t, "an older one", h.Terminate(t.Context(), Order{"a", "instance/n4", 7}), ErrOvertaken)
+	want(t, "an older one", h.Terminate(t.Context(), Order{"a", "instance/n4", 7}), galen.ErrOvertaken)
 }
 
 func TestAnOrderMustBeWhole(t *testing.T) {

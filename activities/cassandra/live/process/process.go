@@ -37,7 +37,6 @@ var (
 	ErrPrepared    = errors.New("the folder is prepared by another intent")
 	ErrNotPrepared = errors.New("the folder is not prepared by that intent")
 	ErrOther       = errors.New("the process is not the one that was meant")
-	ErrOvertaken   = errors.New("a later intent has acted on the target")
 )
 
 // Setup is the configuration of one instance.
