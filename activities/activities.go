@@ -119,14 +119,20 @@ func (a *Activities) Act(ctx context.Context, in ActInput) (Acted, error) {
 			return Acted{}, fmt.Errorf("hold run %s: %w", in.Run, err)
 		}
 	default:
-		worst := gate.Worst(res.Verdicts)
-		out.Refused = (res.Answer == gate.Refused || res.Answer == gate.Ask) && !endsByItself(worst)
-		if worst.Guard == gate.GuardRate {
-			out.Wait = galen.Duration(spread(run, out.At, out.Wait.D()))
-		}
+		out = turnedAway(out, run, res)
 		log.Info("step not sent", "answer", string(res.Answer), "why", res.Why)
 	}
 	return out, nil
+}
+
+// turnedAway is what a refusal means for the run.
+func turnedAway(out Acted, run galen.Run, res gate.Result) Acted {
+	worst := gate.Worst(res.Verdicts)
+	out.Refused = (res.Answer == gate.Refused || res.Answer == gate.Ask) && !endsByItself(worst)
+	if worst.Guard == gate.GuardRate {
+		out.Wait = galen.Duration(spread(run, out.At, out.Wait.D()))
+	}
+	return out
 }
 
 // Close ends a run in the journal.
