@@ -160,13 +160,18 @@ type verdict struct {
 	lost  map[string]*loss
 	any   bool
 	least int
+	// margins are the ranges with that spare.
+	margins []cassandra.Break
 }
 
 func lossKey(b cassandra.Break) string { return b.Keyspace + "/" + b.Level + "/" + b.DC }
 
 func (v *verdict) count(b cassandra.Break, minded bool) {
 	if spare := b.Spare(); !v.any || spare < v.least {
-		v.any, v.least = true, spare
+		v.any, v.least, v.margins = true, spare, nil
+	}
+	if b.Spare() == v.least {
+		v.margins = append(v.margins, b)
 	}
 	if b.Spare() >= 0 || !minded {
 		return

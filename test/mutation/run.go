@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -121,16 +123,30 @@ func (c covering) add(test, profile string) error {
 	return nil
 }
 
-// of are the tests that can notice a mutant, and how long they take: those that enter its function. A profile knows lines,
-// too, but not all (the condition of a case is in none). Declarations outside of functions are in no profile.
-func (c covering) of(m *mutant) (tests []string, took time.Duration) {
+// of are the tests that can notice a mutant: those that enter its function, in two batches. The first are the quick ones,
+// which together take no more than the slowest alone: most mutants die of them. A profile knows lines, too, but not all (the
+// condition of a case is in none). Declarations outside of functions are in no profile.
+func (c covering) of(m *mutant) (batches [][]string) {
+	var tests []string
 	for _, name := range c.tests {
 		if m.in == nil || c.enters(name, m) {
 			tests = append(tests, name)
-			took += c.took[name]
 		}
 	}
-	return tests, took
+	slices.SortStableFunc(tests, func(a, b string) int { return cmp.Compare(c.took[a], c.took[b]) })
+	quick, took := 0, time.Duration(0)
+	for quick < len(tests) {
+		if took += c.took[tests[quick]]; took > c.took[tests[len(tests)-1]] {
+			break
+		}
+		quick++
+	}
+	for _, batch := range [][]string{tests[:quick], tests[quick:]} {
+		if len(batch) > 0 {
+			batches = append(batches, batch)
+		}
+	}
+	return batches
 }
 
 func (c covering) enters(test string, m *mutant) bool {
@@ -146,24 +162,26 @@ func (c covering) enters(test string, m *mutant) bool {
 
 // try runs the tests that cover a mutant.
 func (r runner) try(ctx context.Context, c covering, binary string, m *mutant) error {
-	tests, took := c.of(m)
-	if len(tests) == 0 {
-		m.Status = uncovered
-		return nil
-	}
-	within := r.patience + 5*took
-	out, err := r.run(ctx, within, m.id, binary, "-test.failfast", "-test.timeout="+(within+time.Minute).String(), "-test.run=^("+strings.Join(tests, "|")+")$")
-	switch {
-	case err != nil:
-		return err
-	case out.late:
-		m.Status = timedOut
-	case out.passed:
+	m.Status = uncovered
+	for _, tests := range c.of(m) {
 		m.Status = survived
-	default:
-		m.Status = killed
-		if failed := regexp.MustCompile(`(?m)^--- FAIL: (\S+)`).FindStringSubmatch(out.output); failed != nil {
-			m.Killer = failed[1]
+		within := r.patience
+		for _, name := range tests {
+			within += 5 * c.took[name]
+		}
+		out, err := r.run(ctx, within, m.id, binary, "-test.failfast", "-test.timeout="+(within+time.Minute).String(), "-test.run=^("+strings.Join(tests, "|")+")$")
+		switch {
+		case err != nil:
+			return err
+		case out.late:
+			m.Status = timedOut
+			return nil
+		case !out.passed:
+			m.Status = killed
+			if failed := regexp.MustCompile(`(?m)^--- FAIL: (\S+)`).FindStringSubmatch(out.output); failed != nil {
+				m.Killer = failed[1]
+			}
+			return nil
 		}
 	}
 	return nil
