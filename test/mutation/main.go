@@ -33,6 +33,7 @@ type options struct {
 	jobs   int
 	sample int
 	seed   uint64
+	part   string
 	memory int
 	tags   string
 	output string
@@ -47,7 +48,8 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags.IntVar(&o.jobs, "jobs", 2, "so many mutants at once")
 	flags.IntVar(&o.sample, "sample", 0, "only so many mutants, drawn by -seed; 0: all")
 	flags.Uint64Var(&o.seed, "seed", 1, "of the sample")
-	flags.IntVar(&o.memory, "memory", 4096, "MB of addresses that a test may take")
+	flags.StringVar(&o.part, "part", "1/1", "only this part of them: 2/5 is the second fifth")
+	flags.IntVar(&o.memory, "memory", 3072, "MB of addresses that a test may take")
 	flags.StringVar(&o.tags, "tags", "mutation", "build tags of the tests")
 	flags.StringVar(&o.output, "o", "text", "text, or json")
 	flags.StringVar(&o.again, "again", "", "only those that a report in JSON names as survivors")
@@ -169,6 +171,10 @@ func choose(sources []*source, o options) ([]*mutant, error) {
 		}
 		all = slices.DeleteFunc(all, func(m *mutant) bool { return !old[m.name()] })
 	}
+	all, err := part(all, o.part)
+	if err != nil {
+		return nil, err
+	}
 	if o.sample > 0 && o.sample < len(all) {
 		rand.New(rand.NewPCG(o.seed, o.seed)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		all = all[:o.sample]
@@ -177,6 +183,19 @@ func choose(sources []*source, o options) ([]*mutant, error) {
 		s.mutants = slices.DeleteFunc(s.mutants, func(m *mutant) bool { return !slices.Contains(all, m) })
 	}
 	return all, nil
+}
+
+// part leaves every nth mutant, from the kth on.
+func part(all []*mutant, which string) ([]*mutant, error) {
+	var k, n int
+	if _, err := fmt.Sscanf(which, "%d/%d", &k, &n); err != nil || k < 1 || k > n {
+		return nil, fmt.Errorf("-part is %q: want K/N with K from 1 to N", which)
+	}
+	var out []*mutant
+	for i := k - 1; i < len(all); i += n {
+		out = append(out, all[i])
+	}
+	return out, nil
 }
 
 // survivors are the names of those in a report.

@@ -116,7 +116,7 @@ func laid(t *testing.T) string {
 
 func TestWhatTestsNotice(t *testing.T) {
 	t.Setenv("GOWORK", "off")
-	r, err := test(t.Context(), laid(t), "small", options{jobs: 2, memory: 4096}, io.Discard)
+	r, err := test(t.Context(), laid(t), "small", options{jobs: 2, memory: 4096, part: "1/1"}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,6 +172,31 @@ func TestWhatDoesNotCompile(t *testing.T) {
 	}
 	if len(spans) == 0 {
 		t.Error("no mutants")
+	}
+}
+
+func TestParts(t *testing.T) {
+	var all []*mutant
+	for i := range 7 {
+		all = append(all, &mutant{id: i})
+	}
+	seen := map[*mutant]bool{}
+	for k, want := range []int{3, 2, 2} {
+		got, err := part(slices.Clone(all), fmt.Sprintf("%d/3", k+1))
+		if err != nil || len(got) != want {
+			t.Errorf("part %d: %d, %v", k+1, len(got), err)
+		}
+		for _, m := range got {
+			seen[m] = true
+		}
+	}
+	if len(seen) != len(all) {
+		t.Errorf("the parts have %d of %d", len(seen), len(all))
+	}
+	for _, bad := range []string{"", "0/3", "4/3", "x"} {
+		if _, err := part(all, bad); err == nil {
+			t.Errorf("accepted %q", bad)
+		}
 	}
 }
 
