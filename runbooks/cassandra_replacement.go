@@ -1,6 +1,7 @@
 package runbooks
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -368,8 +369,10 @@ func repairs(in galen.Intent, n cassandra.Node, keyspace string) bool {
 	if in.Step.Verb != cassandra.VerbRepair || in.Step.Target.ID != n.HostID {
 		return false
 	}
-	args, err := galen.Decode[cassandra.RepairArgs](in.Step.Args)
-	return err == nil && args.Keyspace == keyspace
+	var of struct { // its ranges, of which there may be thousands, do not matter
+		Keyspace string `json:"keyspace"`
+	}
+	return json.Unmarshal(in.Step.Args, &of) == nil && of.Keyspace == keyspace
 }
 
 // sharing are the nodes that are down and hold replicas of ranges that n holds too.
