@@ -37,7 +37,9 @@ const (
 )
 
 // Sorts are all of them.
-func Sorts() []string { return []string{Single, Calls, Dying, Double, Storm, Crowd, Rivals, Healthy} }
+func Sorts() []string {
+	return []string{Single, Calls, Dying, Double, Storm, Crowd, Rivals, Healthy, Flapping}
+}
 
 // Draw makes the incident of a seed.
 func Draw(seed uint64) Incident {
@@ -49,15 +51,12 @@ func Draw(seed uint64) Incident {
 		in.Ring.Spares, in.Ring.StraySpare = max(in.Ring.Spares, in.Ring.DCs), false
 	}
 	in.Policy = drawPolicy(d)
-	w := &writer{dice: d, in: &in, nodes: in.Ring.DCs * in.Ring.Racks * in.Ring.PerRack}
+	w := &writer{dice: d, in: &in, nodes: in.Ring.nodes()}
 	w.victim = w.node()
 	w.happen()
+	broaden(seed, &in, w.victim)
 	in.sort()
-	last := time.Duration(0)
-	for _, h := range in.Happen {
-		last = max(last, h.At+h.For)
-	}
-	in.Limit = last + in.Policy.RunDeadline.D() + 15*time.Minute
+	in.Limit = in.last() + in.Policy.RunDeadline.D() + 15*time.Minute
 	return in
 }
 

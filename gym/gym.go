@@ -82,7 +82,10 @@ func Play(ctx context.Context, in Incident, of Engine) (Played, error) {
 
 // blameless leaves out the harm that a person did by hand.
 func (w *world) blameless(harms []ring.Harm) []ring.Harm {
-	byHand := slices.ContainsFunc(w.in.Happen, func(h Happening) bool { return h.What == string(ring.Start) || h.What == string(ring.Hibernate) })
+	byHand := slices.ContainsFunc(w.in.Happen, func(h Happening) bool {
+		again := h.For > 0 && (h.What == string(ring.Kill) || h.What == string(ring.Stop)) // a service manager starts it, fence or not
+		return again || h.What == string(ring.Start) || h.What == string(ring.Hibernate)
+	})
 	if byHand {
 		return nil
 	}

@@ -47,7 +47,10 @@ func (w *world) let(ctx context.Context, h Happening) error {
 		return w.letPerson(ctx, h)
 	default:
 		// What makes no sense at that moment, a kill of a dead node say, does not happen.
-		if err := w.ring.Happen(ring.Happening{Trouble: ring.Trouble(h.What), Instance: h.Who, Of: h.Of, For: galen.Duration(h.For)}); err != nil {
+		err := w.ring.Happen(ring.Happening{
+			Trouble: ring.Trouble(h.What), Instance: h.Who, Of: h.Of, For: galen.Duration(h.For), Every: galen.Duration(h.Every), Times: h.N,
+		})
+		if err != nil {
 			w.trace.note("in vain: %s", err)
 		}
 	}

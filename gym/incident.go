@@ -41,7 +41,15 @@ type RingPlan struct {
 	StraySpare bool
 	VNodes     int
 	Honest     bool // all of Cassandra's default delays
+	// Lag and Slow are [ring.Timing]'s Lag and Jitter; Load and Writes as in [ring.Spec].
+	Lag    time.Duration
+	Slow   float64
+	Load   int64
+	Writes bool
 }
+
+// nodes is how many members the ring has.
+func (p RingPlan) nodes() int { return p.DCs * p.Racks * p.PerRack }
 
 // What happens. The troubles of [ring.Trouble] are besides.
 const (
@@ -88,6 +96,24 @@ type Happening struct {
 	N      int
 	For    time.Duration
 	Step   time.Duration
+	Every  time.Duration // N times, one after the other
+}
+
+// end is when it is over.
+func (h Happening) end() time.Duration {
+	if h.Every > 0 {
+		return h.At + time.Duration(h.N-1)*h.Every + h.For
+	}
+	return h.At + h.For
+}
+
+// last is when all that happens is over.
+func (in Incident) last() time.Duration {
+	last := time.Duration(0)
+	for _, h := range in.Happen {
+		last = max(last, h.end())
+	}
+	return last
 }
 
 // String is for people.
@@ -107,6 +133,9 @@ func (h Happening) String() string {
 	if h.Step != 0 {
 		words = append(words, "step "+h.Step.String())
 	}
+	if h.Every != 0 {
+		words = append(words, "every "+h.Every.String())
+	}
 	return strings.Join(words, " ")
 }
 
@@ -115,6 +144,9 @@ func (in Incident) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d, %s: %d DCs x %d racks x %d nodes, %d spares, %d tokens, honest %t, engines %d, jitter %s, mode %s\n",
 		in.Seed, in.Sort, in.Ring.DCs, in.Ring.Racks, in.Ring.PerRack, in.Ring.Spares, in.Ring.VNodes, in.Ring.Honest, in.Engines, in.Jitter, in.Policy.Mode)
+	if p := in.Ring; p.Lag > 0 || p.Slow > 0 || p.Load > 0 || p.Writes {
+		fmt.Fprintf(&b, "  gossip lags %s, slower by %g, %d GiB on each node, writes %t\n", p.Lag, p.Slow, p.Load>>30, p.Writes)
+	}
 	for _, h := range in.Happen {
 		fmt.Fprintf(&b, "  %s\n", h)
 	}
@@ -131,6 +163,7 @@ func (p RingPlan) spec(now func() time.Time) ring.Spec {
 	if p.Honest {
 		s.Timing = ring.Honest()
 	}
+	s.Timing.Lag, s.Timing.Jitter, s.Load, s.Writes = p.Lag, p.Slow, p.Load, p.Writes
 	n := 0
 	add := func(dc, rack int, spare bool) {
 		n++

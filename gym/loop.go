@@ -293,7 +293,7 @@ func (w *world) over(ctx context.Context) (bool, error) {
 	if len(w.happen) > 0 || len(w.late) > 0 || len(w.tasks) > 0 {
 		return false, nil
 	}
-	since := w.now.Sub(epoch()) - w.lastHappening()
+	since := w.now.Sub(epoch()) - w.in.last()
 	if since < settleFor {
 		return false, nil
 	}
@@ -317,11 +317,3 @@ const (
 	settleFor = 90 * time.Second
 	heldFor   = 3 * time.Minute
 )
-
-func (w *world) lastHappening() time.Duration {
-	last := time.Duration(0)
-	for _, h := range w.in.Happen {
-		last = max(last, h.At+h.For)
-	}
-	return last
-}

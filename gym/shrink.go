@@ -36,6 +36,9 @@ func shrink(ctx context.Context, p Played, of Engine) Played {
 		func(in *Incident) { in.Engines = 1 },
 		func(in *Incident) { in.Jitter = 0 },
 		func(in *Incident) { in.Ring.VNodes = 1 },
+		func(in *Incident) { in.Ring.Lag = 0 },
+		func(in *Incident) { in.Ring.Slow = 0 },
+		func(in *Incident) { in.Ring.Load, in.Ring.Writes = 0, false },
 	} {
 		in := p.Incident
 		if simpler(&in); in.Engines != p.Incident.Engines || in.Jitter != p.Incident.Jitter || in.Ring != p.Incident.Ring {

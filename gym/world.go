@@ -100,7 +100,7 @@ func newWorld(ctx context.Context, in Incident, of Engine) (*world, error) {
 	w.trace = newTrace(in, func() time.Time { return w.now })
 	spec := in.Ring.spec(func() time.Time { return w.now })
 	spec.Witness = w.trace.accepted
-	spec.Hang = w.hang
+	spec.Hang, spec.Seed = w.hang, in.Seed
 	var err error
 	if w.ring, err = ring.New(spec); err != nil {
 		return nil, fmt.Errorf("simulated ring: %w", err)

@@ -233,3 +233,13 @@ func TestAJoinerThatDiesUnseen(t *testing.T) {
 	p.settle(galen.EffectDone, 2*time.Minute)
 	p.noHarm()
 }
+
+// TestSlowGossipBeginsKnown: however slowly news spread, the nodes of a ring have always known each other.
+func TestSlowGossipBeginsKnown(t *testing.T) {
+	p := newPatient(t, func(s *ring.Spec) { s.Timing.Lag = time.Minute })
+	for _, n := range []string{"n1", "n2", "n3"} {
+		if v := p.view(n); len(v.Peers) != 3 || len(v.Tokens) == 0 && v.TokenHash == "" || v.CQL != cassandra.Answered {
+			t.Errorf("%s knows %d peers, serves: %s", n, len(v.Peers), v.CQL)
+		}
+	}
+}

@@ -142,6 +142,9 @@ func New(s Spec) (*Cluster, error) {
 	}
 	c.changed(nil)
 	c.publish(c.at)
+	for _, m := range c.members { // they have known each other for an hour, however slowly news spread
+		m.host.proc.learn(c.news)
+	}
 	c.gossip(c.at)
 	for _, l := range c.links {
 		l.settle(c.at.Add(s.Timing.Gossip))
