@@ -4,6 +4,7 @@ import (
 	"bytes"
 	_ "embed" // the list
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -51,18 +52,17 @@ func mark(list []byte, sources []*source) error {
 	return nil
 }
 
-// unmask turns survivors of the list into equivalents, and errs if a test tells one apart.
+// unmask turns survivors of the list into equivalents, and errs for each that the tests tell apart.
 func unmask(mutants []*mutant) error {
+	var wrong []error
 	for _, m := range mutants {
 		switch {
 		case m.Why == "":
 		case m.Status == survived || m.Status == uncovered:
 			m.Status = equivalent
-		case m.Status == killed || m.Status == timedOut:
-			return fmt.Errorf("equivalent.json excuses a mutant that the tests tell apart (%s %s): %s", m.Status, m.Killer, m.name())
-		case m.Status == invalid:
-			return fmt.Errorf("equivalent.json excuses a mutant that does not compile: %s", m.name())
+		default:
+			wrong = append(wrong, fmt.Errorf("equivalent.json excuses a mutant that is %s %s: %s", m.Status, m.Killer, m.name()))
 		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }

@@ -67,15 +67,17 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
+	wrong := unmask(r.Mutants)
+	r.count()
 	if o.output == "json" {
 		err = r.writeJSON(out)
 	} else {
 		err = r.writeText(out)
 	}
-	if err == nil && r.Score < o.least {
-		err = fmt.Errorf("%s: %.1f %% killed, at least %.1f %% are wanted", r.Of, r.Score, o.least)
+	if r.Score < o.least {
+		err = errors.Join(err, fmt.Errorf("%s: %.1f %% killed, at least %.1f %% are wanted", r.Of, r.Score, o.least))
 	}
-	return err
+	return errors.Join(err, wrong)
 }
 
 // repository is the folder of go.work.
@@ -118,21 +120,21 @@ func find(root, pattern string) (dir string, sources []*source, err error) {
 }
 
 // test makes the mutants, builds them, and runs the tests on each.
-func test(ctx context.Context, root, pattern string, o options, progress io.Writer) (_ report, err error) {
+func test(ctx context.Context, root, pattern string, o options, progress io.Writer) (_ *report, err error) {
 	dir, sources, err := find(root, pattern)
 	if err != nil {
-		return report{}, err
+		return nil, err
 	}
 	if err := mark(equivalentList, sources); err != nil {
-		return report{}, err
+		return nil, err
 	}
 	mutants, err := choose(sources, o)
 	if err != nil {
-		return report{}, err
+		return nil, err
 	}
 	temp, err := os.MkdirTemp("", "mutation-")
 	if err != nil {
-		return report{}, fmt.Errorf("make a folder for test binaries: %w", err)
+		return nil, fmt.Errorf("make a folder for test binaries: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
 	l := laboratory{
@@ -141,7 +143,7 @@ func test(ctx context.Context, root, pattern string, o options, progress io.Writ
 	}
 	fmt.Fprintf(progress, "%s: %d mutants; building them\n", pattern, len(mutants))
 	if err := l.prepare(ctx, sources); err != nil {
-		return report{}, err
+		return nil, err
 	}
 	began, done := time.Now(), 0
 	err = each(ctx, o.jobs, mutants, l.try, func(m *mutant) {
@@ -150,9 +152,9 @@ func test(ctx context.Context, root, pattern string, o options, progress io.Writ
 		}
 	})
 	if err != nil {
-		return report{}, err
+		return nil, err
 	}
-	return newReport(pattern, mutants), unmask(mutants)
+	return newReport(pattern, mutants), nil
 }
 
 // choose numbers all mutants and leaves in the sources those that are asked for.

@@ -17,22 +17,28 @@ type report struct {
 	Mutants []*mutant      `json:"mutants"`
 }
 
-func newReport(of string, mutants []*mutant) report {
-	r := report{Of: of, Counts: map[status]int{}, Mutants: mutants}
-	for _, m := range mutants {
+func newReport(of string, mutants []*mutant) *report {
+	r := &report{Of: of, Mutants: mutants}
+	slices.SortFunc(r.Mutants, func(a, b *mutant) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.id, b.id))
+	})
+	r.count()
+	return r
+}
+
+// count computes counts and score anew.
+func (r *report) count() {
+	r.Counts, r.Score = map[status]int{}, 0
+	for _, m := range r.Mutants {
 		r.Counts[m.Status]++
 	}
 	dead := r.Counts[killed] + r.Counts[timedOut]
 	if all := dead + r.Counts[survived] + r.Counts[uncovered]; all > 0 {
 		r.Score = 100 * float64(dead) / float64(all)
 	}
-	slices.SortFunc(r.Mutants, func(a, b *mutant) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.id, b.id))
-	})
-	return r
 }
 
-func (r report) writeJSON(w io.Writer) error {
+func (r *report) writeJSON(w io.Writer) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
@@ -40,7 +46,7 @@ func (r report) writeJSON(w io.Writer) error {
 }
 
 // writeText lists the survivors for people, and the score.
-func (r report) writeText(w io.Writer) error {
+func (r *report) writeText(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, m := range r.Mutants {
 		if m.Status == survived || m.Status == uncovered {
