@@ -15,7 +15,7 @@ const Flapping = "flapping"
 func broaden(seed uint64, in *Incident, victim string) {
 	w := &writer{dice: newDice(seed ^ 0x9e3779b97f4a7c15), in: in, nodes: in.Ring.nodes(), victim: victim}
 	w.weather()
-	if w.one(20) {
+	if w.one(60) { // they take long
 		in.Sort, in.Engines, in.Jitter, in.Happen = Flapping, 1, 0, nil
 		w.flaps(4 + w.IntN(3))
 		return
