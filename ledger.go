@@ -288,7 +288,8 @@ type Decision struct {
 	Verdicts [][]Verdict `json:"verdicts,omitempty"`
 	// Margin is what the resource has to spare in the State decided on, see [Kind.Margin].
 	Margin string `json:"margin,omitempty"`
-	// State is the hash of the State decided on, taken by the journal where it is given the body; Basis is its whole basis.
+	// State is the hash of the State that the plan was decided on, of the newest one that an event cites; Basis is the whole
+	// basis of the State now.
 	State string `json:"state"`
 	Basis string `json:"basis"`
 	// Shown is State.Basis of each target of steps and outline: what a person who approves has seen.

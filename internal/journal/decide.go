@@ -10,7 +10,8 @@ import (
 
 // Decide stores what a run decided on a State and sets where the run stands. A plan with the hash of the newest one keeps
 // its number and counts. It is an event only when the plan, an answer of a guard or the status changed; only then
-// is the body of the State stored (nil: not at hand). A run that a person has moved since d.Was is left as it is:
+// is the body of the State stored (nil: not at hand), and its hash taken where d.State is empty; without an event the decision
+// keeps the State that its plan was cited with. A run that a person has moved since d.Was is left as it is:
 // galen.ErrMoved. Who becomes held loses the yes that was given before.
 func (s *Store) Decide(ctx context.Context, d galen.Decision, state []byte) (galen.Decision, error) {
 	if hash := d.Plan.Hash(); d.Hash == "" {
@@ -18,9 +19,7 @@ func (s *Store) Decide(ctx context.Context, d galen.Decision, state []byte) (gal
 	} else if d.Hash != hash {
 		return d, fmt.Errorf("decide for run %s: the hash %s is not that of the plan", d.Run, d.Hash)
 	}
-	if hash := stateHash(state); d.State == "" {
-		d.State = hash
-	} else if hash != "" && hash != d.State {
+	if d.State != "" && len(state) > 0 && d.State != stateHash(state) {
 		return d, fmt.Errorf("decide for run %s: the hash %s is not galen.HashJSON of the state", d.Run, d.State)
 	}
 	var out galen.Decision
@@ -49,24 +48,39 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 		return d, err
 	}
 	run := t.standAs(was, d)
-	if err := errors.Join(t.overdue(ctx, was.Status, run), t.stand(ctx, run, d, answers)); err != nil {
+	if err := errors.Join(t.overdue(ctx, was.Status, run), t.stand(ctx, run, d)); err != nil {
 		return d, err
 	}
-	if !news && was.Status == run.Status && was.PlanStop == run.PlanStop && len(t.cites) == 0 {
-		return d, nil
+	again := !news && was.Status == run.Status && was.PlanStop == run.PlanStop && len(t.cites) == 0
+	if d.State == "" {
+		if d.State, err = t.stateOf(ctx, d, state, again); err != nil {
+			return d, err
+		}
+	}
+	if err := t.savePlan(ctx, d, answers); err != nil || again {
+		return d, err
 	}
 	return d, t.decided(ctx, run, was.Status, d, state)
 }
 
-// stand writes plan, run and what it keeps. Who is held must not go on by a yes that was given before.
-func (t *tx) stand(ctx context.Context, run galen.Run, d galen.Decision, answers string) error {
+// stateOf is the hash of the State that a decision is stored with.
+func (t *tx) stateOf(ctx context.Context, d galen.Decision, state []byte, again bool) (string, error) {
+	if !again {
+		return stateHash(state), nil
+	}
+	type cited struct {
+		State string `json:"state"`
+	}
+	was, _, err := doc[cited](ctx, t, "SELECT doc FROM plans WHERE run = ? AND number = ?", d.Run, d.Number)
+	return was.State, err
+}
+
+// stand writes the run and what it keeps. Who is held must not go on by a yes that was given before.
+func (t *tx) stand(ctx context.Context, run galen.Run, d galen.Decision) error {
 	if run.Status == galen.RunHeld {
 		if err := t.voidNewest(ctx, run, "the run is held: "+d.Why); err != nil {
 			return err
 		}
-	}
-	if err := t.savePlan(ctx, d, answers); err != nil {
-		return err
 	}
 	if err := t.saveRun(ctx, run); err != nil {
 		return err
