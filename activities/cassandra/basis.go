@@ -2,8 +2,7 @@ package cassandra
 
 import "github.com/galenhq/galen"
 
-// basis is what a step rests on. No gauge, no time, no look's age. It is hashed at every look: fields in the order of their
-// names need no sorting.
+// basis is what a step rests on. No gauge, no time, no look's age.
 type basis struct {
 	Instances []basisInstance `json:"instances"`
 	Lost      int             `json:"lost"`
@@ -45,7 +44,7 @@ type basisInstance struct {
 func (r Ring) Basis(scope ...galen.Target) string {
 	b := basis{Pending: r.Pending, Schemas: r.Schemas, Lost: r.Lost}
 	if len(scope) == 0 {
-		return galen.HashJSON(r.whole(b))
+		return r.whole(b).hash()
 	}
 	inScope, dcs := map[string]bool{}, map[string]bool{}
 	for _, t := range scope {
@@ -64,7 +63,7 @@ func (r Ring) Basis(scope ...galen.Target) string {
 			b.Troubled = append(b.Troubled, n.basis())
 		}
 	}
-	return galen.HashJSON(b)
+	return b.hash()
 }
 
 func (r Ring) whole(b basis) basis {

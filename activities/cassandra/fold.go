@@ -19,8 +19,8 @@ func Fold(prev, seen Ring) Ring {
 		prev = Ring{Name: seen.Name}
 	}
 	r := newer(prev, seen)
-	r.Views = overlay(whole(prev.Views), whole(seen.Views), func(v View) (string, time.Time) { return v.Instance, v.At })
-	r.Instances = overlay(prev.Instances, seen.Instances, func(i Instance) (string, time.Time) { return i.Name, i.At })
+	r.Views = overlay(whole(prev.Views), whole(seen.Views), func(v *View) (string, time.Time) { return v.Instance, v.At })
+	r.Instances = overlay(prev.Instances, seen.Instances, func(i *Instance) (string, time.Time) { return i.Name, i.At })
 	for k, i := range r.Instances {
 		if old, known := prev.Instance(i.Name); known {
 			r.Instances[k] = carryInstance(old, i)
@@ -65,20 +65,26 @@ func whole(views []View) []View {
 }
 
 // overlay is old with those of the same key replaced by new ones, unless they are older, sorted by key.
-func overlay[T any](old, now []T, of func(T) (key string, at time.Time)) []T {
-	byKey := make(map[string]T, len(old)+len(now))
-	for _, x := range slices.Concat(old, now) {
-		key, at := of(x)
-		if other, known := byKey[key]; known {
-			if _, otherAt := of(other); otherAt.After(at) {
-				continue
+func overlay[T any](old, now []T, of func(*T) (key string, at time.Time)) []T {
+	out, places := make([]T, 0, len(old)+len(now)), make(map[string]int, len(old)+len(now))
+	for _, all := range [][]T{old, now} {
+		for i := range all {
+			key, at := of(&all[i])
+			place, known := places[key]
+			if !known {
+				places[key], out = len(out), append(out, all[i])
+			} else if _, otherAt := of(&out[place]); !otherAt.After(at) {
+				out[place] = all[i]
 			}
 		}
-		byKey[key] = x
 	}
-	out := make([]T, 0, len(byKey))
-	for _, k := range sortedKeys(byKey) {
-		out = append(out, byKey[k])
+	byKey := func(a, b T) int {
+		ka, _ := of(&a)
+		kb, _ := of(&b)
+		return cmp.Compare(ka, kb)
+	}
+	if !slices.IsSortedFunc(out, byKey) {
+		slices.SortFunc(out, byKey)
 	}
 	return out
 }
