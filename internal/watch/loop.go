@@ -176,17 +176,20 @@ func (l *Loops) findings(ctx context.Context, p *Patrol, state galen.State, open
 		return fmt.Errorf("read owed undos: %w", err)
 	}
 	now = append(now, owed(p.r, state, debts)...)
-	if len(now) > 0 {
+	changed, untaken := len(now) != len(p.known), false
+	for _, f := range now {
+		if was, had := p.known[f.Key()]; !had || !was.Same(f) {
+			changed, p.taken[f.Key()] = true, false
+		}
+		untaken = untaken || !f.Note && !p.taken[f.Key()]
+	}
+	if len(now) > 0 && (changed || untaken) { // else nobody is told of it
 		margin := l.o.Kinds[p.r.Kind].Margin(state, open, l.o.Policy(p.r))
 		for i := range now {
 			now[i].Margin = margin
 		}
 	}
-	changed := len(now) != len(p.known)
 	for _, f := range now {
-		if was, had := p.known[f.Key()]; !had || !was.Same(f) {
-			changed, p.taken[f.Key()] = true, false
-		}
 		if err := l.ask(ctx, p, f); err != nil {
 			return err
 		}
