@@ -61,7 +61,7 @@ bench: setup-go ## every benchmark; BENCHTIME=1s each
 		(cd $$dir && go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) .) || exit 1; \
 	done
 
-race: setup-test ## two gates race over one journal in PostgreSQL; STARTS=10000 each
+race: setup-test ## two gates race over one journal in PostgreSQL; STARTS=10000 in all
 	@$(call step,race: two gates over one PostgreSQL)
 	@cd test && go test -count=1 -v -timeout 1h ./race -args -starts=$(STARTS)
 

@@ -21,27 +21,28 @@ import (
 	"github.com/galenhq/galen/runbooks"
 )
 
-// hands is the driver of both engines: it looks at the ring and counts the calls under way instead of making them.
+// hands is the driver of both engines: it looks at the rings and counts the calls under way instead of making them.
 type hands struct {
-	mu   sync.Mutex
-	ring *ring.Cluster
-	busy map[string]bool // targets that a call is made on, until the round ends
+	mu    sync.Mutex
+	rings map[string]*ring.Cluster // by name
+	busy  map[string]bool          // targets that a call is made on, until the round ends
 }
 
 func (h *hands) Look(ctx context.Context, r galen.Resource, scope []galen.Target, open []galen.Intent) (cassandra.Ring, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.ring.Look(ctx, r, scope, open)
+	return h.rings[r.Name].Look(ctx, r, scope, open)
 }
 
 func (h *hands) Do(_ context.Context, in galen.Intent) (string, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.busy[in.Step.Target.ID] {
-		return "", fmt.Errorf("%s has two holders", in.Step.Target.ID)
+	target := in.Resource.String() + " " + in.Step.Target.ID
+	if h.busy[target] {
+		return "", fmt.Errorf("%s has two holders", target)
 	}
-	h.busy[in.Step.Target.ID] = true
-	return "stopped", nil
+	h.busy[target] = true
+	return "done", nil
 }
 
 // clock goes on only between the rounds.
@@ -64,6 +65,7 @@ func (c *clock) skip(d time.Duration) {
 
 type engine struct {
 	store *journal.Store
+	world *watch.World
 	gate  *gate.Gate
 }
 
@@ -76,7 +78,18 @@ type arena struct {
 	rounds  int
 }
 
-func resource() galen.Resource { return galen.Resource{Kind: cassandra.KindName, Name: "demo"} }
+func resource(name string) galen.Resource {
+	return galen.Resource{Kind: cassandra.KindName, Name: name}
+}
+
+// want is a start that an engine asks its gate for.
+type want struct {
+	on   galen.Resource
+	node cassandra.Node
+	step galen.Step
+}
+
+func stop(n cassandra.Node) want { return want{resource("one"), n, cassandra.Stop(n)} }
 
 func newArena(t *testing.T, url string) *arena {
 	t.Helper()
@@ -84,11 +97,15 @@ func newArena(t *testing.T, url string) *arena {
 	a.policy.Mode = galen.ModeAct
 	a.policy.Cooldown, a.policy.Cooldowns = 0, nil // the same nodes again and again
 	a.policy.ReleasePerSecond = 100
-	spec := ring.Three(a.clock.read)
-	spec.Name = resource().Name
-	var err error
-	if a.hands.ring, err = ring.New(spec); err != nil {
-		t.Fatal(err)
+	a.hands.rings = map[string]*ring.Cluster{}
+	for _, name := range []string{"one", "two"} {
+		spec := ring.Three(a.clock.read)
+		spec.Name = name
+		cluster, err := ring.New(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.hands.rings[name] = cluster
 	}
 	for range 2 {
 		store, err := journal.OpenPostgres(t.Context(), url, journal.Options{Now: a.clock.read, NoSync: true})
@@ -106,49 +123,50 @@ func newArena(t *testing.T, url string) *arena {
 		for _, rb := range runbooks.All() {
 			books[rb.Name] = rb
 		}
+		world := watch.NewWorld(kinds, store, log)
+		world.Share()
 		door, err := gate.New(gate.Options{
-			Journal: store, World: watch.NewWorld(kinds, store, log), Kinds: kinds, Runbooks: books, Guards: gate.CommonGuards(), GuardLimit: time.Minute,
+			Journal: store, World: world, Kinds: kinds, Runbooks: books, Guards: gate.CommonGuards(), GuardLimit: time.Minute,
 			Policy: func(galen.Resource) galen.Policy { return a.policy }, Now: a.clock.read,
 			Mono: func() time.Duration { return a.clock.read().Sub(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)) }, Logger: log,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		a.engines = append(a.engines, engine{store, door})
+		a.engines = append(a.engines, engine{store, world, door})
 	}
 	return a
 }
 
-// nodes are one node of each rack.
-func (a *arena) nodes(t *testing.T) []cassandra.Node {
+// nodes are one node of each rack of a ring.
+func (a *arena) nodes(t *testing.T, on galen.Resource) []cassandra.Node {
 	t.Helper()
-	state, err := a.hands.Look(t.Context(), resource(), nil, nil)
+	state, err := a.hands.Look(t.Context(), on, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return state.Nodes
 }
 
-// start asks an engine's gate to stop the node, for a run of its own.
-func (a *arena) start(ctx context.Context, e engine, key string, n cassandra.Node) (gate.Result, galen.Run, error) {
+// start asks an engine's gate for the step, for a run of its own.
+func (a *arena) start(ctx context.Context, e engine, key string, w want) (gate.Result, galen.Run, error) {
 	run, _, err := e.store.OpenRun(ctx, galen.Run{
-		Key: key, Resource: resource(), Runbook: "cassandra/restart-node", Version: 1, Asked: galen.AskedPerson + "ann", Urgency: galen.Medium,
-		Scope: []galen.Target{n.Target()}, Deadline: a.clock.read().Add(time.Hour), Params: []byte(`{}`),
+		Key: key, Resource: w.on, Runbook: "cassandra/restart-node", Version: 1, Asked: galen.AskedPerson + "ann", Urgency: galen.Medium,
+		Scope: []galen.Target{w.node.Target()}, Deadline: a.clock.read().Add(time.Hour), Params: []byte(`{}`),
 	})
 	if err != nil {
 		return gate.Result{}, run, err
 	}
-	step := cassandra.Stop(n)
-	d, err := e.store.Decide(ctx, galen.Decision{Run: run.ID, Plan: galen.Plan{Steps: []galen.Step{step}, Why: "to race"}, Status: galen.RunRunning}, nil)
+	d, err := e.store.Decide(ctx, galen.Decision{Run: run.ID, Plan: galen.Plan{Steps: []galen.Step{w.step}, Why: "to race"}, Status: galen.RunRunning}, nil)
 	if err != nil {
 		return gate.Result{}, run, err
 	}
-	result, err := e.gate.Act(ctx, gate.Request{Run: run.ID, Plan: d.Number, Index: 0, Step: step})
+	result, err := e.gate.Act(ctx, gate.Request{Run: run.ID, Plan: d.Number, Index: 0, Step: w.step})
 	return result, run, err
 }
 
 // round lets both engines start at once, and then puts everything back. It tells how many calls were made.
-func (a *arena) round(t *testing.T, targets []cassandra.Node) (sent int, whys []string) {
+func (a *arena) round(t *testing.T, wants []want) (sent int, whys []string) {
 	t.Helper()
 	a.rounds++
 	a.clock.skip(2 * time.Second)
@@ -158,7 +176,7 @@ func (a *arena) round(t *testing.T, targets []cassandra.Node) (sent int, whys []
 	for i, e := range a.engines {
 		wg.Go(func() {
 			var err error
-			results[i], runs[i], err = a.start(context.Background(), e, fmt.Sprintf("round %d of %d", a.rounds, i), targets[i])
+			results[i], runs[i], err = a.start(context.Background(), e, fmt.Sprintf("round %d of %d", a.rounds, i), wants[i])
 			if err != nil {
 				t.Error(err)
 			}
@@ -187,37 +205,103 @@ func (a *arena) round(t *testing.T, targets []cassandra.Node) (sent int, whys []
 
 // TestMain only reads the flag.
 func TestMain(m *testing.M) {
-	flag.Int("starts", 200, "how many starts each pair of gates makes")
+	flag.Int("starts", 300, "how many starts the gates make, over all that they contend for")
 	m.Run()
+}
+
+// contest is what two gates contend for: of two starts at the same moment exactly one may be made.
+type contest struct {
+	name string
+	// set makes the world so; what returns what each wants in a round.
+	set  func(t *testing.T, a *arena)
+	what func(t *testing.T, a *arena, round int) []want
+}
+
+func contests() []contest {
+	healthy := func(*testing.T, *arena) {}
+	return []contest{
+		{"two racks", healthy, func(t *testing.T, a *arena, i int) []want {
+			nodes := a.nodes(t, resource("one"))
+			return []want{stop(nodes[i%3]), stop(nodes[(i+1)%3])}
+		}},
+		{"one target", healthy, func(t *testing.T, a *arena, i int) []want {
+			nodes := a.nodes(t, resource("one"))
+			return []want{stop(nodes[i%3]), stop(nodes[i%3])}
+		}},
+		{"one budget", oneDead, func(t *testing.T, a *arena, i int) []want {
+			// One token of the account is left in each round, for a dead node of one of two rings.
+			a.policy.DestructivePerAccount, a.policy.DestructivePerResource = i%perDay+1, perDay
+			if i%perDay == 0 {
+				a.clock.skip(25 * time.Hour)
+			}
+			return []want{a.fence(t, "one"), a.fence(t, "two")}
+		}},
+	}
+}
+
+// perDay is how many rounds share a day of the account's budget.
+const perDay = 50
+
+// oneDead: a node of each ring, which both engines have seen well, is dead with its data, and has been for a while.
+func oneDead(t *testing.T, a *arena) {
+	t.Helper()
+	look := func() {
+		a.clock.skip(time.Minute)
+		for _, e := range a.engines {
+			for name := range a.hands.rings {
+				if _, err := e.world.Look(t.Context(), resource(name), nil, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	look()
+	for _, c := range a.hands.rings {
+		for _, trouble := range []ring.Trouble{ring.Kill, ring.LoseData} {
+			if err := c.Make(trouble, "n3"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 10 {
+		look()
+	}
+}
+
+func (a *arena) fence(t *testing.T, name string) want {
+	t.Helper()
+	for _, n := range a.nodes(t, resource(name)) {
+		if n.Down {
+			return want{resource(name), n, cassandra.Fence(n)}
+		}
+	}
+	t.Fatal("no node is dead")
+	return want{}
 }
 
 // TestTwoGates: of two starts at the same moment exactly one is made, whatever they contend for.
 func TestTwoGates(t *testing.T) {
-	n := flag.Lookup("starts").Value.(flag.Getter).Get().(int)
+	all := contests()
+	rounds := max(1, flag.Lookup("starts").Value.(flag.Getter).Get().(int)/2/len(all))
 	c := pgtest.Start(t)
-	for name, pick := range map[string]func(nodes []cassandra.Node, round int) []cassandra.Node{
-		"two racks": func(nodes []cassandra.Node, i int) []cassandra.Node {
-			return []cassandra.Node{nodes[i%3], nodes[(i+1)%3]}
-		},
-		"one target": func(nodes []cassandra.Node, i int) []cassandra.Node { return []cassandra.Node{nodes[i%3], nodes[i%3]} },
-	} {
-		t.Run(name, func(t *testing.T) {
-			url := c.URL("race_" + name[:3])
+	for i, contest := range all {
+		t.Run(contest.name, func(t *testing.T) {
+			url := c.URL(fmt.Sprint("race_", i))
 			a := newArena(t, url)
-			nodes := a.nodes(t)
-			none := 0
-			for i := range n / 2 {
-				sent, whys := a.round(t, pick(nodes, i))
+			contest.set(t, a)
+			none, began := 0, time.Now()
+			for i := range rounds {
+				sent, whys := a.round(t, contest.what(t, a, i))
 				if sent > 1 {
-					t.Fatalf("round %d: %d nodes were stopped at once: no QUORUM", i, sent)
+					t.Fatalf("round %d: both were made", i)
 				}
 				if sent == 0 {
-					if none++; none > n/20 {
+					if none++; none > rounds/10 {
 						t.Fatalf("round %d: nobody may start: %q", i, whys)
 					}
 				}
 			}
-			t.Logf("%d starts, %d rounds without one", n, none)
+			t.Logf("%d starts asked for at the same moment by two gates, one of two made, %d rounds without one; %s", 2*rounds, none, time.Since(began).Round(time.Second))
 			report, err := journal.VerifyPostgres(t.Context(), url)
 			if err != nil || !report.OK() {
 				t.Errorf("verify: %v, %+v", err, report.Faults)
