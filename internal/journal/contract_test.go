@@ -225,6 +225,7 @@ func Contract(t *testing.T, open opener) {
 		{"calls are let go one after the other", testRate},
 		{"a journal in doubt observes only until a person re-arms it", testEpoch},
 		{"an epoch begins above all fences before it", testFences},
+		{"a refusal is counted until it is forgotten", testForgotten},
 		{"shards are leased to the living", testLeases},
 		{"engines that share a journal are told apart", testEngines},
 		{"findings come and go", testFindings},

@@ -57,8 +57,14 @@ func openPostgres(ctx context.Context, url string, opts Options) (*postgres, err
 	if err != nil {
 		return nil, err
 	}
-	if err = p.durable(ctx, opts.NoSync); err == nil {
-		err = p.migrate(ctx)
+	for _, step := range []func() error{
+		func() error { return p.durable(ctx, opts.NoSync) },
+		func() error { return p.migrate(ctx) },
+		func() error { return p.forget(ctx) },
+	} {
+		if err == nil {
+			err = step()
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(p.advise(err), p.db.Close())
@@ -147,6 +153,13 @@ func (p *postgres) migrate(ctx context.Context) error {
 	err = migrate(ctx, p.db, goose.DialectPostgres, "postgres")
 	_, unlock := conn.ExecContext(ctx, "SELECT pg_advisory_unlock($1)", int64(lock))
 	return errors.Join(err, unlock, conn.Close())
+}
+
+// forget takes away what writers left that are long gone; each process is one. One that lives writes its lease again and again.
+func (p *postgres) forget(ctx context.Context) error {
+	const gone = 30 * 24 * time.Hour
+	_, err := p.db.ExecContext(ctx, "DELETE FROM writers WHERE at < "+pgMicros+" - $1::bigint", gone.Microseconds())
+	return err
 }
 
 func (p *postgres) close() error {

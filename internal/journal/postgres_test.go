@@ -72,6 +72,18 @@ func TestPostgres(t *testing.T) {
 	})
 }
 
+// TestPostgresForgetsWriters: each start of an engine is a writer of its own; they do not gather for ever.
+func TestPostgresForgetsWriters(t *testing.T) {
+	c := pgtest.Start(t)
+	url := c.URL("writers")
+	s := openPG(t, url, journal.Options{})
+	must(t, s.Append(t.Context(), galen.Event{Kind: galen.EventEngine}))
+	c.SQL("INSERT INTO writers.writers (name, number, at) VALUES ('gone', 1, 1)")
+	openPG(t, url, journal.Options{})
+	c.SQL("INSERT INTO writers.writers (name, number, at) VALUES ('gone', 1, 1)") // it is not there any more
+	c.SQL("DO $$ BEGIN ASSERT (SELECT count(*) FROM writers.writers) = 2, 'the living one was forgotten, too'; END $$")
+}
+
 // testTwoEngines: two engines on one database contend for one target; at no time has it two holders.
 func testTwoEngines(t *testing.T, engines ...*journal.Store) {
 	const rounds = 60

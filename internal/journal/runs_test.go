@@ -219,6 +219,25 @@ func testDecide(t *testing.T, w world) {
 	refused(t, err, galen.ErrEnded)
 }
 
+// testForgotten: the same refusal again is only counted, until nobody has met it for a month.
+func testForgotten(t *testing.T, w world) {
+	run := w.open(t, "k")
+	refuse := func(want int) {
+		t.Helper()
+		must(t, w.Refused(t.Context(), run.ID, stop("a"), []galen.Verdict{{Guard: "g", Answer: galen.LookAgain, Why: "busy"}}))
+		equal(t, "refused", w.count(t, galen.EventRefused), want)
+	}
+	refuse(1)
+	w.clock.skip(20 * 24 * time.Hour)
+	refuse(1)
+	w.clock.skip(20 * 24 * time.Hour)
+	must(t, w.Prune(t.Context()))
+	refuse(1)
+	w.clock.skip(31 * 24 * time.Hour)
+	must(t, w.Prune(t.Context()))
+	refuse(2)
+}
+
 func testStates(t *testing.T, w world) {
 	run := w.open(t, "k")
 	body := []byte(`{"nodes":[1,2,3]}`)

@@ -9,7 +9,7 @@ import (
 	"github.com/galenhq/galen"
 )
 
-// keepBodies is how long the bodies of States and handled alerts stay; hash and basis of a State stay for ever.
+// keepBodies is how long the bodies of States, handled alerts and the counts of refusals stay; hash and basis of a State stay for ever.
 const keepBodies = 30 * 24 * time.Hour
 
 // stateHash is the hash by which a State is cited, "" without a body.
@@ -50,11 +50,14 @@ func (s *Store) State(ctx context.Context, hash string) ([]byte, error) {
 	return body, err
 }
 
-// Prune drops the bodies of States and the handled alerts that are older than 30 days. Call it now and then.
+// Prune drops the bodies of States, the handled alerts and the counts of refusals that are older than 30 days. Call it now and then.
 func (s *Store) Prune(ctx context.Context) error {
 	return s.write(ctx, "prune the journal", func(ctx context.Context, t *tx) error {
 		before := stamp(t.now.Add(-keepBodies))
 		if err := t.exec(ctx, "UPDATE states SET body = NULL WHERE body IS NOT NULL AND at < ?", before); err != nil {
+			return err
+		}
+		if err := t.exec(ctx, "DELETE FROM refusals WHERE last < ?", before); err != nil {
 			return err
 		}
 		return t.exec(ctx, "DELETE FROM alerts WHERE done <> 0 AND received < ?", before)

@@ -10,6 +10,7 @@
 //   - ready: from exec to the line that says so, on the data directory of a killed engine; first on an empty one.
 //   - resume: from exec to the first decision of a run that a killed engine left at each point of its steps.
 //   - idle: memory and processor of an engine that watches a healthy ring under the safe policy.
+//   - size: of the journal: what it keeps of a quiet ring, and what one incident adds.
 package main
 
 import (
@@ -32,7 +33,7 @@ func main() {
 	ringd.MaybeServe()
 	kills := flag.Int("kills", 20, "how many nodes to kill for the reaction")
 	idle := flag.Duration("idle", 30*time.Second, "how long to watch an idle engine")
-	only := flag.String("only", "", "measure only this one: reaction, ready, resume or idle")
+	only := flag.String("only", "", "measure only this one: reaction, ready, resume, idle or size")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -46,6 +47,7 @@ func main() {
 		{"ready", ready},
 		{"resume", resume},
 		{"idle", func(ctx context.Context) error { return resting(ctx, *idle) }},
+		{"size", size},
 	} {
 		if ctx.Err() == nil && (*only == "" || *only == m.name) {
 			errs = append(errs, m.do(ctx))

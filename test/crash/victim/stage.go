@@ -265,6 +265,23 @@ func (s *Stage) AwaitRun(ctx context.Context, want galen.RunStatus) (galen.Run, 
 	}
 }
 
+// AwaitRuns asks every 50 ms until there are n runs, all verified.
+func (s *Stage) AwaitRuns(ctx context.Context, n int) error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		runs, err := s.Engine.Runs(ctx)
+		if err == nil && len(runs) == n && !slices.ContainsFunc(runs, func(r galen.Run) bool { return r.Status != galen.RunVerified }) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return s.explained(fmt.Errorf("waited until %d runs are verified: %w; there are %d", n, ctx.Err(), len(runs)))
+		case <-tick.C:
+		}
+	}
+}
+
 // Break lets trouble happen to a node.
 func (s *Stage) Break(ctx context.Context, instance string, all ...ring.Trouble) error {
 	for _, t := range all {
