@@ -35,7 +35,7 @@ func (e epochs) Observe(ctx context.Context) (string, error) {
 func (e epochs) Rearm(ctx context.Context, by, why string) error {
 	_, err := e.Store.Rearm(ctx, by, why)
 	if errors.Is(err, journal.ErrArmed) {
-		return fmt.Errorf("%w: %w", galenhttp.ErrConflict, err)
+		return galenhttp.Conflict(err)
 	}
 	return err
 }

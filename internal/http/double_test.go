@@ -33,6 +33,7 @@ type engine struct {
 	stored       [][]byte
 	filters      []RunFilter
 	events       []EventFilter
+	happened     []galen.Event
 	opened       bool
 	broken       error
 	members      []galen.Member // as seen last; nil: not seen yet
@@ -91,7 +92,13 @@ func (e *engine) Holds(context.Context) ([]galen.Hold, error) { return e.holds, 
 
 func (e *engine) Events(_ context.Context, f EventFilter) ([]galen.Event, error) {
 	e.events = append(e.events, f)
-	return nil, e.broken
+	var out []galen.Event
+	for _, one := range e.happened {
+		if one.Resource == f.Resource {
+			out = append(out, one)
+		}
+	}
+	return out, e.broken
 }
 
 func (e *engine) Request(_ context.Context, q Request) (galen.Run, bool, error) {

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -53,6 +54,26 @@ func (s *server) watched(r galen.Resource) (Watched, error) {
 	return Watched{}, fmt.Errorf("resource %s: %w; galen resources lists those in the configuration", r, galen.ErrNotFound)
 }
 
+// known is nil for no resource, for one that is looked after, and for one that the journal has events of: it was looked
+// after once. Else a mistyped name would read like a resource without trouble; galen.ErrNotFound.
+func (s *server) known(ctx context.Context, r galen.Resource) error {
+	if r == (galen.Resource{}) {
+		return nil
+	}
+	_, unwatched := s.watched(r)
+	if unwatched == nil {
+		return nil
+	}
+	events, err := s.o.Records.Events(ctx, EventFilter{Resource: r, Limit: 1})
+	if err != nil {
+		return fmt.Errorf("look for %s in the journal: %w", r, err)
+	}
+	if len(events) > 0 {
+		return nil
+	}
+	return unwatched
+}
+
 // GetResource implements [api.ServerInterface].
 func (s *server) GetResource(w http.ResponseWriter, r *http.Request, kind api.Kind, name api.Name) {
 	resource, err := galen.ParseResource(kind + "/" + name)
@@ -77,6 +98,9 @@ func (s *server) GetResource(w http.ResponseWriter, r *http.Request, kind api.Ki
 // ListFindings implements [api.ServerInterface].
 func (s *server) ListFindings(w http.ResponseWriter, r *http.Request, params api.ListFindingsParams) {
 	resource, err := resourceOr(params.Resource)
+	if err == nil && resource != (galen.Resource{}) {
+		_, err = s.watched(resource) // of another one nothing is seen, not even that it is well
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -125,6 +149,9 @@ func runbook(rb galen.ListedRunbook) (api.Runbook, error) {
 // ListEvents implements [api.ServerInterface].
 func (s *server) ListEvents(w http.ResponseWriter, r *http.Request, params api.ListEventsParams) {
 	resource, err := resourceOr(params.Resource)
+	if err == nil {
+		err = s.known(r.Context(), resource)
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return

@@ -3,6 +3,8 @@ package http
 import (
 	"crypto/rand"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
@@ -18,6 +20,9 @@ const operator = "operator"
 // ListRuns implements [api.ServerInterface].
 func (s *server) ListRuns(w http.ResponseWriter, r *http.Request, params api.ListRunsParams) {
 	f, err := runFilter(params)
+	if err == nil {
+		err = s.known(r.Context(), f.Resource)
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -65,6 +70,9 @@ func runFilter(params api.ListRunsParams) (RunFilter, error) {
 func (s *server) GetRun(w http.ResponseWriter, r *http.Request, id api.Id) {
 	ctx := r.Context()
 	ledger, err := s.o.Runs.Ledger(ctx, id)
+	if errors.Is(err, galen.ErrNotFound) {
+		err = fmt.Errorf("run %s: %w", id, galen.ErrNotFound) // what of it was read is nothing to the caller
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -10,7 +11,7 @@ import (
 )
 
 // target is the ID of the member that a person names by ID, instance (with or without its prefix), name or address. A
-// name that means nobody or several is an [ErrBad] that says whom it could mean.
+// name that means nobody is a galen.ErrNotFound, one that means several an [ErrBad]; both say whom it could mean.
 func (s *server) target(r galen.Resource, name string) (string, error) {
 	state, seen := s.o.World.Last(r)
 	if !seen {
@@ -22,7 +23,7 @@ func (s *server) target(r galen.Resource, name string) (string, error) {
 	case 1:
 		return found[0].Target.ID, nil
 	case 0:
-		return "", badf("target %q is no member of %s; its members are %s", name, r, listed(members))
+		return "", markedError{fmt.Errorf("target %q is no member of %s; its members are %s", name, r, listed(members)), galen.ErrNotFound}
 	default:
 		return "", badf("target %q means several members of %s: %s; give the ID of one", name, r, listed(found))
 	}
