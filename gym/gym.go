@@ -23,6 +23,7 @@ import (
 type Played struct {
 	Incident   Incident
 	Violations []Violation
+	Faults     []Fault // of runbooks
 	Runs       []Outcome
 	// Deaths of engines, and how many awaits their calls had.
 	Deaths, Awaits int
@@ -47,6 +48,8 @@ type Outcome struct {
 
 // Play lets the incident happen to an engine.
 func Play(ctx context.Context, in Incident, of Engine) (Played, error) {
+	var faults []Fault
+	of.rows = note(of.rows, &faults)
 	w, err := newWorld(ctx, in, of.orDefault())
 	if err != nil {
 		return Played{}, fmt.Errorf("seed %d: %w", in.Seed, err)
@@ -76,6 +79,10 @@ func Play(ctx context.Context, in Incident, of Engine) (Played, error) {
 		out.Runs = append(out.Runs, o)
 	}
 	out.Violations = check(c)
+	for _, f := range faults {
+		f.Seed = in.Seed
+		out.Faults = append(out.Faults, f)
+	}
 	out.Story = in.String() + w.trace.story()
 	return out, nil
 }

@@ -2,7 +2,10 @@ package gym
 
 import (
 	"flag"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
@@ -73,5 +76,86 @@ func TestRun(t *testing.T) {
 	}
 	if r := Run(t, galen.ListRunbook(rb)); r.Scores[rb.Name].Verified == 0 {
 		t.Error("it healed nothing")
+	}
+}
+
+type healing = galen.Situation[cassandra.Ring, runbooks.HealNodeParams]
+
+// TestRunFailsForABrokenRunbook: whatever is wrong with a runbook, its run in the gym must not look like a good one.
+func TestRunFailsForABrokenRunbook(t *testing.T) {
+	calls := 0 // of the one that cannot make up its mind
+	var mu sync.Mutex
+	for name, broken := range map[string]struct {
+		decide func(healing) galen.Plan
+		says   string
+	}{
+		"panics":        {func(healing) galen.Plan { panic("boom") }, "runbook cassandra/heal-node panicked: boom"},
+		"plans nothing": {func(healing) galen.Plan { return galen.Plan{} }, "at fault: runbook cassandra/heal-node: "},
+		"changes its mind": {func(healing) galen.Plan {
+			mu.Lock()
+			defer mu.Unlock()
+			calls++
+			return galen.Plan{Wait: galen.Duration(calls) * galen.Duration(time.Minute), Why: "who knows"}
+		}, "two different plans"},
+		"stops the others": {func(s healing) galen.Plan {
+			for _, n := range s.State.Nodes {
+				if s.Finding != nil && !s.Finding.Has(n.Target().ID) {
+					return galen.Plan{Steps: []galen.Step{cassandra.Stop(n)}, Why: "stop the others"}
+				}
+			}
+			return galen.Plan{Wait: s.Policy.LookSoon, Why: "no finding"}
+		}, "so that nothing is proved"},
+		"escalates": {func(healing) galen.Plan {
+			return galen.Plan{End: galen.EndEscalate, Why: "n7 is not for me, since 3m2s"}
+		}, "n7 is not for me"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rb := runbooks.CassandraHealNode()
+			rb.Decide = broken.decide
+			o, err := runOptions(galen.ListRunbook(rb), func(string) string { return "" })
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.N, o.Again = 6, func(seed uint64) string { return replayTest("TestMine/it heals", "/my/books", seed) }
+			report, err := Train(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := strings.Join(complaints(report, galen.ListRunbook(rb), o), "\n")
+			if !strings.Contains(got, broken.says) {
+				t.Errorf("it says %q, want %q in it", got, broken.says)
+			}
+			if again := `GALEN_GYM_SEED=1 go test -v -run '^TestMine$/^it heals$' /my/books`; len(report.Faults) > 0 && !strings.Contains(got, again) {
+				t.Errorf("it says %q, want the command %q in it", got, again)
+			}
+			if n := o.Enough + o.Workers - 1; len(report.Faults) > 0 && report.N > n {
+				t.Errorf("%d incidents were played, want %d at most: after %d failures the rest says the same", report.N, n, o.Enough)
+			}
+		})
+	}
+}
+
+// TestRunIsTold: one seed or another number of incidents, by the environment.
+func TestRunIsTold(t *testing.T) {
+	for _, c := range []struct {
+		seed, n string
+		want    Options
+		fails   string
+	}{
+		{"", "", Options{Seed: 1, N: runIncidents}, ""},
+		{"", "7", Options{Seed: 1, N: 7}, ""},
+		{"4711", "7", Options{Seed: 4711, N: 1, Stories: true}, ""},
+		{"x", "", Options{}, "GALEN_GYM_SEED=x"}, {"-1", "", Options{}, "GALEN_GYM_SEED=-1"},
+		{"", "0", Options{}, "GALEN_GYM_INCIDENTS=0"}, {"", "many", Options{}, "GALEN_GYM_INCIDENTS=many"},
+	} {
+		o, err := runOptions(galen.ListRunbook(runbooks.CassandraHealNode()), func(name string) string {
+			return map[string]string{SeedVariable: c.seed, IncidentsVariable: c.n}[name]
+		})
+		switch {
+		case c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails)):
+			t.Errorf("%q, %q: %v, want an error with %q", c.seed, c.n, err, c.fails)
+		case c.fails == "" && (err != nil || o.Seed != c.want.Seed || o.N != c.want.N || o.Stories != c.want.Stories):
+			t.Errorf("%q, %q: seed %d, %d incidents, stories %t, %v; want %+v", c.seed, c.n, o.Seed, o.N, o.Stories, err, c.want)
+		}
 	}
 }

@@ -1,9 +1,11 @@
 package gym
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +24,12 @@ type Options struct {
 	Workers int
 	// Tell is called after each incident, one call at a time; nil: nobody listens.
 	Tell func(Played)
+	// Enough incidents that broke an invariant or met a faulty runbook end it; 0: all are played.
+	Enough int
+	// Stories: the report has the story of each incident.
+	Stories bool
+	// Again is the command that plays a seed again; nil: [Replay].
+	Again func(seed uint64) string
 }
 
 // Report is what came of many incidents.
@@ -30,11 +38,17 @@ type Report struct {
 	Failures []Played // with violations, by seed
 	// Shortest are the first of them, shortened as far as the violation stays.
 	Shortest []Played
-	Scores   map[string]Score
+	// Faults of runbooks, by seed.
+	Faults []Fault
+	Scores map[string]Score
 	// Sorts counts the incidents of each sort, and those whose runs were all verified.
 	Sorts   map[string]Tally
 	Virtual time.Duration
 	Deaths  int
+
+	bad     int // incidents with a violation or a fault
+	stories []string
+	again   func(seed uint64) string
 }
 
 // Tally of incidents of a sort.
@@ -47,6 +61,46 @@ type Score struct {
 	Harm int
 	// Took are the times of verified runs, sorted once the report is whole.
 	Took []time.Duration
+	// Reasons why runs were held, the commonest first.
+	Reasons []Reason
+}
+
+// Reason for which runs were held: those that are alike but for their numbers are one.
+type Reason struct {
+	Runs int
+	// Why is that of the first such run.
+	Why  string
+	seed uint64
+}
+
+// number is what differs in reasons that are alike.
+var number = regexp.MustCompile(`[0-9]+`)
+
+// heldFor counts a reason.
+func (s *Score) heldFor(why string, seed uint64) {
+	why, _, _ = strings.Cut(why, "\n") // the stack of a panic
+	like := func(r Reason) bool { return number.ReplaceAllString(r.Why, "") == number.ReplaceAllString(why, "") }
+	i := slices.IndexFunc(s.Reasons, like)
+	if i < 0 {
+		s.Reasons = append(s.Reasons, Reason{Runs: 1, Why: why, seed: seed})
+		return
+	}
+	r := &s.Reasons[i]
+	if r.Runs++; seed < r.seed {
+		r.Why, r.seed = why, seed
+	}
+}
+
+// reasonsShown are enough to see what is wrong.
+const reasonsShown = 3
+
+// reasons are the commonest ones for people.
+func (s Score) reasons() string {
+	var b strings.Builder
+	for _, r := range s.Reasons[:min(len(s.Reasons), reasonsShown)] {
+		fmt.Fprintf(&b, "  %6d  %s (seed %d)\n", r.Runs, r.Why, r.seed)
+	}
+	return b.String()
 }
 
 // Median time to verified.
@@ -59,14 +113,15 @@ func (s Score) Median() time.Duration {
 
 // Train plays the incidents of N seeds. An error is a fault of the gym or of the engine, no violation.
 func Train(ctx context.Context, o Options) (Report, error) {
-	report := Report{Scores: map[string]Score{}, Sorts: map[string]Tally{}}
+	report := Report{Scores: map[string]Score{}, Sorts: map[string]Tally{}, again: o.Again}
 	var mu sync.Mutex
 	var failed error
 	next := o.Seed
 	take := func() (uint64, bool) {
 		mu.Lock()
 		defer mu.Unlock()
-		if failed != nil || ctx.Err() != nil || next-o.Seed >= uint64(max(o.N, 0)) {
+		enough := o.Enough > 0 && report.bad >= o.Enough
+		if failed != nil || enough || ctx.Err() != nil || next-o.Seed >= uint64(max(o.N, 0)) {
 			return 0, false
 		}
 		next++
@@ -82,6 +137,9 @@ func Train(ctx context.Context, o Options) (Report, error) {
 					failed = err
 				} else {
 					report.add(p)
+					if o.Stories {
+						report.stories = append(report.stories, p.Story)
+					}
 					if o.Tell != nil {
 						o.Tell(p)
 					}
@@ -108,9 +166,13 @@ func (r *Report) add(p Played) {
 	r.N++
 	r.Virtual += p.Took
 	r.Deaths += p.Deaths
+	if len(p.Violations)+len(p.Faults) > 0 {
+		r.bad++
+	}
 	if len(p.Violations) > 0 {
 		r.Failures = append(r.Failures, p)
 	}
+	r.Faults = append(r.Faults, p.Faults...)
 	t := r.Sorts[p.Incident.Sort]
 	t.Incidents++
 	if p.Verified() {
@@ -127,6 +189,7 @@ func (r *Report) add(p Played) {
 			s.Took = append(s.Took, o.Took)
 		case o.Status.Open():
 			s.Held++
+			s.heldFor(o.Why, p.Incident.Seed)
 		default:
 			s.Ended++
 		}
@@ -144,14 +207,13 @@ func (p Played) Verified() bool {
 }
 
 func (r *Report) finish() {
-	slices.SortFunc(r.Failures, func(a, b Played) int {
-		if a.Incident.Seed < b.Incident.Seed {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(r.Failures, func(a, b Played) int { return cmp.Compare(a.Incident.Seed, b.Incident.Seed) })
+	slices.SortStableFunc(r.Faults, func(a, b Fault) int { return cmp.Compare(a.Seed, b.Seed) })
 	for name, s := range r.Scores {
 		slices.Sort(s.Took)
+		slices.SortFunc(s.Reasons, func(a, b Reason) int {
+			return cmp.Or(cmp.Compare(b.Runs, a.Runs), cmp.Compare(a.seed, b.seed), cmp.Compare(a.Why, b.Why))
+		})
 		r.Scores[name] = s
 	}
 }
@@ -165,10 +227,31 @@ func (r Report) String() string {
 		t := r.Sorts[name]
 		fmt.Fprintf(&b, "%-10s %10d %9.1f%%\n", name, t.Incidents, 100*float64(t.Verified)/float64(max(t.Incidents, 1)))
 	}
+	for _, name := range slices.Sorted(maps.Keys(r.Sorts)) {
+		if why := notMeant()[name]; why != "" {
+			fmt.Fprintf(&b, "%s is not meant to end verified: %s\n", name, why)
+		}
+	}
 	fmt.Fprintf(&b, "\n%-26s %7s %9s %6s %6s %6s %10s\n", "runbook", "runs", "verified", "held", "ended", "harm", "median")
 	for _, name := range slices.Sorted(maps.Keys(r.Scores)) {
 		s := r.Scores[name]
 		fmt.Fprintf(&b, "%-26s %7d %9d %6d %6d %6d %10s\n", name, s.Runs, s.Verified, s.Held, s.Ended, s.Harm, s.Median().Round(time.Second))
 	}
+	for _, name := range slices.Sorted(maps.Keys(r.Scores)) {
+		if s := r.Scores[name]; len(s.Reasons) > 0 {
+			fmt.Fprintf(&b, "\nheld runs of %s, the commonest reasons:\n%s", name, s.reasons())
+		}
+	}
+	for _, story := range r.stories {
+		fmt.Fprintf(&b, "\n%s", story)
+	}
 	return b.String()
+}
+
+// notMeant are the sorts of incidents whose runs need not be verified, and why.
+func notMeant() map[string]string {
+	return map[string]string{
+		Storm:   "more is broken at once than may be healed without a person, so that its runs are held",
+		Healthy: "nothing is wrong, so that there is nothing to heal",
+	}
 }
