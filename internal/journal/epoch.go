@@ -208,6 +208,9 @@ func (w *writer) doubt(ctx context.Context, t *tx, at clocks) (string, error) {
 			return fmt.Sprintf("the clock jumped by %s at %s", jump.Round(time.Second), t.now.Format(time.RFC3339)), nil
 		}
 	}
+	if why, err := w.lost(ctx, t); err != nil || why != "" {
+		return why, err
+	}
 	if w.engine == "" {
 		return "", nil
 	}
@@ -217,6 +220,36 @@ func (w *writer) doubt(ctx context.Context, t *tx, at clocks) (string, error) {
 	}
 	if owner != w.engine {
 		return "two engines write the same journal: stop one of them", nil
+	}
+	return "", nil
+}
+
+// end is how the chain ended when this process had written to it.
+type end struct {
+	seq  int64
+	hash string
+}
+
+// lost: the store does not have any more what this process has written and was told to be on disk. A standby that had not followed was
+// promoted; whether an engine is then started or goes on makes no difference.
+func (w *writer) lost(ctx context.Context, t *tx) (string, error) {
+	if w.witness == nil || w.wrote.seq == 0 {
+		return "", nil
+	}
+	if err := t.loadHead(ctx); err != nil {
+		return "", err
+	}
+	is := t.headHash
+	if t.headSeq > w.wrote.seq { // another engine has written since
+		if _, err := first(ctx, t, []any{&is}, "SELECT hash FROM events WHERE seq = ?", w.wrote.seq); err != nil {
+			return "", err
+		}
+	}
+	switch {
+	case t.headSeq < w.wrote.seq:
+		return fmt.Sprintf("the newest events of the journal were lost: it ends at event %d, event %d was written before; was a standby promoted that had not followed?", t.headSeq, w.wrote.seq), nil
+	case is != w.wrote.hash:
+		return fmt.Sprintf("this is another journal than before: its event %d is not the one that was written; was a standby promoted that had not followed?", w.wrote.seq), nil
 	}
 	return "", nil
 }

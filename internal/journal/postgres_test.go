@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -82,6 +83,55 @@ func TestPostgresForgetsWriters(t *testing.T) {
 	openPG(t, url, journal.Options{})
 	c.SQL("INSERT INTO writers.writers (name, number, at) VALUES ('gone', 1, 1)") // it is not there any more
 	c.SQL("DO $$ BEGIN ASSERT (SELECT count(*) FROM writers.writers) = 2, 'the living one was forgotten, too'; END $$")
+}
+
+// TestPostgresLosesEventsUnderAnEngine: as when a standby is promoted that had not followed. The living engine sees it at its next
+// transaction, also when another one has written meanwhile.
+func TestPostgresLosesEventsUnderAnEngine(t *testing.T) {
+	c := pgtest.Start(t)
+	for i, other := range []bool{false, true} {
+		schema := fmt.Sprint("lost", i)
+		url := c.URL(schema)
+		event := func(s *journal.Store) {
+			t.Helper()
+			must(t, s.Append(t.Context(), galen.Event{Kind: galen.EventEngine}))
+		}
+		s, second := openPG(t, url, journal.Options{Witness: filepath.Join(t.TempDir(), "witness")}), openPG(t, url, journal.Options{})
+		for range 3 {
+			event(s)
+			event(second)
+			event(s)
+		}
+		e, err := s.Epoch(t.Context())
+		must(t, err)
+		equal(t, "in doubt because another one writes, too", e.Why, "")
+		for _, text := range []string{
+			"ALTER TABLE %s.events DISABLE TRIGGER USER", "DELETE FROM %s.events WHERE seq > 7",
+			"UPDATE %s.chain SET events = 7, head = (SELECT hash FROM " + schema + ".events WHERE seq = 7)", "ALTER TABLE %s.events ENABLE TRIGGER USER",
+		} {
+			c.SQL(fmt.Sprintf(text, schema))
+		}
+		want := "ends at event 7, event 9 was written before"
+		if other {
+			event(second)
+			event(second)
+			event(second)
+			want = "its event 9 is not the one that was written"
+		}
+		event(s)
+		e, err = s.Epoch(t.Context())
+		must(t, err)
+		if e.Armed || !strings.Contains(e.Why, want) {
+			t.Errorf("armed %v: %q, want %q", e.Armed, e.Why, want)
+		}
+		_, err = s.Rearm(t.Context(), "ann", "looked at it")
+		must(t, err)
+		event(s)
+		e, err = s.Epoch(t.Context())
+		must(t, err)
+		equal(t, "armed for good", e.Armed, true)
+		soundPG(t, url)
+	}
 }
 
 // testTwoEngines: two engines on one database contend for one target; at no time has it two holders.

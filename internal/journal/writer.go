@@ -28,6 +28,7 @@ type writer struct {
 	mono    func() time.Duration
 	last    clocks
 	witness *witness
+	wrote   end
 	log     *slog.Logger
 
 	requests chan *request
@@ -182,6 +183,7 @@ func (w *writer) try(ctx context.Context, batch []*request) error {
 	if !t.headKnown {
 		return nil
 	}
+	w.wrote = end{t.headSeq, t.headHash}
 	if err := w.witness.write(t.headSeq, t.headHash); err != nil { // it is committed all the same; the next one tries again
 		w.log.Error("the journal's witness is behind: an older copy of the journal might be taken for this one", "error", err)
 	}
