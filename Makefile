@@ -65,8 +65,8 @@ race: setup-test ## two gates race over one journal in PostgreSQL; STARTS=10000 
 	@$(call step,race: two gates over one PostgreSQL)
 	@cd test && go test -count=1 -v -timeout 1h ./race -args -starts=$(STARTS)
 
-figures: setup-go ## times and sizes that the engine promises, measured with real processes; about 3 minutes
-	@$(call step,figures: reaction and ready and resume and idle)
+figures: setup-go ## times and sizes that the engine promises, measured with real processes; about 4 minutes
+	@$(call step,figures: reaction and ready and resume and idle and size)
 	@mkdir -p bin && go build -tags failpoint -o bin/galen-figures ./test/figures
 	@exec bin/galen-figures
 
