@@ -18,6 +18,8 @@ type conclusion struct {
 	refused bool
 	done    bool
 	final   galen.RunStatus
+	// atOnce: done needs no further look.
+	atOnce bool
 }
 
 // minWait keeps a runbook from spinning.
@@ -61,9 +63,17 @@ func takesBack(t thought) bool {
 	return t.ledger.Run.Stop == galen.StopCancel && (t.own || unsettled)
 }
 
-// unconfirmed: an alert that no State confirms is looked at for a while, then ends without a call.
+// unconfirmed: an alert that no State confirms is looked at for a while, then ends without a call. A person ends it at
+// once, for there is nothing to prove, or holds it.
 func unconfirmed(t thought) conclusion {
 	run := t.ledger.Run
+	switch {
+	case run.Stop == galen.StopCancel:
+		why := "cancelled before anything confirmed the alert: nothing was done"
+		return conclusion{status: galen.RunWaiting, why: why, wait: minWait, done: true, final: galen.RunCancelled, atOnce: true}
+	case staysHeld(t):
+		return conclusion{status: galen.RunHeld, why: run.Why, wait: t.policy.Fallback.D()}
+	}
 	if t.now.Sub(run.Created) < t.policy.ConfirmFor.D() {
 		why := fmt.Sprintf("%s; looks on until %s", t.plan.Why, run.Created.Add(t.policy.ConfirmFor.D()).UTC().Format(time.TimeOnly))
 		return conclusion{status: galen.RunWaiting, why: why, wait: t.policy.LookSoon.D()}

@@ -116,6 +116,15 @@ func TestConclude(t *testing.T) {
 		{"held, then healed", done, func(t *thought) { t.ledger.Run.Status = galen.RunHeld }, galen.RunWaiting, true, 0, "all good"},
 		{"alert not confirmed yet", wait, func(t *thought) { t.unconfirmed = true }, galen.RunWaiting, false, 0, "looks on"},
 		{"alert never confirmed", wait, func(t *thought) { t.unconfirmed, t.now = true, night.Add(time.Hour) }, galen.RunWaiting, true, 0, "nothing confirmed"},
+		{"alert not confirmed, rejected", wait, func(t *thought) {
+			t.unconfirmed, t.now, t.ledger.Run.Status, t.ledger.Run.Why = true, night.Add(time.Hour), galen.RunHeld, "rejected by ada"
+		}, galen.RunHeld, false, 0, "rejected by ada"},
+		{"alert not confirmed, rejected, then approved", wait, func(t *thought) {
+			t.unconfirmed, t.ledger.Run.Status, t.ledger.Approval = true, galen.RunHeld, yes
+		}, galen.RunWaiting, false, 0, "looks on"},
+		{"alert not confirmed, held and cancelled", wait, func(t *thought) {
+			t.unconfirmed, t.ledger.Run.Status, t.ledger.Run.Stop = true, galen.RunHeld, galen.StopCancel
+		}, galen.RunWaiting, true, 0, "nothing was done"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

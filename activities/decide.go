@@ -273,10 +273,14 @@ func (a *Activities) record(ctx context.Context, t thought, c conclusion) (Decid
 	if c.status == galen.RunHeld && run.Status != galen.RunHeld {
 		a.o.Logger.Error("run held, a person is needed", "run", run.ID, "resource", run.Resource.String(), "why", c.why)
 	}
-	return Decided{
+	out := Decided{
 		At: t.now, Plan: d.Number, Steps: c.steps, Refused: c.refused, Wait: galen.Duration(c.wait), Done: c.done,
 		Final: c.final, Looks: t.policy.HoldLooks, HoldFor: t.policy.HoldFor, Why: c.why, Margin: t.margin,
-	}, nil
+	}
+	if c.atOnce {
+		out.Looks, out.HoldFor = 1, 0
+	}
+	return out, nil
 }
 
 // Preview is the same thinking without a run, a row or an act: what would be done now. The ledger is of the resource,

@@ -231,6 +231,24 @@ func TestAnAlertThatNothingConfirms(t *testing.T) {
 	}
 }
 
+// TestAPersonEndsAnAlertThatNothingConfirms: a no holds its run, whatever time passes, and a cancel ends it at the next look.
+func TestAPersonEndsAnAlertThatNothingConfirms(t *testing.T) {
+	c := newClinic(t, galen.ModeAct)
+	run := c.open("k", "fake/heal", "", func(r *galen.Run) { r.Asked, r.Scope = galen.AskedAlert+" 4711", nil })
+	c.decide(run, time.Second, galen.RunWaiting, "nothing confirms the alert yet")
+	c.must(c.store.Reject(t.Context(), run.ID, "ada", "a drill"))
+	for range 2 {
+		if d := c.decide(run, c.policy.ConfirmFor.D(), galen.RunHeld, "rejected by ada: a drill"); d.Done || d.Steps != 0 || d.Wait != c.policy.Fallback {
+			t.Errorf("decided %+v", d)
+		}
+	}
+	c.must(c.store.Stop(t.Context(), run.ID, galen.StopCancel, "ada"))
+	d := c.decide(run, time.Second, galen.RunWaiting, "cancelled before anything confirmed the alert: nothing was done")
+	if !d.Done || d.Final != galen.RunCancelled || d.Looks != 1 || d.HoldFor != 0 || c.calls() != 0 {
+		t.Errorf("decided %+v after %d calls", d, c.calls())
+	}
+}
+
 // TestAnAlertThatAStateConfirms: it is a run like any other from then on.
 func TestAnAlertThatAStateConfirms(t *testing.T) {
 	c := newClinic(t, galen.ModeAct)
