@@ -39,6 +39,8 @@ type Ledger struct {
 	Facts map[string]Fact `json:"facts,omitempty"`
 	// Approval is the newest approval of this run that was neither voided nor used up; nil: none.
 	Approval *Approval `json:"approval,omitempty"`
+	// LastYes is when a person approved this run last, whatever became of the approval.
+	LastYes time.Time `json:"last_yes,omitzero"`
 	// Fences are the highest fence accepted per target ID.
 	Fences map[string]int64 `json:"fences,omitempty"`
 }
@@ -87,7 +89,7 @@ type Spend struct {
 // BudgetDestructive is the budget of destructive steps.
 const BudgetDestructive = "destructive"
 
-// Recovery is a run that made at least one mutating call on a target.
+// Recovery is a run that made at least one mutating call on a target. What turned out absent is none.
 type Recovery struct {
 	Run    string `json:"run"`
 	Target string `json:"target"`

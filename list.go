@@ -204,7 +204,7 @@ func ListRunbook[S State, P any](r Runbook[S, P]) ListedRunbook {
 			}
 			return r.Decide(Situation[S, P]{
 				World:   World[S]{Now: s.Now, State: st, Vitals: s.Vitals, Facts: s.Facts, Open: s.Open},
-				Finding: s.Finding, Scope: s.Scope, Params: p, Policy: s.Policy, Past: s.Past, Stop: s.Stop,
+				Finding: s.Finding, Scope: s.Scope, Params: p, Policy: s.Policy, Past: s.Past, LastYes: s.LastYes, Stop: s.Stop,
 			}), nil
 		},
 	}

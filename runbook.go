@@ -1,5 +1,7 @@
 package galen
 
+import "time"
+
 // Situation is all that a runbook is told.
 type Situation[S State, P any] struct {
 	World[S]
@@ -11,6 +13,8 @@ type Situation[S State, P any] struct {
 	Policy Policy
 	// Past are all intents of this run, oldest first, with their effects.
 	Past []Intent
+	// LastYes is when a person approved the run last, zero if nobody has: what was tried in vain before it may be tried again.
+	LastYes time.Time
 	// Stop is "", cancel or yield: plan your way to a safe point, then end.
 	Stop string
 }

@@ -323,6 +323,7 @@ func (t thought) situation() galen.Situation[galen.State, json.RawMessage] {
 		World: galen.World[galen.State]{
 			Now: t.now, State: t.state, Vitals: slices.Clone(t.vitals), Facts: facts, Open: slices.Clone(t.ledger.Open),
 		},
-		Finding: finding, Scope: t.scope(), Params: run.Params, Policy: t.policy, Past: slices.Clone(t.ledger.Past), Stop: run.Stop,
+		Finding: finding, Scope: t.scope(), Params: run.Params, Policy: t.policy, Past: slices.Clone(t.ledger.Past),
+		LastYes: t.ledger.LastYes, Stop: run.Stop,
 	}
 }

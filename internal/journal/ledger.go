@@ -83,7 +83,10 @@ func ledgerOf(ctx context.Context, q querier, run galen.Run, now time.Time) (gal
 		func() (err error) { l.Quarantine, err = quarantineOf(ctx, q, run.Runbook); return err },
 		func() (err error) { l.Facts, err = factsOf(ctx, q, resource); return err },
 		func() (err error) { l.Fences, err = fencesOf(ctx, q, resource); return err },
-		func() (err error) { l.Approval, err = approvalOf(ctx, q, l.Run.ID, l.Past, now); return err },
+		func() (err error) {
+			l.Approval, l.LastYes, err = approvalOf(ctx, q, l.Run.ID, l.Past, now)
+			return err
+		},
 	} {
 		if err := part(); err != nil {
 			return galen.Ledger{}, err
@@ -166,7 +169,7 @@ func scanSpend(rows cursor) (galen.Spend, error) {
 	return spend, nil
 }
 
-// recoveriesOf lists who made a call on which target since then, and when last.
+// recoveriesOf lists who made a call on which target since then, and when last. A call that turned out absent treated nobody.
 func recoveriesOf(ctx context.Context, q querier, resource string, since time.Time) ([]galen.Recovery, error) {
 	intents, err := docs[galen.Intent](ctx, q, "SELECT doc FROM intents WHERE resource = ? AND at > ? AND sent <> ? ORDER BY n",
 		resource, stamp(since), galen.SentNot)
@@ -184,6 +187,9 @@ func recoveriesOf(ctx context.Context, q querier, resource string, since time.Ti
 	var out []galen.Recovery
 	runs, at := runReader{}, map[of]int{}
 	for _, in := range intents {
+		if in.Effect.Status == galen.EffectAbsent {
+			continue
+		}
 		key := of{in.Run, in.Step.Target.ID, in.Class}
 		i, known := at[key]
 		if !known {
@@ -260,7 +266,8 @@ func liveApproval(ctx context.Context, q querier, runID string, now time.Time) (
 	if err != nil {
 		return nil, err
 	}
-	return approvalOf(ctx, q, runID, past, now)
+	yes, _, err := approvalOf(ctx, q, runID, past, now)
+	return yes, err
 }
 
 func pastOf(ctx context.Context, q querier, runID string) ([]galen.Intent, error) {
@@ -268,17 +275,20 @@ func pastOf(ctx context.Context, q querier, runID string) ([]galen.Intent, error
 }
 
 // approvalOf is the newest approval of a run, unless it was voided, rejected or used up. One without steps is a yes to
-// going on; nothing uses it up, so it counts until it expires.
-func approvalOf(ctx context.Context, q querier, runID string, past []galen.Intent, now time.Time) (*galen.Approval, error) {
+// going on; nothing uses it up, so it counts until it expires. last is when it was given, whatever became of it.
+func approvalOf(ctx context.Context, q querier, runID string, past []galen.Intent, now time.Time) (yes *galen.Approval, last time.Time, err error) {
 	rows, err := approvalsOf(ctx, q, "run = ?", runID)
-	if err != nil || len(rows) == 0 || rows[0].state != "" {
-		return nil, err
+	if err != nil || len(rows) == 0 {
+		return nil, time.Time{}, err
 	}
-	yes := rows[0].Approval
-	if len(yes.Steps) == 0 && !now.Before(yes.Expires) || len(yes.Steps) > 0 && usedUp(yes, past) {
-		return nil, nil
+	newest := rows[0]
+	switch {
+	case newest.state != "",
+		len(newest.Steps) == 0 && !now.Before(newest.Expires),
+		len(newest.Steps) > 0 && usedUp(newest.Approval, past):
+		return nil, newest.At, nil
 	}
-	return &yes, nil
+	return &newest.Approval, newest.At, nil
 }
 
 // usedUp: every approved step was done as often as approved; what turned out absent gives its yes back.

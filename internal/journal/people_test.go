@@ -13,6 +13,17 @@ import (
 	"github.com/galenhq/galen/internal/journal"
 )
 
+// yes is the newest approval of a run.
+func (w world) yes(t *testing.T, run galen.Run) galen.Approval {
+	t.Helper()
+	all, err := w.Approvals(t.Context(), run.ID)
+	must(t, err)
+	if len(all) == 0 {
+		t.Fatal("nobody has approved")
+	}
+	return all[0]
+}
+
 func (w world) approve(t *testing.T, run galen.Run, id string, steps ...galen.ApprovedStep) {
 	t.Helper()
 	must(t, w.Approve(t.Context(), galen.Approval{
@@ -97,6 +108,9 @@ func testApproveRearms(t *testing.T, w world) {
 	held := w.ledger(t, run)
 	if held.Approval != nil {
 		t.Error("a run that becomes held keeps a yes that was given before: it would go on by itself")
+	}
+	if yes := w.yes(t, run); held.LastYes.IsZero() || !held.LastYes.Equal(yes.At) {
+		t.Errorf("the last yes was at %s, want %s, whatever became of it", held.LastYes, yes.At)
 	}
 	equal(t, "voided events", w.count(t, galen.EventVoided), 1)
 	must(t, w.SetRun(t.Context(), run.ID, galen.RunHeld, "still", time.Time{}))
@@ -274,6 +288,10 @@ func testRecoveries(t *testing.T, w world) {
 	unsent := w.commit(t, run, "b")
 	must(t, w.Outcome(t.Context(), unsent.ID, galen.SentNot, ""))
 	w.settle(t, unsent, galen.EffectAbsent)
+	refused := w.commit(t, run, "c") // the target said no: there was no treatment
+	must(t, w.Outcome(t.Context(), refused.ID, galen.SentError, "a later intent has acted on the target"))
+	equal(t, "while nobody knows", len(w.ledger(t, next).Recoveries), 2)
+	w.settle(t, refused, galen.EffectAbsent)
 	got := w.ledger(t, next).Recoveries
 	if len(got) != 1 || got[0] != (galen.Recovery{Run: run.ID, Target: "a", Class: in.Class, At: in.At}) {
 		t.Fatalf("recoveries: %+v", got)
