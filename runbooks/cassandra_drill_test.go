@@ -1,6 +1,7 @@
 package runbooks_test
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -112,6 +113,26 @@ func TestHealNodeDrills(t *testing.T) {
 			return s.hurt("n3", ring.Kill)
 		}, "start", "start", "start"),
 	)
+}
+
+// TestHealNodeByHand: a person names one node, and nobody is nobody.
+func TestHealNodeByHand(t *testing.T) {
+	rb := galen.ListRunbook(runbooks.CassandraHealNode())
+	seen, err := newSim(t).Look(t.Context(), demo(), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, params := range []string{`{"node":"n3"}`, `{"node":"127.0.0.3"}`, `{"node":"` + third + `","spare":"n4"}`} {
+		scope, err := rb.Scope(seen, json.RawMessage(params))
+		if err != nil || len(scope) != 1 || scope[0].ID != third {
+			t.Errorf("%s means %v, %v", params, scope, err)
+		}
+	}
+	for _, params := range []string{`{}`, `{"node":"n9"}`} {
+		if scope, err := rb.Scope(seen, json.RawMessage(params)); err == nil {
+			t.Errorf("%s means %v", params, scope)
+		}
+	}
 }
 
 func TestReplaceNodeDrills(t *testing.T) {

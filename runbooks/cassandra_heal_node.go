@@ -11,6 +11,8 @@ import (
 
 // HealNodeParams of cassandra/heal-node.
 type HealNodeParams struct {
+	// Node is the host ID, address or instance of the node, when a person asks; a finding brings its own targets.
+	Node string `json:"node,omitempty"`
 	// Spare is the name of the instance to be used if the node has to be replaced; "" is any empty one that fits.
 	Spare string `json:"spare,omitempty"`
 }
@@ -19,9 +21,10 @@ type HealNodeParams struct {
 // first), replace, and else a person.
 func CassandraHealNode() galen.Runbook[cassandra.Ring, HealNodeParams] {
 	return galen.Runbook[cassandra.Ring, HealNodeParams]{
-		Name: "cassandra/heal-node", Version: 2,
+		Name: "cassandra/heal-node", Version: 3,
 		About:  "Brings a dead or frozen node back: waits, also while it flaps, restarts it, replaces it when a restart cannot help, else asks a person.",
 		Heals:  []galen.Code{cassandra.CodeNodeDown, cassandra.CodeNodeFrozen, cassandra.CodeNodeFlapping},
+		Scope:  func(r cassandra.Ring, p HealNodeParams) []galen.Target { return named(r, p.Node) },
 		Decide: healNode,
 	}
 }
@@ -171,7 +174,7 @@ func (h healer) restart(n cassandra.Node) galen.Plan {
 	tried, all := h.attempts(cassandra.VerbStart, n.HostID)
 	switch {
 	case all-tried >= maxLost:
-		return person("%s; %d starts never reached its host: look at the host plane", evidence(n), all-tried)
+		return person("%s; %d starts never happened; the last: %s", evidence(n), all-tried, h.lastAnswer(cassandra.VerbStart, n.HostID))
 	case tried < h.policy.RestartsPerRun:
 		return do(cassandra.Start(n), "%s; its process is gone, its data are there: restart %d of at most %d", evidence(n), tried+1, h.policy.RestartsPerRun)
 	}
@@ -216,7 +219,7 @@ func (h healer) alive(n cassandra.Node, i cassandra.Instance) galen.Plan {
 		verb, step, what = cassandra.VerbStop, cassandra.Stop(n), "is "+v.Mode+" and serves nobody"
 	}
 	if _, all := h.attempts(verb, n.HostID); all >= h.policy.RestartsPerRun+maxLost {
-		return person("%s; process %d %s, and %d times %s did not end it", evidence(n), i.PID, what, all, verb)
+		return person("%s; process %d %s, and %d times %s did not end it; the last: %s", evidence(n), i.PID, what, all, verb, h.lastAnswer(verb, n.HostID))
 	}
 	p := do(step, "%s; process %d is %s and %s: %s it, then start the node", evidence(n), i.PID, i.Process, what, verb)
 	p.Outline = []galen.Step{cassandra.Start(n)}

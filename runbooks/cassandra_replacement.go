@@ -19,7 +19,7 @@ func (s scene) begin(n cassandra.Node, why string) galen.Plan {
 		return person("%s; %s; this run has replaced %d already, more needs a person", evidence(n), why, used)
 	}
 	if _, all := s.attempts(cassandra.VerbFence, n.HostID); all >= maxLost {
-		return person("%s; %d fences never reached its host: look at the host plane", evidence(n), all)
+		return person("%s; %d fences never happened; the last: %s", evidence(n), all, s.lastAnswer(cassandra.VerbFence, n.HostID))
 	}
 	if m := s.moving(); m != "" {
 		return wait(s.policy.Fallback, "%s; %s, but %s: waiting until no range moves", evidence(n), why, m)
@@ -158,7 +158,7 @@ func (r replacement) takeBack(failed galen.Intent) galen.Plan {
 		return person("the joiner on %s failed (%s), and the host plane does not know that instance any more", args.Instance, failed.Effect.Why)
 	}
 	if _, all := r.attempts(cassandra.VerbRemoveJoiner, i.Target().ID); all >= r.policy.JoinerRetriesPerRun+maxLost {
-		return person("the failed joiner on %s could not be taken back in %d attempts", i.Name, all)
+		return person("the failed joiner on %s could not be taken back in %d attempts; the last: %s", i.Name, all, r.lastAnswer(cassandra.VerbRemoveJoiner, i.Target().ID))
 	}
 	return do(cassandra.RemoveJoiner(i, failed.ID), "the joiner on %s failed: %s; take it back", i.Name, failed.Effect.Why)
 }
@@ -239,7 +239,7 @@ func (r replacement) failedSpares() []string {
 
 func (r replacement) discard(i cassandra.Instance, why string) galen.Plan {
 	if _, all := r.attempts(cassandra.VerbDiscard, i.Target().ID); all >= maxLost {
-		return person("the preparation of %s could not be taken back in %d attempts", i.Name, all)
+		return person("the preparation of %s could not be taken back in %d attempts; the last: %s", i.Name, all, r.lastAnswer(cassandra.VerbDiscard, i.Target().ID))
 	}
 	return do(cassandra.Discard(i), "take back the preparation of %s: %s", i.Name, why)
 }
@@ -250,7 +250,7 @@ func (r replacement) pick(dead cassandra.Node) galen.Plan {
 		return person("%s is fenced, and there is no empty spare instance%s to take its place: add one", cassandra.Title(dead), r.named())
 	}
 	if _, all := r.attempts(cassandra.VerbPrepare, i.Target().ID); all >= maxLost {
-		return person("%d preparations never reached %s: look at its host", all, i.Name)
+		return person("%d preparations of %s never happened; the last: %s", all, i.Name, r.lastAnswer(cassandra.VerbPrepare, i.Target().ID))
 	}
 	return r.prepare(dead, i)
 }
@@ -263,7 +263,7 @@ func (r replacement) replace(dead cassandra.Node, prepared galen.Intent, i cassa
 	case i.Prepared != prepared.ID:
 		return person("%s is not prepared by this run any more (by %q): look who touched it", i.Name, i.Prepared)
 	case all >= r.policy.JoinerRetriesPerRun+1+maxLost:
-		return person("%d starts of %s never reached its host", all, i.Name)
+		return person("%d starts of %s in that place did not bring it up; the last: %s", all, i.Name, r.lastAnswer(cassandra.VerbReplace, r.dead))
 	}
 	p := do(cassandra.Replace(dead, i), "%s is fenced, %s reads back as prepared: start it in that place, attempt %d of at most %d",
 		cassandra.Title(dead), i.Name, r.count(cassandra.VerbReplace)+1, r.policy.JoinerRetriesPerRun+1)
@@ -291,7 +291,7 @@ func (r replacement) after(done galen.Intent) galen.Plan {
 	i, _ := r.ring.Instance(n.Instance)
 	if i.Prepared != "" {
 		if _, all := r.attempts(cassandra.VerbClearReplace, n.HostID); all >= maxLost {
-			return person("the replace flag of %s could not be taken out in %d attempts", cassandra.Title(n), all)
+			return person("the replace flag of %s could not be taken out in %d attempts; the last: %s", cassandra.Title(n), all, r.lastAnswer(cassandra.VerbClearReplace, n.HostID))
 		}
 		return do(cassandra.ClearReplace(n), "%s is repaired: take the replace flag out of its start configuration", cassandra.Title(n))
 	}

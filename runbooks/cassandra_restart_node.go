@@ -48,10 +48,10 @@ func (s scene) takeDown(n cassandra.Node) galen.Plan {
 		return finished("stopped at a safe point: nothing was done")
 	}
 	if _, all := s.attempts(cassandra.VerbStop, n.HostID); all >= maxLost {
-		return person("%d stops never reached %s: look at its host", all, cassandra.Title(n))
+		return person("%d stops of %s never happened; the last: %s", all, cassandra.Title(n), s.lastAnswer(cassandra.VerbStop, n.HostID))
 	}
 	if n.Down {
-		return person("%s is down already: cassandra/heal-node brings it back", cassandra.Title(n))
+		return person("%s is down already; to bring it back: galen run cassandra/heal-node %s --param node=%s", cassandra.Title(n), s.ring.Resource(), n.Address)
 	}
 	if ailing := s.ring.Ailing(n); len(ailing) > 0 {
 		return wait(s.policy.Fallback, "%s is not well, a restart is for healthy nodes: %s", cassandra.Title(n), strings.Join(ailing, "; "))
@@ -88,7 +88,7 @@ func (s scene) startAgain(n cassandra.Node, i cassandra.Instance) galen.Plan {
 	case i.Data != cassandra.DataPresent:
 		return person("%s was stopped, and its data are %s now: it would start empty", cassandra.Title(n), i.Data)
 	case starts >= s.policy.RestartsPerRun || all >= s.policy.RestartsPerRun+maxLost:
-		return person("%s was stopped, and %d starts did not bring it back", cassandra.Title(n), all)
+		return person("%s was stopped, and %d starts did not bring it back; the last: %s", cassandra.Title(n), all, s.lastAnswer(cassandra.VerbStart, n.HostID))
 	}
 	return do(cassandra.Start(n), "%s is stopped: start it, attempt %d of at most %d", cassandra.Title(n), starts+1, s.policy.RestartsPerRun)
 }
@@ -103,7 +103,7 @@ func (s scene) stuck(n cassandra.Node, i cassandra.Instance, ailing []string) ga
 		verb, step = cassandra.VerbStop, cassandra.Stop(n)
 	}
 	if _, all := s.attempts(verb, n.HostID); all >= maxLost {
-		return person("process %d of %s does not end: %d times %s did not help", i.PID, cassandra.Title(n), all, verb)
+		return person("process %d of %s does not end: %d times %s did not help; the last: %s", i.PID, cassandra.Title(n), all, verb, s.lastAnswer(verb, n.HostID))
 	}
 	p := do(step, "%s is drained, and process %d stays: %s it, then start the node", cassandra.Title(n), i.PID, verb)
 	p.Outline = []galen.Step{cassandra.Start(n)}

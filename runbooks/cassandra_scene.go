@@ -16,29 +16,53 @@ type scene struct {
 	now    time.Time
 	policy galen.Policy
 	past   []galen.Intent // of this run, oldest first
+	yes    time.Time      // of a person, the newest
 	stop   string
 	spare  string // the instance to be used for a replacement; "" is any that fits
 }
 
 func sceneOf[P any](s galen.Situation[cassandra.Ring, P], spare string) scene {
-	return scene{ring: s.State, now: s.Now, policy: s.Policy, past: s.Past, stop: s.Stop, spare: spare}
+	return scene{ring: s.State, now: s.Now, policy: s.Policy, past: s.Past, yes: s.LastYes, stop: s.Stop, spare: spare}
 }
 
-// attempts are the intents of this run with a verb on a target: those that had, or may have had, an effect, and all.
+// attempts are the intents of this run with a verb on a target: those that had, or may have had, an effect, and all. What
+// turned out absent before a person's last yes is left out of all: the yes was to trying again.
 func (s scene) attempts(verb, target string) (effective, all int) {
 	for _, in := range s.past {
-		if in.Step.Verb != verb || in.Step.Target.ID != target {
+		absent := in.Effect.Status == galen.EffectAbsent
+		if in.Step.Verb != verb || in.Step.Target.ID != target || absent && in.At.Before(s.yes) {
 			continue
 		}
 		all++
-		if in.Effect.Status != galen.EffectAbsent {
+		if !absent {
 			effective++
 		}
 	}
 	return effective, all
 }
 
-// maxLost is how many calls of one step may turn out never to have happened before a person is asked.
+// answerShown is how many characters of a target's answer a reason quotes.
+const answerShown = 1000
+
+// lastAnswer is what was answered to the newest intent of this run with a verb on a target, or else what became of it.
+func (s scene) lastAnswer(verb, target string) string {
+	for _, in := range slices.Backward(s.past) {
+		if in.Step.Verb != verb || in.Step.Target.ID != target {
+			continue
+		}
+		answer := in.Effect.Why
+		if in.Sent != galen.SentYes && in.Reply != "" {
+			answer = in.Reply
+		}
+		if runes := []rune(answer); len(runes) > answerShown {
+			answer = string(runes[:answerShown]) + "…"
+		}
+		return answer
+	}
+	return ""
+}
+
+// maxLost is how many calls of one step may turn out never to have happened before a person is asked, and asked again.
 const maxLost = 3
 
 // underWay waits for the effect of an open intent of this run.

@@ -115,7 +115,7 @@ func (t tuner) failure(nodes []cassandra.Node) string {
 		v, _ := t.ring.ViewOf(n)
 		switch {
 		case raised == 0 && all >= maxLost:
-			return fmt.Sprintf("%d raises never reached %s", all, cassandra.Title(n))
+			return fmt.Sprintf("%d raises of %s never happened; the last: %s", all, cassandra.Title(n), t.lastAnswer(cassandra.VerbRaiseStream, n.HostID))
 		case raised == 0 && v.Throttle != nil && !v.Throttle.Restorable():
 			return fmt.Sprintf("the throttle of %s, %s, could not be put back: it is whole neither in MiB/s nor in Mbit/s", cassandra.Title(n), v.Throttle)
 		}
@@ -201,7 +201,7 @@ func (t tuner) putBack(why string) galen.Plan {
 		return unpayable
 	}
 	if _, all := t.attempts(next.Verb, next.Target.ID); all >= maxLost {
-		return person("%s: %d attempts to %s did not arrive", why, all, next)
+		return person("%s: %d attempts to %s never happened; the last: %s", why, all, next, t.lastAnswer(next.Verb, next.Target.ID))
 	}
 	p := do(*next, "%s: %s", why, next.Why)
 	p.Outline = later

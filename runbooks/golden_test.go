@@ -24,15 +24,17 @@ var update = flag.Bool("update", false, "write the situations of scenes_test.go 
 
 // situation is the file of a golden case: all that a runbook is told.
 type situation struct {
-	About  string                `json:"about"`
-	Now    time.Time             `json:"now"`
-	Scope  []galen.Target        `json:"scope"`
-	Params json.RawMessage       `json:"params,omitempty"`
-	Stop   string                `json:"stop,omitempty"`
-	Policy json.RawMessage       `json:"policy,omitempty"` // over the safe one
-	Past   []galen.Intent        `json:"past,omitempty"`
-	Facts  map[string]galen.Fact `json:"facts,omitempty"`
-	State  cassandra.Ring        `json:"state"`
+	About  string          `json:"about"`
+	Now    time.Time       `json:"now"`
+	Scope  []galen.Target  `json:"scope"`
+	Params json.RawMessage `json:"params,omitempty"`
+	Stop   string          `json:"stop,omitempty"`
+	Policy json.RawMessage `json:"policy,omitempty"` // over the safe one
+	Past   []galen.Intent  `json:"past,omitempty"`
+	// LastYes is when a person approved the run last.
+	LastYes time.Time             `json:"last_yes,omitzero"`
+	Facts   map[string]galen.Fact `json:"facts,omitempty"`
+	State   cassandra.Ring        `json:"state"`
 }
 
 const (
@@ -181,7 +183,7 @@ func decide(t *testing.T, rb galen.ListedRunbook, s situation) string {
 	t.Helper()
 	p, err := rb.Decide(galen.Situation[galen.State, json.RawMessage]{
 		World: galen.World[galen.State]{Now: s.Now, State: s.State, Facts: s.Facts},
-		Scope: s.Scope, Params: s.Params, Policy: policyOf(t, s.Policy), Past: s.Past, Stop: s.Stop,
+		Scope: s.Scope, Params: s.Params, Policy: policyOf(t, s.Policy), Past: s.Past, LastYes: s.LastYes, Stop: s.Stop,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -51,6 +51,18 @@ func scenes() []scene {
 		{heal, "start-never-arrived", "The host plane takes no call.", "", "", func(s *tale) {
 			s.hurt(ring.Kill).drop("start", 9).until("start").act().until("start").act().until("start").act().after(time.Minute)
 		}},
+		{heal, "start-never-arrived-approved", "The host plane took no call, and a person has said yes to going on since.", "", "", func(s *tale) {
+			s.hurt(ring.Kill).drop("start", 3).until("start").act().until("start").act().until("start").act().after(time.Minute).approve()
+		}},
+		{heal, "start-lost-after-yes", "The host plane takes no call, after a person's yes either.", "", "", func(s *tale) {
+			s.hurt(ring.Kill).drop("start", 9).until("start").act().until("start").act().until("start").act().after(time.Minute).approve()
+			s.until("start").act().until("start").act().until("start").act().after(time.Minute)
+		}},
+		{heal, "start-overtaken", "Its host refuses the start: it has seen a higher fence.", "", "", func(s *tale) {
+			s.overtake().hurt(ring.Kill).until("start").act().until("start").act().until("start").act().after(time.Minute)
+		}},
+		{heal, "asked-for", "A person asks for a node that is down.", toReplace, "", func(s *tale) { s.hurt(ring.Kill).after(2 * time.Minute) }},
+		{heal, "asked-for-well", "A person asks for a node that is well.", toReplace, "", func(*tale) {}},
 		{heal, "frozen", "The process is stopped by a signal: ports are open, nothing answers.", "", "", func(s *tale) { s.hurt(ring.Freeze).after(2 * time.Minute) }},
 		{heal, "frozen-killed", "The stuck process was killed.", "", "", func(s *tale) { s.hurt(ring.Freeze).until("kill").act().after(time.Second) }},
 		{heal, "data-gone-first-look", "Its data are gone, on one look.", "", "", func(s *tale) { s.hurt(ring.Kill).after(time.Minute).hurt(ring.LoseData).after(time.Second) }},
@@ -188,6 +200,7 @@ type tale struct {
 	folded cassandra.Ring
 	past   []galen.Intent
 	facts  map[string]galen.Fact
+	yes    time.Time
 	ended  string
 }
 
@@ -344,6 +357,24 @@ func (s *tale) oweThrottle() *tale {
 	return s.owed(cassandra.RaiseStream(n, v, 100))
 }
 
+// overtake lets another engine, which is far ahead, ask for a start of n3, which runs: its host refuses us from now on.
+func (s *tale) overtake() *tale {
+	s.t.Helper()
+	n, _ := s.folded.Node(third)
+	in := galen.Intent{ID: "theirs-7", Run: "theirs", Resource: demo(), Step: cassandra.Start(n), At: s.Now(), Fence: 1000}
+	if _, err := s.Do(s.t.Context(), in); err == nil {
+		s.t.Fatal("a node that runs was started")
+	}
+	return s
+}
+
+// approve is a person's yes to going on.
+func (s *tale) approve() *tale {
+	s.yes = s.Now()
+	s.Advance(time.Second)
+	return s
+}
+
 func (s *tale) stop(how string) *tale {
 	s.ended = how
 	return s
@@ -353,7 +384,7 @@ func (s *tale) plan() galen.Plan {
 	s.t.Helper()
 	p, err := s.rb.Decide(galen.Situation[galen.State, json.RawMessage]{
 		World: galen.World[galen.State]{Now: s.Now(), State: s.folded, Facts: s.facts},
-		Scope: s.of.scope(), Params: json.RawMessage(s.of.params), Policy: s.policy, Past: s.past, Stop: s.ended,
+		Scope: s.of.scope(), Params: json.RawMessage(s.of.params), Policy: s.policy, Past: s.past, LastYes: s.yes, Stop: s.ended,
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -428,7 +459,7 @@ func writeScenes(t *testing.T) {
 		of.play(s)
 		b, err := json.MarshalIndent(situation{
 			About: of.about, Now: s.Now(), Scope: of.scope(), Params: json.RawMessage(of.params), Stop: s.ended,
-			Policy: json.RawMessage(of.policy), Past: s.past, Facts: s.facts, State: s.folded,
+			Policy: json.RawMessage(of.policy), Past: s.past, LastYes: s.yes, Facts: s.facts, State: s.folded,
 		}, "", " ")
 		if err != nil {
 			t.Fatal(err)

@@ -28,10 +28,10 @@ func TestUpgradedInTheMiddle(t *testing.T) {
 		why     string
 		cancel  bool
 	}{
-		{at: failpoint.Started, version: 7, why: "version 2, this engine has version 7"},
-		{at: failpoint.Committed, version: 7, why: "version 2, this engine has version 7"},
+		{at: failpoint.Started, version: 7, why: "version 3, this engine has version 7"},
+		{at: failpoint.Committed, version: 7, why: "version 3, this engine has version 7"},
 		{at: failpoint.Called, version: 0, why: `does not know the runbook "cassandra/heal-node"`},
-		{at: failpoint.Called, version: 7, why: "version 2, this engine has version 7", cancel: true},
+		{at: failpoint.Called, version: 7, why: "version 3, this engine has version 7", cancel: true},
 	} {
 		end := "goes on in its own release"
 		if c.cancel {
