@@ -118,6 +118,8 @@ func (a *Activities) Act(ctx context.Context, in ActInput) (Acted, error) {
 		if err := a.o.Journal.SetRun(ctx, in.Run, galen.RunHeld, why, time.Time{}); err != nil {
 			return Acted{}, fmt.Errorf("hold run %s: %w", in.Run, err)
 		}
+	case gate.Failed:
+		log.Warn("the call was answered with an error, looks tell what became of it", "intent", res.Intent.ID, "why", res.Why)
 	default:
 		out = turnedAway(out, run, res)
 		log.Info("step not sent", "answer", string(res.Answer), "why", res.Why)

@@ -270,9 +270,7 @@ func (a *Activities) record(ctx context.Context, t thought, c conclusion) (Decid
 		return Decided{}, a.noRun(fmt.Errorf("store decision of run %s: %w", run.ID, err))
 	}
 	failpoint.At(failpoint.Decided, newestVerb(t.ledger))
-	if c.status == galen.RunHeld && run.Status != galen.RunHeld {
-		a.o.Logger.Error("run held, a person is needed", "run", run.ID, "resource", run.Resource.String(), "why", c.why)
-	}
+	a.page(t, c)
 	out := Decided{
 		At: t.now, Plan: d.Number, Steps: c.steps, Refused: c.refused, Wait: galen.Duration(c.wait), Done: c.done,
 		Final: c.final, Looks: t.policy.HoldLooks, HoldFor: t.policy.HoldFor, Why: c.why, Margin: t.margin,
@@ -281,6 +279,21 @@ func (a *Activities) record(ctx context.Context, t thought, c conclusion) (Decid
 		out.Looks, out.HoldFor = 1, 0
 	}
 	return out, nil
+}
+
+// page logs that a run waits for a person from now on.
+func (a *Activities) page(t thought, c conclusion) {
+	run := t.ledger.Run
+	if c.status == run.Status {
+		return
+	}
+	log := a.o.Logger.With("run", run.ID, "resource", run.Resource.String())
+	switch c.status {
+	case galen.RunHeld:
+		log.Error("run held, a person is needed", "why", c.why)
+	case galen.RunAsking:
+		log.Warn("run asks for a yes, a person is needed", "step", t.plan.Steps[0].String(), "why", c.why, "command", "galen runs approve "+run.ID)
+	}
 }
 
 // Preview is the same thinking without a run, a row or an act: what would be done now. The ledger is of the resource,

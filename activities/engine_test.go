@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,8 +34,10 @@ type clinic struct {
 	last   galen.State
 	policy galen.Policy
 	dark   error // what every look meets
+	refuse error // what every call meets
 	books  map[string]galen.ListedRunbook
 	acts   *activities.Activities
+	log    *bytes.Buffer
 }
 
 // Look is the port of activities and gate.
@@ -51,11 +54,16 @@ func (c *clinic) Look(ctx context.Context, r galen.Resource, scope []galen.Targe
 }
 
 // Do is the port of the gate.
-func (c *clinic) Do(ctx context.Context, in galen.Intent) (string, error) { return c.kind.Do(ctx, in) }
+func (c *clinic) Do(ctx context.Context, in galen.Intent) (string, error) {
+	if c.refuse != nil {
+		return "", c.refuse
+	}
+	return c.kind.Do(ctx, in)
+}
 
 func newClinic(t *testing.T, mode galen.Mode) *clinic {
 	t.Helper()
-	c := &clinic{T: t, cloud: fake.NewCloud("billing", 3, noon), policy: galen.SafePolicy()}
+	c := &clinic{T: t, cloud: fake.NewCloud("billing", 3, noon), policy: galen.SafePolicy(), log: &bytes.Buffer{}}
 	c.policy.Mode = mode
 	c.cloud.Advance(time.Minute)
 	c.kind = galen.ListKind(fake.Kind(), c.cloud)
@@ -69,7 +77,7 @@ func newClinic(t *testing.T, mode galen.Mode) *clinic {
 			t.Error(err)
 		}
 	})
-	log := slog.New(slog.DiscardHandler)
+	log := slog.New(slog.NewJSONHandler(c.log, nil))
 	kinds := map[string]galen.ListedKind{fake.KindName: c.kind}
 	policy := func(galen.Resource) galen.Policy { return c.policy }
 	door, err := gate.New(gate.Options{
@@ -288,7 +296,7 @@ func TestBlindnessWaitsUntilTheDeadline(t *testing.T) {
 func TestAYesFromTheQuestionToTheUndo(t *testing.T) {
 	c := newClinic(t, galen.ModeApprove)
 	run := c.open("k", "fake/tune", "db-2", func(r *galen.Run) { r.Params = []byte(`{"setting":"work_mem","value":"8MB","for":"10m0s"}`) })
-	if d := c.decide(run, 0, galen.RunAsking, "nobody has approved it yet"); d.Steps != 0 || c.calls() != 0 {
+	if d := c.decide(run, 0, galen.RunAsking, "approved"); d.Steps != 0 || c.calls() != 0 {
 		t.Fatalf("acts before a yes: %+v, %d calls", d, c.calls())
 	}
 	c.approve(run)
@@ -415,6 +423,47 @@ func TestWhatTheGateRefuses(t *testing.T) {
 	if c.calls() != 0 {
 		t.Errorf("%d calls", c.calls())
 	}
+}
+
+// logged fails the test unless one line of the log has all of these.
+func (c *clinic) logged(want ...string) {
+	c.Helper()
+	for line := range strings.Lines(c.log.String()) {
+		if !slices.ContainsFunc(want, func(w string) bool { return !strings.Contains(line, w) }) {
+			return
+		}
+	}
+	c.Errorf("no line with %q in the log:\n%s", want, c.log)
+}
+
+// TestTheLogCallsAPerson: whoever reads only the log learns that a run asks, for what, and how to answer; once.
+func TestTheLogCallsAPerson(t *testing.T) {
+	c := newClinic(t, galen.ModeApprove)
+	run := c.open("k", "fake/tune", "db-2", nil)
+	for range 2 {
+		c.decide(run, time.Second, galen.RunAsking, "approved")
+	}
+	c.logged(`"level":"WARN"`, "asks for a yes", run.ID, "fake/billing", `"step":"set db-2`, "galen runs approve "+run.ID)
+	if n := strings.Count(c.log.String(), "asks for a yes"); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+}
+
+// TestTheLogTellsWhatATargetRefused: it was called, and its reason is there.
+func TestTheLogTellsWhatATargetRefused(t *testing.T) {
+	c := newClinic(t, galen.ModeAct)
+	run := c.open("k", "fake/tune", "db-2", nil)
+	if _, err := c.Look(t.Context(), billing(), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	i, _ := c.last.(fake.Cluster).Instance("db-2")
+	d := c.planned(run, fake.Set(i, "work_mem", "8MB", "a test"))
+	c.refuse = &galen.OvertakenError{By: "theirs-7", Why: "intent theirs-7 had 1000 already"}
+	got, err := c.acts.Act(t.Context(), activities.ActInput{Run: run.ID, Plan: d.Number})
+	if err != nil || got.Sent || got.Refused || got.Wait != c.policy.LookSoon {
+		t.Errorf("%+v, %v", got, err)
+	}
+	c.logged(`"level":"WARN"`, "answered with an error", run.ID, "a later intent has acted on the target: intent theirs-7 had 1000 already")
 }
 
 func TestARunThatIsUnknownIsNotRetried(t *testing.T) {

@@ -126,8 +126,36 @@ func (m *Matcher) settle(ctx context.Context, a Alert) (done bool, err error) {
 	if err := m.o.Inbox.store.AlertDone(ctx, a.ID, outcome); err != nil {
 		return false, fmt.Errorf("finish alert %s: %w", a.ID, err)
 	}
-	m.o.Logger.Info("alert dealt with", "alert", a.ID, "outcome", outcome)
+	m.o.Logger.Info("alert dealt with", "alert", a.ID, "alertname", brief(a.Labels["alertname"]), "named", brief(m.names(a)), "outcome", outcome)
 	return true, nil
+}
+
+// logged is how many characters of a label the log shows.
+const logged = 200
+
+func brief(label string) string {
+	if runes := []rune(label); len(runes) > logged {
+		return string(runes[:logged]) + "…"
+	}
+	return label
+}
+
+// rule of an alert, false if there is none.
+func (m *Matcher) rule(a Alert) (Rule, bool) {
+	i := slices.IndexFunc(m.o.Rules, func(r Rule) bool { return r.Alertname == a.Labels["alertname"] })
+	if i < 0 {
+		return Rule{}, false
+	}
+	return m.o.Rules[i], true
+}
+
+// names is what an alert calls its member, as it was sent; "" if no rule says where that stands.
+func (m *Matcher) names(a Alert) string {
+	rule, found := m.rule(a)
+	if !found {
+		return ""
+	}
+	return a.Labels[rule.MemberLabel]
 }
 
 // match says in words what became of an alert, "" if it must wait. Its labels are compared with what we know and go no
@@ -136,11 +164,10 @@ func (m *Matcher) match(ctx context.Context, a Alert) (string, error) {
 	if a.Status != firing {
 		return "resolved: noted; it cancels nothing", nil
 	}
-	i := slices.IndexFunc(m.o.Rules, func(r Rule) bool { return r.Alertname == a.Labels["alertname"] })
-	if i < 0 {
+	rule, found := m.rule(a)
+	if !found {
 		return "no rule for this alertname", nil
 	}
-	rule := m.o.Rules[i]
 	name := a.Labels[rule.MemberLabel]
 	if name == "" {
 		return "no label " + rule.MemberLabel, nil
@@ -149,12 +176,12 @@ func (m *Matcher) match(ctx context.Context, a Alert) (string, error) {
 	if len(named) == 0 {
 		return "no resource has these labels", nil
 	}
-	found, unseen := m.find(named, name)
+	places, unseen := m.find(named, name)
 	switch {
-	case len(found) > 1:
+	case len(places) > 1:
 		return "ambiguous: there are several such members", nil
-	case len(found) == 1:
-		return m.open(ctx, a, rule, found[0])
+	case len(places) == 1:
+		return m.open(ctx, a, rule, places[0])
 	case unseen && m.o.Now().Sub(a.Received) < unseenFor:
 		return "", nil
 	case unseen:

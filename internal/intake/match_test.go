@@ -135,19 +135,36 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-// TestTheOutcomeIsLogged: who sent an alert and sees no run finds out why, without another log level.
+// TestTheOutcomeIsLogged: who sent an alert and sees no run finds out why, and of which alert, without another log level.
 func TestTheOutcomeIsLogged(t *testing.T) {
-	var log bytes.Buffer
-	s := newStore()
-	m := matcher(s, world{demo(): members()}, &runs{})
-	m.o.Logger = slog.New(slog.NewJSONHandler(&log, nil))
-	a := down("f", noon())
-	a.Labels["alertname"] = "Other"
-	if _, err := s.StoreAlert(t.Context(), a); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := m.Round(t.Context()); err != nil || !strings.Contains(log.String(), `"outcome":"no rule for this alertname"`) {
-		t.Errorf("%v, log %s", err, log.String())
+	for _, c := range []struct {
+		name   string
+		labels []string
+		want   []string
+	}{
+		{"no rule", []string{"alertname", "Other"}, []string{`"alertname":"Other"`, `"named":""`, `"outcome":"no rule for this alertname"`}},
+		{"no member", []string{"instance", "127.0.0.77"}, []string{`"alertname":"CassandraDown"`, `"named":"127.0.0.77"`, `"outcome":"no such member"`}},
+		{"long", []string{"instance", strings.Repeat("x", 1000)}, []string{`"named":"` + strings.Repeat("x", logged) + `…"`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var log bytes.Buffer
+			s := newStore()
+			m := matcher(s, world{demo(): members()}, &runs{})
+			m.o.Logger = slog.New(slog.NewJSONHandler(&log, nil))
+			a := down("f", noon())
+			a.Labels[c.labels[0]] = c.labels[1]
+			if _, err := s.StoreAlert(t.Context(), a); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := m.Round(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(log.String(), want) {
+					t.Errorf("%s is missing in the log %s", want, log.String())
+				}
+			}
+		})
 	}
 }
 
