@@ -2,6 +2,7 @@ package gym
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -126,10 +127,24 @@ func openStore(ctx context.Context, w *world, dir string) (store, error) {
 		w.ids++
 		return fmt.Sprintf("run%d", w.ids)
 	}}
-	if dir == "" {
-		return journal.OpenMemory(ctx, opts)
+	open := func() (*journal.Store, error) { return journal.OpenMemory(ctx, opts) }
+	if dir != "" {
+		open = func() (*journal.Store, error) {
+			return journal.Open(ctx, fmt.Sprintf("%s/seed-%d.db", dir, w.in.Seed), opts)
+		}
 	}
-	return journal.Open(ctx, fmt.Sprintf("%s/seed-%d.db", dir, w.in.Seed), opts)
+	s, err := open()
+	if err != nil {
+		return nil, err
+	}
+	policy, err := json.Marshal(w.in.Policy)
+	if err == nil {
+		err = s.SetResource(ctx, Resource(), policy, "gym") // as the engine does from its configuration
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
 // boot starts a new process: nothing of the old one's memory is left.
