@@ -195,12 +195,25 @@ func tallies(t ring.Truth) map[string]*tally {
 		}
 		s.size++
 		s.racks[h.Config.Rack]++
-		if !serves(h) && len(h.Up) == 0 {
+		if gone(t, h) {
 			s.bad++
 			s.badRacks[h.Config.Rack] = true
 		}
 	}
 	return out
+}
+
+// gone: it does not work, or nobody hears it. A node that is cut off itself says that of everybody, and is not believed of
+// one that works.
+func gone(t ring.Truth, h ring.TrueHost) bool {
+	if serves(h) || len(h.Up) > 0 {
+		return false
+	}
+	works := h.Running && !h.Frozen && h.Mode == "NORMAL"
+	return !works || slices.ContainsFunc(h.Down, func(name string) bool {
+		o, _ := t.Host(name)
+		return len(o.Up) > 0
+	})
 }
 
 // allowed is how many may be bad: a share of all, at most the smallest rack, at least one.

@@ -25,7 +25,8 @@ func TestIncidents(t *testing.T) {
 // Seeds that once broke an invariant, and what was wrong.
 func TestSeedsThatFailed(t *testing.T) {
 	for seed, was := range map[uint64]string{
-		37: "I-16: the only spare stood in another data centre, and took the place",
+		37:   "I-16: the only spare stood in another data centre, and took the place",
+		5017: "I-03: the checker believed a node that was cut off that the only other one left was gone",
 	} {
 		p, err := Play(t.Context(), Draw(seed), Engine{})
 		if err != nil || len(p.Violations) > 0 {
