@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/galenhq/galen/activities"
@@ -125,6 +126,7 @@ func (p *played) stage() {
 		p.env.SetStartTime(p.last.at)
 	}
 	p.env.SetTestTimeout(idleLimit)
+	p.env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: idleLimit}) // a sleep lasts as long as the gym takes
 	p.env.RegisterWorkflowWithOptions(workflows.Run, workflow.RegisterOptions{Name: workflows.RunName})
 	p.env.SetOnTimerScheduledListener(func(_ string, d time.Duration) {
 		if !p.signalled.Swap(false) {
