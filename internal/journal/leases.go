@@ -29,7 +29,10 @@ func (s *Store) Identity(ctx context.Context, proposed string) (string, error) {
 		name = proposed
 		return t.exec(ctx, "INSERT INTO identity (one, name) VALUES (1, ?)", name)
 	})
-	return name, err
+	if err != nil {
+		return "", err
+	}
+	return name, nil
 }
 
 // Join notes that an engine lives for a while from now on, before it does anything that another one could take for a dead
@@ -82,7 +85,10 @@ func (s *Store) Lease(ctx context.Context, e Engine, shards []string, ttl time.D
 		held, err = t.lease(ctx, e, shards, ttl)
 		return err
 	})
-	return held, err
+	if err != nil {
+		return nil, err
+	}
+	return held, nil
 }
 
 func (t *tx) lease(ctx context.Context, e Engine, shards []string, ttl time.Duration) ([]string, error) {
