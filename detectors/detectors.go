@@ -19,6 +19,7 @@ func All() []galen.Detector[galen.State] {
 		galen.ListDetector(CassandraNodeFlapping()), // it goes down and comes back over and over
 		galen.ListDetector(CassandraStolenRing()),   // it works and owns nothing: a corpse took its tokens
 		galen.ListDetector(CassandraDisagree()),     // observers contradict each other about it
+		galen.ListDetector(CassandraUnreachable()),  // nobody can say how it is
 		galen.ListDetector(CassandraStaleSeed()),    // a seed list names no node of the ring
 	}
 }

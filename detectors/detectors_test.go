@@ -56,6 +56,15 @@ func (w *watch) hurt(instance string, troubles ...ring.Trouble) *watch {
 	return w
 }
 
+// blind takes nodes and their hosts out of the engine's sight.
+func (w *watch) blind(instances ...string) *watch {
+	w.t.Helper()
+	for _, i := range instances {
+		w.hurt(i, ring.Cut, ring.HideHost)
+	}
+	return w
+}
+
 // flap lets n3 go down and come back so often.
 func (w *watch) flap(times int) *watch {
 	w.t.Helper()
@@ -115,6 +124,16 @@ func TestDetectors(t *testing.T) {
 			[]string{"node-down dc1/r2 100", "node-down dc1/r3 100"}},
 		"all of three": {func(w *watch) { w.hurt("n3", ring.Kill).hurt("n2", ring.Kill).hurt("n1", ring.Kill).pass(time.Minute) },
 			[]string{"node-down dc1/r1 100", "node-down dc1/r2 100", "node-down dc1/r3 100"}},
+		"all frozen": {func(w *watch) {
+			w.hurt("n1", ring.Freeze).hurt("n2", ring.Freeze).hurt("n3", ring.Freeze).pass(time.Minute)
+		}, []string{"node-frozen dc1/r1 100", "node-frozen dc1/r2 100", "node-frozen dc1/r3 100"}},
+		"all out of sight": {func(w *watch) { w.blind("n1", "n2", "n3").pass(time.Minute) },
+			[]string{"unreachable dc1/r1 note", "unreachable dc1/r2 note", "unreachable dc1/r3 note"}},
+		"all out of sight, for a moment": {func(w *watch) { w.blind("n1", "n2", "n3").pass(10 * time.Second) }, nil},
+		"all out of sight, and back": {func(w *watch) {
+			w.blind("n1", "n2", "n3").pass(time.Minute).hurt("n1", ring.Mend).hurt("n2", ring.Mend).hurt("n3", ring.Mend).pass(5 * time.Second)
+		}, nil},
+		"never seen at all": {func(w *watch) { w.folded = cassandra.Ring{}; w.blind("n1", "n2", "n3").pass(5 * time.Second) }, []string{"unreachable unknown note"}},
 		"frozen": {func(w *watch) { w.hurt("n3", ring.Freeze).pass(time.Minute) }, []string{"node-frozen dc1/r3 80"}},
 		"frozen and killed": {func(w *watch) {
 			w.hurt("n3", ring.Freeze).pass(time.Minute).hurt("n3", ring.Kill).pass(10 * time.Second)

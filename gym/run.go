@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"regexp"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,7 +56,7 @@ func Run(t *testing.T, rb galen.ListedRunbook) Report {
 func runOptions(rb galen.ListedRunbook, env func(string) string) (Options, error) {
 	listed := slices.DeleteFunc(runbooks.All(), func(o galen.ListedRunbook) bool { return o.Name == rb.Name })
 	o := Options{
-		Engine: Engine{Runbooks: append([]galen.ListedRunbook{rb}, listed...)}, Seed: 1, N: runIncidents, Workers: runtime.NumCPU(), Enough: runEnough,
+		Engine: Engine{Runbooks: append([]galen.ListedRunbook{rb}, listed...)}, Seed: 1, N: runIncidents, Enough: runEnough,
 	}
 	if text := env(IncidentsVariable); text != "" {
 		n, err := strconv.Atoi(text)
@@ -105,7 +104,6 @@ func complaints(r Report, rb galen.ListedRunbook, o Options) []string {
 
 func train(t *testing.T, o Options) Report {
 	t.Helper()
-	o.Workers = runtime.NumCPU()
 	report, err := Train(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

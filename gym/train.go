@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -20,7 +21,7 @@ type Options struct {
 	// Seed is the first one, N how many follow it.
 	Seed uint64
 	N    int
-	// Workers play at once, at least one.
+	// Workers play at once; 0: one for each core.
 	Workers int
 	// Tell is called after each incident, one call at a time; nil: nobody listens.
 	Tell func(Played)
@@ -128,7 +129,7 @@ func Train(ctx context.Context, o Options) (Report, error) {
 		return next - 1, true
 	}
 	var wg sync.WaitGroup
-	for range max(o.Workers, 1) {
+	for range cmp.Or(o.Workers, runtime.NumCPU()) {
 		wg.Go(func() {
 			for seed, more := take(); more; seed, more = take() {
 				p, err := Play(ctx, Draw(seed), o.Engine)

@@ -26,6 +26,7 @@ const (
 	CodeStaleSeed    = "stale-seed"    // a seed list names an address that is no node of the ring
 	CodeStolenRing   = "stolen-ring"   // a NORMAL node without ownership: a corpse came back
 	CodeDisagree     = "observers-disagree"
+	CodeUnreachable  = "unreachable" // nobody says that it is good, and nobody can say that it is down
 )
 
 // StartArgs of start: the instance that runs the node.

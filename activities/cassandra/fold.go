@@ -129,6 +129,7 @@ func carryNodes(prev Ring, r *Ring, at time.Time) {
 			carryNode(old, n, at)
 		}
 		carryDown(n, known && old.Down, at)
+		carryUnheard(n, old.UnheardSince, at)
 	}
 	for _, old := range prev.Nodes {
 		if _, listed := r.Node(old.HostID); listed || hasLeft(*r, old) {
@@ -164,6 +165,17 @@ func carryDown(n *Node, was bool, at time.Time) {
 	case !n.Down && was:
 		n.LongestRestart = max(n.LongestRestart, galen.Duration(at.Sub(n.DownSince)))
 		n.DownSince = time.Time{}
+	}
+}
+
+// carryUnheard keeps since when nobody says that a node is good, although not enough say bad to call it down.
+func carryUnheard(n *Node, was, at time.Time) {
+	n.UnheardSince = time.Time{}
+	if n.Down || slices.ContainsFunc(n.Observations, func(o galen.Observation) bool { return o.Says == galen.Good }) {
+		return
+	}
+	if n.UnheardSince = was; was.IsZero() {
+		n.UnheardSince = at
 	}
 }
 

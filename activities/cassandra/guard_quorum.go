@@ -1,6 +1,7 @@
 package cassandra
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 
@@ -31,8 +32,21 @@ func quorum(a galen.Ask[Ring]) galen.Verdict {
 	} else {
 		v = disturb(q, *node, before, after)
 	}
+	v.Why += unguarded(q)
 	v.Margin = whole.MarginText()
 	return v
+}
+
+// unguarded names, for people, the keyspaces that the answer is not about.
+func unguarded(q *Quorum) string {
+	var words []string
+	for _, k := range q.Reported() {
+		words = append(words, fmt.Sprintf("%s (RF %d)", k.Keyspace, k.Replicas))
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return "; not guarded, for want of replicas: " + strings.Join(words, ", ")
 }
 
 // destroy judges a destructive step with its target down, and everybody who may be.

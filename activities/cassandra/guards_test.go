@@ -443,8 +443,12 @@ func TestQuorumGuardTellsTheMargin(t *testing.T) {
 		if g.Name != "I-02 quorum" {
 			continue
 		}
-		if got, want := g.Check(w.ask(fenceStep(w))).Margin, "0 to spare: orders, QUORUM: 2 of 3 replicas up, 2 needed"; got != want {
-			t.Errorf("margin %q, want %q", got, want)
+		v := g.Check(w.ask(fenceStep(w)))
+		if want := "0 to spare: orders, QUORUM: 2 of 3 replicas up, 2 needed"; v.Margin != want {
+			t.Errorf("margin %q, want %q", v.Margin, want)
+		}
+		if want := "; not guarded, for want of replicas: system_auth (RF 1), system_traces (RF 2)"; !strings.HasSuffix(v.Why, want) {
+			t.Errorf("why %q, want it to end with %q", v.Why, want)
 		}
 	}
 }

@@ -81,6 +81,7 @@ type Node struct {
 
 	// Carried by Fold.
 	DownSince      time.Time      `json:"down_since,omitzero"`      // zero: not down
+	UnheardSince   time.Time      `json:"unheard_since,omitzero"`   // zero: it is down, or somebody says that it is good
 	Flips          int            `json:"flips,omitempty"`          // changes of Down seen
 	Flipped        []time.Time    `json:"flipped,omitempty"`        // when the newest of them were seen, in order
 	LongestRestart galen.Duration `json:"longest_restart,omitzero"` // longest time down that ended by itself being up again

@@ -113,8 +113,7 @@ func undriven[S galen.State](t *testing.T, k galen.Kind[S], w World[S]) {
 	}
 }
 
-// checks: the constructor's step passes; the same on another target, with other arguments or without a deadline does
-// not.
+// checks: the constructor's step passes; the same on another target, on none or with other arguments does not.
 func checks[S galen.State](t *testing.T, k galen.Kind[S], s S, step galen.Step) {
 	t.Helper()
 	o := &observer[S]{t: t, kind: k}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"strings"
 	"time"
 
@@ -43,7 +42,7 @@ A seed that fails prints what happened, shortened as far as it still fails, and 
 	}
 	cmd.Flags().IntVar(&f.n, "n", 1000, "how many incidents")
 	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "seed of the first one")
-	cmd.Flags().IntVar(&f.workers, "workers", runtime.NumCPU(), "how many are played at once")
+	cmd.Flags().IntVar(&f.workers, "workers", 0, "how many are played at once; 0: one for each core")
 	cmd.Flags().StringVar(&f.runbook, "runbook", "", "only this runbook heals; what it does not heal is left alone")
 	cmd.Flags().BoolVar(&f.story, "story", false, "tell what happened in each incident")
 	return cmd

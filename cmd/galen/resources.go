@@ -104,6 +104,10 @@ func standing(m galen.Member) string {
 		return "UNLISTED"
 	case m.Bad:
 		return "BAD"
+	case m.Bare():
+		return "no member" // fenced, prepared, or never joined
+	case !slices.ContainsFunc(m.Observations, func(o galen.Observation) bool { return o.Says == galen.Good }):
+		return "UNKNOWN"
 	default:
 		return "good"
 	}

@@ -20,6 +20,9 @@ import (
 // limit of the whole demo after the jars are there.
 const limit = 8 * time.Minute
 
+// errLeft: not all that was started could be ended.
+var errLeft = errors.New("something may be left running")
+
 func main() {
 	lab.MaybeGuardian()
 	keep := flag.Bool("keep", os.Getenv("KEEP") != "" && os.Getenv("KEEP") != "0", "leave everything running at the end and print the addresses (also KEEP=1)")
@@ -36,7 +39,7 @@ func main() {
 	stop()
 	switch {
 	case err == nil:
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled) && !errors.Is(err, errLeft):
 		fmt.Fprintln(os.Stderr, "\nstopped; nothing is left running")
 		os.Exit(130)
 	default:
@@ -71,6 +74,10 @@ func run(ctx context.Context, galen string, keep bool) (err error) {
 	say.line("commitlog_sync is batch: without it a kill -9 costs a node rows that it had acknowledged")
 	say.line("the client's table has speculative_retry 50ms, so that a read outlives the node that it asks first; off for the check of the rows")
 	s := &story{say: say, ring: ring, binary: binary, home: filepath.Join(ring.Home, "engine")}
-	defer func() { err = errors.Join(err, s.end(keep && err == nil)) }()
+	defer func() {
+		if ended := s.end(keep && err == nil); ended != nil {
+			err = errors.Join(err, fmt.Errorf("%w: %w; files in %s", errLeft, ended, ring.Home))
+		}
+	}()
 	return s.tell(ctx)
 }

@@ -125,7 +125,7 @@ func (s *story) loseOne(ctx context.Context) error {
 	}
 	s.say.line("killed; data, commitlog, hints and saved_caches are gone")
 	var run galen.Run
-	err := s.until(ctx, 90*time.Second, "the replacement streams", func() (bool, error) {
+	err := s.until(ctx, 90*time.Second, "the replacement is JOINING", func() (bool, error) {
 		runs, err := s.engine.Runs(ctx)
 		if err != nil || len(runs) < 2 {
 			return false, err
@@ -135,9 +135,17 @@ func (s *story) loseOne(ctx context.Context) error {
 		if err != nil {
 			return false, err
 		}
-		return slices.ContainsFunc(d.Intents, func(in galen.Intent) bool {
+		started := slices.ContainsFunc(d.Intents, func(in galen.Intent) bool {
 			return in.Step.Verb == cassandra.VerbReplace && in.Effect.Status == galen.EffectUnderWay
-		}), held(run)
+		})
+		if !started {
+			return false, held(run)
+		}
+		mode, err := s.ring.Node(4).Mode(ctx)
+		if err != nil {
+			mode = "" // its agent is not up yet
+		}
+		return mode == string(cassandra.Joining), held(run)
 	})
 	if err != nil {
 		return err

@@ -1,6 +1,6 @@
 // Command figures is what `make figures` runs: it measures what the engine promises about time and size, with real
-// processes over the simulated ring, and prints one line for each figure with its goal. It fails only where a figure is
-// far from its goal, since a busy machine measures itself.
+// processes over the simulated ring, and prints one line for each figure with its goal. It fails where a goal is missed;
+// a busy machine measures itself, so there -slack 10 allows ten times the goal.
 //
 // The figures:
 //
@@ -34,6 +34,7 @@ func main() {
 	kills := flag.Int("kills", 20, "how many nodes to kill for the reaction")
 	idle := flag.Duration("idle", 30*time.Second, "how long to watch an idle engine")
 	only := flag.String("only", "", "measure only this one: reaction, ready, resume, idle or size")
+	slack := flag.Float64("slack", 1, "how many times its goal a figure may be, on a busy machine")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -43,10 +44,10 @@ func main() {
 		name string
 		do   func(context.Context) error
 	}{
-		{"reaction", func(ctx context.Context) error { return reaction(ctx, *kills) }},
-		{"ready", ready},
-		{"resume", resume},
-		{"idle", func(ctx context.Context) error { return resting(ctx, *idle) }},
+		{"reaction", func(ctx context.Context) error { return reaction(ctx, *kills, *slack) }},
+		{"ready", func(ctx context.Context) error { return ready(ctx, *slack) }},
+		{"resume", func(ctx context.Context) error { return resume(ctx, *slack) }},
+		{"idle", func(ctx context.Context) error { return resting(ctx, *idle, *slack) }},
 		{"size", size},
 	} {
 		if ctx.Err() == nil && (*only == "" || *only == m.name) {
@@ -76,8 +77,9 @@ func onStage(ctx context.Context, o victim.StageOptions, play func(context.Conte
 	return play(ctx, s)
 }
 
-// spread prints a row of times and returns an error if its middle is beyond the bound.
-func spread(what string, all []time.Duration, goal, bound time.Duration) error {
+// spread prints a row of times and returns an error if its middle is beyond the goal, as far as the slack allows. Without a
+// goal it only prints.
+func spread(what string, all []time.Duration, goal time.Duration, slack float64) error {
 	if len(all) == 0 {
 		return fmt.Errorf("%s: nothing was measured", what)
 	}
@@ -85,8 +87,8 @@ func spread(what string, all []time.Duration, goal, bound time.Duration) error {
 	p50, p90 := all[len(all)/2], all[len(all)*9/10]
 	fmt.Printf("%-44s n %3d  min %6.1f  p50 %6.1f  p90 %6.1f  max %6.1f ms   goal p50 %d ms\n", what, len(all),
 		ms(all[0]), ms(p50), ms(p90), ms(all[len(all)-1]), goal.Milliseconds())
-	if p50 > bound {
-		return fmt.Errorf("%s: p50 is %s, far beyond its goal %s", what, p50, goal)
+	if goal > 0 && float64(p50) > float64(goal)*slack {
+		return fmt.Errorf("%s: p50 is %s, its goal %s (-slack %g)", what, p50, goal, slack)
 	}
 	return nil
 }

@@ -194,13 +194,19 @@ func (n *Node) WaitNormal(ctx context.Context) error {
 	}
 }
 
-func (n *Node) normal(ctx context.Context) error {
+// Mode is what the node says of itself, such as JOINING.
+func (n *Node) Mode(ctx context.Context) (string, error) {
 	v, err := look(ctx, n.JolokiaURL)
+	return v.Mode, err
+}
+
+func (n *Node) normal(ctx context.Context) error {
+	mode, err := n.Mode(ctx)
 	if err != nil {
 		return err
 	}
-	if v.Mode != "NORMAL" {
-		return fmt.Errorf("mode is %q", v.Mode)
+	if mode != "NORMAL" {
+		return fmt.Errorf("mode is %q", mode)
 	}
 	d := net.Dialer{Timeout: time.Second}
 	conn, err := d.DialContext(ctx, "tcp", n.CQLAddress)

@@ -298,4 +298,10 @@ func TestHostilePlannerDoesNoHarm(t *testing.T) {
 		}
 	})
 	t.Logf("done: %v", did)
+	// Who is refused everything does no harm either, and proves nothing.
+	for _, verb := range []string{cassandra.VerbStart, cassandra.VerbStop, cassandra.VerbFence, cassandra.VerbPrepare, cassandra.VerbReplace} {
+		if did[verb] == 0 {
+			t.Errorf("nothing was done by %s", verb)
+		}
+	}
 }

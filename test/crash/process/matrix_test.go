@@ -178,6 +178,27 @@ func choose(t *testing.T, all []crashCase) []crashCase {
 	for i := nth; i < len(all); i += of {
 		out = append(out, all[i])
 	}
+	if points == "sample" {
+		out = withEach(out, all)
+	}
+	return out
+}
+
+// withEach adds to a sample what it lacks of the moments that were promised for every run of the tests: after the decision,
+// after the intent, after the call before its outcome, while waiting, while streaming.
+func withEach(out, all []crashCase) []crashCase {
+	for _, is := range []func(failpoint.Order) bool{
+		func(o failpoint.Order) bool { return o.At == failpoint.Decided && o.After == 0 },
+		func(o failpoint.Order) bool { return o.At == failpoint.Committed },
+		func(o failpoint.Order) bool { return o.At == failpoint.Called },
+		func(o failpoint.Order) bool { return o.After > 0 },
+		func(o failpoint.Order) bool { return o.At == victim.Streaming },
+	} {
+		of := func(c crashCase) bool { return is(c.order) }
+		if i := slices.IndexFunc(all, of); i >= 0 && !slices.ContainsFunc(out, of) {
+			out = append(out, all[i])
+		}
+	}
 	return out
 }
 
