@@ -134,7 +134,7 @@ func TestDetectors(t *testing.T) {
 			w.blind("n1", "n2", "n3").pass(time.Minute).hurt("n1", ring.Mend).hurt("n2", ring.Mend).hurt("n3", ring.Mend).pass(5 * time.Second)
 		}, nil},
 		"never seen at all": {func(w *watch) { w.folded = cassandra.Ring{}; w.blind("n1", "n2", "n3").pass(5 * time.Second) }, []string{"unreachable unknown note"}},
-		"frozen": {func(w *watch) { w.hurt("n3", ring.Freeze).pass(time.Minute) }, []string{"node-frozen dc1/r3 80"}},
+		"frozen":            {func(w *watch) { w.hurt("n3", ring.Freeze).pass(time.Minute) }, []string{"node-frozen dc1/r3 80"}},
 		"frozen and killed": {func(w *watch) {
 			w.hurt("n3", ring.Freeze).pass(time.Minute).hurt("n3", ring.Kill).pass(10 * time.Second)
 		}, []string{"node-frozen dc1/r3 80"}},

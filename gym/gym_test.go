@@ -117,7 +117,7 @@ func TestRunFailsForABrokenRunbook(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			o.N, o.Again = 6, func(seed uint64) string { return replayTest("TestMine/it heals", "/my/books", seed) }
+			o.N, o.Workers, o.Again = 6, 2, func(seed uint64) string { return replayTest("TestMine/it heals", "/my/books", seed) }
 			report, err := Train(t.Context(), o)
 			if err != nil {
 				t.Fatal(err)
