@@ -150,6 +150,9 @@ func TestWait(t *testing.T) {
 	if got.code != exitNotDone || !contains(got.errs, "run r3 is held: no spare") || !contains(got.out, "opened") {
 		t.Errorf("a run that is held: %+v", got)
 	}
+	if !strings.HasPrefix(got.errs, "run r3 opened; follow it: galen runs show r3\n") {
+		t.Errorf("who waits is not told at once for what: %q", got.errs)
+	}
 	c.answers["GET /v1/runs/r3"] = api.RunDetail{Run: cannedRun("r3", galen.RunVerified, "seen well")}
 	if got = galenCLI(t, server, "run", "cassandra/restart-node", "cassandra/orders", "--wait"); got.code != exitOK || !contains(got.out, "verified  seen well") {
 		t.Errorf("a run that ends well: %+v", got)

@@ -34,7 +34,8 @@ mode approve it asks for a person's yes before it changes anything.
 
 --plan looks, decides, asks every guard, prints the steps with each guard's answer and its reason, and starts nothing.
 
---key makes it safe to ask again: the same key opens the same run, once. --wait follows the run to its end.
+--key makes it safe to ask again: the same key opens the same run, once. --wait follows the run to its end; the run's ID is
+told at once, on standard error.
 
 Exit code 3 if the engine refuses, and, with --wait, if the run is held or ends in another way than verified.`,
 		Example: `  galen run cassandra/restart-node cassandra/orders --param node=n2 --plan
@@ -98,6 +99,7 @@ func (c *cli) started(ctx context.Context, client *api.ClientWithResponses, answ
 	case run == nil:
 		return errors.New("the engine answered with neither a run nor a plan")
 	case wait:
+		fmt.Fprintf(c.errs, "run %s %s; follow it: galen runs show %s\n", run.ID, how, run.ID) // who interrupts the wait still needs it
 		return c.follow(ctx, client, *run)
 	}
 	return c.print(run, func(w io.Writer) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -73,7 +72,7 @@ func (c *cli) showPlan(ctx context.Context, id string) error {
 		return err
 	}
 	run, plans := res.JSON200.Run, res.JSON200.Plans
-	i := slices.IndexFunc(plans, func(d galen.Decision) bool { return d.Number == run.Plan })
+	i := newest(*res.JSON200)
 	if i < 0 {
 		return notDone("run %s is %s and has no plan yet: %s", id, run.Status, run.Why)
 	}
@@ -83,6 +82,10 @@ func (c *cli) showPlan(ctx context.Context, id string) error {
 	})
 	if err != nil {
 		return err
+	}
+	if stepless(*res.JSON200) {
+		return notDone("nothing is approved: plan %d has no step to say yes to, and run %s is %s. End it (galen runs cancel %s --why ...), or mend what it names; a held run is then let look and try again by galen runs approve %s --plan %s",
+			run.Plan, id, run.Status, id, id, planToken(*res.JSON200))
 	}
 	return notDone("nothing is approved yet; a yes to this plan is: galen runs approve %s --plan %s", id, planToken(*res.JSON200))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +18,8 @@ func (c *cli) runsShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show RUN",
 		Short: "The story of a run, line by line",
-		Long: `Shows what happened in a run, from the journal, each line with its time (UTC) and the time since the first:
+		Long: `Shows what happened in a run, from the journal, each line with its time (UTC) and the time since the run
+was opened:
 
   seen       a finding, with what each observer says
   decided    what the runbook decided, and why; what should follow
@@ -99,7 +101,7 @@ func printRun(w io.Writer, d api.RunDetail, story []line, now time.Time) error {
 	writeDetails(w, "  ", head)
 	if len(story) > 0 {
 		fmt.Fprintln(w)
-		writeStory(w, story)
+		writeStory(w, story, r.Created)
 	}
 	if hint := yourTurn(d); hint != "" {
 		fmt.Fprintf(w, "\n%s\n", hint)
@@ -167,15 +169,30 @@ func effectName(s galen.EffectStatus) string {
 	}
 }
 
-// yourTurn says what a person can do about a run that waits for one.
+// yourTurn says what a person can do about a run that waits for one. No yes helps a plan that has no step: it would only let
+// the run try again what the plan gives up.
 func yourTurn(d api.RunDetail) string {
 	r := d.Run
-	switch r.Status {
-	case galen.RunAsking:
-		return fmt.Sprintf("It waits for your yes or no:\n  galen runs approve %s --plan %s\n  galen runs reject %s --why ...", r.ID, planToken(d), r.ID)
-	case galen.RunHeld:
-		return fmt.Sprintf("It waits for you. Let it go on, or end it at a safe point:\n  galen runs approve %s --plan %s\n  galen runs cancel %s --why ...", r.ID, planToken(d), r.ID)
-	default:
+	approve, cancel := fmt.Sprintf("galen runs approve %s --plan %s", r.ID, planToken(d)), fmt.Sprintf("galen runs cancel %s --why ...", r.ID)
+	switch {
+	case r.Status == galen.RunAsking:
+		return fmt.Sprintf("It waits for your yes or no:\n  %s\n  galen runs reject %s --why ...", approve, r.ID)
+	case r.Status != galen.RunHeld:
 		return ""
+	case stepless(d):
+		return fmt.Sprintf("It waits for you, and its plan has no step to say yes to. End it:\n  %s\nor mend what it names, and then let it look and try again:\n  %s", cancel, approve)
+	default:
+		return fmt.Sprintf("It waits for you. Let it go on, or end it at a safe point:\n  %s\n  %s", approve, cancel)
 	}
+}
+
+// stepless: the newest plan of a run plans nothing to say yes to.
+func stepless(d api.RunDetail) bool {
+	i := newest(d)
+	return i >= 0 && len(d.Plans[i].Plan.Steps)+len(d.Plans[i].Plan.Outline) == 0
+}
+
+// newest is the index of a run's newest plan, -1 before the first.
+func newest(d api.RunDetail) int {
+	return slices.IndexFunc(d.Plans, func(p galen.Decision) bool { return p.Number == d.Run.Plan })
 }

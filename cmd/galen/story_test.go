@@ -125,6 +125,10 @@ func allowed() []galen.Verdict {
 
 // act commits an intent and records its call.
 func (b *book) act(class galen.Class, s galen.Step, reply string, facts ...galen.Fact) string {
+	return b.answered(class, s, galen.SentYes, reply, facts...)
+}
+
+func (b *book) answered(class galen.Class, s galen.Step, sent, reply string, facts ...galen.Fact) string {
 	led, err := b.store.Ledger(b.t.Context(), b.run.ID)
 	b.must(err)
 	c := galen.Commit{
@@ -137,7 +141,7 @@ func (b *book) act(class galen.Class, s galen.Step, reply string, facts ...galen
 	in, err := b.store.Commit(b.t.Context(), c)
 	b.must(err)
 	b.after(3 * time.Millisecond)
-	b.must(b.store.Outcome(b.t.Context(), in.ID, galen.SentYes, reply))
+	b.must(b.store.Outcome(b.t.Context(), in.ID, sent, reply))
 	return in.ID
 }
 
@@ -269,6 +273,37 @@ func TestStoryOfADenial(t *testing.T) {
 	p := galen.Plan{Steps: []galen.Step{step("fence", n2)}, Why: "its data are gone: fence it"}
 	b.after(time.Second).decide(galen.RunHeld, deny.Guard+": "+deny.Why, p, append(allowed()[:3], deny)...)
 	golden(t, file("story-denial"), b.show())
+}
+
+// A host refuses every call: its reason is told in full, and nobody is asked for a yes to a plan that has no step. What was
+// noted before, of this member or of others, is no part of the story.
+func TestStoryOfARefusal(t *testing.T) {
+	b := newBook(t)
+	note := galen.Finding{
+		Resource: b.res, Code: "stale-seed", Domain: "dc1/r2", Targets: b.finding().Targets, Note: true, Why: "the seeds of n2 name 127.0.0.9", Since: b.now,
+	}
+	other := b.finding()
+	other.Domain, other.Targets = "dc1/r3", []galen.Target{{ID: "7b1a"}}
+	_, _, err := b.store.SaveFindings(t.Context(), b.res, []galen.Finding{note, other})
+	b.must(err)
+	b.after(168 * time.Second)
+	_, _, err = b.store.SaveFindings(t.Context(), b.res, []galen.Finding{note, other, b.finding()})
+	b.must(err)
+	b.after(200 * time.Millisecond).open()
+	reason := "start 6a1f2f0e-8d2c-4e0b-9c0e-0d9f5a1b2c3d: instance n2: a later intent has acted on the target: intent id-1-1 has fence 1764319671234 on " +
+		n2 + ", intent 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44-3 had 1764319679999 already (/var/lib/cassandra/n2/galen/fences): look again"
+	b.decide(galen.RunRunning, "restart 1 of at most 3", galen.Plan{Steps: []galen.Step{step("start", n2)}, Why: "restart 1 of at most 3"}, allowed()...)
+	id := b.answered(galen.Reversible, step("start", n2), galen.SentError, reason, galen.Fact{Key: "repaired/instance/n4/patient"})
+	b.after(12*time.Second).effect(id, galen.EffectAbsent, "no start was attempted", galen.Fact{Key: "replaced/dc1"})
+	why := "1 starts never happened; the last: " + reason
+	b.after(time.Second).decide(galen.RunHeld, why, galen.Plan{End: galen.EndEscalate, Why: why})
+	golden(t, file("story-refusal"), b.show())
+	asked := galenCLI(t, b.serve(), "runs", "approve", b.run.ID)
+	for _, want := range []string{"plan 2 has no step to say yes to", "galen runs cancel id-1 --why", "mend what it names", "galen runs approve id-1 --plan 2"} {
+		if asked.code != exitNotDone || !contains(asked.errs, want) {
+			t.Errorf("no %q in %+v", want, asked)
+		}
+	}
 }
 
 func TestExportedLinesProveThemselves(t *testing.T) {

@@ -67,7 +67,7 @@ func (s *story) belongs(e galen.Event) bool {
 	switch e.Kind {
 	case galen.EventFound, galen.EventGone:
 		f := read[struct{ Finding galen.Finding }](e).Finding
-		return s.mine(f) && (s.run.Ended.IsZero() || !e.At.After(s.run.Ended))
+		return s.mine(f, e.Seq > s.opened) && (s.run.Ended.IsZero() || !e.At.After(s.run.Ended))
 	case galen.EventHold, galen.EventRelease, galen.EventPolicy, galen.EventEngine:
 		return during && (e.Resource == s.run.Resource || e.Resource == galen.Resource{})
 	default:
@@ -75,15 +75,16 @@ func (s *story) belongs(e galen.Event) bool {
 	}
 }
 
-// mine tells whether a finding is what the run is about.
-func (s *story) mine(f galen.Finding) bool {
+// mine tells whether a finding is what the run is about: its cause, or, later, anything on its targets. Notes that were there
+// before are not.
+func (s *story) mine(f galen.Finding, during bool) bool {
 	if f.Resource != s.run.Resource {
 		return false
 	}
 	if f.Key() == s.run.Key || s.run.Finding != nil && f.Key() == s.run.Finding.Key() {
 		return true
 	}
-	return slices.ContainsFunc(s.run.Scope, func(t galen.Target) bool { return f.Has(t.ID) })
+	return (during || !f.Note) && slices.ContainsFunc(s.run.Scope, func(t galen.Target) bool { return f.Has(t.ID) })
 }
 
 // current leaves out what was found before the run and was gone again: that is the story of another one.

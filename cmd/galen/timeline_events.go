@@ -207,20 +207,37 @@ func margins(verdicts []galen.Verdict) []detail {
 // owed is what the intent takes and promises.
 func owed(c galen.Commit) []detail {
 	var out []detail
-	var budgets, facts []string
+	var budgets []string
 	for _, b := range c.Spend {
 		budgets = append(budgets, fmt.Sprintf("1 %s for %s", b.Budget, short(b.Target)))
-	}
-	for _, f := range c.Facts {
-		if !f.Gone {
-			facts = append(facts, factName(f.Key))
-		}
 	}
 	if len(budgets) > 0 {
 		out = append(out, detail{"budget", strings.Join(budgets, ", ")})
 	}
-	if len(facts) > 0 {
-		out = append(out, detail{"owes", strings.Join(facts, ", ")})
+	return append(out, facts(c.Facts)...)
+}
+
+// facts tells what is paid, what is owed, and what is only noted. Whose key says so is a debt: "repair-owed/...".
+func facts(all []galen.Fact) []detail {
+	names := map[string][]string{}
+	for _, f := range all {
+		kind, _, _ := strings.Cut(f.Key, "/")
+		label := "noted"
+		switch debt := strings.HasSuffix(kind, "-owed"); {
+		case debt && f.Gone:
+			label = "paid"
+		case debt:
+			label = "owes"
+		case f.Gone:
+			label = "no longer"
+		}
+		names[label] = append(names[label], factName(f.Key))
+	}
+	var out []detail
+	for _, label := range []string{"paid", "owes", "noted", "no longer"} {
+		if len(names[label]) > 0 {
+			out = append(out, detail{label, strings.Join(names[label], ", ")})
+		}
 	}
 	return out
 }
@@ -241,19 +258,21 @@ func (s *story) called(e galen.Event) {
 		Target                    galen.Target
 	}](e)
 	name := stepName(galen.Step{Verb: body.Verb, Target: body.Target})
-	reply := cut(oneLine(body.Reply), replyShown)
 	switch body.Sent {
 	case galen.SentNot:
-		s.say(e, "not sent", name+": "+reply)
+		s.say(e, "not sent", name+": "+cut(oneLine(body.Reply), errorShown))
 	case galen.SentError:
-		s.say(e, "called", fmt.Sprintf("%s: answered with an error, so the next looks must tell: %s", name, reply))
+		s.say(e, "called", fmt.Sprintf("%s: answered with an error, so the next looks must tell: %s", name, cut(oneLine(body.Reply), errorShown)))
 	default:
-		s.say(e, "called", name+": "+firstOf(reply, "accepted"))
+		s.say(e, "called", name+": "+firstOf(cut(oneLine(body.Reply), replyShown), "accepted"))
 	}
 }
 
-// replyShown is how many characters of an answer a story shows.
-const replyShown = 200
+// How many characters of an answer a story shows; of an error the useful part may come last.
+const (
+	replyShown = 200
+	errorShown = 4000
+)
 
 // settled: what a look showed of an effect.
 func (s *story) settled(e galen.Event) {
@@ -268,22 +287,7 @@ func (s *story) settled(e galen.Event) {
 	if body.Effect.Why != "" {
 		text += ": " + body.Effect.Why
 	}
-	var paid, owes []string
-	for _, f := range body.Facts {
-		if f.Gone {
-			paid = append(paid, factName(f.Key))
-		} else {
-			owes = append(owes, factName(f.Key))
-		}
-	}
-	more := toSpare(body.Margin)
-	if len(paid) > 0 {
-		more = append(more, detail{"paid", strings.Join(paid, ", ")})
-	}
-	if len(owes) > 0 {
-		more = append(more, detail{"owes", strings.Join(owes, ", ")})
-	}
-	s.say(e, effectName(body.Effect.Status), text+s.since(body.Intent, e.At), more...)
+	s.say(e, effectName(body.Effect.Status), text+s.since(body.Intent, e.At), append(toSpare(body.Margin), facts(body.Facts)...)...)
 }
 
 // stands: where the run stands changed. A decision or refusal that says no more than this line is left out.

@@ -11,21 +11,20 @@ import (
 // pageWidth is where text is wrapped, in characters.
 const pageWidth = 128
 
-// writeStory writes a story aligned: clock, time since its first line, label, text; details below their line.
-func writeStory(w io.Writer, lines []line) {
-	begun := lines[0].at
+// writeStory writes a story aligned: clock, time since the run was opened, label, text; details below their line.
+func writeStory(w io.Writer, lines []line, opened time.Time) {
 	labels, offsets := 0, 0
 	for _, l := range lines {
 		labels = max(labels, utf8.RuneCountInString(l.label))
-		offsets = max(offsets, len(offset(l.at.Sub(begun))))
+		offsets = max(offsets, len(offset(l.at.Sub(opened))))
 	}
-	day := begun.UTC().Format(time.DateOnly)
+	day := lines[0].at.UTC().Format(time.DateOnly)
 	for _, l := range lines {
 		if today := l.at.UTC().Format(time.DateOnly); today != day {
 			day = today
 			fmt.Fprintf(w, "  %s\n", day)
 		}
-		head := fmt.Sprintf("  %s  %*s  %-*s  ", l.at.UTC().Format("15:04:05.000"), offsets, offset(l.at.Sub(begun)), labels, l.label)
+		head := fmt.Sprintf("  %s  %*s  %-*s  ", l.at.UTC().Format("15:04:05.000"), offsets, offset(l.at.Sub(opened)), labels, l.label)
 		text := l.text
 		if l.again > 0 {
 			text += fmt.Sprintf(" (and %s more, until %s)", some(l.again, "time"), clock(l.until))
@@ -36,15 +35,20 @@ func writeStory(w io.Writer, lines []line) {
 	}
 }
 
-// offset is the time since the first line.
+// offset is the time since the run was opened, negative for what was seen before.
 func offset(d time.Duration) string {
+	sign := "+"
+	if d <= -50*time.Millisecond { // less is shown as nothing
+		sign = "-"
+	}
+	d = d.Abs()
 	switch {
 	case d < 100*time.Second:
-		return fmt.Sprintf("+%.1fs", d.Seconds())
+		return fmt.Sprintf("%s%.1fs", sign, d.Seconds())
 	case d < time.Hour:
-		return fmt.Sprintf("+%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+		return fmt.Sprintf("%s%dm%02ds", sign, int(d.Minutes()), int(d.Seconds())%60)
 	default:
-		return fmt.Sprintf("+%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+		return fmt.Sprintf("%s%dh%02dm", sign, int(d.Hours()), int(d.Minutes())%60)
 	}
 }
 
