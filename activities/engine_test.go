@@ -425,6 +425,27 @@ func TestWhatTheGateRefuses(t *testing.T) {
 	}
 }
 
+// TestARunbookLearnsOfAYes: what it has given up it may try again, and it knows from when on.
+func TestARunbookLearnsOfAYes(t *testing.T) {
+	c := newClinic(t, galen.ModeAct)
+	c.books["fake/again"] = galen.ListRunbook(galen.Runbook[fake.Cluster, struct{}]{
+		Name: "fake/again", Version: 1,
+		Decide: func(s galen.Situation[fake.Cluster, struct{}]) galen.Plan {
+			if s.LastYes.IsZero() {
+				return galen.Plan{End: galen.EndEscalate, Why: "given up"}
+			}
+			return galen.Plan{Wait: s.Policy.LookSoon, Why: "tries again since " + s.LastYes.UTC().Format(time.TimeOnly)}
+		},
+	})
+	run := c.open("k", "fake/again", "db-1", nil)
+	for range 2 {
+		c.decide(run, time.Second, galen.RunHeld, "given up")
+	}
+	at := c.cloud.Now()
+	c.approve(run)
+	c.decide(run, time.Hour, galen.RunWaiting, "tries again since "+at.Format(time.TimeOnly))
+}
+
 // logged fails the test unless one line of the log has all of these.
 func (c *clinic) logged(want ...string) {
 	c.Helper()
