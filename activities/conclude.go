@@ -94,11 +94,11 @@ func doneOrDoubt(t thought) conclusion {
 	if why := doubt(t); why != "" {
 		return conclusion{status: galen.RunWaiting, why: "done, but " + why, wait: t.policy.LookSoon.D()}
 	}
-	final := galen.RunVerified
+	out := conclusion{status: galen.RunWaiting, why: t.plan.Why, wait: t.policy.LookSoon.D(), done: true, final: galen.RunVerified}
 	if run.Stop == galen.StopCancel {
-		final = galen.RunCancelled
+		out.final, out.atOnce = galen.RunCancelled, len(t.ledger.Past) == 0 // without a call there is nothing to see settle
 	}
-	return conclusion{status: galen.RunWaiting, why: t.plan.Why, wait: t.policy.LookSoon.D(), done: true, final: final}
+	return out
 }
 
 // doubt says why the members do not yet prove it; a cancelled run has nothing to prove.

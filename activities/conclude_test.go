@@ -148,7 +148,14 @@ func TestCancelledRunEndsCancelled(t *testing.T) {
 		t.ledger.Run.Stop = galen.StopCancel
 		t.state = plain{member("n1", true)}
 	}), time.Time{})
-	if !got.done || got.final != galen.RunCancelled {
-		t.Errorf("got %+v, want done as cancelled although the node is bad", got)
+	if !got.done || got.final != galen.RunCancelled || !got.atOnce {
+		t.Errorf("got %+v, want done as cancelled at once although the node is bad", got)
+	}
+	got = conclude(thinking(galen.Plan{End: galen.EndDone, Why: "safe point"}, func(t *thought) {
+		t.ledger.Run.Stop = galen.StopCancel
+		t.ledger.Past = []galen.Intent{{ID: "i1", Step: step(), Effect: galen.Effect{Status: galen.EffectDone}}}
+	}), time.Time{})
+	if !got.done || got.final != galen.RunCancelled || got.atOnce {
+		t.Errorf("got %+v, want done as cancelled after the holding time, for it has acted", got)
 	}
 }
