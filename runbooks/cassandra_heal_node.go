@@ -12,7 +12,7 @@ import (
 // HealNodeParams of cassandra/heal-node.
 type HealNodeParams struct {
 	// Node is the host ID, address or instance of the node, when a person asks; a finding brings its own targets.
-	Node string `json:"node,omitempty"`
+	Node string `json:"node"`
 	// Spare is the name of the instance to be used if the node has to be replaced; "" is any empty one that fits.
 	Spare string `json:"spare,omitempty"`
 }
