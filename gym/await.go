@@ -174,12 +174,14 @@ func (r awaitedRing) Look(ctx context.Context, res galen.Resource, scope []galen
 	return out, err
 }
 
-// Do is begun, and may be met by the faults of the ring.
+// Do is begun, and may be met by the faults of the ring. The call leaves at once, for the gate has just looked at its clock:
+// what takes time is the way of the answer. A process that is stopped between the two sends late, and no engine can help that;
+// the host's fence refuses what was overtaken meanwhile.
 func (r awaitedRing) Do(ctx context.Context, in galen.Intent) (reply string, err error) {
 	if r.w.now.Before(r.w.blindUntil) && !r.p.dead {
 		return "", errBlind
 	}
-	err = r.reach(func() (err error) {
+	err = r.meet(func() (err error) {
 		r.w.trace.begun(in.ID)
 		reply, err = r.w.ring.Do(ctx, in)
 		return err
@@ -187,7 +189,7 @@ func (r awaitedRing) Do(ctx context.Context, in galen.Intent) (reply string, err
 		r.w.trace.begun(in.ID)
 		_, _ = r.w.ring.Do(context.WithoutCancel(ctx), in) // nobody is there to be told
 	})
-	return reply, err
+	return reply, errors.Join(err, r.pass(r.w.jitter()))
 }
 
 // awaitedStore is the journal; each call that writes is an await.

@@ -60,7 +60,7 @@ func (w *writer) flaps(times int) {
 func (w *writer) besides(n int) {
 	for range w.IntN(n + 1) {
 		h := Happening{At: w.after(), Who: w.node()}
-		switch w.IntN(5) {
+		switch w.IntN(6) {
 		case 0:
 			h.What, h.For = string(ring.Isolate), w.between(time.Second, 3*time.Minute)
 		case 1: // a long collection of garbage
@@ -70,6 +70,8 @@ func (w *writer) besides(n int) {
 			w.add(Happening{At: h.At + w.between(time.Minute, 10*time.Minute), What: string(ring.FreeDisk), Who: h.Who})
 		case 3:
 			h.What, h.For = string(ring.HideHost), w.between(time.Second, 5*time.Minute)
+		case 4: // of clients, or of another tool
+			h.What, h.For = string(pick(w.dice, ring.Overload, ring.BulkLoad)), w.between(30*time.Second, 5*time.Minute)
 		default: // too seldom to be called flapping
 			h.What, h.For, h.Every, h.N = string(ring.Freeze), 30*time.Second, 2*time.Minute, 2
 		}
