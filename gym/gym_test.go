@@ -26,6 +26,7 @@ func TestIncidents(t *testing.T) {
 func TestSeedsThatFailed(t *testing.T) {
 	for seed, was := range map[uint64]string{
 		37:   "I-16: the only spare stood in another data centre, and took the place",
+		295:  "I-06: an engine was stopped between its look at the clock and the call",
 		5017: "I-03: the checker believed a node that was cut off that the only other one left was gone",
 	} {
 		p, err := Play(t.Context(), Draw(seed), Engine{})
