@@ -293,6 +293,7 @@ func (a *Activities) page(t thought, c conclusion) {
 		log.Error("run held, a person is needed", "why", c.why)
 	case galen.RunAsking:
 		log.Warn("run asks for a yes, a person is needed", "step", t.plan.Steps[0].String(), "why", c.why, "command", "galen runs approve "+run.ID)
+	default: // nobody is needed
 	}
 }
 

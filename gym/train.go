@@ -114,50 +114,62 @@ func (s Score) Median() time.Duration {
 
 // Train plays the incidents of N seeds. An error is a fault of the gym or of the engine, no violation.
 func Train(ctx context.Context, o Options) (Report, error) {
-	report := Report{Scores: map[string]Score{}, Sorts: map[string]Tally{}, again: o.Again}
-	var mu sync.Mutex
-	var failed error
-	next := o.Seed
-	take := func() (uint64, bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		enough := o.Enough > 0 && report.bad >= o.Enough
-		if failed != nil || enough || ctx.Err() != nil || next-o.Seed >= uint64(max(o.N, 0)) {
-			return 0, false
-		}
-		next++
-		return next - 1, true
-	}
+	t := &training{Options: o, next: o.Seed, report: Report{Scores: map[string]Score{}, Sorts: map[string]Tally{}, again: o.Again}}
 	var wg sync.WaitGroup
 	for range cmp.Or(o.Workers, runtime.NumCPU()) {
 		wg.Go(func() {
-			for seed, more := take(); more; seed, more = take() {
+			for seed, more := t.take(ctx); more; seed, more = t.take(ctx) {
 				p, err := Play(ctx, Draw(seed), o.Engine)
-				mu.Lock()
-				if err != nil {
-					failed = err
-				} else {
-					report.add(p)
-					if o.Stories {
-						report.stories = append(report.stories, p.Story)
-					}
-					if o.Tell != nil {
-						o.Tell(p)
-					}
-				}
-				mu.Unlock()
+				t.played(p, err)
 			}
 		})
 	}
 	wg.Wait()
-	report.finish()
-	for _, f := range report.Failures[:min(len(report.Failures), shortened)] {
-		report.Shortest = append(report.Shortest, shrink(ctx, f, o.Engine))
+	t.report.finish()
+	for _, f := range t.report.Failures[:min(len(t.report.Failures), shortened)] {
+		t.report.Shortest = append(t.report.Shortest, shrink(ctx, f, o.Engine))
 	}
-	if failed == nil {
-		failed = ctx.Err()
+	if t.failed == nil {
+		t.failed = ctx.Err()
 	}
-	return report, failed
+	return t.report, t.failed
+}
+
+// training is what the players share.
+type training struct {
+	Options
+	mu     sync.Mutex
+	next   uint64
+	report Report
+	failed error
+}
+
+// take gives a player the next seed, while there is one.
+func (t *training) take(ctx context.Context) (uint64, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	enough := t.Enough > 0 && t.report.bad >= t.Enough
+	if t.failed != nil || enough || ctx.Err() != nil || t.next-t.Seed >= uint64(max(t.N, 0)) {
+		return 0, false
+	}
+	t.next++
+	return t.next - 1, true
+}
+
+func (t *training) played(p Played, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil {
+		t.failed = err
+		return
+	}
+	t.report.add(p)
+	if t.Stories {
+		t.report.stories = append(t.report.stories, p.Story)
+	}
+	if t.Tell != nil {
+		t.Tell(p)
+	}
 }
 
 // shortened is how many failures are worth the work.

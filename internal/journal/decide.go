@@ -52,10 +52,8 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 		return d, err
 	}
 	again := !news && was.Status == run.Status && was.PlanStop == run.PlanStop && len(t.cites) == 0
-	if d.State == "" {
-		if d.State, err = t.stateOf(ctx, d, state, again); err != nil {
-			return d, err
-		}
+	if d.State, err = t.stateOf(ctx, d, state, again); err != nil {
+		return d, err
 	}
 	if err := t.savePlan(ctx, d, answers); err != nil || again {
 		return d, err
@@ -65,7 +63,10 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 
 // stateOf is the hash of the State that a decision is stored with.
 func (t *tx) stateOf(ctx context.Context, d galen.Decision, state []byte, again bool) (string, error) {
-	if !again {
+	switch {
+	case d.State != "":
+		return d.State, nil
+	case !again:
 		return stateHash(state), nil
 	}
 	type cited struct {

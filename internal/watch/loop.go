@@ -176,14 +176,8 @@ func (l *Loops) findings(ctx context.Context, p *Patrol, state galen.State, open
 		return fmt.Errorf("read owed undos: %w", err)
 	}
 	now = append(now, owed(p.r, state, debts)...)
-	changed, untaken := len(now) != len(p.known), false
-	for _, f := range now {
-		if was, had := p.known[f.Key()]; !had || !was.Same(f) {
-			changed, p.taken[f.Key()] = true, false
-		}
-		untaken = untaken || !f.Note && !p.taken[f.Key()]
-	}
-	if len(now) > 0 && (changed || untaken) { // else nobody is told of it
+	changed, untaken := p.compare(now)
+	if changed || untaken { // else nobody is told of it
 		margin := l.o.Kinds[p.r.Kind].Margin(state, open, l.o.Policy(p.r))
 		for i := range now {
 			now[i].Margin = margin
@@ -198,6 +192,18 @@ func (l *Loops) findings(ctx context.Context, p *Patrol, state galen.State, open
 		return nil
 	}
 	return l.tell(ctx, p, now)
+}
+
+// compare tells whether the findings are others than those that are known, and whether one has no run that it needs.
+func (p *Patrol) compare(now []galen.Finding) (changed, untaken bool) {
+	changed = len(now) != len(p.known)
+	for _, f := range now {
+		if was, had := p.known[f.Key()]; !had || !was.Same(f) {
+			changed, p.taken[f.Key()] = true, false
+		}
+		untaken = untaken || !f.Note && !p.taken[f.Key()]
+	}
+	return changed, untaken
 }
 
 // ask asks for the run of a finding, unless it has it or needs none.

@@ -114,6 +114,29 @@ func (s *story) killOne(ctx context.Context) error {
 	return s.did(ctx, run, map[string]int{cassandra.VerbStart: 1})
 }
 
+// joins tells whether the second run's replacement is under way and says JOINING itself.
+func (s *story) joins(ctx context.Context) (bool, error) {
+	runs, err := s.engine.Runs(ctx)
+	if err != nil || len(runs) < 2 {
+		return false, err
+	}
+	d, err := s.engine.Run(ctx, runs[1].ID)
+	if err != nil {
+		return false, err
+	}
+	started := slices.ContainsFunc(d.Intents, func(in galen.Intent) bool {
+		return in.Step.Verb == cassandra.VerbReplace && in.Effect.Status == galen.EffectUnderWay
+	})
+	if !started {
+		return false, held(runs[1])
+	}
+	mode, err := s.ring.Node(4).Mode(ctx)
+	if err != nil {
+		mode = "" // its agent is not up yet
+	}
+	return mode == string(cassandra.Joining), held(runs[1])
+}
+
 // loseOne is a crash with the loss of the disk, and the engine dies in the middle of the healing.
 func (s *story) loseOne(ctx context.Context) error {
 	s.say.head("4  kill -9 of 127.0.0.3 and the loss of its data: a restart cannot help")
@@ -124,30 +147,7 @@ func (s *story) loseOne(ctx context.Context) error {
 		return err
 	}
 	s.say.line("killed; data, commitlog, hints and saved_caches are gone")
-	var run galen.Run
-	err := s.until(ctx, 90*time.Second, "the replacement is JOINING", func() (bool, error) {
-		runs, err := s.engine.Runs(ctx)
-		if err != nil || len(runs) < 2 {
-			return false, err
-		}
-		run = runs[1]
-		d, err := s.engine.Run(ctx, run.ID)
-		if err != nil {
-			return false, err
-		}
-		started := slices.ContainsFunc(d.Intents, func(in galen.Intent) bool {
-			return in.Step.Verb == cassandra.VerbReplace && in.Effect.Status == galen.EffectUnderWay
-		})
-		if !started {
-			return false, held(run)
-		}
-		mode, err := s.ring.Node(4).Mode(ctx)
-		if err != nil {
-			mode = "" // its agent is not up yet
-		}
-		return mode == string(cassandra.Joining), held(run)
-	})
-	if err != nil {
+	if err := s.until(ctx, 90*time.Second, "the replacement is JOINING", func() (bool, error) { return s.joins(ctx) }); err != nil {
 		return err
 	}
 	s.say.head("5  kill -9 of the engine in the middle of it")
@@ -160,7 +160,8 @@ func (s *story) loseOne(ctx context.Context) error {
 		return err
 	}
 	s.say.linef("started again, ready after %d ms, pid %d", took.Milliseconds(), s.engine.PID())
-	if run, err = s.verified(ctx, 1, 3*time.Minute); err != nil {
+	run, err := s.verified(ctx, 1, 3*time.Minute)
+	if err != nil {
 		return err
 	}
 	return s.did(ctx, run, map[string]int{

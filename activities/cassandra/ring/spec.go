@@ -123,20 +123,9 @@ func New(s Spec) (*Cluster, error) {
 	}
 	c := &Cluster{spec: s, at: s.Now(), links: map[pair]*link{}, blocked: map[pair]bool{}, endpoints: map[string]*endpoint{}, pid: 1000, news: &news{}, dice: dice{s.Seed}}
 	nodes := slices.DeleteFunc(slices.Clone(s.Hosts), func(h HostSpec) bool { return h.Spare })
-	var seeds []string
-	for _, h := range nodes {
-		if h.Seed {
-			seeds = append(seeds, h.Address)
-		}
+	if err := c.machines(nodes); err != nil {
+		return nil, err
 	}
-	for _, hs := range s.Hosts {
-		if c.host(hs.Name) != nil {
-			return nil, fmt.Errorf("simulated ring %s: two hosts are named %s", s.Name, hs.Name)
-		}
-		h := &host{HostSpec: hs, device: 64769, free: roomy, accepted: map[string]accepted{}, hints: map[string]int{}, config: cassandra.Config{Cluster: s.Cluster, DC: hs.DC, Rack: hs.Rack, Seeds: seeds, Listen: hs.Address}}
-		c.hosts = append(c.hosts, h)
-	}
-	slices.SortFunc(c.hosts, func(a, b *host) int { return cmp.Compare(a.Name, b.Name) })
 	for i, hs := range nodes {
 		c.found(c.host(hs.Name), i, len(nodes))
 	}
@@ -150,6 +139,27 @@ func New(s Spec) (*Cluster, error) {
 		l.settle(c.at.Add(s.Timing.Gossip))
 	}
 	return c, nil
+}
+
+// machines makes the hosts, each with the start configuration of a node.
+func (c *Cluster) machines(nodes []HostSpec) error {
+	var seeds []string
+	for _, h := range nodes {
+		if h.Seed {
+			seeds = append(seeds, h.Address)
+		}
+	}
+	for _, hs := range c.spec.Hosts {
+		if c.host(hs.Name) != nil {
+			return fmt.Errorf("simulated ring %s: two hosts are named %s", c.spec.Name, hs.Name)
+		}
+		c.hosts = append(c.hosts, &host{
+			HostSpec: hs, device: 64769, free: roomy, accepted: map[string]accepted{}, hints: map[string]int{},
+			config: cassandra.Config{Cluster: c.spec.Cluster, DC: hs.DC, Rack: hs.Rack, Seeds: seeds, Listen: hs.Address},
+		})
+	}
+	slices.SortFunc(c.hosts, func(a, b *host) int { return cmp.Compare(a.Name, b.Name) })
+	return nil
 }
 
 // roomy is what is free on a disk at first.
