@@ -1,5 +1,6 @@
 // Package race lets two whole gates, each of an engine of its own, contend over one journal in PostgreSQL: for two racks, for
-// one target, for one budget. The simulated ring is always shown healthy, so that nothing but the journal keeps them apart.
+// one target, for the last token of one budget. What the engines see never changes by what they do, so that nothing but the
+// journal keeps them apart.
 package race
 
 import (
