@@ -40,7 +40,14 @@ func (c *cli) client() (*api.ClientWithResponses, error) {
 	return client, nil
 }
 
-func (c *cli) address() string { return firstOf(c.server, c.env(envServer), defaultServer) }
+// address of the API; a host and port alone are called without TLS, as the engine listens.
+func (c *cli) address() string {
+	address := firstOf(c.server, c.env(envServer), defaultServer)
+	if !strings.Contains(address, "://") {
+		return "http://" + address
+	}
+	return address
+}
 
 func firstOf(texts ...string) string {
 	for _, text := range texts {
@@ -70,7 +77,7 @@ func (c *cli) fault(what string, r reply, err error, ok bool) error {
 	}
 	why := r.Status()
 	if said := r.GetJSONDefault(); said != nil && said.Error != "" {
-		why = oneLine(said.Error)
+		why = strings.TrimPrefix(oneLine(said.Error), what+": ") // both sides say what was tried
 	}
 	switch r.StatusCode() {
 	case http.StatusNotFound, http.StatusConflict:

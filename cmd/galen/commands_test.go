@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"iter"
 	"net/http"
 	"os"
@@ -194,6 +196,11 @@ func TestExitCodes(t *testing.T) {
 		{"serve --log xml", exitUsage, "want text or json"},
 		{"status --token-file no-such-file", exitError, "galen serve prints the path"},
 		{"status --server http://127.0.0.1:1", exitError, "is galen serve running there?"},
+		{"status --server 127.0.0.1:1", exitError, "is galen serve running there?"},
+		{"gym --n 0", exitUsage, "want at least 1 incident"},
+		{"gym --n -3", exitUsage, "want at least 1 incident"},
+		{"gym --workers -1", exitUsage, "one for each core"},
+		{"gym --runbook cassandra/nope", exitUsage, "galen runbooks names them"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			got := galenCLI(t, server, strings.Fields(test.args)...)
@@ -207,6 +214,43 @@ func TestExitCodes(t *testing.T) {
 		if got := galenCLI(t, server, "status"); got.code != code || !contains(got.errs, http.StatusText(status)) {
 			t.Errorf("status %d: %+v, want exit code %d", status, got, code)
 		}
+	}
+}
+
+// What was tried is said once, though both sides say it.
+func TestErrorsSayItOnce(t *testing.T) {
+	c := cannedAPI()
+	server := c.start(t)
+	c.answers["POST /v1/holds/hold-9/release"] = refused{http.StatusNotFound, `release hold hold-9: hold "hold-9": not found`}
+	c.answers["POST /v1/rearm"] = refused{http.StatusConflict, "re-arm: galen is armed: there is nothing to re-arm"}
+	for args, want := range map[string]string{
+		"release hold-9": "galen: release hold hold-9: hold \"hold-9\": not found\n",
+		"rearm --why x":  "galen: re-arm: galen is armed: there is nothing to re-arm\n",
+	} {
+		if got := galenCLI(t, server, strings.Fields(args)...); got.code != exitNotDone || got.errs != want {
+			t.Errorf("galen %s: exit code %d, %q, want %q", args, got.code, got.errs, want)
+		}
+	}
+	host := strings.TrimPrefix(server, "http://")
+	if got := galenCLI(t, server, "holds", "--server", host); got.code != exitOK {
+		t.Errorf("a server without its scheme: %+v", got)
+	}
+}
+
+// galen gym tells programs what it tells people, in words of the API.
+func TestGymAnswers(t *testing.T) {
+	got := galenCLI(t, "", "gym", "--n", "2", "--seed", "7", "-o", "json")
+	for _, part := range []string{`"incidents": 2`, `"virtual": "`, `"failures": []`, `"runbook": "cassandra/heal-node"`, `"median": "`, `"held_for": [`} {
+		if got.code != exitOK || !contains(got.out, part) {
+			t.Errorf("exit code %d, %s%s, want %s in it", got.code, got.out, got.errs, part)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, errs bytes.Buffer
+	c := &cli{out: &out, errs: &errs, now: noon, env: func(string) string { return "" }}
+	if code := c.run(ctx, []string{"gym"}); code != exitError || !contains(errs.String(), "interrupted after 0 of 1000 incidents") || !contains(out.String(), "0 incidents") {
+		t.Errorf("interrupted: exit code %d, %s%s", code, &out, &errs)
 	}
 }
 

@@ -63,9 +63,15 @@ func galenCLI(t *testing.T, server string, args ...string) answered {
 
 // canned answers each path with a value, and remembers the newest request's body.
 type canned struct {
-	answers map[string]any // "GET /v1/status": value, or an int for an error of that status
+	answers map[string]any // "GET /v1/status": value, or an int for an error of that status, or what the engine says besides
 	bodies  map[string]string
 	header  http.Header
+}
+
+// refused is an answer of the engine with its own words.
+type refused struct {
+	status int
+	says   string
 }
 
 func (c *canned) start(t *testing.T) string {
@@ -80,6 +86,10 @@ func (c *canned) start(t *testing.T) string {
 		c.bodies[what], c.header = body.String(), r.Header
 		w.Header().Set("Content-Type", "application/json")
 		answer, known := c.answers[what]
+		if no, is := answer.(refused); is {
+			w.WriteHeader(no.status)
+			answer, what = map[string]string{"error": no.says}, ""
+		}
 		switch status, refused := answer.(int); {
 		case !known:
 			w.WriteHeader(http.StatusNotFound)

@@ -5,7 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"os"
+	"os/signal"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +38,8 @@ are the real ones. A checker that sees what is true names each invariant that di
 is touched.
 
 A seed that fails prints what happened, shortened as far as it still fails, and the command that plays it again. Exit code
-3 if one did.`,
+3 if one did, or if a runbook was at fault: it panicked, took too long, or gave two plans for one situation. Ctrl-C ends it
+with what was played so far. A runbook that is not in this galen plays in a test of its own: see runbooks/README.md.`,
 		Example: `  galen gym --n 1000
   galen gym --seed 4711 --n 1 --story           one incident, line by line
   galen gym --runbook cassandra/heal-node`,
@@ -49,37 +55,152 @@ A seed that fails prints what happened, shortened as far as it still fails, and 
 }
 
 func (c *cli) gym(ctx context.Context, f gymFlags) error {
-	o := gym.Options{Seed: f.seed, N: f.n, Workers: f.workers}
-	if f.runbook != "" {
-		for _, rb := range catalogue().Runbooks {
-			if rb.Name == f.runbook {
-				o.Runbooks = []galen.ListedRunbook{rb}
-			}
-		}
-		if len(o.Runbooks) == 0 {
-			return usage("no runbook %q; galen runbooks list names them", f.runbook)
-		}
-	}
-	if f.story {
-		o.Tell = func(p gym.Played) { fmt.Fprintf(c.errs, "%s\n", p.Story) }
-	}
-	began := c.now()
-	report, err := gym.Train(ctx, o)
+	o, err := f.options()
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.print(report, func(w io.Writer) error { return writeReport(w, report, c.now().Sub(began)) }), verdict(report))
+	ctx, release := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
+	defer release()
+	began := c.now()
+	o.Tell = c.gymProgress(f, began)
+	report, err := gym.Train(ctx, o)
+	took := c.now().Sub(began)
+	if err != nil && ctx.Err() == nil {
+		return err
+	}
+	shown := c.print(answerOf(report, took), func(w io.Writer) error { return writeReport(w, report, took) })
+	if err != nil {
+		err = fmt.Errorf("interrupted after %d of %d incidents", report.N, f.n)
+	}
+	return errors.Join(shown, verdict(report), err)
+}
+
+func (f gymFlags) options() (gym.Options, error) {
+	o := gym.Options{Seed: f.seed, N: f.n, Workers: f.workers}
+	if f.n < 1 {
+		return o, usage("--n %d: want at least 1 incident", f.n)
+	}
+	if f.workers < 0 {
+		return o, usage("--workers %d: want how many are played at once, or 0: one for each core", f.workers)
+	}
+	if f.runbook == "" {
+		return o, nil
+	}
+	for _, rb := range catalogue().Runbooks {
+		if rb.Name == f.runbook {
+			o.Runbooks = []galen.ListedRunbook{rb}
+			return o, nil
+		}
+	}
+	return o, usage("no runbook %q; galen runbooks names them", f.runbook)
+}
+
+// gymProgress tells the stories, and from time to time how far the gym is.
+func (c *cli) gymProgress(f gymFlags, began time.Time) func(gym.Played) {
+	last, played, broke := began, 0, 0
+	return func(p gym.Played) {
+		played++
+		if len(p.Violations)+len(p.Faults) > 0 {
+			broke++
+		}
+		if f.story {
+			fmt.Fprintf(c.errs, "%s\n", p.Story)
+		}
+		if now := c.now(); now.Sub(last) >= progressEvery && !f.story {
+			last = now
+			fmt.Fprintf(c.errs, "%d of %d incidents, %d failed\n", played, f.n, broke)
+		}
+	}
+}
+
+// gymAnswer is the report as JSON.
+type gymAnswer struct {
+	Incidents int            `json:"incidents"`
+	Virtual   galen.Duration `json:"virtual"`
+	Took      galen.Duration `json:"took"`
+	Deaths    int            `json:"deaths"`
+	Failures  []gymFailure   `json:"failures"`
+	Faults    []gymFault     `json:"faults"`
+	Sorts     []gymSort      `json:"sorts"`
+	Runbooks  []gymScore     `json:"runbooks"`
+}
+
+type gymFailure struct {
+	Seed       uint64   `json:"seed"`
+	Sort       string   `json:"sort"`
+	Violations []string `json:"violations"`
+	Again      string   `json:"again"`
+}
+
+type gymFault struct {
+	Seed    uint64 `json:"seed"`
+	Runbook string `json:"runbook"`
+	Why     string `json:"why"`
+	Again   string `json:"again"`
+}
+
+type gymSort struct {
+	Sort      string `json:"sort"`
+	Incidents int    `json:"incidents"`
+	Verified  int    `json:"verified"`
+}
+
+type gymScore struct {
+	Runbook  string         `json:"runbook"`
+	Runs     int            `json:"runs"`
+	Verified int            `json:"verified"`
+	Held     int            `json:"held"`
+	Ended    int            `json:"ended"`
+	Harm     int            `json:"harm"`
+	Median   galen.Duration `json:"median"`
+	Reasons  []gymReason    `json:"held_for"`
+}
+
+type gymReason struct {
+	Runs int    `json:"runs"`
+	Why  string `json:"why"`
+}
+
+func answerOf(r gym.Report, took time.Duration) gymAnswer {
+	out := gymAnswer{
+		Incidents: r.N, Virtual: galen.Duration(r.Virtual), Took: galen.Duration(took), Deaths: r.Deaths,
+		Failures: []gymFailure{}, Faults: []gymFault{}, Sorts: []gymSort{}, Runbooks: []gymScore{},
+	}
+	for _, p := range r.Failures {
+		f := gymFailure{Seed: p.Incident.Seed, Sort: p.Incident.Sort, Again: gym.Replay(p.Incident.Seed)}
+		for _, v := range p.Violations {
+			f.Violations = append(f.Violations, v.String())
+		}
+		out.Failures = append(out.Failures, f)
+	}
+	for _, f := range r.Faults {
+		out.Faults = append(out.Faults, gymFault{Seed: f.Seed, Runbook: f.Runbook, Why: f.Why, Again: gym.Replay(f.Seed)})
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Sorts)) {
+		out.Sorts = append(out.Sorts, gymSort{Sort: name, Incidents: r.Sorts[name].Incidents, Verified: r.Sorts[name].Verified})
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Scores)) {
+		s := r.Scores[name]
+		score := gymScore{
+			Runbook: name, Runs: s.Runs, Verified: s.Verified, Held: s.Held, Ended: s.Ended, Harm: s.Harm, Median: galen.Duration(s.Median()), Reasons: []gymReason{},
+		}
+		for _, reason := range s.Reasons {
+			score.Reasons = append(score.Reasons, gymReason{Runs: reason.Runs, Why: reason.Why})
+		}
+		out.Runbooks = append(out.Runbooks, score)
+	}
+	return out
 }
 
 func writeReport(w io.Writer, r gym.Report, took time.Duration) error {
 	seconds := max(took.Seconds(), 1e-3)
-	_, err := fmt.Fprintf(w, "%s\n%.1f incidents/s, %.0f times faster than time\n", strings.TrimSpace(r.String()), float64(r.N)/seconds, r.Virtual.Seconds()/seconds)
+	_, err := fmt.Fprintf(w, "%s\n\n%.1f incidents/s, %.0f times faster than time\n", strings.TrimSpace(r.String()), float64(r.N)/seconds, r.Virtual.Seconds()/seconds)
 	return err
 }
 
 func verdict(r gym.Report) error {
-	if len(r.Failures) == 0 {
+	if len(r.Failures)+len(r.Faults) == 0 {
 		return nil
 	}
-	return notDone("%d incidents broke an invariant:\n%s", len(r.Failures), r.Told())
+	return notDone("%d incidents broke an invariant, in %d a runbook was at fault:\n%s", len(r.Failures), len(r.Faults), r.Told())
 }

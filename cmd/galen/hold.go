@@ -154,7 +154,7 @@ func (c *cli) release(ctx context.Context, id string) error {
 		return err
 	}
 	res, err := client.ReleaseHoldWithResponse(ctx, id)
-	if err := c.fault("release "+id, res, err, res != nil && res.StatusCode() == 204); err != nil {
+	if err := c.fault("release hold "+id, res, err, res != nil && res.StatusCode() == 204); err != nil {
 		return err
 	}
 	return c.print(map[string]string{"released": id}, func(w io.Writer) error {

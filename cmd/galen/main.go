@@ -1,5 +1,5 @@
 // Command galen is the whole engine in one file, and the way for people and scripts to talk to it. Each command has its
-// own file; all but serve, gym, `config check` and what works on a journal's files use only the API.
+// own file; all but serve, gym, version, `config check` and what works on a journal itself use only the API.
 package main
 
 import (
@@ -88,8 +88,8 @@ func (c *cli) root() *cobra.Command {
 		Long: `Galen watches data infrastructure (today: Apache Cassandra), finds what is wrong, and heals it step by step. Every
 step passes guards, and everything that was seen, decided, refused and done is in a journal.
 
-galen serve is the engine. Every other command asks a running engine through its API, but for gym, config check, and
-journal verify, backup, restore and move, which work on the files.
+galen serve is the engine. These need none and no token: config check; journal verify, backup, restore and move, which work
+on the journal itself; gym and version. The others ask a running engine through its API.
 
 The engine makes a token on its first start, in the file "token" of its data directory; who can read that file may
 command the engine. galen serve prints its path.
