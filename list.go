@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"time"
 )
 
@@ -149,6 +150,8 @@ type ListedRunbook struct {
 	ByHand bool
 	// Params reads parameters strictly over the defaults and returns them whole.
 	Params func(json.RawMessage) (json.RawMessage, error)
+	// Defaults are all parameters with what they are when a request leaves them out.
+	Defaults func() map[string]any
 	// Scope are the targets of a request, see [Runbook.Scope].
 	Scope  func(State, json.RawMessage) ([]Target, error)
 	Decide func(Situation[State, json.RawMessage]) (Plan, error)
@@ -175,6 +178,7 @@ func ListRunbook[S State, P any](r Runbook[S, P]) ListedRunbook {
 			}
 			return json.Marshal(p)
 		},
+		Defaults: func() map[string]any { return fieldValues(reflect.ValueOf(r.Defaults)) },
 		Scope: func(state State, raw json.RawMessage) ([]Target, error) {
 			var st S
 			if err := as(state, &st); err != nil {

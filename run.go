@@ -90,7 +90,7 @@ func (m *Mode) UnmarshalText(b []byte) error {
 		*m = got
 		return nil
 	}
-	return fmt.Errorf("mode %q: want observe, approve or act", b)
+	return fmt.Errorf("%q: want observe, approve or act", b)
 }
 
 // Event is one line of the journal.

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -16,8 +18,8 @@ import (
 const maxDepth = 64
 
 // Decode reads our own JSON strictly: invalid UTF-8, unknown, duplicate and other-case fields, null, missing required
-// fields and trailing data are errors. A field is required unless its tag says omitempty or omitzero. The error names
-// the place, "nodes[2].address".
+// fields and trailing data are errors. A field is required unless its tag says omitempty or omitzero. The error tells
+// every fault that can be told, each with its place, "nodes[2].address", on a line of its own.
 func Decode[T any](b []byte) (T, error) {
 	var v T
 	err := decodeStrict(b, &v, true)
@@ -27,29 +29,69 @@ func Decode[T any](b []byte) (T, error) {
 // DecodeOver is [Decode] over a value that holds defaults: no field is required, what is absent stays as it is.
 func DecodeOver(b []byte, v any) error { return decodeStrict(b, v, false) }
 
+// maxFaults are told at most: what is not this form at all has no end of them.
+const maxFaults = 20
+
 func decodeStrict(b []byte, v any, required bool) error {
 	if !utf8.Valid(b) {
 		return errors.New("not valid UTF-8")
 	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.UseNumber()
-	c := checker{dec: dec, required: required}
-	if err := c.value(reflect.TypeOf(v).Elem(), "", 0); err != nil {
+	t := reflect.TypeOf(v).Elem()
+	c := newChecker(b, required)
+	if err := c.whole(t); err != nil {
 		return err
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("data after the end of the JSON value")
+	failed := json.Unmarshal(b, v)
+	if failed == nil {
+		return nil
 	}
-	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("read JSON: %w", err)
+	// Which text it was is worth another walk, now that nothing is to be read any more.
+	again := newChecker(b, required)
+	again.texts = true
+	if err := again.whole(t); err != nil {
+		return err
 	}
-	return nil
+	return fmt.Errorf("read JSON: %w", failed)
 }
 
-// checker walks the tokens along the Go type, before encoding/json fills it.
+// checker walks the tokens along the Go type, before encoding/json fills it. It goes on after a fault, so that all are told.
 type checker struct {
 	dec      *json.Decoder
 	required bool
+	texts    bool // read the texts of those who read text themselves
+	faults   []error
+}
+
+func newChecker(b []byte, required bool) *checker {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber()
+	return &checker{dec: dec, required: required}
+}
+
+// whole walks one value and nothing after it; the error has all faults.
+func (c *checker) whole(t reflect.Type) error {
+	err := c.value(t, "", 0)
+	if err == nil {
+		if _, after := c.dec.Token(); !errors.Is(after, io.EOF) {
+			err = errors.New("data after the end of the JSON value")
+		}
+	}
+	return errors.Join(append(c.faults, err)...)
+}
+
+// fault notes what is wrong at a place.
+func (c *checker) fault(at, format string, args ...any) {
+	if len(c.faults) < maxFaults {
+		c.faults = append(c.faults, placed(at, format, args...))
+	}
+}
+
+func placed(at, format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	if at == "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", at, err)
 }
 
 var (
@@ -57,13 +99,14 @@ var (
 	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
+// value checks one value; an error ends the walk, because what follows has no meaning.
 func (c *checker) value(t reflect.Type, at string, depth int) error {
 	if depth > maxDepth {
-		return fmt.Errorf("%s: nested deeper than %d", place(at), maxDepth)
+		return placed(at, "nested deeper than %d", maxDepth)
 	}
 	tok, err := c.dec.Token()
 	if err != nil {
-		return fmt.Errorf("%s: not JSON: %w", place(at), err)
+		return placed(at, "not JSON: %w", err)
 	}
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -75,7 +118,8 @@ func (c *checker) value(t reflect.Type, at string, depth int) error {
 	case json.Delim('['):
 		return c.list(t, at, depth, opaque)
 	default:
-		return c.scalar(t, tok, at, opaque)
+		c.scalar(t, tok, at, opaque)
+		return nil
 	}
 }
 
@@ -84,25 +128,69 @@ func isOpaque(t reflect.Type) bool {
 	return t == reflect.TypeFor[any]() || t.Implements(jsonUnmarshaler) || reflect.PointerTo(t).Implements(jsonUnmarshaler)
 }
 
-func (c *checker) scalar(t reflect.Type, tok json.Token, at string, opaque bool) error {
+func (c *checker) scalar(t reflect.Type, tok json.Token, at string, opaque bool) {
 	if tok == nil && t != reflect.TypeFor[any]() { // a null inside what is opaque is its reader's
-		return fmt.Errorf("%s: null is not allowed; leave the field out", place(at))
+		c.fault(at, "null is not allowed; leave the field out")
+		return
 	}
 	if opaque {
-		return nil
+		return
 	}
-	if _, isText := tok.(string); !isText && reflect.PointerTo(t).Implements(textUnmarshaler) {
-		return fmt.Errorf("%s: want text", place(at))
+	if !reflect.PointerTo(t).Implements(textUnmarshaler) {
+		if want := wanted(t, tok); want != "" {
+			c.fault(at, "want %s", want)
+		}
+		return
 	}
-	return nil
+	text, isText := tok.(string)
+	switch {
+	case !isText && t == reflect.TypeFor[Duration]():
+		c.fault(at, "want a duration with its unit, such as 20s or 5m")
+	case !isText:
+		c.fault(at, "want text")
+	case c.texts:
+		if err := reflect.New(t).Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)); err != nil {
+			c.fault(at, "%w", err)
+		}
+	}
+}
+
+// wanted says for people what a type takes, "" if it takes the token.
+func wanted(t reflect.Type, tok json.Token) string {
+	number, isNumber := tok.(json.Number)
+	_, isText := tok.(string)
+	_, isBool := tok.(bool)
+	switch k := t.Kind(); {
+	case t == reflect.TypeFor[json.Number]():
+		return unless(isNumber, "a number")
+	case k == reflect.String, k == reflect.Slice && t.Elem().Kind() == reflect.Uint8: // bytes are base64
+		return unless(isText, "text")
+	case k == reflect.Bool:
+		return unless(isBool, "true or false")
+	case k == reflect.Float32, k == reflect.Float64:
+		return unless(isNumber, "a number")
+	case k >= reflect.Int && k <= reflect.Uintptr:
+		return unless(isNumber && !strings.ContainsAny(number.String(), ".eE"), "a whole number")
+	case k == reflect.Slice, k == reflect.Array:
+		return "a list"
+	}
+	return "an object"
+}
+
+func unless(ok bool, want string) string {
+	if ok {
+		return ""
+	}
+	return want
 }
 
 func (c *checker) list(t reflect.Type, at string, depth int, opaque bool) error {
 	elem := reflect.TypeFor[any]()
-	if !opaque {
-		if t.Kind() != reflect.Slice && t.Kind() != reflect.Array {
-			return fmt.Errorf("%s: unexpected list", place(at))
-		}
+	switch {
+	case opaque:
+	case t.Kind() != reflect.Slice && t.Kind() != reflect.Array:
+		c.fault(at, "unexpected list")
+	default:
 		elem = t.Elem()
 	}
 	for i := 0; c.dec.More(); i++ {
@@ -123,7 +211,7 @@ func (c *checker) object(t reflect.Type, at string, depth int, opaque bool) erro
 	case t.Kind() == reflect.Map:
 		elem = t.Elem()
 	default:
-		return fmt.Errorf("%s: unexpected object", place(at))
+		c.fault(at, "unexpected object")
 	}
 	seen := map[string]bool{}
 	for c.dec.More() {
@@ -131,38 +219,49 @@ func (c *checker) object(t reflect.Type, at string, depth int, opaque bool) erro
 			return err
 		}
 	}
-	for name, f := range fields {
-		if c.required && f.required && !seen[name] {
-			return fmt.Errorf("%s: field %q is missing", place(at), name)
-		}
+	if c.required {
+		c.missing(fields, seen, at)
 	}
 	return c.end(at)
+}
+
+func (c *checker) missing(fields map[string]field, seen map[string]bool, at string) {
+	var lacks []string
+	for name, f := range fields {
+		if f.required && !seen[name] {
+			lacks = append(lacks, name)
+		}
+	}
+	slices.Sort(lacks)
+	for _, name := range lacks {
+		c.fault(at, "field %q is missing", name)
+	}
 }
 
 // member checks one name and its value. fields is nil for maps and opaque values, whose members are of type elem.
 func (c *checker) member(fields map[string]field, elem reflect.Type, seen map[string]bool, at string, depth int) error {
 	tok, err := c.dec.Token()
 	if err != nil {
-		return fmt.Errorf("%s: not JSON: %w", place(at), err)
+		return placed(at, "not JSON: %w", err)
 	}
 	name, _ := tok.(string)
 	if seen[name] {
-		return fmt.Errorf("%s: field %q stands twice", place(at), name)
+		c.fault(at, "field %q stands twice", name)
 	}
 	seen[name] = true
 	if fields != nil {
 		f, known := fields[name]
-		if !known {
-			return fmt.Errorf("%s: unknown field %q%s", place(at), name, didYouMean(name, fields))
+		if elem = f.typ; !known {
+			c.fault(at, "unknown field %q%s", name, didYouMean(name, fields))
+			elem = reflect.TypeFor[any]()
 		}
-		elem = f.typ
 	}
 	return c.value(elem, join(at, name), depth+1)
 }
 
 func (c *checker) end(at string) error {
 	if _, err := c.dec.Token(); err != nil {
-		return fmt.Errorf("%s: not JSON: %w", place(at), err)
+		return placed(at, "not JSON: %w", err)
 	}
 	return nil
 }
@@ -170,6 +269,7 @@ func (c *checker) end(at string) error {
 type field struct {
 	typ      reflect.Type
 	required bool
+	index    []int
 }
 
 // fieldsOf are the JSON fields of a struct, embedded structs without a name flattened.
@@ -181,6 +281,7 @@ func fieldsOf(t reflect.Type) map[string]field {
 		name, opts, _ := strings.Cut(tag, ",")
 		if f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct {
 			for n, inner := range fieldsOf(f.Type) {
+				inner.index = append(slices.Clone(f.Index), inner.index...)
 				out[n] = inner
 			}
 			continue
@@ -192,18 +293,63 @@ func fieldsOf(t reflect.Type) map[string]field {
 			name = f.Name
 		}
 		optional := strings.Contains(opts, "omitempty") || strings.Contains(opts, "omitzero")
-		out[name] = field{typ: f.Type, required: !optional}
+		out[name] = field{typ: f.Type, required: !optional, index: f.Index}
 	}
 	return out
 }
 
+// didYouMean names the field that is nearest, if one is near enough.
 func didYouMean(name string, fields map[string]field) string {
-	for known := range fields {
-		if strings.EqualFold(known, name) {
-			return fmt.Sprintf(" (did you mean %q?)", known)
+	const near = 2
+	best, least := "", near+1
+	for _, known := range slices.Sorted(maps.Keys(fields)) {
+		if d := distance(strings.ToLower(name), strings.ToLower(known)); d < least && d < len(known) {
+			best, least = known, d
 		}
 	}
-	return ""
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %q?)", best)
+}
+
+// longestName that is compared: a hostile one costs nothing.
+const longestName = 64
+
+// distance is how many letters must be put in, left out or changed (Levenshtein).
+func distance(a, b string) int {
+	if len(a) > longestName || len(b) > longestName {
+		return longestName
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			changed := diagonal
+			if a[i] != b[j] {
+				changed++
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j]+1, row[j+1]+1, changed)
+		}
+	}
+	return row[len(b)]
+}
+
+// fieldValues are the values of a struct's JSON fields, the empty ones too.
+func fieldValues(v reflect.Value) map[string]any {
+	out := map[string]any{}
+	for name, f := range fieldsOf(v.Type()) {
+		value := v.FieldByIndex(f.index)
+		if value.Kind() == reflect.Slice && value.IsNil() {
+			value = reflect.MakeSlice(value.Type(), 0, 0) // [] for people, not null
+		}
+		out[name] = value.Interface()
+	}
+	return out
 }
 
 func join(at, name string) string {
@@ -211,11 +357,4 @@ func join(at, name string) string {
 		return name
 	}
 	return at + "." + name
-}
-
-func place(at string) string {
-	if at == "" {
-		return "top level"
-	}
-	return at
 }

@@ -154,7 +154,10 @@ func (e *Engine) stores(ctx context.Context) (*temporal.Client, error) {
 
 // open opens the journal and the kinds, and tells the journal the policies.
 func (e *Engine) open(ctx context.Context) error {
-	var err error
+	err := errors.Join(e.o.Catalogue.CheckPolicies(e.o.Config)...)
+	if err != nil {
+		return err
+	}
 	if e.journal, err = e.openJournal(ctx); err != nil {
 		return err
 	}

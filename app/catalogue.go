@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/config"
 )
 
 // Catalogue is what an engine can do: its kinds with their drivers, its runbooks and its detectors. An SRE's own main
@@ -22,6 +25,28 @@ type Kind struct {
 	Name string
 	// Open reads each resource's setup strictly. It must not touch a resource. Who opens a kind closes it.
 	Open func(setups map[galen.Resource]json.RawMessage, logger *slog.Logger) (galen.ListedKind, error)
+	// CheckPolicy tells what only the kind can see to be wrong in a policy of its resources; nil: nothing.
+	CheckPolicy func(galen.Policy) error
+}
+
+// CheckPolicies lets each kind check the policies of its resources; each fault is an error.
+func (c Catalogue) CheckPolicies(cfg *config.Config) []error {
+	var errs []error
+	checked := map[string]bool{}
+	for _, r := range cfg.Resources {
+		i := slices.IndexFunc(c.Kinds, func(k Kind) bool { return k.Name == r.Resource.Kind && k.CheckPolicy != nil })
+		name := cfg.PolicyName(r.Resource)
+		if i < 0 || checked[r.Resource.Kind+"/"+name] {
+			continue
+		}
+		checked[r.Resource.Kind+"/"+name] = true
+		if err := c.Kinds[i].CheckPolicy(cfg.Policy(r.Resource)); err != nil {
+			for line := range strings.Lines(err.Error()) {
+				errs = append(errs, fmt.Errorf("policies.%s: %s", name, strings.TrimSuffix(line, "\n")))
+			}
+		}
+	}
+	return errs
 }
 
 // Temporal starts or reaches a Temporal server. dir is the data directory.

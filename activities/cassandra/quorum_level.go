@@ -1,5 +1,13 @@
 package cassandra
 
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/galenhq/galen"
+)
+
 // level is a consistency level.
 type level struct {
 	name string
@@ -20,11 +28,35 @@ const (
 	hinted                  // a hint on the coordinator is enough
 )
 
-// levelOf knows the levels of Cassandra (org.apache.cassandra.db.ConsistencyLevel).
+// levelOf knows a level by its name.
 func levelOf(name string) (level, bool) {
+	lv, known := levels()[name]
+	lv.name = name
+	return lv, known
+}
+
+// CheckPolicy tells the consistency levels of a policy that Cassandra does not know: with such a one no step would pass.
+func CheckPolicy(p galen.Policy) error {
+	var errs []error
+	check := func(field string, names []string) {
+		for _, name := range names {
+			if _, known := levelOf(name); !known {
+				errs = append(errs, fmt.Errorf("%s: Cassandra has no consistency level %q; it is one of %s", field, name, strings.Join(sortedKeys(levels()), ", ")))
+			}
+		}
+	}
+	check("levels", p.Levels)
+	for _, keyspace := range sortedKeys(p.KeyspaceLevels) {
+		check("keyspace_levels."+keyspace, p.KeyspaceLevels[keyspace])
+	}
+	return errors.Join(errs...)
+}
+
+// levels are those of Cassandra (org.apache.cassandra.db.ConsistencyLevel) by name.
+func levels() map[string]level {
 	constant := func(n int) func(int) int { return func(int) int { return n } }
 	quorum := func(rf int) int { return rf/2 + 1 }
-	lv, known := map[string]level{
+	return map[string]level{
 		"ANY":          {of: constant(0), kind: hinted},
 		"ONE":          {of: constant(1)},
 		"TWO":          {of: constant(2)},
@@ -36,9 +68,7 @@ func levelOf(name string) (level, bool) {
 		"LOCAL_QUORUM": {of: quorum, local: true},
 		"LOCAL_SERIAL": {of: quorum, local: true, kind: serial},
 		"EACH_QUORUM":  {of: quorum, local: true, each: true},
-	}[name]
-	lv.name = name
-	return lv, known
+	}
 }
 
 // needed replicas of a range: rf by the setting, natural as many as there are, pending ones besides.

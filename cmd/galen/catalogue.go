@@ -23,7 +23,7 @@ import (
 func catalogue() app.Catalogue {
 	return app.Catalogue{
 		Kinds: []app.Kind{
-			{Name: cassandra.KindName, Open: openCassandra},
+			{Name: cassandra.KindName, Open: openCassandra, CheckPolicy: cassandra.CheckPolicy},
 		},
 		Runbooks:  runbooks.All(),
 		Detectors: detectors.All(),
@@ -52,33 +52,61 @@ func temporalServer(c config.Temporal) app.Temporal {
 	}
 }
 
-// loadConfig reads a configuration and checks all of it that can be checked without touching a resource: the setups
-// of its kinds too.
+// loadConfig reads a configuration and checks all of it that can be checked without touching a resource, the setups of its
+// kinds too; it tells every fault that it finds.
 func loadConfig(path string, can app.Catalogue) (*config.Config, error) {
 	cfg, err := config.Load(path)
-	if err != nil {
+	if cfg == nil {
 		return nil, &failure{code: exitUsage, err: err, clear: true}
 	}
+	errs := slices.Concat(unknownKinds(cfg, can), can.CheckPolicies(cfg), unhealed(cfg.Alerts, can.Runbooks), unopened(cfg, can))
+	switch more := errors.Join(errs...); {
+	case err != nil:
+		err = errors.Join(err, more)
+	case more != nil:
+		err = fmt.Errorf("configuration %s: %w", path, more)
+	default:
+		return cfg, nil
+	}
+	return nil, &failure{code: exitUsage, err: err, clear: true}
+}
+
+func unknownKinds(cfg *config.Config, can app.Catalogue) []error {
 	var errs []error
 	for _, r := range cfg.Resources {
-		if !slices.ContainsFunc(can.Kinds, func(k app.Kind) bool { return k.Name == r.Resource.Kind }) {
+		known := slices.ContainsFunc(can.Kinds, func(k app.Kind) bool { return k.Name == r.Resource.Kind })
+		if !known && r.Resource.Kind != "" {
 			errs = append(errs, fmt.Errorf("%s: this galen does not know the kind %q", r.Resource, r.Resource.Kind))
 		}
 	}
-	errs = append(errs, unhealed(cfg.Alerts, can.Runbooks)...)
+	return errs
+}
+
+// unopened are the faults of the setups: of each by itself, and if there is none, of all together.
+func unopened(cfg *config.Config, can app.Catalogue) []error {
+	var errs []error
 	quiet := slog.New(slog.DiscardHandler)
-	for _, k := range can.Kinds {
-		opened, err := k.Open(cfg.OfKind(k.Name), quiet)
+	try := func(k app.Kind, setups map[galen.Resource]json.RawMessage) {
+		opened, err := k.Open(setups, quiet)
 		if err != nil {
 			errs = append(errs, err)
-			continue
+			return
 		}
 		opened.Close()
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, &failure{code: exitUsage, err: fmt.Errorf("configuration %s: %w", path, err), clear: true}
+	for _, k := range can.Kinds {
+		setups := cfg.OfKind(k.Name)
+		before := len(errs)
+		for _, r := range cfg.Resources {
+			if setup, is := setups[r.Resource]; is && len(setup) > 0 {
+				try(k, map[galen.Resource]json.RawMessage{r.Resource: setup})
+			}
+		}
+		if len(errs) == before && len(setups) > 1 {
+			try(k, setups)
+		}
 	}
-	return cfg, nil
+	return errs
 }
 
 // unhealed are the faults of alert rules whose code no runbook heals: their alerts would start nothing.

@@ -27,7 +27,9 @@ func (c *cli) configCheckCommand() *cobra.Command {
 		Short: "Read a configuration as the engine would, and show what it means",
 		Long: `Reads a configuration file as strictly as galen serve does, the setups of its resources included, and shows each
 resource with its mode and each place where its policy leaves the safe defaults. Nothing is started or touched.
-Exit code 2 and every fault at once if there is one.`,
+Exit code 2 and every fault that can be found if there is one. What cannot be found yet: the faults within a part that
+cannot be read (not YAML, a resource that is no kind/name, a setup with an unknown field), and what only a look at the
+resources would show, such as the name of a keyspace.`,
 		Example: "  galen config check --config galen.yaml",
 		Args:    takes(0, 0, "no arguments: name the file with --config"),
 		RunE: func(*cobra.Command, []string) error {

@@ -88,7 +88,8 @@ type AlertRule struct {
 	MemberLabel string `json:"member_label"`
 }
 
-// Load reads a file. Relative paths in it are relative to its folder.
+// Load reads a file. Relative paths in it are relative to its folder. With an error comes what of it could be read, if any,
+// so that the rest can be checked too.
 func Load(path string) (*Config, error) {
 	st, err := os.Stat(path)
 	if err != nil {
@@ -103,7 +104,7 @@ func Load(path string) (*Config, error) {
 	}
 	c, err := Parse(b)
 	if err != nil {
-		return nil, fmt.Errorf("configuration %s: %w", path, err)
+		return c, fmt.Errorf("configuration %s: %w", path, err)
 	}
 	c.Path = path
 	if err := c.absolute(filepath.Dir(path)); err != nil {
@@ -127,7 +128,8 @@ func (c *Config) absolute(folder string) error {
 	return nil
 }
 
-// Parse reads a configuration from YAML and tells every fault of its contents at once.
+// Parse reads a configuration from YAML and tells every fault of its contents at once. With an error comes what could be
+// read, nil if nothing.
 func Parse(b []byte) (*Config, error) {
 	if !utf8.Valid(b) {
 		return nil, errors.New("not valid UTF-8")
@@ -138,15 +140,34 @@ func Parse(b []byte) (*Config, error) {
 	}
 	c, err := galen.Decode[Config](asJSON)
 	if err != nil {
-		return nil, err
+		some := tolerant(asJSON)
+		if some == nil {
+			return nil, err
+		}
+		some.defaults()
+		return some, errors.Join(err, some.check())
 	}
+	c.defaults()
+	return &c, errors.Join(c.empty(), c.check())
+}
+
+// tolerant is what can be read of a configuration with faults, nil if what is wrong hides the rest.
+func tolerant(asJSON []byte) *Config {
+	var some Config
+	var wrongType *json.UnmarshalTypeError // the others are filled in all the same
+	if err := json.Unmarshal(asJSON, &some); err != nil && !errors.As(err, &wrongType) {
+		return nil
+	}
+	return &some
+}
+
+func (c *Config) defaults() {
 	if c.Listen == "" {
 		c.Listen = DefaultListen
 	}
 	if c.Temporal.Namespace == "" {
 		c.Temporal.Namespace = "galen"
 	}
-	return &c, c.check()
 }
 
 // toJSON turns one YAML document into JSON. The YAML library refuses duplicate keys.
@@ -165,14 +186,20 @@ func toJSON(b []byte) ([]byte, error) {
 	return out, nil
 }
 
-func (c *Config) check() error {
-	errs := []error{c.checkListen()}
+// empty tells what is there and holds nothing.
+func (c *Config) empty() error {
+	var errs []error
 	if c.Data == "" {
 		errs = append(errs, errors.New("data: empty; name the directory for journal and Temporal"))
 	}
 	if len(c.Resources) == 0 {
 		errs = append(errs, errors.New("resources: empty; there is nothing to look after"))
 	}
+	return errors.Join(errs...)
+}
+
+func (c *Config) check() error {
+	errs := []error{c.checkListen()}
 	seen := map[galen.Resource]bool{}
 	for i, r := range c.Resources {
 		if seen[r.Resource] {

@@ -30,7 +30,7 @@ func TestParse(t *testing.T) {
 		{"null", strings.Replace(good, "data: data", "data:", 1), "null is not allowed"},
 		{"missing", strings.Replace(good, "data: data", "", 1), `"data" is missing`},
 		{"unknown policy", strings.Replace(good, "policy: demo", "policy: demon", 1), `no policy "demon"`},
-		{"unknown policy field", strings.Replace(good, "mode: act", "mood: act", 1), `policies.demo: top level: unknown field "mood"`},
+		{"unknown policy field", strings.Replace(good, "mode: act", "mood: act", 1), `policies.demo: unknown field "mood" (did you mean "mode"?)`},
 		{"bad mode", strings.Replace(good, "mode: act", "mode: yolo", 1), "observe, approve or act"},
 		{"bad number", strings.Replace(good, "mode: act", "unhealthy_share: 3", 1), "not a share"},
 		{"bad resource", strings.Replace(good, "cassandra/demo", "demo", 1), "kind/name"},
@@ -45,6 +45,11 @@ func TestParse(t *testing.T) {
 		{"a resource depends on a stranger", strings.Replace(good, "policy: demo", "depends_on: [rds/x]", 1), "cassandra/demo.depends_on: rds/x is not"},
 		{"bad window", strings.Replace(good, "mode: act", "windows: [{name: x, from: '25:00', for: 1h}]", 1), "policies.demo: windows[0]: from"},
 		{"unknown field of a window", strings.Replace(good, "mode: act", "windows: [{name: x, from: '22:00', for: 1h, until: x}]", 1), `unknown field "until"`},
+		{"a number for a duration", strings.Replace(good, "mode: act", "restart_after: 20", 1), "policies.demo: restart_after: want a duration with its unit, such as 20s"},
+		{"nearly a field", strings.Replace(good, "mode: act", "restart_aftr: 20s", 1), `unknown field "restart_aftr" (did you mean "restart_after"?)`},
+		{"many faults at once", strings.Replace(good, "mode: act", "kinds: 0, observers: 0", 1) + "listen: here\ncolour: red\npolicy_for: [{match: rds/*, policy: demon}]\n",
+			"unknown field \"colour\"\nlisten: \"here\": want host:port, such as 127.0.0.1:7170\npolicies.demo: observers: 0 is less than 1\n" +
+				"policies.demo: kinds: 0 is less than 1\npolicy_for[0]: policy: no policy \"demon\""},
 		{"not utf-8", good + "\xff", "UTF-8"},
 	}
 	for _, c := range cases {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -25,9 +26,9 @@ type Pattern struct {
 func (c *Config) checkPolicies() []error {
 	var errs []error
 	c.policies = map[string]galen.Policy{defaultPolicy: galen.SafePolicy()}
-	for name, text := range c.PolicyTexts {
-		p, err := policyOf(text)
-		if err != nil {
+	for _, name := range slices.Sorted(maps.Keys(c.PolicyTexts)) {
+		p, faults := policyOf(c.PolicyTexts[name])
+		for _, err := range faults {
 			errs = append(errs, fmt.Errorf("policies.%s: %w", name, err))
 		}
 		c.policies[name] = p
@@ -53,12 +54,21 @@ func (c *Config) checkPolicies() []error {
 	return errs
 }
 
-func policyOf(text json.RawMessage) (galen.Policy, error) {
+// policyOf reads a policy; each fault is one line of its own.
+func policyOf(text json.RawMessage) (galen.Policy, []error) {
 	p := galen.SafePolicy()
-	if err := galen.DecodeOver(text, &p); err != nil {
-		return p, err
+	err := galen.DecodeOver(text, &p)
+	if err == nil {
+		err = p.Valid()
 	}
-	return p, p.Valid()
+	if err == nil {
+		return p, nil
+	}
+	var errs []error
+	for line := range strings.Lines(err.Error()) {
+		errs = append(errs, errors.New(strings.TrimSuffix(line, "\n")))
+	}
+	return p, errs
 }
 
 // checkPattern refuses a pattern that matches nothing: whoever wrote it believes that something is guarded by it.

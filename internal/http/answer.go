@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
@@ -96,7 +97,7 @@ func read[T any](r *http.Request) (T, error) {
 	}
 	v, err := galen.Decode[T](b)
 	if err != nil {
-		return v, badf("the body: %w; GET /v1/openapi.yaml has its form", err)
+		return v, badf("the body: %s; GET /v1/openapi.yaml has its form", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return v, nil
 }

@@ -2,7 +2,6 @@ package http
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -180,7 +179,7 @@ func (e *engine) options() Options {
 		Token: testToken, TokenFile: "/var/lib/galen/token", Runs: e, Records: e, Requests: e, Decisions: e, Holds: e, Quarantines: e, Epochs: e, World: e, Alerts: e,
 		Runbooks: []galen.ListedRunbook{{
 			Name: "fake/heal", Version: 1, Heals: []galen.Code{"down"},
-			Params: func(json.RawMessage) (json.RawMessage, error) { return json.RawMessage(`{"reboots":1}`), nil },
+			Defaults: func() map[string]any { return map[string]any{"reboots": 1} },
 		}},
 		Health:  func(context.Context) error { return e.broken },
 		Measure: func(context.Context) (Measures, error) { return Measures{}, e.broken },

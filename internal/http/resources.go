@@ -2,7 +2,6 @@ package http
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 
@@ -117,33 +116,20 @@ func (s *server) ListFindings(w http.ResponseWriter, r *http.Request, params api
 func (s *server) ListRunbooks(w http.ResponseWriter, r *http.Request) {
 	out := api.RunbookList{Runbooks: []api.Runbook{}}
 	for _, rb := range s.o.Runbooks {
-		one, err := runbook(rb)
-		if err != nil {
-			s.fail(w, r, err)
-			return
-		}
-		out.Runbooks = append(out.Runbooks, one)
+		out.Runbooks = append(out.Runbooks, runbook(rb))
 	}
 	s.answer(w, r, http.StatusOK, out)
 }
 
-func runbook(rb galen.ListedRunbook) (api.Runbook, error) {
+func runbook(rb galen.ListedRunbook) api.Runbook {
 	out := api.Runbook{Name: rb.Name, Version: rb.Version, About: rb.About, Heals: []string{}, ByHand: rb.ByHand}
 	for _, code := range rb.Heals {
 		out.Heals = append(out.Heals, string(code))
 	}
-	defaults, err := rb.Params(nil)
-	if err != nil {
-		return out, fmt.Errorf("defaults of runbook %s: %w", rb.Name, err)
-	}
-	params := map[string]any{}
-	if err := json.Unmarshal(defaults, &params); err != nil {
-		return out, fmt.Errorf("defaults of runbook %s: %w", rb.Name, err)
-	}
-	if len(params) > 0 {
+	if params := rb.Defaults(); len(params) > 0 {
 		out.Params = &params
 	}
-	return out, nil
+	return out
 }
 
 // ListEvents implements [api.ServerInterface].

@@ -107,20 +107,24 @@ func (s Setup) open(limit time.Duration, now func() time.Time) ([]*node, error) 
 		return nil, err
 	}
 	var out []*node
+	var errs []error
 	for _, n := range s.Nodes {
 		agent, err := jolokia.New(n.Jolokia, limit, execLimit)
 		if err != nil {
-			return nil, fmt.Errorf("instance %s: %w", n.Instance, err)
+			errs = append(errs, fmt.Errorf("instance %s: %w", n.Instance, err))
 		}
 		native, err := cql.New(n.CQL, limit, cql.Login{})
 		if err != nil {
-			return nil, fmt.Errorf("instance %s: %w", n.Instance, err)
+			errs = append(errs, fmt.Errorf("instance %s: %w", n.Instance, err))
 		}
 		host, err := process.New(process.Setup{Name: n.Instance, Address: n.Address, Folder: n.Folder, Start: n.Start, PIDFile: n.PIDFile}, now)
 		if err != nil {
-			return nil, err
+			errs = append(errs, err)
 		}
 		out = append(out, &node{name: n.Instance, address: n.Address, spare: n.Spare, agent: agent, native: native, host: host, slot: host, now: now, looking: make(chan struct{}, 1)})
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
 	return out, nil
 }
