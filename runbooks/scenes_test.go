@@ -150,8 +150,8 @@ func scenes() []scene {
 		{tune, "put-back", "Both have their own throttle again.", toTune, "", func(s *tale) {
 			s.join().act().after(time.Second).act().until("restore-stream-throughput").act().until("restore-stream-throughput").act().after(20 * time.Second)
 		}},
-		{tune, "long-enough", "The time that was asked for is over, and the streams run on.", `{"nodes":["n1"],"to":100,"for":"5s"}`, "",
-			func(s *tale) { s.join().act().after(6 * time.Second) }},
+		{tune, "long-enough", "The time that was asked for is over, and the streams run on.", `{"nodes":["n1"],"to":100,"for":"1s"}`, "",
+			func(s *tale) { s.join().act().after(2 * time.Second) }},
 		{tune, "cancelled", "Cancelled while a sender is raised.", toTune, "", func(s *tale) { s.join().act().after(time.Second).stop(galen.StopCancel) }},
 		{tune, "sender-died", "A raised sender died: its next start has its own throttle.", toTune, "", func(s *tale) {
 			s.join().act().after(time.Second).stop(galen.StopCancel).hurtNode("n1", ring.Kill).after(20 * time.Second)
@@ -452,18 +452,17 @@ func (s *tale) pays(step galen.Step) string {
 	return ""
 }
 
-// writeScenes plays every scene and writes its situation.
-func writeScenes(t *testing.T) {
-	for _, of := range scenes() {
-		s := newTale(t, of)
-		of.play(s)
-		b, err := json.MarshalIndent(situation{
-			About: of.about, Now: s.Now(), Scope: of.scope(), Params: json.RawMessage(of.params), Stop: s.ended,
-			Policy: json.RawMessage(of.policy), Past: s.past, LastYes: s.yes, Facts: s.facts, State: s.folded,
-		}, "", " ")
-		if err != nil {
-			t.Fatal(err)
-		}
-		writeFile(t, filepath.Join("testdata", of.dir(), situationFile), append(b, '\n'))
+// written plays the scene and is the file of its situation.
+func (s scene) written(t *testing.T) []byte {
+	t.Helper()
+	told := newTale(t, s)
+	s.play(told)
+	b, err := json.MarshalIndent(situation{
+		About: s.about, Now: told.Now(), Scope: s.scope(), Params: json.RawMessage(s.params), Stop: told.ended,
+		Policy: json.RawMessage(s.policy), Past: told.past, LastYes: told.yes, Facts: told.facts, State: told.folded,
+	}, "", " ")
+	if err != nil {
+		t.Fatal(err)
 	}
+	return append(b, '\n')
 }
