@@ -3,9 +3,10 @@
 // Next; the ring is simulated, and Temporal's promise, that the last command is given again, is kept by the gym. A checker
 // that sees what is true, and shares no code with the guards, names the invariant that did not hold.
 //
-// A seed is an incident: equal seeds are equal to the last step. In one's own tests:
+// A seed is an incident: equal seeds are equal to the last step. In one's own tests (of package runbooks_test, if the runbook
+// is in runbooks):
 //
-//	func TestMyRunbook(t *testing.T) { gym.Run(t, galen.ListRunbook(MyRunbook())) }
+//	func TestMyRunbook(t *testing.T) { gym.Run(t, galen.ListRunbook(runbooks.MyRunbook())) }
 package gym
 
 import (
