@@ -204,7 +204,7 @@ func TestIdempotencyKey(t *testing.T) {
 	want(t, "another key", nil, got.HTTPResponse, got.Body, 201, "request/k2")
 	for _, bad := range []struct{ runbook, params, says string }{
 		{"fake/nothing", `{}`, "galen runbooks lists them"}, {"fake/heal", `{}`, "started by findings only"},
-		{"fake/tune", `{"colour":"red"}`, "unknown field"}, {"fake/tune", `{"value":7}`, "cannot unmarshal"},
+		{"fake/tune", `{"colour":"red"}`, "unknown field"}, {"fake/tune", `{"value":7}`, "value: want text"},
 	} {
 		body := fmt.Sprintf(`{"runbook":%q,"resource":"fake/demo","params":%s}`, bad.runbook, bad.params)
 		w, err := c.CreateRunWithBodyWithResponse(ctx, nil, "application/json", strings.NewReader(body))
