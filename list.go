@@ -193,7 +193,7 @@ func ListRunbook[S State, P any](r Runbook[S, P]) ListedRunbook {
 			}
 			scope := r.Scope(st, p)
 			if len(scope) == 0 {
-				return nil, fmt.Errorf("runbook %s: %s has no target that the parameters %s name", r.Name, st.Resource(), raw)
+				return nil, fmt.Errorf("runbook %s: %s has no target that the parameters %s name; its members are %s", r.Name, st.Resource(), raw, MemberNames(st.Members()))
 			}
 			return scope, nil
 		},

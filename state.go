@@ -1,6 +1,9 @@
 package galen
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // State is what was seen of a resource: plain data, typed per kind. It holds the consensus of its observers, each
 // dissent, who was missing and how old it is.
@@ -78,4 +81,31 @@ type Sample struct {
 	Member string    `json:"member"`
 	Name   string    `json:"name"` // with unit: "disk_free_bytes"
 	Value  float64   `json:"value"`
+}
+
+// MemberNames are the first members with all their names, for people who named none of them.
+func MemberNames(members []Member) string {
+	const most = 20
+	var out []string
+	for i, m := range members {
+		if i == most {
+			out = append(out, "and more")
+			break
+		}
+		var also []string
+		for _, name := range []string{m.Instance, m.Name} {
+			if name != "" && name != m.Target.ID {
+				also = append(also, name)
+			}
+		}
+		text := m.Target.ID
+		if len(also) > 0 {
+			text += " (" + strings.Join(also, ", ") + ")"
+		}
+		out = append(out, text)
+	}
+	if len(out) == 0 {
+		return "none"
+	}
+	return strings.Join(out, ", ")
 }

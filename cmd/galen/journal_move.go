@@ -25,13 +25,16 @@ func (c *cli) journalBackupCommand() *cobra.Command {
 		Short: "Copy the whole journal into a file",
 		Long: `Copies the journal that the configuration names, from its file or from PostgreSQL, into a new SQLite file: one consistent
 moment of it, while the engine works. Then it reads the copy again: the chain, every cited row, and each table row by row.
-Nothing is overwritten.`,
+Nothing is overwritten, and no folder is made.`,
 		Example: "  galen journal backup /backup/galen-$(date +%F).db --config /etc/galen/galen.yaml",
 		Args:    takes(1, 1, "the new file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, from, err := journalOf(file)
 			if err != nil {
 				return err
+			}
+			if _, err := os.Stat(filepath.Dir(args[0])); err != nil {
+				return fmt.Errorf("back up into %s: %w; make the folder first: a mistyped one would hold a backup that nobody finds", args[0], err)
 			}
 			moved, err := journal.Move(cmd.Context(), from, journal.Place{Path: args[0]}, c.progress())
 			if err != nil {

@@ -23,9 +23,9 @@ func (s *server) target(r galen.Resource, name string) (string, error) {
 	case 1:
 		return found[0].Target.ID, nil
 	case 0:
-		return "", markedError{fmt.Errorf("target %q is no member of %s; its members are %s", name, r, listed(members)), galen.ErrNotFound}
+		return "", markedError{fmt.Errorf("target %q is no member of %s; its members are %s", name, r, galen.MemberNames(members)), galen.ErrNotFound}
 	default:
-		return "", badf("target %q means several members of %s: %s; give the ID of one", name, r, listed(found))
+		return "", badf("target %q means several members of %s: %s; give the ID of one", name, r, galen.MemberNames(found))
 	}
 }
 
@@ -75,31 +75,4 @@ func hostOf(name string) string {
 		return h
 	}
 	return strings.Trim(name, "[]")
-}
-
-// listed are the first members with all their names.
-func listed(members []galen.Member) string {
-	const most = 20
-	var out []string
-	for i, m := range members {
-		if i == most {
-			out = append(out, "and more")
-			break
-		}
-		var also []string
-		for _, name := range []string{m.Instance, m.Name} {
-			if name != "" && name != m.Target.ID {
-				also = append(also, name)
-			}
-		}
-		text := m.Target.ID
-		if len(also) > 0 {
-			text += " (" + strings.Join(also, ", ") + ")"
-		}
-		out = append(out, text)
-	}
-	if len(out) == 0 {
-		return "none"
-	}
-	return strings.Join(out, ", ")
 }

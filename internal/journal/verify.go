@@ -35,10 +35,16 @@ func Verify(ctx context.Context, path string) (Report, error) {
 			report, err = verify(ctx, source(path, "mode=ro&immutable=1", "query_only(1)"))
 		}
 	}
-	if err != nil {
+	fault = nil
+	switch {
+	case err == nil:
+		return report, nil
+	case errors.As(err, &fault) && slices.Contains([]int{codeCorrupt, codeNotADB}, fault.Code()&0xff):
+		// What was asked of the file does not help anybody, and this is the look that other errors advise.
+		return Report{}, fmt.Errorf("verify the journal %s: the file is damaged, so that it cannot be read to its end: keep a copy, restore a backup: %w", path, fault)
+	default:
 		return Report{}, fmt.Errorf("verify the journal %s: %w", path, adviseSQLite(err))
 	}
-	return report, nil
 }
 
 func verify(ctx context.Context, name string) (report Report, err error) {

@@ -210,7 +210,7 @@ func TestRequests(t *testing.T) {
 		"another kind":           {func(r *galen.Run) { r.Resource.Kind = "other" }, "is for resources of kind fake"},
 		"not seen yet":           {func(r *galen.Run) { r.Resource.Name = "other" }, "has not been seen yet"},
 		"unknown parameter":      {func(r *galen.Run) { r.Params = []byte(`{"Value":"60"}`) }, "did you mean"},
-		"no such target":         {func(r *galen.Run) { r.Params = []byte(`{"setting":"x"}`) }, "has no target that the parameters"},
+		"no such target":         {func(r *galen.Run) { r.Params = []byte(`{"setting":"x"}`) }, "name; its members are db-1, db-2"},
 		"a runbook for findings": {func(r *galen.Run) { r.Runbook, r.Params = "fake/heal", nil }, "started by findings only"},
 	} {
 		bad := want
