@@ -179,7 +179,9 @@ func (w *writer) try(ctx context.Context, batch []*request) error {
 	if err := t.exec(ctx, "COMMIT"); err != nil {
 		return errors.Join(err, t.exec(ctx, "ROLLBACK"))
 	}
-	w.last = at
+	if w.mono != nil { // without one callers of a direct writer may be here at once
+		w.last = at
+	}
 	if !t.headKnown {
 		return nil
 	}
