@@ -179,17 +179,22 @@ func (w *writer) try(ctx context.Context, batch []*request) error {
 	if err := t.exec(ctx, "COMMIT"); err != nil {
 		return errors.Join(err, t.exec(ctx, "ROLLBACK"))
 	}
-	if w.mono != nil { // without one callers of a direct writer may be here at once
-		w.last = at
+	if !w.direct { // whose callers may be here at once; its store has no other writer, and no past
+		w.remember(t, at)
 	}
+	return nil
+}
+
+// remember keeps, beside the store, what a later transaction is compared with.
+func (w *writer) remember(t *tx, at clocks) {
+	w.last = at
 	if !t.headKnown {
-		return nil
+		return
 	}
 	w.wrote = end{t.headSeq, t.headHash}
 	if err := w.witness.write(t.headSeq, t.headHash); err != nil { // it is committed all the same; the next one tries again
 		w.log.Error("the journal's witness is behind: an older copy of the journal might be taken for this one", "error", err)
 	}
-	return nil
 }
 
 // bounded: a server that is gone without a word must not keep the only writer for as long as TCP hopes.
