@@ -117,7 +117,7 @@ Exit codes:
 	flags.StringVarP(&c.output, "output", "o", formTable, "table, or json: the API's answer as it is")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return c.checkForm() }
 	root.AddCommand(
-		c.serveCommand(), c.statusCommand(), c.resourcesCommand(), c.findingsCommand(), c.runbooksCommand(), c.runsCommand(), c.runCommand(),
+		c.serveCommand(), c.statusCommand(), c.metricsCommand(), c.resourcesCommand(), c.findingsCommand(), c.runbooksCommand(), c.runsCommand(), c.runCommand(),
 		c.holdCommand(), c.holdsCommand(), c.releaseCommand(), c.ackCommand(), c.quarantineCommand(), c.rearmCommand(), c.journalCommand(),
 		c.gymCommand(), c.configCommand(), c.versionCommand(),
 	)
