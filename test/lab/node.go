@@ -109,29 +109,51 @@ func (n *Node) Kill() error {
 	if err := p.kill(); err != nil {
 		return fmt.Errorf("kill %s: %w", n.Instance, err)
 	}
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if now, alive := lookUp(p.pid); !alive || now != p {
-			return nil
-		}
-	}
-	return fmt.Errorf("kill %s: process %d is still there 10 s after SIGKILL", n.Instance, p.pid)
-}
-
-// Freeze stops the node's process with SIGSTOP: its ports accept connections and nothing answers.
-func (n *Node) Freeze() error { return n.signal(syscall.SIGSTOP) }
-
-// Resume lets a frozen node go on.
-func (n *Node) Resume() error { return n.signal(syscall.SIGCONT) }
-
-func (n *Node) signal(s syscall.Signal) error {
-	p, alive := n.process()
-	if !alive {
-		return fmt.Errorf("send %v to %s: it is not running", s, n.Instance)
-	}
-	if err := syscall.Kill(p.pid, s); err != nil {
-		return fmt.Errorf("send %v to %s: %w", s, n.Instance, err)
+	gone := func() bool { now, alive := lookUp(p.pid); return !alive || now != p }
+	if !within10s(gone) {
+		return fmt.Errorf("kill %s: process %d is still there 10 s after SIGKILL", n.Instance, p.pid)
 	}
 	return nil
+}
+
+// Freeze stops the node's process with SIGSTOP and returns when each thread is stopped, which the kernel does not do at once. Its
+// ports accept connections and nothing answers.
+func (n *Node) Freeze() error {
+	p, err := n.signal(syscall.SIGSTOP)
+	if err != nil {
+		return err
+	}
+	if !within10s(p.stopped) {
+		return fmt.Errorf("freeze %s: process %d still runs 10 s after SIGSTOP", n.Instance, p.pid)
+	}
+	return nil
+}
+
+// Resume lets a frozen node go on.
+func (n *Node) Resume() error {
+	_, err := n.signal(syscall.SIGCONT)
+	return err
+}
+
+func (n *Node) signal(s syscall.Signal) (process, error) {
+	p, alive := n.process()
+	if !alive {
+		return p, fmt.Errorf("send %v to %s: it is not running", s, n.Instance)
+	}
+	if err := syscall.Kill(p.pid, s); err != nil {
+		return p, fmt.Errorf("send %v to %s: %w", s, n.Instance, err)
+	}
+	return p, nil
+}
+
+// within10s waits until it is so, 10 s at most.
+func within10s(so func() bool) bool {
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if so() {
+			return true
+		}
+	}
+	return so()
 }
 
 // LoseData removes data, commitlog, hints and saved_caches, as a lost disk does. Refused while the node is alive.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,14 +24,8 @@ type process struct {
 
 // lookUp returns the process that has this id now; false if there is none, or only a dead one that nobody has waited for.
 func lookUp(pid int) (process, bool) {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return process{}, false
-	}
-	// The second field is a name in parentheses that may itself hold blanks and parentheses.
-	_, after, found := strings.Cut(string(stat[max(0, bytes.LastIndexByte(stat, ')')):]), " ")
-	fields := strings.Fields(after)
-	if !found || len(fields) < 20 {
+	fields := statFields("/proc/" + strconv.Itoa(pid) + "/stat")
+	if len(fields) < 20 {
 		return process{}, false
 	}
 	// While the other threads of a dead main thread still exit, the process holds its ports and locks.
@@ -39,6 +34,29 @@ func lookUp(pid int) (process, bool) {
 	}
 	start, err := strconv.ParseUint(fields[19], 10, 64)
 	return process{pid, start}, err == nil
+}
+
+// statFields are the fields of a stat file of /proc from the third on, the state; none if it can't be read.
+func statFields(file string) []string {
+	stat, err := os.ReadFile(file)
+	if err != nil {
+		return nil
+	}
+	// The second field is a name in parentheses that may itself hold blanks and parentheses.
+	_, after, _ := strings.Cut(string(stat[max(0, bytes.LastIndexByte(stat, ')')):]), " ")
+	return strings.Fields(after)
+}
+
+// stopped says whether each of the process's threads is stopped; a thread that has just ended doesn't count.
+func (p process) stopped() bool {
+	threads, err := filepath.Glob("/proc/" + strconv.Itoa(p.pid) + "/task/*/stat")
+	if err != nil || len(threads) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(threads, func(file string) bool {
+		fields := statFields(file)
+		return len(fields) > 0 && fields[0] != "T"
+	})
 }
 
 // kill sends SIGKILL, but only to the process that p names: the handle is opened before the start time is compared again.
