@@ -7,8 +7,8 @@ import (
 	"github.com/galenhq/galen"
 )
 
-// corpse: an instance that was fenced, or whose place another one takes, never starts again. Every other start is
-// welcome.
+// corpse: an instance that was fenced, whose place another one takes, or which somebody takes out of the ring never starts
+// again. Every other start is welcome.
 func corpse(a galen.Ask[Ring]) galen.Verdict {
 	if a.Step.Verb != VerbStart {
 		return allow("%s starts no node", a.Step.Verb)
@@ -25,7 +25,27 @@ func corpse(a galen.Ask[Ring]) galen.Verdict {
 			return lookAgain("%s is about to replace it", i.Name)
 		}
 	}
+	if node != nil {
+		if why := goesBy(a.State, *node); why != "" {
+			return lookAgain("%s: if it starts, it takes its tokens back from those that get them now", why)
+		}
+	}
 	return allow("%s was not fenced", instance.Name)
+}
+
+// goesBy says who sees that somebody else takes the node out of the ring; "" if nobody does. For a while that is only the
+// one node that was told to. A node that leaves by itself, and dies over it, may start again.
+func goesBy(r Ring, n Node) string {
+	for _, v := range r.Views {
+		if !v.Live() {
+			continue
+		}
+		e, known := v.peer(n.Address)
+		if known && (e.HostID == "" || e.HostID == n.HostID) && (e.Status == "removing" || e.Status == "removed" || e.Status == "LEFT") {
+			return v.Instance + " sees " + n.Address + " in status " + e.Status
+		}
+	}
+	return ""
 }
 
 // stuckOnly: a process is killed only if it serves nobody, and exactly the one that was seen stuck.

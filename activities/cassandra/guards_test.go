@@ -346,6 +346,15 @@ func TestEachGuardStandsAlone(t *testing.T) {
 			i := w.instance("n4")
 			i.Process, i.ReplaceFlag = cassandra.Running, "127.0.0.3"
 		}, startStep, "corpse", galen.LookAgain},
+		{"a node starts that a person removes", dead, func(w *world) {
+			w.says("n2", "n3", func(e *cassandra.Endpoint) { e.Status = "removing" })
+		}, startStep, "corpse", galen.LookAgain},
+		{"a node starts that died while it left", dead, func(w *world) {
+			w.says("n2", "n3", func(e *cassandra.Endpoint) { e.Status = "LEAVING" })
+		}, startStep, "", ""},
+		{"a node starts whose address was another one's that left", dead, func(w *world) {
+			w.says("n2", "n3", func(e *cassandra.Endpoint) { e.Status, e.HostID = "LEFT", "of-another" })
+		}, startStep, "", ""},
 
 		{"a serving process is killed", newWorld, nil, killStep, "stuck only", galen.Deny},
 		{"another process is killed", frozen, func(w *world) { w.instance("n3").PID = 1 }, nil, "stuck only", galen.Deny},

@@ -173,6 +173,47 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
+// A node that no peer hears is bad, whatever it answers us; what one says that is cut off itself counts for nothing.
+func TestShunned(t *testing.T) {
+	cases := map[string]struct {
+		change  func([]cassandra.View)
+		shunned []int
+	}{
+		"all well":          {func([]cassandra.View) {}, nil},
+		"no peer hears it":  {func(v []cassandra.View) { peer(v, []int{1, 2}, 3, down) }, []int{3}},
+		"one peer hears it": {func(v []cassandra.View) { peer(v, []int{1}, 3, down) }, nil},
+		"it is cut off, and calls everybody down": {func(v []cassandra.View) {
+			peer(v, []int{1, 2}, 3, down)
+			peer(v, []int{3}, 1, down)
+			peer(v, []int{3}, 2, down)
+		}, []int{3}},
+		"two are left that do not hear each other": {func(v []cassandra.View) {
+			silent(&v[0], cassandra.Refused, cassandra.Refused)
+			peer(v, []int{2, 3}, 1, down)
+			peer(v, []int{2}, 3, down)
+			peer(v, []int{3}, 2, down)
+		}, nil},
+		"it is down": {func(v []cassandra.View) {
+			peer(v, []int{1, 2}, 3, down)
+			silent(&v[2], cassandra.Refused, cassandra.Refused)
+		}, nil},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			views, instances := steady(3, noon())
+			c.change(views)
+			r := cassandra.Merge("test", noon(), views, instances[:0], nil)
+			for i := range 3 {
+				n := node(t, r, id(i+1))
+				member := slices.IndexFunc(r.Members(), func(m galen.Member) bool { return m.Target.ID == n.HostID })
+				if want := slices.Contains(c.shunned, i+1); n.Shunned != want || r.Members()[member].Bad != (want || n.Down) {
+					t.Errorf("%s: shunned %t, want %t; bad %t, down %t", n.Address, n.Shunned, want, r.Members()[member].Bad, n.Down)
+				}
+			}
+		})
+	}
+}
+
 func TestMergeListsTheRing(t *testing.T) {
 	views, instances := steady(4, noon())
 	views[0].Peers = append(views[0].Peers, cassandra.Endpoint{Address: address(9), Up: true, Status: "LEFT", HostID: id(9)})

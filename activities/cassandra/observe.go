@@ -59,12 +59,28 @@ func (m *merger) observe(n *Node) {
 	host := count(hosted)
 	n.Observations = append(append(said, probed...), hosted...)
 	n.Down = verdict(peers, probes, host) || n.Unlisted
+	n.Shunned = !n.Down && peers.bad > 0 && peers.bad == peers.heard() && m.heeded(*n)
 	if n.Status != Joining && !n.Unlisted {
 		m.contradictions(*n, voices{
 			good: peers.good + probes.good + host.good,
 			bad:  peers.bad + probes.bad + host.bad,
 		})
 	}
+}
+
+// heeded tells whether one of the node's live peers is called UP by another: a node that is cut off calls everybody DOWN.
+func (m *merger) heeded(n Node) bool {
+	for _, peer := range m.live {
+		for _, v := range m.live {
+			if peer.Address == v.Address || peer.Address == n.Address || v.Address == n.Address {
+				continue
+			}
+			if e, known := v.peer(peer.Address); known && e.Up {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func count(of []galen.Observation) voices {

@@ -72,6 +72,8 @@ type Node struct {
 	Observations []galen.Observation `json:"observations"`
 	// Down is the verdict over the observations, see verdict in observe.go.
 	Down bool `json:"down"`
+	// Shunned: not proved to be down, yet each live peer calls it DOWN, and one of those is called UP itself.
+	Shunned bool `json:"shunned,omitempty"`
 
 	// Frozen: down, and its process was seen alive and silent since it went down. Fold carries it until the node is back, so
 	// that the trouble keeps its name while it is healed.

@@ -27,7 +27,7 @@ type TrueHost struct {
 	Started         time.Time
 	HostID          string // of the process; passing before it has joined
 	Generation      int64
-	Told            int64 // the generation that its peers know
+	Told            []int64 // the generations that its working peers know, each once
 	// Data of a node that has joined, HalfData of one that has not.
 	Data, HalfData   bool
 	Device           uint64
@@ -100,7 +100,7 @@ func (c *Cluster) trueHost(h *host, now time.Time) TrueHost {
 	if e == nil {
 		return out
 	}
-	out.Silent, out.Told = e.silent, e.generation
+	out.Silent = e.silent
 	for _, o := range c.hosts {
 		if o == h || o.proc == nil || o.proc.stopped || o.proc.phase != phaseNormal {
 			continue
@@ -109,6 +109,9 @@ func (c *Cluster) trueHost(h *host, now time.Time) TrueHost {
 			out.Up = append(out.Up, o.Name)
 		} else {
 			out.Down = append(out.Down, o.Name)
+		}
+		if known := o.proc.news.states[h.Address]; known != nil && !slices.Contains(out.Told, known.generation) {
+			out.Told = append(out.Told, known.generation)
 		}
 	}
 	return out
