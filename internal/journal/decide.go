@@ -42,13 +42,14 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 		return d, err
 	}
 	d.Was = nil // compared, of no use any more
+	looked := d.At
 	answers := answersOf(d.Verdicts...)
 	news, err := t.number(ctx, was, &d, answers)
 	if err != nil {
 		return d, err
 	}
 	run := t.standAs(was, d)
-	if err := errors.Join(t.overdue(ctx, was.Status, run), t.stand(ctx, run, d)); err != nil {
+	if err := errors.Join(t.inVain(ctx, was, d, looked), t.stand(ctx, run, d)); err != nil {
 		return d, err
 	}
 	again := !news && was.Status == run.Status && was.PlanStop == run.PlanStop && len(t.cites) == 0

@@ -183,23 +183,33 @@ func (s *Store) ClearQuarantine(ctx context.Context, runbook, by, why string) er
 	})
 }
 
-// overdue notes as failed what a run that becomes held for a person was waiting for in vain.
-func (t *tx) overdue(ctx context.Context, was galen.RunStatus, run galen.Run) error {
-	if run.Status != galen.RunHeld || was == galen.RunHeld {
-		return nil
+// inVain notes as failed what a run was waiting for in vain, once a decision holds it. Only a decision: somebody has looked, and
+// after the deadline. That the engine was away, a journal in doubt or a person's no is no failure of a runbook.
+func (t *tx) inVain(ctx context.Context, was galen.Run, d galen.Decision, looked time.Time) error {
+	if held, err := t.heldBefore(ctx, was, d); err != nil || held {
+		return err
 	}
-	past, err := pastOf(ctx, t, run.ID)
+	past, err := pastOf(ctx, t, was.ID)
 	if err != nil {
 		return err
 	}
 	for _, in := range past {
-		if !in.Effect.Settled() && t.now.After(in.Deadline()) {
+		if !in.Effect.Settled() && looked.After(in.Deadline()) {
 			if err := t.failed(ctx, in); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// heldBefore: the decision does not hold the run, or the one before did so already. Whoever else held it in between has not looked.
+func (t *tx) heldBefore(ctx context.Context, was galen.Run, d galen.Decision) (bool, error) {
+	if d.Status != galen.RunHeld || was.Status != galen.RunHeld {
+		return d.Status != galen.RunHeld, nil
+	}
+	before, found, err := doc[galen.Decision](ctx, t, "SELECT doc FROM plans WHERE run = ? AND number = ?", was.ID, was.Plan)
+	return found && before.Status == galen.RunHeld, err
 }
 
 // releasedLimit is how many of the newest intents a ledger tells; no policy allows more in a second.

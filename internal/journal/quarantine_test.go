@@ -60,17 +60,62 @@ func testQuarantine(t *testing.T, w world) {
 	}
 }
 
-func testQuarantineOverdue(t *testing.T, w world) {
-	for _, key := range []string{"k", "l"} {
-		run := w.open(t, key)
-		in := w.commit(t, run, "target of "+key)
-		w.clock.skip(in.Step.Within.D() + time.Second)
-		must(t, w.SetRun(t.Context(), run.ID, galen.RunHeld, "it never came", time.Time{}))
-		must(t, w.SetRun(t.Context(), run.ID, galen.RunHeld, "it still has not come", time.Time{}))
-	}
+// holds decides, on a look of then, that a run waits for a person.
+func (w world) holds(t *testing.T, run galen.Run, then time.Time) {
+	t.Helper()
+	_, err := w.Decide(t.Context(), galen.Decision{
+		Run: run.ID, At: then, Plan: galen.Plan{End: galen.EndEscalate, Why: "it never came"}, Status: galen.RunHeld, Why: "it never came",
+	}, nil)
+	must(t, err)
+}
+
+func (w world) quarantined(t *testing.T, when string, want int) {
+	t.Helper()
 	list, err := w.Quarantines(t.Context())
 	must(t, err)
-	equal(t, "quarantines", len(list), 1)
+	equal(t, "quarantines "+when, len(list), want)
+}
+
+// waits is a run with an intent whose effect does not come.
+func (w world) waits(t *testing.T, key string) galen.Run {
+	t.Helper()
+	run := w.open(t, key)
+	w.commit(t, run, "target of "+key)
+	return run
+}
+
+func testQuarantineInVain(t *testing.T, w world) {
+	early, late := w.waits(t, "early"), w.waits(t, "late")
+	soon := w.clock.read()
+	w.clock.skip(time.Hour)
+	w.holds(t, early, soon) // the engine stood still between its look and this
+	w.holds(t, late, w.clock.read())
+	w.holds(t, late, w.clock.read())
+	w.quarantined(t, "after one target", 0)
+	blind := w.waits(t, "blind")
+	w.clock.skip(time.Hour)
+	must(t, w.SetRun(t.Context(), blind.ID, galen.RunHeld, "past its deadline, and blind", time.Time{}))
+	w.quarantined(t, "while nobody has looked", 0)
+	w.holds(t, blind, w.clock.read())
+	w.quarantined(t, "after two targets", 1)
+	must(t, w.ClearQuarantine(t.Context(), blind.Runbook, "ann", "the image is mended"))
+	for _, run := range []galen.Run{late, blind} {
+		w.holds(t, run, w.clock.read())
+	}
+	w.quarantined(t, "by what failed before it was cleared", 0)
+}
+
+// testDowntimeIsNoFailure: the machine was off for a day, and what it missed is nobody's fault.
+func testDowntimeIsNoFailure(t *testing.T, w world) {
+	runs := []galen.Run{w.waits(t, "k"), w.waits(t, "l")}
+	for _, run := range runs {
+		_, err := w.Decide(t.Context(), galen.Decision{Run: run.ID, At: w.clock.read(), Plan: galen.Plan{Wait: galen.Duration(time.Second), Why: "it starts"}, Status: galen.RunWaiting}, nil)
+		must(t, err)
+	}
+	w.clock.skip(24 * time.Hour)
+	must(t, w.Disarm(t.Context(), "restored from a backup"))
+	equal(t, "status", w.ledger(t, runs[0]).Run.Status, galen.RunHeld)
+	w.quarantined(t, "by being away", 0)
 }
 
 func testNoQuarantine(t *testing.T, w world) {

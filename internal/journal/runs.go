@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -170,7 +169,7 @@ func (t *tx) setStatus(ctx context.Context, run galen.Run, to standing) error {
 		run.Ended = t.now
 	}
 	if to.status == galen.RunHeld {
-		if err := errors.Join(t.overdue(ctx, was, run), t.voidNewest(ctx, run, "the run is held: "+to.why)); err != nil {
+		if err := t.voidNewest(ctx, run, "the run is held: "+to.why); err != nil {
 			return err
 		}
 	}
