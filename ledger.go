@@ -63,6 +63,14 @@ func (l Ledger) ClockOff() time.Duration {
 	return 0
 }
 
+// YesSince is the approval that a person gave then or later, nil if it has expired since: what lets a run go on past a deadline.
+func (l Ledger) YesSince(then time.Time) *Approval {
+	if yes := l.Approval; yes != nil && !yes.At.Before(then) && l.Now.Before(yes.Expires) {
+		return yes
+	}
+	return nil
+}
+
 // HeldClaim is a claim and its holder.
 type HeldClaim struct {
 	Claim

@@ -137,14 +137,14 @@ func kindsSayingGood(m galen.Member) int {
 	return len(kinds)
 }
 
-// overdue says which deadline has passed. A person who approves after a deadline lets the run go on past it.
+// overdue says which deadline has passed. A person who approves after a deadline lets the run go on past it, until the yes expires.
 func overdue(t thought, refusedSince time.Time) string {
-	run, yes := t.ledger.Run, t.ledger.Approval
-	if run.Status == galen.RunHeld && yes == nil {
+	run := t.ledger.Run
+	if run.Status == galen.RunHeld && t.ledger.Approval == nil {
 		return ""
 	}
 	passed := func(deadline time.Time) bool {
-		return !deadline.IsZero() && t.now.After(deadline) && (yes == nil || yes.At.Before(deadline))
+		return !deadline.IsZero() && t.now.After(deadline) && t.ledger.YesSince(deadline) == nil
 	}
 	for _, in := range t.ledger.Past {
 		if !in.Effect.Settled() && passed(in.Deadline()) {

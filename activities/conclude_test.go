@@ -58,7 +58,8 @@ func TestConclude(t *testing.T) {
 	act := galen.Plan{Steps: []galen.Step{step()}, Why: "start it"}
 	escalate := galen.Plan{End: galen.EndEscalate, Why: "three restarts did not help"}
 	open := galen.Intent{ID: "i1", Run: "r1", Step: step(), At: night.Add(-2 * time.Minute), Effect: galen.Effect{Status: galen.EffectUnderWay}}
-	yes := &galen.Approval{ID: "a1", Run: "r1", At: night.Add(-time.Second)}
+	yes := &galen.Approval{ID: "a1", Run: "r1", At: night.Add(-time.Second), Expires: night.Add(time.Hour)}
+	expired := &galen.Approval{ID: "a1", Run: "r1", At: night.Add(-time.Second), Expires: night, Steps: []galen.ApprovedStep{{Verb: "start", Target: "n1", Count: 1}}}
 	cases := []struct {
 		name   string
 		plan   galen.Plan
@@ -84,6 +85,10 @@ func TestConclude(t *testing.T) {
 		{"done, an effect is open", done, func(t *thought) { t.ledger.Past = []galen.Intent{open} }, galen.RunWaiting, false, 0, "not settled"},
 		{"an effect is overdue", wait, func(t *thought) { t.ledger.Past = []galen.Intent{open} }, galen.RunHeld, false, 0, "not settled 1m0s after"},
 		{"overdue, approved since", wait, func(t *thought) { t.ledger.Past, t.ledger.Approval = []galen.Intent{open}, yes }, galen.RunWaiting, false, 0, "not yet"},
+		{"overdue, approved since, but that has expired", wait, func(t *thought) { t.ledger.Past, t.ledger.Approval = []galen.Intent{open}, expired }, galen.RunHeld, false, 0, "not settled 1m0s after"},
+		{"past its deadline, and the yes since has expired", wait, func(t *thought) {
+			t.ledger.Run.Deadline, t.ledger.Approval = night.Add(-time.Minute), expired
+		}, galen.RunHeld, false, 0, "past its deadline"},
 		{"past its deadline", wait, func(t *thought) { t.ledger.Run.Deadline = night.Add(-time.Second) }, galen.RunHeld, false, 0, "past its deadline"},
 		{"refused too long", act, func(t *thought) { t.now = night.Add(11 * time.Minute); answer(galen.LookAgain)(t) }, galen.RunHeld, false, 0, "refused for longer"},
 		{"refused too long by the gate alone", act, func(t *thought) { t.now = night.Add(11 * time.Minute) }, galen.RunHeld, false, 0, "the gate refuses what the guards allow"},

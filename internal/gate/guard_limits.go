@@ -14,13 +14,14 @@ const accountWindow = time.Hour
 // deadline: a run past its deadline acts no more without a person's yes that was given since; it may still take back its
 // own work (I-26).
 func deadline(a galen.Ask[galen.State]) galen.Verdict {
-	run, yes := a.Ledger.Run, a.Ledger.Approval
+	run := a.Ledger.Run
+	yes := a.Ledger.YesSince(run.Deadline)
 	switch {
 	case !mutates(a) || a.Own:
 		return allow("")
 	case run.Deadline.IsZero():
 		return deny("run %s has no deadline", run.ID)
-	case yes != nil && !yes.At.Before(run.Deadline) && a.Ledger.Now.Before(yes.Expires):
+	case yes != nil:
 		return allow("past its deadline, approved since by " + yes.By)
 	case !a.Ledger.Now.Before(run.Deadline):
 		return deny("the run's deadline was %s", run.Deadline.UTC().Format(time.RFC3339))
