@@ -30,11 +30,11 @@ func (l *Loops) RunShards(ctx context.Context, shards Shards, resources []galen.
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	mine := map[galen.Resource]context.CancelFunc{}
+	mine := map[galen.Resource]*shift{}
 	var last time.Time // of the clock, when the newest lease was asked for
 	for ctx.Err() == nil {
 		asked := l.o.Now()
-		held, err := shards.Lease(ctx, names, LeaseFor)
+		held, err := l.lease(ctx, shards, names)
 		switch {
 		case err == nil:
 			last = asked
@@ -53,35 +53,64 @@ func (l *Loops) RunShards(ctx context.Context, shards Shards, resources []galen.
 		}
 		t.Stop()
 	}
-	for _, stop := range mine {
-		stop()
+	for _, s := range mine {
+		s.stop()
 	}
 }
 
-func namesOf(mine map[galen.Resource]context.CancelFunc) []string {
+// lease waits no longer than until it is time to ask again: a journal that does not answer must not make a lease outlive itself.
+func (l *Loops) lease(ctx context.Context, shards Shards, names []string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, leaseEvery)
+	defer cancel()
+	return shards.Lease(ctx, names, LeaseFor)
+}
+
+// shift is one watch over a resource, from a lease to its loss.
+type shift struct {
+	stop  context.CancelFunc
+	lost  bool          // it was told to stop
+	ended chan struct{} // closed after its last look and beat
+}
+
+// over: it has stopped as it was told.
+func (s *shift) over() bool {
+	select {
+	case <-s.ended:
+		return s.lost
+	default:
+		return false
+	}
+}
+
+func namesOf(mine map[galen.Resource]*shift) []string {
 	var out []string
-	for r := range mine {
-		out = append(out, r.String())
+	for r, s := range mine {
+		if !s.lost {
+			out = append(out, r.String())
+		}
 	}
 	return out
 }
 
-// take starts to watch what is new among the leased, and stops what is not leased any more.
-func (l *Loops) take(ctx context.Context, wg *sync.WaitGroup, mine map[galen.Resource]context.CancelFunc, all []galen.Resource, held []string) {
+// take starts to watch what is new among the leased, and stops what is not leased any more. What comes back while its last
+// look still hangs is watched once that has ended: until then its beat stands still, and tells so.
+func (l *Loops) take(ctx context.Context, wg *sync.WaitGroup, mine map[galen.Resource]*shift, all []galen.Resource, held []string) {
 	for _, r := range all {
-		stop, watched := mine[r]
+		s := mine[r]
 		switch leased := slices.Contains(held, r.String()); {
-		case leased && !watched:
+		case leased && (s == nil || s.over()):
 			own, cancel := context.WithCancel(ctx)
-			mine[r] = cancel
+			s := &shift{stop: cancel, ended: make(chan struct{})}
+			mine[r] = s
 			l.beat(r) // from now on it is expected
 			wg.Go(func() {
+				defer close(s.ended)
 				l.watch(own, r)
 				l.forget(r) // after its last beat
 			})
-		case !leased && watched:
-			stop()
-			delete(mine, r)
+		case !leased && s != nil && !s.lost:
+			s.stop()
+			s.lost = true
 		}
 	}
 }

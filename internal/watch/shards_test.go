@@ -107,3 +107,95 @@ func TestAnEngineWatchesWhatIsLeasedToIt(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// silent is a journal that has leased all once, and does not answer any more.
+type silent struct{ asked int }
+
+func (s *silent) Lease(ctx context.Context, all []string, _ time.Duration) ([]string, error) {
+	if s.asked++; s.asked == 1 {
+		return all, nil
+	}
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// TestALeaseDoesNotOutliveItself: nor while the journal is asked for it and does not answer.
+func TestALeaseDoesNotOutliveItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		journal, shards := &asked{seen: map[string]int{}}, &silent{}
+		loops := watch.NewLoops(watch.Options{
+			Journal: journal, Policy: func(galen.Resource) galen.Policy { return galen.SafePolicy() }, Now: time.Now, Logger: quiet(),
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { loops.RunShards(ctx, shards, []galen.Resource{billing()}) })
+		time.Sleep(watch.LeaseFor / 3)
+		synctest.Wait()
+		if got := journal.since(); len(got) != 1 {
+			t.Errorf("watches %v, want what was leased", got)
+		}
+		time.Sleep(watch.LeaseFor - watch.LeaseFor/3)
+		synctest.Wait()
+		journal.since()
+		time.Sleep(time.Minute)
+		if got := journal.since(); len(got) > 0 || shards.asked < 5 {
+			t.Errorf("watches %v after the lease was over, and asked for it %d times", got, shards.asked)
+		}
+		cancel()
+		wg.Wait()
+	})
+}
+
+// stuck is a journal that each round waits for, without an ear for its context, until it is let go.
+type stuck struct {
+	book
+	mu       sync.Mutex
+	waiting  int
+	together int // at most
+	let      chan struct{}
+}
+
+func (s *stuck) OpenIntents(context.Context, galen.Resource) ([]galen.Intent, error) {
+	s.count(1)
+	<-s.let
+	s.count(-1)
+	return nil, errEnough
+}
+
+func (s *stuck) count(by int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting += by
+	s.together = max(s.together, s.waiting)
+}
+
+// TestAShardThatComesBack is watched once at a time, and its beat is not forgotten together with that of the watch before.
+func TestAShardThatComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		journal, shards := &stuck{let: make(chan struct{})}, &dealer{}
+		loops := watch.NewLoops(watch.Options{
+			Journal: journal, Policy: func(galen.Resource) galen.Policy { return galen.SafePolicy() }, Now: time.Now, Logger: quiet(),
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { loops.RunShards(ctx, shards, []galen.Resource{billing()}) })
+		for _, held := range [][]string{{billing().String()}, nil, {billing().String()}} {
+			shards.deal(nil, held...)
+			time.Sleep(watch.LeaseFor)
+		}
+		if behind := time.Since(loops.Beat()); behind < watch.LeaseFor {
+			t.Errorf("the watch before hangs, and the beat is %s old", behind)
+		}
+		journal.let <- struct{}{} // the watch before ends, and the next one hangs
+		time.Sleep(10 * watch.LeaseFor)
+		if behind := time.Since(loops.Beat()); behind < 9*watch.LeaseFor {
+			t.Errorf("the watch hangs, and the beat is %s old", behind)
+		}
+		if journal.together != 1 || journal.waiting != 1 {
+			t.Errorf("%d rounds at once, %d wait; want one", journal.together, journal.waiting)
+		}
+		cancel()
+		close(journal.let)
+		wg.Wait()
+	})
+}
