@@ -32,7 +32,7 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (Decided, error
 	policy := a.o.Catalogue.Policy(run.Resource)
 	kind, rb, err := a.known(led)
 	if err != nil {
-		return a.hold(ctx, led.Run, policy, err)
+		return a.unable(ctx, led, policy, err)
 	}
 	return a.decide(ctx, subject{kind: kind, runbook: rb, ledger: led, policy: policy}, in.RefusedSince)
 }
@@ -62,7 +62,7 @@ func (a *Activities) decide(ctx context.Context, s subject, refusedSince time.Ti
 		if err := a.quarantine(ctx, led.Run, err); err != nil {
 			return Decided{}, err
 		}
-		return a.hold(ctx, led.Run, policy, err)
+		return a.unable(ctx, led, policy, err)
 	}
 	failpoint.At(failpoint.Thought, newestVerb(led))
 	c := conclude(t, refusedSince)

@@ -66,22 +66,45 @@ func (a *Activities) HoldForeign(ctx context.Context, run galen.Run) error {
 	return err
 }
 
-// EndForeign ends a cancelled run that this process cannot carry on, once no effect of it is open. Its runbook cannot plan a
-// way to a safe point here; what it owes stays owed, as facts, and what it left is for detectors and people. ended is
-// false, and the run held with the reason, while an effect is open.
+// EndForeign ends a cancelled run that this process cannot carry on, once no effect of it is open, see endWithout.
 func (a *Activities) EndForeign(ctx context.Context, run galen.Run) (ended bool, err error) {
 	led, err := a.o.Journal.Ledger(ctx, run.ID)
 	if err != nil {
 		return false, fmt.Errorf("read ledger of run %s: %w", run.ID, err)
 	}
-	led, err = a.settleForeign(ctx, led)
-	if err != nil {
+	if led, err = a.settleForeign(ctx, led); err != nil {
 		return false, err
 	}
+	return a.endWithout(ctx, led, a.o.Catalogue.Lacks(run))
+}
+
+// unable: nobody here can decide for the run. It is held; but a cancelled one whose runbook is at fault ends without it, for
+// it would keep its targets from every other run. Of one that another release has, the dispatcher finds out first whether it runs.
+func (a *Activities) unable(ctx context.Context, led galen.Ledger, policy galen.Policy, why error) (Decided, error) {
+	run := led.Run
+	if run.Stop != galen.StopCancel || a.Lacks(run) != "" {
+		return a.hold(ctx, run, policy, why)
+	}
+	led, err := a.settleForeign(ctx, led)
+	if err != nil {
+		return a.blind(ctx, run, policy, err)
+	}
+	ended, err := a.endWithout(ctx, led, why.Error())
+	if err != nil {
+		return Decided{}, a.noRun(err)
+	}
+	return Decided{At: a.o.Now(), Ended: ended, Wait: policy.Fallback, Why: why.Error()}, nil
+}
+
+// endWithout ends a cancelled run without its runbook, once no effect of it is open. Nobody can plan a way to a safe point; what
+// it owes stays owed, as facts, and what it left is for detectors and people. ended is false, and the run held with the reason,
+// while an effect is open.
+func (a *Activities) endWithout(ctx context.Context, led galen.Ledger, lacks string) (ended bool, err error) {
+	run := led.Run
 	if why := openEffect(led.Past); why != "" {
 		if kind, known := a.o.Catalogue.Kinds[run.Resource.Kind]; known {
-			if lacks := lacksVerb(kind, led.Past); lacks != "" {
-				why += "; " + lacks
+			if verb := lacksVerb(kind, led.Past); verb != "" {
+				why += "; " + verb
 			}
 		}
 		if err := a.o.Journal.SetRun(ctx, run.ID, galen.RunHeld, "cancelled, but "+why, time.Time{}); err != nil {
@@ -89,11 +112,11 @@ func (a *Activities) EndForeign(ctx context.Context, run galen.Run) (ended bool,
 		}
 		return false, nil
 	}
-	why := fmt.Sprintf("cancelled; no effect of it is open, and no way to a safe point was planned: %s", a.o.Catalogue.Lacks(run))
+	why := "cancelled; no effect of it is open, and no way to a safe point was planned: " + lacks
 	if err := a.o.Journal.SetRun(ctx, run.ID, galen.RunCancelled, why, time.Time{}); err != nil {
 		return false, fmt.Errorf("end run %s: %w", run.ID, err)
 	}
-	a.o.Logger.Warn("run of another release cancelled", "run", run.ID, "resource", run.Resource.String(), "why", why)
+	a.o.Logger.Warn("run cancelled without its runbook", "run", run.ID, "resource", run.Resource.String(), "why", why)
 	return true, nil
 }
 

@@ -1,6 +1,8 @@
 package activities_test
 
 import (
+	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -104,6 +106,53 @@ func TestCancelEndsARunOfAnotherRelease(t *testing.T) {
 		delete(c.kind.Verbs, fake.VerbReboot)
 		c.cloud.Advance(time.Hour)
 		end(c, run, false, galen.RunHeld, `does not know the verb "reboot"`)
+	})
+}
+
+// TestCancelEndsARunWhoseRunbookIsAtFault, whether it is in quarantine already or panics only now; but not before its last
+// effect is known.
+func TestCancelEndsARunWhoseRunbookIsAtFault(t *testing.T) {
+	panics := func(c *clinic) {
+		rb := c.books["fake/heal"]
+		rb.Decide = func(galen.Situation[galen.State, json.RawMessage]) (galen.Plan, error) { panic("no way out") }
+		c.books[rb.Name] = rb
+	}
+	ends := func(c *clinic, run galen.Run, after time.Duration) {
+		c.Helper()
+		if d := c.decide(run, after, galen.RunCancelled, "no effect of it is open"); !d.Ended || d.Steps != 0 {
+			c.Errorf("decided %+v", d)
+		}
+		if !strings.Contains(c.run(run.ID).Why, "no way out") {
+			c.Errorf("the reason is lost: %s", c.run(run.ID).Why)
+		}
+	}
+	t.Run("in quarantine already", func(t *testing.T) {
+		c := newClinic(t, galen.ModeAct)
+		panics(c)
+		run := c.open("k", "fake/heal", "db-1", nil)
+		c.decide(run, 0, galen.RunHeld, "panicked: no way out")
+		c.must(c.store.Stop(t.Context(), run.ID, galen.StopCancel, "ada"))
+		ends(c, run, 0)
+	})
+	t.Run("found at fault only then", func(t *testing.T) {
+		c := newClinic(t, galen.ModeAct)
+		panics(c)
+		run := c.open("k", "fake/heal", "db-1", nil)
+		c.must(c.store.Stop(t.Context(), run.ID, galen.StopCancel, "ada"))
+		ends(c, run, 0)
+	})
+	t.Run("with an effect that is open, then unseen, then settled", func(t *testing.T) {
+		c, run := rebooting(t)
+		panics(c)
+		c.must(c.store.Stop(t.Context(), run.ID, galen.StopCancel, "ada"))
+		c.decide(run, 0, galen.RunHeld, "cancelled, but the effect of reboot")
+		c.dark = errors.New("no route to host")
+		c.decide(run, time.Minute, galen.RunHeld, "cancelled, but the effect of reboot")
+		c.dark = nil
+		ends(c, run, 0)
+		if in := c.ledger(run).Past[0]; in.Effect.Status != galen.EffectDone || c.calls() != 1 {
+			t.Errorf("%+v after %d calls", in.Effect, c.calls())
+		}
 	})
 }
 
