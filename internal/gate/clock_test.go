@@ -76,7 +76,6 @@ func TestTheJournalsClock(t *testing.T) {
 
 func TestClockWatch(t *testing.T) {
 	var c clockWatch
-	noon := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 	const most, settle = 500 * time.Millisecond, time.Minute
 	for i, s := range []struct {
 		wall, mono time.Duration
@@ -84,14 +83,71 @@ func TestClockWatch(t *testing.T) {
 	}{
 		{0, 0, 0},
 		{time.Hour, time.Hour, 0},
-		{time.Hour + most, time.Hour, 0}, // as far as allowed, and not added up: it is measured from the same origin
-		{time.Hour + most + 1, time.Hour, most + 1},
-		{time.Hour + most + 1 + settle - 1, time.Hour + settle - 1, most + 1},
-		{time.Hour + most + 1 + settle, time.Hour + settle, 0},
-		{2 * time.Hour, 2*time.Hour + time.Second, -(time.Second + most + 1)},
+		{time.Hour + most, time.Hour, 0},              // as far as allowed, and not added up: it is measured from the same origin
+		{time.Hour + most + clockGrain, time.Hour, 0}, // less than two clocks can be told apart by
+		{time.Hour + most + clockGrain + 1, time.Hour, most + clockGrain + 1},
+		{time.Hour + most + clockGrain + settle, time.Hour + settle - 1, most + clockGrain + 1},
+		{time.Hour + most + clockGrain + 1 + settle, time.Hour + settle, 0},
+		{2 * time.Hour, 2*time.Hour + time.Second, -(time.Second + most + clockGrain + 1)},
 	} {
 		if got := c.read(noon.Add(s.wall), s.mono, most, settle); got != s.want {
 			t.Errorf("reading %d: %s, want %s", i, got, s.want)
 		}
+	}
+}
+
+// TestEachPolicyHasItsOwnMeasureOfTheClock: what one of them allows, or has waited for, takes nothing from another.
+func TestEachPolicyHasItsOwnMeasureOfTheClock(t *testing.T) {
+	const strict, patient = 500 * time.Millisecond, 5 * time.Second
+	type reading struct {
+		at, off      time.Duration // when, and how far the clock is off by then
+		most, settle time.Duration
+		want         time.Duration
+	}
+	for name, readings := range map[string][]reading{
+		"a resource that does not observe": {
+			{0, 0, strict, time.Minute, 0},
+			{1, 9 * time.Second, strict, time.Minute, 9 * time.Second},
+			{2, 9 * time.Second, strict, 0, 0},
+			{3, 9 * time.Second, strict, time.Minute, 9 * time.Second},
+		},
+		"a small step after a large one": {
+			{0, 0, strict, time.Minute, 0},
+			{time.Second, 9 * time.Second, strict, time.Minute, 9 * time.Second},
+			{2 * time.Second, 9600 * time.Millisecond, strict, time.Minute, 600 * time.Millisecond},
+			{2 * time.Second, 9600 * time.Millisecond, patient, time.Minute, 9 * time.Second},
+			{61*time.Second - 1, 9600 * time.Millisecond, patient, time.Minute, 9 * time.Second},
+			{61 * time.Second, 9600 * time.Millisecond, patient, time.Minute, 0},
+			{61 * time.Second, 9600 * time.Millisecond, strict, time.Minute, 600 * time.Millisecond},
+			{61 * time.Second, 9600 * time.Millisecond, strict, time.Hour, 600 * time.Millisecond},
+			{62 * time.Second, 9600 * time.Millisecond, strict, time.Minute, 0},
+		},
+		"small steps that are a large one together": {
+			{0, 0, strict, time.Minute, 0},
+			{time.Hour, 3 * time.Second, strict, time.Minute, 3 * time.Second},
+			{2 * time.Hour, 6 * time.Second, strict, time.Minute, 3 * time.Second},
+			{2 * time.Hour, 6 * time.Second, patient, time.Minute, 6 * time.Second},
+		},
+	} {
+		var c clockWatch
+		for i, r := range readings {
+			if got := c.read(noon.Add(r.at+r.off), r.at, r.most, r.settle); got != r.want {
+				t.Errorf("%s, reading %d: %s, want %s", name, i, got, r.want)
+			}
+		}
+	}
+}
+
+// TestAClockThatNeverRests: what is remembered is bounded, and the newest is in it.
+func TestAClockThatNeverRests(t *testing.T) {
+	var c clockWatch
+	for i := range time.Duration(3 * maxOrigins) {
+		c.read(noon.Add(i*time.Second), 0, time.Millisecond, time.Minute)
+	}
+	if len(c.origins) != maxOrigins {
+		t.Errorf("remembers %d origins, want %d", len(c.origins), maxOrigins)
+	}
+	if got := c.read(noon, 0, time.Hour/2, time.Minute); got.Abs() <= time.Hour/2 {
+		t.Errorf("set back by almost an hour: %s", got)
 	}
 }

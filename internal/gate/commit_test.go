@@ -403,8 +403,8 @@ func TestAStopBetweenTheReadingsOfTwoClocks(t *testing.T) {
 			}
 		}
 	}
-	// A reading that takes half of what is allowed is not believed, a shorter one is.
-	for slow, again := range map[time.Duration]bool{250 * time.Millisecond: true, 250*time.Millisecond - 1: false} {
+	// A reading that takes half of what is a step is not believed, a shorter one is, whatever this policy allows.
+	for slow, again := range map[time.Duration]bool{clockGrain / 2: true, clockGrain/2 - 1: false} {
 		r := newRig()
 		r.clock.advance(time.Hour)
 		g := r.gate(t)
