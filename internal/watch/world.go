@@ -22,7 +22,8 @@ type Store interface {
 }
 
 // World is the engine's one way to see and touch resources. It is safe for concurrent use; looks of one resource may
-// overlap, folding is one at a time.
+// overlap. A look returns when the facts that it saw are stored, those of looks before it included: nobody acts on what a
+// restart would forget.
 type World struct {
 	kinds  map[string]galen.ListedKind
 	store  Store
@@ -36,10 +37,53 @@ type World struct {
 
 // entry is the newest State of one resource.
 type entry struct {
-	mu    sync.Mutex
+	mu  sync.Mutex // of now; never held while the store works
+	now fold
+
+	// turn is held by whoever reads or writes the store, and its holder alone may touch what is below.
+	turn  chan struct{}
+	basis string // as stored; "": not known
+	body  []byte // as it was stored or taken up last
+}
+
+// fold is a State with its basis, which costs a hash of it.
+type fold struct {
 	state galen.State // nil before the first look
-	basis string      // as stored
-	body  []byte      // as it was stored or taken up last
+	basis string
+}
+
+// inTurn does one thing after the other while nobody else is at the store; it waits no longer than its caller.
+func (e *entry) inTurn(ctx context.Context, steps ...func() error) error {
+	select {
+	case e.turn <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the look before, which is at the store: %w", context.Cause(ctx))
+	}
+	defer func() { <-e.turn }()
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *entry) newest() fold {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.now
+}
+
+// take makes of the newest State the next one.
+func (e *entry) take(next func(galen.State) (galen.State, error)) (fold, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	state, err := next(e.now.state)
+	if err != nil {
+		return fold{}, err
+	}
+	e.now = fold{state, state.Basis()}
+	return e.now, nil
 }
 
 // NewWorld sees through the drivers of kinds.
@@ -69,21 +113,32 @@ func (w *World) look(ctx context.Context, r galen.Resource, scope []galen.Target
 	if err != nil {
 		return nil, "", fmt.Errorf("look at %s: %w", r, err)
 	}
+	folded, err := w.fold(ctx, kind, r, seen)
+	return folded.state, folded.basis, err
+}
+
+// fold folds what was seen onto what is known, and stores it. Among engines that share the store nothing of this one comes
+// between what it took up and what it stores; an engine of its own folds while an older State is still being stored.
+func (w *World) fold(ctx context.Context, kind galen.ListedKind, r galen.Resource, seen galen.State) (folded fold, err error) {
 	e := w.entry(r)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.state == nil || w.shared {
-		if err := w.load(ctx, kind, r, e); err != nil {
-			return nil, "", err
+	load := func() error { return w.load(ctx, kind, r, e) }
+	keep := func() error { return w.keep(ctx, r, e) }
+	add := func() (err error) {
+		folded, err = e.take(func(known galen.State) (galen.State, error) { return kind.Fold(known, seen) })
+		if err != nil {
+			return fmt.Errorf("fold what was seen of %s: %w", r, err)
 		}
+		return nil
 	}
-	folded, err := kind.Fold(e.state, seen)
+	if w.shared || e.newest().state == nil {
+		err = e.inTurn(ctx, load, add, keep)
+	} else if err = add(); err == nil {
+		err = e.inTurn(ctx, keep)
+	}
 	if err != nil {
-		return nil, "", fmt.Errorf("fold what was seen of %s: %w", r, err)
+		return fold{}, err
 	}
-	e.state = folded
-	basis, err = w.keep(ctx, r, e)
-	return folded, basis, err
+	return folded, nil
 }
 
 // panicked is a panic of a kind or a detector as an error; its text is the same each time, so that it is told once.
@@ -116,10 +171,8 @@ func (w *World) Do(ctx context.Context, in galen.Intent) (string, error) {
 
 // Last is the newest State, false before the first look of this process.
 func (w *World) Last(r galen.Resource) (galen.State, bool) {
-	e := w.entry(r)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.state, e.state != nil
+	state := w.entry(r).newest().state
+	return state, state != nil
 }
 
 func (w *World) entry(r galen.Resource) *entry {
@@ -127,7 +180,7 @@ func (w *World) entry(r galen.Resource) *entry {
 	defer w.mu.Unlock()
 	e := w.last[r]
 	if e == nil {
-		e = &entry{}
+		e = &entry{turn: make(chan struct{}, 1)}
 		w.last[r] = e
 	}
 	return e
@@ -136,6 +189,9 @@ func (w *World) entry(r galen.Resource) *entry {
 // load takes up the State of an earlier process: since when a node is down must survive a restart. One that cannot be
 // read any more (another version wrote it) is told and left: the fold starts anew.
 func (w *World) load(ctx context.Context, kind galen.ListedKind, r galen.Resource, e *entry) error {
+	if !w.shared && e.newest().state != nil {
+		return nil // another look was the first
+	}
 	body, err := w.store.Folded(ctx, r)
 	if err != nil {
 		return fmt.Errorf("take up the stored state of %s: %w", r, err)
@@ -149,24 +205,29 @@ func (w *World) load(ctx context.Context, kind galen.ListedKind, r galen.Resourc
 		w.logger.Warn("the stored state cannot be used, starting anew", "resource", r.String(), "error", err.Error())
 		return nil
 	}
-	e.state, e.body, e.basis = state, body, state.Basis()
-	return nil
+	taken, err := e.take(func(galen.State) (galen.State, error) { return state, nil })
+	e.body, e.basis = body, taken.basis
+	return err
 }
 
-// keep stores the State when a fact of it changed; gauges alone are not worth a write.
-func (w *World) keep(ctx context.Context, r galen.Resource, e *entry) (basis string, err error) {
-	if basis = e.state.Basis(); basis == e.basis {
-		return basis, nil
+// keep stores the newest State, whoever folded it, when a fact of it changed; gauges alone are not worth a write.
+func (w *World) keep(ctx context.Context, r galen.Resource, e *entry) error {
+	now := e.newest()
+	if now.basis == e.basis {
+		return nil
 	}
-	body, err := json.Marshal(e.state)
+	body, err := json.Marshal(now.state)
 	if err != nil {
-		return "", fmt.Errorf("encode state of %s: %w", r, err)
+		return fmt.Errorf("encode state of %s: %w", r, err)
 	}
-	if err := w.store.SaveFolded(ctx, r, body, basis); err != nil {
-		return "", fmt.Errorf("store state of %s: %w", r, err)
+	// A store that fails has stored it or not. Until one succeeds no State passes for stored: after a restart a fault that
+	// came and went would seem to have lasted.
+	e.basis = ""
+	if err := w.store.SaveFolded(ctx, r, body, now.basis); err != nil {
+		return fmt.Errorf("store state of %s: %w", r, err)
 	}
-	e.basis, e.body = basis, body
-	return basis, nil
+	e.basis, e.body = now.basis, body
+	return nil
 }
 
 // lookLimit bounds one whole look of the watch; a driver gives each node less.

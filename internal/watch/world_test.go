@@ -3,8 +3,10 @@ package watch_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +28,7 @@ type shelf struct {
 	basis  string
 	writes int
 	broken error
+	doubt  error // told of a write that was done
 }
 
 func (s *shelf) Folded(context.Context, galen.Resource) ([]byte, error) {
@@ -42,7 +45,7 @@ func (s *shelf) SaveFolded(_ context.Context, _ galen.Resource, body []byte, bas
 	}
 	s.body, s.basis = bytes.Clone(body), basis
 	s.writes++
-	return nil
+	return s.doubt
 }
 
 func kinds(c *fake.Cloud) map[string]galen.ListedKind {
@@ -151,6 +154,164 @@ func TestAStoreInTroubleLosesNothing(t *testing.T) {
 	cloud.Advance(time.Minute)
 	if got := badSince(t, seen(t, w), "db-1"); !got.Equal(since) {
 		t.Errorf("bad since %s, want %s", got, since)
+	}
+}
+
+// TestAStoreInDoubt may have stored what it says it could not: nothing passes for stored before a write succeeds, or a restart
+// would take up what was seen before the newest look.
+func TestAStoreInDoubt(t *testing.T) {
+	for _, shared := range []bool{false, true} {
+		cloud, store := fake.NewCloud("billing", 3, noon), &shelf{}
+		w := watch.NewWorld(kinds(cloud), store, quiet())
+		if shared {
+			w.Share()
+		}
+		well := seen(t, w).Basis()
+		cloud.Hide("db-3", true)
+		store.doubt = errors.New("wait for the commit, which may still happen")
+		if _, err := w.Look(t.Context(), billing(), nil, nil); !errors.Is(err, store.doubt) || store.basis == well {
+			t.Fatalf("shared %t: got %v, and stored basis %s of %s", shared, err, store.basis, well)
+		}
+		cloud.Hide("db-3", false)
+		store.doubt = nil
+		if got := seen(t, w).Basis(); got != well || store.basis != well {
+			t.Errorf("shared %t: saw %s, and stored is %s, want %s", shared, got, store.basis, well)
+		}
+	}
+}
+
+// slow is a store whose writes wait to be let go, one by one.
+type slow struct {
+	shelf
+	asked, let chan struct{}
+}
+
+func (s *slow) SaveFolded(ctx context.Context, r galen.Resource, body []byte, basis string) error {
+	s.asked <- struct{}{}
+	<-s.let
+	return s.shelf.SaveFolded(ctx, r, body, basis)
+}
+
+// TestASlowStoreHoldsUpNoFold: while a State is being stored the next looks are folded and can be read, and wait with their
+// answers, no longer than they are asked to; then the newest is stored, once for all who wait.
+func TestASlowStoreHoldsUpNoFold(t *testing.T) {
+	cloud := fake.NewCloud("billing", 4, noon)
+	store := &slow{asked: make(chan struct{}), let: make(chan struct{})}
+	w := watch.NewWorld(kinds(cloud), store, quiet())
+	answers := make(chan error, 4)
+	look := func() {
+		_, err := w.Look(t.Context(), billing(), nil, nil)
+		answers <- err
+	}
+	go look()
+	<-store.asked
+	store.let <- struct{}{}
+	if err := <-answers; err != nil {
+		t.Fatal(err)
+	}
+	hidden := func(id string) bool {
+		done := make(chan bool)
+		go func() {
+			state, _ := w.Last(billing())
+			i, _ := state.(fake.Cluster).Instance(id)
+			done <- i.Unlisted
+		}()
+		select {
+		case is := <-done:
+			return is
+		case <-time.After(10 * time.Second):
+			t.Fatal("nobody can read what is known while the store works")
+			return false
+		}
+	}
+	cloud.Hide("db-2", true)
+	go look()
+	<-store.asked // and it works on
+	if !hidden("db-2") {
+		t.Error("what is being stored is not known yet")
+	}
+	for _, id := range []string{"db-3", "db-4"} {
+		cloud.Hide(id, true)
+		go look()
+		for end := time.Now().Add(10 * time.Second); !hidden(id); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%s: not folded while the store works", id)
+			}
+		}
+	}
+	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := w.Look(short, billing(), nil, nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want the end of the patience", err)
+	}
+	if len(answers) > 0 {
+		t.Error("a look answered before what it saw was stored")
+	}
+	newest, _ := w.Last(billing())
+	store.let <- struct{}{}
+	<-store.asked
+	store.let <- struct{}{}
+	for range 3 {
+		if err := <-answers; err != nil {
+			t.Error(err)
+		}
+	}
+	if store.writes != 3 || store.basis != newest.Basis() {
+		t.Errorf("%d writes, the last of %s, want 3 and %s", store.writes, store.basis, newest.Basis())
+	}
+}
+
+// ordered is a store that counts States which are not newer than the one before.
+type ordered struct {
+	shelf
+	folds float64 // in the newest
+	old   int
+}
+
+func (o *ordered) SaveFolded(ctx context.Context, r galen.Resource, body []byte, basis string) error {
+	var c fake.Cluster
+	if err := json.Unmarshal(body, &c); err != nil {
+		return err
+	}
+	runtime.Gosched()
+	o.mu.Lock()
+	if c.Connections <= o.folds {
+		o.old++
+	}
+	o.folds = c.Connections
+	o.mu.Unlock()
+	return o.shelf.SaveFolded(ctx, r, body, basis)
+}
+
+// TestNoOlderStateIsStored over a newer one, however many look.
+func TestNoOlderStateIsStored(t *testing.T) {
+	counting := fake.Kind()
+	counting.Fold = func(known, seen fake.Cluster) fake.Cluster {
+		out := fake.Fold(known, seen)
+		out.Connections = known.Connections + 1
+		return out
+	}
+	for _, shared := range []bool{false, true} {
+		cloud, store := fake.NewCloud("billing", 3, noon), &ordered{}
+		w := watch.NewWorld(map[string]galen.ListedKind{fake.KindName: galen.ListKind(counting, cloud)}, store, quiet())
+		if shared {
+			w.Share()
+		}
+		var wg sync.WaitGroup
+		for n := range 8 {
+			wg.Go(func() {
+				for i := range 50 {
+					cloud.Hide("db-3", (n+i)%2 == 0)
+					if _, err := w.Look(t.Context(), billing(), nil, nil); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if last, _ := w.Last(billing()); store.old > 0 || store.basis != last.Basis() || store.writes < 2 {
+			t.Errorf("shared %t: stored %d times, %d of them an older State, the last %s, want %s", shared, store.writes, store.old, store.basis, last.Basis())
+		}
 	}
 }
 
