@@ -22,26 +22,6 @@ func TestIncidents(t *testing.T) {
 	train(t, Options{Seed: *firstSeed, N: *incidents})
 }
 
-// Seeds that once broke an invariant, and what was wrong.
-func TestSeedsThatFailed(t *testing.T) {
-	for seed, was := range map[uint64]string{
-		37:   "I-16: the only spare stood in another data centre, and took the place",
-		295:  "I-06: an engine was stopped between its look at the clock and the call",
-		5017: "I-03: the checker believed a node that was cut off that the only other one left was gone",
-
-		5558:  "a person removed a dead node, its coordinator said so, and it was started in the middle of that: it took its tokens back",
-		14584: "the same of a node that was frozen",
-		7807:  "I-07: the checker thought that peers know what a node says in a network of its own",
-		11706: "the same of a replacement",
-		13382: "I-03: a node that the engine reached, and that no peer heard, did not count as bad",
-	} {
-		p, err := Play(t.Context(), Draw(seed), Engine{})
-		if err != nil || len(p.Violations) > 0 {
-			t.Errorf("seed %d (%s): %v, %v\n%s", seed, was, err, p.Violations, p.Story)
-		}
-	}
-}
-
 // Equal seeds are equal to the last line: a failure can be played again.
 func TestEqualSeeds(t *testing.T) {
 	for _, seed := range []uint64{3, 6, 8, 11, 12} {

@@ -25,6 +25,7 @@ type gymFlags struct {
 	seed       uint64
 	runbook    string
 	story      bool
+	keep       string
 }
 
 func (c *cli) gymCommand() *cobra.Command {
@@ -51,6 +52,7 @@ with what was played so far. A runbook that is not in this galen plays in a test
 	cmd.Flags().IntVar(&f.workers, "workers", 0, "how many are played at once; 0: one for each core")
 	cmd.Flags().StringVar(&f.runbook, "runbook", "", "only this runbook heals; what it does not heal is left alone")
 	cmd.Flags().BoolVar(&f.story, "story", false, "tell what happened in each incident")
+	cmd.Flags().StringVar(&f.keep, "keep", "", "write the shortest story of a failure to a file in this directory; gym/testdata/kept makes it a test")
 	return cmd
 }
 
@@ -72,7 +74,20 @@ func (c *cli) gym(ctx context.Context, f gymFlags) error {
 	if err != nil {
 		err = fmt.Errorf("interrupted after %d of %d incidents", report.N, f.n)
 	}
-	return errors.Join(shown, verdict(report), err)
+	return errors.Join(shown, verdict(report), f.kept(report), err)
+}
+
+// kept writes the failures where they were asked for.
+func (f gymFlags) kept(r gym.Report) error {
+	if f.keep == "" {
+		return nil
+	}
+	for _, p := range r.Shortest {
+		if _, err := p.Keep(f.keep); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f gymFlags) options() (gym.Options, error) {
