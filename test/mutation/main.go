@@ -146,7 +146,7 @@ func test(ctx context.Context, root, pattern string, o options, progress io.Writ
 		return nil, err
 	}
 	began, done := time.Now(), 0
-	err = each(ctx, o.jobs, mutants, l.try, func(m *mutant) {
+	err = l.tryAll(ctx, o.jobs, mutants, func(m *mutant) {
 		if done++; done%50 == 0 {
 			fmt.Fprintf(progress, "%s: %d of %d in %s, last: %s\n", pattern, done, len(mutants), time.Since(began).Round(time.Second), m.Status)
 		}
@@ -245,6 +245,18 @@ func (l *laboratory) prepare(ctx context.Context, sources []*source) error {
 	return l.builder.buildAll(ctx, l.binary, l.pkg, sources)
 }
 
+// tryAll tries mutants, so many at once. One that was late may have been so because the machine is busy: it is tried again,
+// alone and with much more time, before it passes for noticed.
+func (l *laboratory) tryAll(ctx context.Context, jobs int, mutants []*mutant, told func(*mutant)) error {
+	if err := each(ctx, jobs, mutants, l.try, told); err != nil {
+		return err
+	}
+	late := slices.DeleteFunc(slices.Clone(mutants), func(m *mutant) bool { return m.Status != timedOut })
+	patient := *l
+	patient.runner.alone = true
+	return each(ctx, 1, late, patient.try, told)
+}
+
 func (l *laboratory) try(ctx context.Context, m *mutant) (err error) {
 	if m.Status == invalid {
 		return nil
@@ -252,10 +264,11 @@ func (l *laboratory) try(ctx context.Context, m *mutant) (err error) {
 	if m.in != nil {
 		return l.runner.try(ctx, l.covering, l.binary, m)
 	}
-	temp := filepath.Join(l.runner.temp, fmt.Sprint(m.id))
-	if err := os.Mkdir(temp, 0o700); err != nil {
+	temp, err := os.MkdirTemp(l.runner.temp, "alone-")
+	if err != nil {
 		return fmt.Errorf("make a folder for a test binary: %w", err)
 	}
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
 	binary := filepath.Join(temp, "mutant.test")
 	b := l.builder
 	b.temp = temp
@@ -267,6 +280,5 @@ func (l *laboratory) try(ctx context.Context, m *mutant) (err error) {
 		m.Status = invalid
 		return nil
 	}
-	defer func() { err = errors.Join(err, os.Remove(binary)) }()
 	return l.runner.try(ctx, l.covering, binary, m)
 }

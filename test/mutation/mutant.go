@@ -39,7 +39,7 @@ type status string
 
 const (
 	killed     status = "killed"
-	timedOut   status = "timed out" // as good as killed
+	timedOut   status = "timed out" // alone and with much more time, too: as good as killed
 	survived   status = "survived"
 	uncovered  status = "not covered" // no test comes by
 	equivalent status = "equivalent"

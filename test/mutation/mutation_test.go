@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -147,6 +148,110 @@ func TestWhatTestsNotice(t *testing.T) {
 	var text strings.Builder
 	if err := r.writeText(&text); err != nil || !strings.Contains(text.String(), "small/small.go:8") || !strings.Contains(text.String(), "b.n >= limit") {
 		t.Errorf("%v:\n%s", err, text.String())
+	}
+}
+
+// TestWhatIsLateIsTriedAgain: alone and with more time, and only what is late then, too, counts as noticed.
+func TestWhatIsLateIsTriedAgain(t *testing.T) {
+	const patience = time.Second
+	for name, c := range map[string]struct {
+		patience time.Duration
+		again    string // what the tests do from the second time on
+		want     status
+		killer   string
+	}{
+		"passes":   {patience, `mkdir alone && sleep 0.1 && rmdir alone`, survived, ""},
+		"fails":    {patience, `echo "--- FAIL: TestA (0.1s)"; exit 1`, killed, "TestA"},
+		"is late":  {patience / 10, `exec sleep 60`, timedOut, ""},
+		"had time": {patience, `sleep 2`, survived, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := parse("f.go", "f.go", "package p\n\nfunc f(a int) bool { return a < 1 }\n")
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			binary := filepath.Join(dir, "mutants.test")
+			script := "#!/bin/sh\nif mkdir seen$" + mutationEnv + " 2>/dev/null; then exec sleep 60; fi\n" + c.again + "\n"
+			if err := os.WriteFile(binary, []byte(script), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			for i, m := range s.mutants {
+				m.id = i + 1
+			}
+			l := laboratory{
+				binary: binary, runner: runner{dir: dir, temp: dir, memory: 4096, patience: c.patience},
+				covering: covering{tests: []string{"TestA"}, lines: map[string]map[int]map[string]bool{"f.go": {3: {"TestA": true}}}},
+			}
+			if err := l.tryAll(t.Context(), 2, s.mutants, func(*mutant) {}); err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range s.mutants {
+				if m.Status != c.want || m.Killer != c.killer {
+					t.Errorf("%s is %q by %q, want %q by %q", m.name(), m.Status, m.Killer, c.want, c.killer)
+				}
+			}
+		})
+	}
+}
+
+// TestAConstantIsTriedAgain: it is built anew.
+func TestAConstantIsTriedAgain(t *testing.T) {
+	t.Setenv("GOWORK", "off")
+	dir, sources, err := find(laid(t), "small")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(sources[0].mutants, func(m *mutant) bool { return m.in == nil })
+	temp := t.TempDir()
+	l := laboratory{
+		builder: builder{dir: dir, temp: temp}, runner: runner{dir: dir, temp: temp, memory: 4096, patience: time.Minute}, pkg: "small",
+		covering: covering{tests: []string{"TestAll"}},
+	}
+	for range 2 {
+		m := sources[0].mutants[i]
+		if m.Status = ""; l.try(t.Context(), m) != nil || m.Status != survived {
+			t.Errorf("%s: %q, %v", m.name(), m.Status, l.try(t.Context(), m))
+		}
+	}
+}
+
+// TestPatience: who is alone has ten times as long, at most some minutes, but more than before.
+func TestPatience(t *testing.T) {
+	for took, want := range map[time.Duration][2]time.Duration{
+		0:                {10 * time.Second, 100 * time.Second},
+		2 * time.Second:  {20 * time.Second, 200 * time.Second},
+		time.Minute:      {310 * time.Second, 620 * time.Second},
+		10 * time.Second: {time.Minute, aloneMost},
+	} {
+		r := runner{patience: 10 * time.Second}
+		first := r.within(took)
+		r.alone = true
+		if got := [2]time.Duration{first, r.within(took)}; got != want {
+			t.Errorf("%s: %v, want %v", took, got, want)
+		}
+	}
+}
+
+// TestAReportTellsTimeOutsApart from failures.
+func TestAReportTellsTimeOutsApart(t *testing.T) {
+	var mutants []*mutant
+	for _, s := range []status{killed, killed, timedOut, survived, equivalent, invalid} {
+		mutants = append(mutants, &mutant{File: string(s), Status: s})
+	}
+	r := newReport("p", mutants)
+	if r.Score != 75 || r.Failed != 50 {
+		t.Errorf("score %v, %v failed", r.Score, r.Failed)
+	}
+	var text strings.Builder
+	if err := r.writeText(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"75.0 % of 4 mutants killed: 2 failed a test (50.0 %), 1 timed out, again when alone; 1 survived", "timed out  timed out:0"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %q in\n%s", want, text.String())
+		}
 	}
 }
 

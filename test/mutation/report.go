@@ -13,7 +13,8 @@ import (
 type report struct {
 	Of      string         `json:"of"`
 	Counts  map[status]int `json:"counts"`
-	Score   float64        `json:"score"` // percent of those that count which were killed
+	Score   float64        `json:"score"`  // percent of those that count which were killed or timed out
+	Failed  float64        `json:"failed"` // percent of those that count which failed a test
 	Mutants []*mutant      `json:"mutants"`
 }
 
@@ -28,14 +29,19 @@ func newReport(of string, mutants []*mutant) *report {
 
 // count computes counts and score anew.
 func (r *report) count() {
-	r.Counts, r.Score = map[status]int{}, 0
+	r.Counts, r.Score, r.Failed = map[status]int{}, 0, 0
 	for _, m := range r.Mutants {
 		r.Counts[m.Status]++
 	}
-	dead := r.Counts[killed] + r.Counts[timedOut]
-	if all := dead + r.Counts[survived] + r.Counts[uncovered]; all > 0 {
-		r.Score = 100 * float64(dead) / float64(all)
+	if all := float64(r.all()); all > 0 {
+		r.Failed = 100 * float64(r.Counts[killed]) / all
+		r.Score = r.Failed + 100*float64(r.Counts[timedOut])/all
 	}
+}
+
+// all are those that count.
+func (r *report) all() int {
+	return r.Counts[killed] + r.Counts[timedOut] + r.Counts[survived] + r.Counts[uncovered]
 }
 
 func (r *report) writeJSON(w io.Writer) error {
@@ -45,19 +51,18 @@ func (r *report) writeJSON(w io.Writer) error {
 	return e.Encode(r)
 }
 
-// writeText lists the survivors for people, and the score.
+// writeText lists for people the survivors and those that only the clock noticed, and the score.
 func (r *report) writeText(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, m := range r.Mutants {
-		if m.Status == survived || m.Status == uncovered {
+		if m.Status == survived || m.Status == uncovered || m.Status == timedOut {
 			fmt.Fprintf(table, "%s\t%s:%d\t%s\t%s\t=>  %s\n", m.Status, m.File, m.Line, m.Func, m.From, m.To)
 		}
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	dead := r.Counts[killed] + r.Counts[timedOut]
-	_, err := fmt.Fprintf(w, "%s: %.1f %% of %d mutants killed (%d timed out), %d survived, %d in code that no test enters; besides %d equivalent, %d that do not compile\n",
-		r.Of, r.Score, dead+r.Counts[survived]+r.Counts[uncovered], r.Counts[timedOut], r.Counts[survived], r.Counts[uncovered], r.Counts[equivalent], r.Counts[invalid])
+	_, err := fmt.Fprintf(w, "%s: %.1f %% of %d mutants killed: %d failed a test (%.1f %%), %d timed out, again when alone; %d survived, %d in code that no test enters; besides %d equivalent, %d that do not compile\n",
+		r.Of, r.Score, r.all(), r.Counts[killed], r.Failed, r.Counts[timedOut], r.Counts[survived], r.Counts[uncovered], r.Counts[equivalent], r.Counts[invalid])
 	return err
 }

@@ -24,6 +24,22 @@ type runner struct {
 	temp     string
 	memory   int // of each process, in MB of addresses: a mutant may ask for more and more
 	patience time.Duration
+	alone    bool // nothing else runs, and what is late now never ends
+}
+
+// Of what is tried alone, as the multiple of its time before, and the bound of that.
+const (
+	aloneTimes = 10
+	aloneMost  = 5 * time.Minute
+)
+
+// within is how long tests may take that took so long before anything was changed.
+func (r runner) within(took time.Duration) time.Duration {
+	within := r.patience + 5*took
+	if r.alone {
+		return max(2*within, min(aloneTimes*within, aloneMost))
+	}
+	return within
 }
 
 // outcome is how a run of tests ended.
@@ -162,13 +178,14 @@ func (c covering) enters(test string, m *mutant) bool {
 
 // try runs the tests that cover a mutant.
 func (r runner) try(ctx context.Context, c covering, binary string, m *mutant) error {
-	m.Status = uncovered
+	m.Status, m.Killer = uncovered, ""
 	for _, tests := range c.of(m) {
 		m.Status = survived
-		within := r.patience
+		var took time.Duration
 		for _, name := range tests {
-			within += 5 * c.took[name]
+			took += c.took[name]
 		}
+		within := r.within(took)
 		out, err := r.run(ctx, within, m.id, binary, "-test.failfast", "-test.timeout="+(within+time.Minute).String(), "-test.run=^("+strings.Join(tests, "|")+")$")
 		switch {
 		case err != nil:
