@@ -22,6 +22,7 @@ type dispatcher struct {
 	shared   bool // with other engines, whose part it takes over when they die
 	now      func() time.Time
 	logger   *slog.Logger
+	later    later // of the outbox; only once touches it
 }
 
 // workflowsOf is what the dispatcher needs of Temporal, see [temporal.Client].
@@ -80,32 +81,36 @@ func (d *dispatcher) told(ctx context.Context, err error, what string) {
 
 // once carries one batch; it returns how long to wait for the next if nothing new comes.
 func (d *dispatcher) once(ctx context.Context) (time.Duration, error) {
-	items, err := d.journal.Outbox(ctx, batch)
+	items, err := d.journal.Outbox(ctx, batch+len(d.later)) // past all that wait
 	if err != nil {
 		return dispatchRetry, fmt.Errorf("read the outbox: %w", err)
 	}
+	if d.later == nil {
+		d.later = later{}
+	}
+	due, more := d.later.due(items, d.now())
 	var done []int64
 	var errs []error
-	for _, item := range items {
+	for _, item := range due {
 		ok, err := d.carry(ctx, item)
 		if ok {
 			done = append(done, item.ID)
+		} else {
+			d.later.put(item.ID, d.now())
 		}
 		errs = append(errs, err)
 	}
 	if len(done) > 0 {
 		errs = append(errs, d.journal.OutboxDone(ctx, done...))
 	}
+	idle := reconcileEvery
 	switch {
-	case len(items) == batch:
+	case more:
 		return dispatchPause, errors.Join(errs...)
-	case len(done) < len(items):
-		return dispatchRetry, errors.Join(errs...)
 	case d.shared:
-		return dispatchIdle, errors.Join(errs...)
-	default:
-		return reconcileEvery, errors.Join(errs...)
+		idle = dispatchIdle
 	}
+	return d.later.wait(d.now(), idle), errors.Join(errs...)
 }
 
 // carry does one item. It is not done while a workflow of an earlier run with the same key is still closing.

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
@@ -105,6 +106,72 @@ func TestALostRunIsStartedAgain(t *testing.T) {
 	must(carry())
 	if s.open["c"] != waiting.ID {
 		t.Errorf("the outbox: %v", s.open)
+	}
+}
+
+// TestMessagesThatCannotBeCarriedKeepNoOtherBack: however many runs wait for a workflow that closes slowly, a new one starts at
+// once; and they start, too, when theirs has closed.
+func TestMessagesThatCannotBeCarriedKeepNoOtherBack(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	ctx, s, now := t.Context(), newServer(), time.Now()
+	d := &dispatcher{journal: e.journal, temporal: s, release: e.acts, now: func() time.Time { return now }, logger: slog.New(slog.DiscardHandler)}
+	open := func(key string) {
+		_, _, err := e.journal.OpenRun(ctx, galen.Run{
+			Key: key, Resource: demoDB(), Runbook: "fake/heal", Version: 1, Asked: "detector x", Deadline: now.Add(time.Hour),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	carry := func() time.Duration {
+		wait, err := d.once(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(wait)
+		return wait
+	}
+	const stuck = 3*batch + 1
+	for i := range stuck {
+		key := fmt.Sprint("old", i)
+		s.open[key] = "an earlier run, whose workflow closes slowly"
+		open(key)
+	}
+	for range stuck/batch + 1 {
+		carry()
+	}
+	open("new")
+	if carry(); s.open["new"] == "" {
+		t.Error("the new run was not carried")
+	}
+	clear(s.open)
+	var waited time.Duration
+	for len(s.open) < stuck && waited < 2*laterMost {
+		waited += carry()
+	}
+	if len(s.open) != stuck {
+		t.Errorf("%d of %d started %s after the others had closed", len(s.open), stuck, waited)
+	}
+	if wait := carry(); wait != reconcileEvery || len(d.later) != 0 {
+		t.Errorf("with an empty outbox: waits %s, keeps %d", wait, len(d.later))
+	}
+}
+
+// TestAMessageWaitsLongerEachTime, and not for ever.
+func TestAMessageWaitsLongerEachTime(t *testing.T) {
+	l, now := later{}, time.Now()
+	for _, want := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, laterMost, laterMost} {
+		l.put(1, now)
+		if got := l.wait(now, reconcileEvery); got != want {
+			t.Errorf("waits %s, want %s", got, want)
+		}
+		items := []journal.OutboxItem{{ID: 1}}
+		if due, _ := l.due(items, now.Add(want-1)); len(due) != 0 {
+			t.Errorf("due before %s", want)
+		}
+		if due, _ := l.due(items, now.Add(want)); len(due) != 1 {
+			t.Errorf("not due after %s", want)
+		}
 	}
 }
 
