@@ -25,7 +25,8 @@ func (c *cli) journalBackupCommand() *cobra.Command {
 		Short: "Copy the whole journal into a file",
 		Long: `Copies the journal that the configuration names, from its file or from PostgreSQL, into a new SQLite file: one consistent
 moment of it, while the engine works. Then it reads the copy again: the chain, every cited row, and each table row by row.
-Nothing is overwritten, and no folder is made.`,
+Nothing is overwritten, and no folder is made. A copy that was killed leaves no more than FILE.partial, which is no journal
+and which the next try takes over.`,
 		Example: "  galen journal backup /backup/galen-$(date +%F).db --config /etc/galen/galen.yaml",
 		Args:    takes(1, 1, "the new file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -54,7 +55,7 @@ func (c *cli) journalRestoreCommand() *cobra.Command {
 		Short: "Put a backup in the journal's place",
 		Long: `Copies a backup to where the configuration says that the journal is; that place must be empty, and every engine that shares
 it stopped. The world may have gone on since the backup: the engine observes only and holds every open run, until a person
-has looked and says galen rearm.
+has looked and says galen rearm. A restore that failed or was killed leaves no journal; say it again.
 
 In a data directory where no engine has worked the copy gets a name of its own in Temporal: the journal that it was copied
 from may still be in use. Its open runs are then started again, held.`,

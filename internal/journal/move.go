@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -52,29 +51,28 @@ const progressEvery = 1000
 
 // Move copies a whole journal into an empty place, in one transaction, and then proves that nothing was lost: the copy
 // verifies, its chain has the same end, and every table has the same rows, by hash. The journal that it came from is only
-// read; while an engine writes it, the copy is one consistent moment of it.
+// read; while an engine writes it, the copy is one consistent moment of it. A copy that is not proved is taken away.
 func Move(ctx context.Context, from, to Place, tell Progress) (Moved, error) {
+	return copied(ctx, from, to, nil, tell)
+}
+
+func copied(ctx context.Context, from, to Place, how *Restored, tell Progress) (Moved, error) {
 	if tell == nil {
 		tell = func(string, int64) {}
 	}
-	moved, err := move(ctx, from, to, tell)
+	moved, err := move(ctx, from, to, how, tell)
 	if err != nil {
 		return Moved{}, fmt.Errorf("copy the journal from %s to %s: %w", from, to, err)
 	}
 	return moved, nil
 }
 
-func move(ctx context.Context, from, to Place, tell Progress) (moved Moved, err error) {
+func move(ctx context.Context, from, to Place, how *Restored, tell Progress) (moved Moved, err error) {
 	source, err := from.reader(ctx)
 	if err != nil {
 		return Moved{}, err
 	}
 	defer func() { err = errors.Join(err, source.close()) }()
-	target, err := to.empty(ctx)
-	if err != nil {
-		return Moved{}, err
-	}
-	defer func() { err = errors.Join(err, target.close()) }()
 	v, err := source.view(ctx)
 	if err != nil {
 		return Moved{}, source.advise(err)
@@ -84,24 +82,20 @@ func move(ctx context.Context, from, to Place, tell Progress) (moved Moved, err 
 	if err != nil {
 		return Moved{}, source.advise(err)
 	}
-	wrote, err := fill(ctx, v, target, tables, tell)
+	target, err := to.blank(ctx, how.clock())
 	if err != nil {
-		return Moved{}, target.advise(err)
-	}
-	if err := compareWith(ctx, target, wrote, tables, tell); err != nil {
 		return Moved{}, err
 	}
-	tell("verify", 0)
-	report, err := to.Verify(ctx)
+	defer func() { err = errors.Join(err, target.close()) }()
+	if moved, err = fill(ctx, v, target.backend(), filling{tables, how, tell}); err != nil {
+		return Moved{}, err
+	}
+	report, err := target.prove(ctx, tell)
 	if err != nil {
 		return Moved{}, err
 	}
 	if !report.OK() {
 		return Moved{}, fmt.Errorf("the copy does not verify (%d faults, the first: %s %s): look at the source with galen journal verify", len(report.Faults), report.Faults[0].Row, report.Faults[0].What)
-	}
-	moved = Moved{Events: report.Events, Head: report.Head, Rows: map[string]int64{}}
-	for name, sum := range wrote {
-		moved.Rows[name] = sum.rows
 	}
 	return moved, nil
 }
@@ -119,35 +113,6 @@ func (p Place) reader(ctx context.Context) (backend, error) {
 		return nil, err
 	}
 	return &sqliteFile{reads: reads}, nil
-}
-
-// empty opens a place that holds no journal yet.
-func (p Place) empty(ctx context.Context) (backend, error) {
-	if p.URL == "" {
-		for _, path := range []string{p.Path, p.Path + "-wal"} {
-			if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-				return nil, fmt.Errorf("%s is there already: move it aside first, nothing is overwritten", path)
-			}
-		}
-		return openSQLite(ctx, p.Path, Options{Now: never})
-	}
-	db, err := openPostgres(ctx, p.URL, Options{})
-	if err != nil {
-		return nil, err
-	}
-	v, err := db.view(ctx)
-	if err != nil {
-		return nil, errors.Join(db.advise(err), db.close())
-	}
-	var events int64
-	_, err = first(ctx, v, []any{&events}, "SELECT events FROM chain")
-	if err == nil && events > 0 {
-		err = fmt.Errorf("this database has a journal of %d events: name an empty one, nothing is overwritten", events)
-	}
-	if err = errors.Join(err, v.end()); err != nil {
-		return nil, errors.Join(err, db.close())
-	}
-	return db, nil
 }
 
 // sum is what a table holds.
@@ -205,29 +170,71 @@ func tablesOf(ctx context.Context, v view) (map[string]bool, error) {
 	return out, nil
 }
 
-// fill copies all rows in one transaction.
-func fill(ctx context.Context, from querier, to backend, tables []table, tell Progress) (map[string]sum, error) {
+// filling is what a copy is made of.
+type filling struct {
+	tables []table
+	how    *Restored // nil: nothing is changed
+	tell   Progress
+}
+
+// fill copies all rows in one transaction, reads them again, and leaves it to be committed.
+func fill(ctx context.Context, from querier, to backend, f filling) (Moved, error) {
+	session, now, err := to.begin(ctx)
+	if err != nil {
+		return Moved{}, to.advise(err)
+	}
+	if err := empty(ctx, session); err != nil {
+		return Moved{}, err
+	}
+	moved := Moved{Rows: map[string]int64{}}
+	wrote, err := f.copy(ctx, from, session)
+	if err != nil {
+		return Moved{}, to.advise(err)
+	}
+	for name, sum := range wrote {
+		moved.Rows[name] = sum.rows
+	}
+	end, err := chainOf(ctx, from)
+	if err != nil {
+		return Moved{}, err
+	}
+	moved.Events, moved.Head = end.seq, end.hash
+	if err := f.compare(ctx, session, wrote, end); err != nil {
+		return Moved{}, to.advise(err)
+	}
+	if f.how == nil {
+		return moved, nil
+	}
+	if err := f.how.mark(ctx, &tx{session: session, newID: new(idMaker).next, now: now}); err != nil {
+		return Moved{}, fmt.Errorf("mark it as restored: %w", to.advise(err))
+	}
+	return moved, nil
+}
+
+func (f filling) copy(ctx context.Context, from querier, to session) (map[string]sum, error) {
 	out := map[string]sum{}
-	session, _, err := to.begin(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range tables {
-		if t.name == "epoch" && err == nil {
-			_, err = session.exec(ctx, "DELETE FROM epoch") // that of an empty journal
+	for _, t := range f.tables {
+		if t.name == "epoch" {
+			if _, err := to.exec(ctx, "DELETE FROM epoch"); err != nil { // that of an empty journal
+				return nil, err
+			}
 		}
-		if err == nil {
-			out[t.name], err = copyTable(ctx, from, session, t, tell)
+		var err error
+		if out[t.name], err = copyTable(ctx, from, to, t, f.tell); err != nil {
+			return nil, err
 		}
-	}
-	if err != nil {
-		_, back := session.exec(ctx, "ROLLBACK")
-		return nil, errors.Join(err, back)
-	}
-	if _, err = session.exec(ctx, "COMMIT"); err != nil {
-		return nil, err
 	}
 	return out, nil
+}
+
+// chainOf is how long the chain is and how it ends, as the store tells it.
+func chainOf(ctx context.Context, q querier) (end, error) {
+	var out end
+	found, err := first(ctx, q, []any{&out.seq, &out.hash}, "SELECT events, head FROM chain")
+	if err == nil && !found {
+		err = errors.New("the line that tells the length of the chain is gone: look with galen journal verify")
+	}
+	return out, err
 }
 
 func copyTable(ctx context.Context, from querier, to session, t table, tell Progress) (sum, error) {
@@ -279,16 +286,11 @@ func add(h hash.Hash, row []any) error {
 	return err
 }
 
-// compareWith reads the copy again and compares table by table.
-func compareWith(ctx context.Context, b backend, want map[string]sum, tables []table, tell Progress) (err error) {
-	v, err := b.view(ctx)
-	if err != nil {
-		return b.advise(err)
-	}
-	defer func() { err = errors.Join(err, v.end()) }()
-	for _, t := range tables {
-		tell("compare "+t.name, want[t.name].rows)
-		got, err := walk(ctx, v, t, func([]any) error { return nil })
+// compare reads the copy again and compares table by table, and the end of the chain.
+func (f filling) compare(ctx context.Context, copy querier, want map[string]sum, end end) error {
+	for _, t := range f.tables {
+		f.tell("compare "+t.name, want[t.name].rows)
+		got, err := walk(ctx, copy, t, func([]any) error { return nil })
 		if err != nil {
 			return err
 		}
@@ -296,7 +298,11 @@ func compareWith(ctx context.Context, b backend, want map[string]sum, tables []t
 			return fmt.Errorf("the table %s was not copied whole: %d rows were read, %d are there, or they differ", t.name, want[t.name].rows, got.rows)
 		}
 	}
-	return nil
+	is, err := chainOf(ctx, copy)
+	if err == nil && is != end {
+		err = fmt.Errorf("the chain of the journal ends with event %d (%.12s), that of the copy with %d (%.12s): look at the source with galen journal verify", end.seq, end.hash, is.seq, is.hash)
+	}
+	return err
 }
 
 // Restored says how a backup comes back.
@@ -310,32 +316,30 @@ type Restored struct {
 }
 
 // Restore is [Move] of a backup into the place of a journal. What it brings back may be older than the world: it is disarmed until
-// a person has looked.
+// a person has looked, from the moment on that it is there.
 func Restore(ctx context.Context, from, to Place, how Restored, tell Progress) (Moved, error) {
-	moved, err := Move(ctx, from, to, tell)
-	if err != nil {
-		return Moved{}, err
+	if how.Now == nil {
+		return Moved{}, errors.New("restore a journal: Restored.Now is required")
 	}
-	s, err := to.open(ctx, how.Now)
-	if err == nil {
-		err = errors.Join(s.write(ctx, "mark it as restored", func(ctx context.Context, t *tx) error {
-			if how.Elsewhere {
-				if err := t.exec(ctx, "DELETE FROM identity"); err != nil {
-					return err
-				}
-			}
-			return t.disarm(ctx, how.Why)
-		}), s.Close())
-	}
-	if err != nil {
-		return Moved{}, fmt.Errorf("the backup was copied, but no engine may start with it: %w; take the copy away and restore it again", err)
-	}
-	return moved, nil
+	return copied(ctx, from, to, &how, tell)
 }
 
-func (p Place) open(ctx context.Context, now func() time.Time) (*Store, error) {
-	if p.URL != "" {
-		return OpenPostgres(ctx, p.URL, Options{})
+// clock of what is written beside the copied rows; a plain copy writes nothing.
+func (r *Restored) clock() func() time.Time {
+	if r == nil {
+		return func() time.Time { return time.Time{} }
 	}
-	return Open(ctx, p.Path, Options{Now: now})
+	return Options{Now: r.Now}.clock
+}
+
+func (r *Restored) mark(ctx context.Context, t *tx) error {
+	if r.Elsewhere {
+		if err := t.exec(ctx, "DELETE FROM identity"); err != nil {
+			return err
+		}
+	}
+	if err := t.disarm(ctx, r.Why); err != nil {
+		return err
+	}
+	return t.complete()
 }

@@ -31,7 +31,7 @@ func openSQLite(ctx context.Context, path string, opts Options) (*sqliteFile, er
 	if err := writable(path); err != nil {
 		return nil, err
 	}
-	f := &sqliteFile{clock: opts.clock, stmts: map[string]*sql.Stmt{}}
+	f := &sqliteFile{clock: opts.clock}
 	if err := f.open(ctx, path, opts.NoSync); err != nil {
 		return nil, errors.Join(f.advise(err), f.close())
 	}
@@ -43,9 +43,30 @@ func (f *sqliteFile) open(ctx context.Context, path string, noSync bool) error {
 	if noSync {
 		sync = "OFF"
 	}
+	if err := f.openWriter(ctx, path, "", "journal_mode(WAL)", "synchronous("+sync+")", "journal_size_limit(67108864)"); err != nil {
+		return err
+	}
 	var err error
-	f.writes, err = sql.Open("sqlite", source(path, "", "journal_mode(WAL)", "synchronous("+sync+")", "cache_size(-16000)",
-		"journal_size_limit(67108864)", "temp_store(MEMORY)"))
+	f.reads, err = sql.Open("sqlite", source(path, "", "query_only(1)", "cache_size(-8000)"))
+	if err != nil {
+		return err
+	}
+	f.reads.SetMaxOpenConns(readers)
+	f.reads.SetMaxIdleConns(readers)
+	return nil
+}
+
+// openToFill opens a file that is nobody's but this process's, by a lock of its own, and that is synced when it is whole. Without
+// a write-ahead log the file is all there is, so that whoever has it can be read without a write.
+func (f *sqliteFile) openToFill(ctx context.Context, path string) error {
+	return f.openWriter(ctx, path, "nolock=1", "journal_mode(DELETE)", "synchronous(OFF)")
+}
+
+// openWriter opens the one connection that writes, and brings the tables up to date.
+func (f *sqliteFile) openWriter(ctx context.Context, path, query string, pragmas ...string) error {
+	f.stmts = map[string]*sql.Stmt{}
+	var err error
+	f.writes, err = sql.Open("sqlite", source(path, query, append(pragmas, "cache_size(-16000)", "temp_store(MEMORY)")...))
 	if err != nil {
 		return err
 	}
@@ -53,12 +74,6 @@ func (f *sqliteFile) open(ctx context.Context, path string, noSync bool) error {
 	if err := migrate(ctx, f.writes, goose.DialectSQLite3, "sqlite"); err != nil {
 		return err
 	}
-	f.reads, err = sql.Open("sqlite", source(path, "", "query_only(1)", "cache_size(-8000)"))
-	if err != nil {
-		return err
-	}
-	f.reads.SetMaxOpenConns(readers)
-	f.reads.SetMaxIdleConns(readers)
 	f.conn, err = f.writes.Conn(ctx)
 	return err
 }
@@ -78,9 +93,6 @@ func (f *sqliteFile) close() error {
 	}
 	return errors.Join(errs...)
 }
-
-// never is the clock of a journal that is only filled from another one.
-func never() time.Time { return time.Time{} }
 
 func (f *sqliteFile) begin(ctx context.Context) (session, time.Time, error) {
 	_, err := f.exec(ctx, "BEGIN IMMEDIATE")
