@@ -70,7 +70,7 @@ func statusOf(err error) int {
 }
 
 func isConflict(err error) bool {
-	for _, rule := range []error{ErrConflict, galen.ErrEnded, galen.ErrMoved, galen.ErrClaimed, galen.ErrUnsettled, galen.ErrHeld} {
+	for _, rule := range []error{ErrConflict, galen.ErrEnded, galen.ErrMoved, galen.ErrClaimed, galen.ErrUnsettled, galen.ErrHeld, galen.ErrDisarmed} {
 		if errors.Is(err, rule) {
 			return true
 		}

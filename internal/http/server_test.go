@@ -245,6 +245,7 @@ func TestTroubleOfOurs(t *testing.T) {
 		says                     string
 	}{
 		{"list", "GET", "/v1/runs", "", errDisk, 500, "free space"},
+		{"observes only", "POST", "/v1/runs/a/cancel", `{"why":"x"}`, fmt.Errorf("approve then: %w", galen.ErrDisarmed), 409, "observe only"},
 		{"metrics", "GET", "/metrics", "", errDisk, 500, "free space"},
 		{"ended", "POST", "/v1/runs/a/cancel", `{"why":"x"}`, galen.ErrEnded, 409, "ended"},
 		{"alerts ask for another try", "POST", "/v1/alerts/alertmanager", "{}", errDisk, 503, "free space"},

@@ -38,7 +38,9 @@ func testEpoch(t *testing.T, w world) {
 		}
 	}
 	must(t, w.Reject(t.Context(), refusedRun.ID, "ann", "do not touch it"))
-	fresh := w.open(t, "fresh") // it may look and plan
+	yes := galen.Approval{Run: run.ID, By: "ann", Expires: w.clock.read().Add(time.Hour)}
+	refused(t, w.Approve(t.Context(), yes), galen.ErrDisarmed) // it would be to what was before the re-arming
+	fresh := w.open(t, "fresh")                                // it may look and plan
 	_, err = w.Commit(t.Context(), w.commitOf(t, fresh, "a"))
 	refused(t, err, galen.ErrDisarmed)
 	if _, err := w.Rearm(t.Context(), "", "why"); err == nil {
@@ -62,7 +64,11 @@ func testEpoch(t *testing.T, w world) {
 		woken = append(woken, item.Kind+" "+item.Key)
 	}
 	equal(t, "woken", strings.Join(woken, ", "), "wake k, wake held, wake refused meanwhile, wake fresh")
+	if l := w.ledger(t, run); l.Approval != nil {
+		t.Errorf("a yes from before the re-arming counts: %+v", l.Approval)
+	}
 	w.commit(t, fresh, "a")
+	must(t, w.Approve(t.Context(), yes))
 	equal(t, "disarmed", w.count(t, galen.EventDisarmed), 1)
 	equal(t, "re-armed", w.count(t, galen.EventRearmed), 1)
 }

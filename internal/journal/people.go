@@ -24,7 +24,8 @@ type approvalRow struct {
 	given map[string]string // the basis as it was shown
 }
 
-// Approve stores a person's yes to an open run. It replaces an earlier one, lets a held run go on, and wakes it.
+// Approve stores a person's yes to an open run. It replaces an earlier one, lets a held run go on, and wakes it. While galen only
+// observes nobody can know what the yes would be to: galen.ErrDisarmed.
 func (s *Store) Approve(ctx context.Context, a galen.Approval) error {
 	if a.By == "" {
 		return fmt.Errorf("approve run %s: who approves is required", a.Run)
@@ -34,6 +35,9 @@ func (s *Store) Approve(ctx context.Context, a galen.Approval) error {
 		run, err := openRunOf(ctx, t, a.Run)
 		if err != nil {
 			return err
+		}
+		if err := t.armed(ctx); err != nil {
+			return fmt.Errorf("a yes would not count after the re-arming, approve then: %w", err)
 		}
 		if a.ID == "" {
 			a.ID = t.newID(t.now)
