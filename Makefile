@@ -75,7 +75,7 @@ figures: setup-go ## times and sizes that the engine promises, measured with rea
 # N incidents from seed SEED on; a failing seed prints the command that plays it again.
 N    ?= 30000
 SEED ?= 1
-gym: build ## N=30000 seeded incidents in virtual time from seed SEED=1 on: runbooks, gate and journal against a hostile world
+gym: build ## N=30000 seeded incidents in virtual time from seed SEED=1 on, 7 to 8 minutes: runbooks, gate and journal against a hostile world
 	@$(call step,gym: $(N) incidents from seed $(SEED))
 	@GOGC=400 bin/galen gym --n $(N) --seed $(SEED) # much garbage and little that lives
 

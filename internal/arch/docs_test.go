@@ -165,7 +165,7 @@ func TestShownRunbooksCompile(t *testing.T) {
 	shown := 0
 	for _, p := range pages(t) {
 		for _, block := range p.blocks("go") {
-			if !strings.Contains(block, "galen.Runbook[") {
+			if !strings.Contains(block, "galen.Runbook[") || strings.HasPrefix(block, shownTest) {
 				continue
 			}
 			shown++
@@ -177,13 +177,49 @@ func TestShownRunbooksCompile(t *testing.T) {
 	}
 }
 
+// shownTest begins the test of an SRE's own module that a document shows.
+const shownTest = "package mine_test\n"
+
+// A test that a document shows is whole, and passes.
+func TestShownTestsPass(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := 0
+	for _, p := range pages(t) {
+		for _, block := range p.blocks("go") {
+			source, is := strings.CutPrefix(block, shownTest)
+			if !is {
+				continue
+			}
+			shown++
+			run := regexp.MustCompile(`func (Test\w+)`).FindStringSubmatch(source)[1]
+			if said, err := with(t, root, "gym/shown_test.go", "package gym_test\n"+source, "test", "-run", "^"+run+"$", "./gym"); err != nil {
+				t.Errorf("the test in %s: %v\n%s", p.name, err, said)
+			}
+		}
+	}
+	if shown < 1 {
+		t.Error("no test is shown, want one in runbooks/README.md")
+	}
+}
+
 func compiles(t *testing.T, root, name, block string) {
 	t.Helper()
 	source := "package runbooks\n\nimport (\n\t\"github.com/galenhq/galen\"\n\t\"github.com/galenhq/galen/activities/cassandra\"\n)\n" +
 		strings.TrimPrefix(block, "package runbooks\n")
+	if said, err := with(t, root, "runbooks/shown.go", source, "build", "./runbooks"); err != nil {
+		t.Errorf("the runbook in %s does not compile: %v\n%s", name, err, said)
+	}
+}
+
+// with runs a command of go as if one more file were in the repository, and returns what it says.
+func with(t *testing.T, root, name, source, command string, args ...string) (string, error) {
+	t.Helper()
 	dir := t.TempDir()
-	file, overlay := filepath.Join(dir, "shown.go"), filepath.Join(dir, "overlay.json")
-	names, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, "runbooks", "shown.go"): file}})
+	file, overlay := filepath.Join(dir, filepath.Base(name)), filepath.Join(dir, "overlay.json")
+	names, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, name): file}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,11 +228,10 @@ func compiles(t *testing.T, root, name, block string) {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "./runbooks")
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{command, "-overlay", overlay}, args...)...)
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
-	if said, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("the runbook in %s does not compile: %v\n%s", name, err, said)
-	}
+	said, err := cmd.CombinedOutput()
+	return string(said), err
 }
 
 // The table of what Galen finds names the codes of the kind, and those that every resource can have: each, and no other.
