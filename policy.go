@@ -202,20 +202,27 @@ func (p Policy) lists() []error {
 	return errs
 }
 
+// MaxReleasePerSecond is the greatest [Policy.ReleasePerSecond]: so many of the newest intents a ledger tells (I-23).
+const MaxReleasePerSecond = 100
+
 func (p Policy) counts() []error {
 	var errs []error
 	for _, n := range []struct {
 		name         string
 		value, least int
+		most         int // 0: no bound
 	}{
-		{"hold_looks", p.HoldLooks, 1}, {"observers", p.Observers, 1}, {"kinds", p.Kinds, 1},
-		{"destructive_per_resource", p.DestructivePerResource, 0}, {"destructive_per_account", p.DestructivePerAccount, 0},
-		{"quarantine_after", p.QuarantineAfter, 1}, {"release_per_second", p.ReleasePerSecond, 1}, {"load_pending", p.LoadPending, 1},
-		{"restarts_per_run", p.RestartsPerRun, 0}, {"replaces_per_run", p.ReplacesPerRun, 0}, {"joiner_retries_per_run", p.JoinerRetriesPerRun, 0},
-		{"stream_ceiling", p.StreamCeiling, 0}, {"flap_flips", p.FlapFlips, 2},
+		{"hold_looks", p.HoldLooks, 1, 0}, {"observers", p.Observers, 1, 0}, {"kinds", p.Kinds, 1, 0},
+		{"destructive_per_resource", p.DestructivePerResource, 0, 0}, {"destructive_per_account", p.DestructivePerAccount, 0, 0},
+		{"quarantine_after", p.QuarantineAfter, 1, 0}, {"release_per_second", p.ReleasePerSecond, 1, MaxReleasePerSecond}, {"load_pending", p.LoadPending, 1, 0},
+		{"restarts_per_run", p.RestartsPerRun, 0, 0}, {"replaces_per_run", p.ReplacesPerRun, 0, 0}, {"joiner_retries_per_run", p.JoinerRetriesPerRun, 0, 0},
+		{"stream_ceiling", p.StreamCeiling, 0, 0}, {"flap_flips", p.FlapFlips, 2, 0},
 	} {
-		if n.value < n.least {
+		switch {
+		case n.value < n.least:
 			errs = append(errs, fmt.Errorf("%s: %d is less than %d", n.name, n.value, n.least))
+		case n.most > 0 && n.value > n.most:
+			errs = append(errs, fmt.Errorf("%s: %d is more than %d: the journal counts no further", n.name, n.value, n.most))
 		}
 	}
 	return errs

@@ -55,6 +55,7 @@ func TestPolicyBounds(t *testing.T) {
 		{"quarantine_after: 0 is less than 1", func(p *Policy) { p.QuarantineAfter = 0 }},
 		{"quarantine_window: 25h0m0s is more", func(p *Policy) { p.QuarantineWindow = Duration(25 * time.Hour) }},
 		{"release_per_second: 0 is less than 1", func(p *Policy) { p.ReleasePerSecond = 0 }},
+		{"release_per_second: 101 is more than 100", func(p *Policy) { p.ReleasePerSecond = 101 }},
 		{"load_pending: 0 is less than 1", func(p *Policy) { p.LoadPending = 0 }},
 		{"clock_skew: 5.001s is more than 5s: I-34", func(p *Policy) { p.ClockSkew = Duration(5001 * time.Millisecond) }},
 		{"clock_skew: 0s is less", func(p *Policy) { p.ClockSkew = 0 }},

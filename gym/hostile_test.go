@@ -248,7 +248,7 @@ func loosePolicy(d dice) galen.Policy {
 	p.LookEvery, p.LookSoon = galen.Duration(10*time.Second), galen.Duration(10*time.Second)
 	p.Fallback = galen.Duration(5 * time.Minute)
 	p.RunDeadline = galen.Duration(pick(d, time.Minute, 3*time.Minute, 10*time.Minute))
-	if p.ReleasePerSecond = 1000; d.one(6) {
+	if p.ReleasePerSecond = galen.MaxReleasePerSecond; d.one(6) {
 		p.ReleasePerSecond = 1
 	}
 	if !d.one(4) {

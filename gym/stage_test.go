@@ -88,7 +88,7 @@ func widePolicy() galen.Policy {
 	p.LookEvery, p.LookSoon = galen.Duration(10*time.Second), galen.Duration(10*time.Second)
 	p.Fallback = galen.Duration(5 * time.Minute)
 	p.RunDeadline = galen.Duration(10 * time.Minute)
-	p.ReleasePerSecond, p.DestructivePerResource, p.DestructivePerAccount, p.QuarantineAfter = 1000, 100, 100, 1000
+	p.ReleasePerSecond, p.DestructivePerResource, p.DestructivePerAccount, p.QuarantineAfter = galen.MaxReleasePerSecond, 100, 100, 1000
 	p.Cooldown, p.ReplaceAfter = 0, galen.Duration(time.Second)
 	p.UnhealthyShare, p.FloorShare = 1, 0
 	p.Observers, p.Kinds = 1, 1

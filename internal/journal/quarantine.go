@@ -212,10 +212,7 @@ func (t *tx) heldBefore(ctx context.Context, was galen.Run, d galen.Decision) (b
 	return found && before.Status == galen.RunHeld, err
 }
 
-// releasedLimit is how many of the newest intents a ledger tells; no policy allows more in a second.
-const releasedLimit = 100
-
-// releasedOf are the times of the intents of the whole account within the last second, newest first.
+// releasedOf are the times of the intents of the whole account within the last second, newest first, as many as any policy allows.
 func releasedOf(ctx context.Context, q querier, now time.Time) ([]time.Time, error) {
 	var out []time.Time
 	err := each(ctx, q, func(rows cursor) error {
@@ -227,7 +224,7 @@ func releasedOf(ctx context.Context, q querier, now time.Time) ([]time.Time, err
 			out = append(out, when)
 		}
 		return nil
-	}, "SELECT at FROM intents ORDER BY n DESC LIMIT ?", releasedLimit)
+	}, "SELECT at FROM intents ORDER BY n DESC LIMIT ?", galen.MaxReleasePerSecond)
 	return out, err
 }
 
@@ -236,9 +233,10 @@ func (t *tx) inRate(ctx context.Context, perSecond int) error {
 	if perSecond == 0 {
 		return nil
 	}
+	most := min(perSecond, galen.MaxReleasePerSecond)
 	released, err := releasedOf(ctx, t, t.now)
-	if err == nil && len(released) >= perSecond {
-		err = fmt.Errorf("%d calls in the last second, at most %d are allowed: %w", len(released), perSecond, galen.ErrRate)
+	if err == nil && len(released) >= most {
+		err = fmt.Errorf("%d calls in the last second, at most %d are allowed: %w", len(released), most, galen.ErrRate)
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -147,9 +148,10 @@ func testNoQuarantine(t *testing.T, w world) {
 func testRate(t *testing.T, w world) {
 	run := w.open(t, "k")
 	const most = 3
+	perSecond := most
 	commit := func(target string) error {
 		c := w.commitOf(t, run, target)
-		c.PerSecond = most
+		c.PerSecond = perSecond
 		_, err := w.Commit(t.Context(), c)
 		return err
 	}
@@ -163,4 +165,11 @@ func testRate(t *testing.T, w world) {
 	w.clock.skip(time.Second)
 	equal(t, "released a second ago", len(w.ledger(t, run).Released), 0)
 	must(t, commit("d"))
+	perSecond = 3 * galen.MaxReleasePerSecond // as an older engine may have it
+	for i := 1; i < galen.MaxReleasePerSecond; i++ {
+		must(t, commit(fmt.Sprint("n", i)))
+	}
+	if err := commit("e"); !errors.Is(err, galen.ErrRate) {
+		t.Errorf("one more than any policy allows in one second: %v", err)
+	}
 }
