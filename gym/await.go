@@ -244,10 +244,9 @@ func (r awaitedStore) Settle(ctx context.Context, run string, changes []galen.Se
 }
 
 func (r awaitedStore) Commit(ctx context.Context, c galen.Commit) (out galen.Intent, err error) {
-	if r.a.w.now.Before(r.a.w.lagUntil) {
-		if err := r.a.pass(r.a.w.lag); err != nil {
-			return out, err
-		}
+	before, after := r.a.w.lags()
+	if err := r.a.pass(before); err != nil {
+		return out, err
 	}
 	err = r.a.write(func() (err error) {
 		out, err = r.store.Commit(ctx, c)
@@ -256,7 +255,22 @@ func (r awaitedStore) Commit(ctx context.Context, c galen.Commit) (out galen.Int
 		}
 		return err
 	})
+	if late := r.a.pass(after); late != nil {
+		return out, late
+	}
 	return out, err
+}
+
+// lags are how long a commit waits for the journal, and its answer for the way back.
+func (w *world) lags() (before, after time.Duration) {
+	switch {
+	case !w.now.Before(w.lagUntil):
+		return 0, 0
+	case w.answersLate:
+		return 0, w.lag
+	default:
+		return w.lag, 0
+	}
 }
 
 func (r awaitedStore) Outcome(ctx context.Context, intent, sent, reply string) error {

@@ -174,6 +174,7 @@ func (c *checker) doubles() {
 		if len(a.Accepted) > 1 {
 			c.blame("I-20", a.Accepted[1].At, "%s of intent %s happened %d times", a.Step, a.ID, len(a.Accepted))
 		}
+		c.belied(a)
 		for _, b := range c.acts[:i] {
 			if b.Step.Target.ID == a.Step.Target.ID && (b.Settled.IsZero() || b.Settled.After(a.Committed)) {
 				c.blame("I-20", a.Committed, "%s while %s (intent %s) was not settled", a.Step, b.Step, b.ID)
@@ -183,5 +184,12 @@ func (c *checker) doubles() {
 				c.blame("I-20", b.Accepted[0].At, "%s of intent %s took effect after intent %s was committed", b.Step, b.ID, a.ID)
 			}
 		}
+	}
+}
+
+// belied: it was believed that the call never happened, and it did, before that or later. A repair may be forgotten by who led it.
+func (c *checker) belied(a *act) {
+	if a.Status == galen.EffectAbsent && len(a.Accepted) > 0 && a.Step.Verb != cassandra.VerbRepair {
+		c.blame("I-20", a.Settled, "%s of intent %s happened at %s, and was believed never to", a.Step, a.ID, a.Accepted[0].At.Sub(epoch()))
 	}
 }

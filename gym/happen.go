@@ -38,7 +38,7 @@ func (w *world) let(ctx context.Context, h Happening) error {
 	case StoreOut:
 		w.outUntil = w.now.Add(h.For)
 	case StoreLag:
-		w.lagUntil, w.lag = w.now.Add(h.For), h.Step
+		w.lagUntil, w.lag, w.answersLate = w.now.Add(h.For), h.Step, h.Point == After
 	case Blind:
 		w.blindUntil = w.now.Add(h.For)
 	case Lie:

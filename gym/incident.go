@@ -55,10 +55,10 @@ func (p RingPlan) nodes() int { return p.DCs * p.Racks * p.PerRack }
 const (
 	Strike   = "strike"    // the next calls of Verb meet the fault Fault
 	Crash    = "crash"     // the engine dies at its N-th await from now on, at Point, and is down For
-	Freeze   = "suspend"   // the engine is stopped for For (SIGSTOP, a frozen VM) and goes on
+	Freeze   = "suspend"   // the engine is stopped for For (SIGSTOP, a frozen VM), with N at its N-th await from now on, and goes on
 	Clock    = "clock"     // the engine's wall clock is set by Step
 	StoreOut = "store-out" // the journal errs For
-	StoreLag = "store-lag" // each commit takes Step, for For
+	StoreLag = "store-lag" // each commit takes Step, for For; with Point After it is done at once, and its answer is late
 	Blind    = "blind"     // the engine reaches nothing, for For
 	Hold     = "hold"      // a person pulls the kill switch
 	Release  = "release"   // and lets it go

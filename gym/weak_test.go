@@ -3,8 +3,11 @@ package gym
 import (
 	"context"
 	"slices"
+	"testing"
+	"time"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/gate"
 )
 
 // weak is a journal that leaves out the rule which it has besides a guard, so that the guard stands alone: holds, claims,
@@ -107,4 +110,98 @@ func (k *weak) Settle(ctx context.Context, run string, changes []galen.Settlemen
 		}
 	}
 	return k.store.Settle(ctx, run, changes)
+}
+
+// weakBuild is an engine without one rule that is no guard, the incident in which it is missed, and what breaks there.
+type weakBuild struct {
+	seed   uint64
+	breaks string
+	of     func(*Engine)
+}
+
+// weakBuilds: TestHunt finds the seeds anew.
+func weakBuilds() map[string]weakBuild {
+	return map[string]weakBuild{
+		"the 2 s rule":                  {0, "I-06", func(e *Engine) { e.door = timeless }},
+		"absence after the settle time": {76, "I-20", func(e *Engine) { e.kind = unsettling }},
+	}
+}
+
+// timeless is a gate that does not notice how long a commit took.
+func timeless(o *gate.Options) {
+	mono := o.Mono
+	j := &swift{Journal: o.Journal, mono: mono}
+	o.Journal, o.Mono = j, func() time.Duration { return mono() - j.lost }
+}
+
+type swift struct {
+	gate.Journal
+	mono func() time.Duration
+	lost time.Duration
+}
+
+func (j *swift) Commit(ctx context.Context, c galen.Commit) (galen.Intent, error) {
+	began := j.mono()
+	in, err := j.Journal.Commit(ctx, c)
+	j.lost += j.mono() - began
+	return in, err
+}
+
+// unsettling is a kind whose effects are believed absent as soon as anybody has looked since.
+func unsettling(_ *world, k *galen.ListedKind) {
+	for name, v := range k.Verbs {
+		v.Settle = 1
+		k.Verbs[name] = v
+	}
+}
+
+// lacks plays a drawn incident without the rule, and gives the breach that is its doing.
+func (b weakBuild) lacks(t *testing.T, seed uint64) (Violation, bool) {
+	t.Helper()
+	var of Engine
+	b.of(&of)
+	p, err := Play(t.Context(), Draw(seed), of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(p.Violations, func(v Violation) bool { return v.Invariant == b.breaks })
+	if i < 0 {
+		return Violation{}, false
+	}
+	return p.Violations[i], true
+}
+
+// TestWeakBuilds: what happens to the engine as a matter of course suffices to miss a rule that is no guard.
+func TestWeakBuilds(t *testing.T) {
+	for name, b := range weakBuilds() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if *hunt {
+				b.hunt(t, name)
+				return
+			}
+			v, ok := b.lacks(t, b.seed)
+			if !ok {
+				t.Fatalf("nobody missed it in the incident of seed %d: go test ./gym -run TestWeakBuilds -hunt", b.seed)
+			}
+			t.Logf("seed %d: %s", b.seed, v)
+			if p, err := Play(t.Context(), Draw(b.seed), Engine{}); err != nil || len(p.Violations) > 0 {
+				t.Errorf("with all rules: %v, %v", err, p.Violations)
+			}
+		})
+	}
+}
+
+func (b weakBuild) hunt(t *testing.T, name string) {
+	t.Helper()
+	if *onlyGuard != "" && *onlyGuard != name {
+		return
+	}
+	for seed := *firstSeed; seed < *firstSeed+*killSeeds; seed++ {
+		if v, ok := b.lacks(t, seed); ok {
+			t.Logf("%q: %d // %s", name, seed, v)
+			return
+		}
+	}
+	t.Errorf("nobody missed %q in %d incidents", name, *killSeeds)
 }

@@ -31,6 +31,7 @@ type Engine struct {
 	Workflows func(run string) Workflow
 	rows      func(store) store               // what the journal is put behind; nil: nothing
 	kind      func(*world, *galen.ListedKind) // what the kind is changed in; nil: nothing
+	door      func(*gate.Options)             // what the gate is changed in; nil: nothing
 	// spoilt is a guard that panics whenever it is asked.
 	spoilt string
 	// unchecked is a verb whose own Check accepts everything, so that a guard which says the same stands alone.
@@ -65,6 +66,7 @@ type world struct {
 
 	outUntil, lagUntil, blindUntil, lieUntil time.Time
 	lag                                      time.Duration
+	answersLate                              bool // the lag is that of the answer
 	lie                                      int
 }
 
@@ -167,10 +169,14 @@ func (w *world) boot(s *slot) error {
 	for _, rb := range w.of.books(s.name) {
 		books[rb.Name] = rb
 	}
-	door, err := gate.New(gate.Options{
+	options := gate.Options{
 		Journal: rows, Runbooks: books, World: seen, Kinds: kinds, Policy: policy, Guards: w.of.guards(gate.CommonGuards()), Now: clock,
 		Mono: func() time.Duration { return w.now.Sub(epoch()) }, GuardLimit: realLimit, Logger: log,
-	})
+	}
+	if w.of.door != nil {
+		w.of.door(&options)
+	}
+	door, err := gate.New(options)
 	if err != nil {
 		return err
 	}
