@@ -38,7 +38,7 @@ const (
 
 // Sorts are all of them.
 func Sorts() []string {
-	return []string{Single, Calls, Dying, Double, Storm, Crowd, Rivals, Healthy, Flapping}
+	return []string{Single, Calls, Dying, Double, Storm, Crowd, Rivals, Healthy, Flapping, Asked}
 }
 
 // Draw makes the incident of a seed.

@@ -33,7 +33,7 @@ func (w *world) let(ctx context.Context, h Happening) error {
 	switch h.What {
 	case Strike:
 		w.ring.Strike(ring.Fault{Verb: h.Verb, Kind: h.Fault, By: galen.Duration(h.Step), Times: h.N})
-	case Crash, Freeze, Clock:
+	case Crash, Freeze, Clock, Upgrade:
 		w.letEngine(h)
 	case StoreOut:
 		w.outUntil = w.now.Add(h.For)
@@ -66,6 +66,8 @@ func (w *world) letEngine(h Happening) {
 	switch h.What {
 	case Clock:
 		s.skew += h.Step
+	case Upgrade:
+		w.upgrade(s, h.For)
 	case Freeze:
 		if h.N > 0 {
 			s.fate = &fate{left: h.N, point: h.Point, down: h.For, freeze: true}
@@ -74,6 +76,18 @@ func (w *world) letEngine(h Happening) {
 		s.frozen = w.now.Add(h.For)
 	default:
 		s.fate = &fate{left: h.N, point: h.Point, down: h.For}
+	}
+}
+
+// upgrade lets another release take the place of the one that runs: it is another engine to whoever judges.
+func (w *world) upgrade(s *slot, down time.Duration) {
+	if s.engine != nil {
+		w.die(s, down)
+	}
+	if w.mixed = true; s.name < otherRelease {
+		s.name += otherRelease
+	} else {
+		s.name -= otherRelease
 	}
 }
 

@@ -56,6 +56,7 @@ const (
 	Strike   = "strike"    // the next calls of Verb meet the fault Fault
 	Crash    = "crash"     // the engine dies at its N-th await from now on, at Point, and is down For
 	Freeze   = "suspend"   // the engine is stopped for For (SIGSTOP, a frozen VM), with N at its N-th await from now on, and goes on
+	Upgrade  = "upgrade"   // the engine is down for For, and starts as another release of all runbooks; the second time as it was
 	Clock    = "clock"     // the engine's wall clock is set by Step
 	StoreOut = "store-out" // the journal errs For
 	StoreLag = "store-lag" // each commit takes Step, for For; with Point After it is done at once, and its answer is late

@@ -170,6 +170,32 @@ func (w *world) rounds(ctx context.Context, s *slot) error {
 		return fmt.Errorf("watch: %w", err)
 	}
 	s.round = w.now.Add(w.in.Policy.LookEvery.D())
+	if w.mixed && !p.dead {
+		return w.foreign(ctx, p)
+	}
+	return nil
+}
+
+// foreign ends the cancelled runs that this process cannot carry on, as the engine's dispatcher does where no other release
+// is at work.
+func (w *world) foreign(ctx context.Context, p *process) error {
+	for _, f := range w.order {
+		if f.ended || f.task != nil || p.dead {
+			continue
+		}
+		run, err := w.store.Run(ctx, f.run)
+		if err != nil {
+			return fmt.Errorf("read run %s: %w", f.run, err)
+		}
+		if run.Stop != galen.StopCancel || !run.Status.Open() || p.acts.Lacks(run) == "" {
+			continue
+		}
+		ended, err := p.acts.EndForeign(ctx, run)
+		if err != nil && !expected(err) && !p.dead {
+			return fmt.Errorf("end run %s of another release: %w", f.run, err)
+		}
+		f.ended = f.ended || ended
+	}
 	return nil
 }
 

@@ -12,6 +12,10 @@ import (
 // call, and calls arrive right before their absence is believed. It has dice of its own, so that what is drawn elsewhere stays.
 func sharpen(seed uint64, in *Incident, victim string) {
 	w := &writer{dice: newDice(seed ^ 0xd1b54a32d192ed03), in: in, nodes: in.Ring.nodes(), victim: victim}
+	if in.Sort != Flapping && w.one(25) {
+		w.asked()
+		return
+	}
 	late := false
 	for i := range in.Happen {
 		h := &in.Happen[i]

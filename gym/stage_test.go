@@ -101,11 +101,6 @@ func (w *writer) asks(who string, from, until, every time.Duration) {
 	}
 }
 
-func (w *writer) gone(who string, at time.Duration) {
-	w.add(Happening{At: at, What: string(ring.Kill), Who: who})
-	w.add(Happening{At: at, What: string(ring.LoseData), Who: who})
-}
-
 func (w *writer) spare() string { return fmt.Sprintf("n%d", w.nodes*w.in.Ring.DCs+1) }
 
 // restarts: the victim is down until all say so, and starts; it is asked for while it does.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -62,6 +63,7 @@ type world struct {
 	ids    int
 	awaits int
 	hold   string               // the newest kill switch
+	mixed  bool                 // an engine has become another release
 	yes    map[string]time.Time // when a person last approved a run
 
 	outUntil, lagUntil, blindUntil, lieUntil time.Time
@@ -214,11 +216,21 @@ func (e Engine) guards(all []galen.Guard[galen.State]) []galen.Guard[galen.State
 
 // books are the runbooks of one of the engines.
 func (e Engine) books(engine int) []galen.ListedRunbook {
+	if engine >= otherRelease {
+		out := slices.Clone(e.Runbooks)
+		for i := range out {
+			out[i].Version++
+		}
+		return out
+	}
 	if engine > 0 && e.Newer != nil {
 		return e.Newer
 	}
 	return e.Runbooks
 }
+
+// otherRelease is added to an engine's name while it is of another release.
+const otherRelease = 10
 
 // version of a runbook that one of the engines has; 0: none.
 func (e Engine) version(engine int, runbook string) int {

@@ -1,0 +1,79 @@
+package gym
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/activities/cassandra/ring"
+)
+
+// Asked is the sort of incidents in which a person asks for a runbook that no finding opens, or leaves its work half done.
+const Asked = "asked"
+
+// asked draws one of them in the place of what was drawn before.
+func (w *writer) asked() {
+	in := w.in
+	in.Sort, in.Engines, in.Jitter, in.Happen = Asked, 1, 0, nil
+	in.Ring.Spares, in.Ring.StraySpare = max(in.Ring.Spares, in.Ring.DCs), false
+	switch w.IntN(9) {
+	case 0, 1, 2:
+		w.tuned()
+	case 3, 4:
+		w.gone(w.victim, quiet)
+		w.add(Happening{At: quiet + w.between(15*time.Second, 40*time.Second), What: AskFor, Verb: "cassandra/replace-node", Who: w.victim})
+	default:
+		w.leftHalfDone()
+	}
+}
+
+// gone: a node is dead and empty.
+func (w *writer) gone(who string, at time.Duration) {
+	w.add(Happening{At: at, What: string(ring.Kill), Who: who})
+	w.add(Happening{At: at, What: string(ring.LoseData), Who: who})
+}
+
+// tuned: a node joins, and a person lets others send faster. Something comes between it and the end, or not.
+func (w *writer) tuned() {
+	w.in.Ring.Load = int64(pick(w.dice, 2, 6)) << 30
+	at, other := w.after(), w.node()
+	w.add(Happening{At: at, What: string(ring.ForeignAdd), Who: fmt.Sprintf("n%d", w.nodes+1)})
+	w.add(Happening{
+		At: at + w.between(5*time.Second, 40*time.Second), What: AskFor, Verb: "cassandra/tune-streaming",
+		Params: fmt.Sprintf(`{"nodes":[%q,%q],"to":%d,"for":"%dm"}`, w.victim, other, 50+w.IntN(100), 1+w.IntN(9)),
+	})
+	then := at + w.between(30*time.Second, 3*time.Minute)
+	switch w.IntN(6) {
+	case 0:
+		w.add(Happening{At: then, What: Cancel})
+	case 1:
+		w.hurt(w.victim, then)
+	case 2:
+		w.engineTroubles(1+w.IntN(2), 1)
+	case 3:
+		w.add(Happening{
+			At: quiet, What: Strike, Verb: pick(w.dice, cassandra.VerbRaiseStream, cassandra.VerbRestoreStream), N: 1 + w.IntN(2),
+			Fault: pick(w.dice, ring.LostReply, ring.Delayed, ring.HungBefore, ring.HungAfter, ring.Dropped),
+			Step:  w.between(0, settleTime(cassandra.VerbRaiseStream)-nearly),
+		})
+	case 4:
+		w.upgraded(then)
+	default: // nothing does
+	}
+}
+
+// leftHalfDone: the engine becomes another release in the middle of a replacement.
+func (w *writer) leftHalfDone() {
+	w.gone(w.victim, quiet)
+	w.upgraded(quiet + w.between(30*time.Second, 3*time.Minute))
+}
+
+// upgraded: what the old release has begun is held by the new one, and a person cancels it; so the engine owes what is half
+// done. Sometimes the old release comes back.
+func (w *writer) upgraded(at time.Duration) {
+	w.add(Happening{At: at, What: Upgrade, Who: "0", For: w.between(time.Second, 20*time.Second)})
+	w.add(Happening{At: at + w.between(5*time.Second, 3*time.Minute), What: Cancel})
+	if w.one(4) {
+		w.add(Happening{At: at + w.between(time.Minute, 6*time.Minute), What: Upgrade, Who: "0", For: w.between(time.Second, 20*time.Second)})
+	}
+}
