@@ -3,6 +3,7 @@ package activities
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -32,15 +33,20 @@ func conclude(t thought, refusedSince time.Time) conclusion {
 	if t.unconfirmed {
 		return unconfirmed(t)
 	}
+	finished := conclusion{}
 	if t.plan.End == galen.EndDone {
-		return doneOrDoubt(t)
+		if finished = doneOrDoubt(t); finished.done {
+			return finished
+		}
 	}
 	if why := overdue(t, refusedSince); why != "" {
-		return conclusion{status: galen.RunHeld, why: why, wait: t.policy.Fallback.D()}
+		return conclusion{status: galen.RunHeld, why: strings.TrimPrefix(finished.why+"; "+why, "; "), wait: t.policy.Fallback.D()}
 	}
 	switch {
 	case staysHeld(t):
 		return conclusion{status: galen.RunHeld, why: run.Why, wait: t.policy.Fallback.D()}
+	case t.plan.End == galen.EndDone:
+		return finished
 	case t.plan.End == galen.EndEscalate:
 		return conclusion{status: galen.RunHeld, why: t.plan.Why, wait: t.policy.Fallback.D()}
 	case len(t.plan.Steps) == 0:

@@ -82,7 +82,20 @@ func TestConclude(t *testing.T) {
 		{"done", done, nil, galen.RunWaiting, true, 0, "all good"},
 		{"done, seen bad", done, func(t *thought) { t.state = plain{member("n1", true, galen.Peer, galen.Probe)} }, galen.RunWaiting, false, 0, "seen bad"},
 		{"done, one kind of observer", done, func(t *thought) { t.state = plain{member("n1", false, galen.Probe)} }, galen.RunWaiting, false, 0, "by 1 kinds"},
-		{"done, an effect is open", done, func(t *thought) { t.ledger.Past = []galen.Intent{open} }, galen.RunWaiting, false, 0, "not settled"},
+		{"done, an effect is open", done, func(t *thought) {
+			young := open
+			young.At = night
+			t.ledger.Past = []galen.Intent{young}
+		}, galen.RunWaiting, false, 0, "not settled"},
+		{"done, an effect is overdue", done, func(t *thought) { t.ledger.Past = []galen.Intent{open} }, galen.RunHeld, false, 0, "not settled 1m0s after"},
+		{"done, seen bad past its deadline", done, func(t *thought) {
+			t.state, t.ledger.Run.Deadline = plain{member("n1", true, galen.Peer, galen.Probe)}, night.Add(-time.Second)
+		}, galen.RunHeld, false, 0, "past its deadline"},
+		{"done past its deadline", done, func(t *thought) { t.ledger.Run.Deadline = night.Add(-time.Second) }, galen.RunWaiting, true, 0, "all good"},
+		{"held, then done, and seen bad", done, func(t *thought) {
+			t.state = plain{member("n1", true, galen.Peer, galen.Probe)}
+			t.ledger.Run.Status, t.ledger.Run.Why = galen.RunHeld, "a person"
+		}, galen.RunHeld, false, 0, "a person"},
 		{"an effect is overdue", wait, func(t *thought) { t.ledger.Past = []galen.Intent{open} }, galen.RunHeld, false, 0, "not settled 1m0s after"},
 		{"overdue, approved since", wait, func(t *thought) { t.ledger.Past, t.ledger.Approval = []galen.Intent{open}, yes }, galen.RunWaiting, false, 0, "not yet"},
 		{"overdue, approved since, but that has expired", wait, func(t *thought) { t.ledger.Past, t.ledger.Approval = []galen.Intent{open}, expired }, galen.RunHeld, false, 0, "not settled 1m0s after"},
