@@ -55,7 +55,7 @@ func Draw(seed uint64) Incident {
 	w.victim = w.node()
 	w.happen()
 	broaden(seed, &in, w.victim)
-	sharpen(seed, &in, w.victim)
+	beyond(seed, &in, w.victim)
 	in.sort()
 	in.Limit = in.last() + in.Policy.RunDeadline.D() + 15*time.Minute
 	return in

@@ -8,15 +8,22 @@ import (
 	"github.com/galenhq/galen/activities/cassandra/ring"
 )
 
-// sharpen moves what was drawn to where the rules of the engine begin and end: what is late is late between a commit and its
-// call, and calls arrive right before their absence is believed. It has dice of its own, so that what is drawn elsewhere stays.
-func sharpen(seed uint64, in *Incident, victim string) {
-	w := &writer{dice: newDice(seed ^ 0xd1b54a32d192ed03), in: in, nodes: in.Ring.nodes(), victim: victim}
-	if in.Sort != Flapping && w.one(25) {
+// beyond draws what came to the incidents later. Each part has dice of its own, so that what is drawn elsewhere stays.
+func beyond(seed uint64, in *Incident, victim string) {
+	part := func(salt uint64) *writer {
+		return &writer{dice: newDice(seed ^ salt), in: in, nodes: in.Ring.nodes(), victim: victim}
+	}
+	if w := part(0x94d049bb133111eb); in.Sort != Flapping && w.one(25) {
 		w.asked()
 		return
 	}
-	late := false
+	part(0xd1b54a32d192ed03).sharpen()
+}
+
+// sharpen moves what was drawn to where the rules of the engine begin and end: what is late is late between a commit and its
+// call, and calls arrive right before their absence is believed.
+func (w *writer) sharpen() {
+	in, late := w.in, false
 	for i := range in.Happen {
 		h := &in.Happen[i]
 		switch {
