@@ -135,7 +135,8 @@ const (
 	EventEngine     EventKind = "engine"      // the engine started or stopped
 	EventDisarmed   EventKind = "disarmed"    // the journal is in doubt: observe only
 	EventRearmed    EventKind = "rearmed"     // a person began a new epoch
-	EventQuarantine EventKind = "quarantine"  // a runbook was quarantined
+	EventQuarantine EventKind = "quarantine"  // a runbook failed alike on several targets, and acts nowhere
+	EventFault      EventKind = "fault"       // a runbook panicked, hung or contradicted itself: one process asks it no more
 	EventFlood      EventKind = "flood"       // more findings at once than runs are opened for: a page
 	EventAck        EventKind = "acknowledge" // a person has seen a recovery
 )

@@ -61,13 +61,13 @@ type Catalogue struct {
 
 // Options are what the activities stand on.
 type Options struct {
-	Journal    Journal
-	Records    Records
-	World      World
-	Gate       Gate
-	Catalogue  Catalogue
-	Quarantine *Quarantine
-	Now        func() time.Time
+	Journal   Journal
+	Records   Records
+	World     World
+	Gate      Gate
+	Catalogue Catalogue
+	Faults    *Faults
+	Now       func() time.Time
 	// DecideLimit is how long a runbook may think, by the real clock; 0: 1 s. A simulation on a busy machine gives more.
 	DecideLimit time.Duration
 	Logger      *slog.Logger

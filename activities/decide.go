@@ -59,7 +59,7 @@ func (a *Activities) decide(ctx context.Context, s subject, refusedSince time.Ti
 	s.ledger, s.state, s.vitals, s.now = led, state, vitals, a.o.Now()
 	t, err := a.think(s)
 	if err != nil {
-		if err := a.quarantine(ctx, led.Run, err); err != nil {
+		if err := a.blame(ctx, led.Run, err); err != nil {
 			return Decided{}, err
 		}
 		return a.unable(ctx, led, policy, err)
@@ -107,7 +107,7 @@ func newestVerb(led galen.Ledger) string {
 }
 
 // known finds kind and runbook of a run. A run whose runbook this engine does not have, has in another version, or
-// has in quarantine is held, never guessed at; so is one with an open effect that this engine cannot judge.
+// has found at fault is held, never guessed at; so is one with an open effect that this engine cannot judge.
 func (a *Activities) known(led galen.Ledger) (galen.ListedKind, galen.ListedRunbook, error) {
 	run := led.Run
 	kind, rb := a.o.Catalogue.Kinds[run.Resource.Kind], a.o.Catalogue.Runbooks[run.Runbook]
@@ -117,25 +117,25 @@ func (a *Activities) known(led galen.Ledger) (galen.ListedKind, galen.ListedRunb
 	if lacks := lacksVerb(kind, led.Past); lacks != "" {
 		return kind, rb, errors.New(lacks)
 	}
-	if why := a.o.Quarantine.Why(run.Runbook); why != "" {
-		return kind, rb, fmt.Errorf("runbook %s is in quarantine: %s", run.Runbook, why)
+	if why := a.o.Faults.Why(run.Runbook); why != "" {
+		return kind, rb, fmt.Errorf("runbook %s is at fault, and decides no more in this engine until it is mended and restarted: %s", run.Runbook, why)
 	}
 	return kind, rb, nil
 }
 
-// quarantine keeps a runbook that is at fault from deciding in this process again, with an event, once.
-func (a *Activities) quarantine(ctx context.Context, run galen.Run, why error) error {
+// blame keeps a runbook that is at fault from deciding in this process again, with an event, once.
+func (a *Activities) blame(ctx context.Context, run galen.Run, why error) error {
 	var fault *runbookFault
-	if !errors.As(why, &fault) || !a.o.Quarantine.Put(run.Runbook, why.Error()) {
+	if !errors.As(why, &fault) || !a.o.Faults.Put(run.Runbook, why.Error()) {
 		return nil
 	}
 	body, err := json.Marshal(map[string]string{"runbook": run.Runbook, "why": why.Error()})
 	if err == nil {
-		err = a.o.Records.Append(ctx, galen.Event{Resource: run.Resource, Run: run.ID, Kind: galen.EventQuarantine, Body: body})
+		err = a.o.Records.Append(ctx, galen.Event{Resource: run.Resource, Run: run.ID, Kind: galen.EventFault, Body: body})
 	}
 	if err != nil {
-		a.o.Quarantine.take(run.Runbook) // the retry tells it
-		return fmt.Errorf("tell the quarantine of runbook %s: %w", run.Runbook, err)
+		a.o.Faults.take(run.Runbook) // the retry tells it
+		return fmt.Errorf("tell the fault of runbook %s: %w", run.Runbook, err)
 	}
 	return nil
 }

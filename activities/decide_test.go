@@ -157,7 +157,7 @@ func ward() *clinic {
 
 func (c *clinic) engine(kind galen.ListedKind, decide func(situation) (galen.Plan, error), detectors ...galen.Detector[galen.State]) *Activities {
 	return New(Options{
-		Journal: c, Records: c, World: c, Gate: c, Quarantine: NewQuarantine(), Now: func() time.Time { return night },
+		Journal: c, Records: c, World: c, Gate: c, Faults: NewFaults(), Now: func() time.Time { return night },
 		DecideLimit: time.Minute, Logger: slog.New(slog.DiscardHandler),
 		Catalogue: Catalogue{
 			Kinds: map[string]galen.ListedKind{"fake": kind}, Runbooks: map[string]galen.ListedRunbook{"fake/book": book(decide)},
@@ -255,7 +255,7 @@ func TestAPanicHoldsTheRun(t *testing.T) {
 				t.Fatalf("%d events, want %d", len(w.events), c.quarantine)
 			}
 			for _, e := range w.events {
-				if e.Kind != galen.EventQuarantine || e.Run != "r1" || !strings.Contains(string(e.Body), `"runbook":"fake/book"`) || !strings.Contains(string(e.Body), "boom") {
+				if e.Kind != galen.EventFault || e.Run != "r1" || !strings.Contains(string(e.Body), `"runbook":"fake/book"`) || !strings.Contains(string(e.Body), "boom") {
 					t.Errorf("the event is %+v: %s", e, e.Body)
 				}
 			}
@@ -263,8 +263,8 @@ func TestAPanicHoldsTheRun(t *testing.T) {
 	}
 }
 
-// TestAQuarantineIsToldInTheEnd: when the journal fails, the retry finds the fault again and tells it.
-func TestAQuarantineIsToldInTheEnd(t *testing.T) {
+// TestAFaultIsToldInTheEnd: when the journal fails, the retry finds the fault again and tells it.
+func TestAFaultIsToldInTheEnd(t *testing.T) {
 	c := ward()
 	a := c.engine(kindWith(done), func(situation) (galen.Plan, error) { panic("boom") })
 	c.errs["append"] = errors.New("disk full")

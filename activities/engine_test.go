@@ -86,7 +86,7 @@ func newClinic(t *testing.T, mode galen.Mode) *clinic {
 	})
 	c.must(err)
 	c.acts = activities.New(activities.Options{
-		Journal: c.store, Records: c.store, World: c, Gate: door, Quarantine: activities.NewQuarantine(), Now: c.cloud.Now, Logger: log,
+		Journal: c.store, Records: c.store, World: c, Gate: door, Faults: activities.NewFaults(), Now: c.cloud.Now, Logger: log,
 		DecideLimit: time.Minute,
 		Catalogue: activities.Catalogue{
 			Kinds: kinds, Runbooks: c.books, Policy: policy, Detectors: []galen.Detector[galen.State]{galen.ListDetector(fake.Detectors()[0])},
@@ -201,7 +201,7 @@ func TestWhatThisEngineDoesNotKnowIsHeld(t *testing.T) {
 	}
 }
 
-func TestAPanicQuarantinesTheRunbook(t *testing.T) {
+func TestARunbookThatPanicsDecidesNoMore(t *testing.T) {
 	c := newClinic(t, galen.ModeAct)
 	asked := 0
 	c.books["fake/panics"] = galen.ListedRunbook{
@@ -213,7 +213,7 @@ func TestAPanicQuarantinesTheRunbook(t *testing.T) {
 	}
 	first, second := c.open("a", "fake/panics", "db-1", nil), c.open("b", "fake/panics", "db-2", nil)
 	c.decide(first, 0, galen.RunHeld, "panicked: index out of range")
-	c.decide(second, 0, galen.RunHeld, "in quarantine: runbook fake/panics panicked")
+	c.decide(second, 0, galen.RunHeld, "is at fault, and decides no more in this engine until it is mended and restarted: runbook fake/panics panicked")
 	if asked != 1 {
 		t.Errorf("asked %d times", asked)
 	}

@@ -109,7 +109,7 @@ func TestCancelEndsARunOfAnotherRelease(t *testing.T) {
 	})
 }
 
-// TestCancelEndsARunWhoseRunbookIsAtFault, whether it is in quarantine already or panics only now; but not before its last
+// TestCancelEndsARunWhoseRunbookIsAtFault, whether that is known already or panics only now; but not before its last
 // effect is known.
 func TestCancelEndsARunWhoseRunbookIsAtFault(t *testing.T) {
 	panics := func(c *clinic) {
@@ -126,7 +126,7 @@ func TestCancelEndsARunWhoseRunbookIsAtFault(t *testing.T) {
 			c.Errorf("the reason is lost: %s", c.run(run.ID).Why)
 		}
 	}
-	t.Run("in quarantine already", func(t *testing.T) {
+	t.Run("at fault already", func(t *testing.T) {
 		c := newClinic(t, galen.ModeAct)
 		panics(c)
 		run := c.open("k", "fake/heal", "db-1", nil)

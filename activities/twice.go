@@ -3,6 +3,7 @@ package activities
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -13,46 +14,55 @@ import (
 // decideLimit is how long a runbook may think, each time.
 const decideLimit = time.Second
 
-// Quarantine holds the runbooks that misbehaved in this process; a restart with a mended one clears it.
-type Quarantine struct {
+// Faults are the runbooks that misbehaved in this process, and decide no more in it: no look makes their code better, a restart
+// with a mended one does. A [galen.Quarantine] is another thing: what a runbook did failed, and no engine acts on it until a person
+// clears it.
+type Faults struct {
 	mu  sync.Mutex
 	why map[string]string
 }
 
-// NewQuarantine is empty.
-func NewQuarantine() *Quarantine { return &Quarantine{why: map[string]string{}} }
+// NewFaults is empty.
+func NewFaults() *Faults { return &Faults{why: map[string]string{}} }
 
-// Why is the reason, "" if the runbook is not in quarantine.
-func (q *Quarantine) Why(runbook string) string {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.why[runbook]
+// Why is the reason, "" if the runbook is not at fault.
+func (f *Faults) Why(runbook string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.why[runbook]
+}
+
+// All are the reasons by runbook.
+func (f *Faults) All() map[string]string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.why)
 }
 
 // Put adds a runbook and tells whether it is new there; the first reason stays.
-func (q *Quarantine) Put(runbook, why string) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.why[runbook] != "" {
+func (f *Faults) Put(runbook, why string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.why[runbook] != "" {
 		return false
 	}
-	q.why[runbook] = why
+	f.why[runbook] = why
 	return true
 }
 
-func (q *Quarantine) take(runbook string) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	delete(q.why, runbook)
+func (f *Faults) take(runbook string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.why, runbook)
 }
 
-// runbookFault is an error that is the runbook's own: it is quarantined.
+// runbookFault is an error that is the runbook's own: it decides no more in this process.
 type runbookFault struct{ error }
 
 func (f *runbookFault) Unwrap() error { return f.error }
 
 // decideTwice lets a runbook decide two times on equal situations. A panic, more time than limit for one of them, two
-// different plans or a plan without a form is an error: the run is held and the runbook quarantined.
+// different plans or a plan without a form is an error: the run is held, and the runbook is at fault.
 func decideTwice(rb galen.ListedRunbook, situation func() galen.Situation[galen.State, json.RawMessage], limit time.Duration) (galen.Plan, error) {
 	var plans [2]galen.Plan
 	for i := range plans {
@@ -64,8 +74,8 @@ func decideTwice(rb galen.ListedRunbook, situation func() galen.Situation[galen.
 	return agreed(rb, plans)
 }
 
-// decideOnce takes limit at most. A runbook that never returns leaves its goroutine behind, which is why it is
-// quarantined.
+// decideOnce takes limit at most. A runbook that never returns leaves its goroutine behind, which is why it
+// is not asked again.
 func decideOnce(rb galen.ListedRunbook, s galen.Situation[galen.State, json.RawMessage], limit time.Duration) (galen.Plan, error) {
 	type answer struct {
 		plan galen.Plan

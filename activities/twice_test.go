@@ -92,11 +92,13 @@ func TestEachDecisionHasTheLimit(t *testing.T) {
 	}
 }
 
-func TestQuarantineKeepsTheFirstReason(t *testing.T) {
-	q := NewQuarantine()
-	q.Put("a", "first")
-	q.Put("a", "second")
-	if q.Why("a") != "first" || q.Why("b") != "" {
-		t.Errorf("got %q and %q", q.Why("a"), q.Why("b"))
+func TestFaultsKeepTheFirstReason(t *testing.T) {
+	f := NewFaults()
+	f.Put("a", "first")
+	f.Put("a", "second")
+	all := f.All()
+	all["b"] = "written into a copy"
+	if f.Why("a") != "first" || f.Why("b") != "" || all["a"] != "first" {
+		t.Errorf("got %q and %q of %v", f.Why("a"), f.Why("b"), all)
 	}
 }

@@ -253,6 +253,9 @@ type Runbook struct {
 	// ByHand a request can start it; else findings only
 	ByHand bool `json:"by_hand"`
 
+	// Fault why this engine asks it no more, until it is restarted with a mended one; absent: it is not at fault
+	Fault *string `json:"fault,omitempty"`
+
 	// Heals finding codes for which it starts by itself
 	Heals []string `json:"heals"`
 	Name  string   `json:"name"`

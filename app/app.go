@@ -54,6 +54,7 @@ type Engine struct {
 	world   *watch.World
 	runs    *runs
 	acts    *activities.Activities
+	faults  *activities.Faults
 	watch   *watch.Loops
 	loops   sync.WaitGroup
 	cancel  context.CancelFunc
@@ -250,8 +251,9 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	if err != nil {
 		return err
 	}
+	e.faults = activities.NewFaults()
 	e.acts = activities.New(activities.Options{
-		Journal: e.journal, Records: e.journal, World: e.world, Gate: door, Quarantine: activities.NewQuarantine(), Now: time.Now, Logger: log,
+		Journal: e.journal, Records: e.journal, World: e.world, Gate: door, Faults: e.faults, Now: time.Now, Logger: log,
 		Catalogue: e.catalogue(),
 	})
 	d := &dispatcher{journal: e.journal, temporal: client, release: e.acts, shared: e.shared(), now: time.Now, logger: log}

@@ -41,7 +41,7 @@ func (e *Engine) ways(listener net.Listener) error {
 	e.serve(listener, galenhttp.New(galenhttp.Options{
 		Token: token, TokenFile: file,
 		Runs: rows{e.journal}, Records: rows{e.journal}, Requests: requests{e}, Decisions: people{e}, Holds: e.journal, Quarantines: e.journal, Epochs: epochs{e.journal},
-		World: seen{watched, e}, Alerts: alerts{inbox}, Runbooks: e.o.Catalogue.Runbooks, Health: e.health,
+		World: seen{watched, e}, Alerts: alerts{inbox}, Runbooks: e.o.Catalogue.Runbooks, Faults: e.faults.All, Health: e.health,
 		Measure: measure{e, inbox}.now,
 		Version: e.o.Version, Started: e.started, Now: time.Now, Logger: e.o.Logger,
 	}))

@@ -107,6 +107,7 @@ func (m measure) now(ctx context.Context) (galenhttp.Measures, error) {
 	if out.Findings, err = m.journal.Findings(ctx, galen.Resource{}); err != nil {
 		return out, err
 	}
+	out.Faults = len(m.faults.All())
 	if out.Holds, err = m.journal.Holds(ctx); err != nil {
 		return out, err
 	}

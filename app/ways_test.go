@@ -68,8 +68,9 @@ func engineWithoutTemporal(t *testing.T) *Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
+	e.faults = activities.NewFaults()
 	e.acts = activities.New(activities.Options{
-		Journal: e.journal, Records: e.journal, World: e.world, Gate: door, Quarantine: activities.NewQuarantine(), Now: time.Now, Logger: log,
+		Journal: e.journal, Records: e.journal, World: e.world, Gate: door, Faults: e.faults, Now: time.Now, Logger: log,
 		Catalogue: activities.Catalogue{Kinds: e.opened.kinds, Runbooks: e.opened.runbooks, Policy: c.Policy},
 	})
 	t.Cleanup(func() {
@@ -149,6 +150,9 @@ func TestReading(t *testing.T) {
 	books, err := c.ListRunbooksWithResponse(ctx)
 	want(t, "runbooks", err, books.HTTPResponse, books.Body, 200, `"reboots":1`)
 	want(t, "runbooks", err, books.HTTPResponse, books.Body, 200, `"by_hand":true,"heals":[],"name":"fake/tune"`)
+	e.faults.Put("fake/tune", "it panicked")
+	books, err = c.ListRunbooksWithResponse(ctx)
+	want(t, "a runbook at fault", err, books.HTTPResponse, books.Body, 200, `"by_hand":true,"fault":"it panicked","heals":[],"name":"fake/tune"`)
 	if _, _, err := e.journal.SaveFindings(ctx, demoDB(), []galen.Finding{{
 		Resource: demoDB(), Code: fake.CodeUnavailable, Domain: "demo/z", Targets: []galen.Target{{ID: "db-1"}}, Evidence: []galen.Observation{},
 	}}); err != nil {
@@ -160,6 +164,7 @@ func TestReading(t *testing.T) {
 	want(t, "status", err, status.HTTPResponse, status.Body, 200, `"findings":1`)
 	metrics, err := c.GetMetricsWithResponse(ctx)
 	want(t, "metrics", err, metrics.HTTPResponse, metrics.Body, 200, `galen_findings{code="instance-unavailable",note="false",resource="fake/demo"} 1`)
+	want(t, "faults", err, metrics.HTTPResponse, metrics.Body, 200, "\ngalen_runbooks_at_fault 1\n")
 	want(t, "looks", err, metrics.HTTPResponse, metrics.Body, 200, `galen_looks_total{resource="fake/demo"} 1`)
 	spec, err := c.GetSpecWithResponse(ctx)
 	want(t, "spec", err, spec.HTTPResponse, spec.Body, 200, "openapi: 3.0.3")

@@ -140,7 +140,7 @@ func note(behind func(store) store, faults *[]Fault) func(store) store {
 }
 
 func (n noting) Append(ctx context.Context, e galen.Event) error {
-	if err := n.store.Append(ctx, e); err != nil || e.Kind != galen.EventQuarantine {
+	if err := n.store.Append(ctx, e); err != nil || e.Kind != galen.EventFault {
 		return err
 	}
 	told, err := galen.Decode[struct {

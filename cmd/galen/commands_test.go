@@ -75,7 +75,7 @@ func cannedAPI() *canned {
 		}},
 		"GET /v1/runbooks": api.RunbookList{Runbooks: []api.Runbook{
 			{Name: "cassandra/heal-node", Version: 1, About: "Brings a node back.", Heals: []string{"node-down", "node-frozen"}},
-			{Name: "cassandra/restart-node", Version: 2, About: "Restarts one.", Heals: []string{}, ByHand: true, Params: &map[string]any{"node": ""}},
+			{Name: "cassandra/restart-node", Version: 2, About: "Restarts one.", Heals: []string{}, ByHand: true, Params: &map[string]any{"node": ""}, Fault: ptr("it took longer than 1s to decide")},
 		}},
 		"GET /v1/runs":             api.RunList{Runs: []galen.Run{cannedRun("r2", galen.RunAsking, "mode approve: nobody has approved it yet"), cannedRun("r1", galen.RunVerified, "seen well")}},
 		"GET /v1/runs/r1":          api.RunDetail{Run: cannedRun("r1", galen.RunVerified, "seen well"), Plans: []galen.Decision{}, Intents: []galen.Intent{}, Events: []galen.Event{}},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -18,7 +19,8 @@ func (c *cli) runbooksCommand() *cobra.Command {
 		Short: "What this engine can run",
 		Long: `Lists the runbooks of the engine: the findings for which each starts by itself, whether galen run can start it by
 hand (--plan shows first what it would do), and its parameters with their defaults. One that is not for hands needs
-the targets that a finding brings.`,
+the targets that a finding brings. One that panicked, hung or contradicted itself is at fault: this engine holds its
+runs, and asks it no more until it is restarted with a mended one.`,
 		Example: "  galen runbooks\n  galen run cassandra/restart-node cassandra/orders --plan",
 		Args:    takes(0, 0, "no arguments"),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.runbooks(cmd.Context()) },
@@ -54,5 +56,16 @@ func printRunbooks(w io.Writer, all []api.Runbook) error {
 		}
 		rows = append(rows, []string{rb.Name, strconv.Itoa(rb.Version), strings.Join(rb.Heals, ", "), byHand, params, rb.About})
 	}
-	return table(w, []string{"runbook", "version", "heals", "by hand", "params", "about"}, rows)
+	if err := table(w, []string{"runbook", "version", "heals", "by hand", "params", "about"}, rows); err != nil {
+		return err
+	}
+	for _, rb := range all {
+		if rb.Fault == nil {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "%s is at fault, and decides no more in this engine until it is mended and restarted: %s\n", rb.Name, *rb.Fault); err != nil {
+			return err
+		}
+	}
+	return nil
 }

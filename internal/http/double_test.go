@@ -26,6 +26,7 @@ type engine struct {
 	acknowledged []string
 	holds        []galen.Hold
 	quarantines  []galen.Quarantine
+	faults       map[string]string
 	observe      string
 	approved     []galen.Approval
 	asked        []Request
@@ -182,6 +183,7 @@ func (e *engine) options() Options {
 			Defaults: func() map[string]any { return map[string]any{"reboots": 1} },
 		}},
 		Health:  func(context.Context) error { return e.broken },
+		Faults:  func() map[string]string { return e.faults },
 		Measure: func(context.Context) (Measures, error) { return Measures{}, e.broken },
 		Version: "test", Started: noon(), Now: noon, Logger: slog.New(slog.DiscardHandler),
 	}

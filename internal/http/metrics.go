@@ -22,6 +22,8 @@ type Measures struct {
 	Holds    []galen.Hold
 	// OpenIntents are the intents whose effect is not settled, per resource.
 	OpenIntents map[galen.Resource]int
+	// Faults is how many runbooks this engine asks no more.
+	Faults int
 	// Outbox is how many messages wait for the workflow engine, at most as many as a look at them reads.
 	Outbox int
 	Alerts AlertCounts
@@ -142,6 +144,7 @@ func (c snapshot) Collect(out chan<- prometheus.Metric) {
 	for r, n := range c.m.OpenIntents {
 		send("galen_open_intents", "Calls whose effect is not settled.", float64(n), "resource", r.String())
 	}
+	send("galen_runbooks_at_fault", "Runbooks that panicked, hung or contradicted themselves, and are asked no more until the engine is restarted.", float64(c.m.Faults))
 	overdue := 0
 	for _, h := range c.m.Holds {
 		if !h.Until.IsZero() && c.at.After(h.Until) {

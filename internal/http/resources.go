@@ -114,9 +114,13 @@ func (s *server) ListFindings(w http.ResponseWriter, r *http.Request, params api
 
 // ListRunbooks implements [api.ServerInterface].
 func (s *server) ListRunbooks(w http.ResponseWriter, r *http.Request) {
-	out := api.RunbookList{Runbooks: []api.Runbook{}}
+	out, faults := api.RunbookList{Runbooks: []api.Runbook{}}, s.o.Faults()
 	for _, rb := range s.o.Runbooks {
-		out.Runbooks = append(out.Runbooks, runbook(rb))
+		one := runbook(rb)
+		if why := faults[rb.Name]; why != "" {
+			one.Fault = &why
+		}
+		out.Runbooks = append(out.Runbooks, one)
 	}
 	s.answer(w, r, http.StatusOK, out)
 }

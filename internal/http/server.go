@@ -32,6 +32,8 @@ type Options struct {
 	World       World
 	Alerts      Alerts
 	Runbooks    []galen.ListedRunbook
+	// Faults are the runbooks that this engine asks no more, with the reasons.
+	Faults func() map[string]string
 	// Health tells why the engine does not work, nil if it does.
 	Health func(ctx context.Context) error
 	// Measure counts for the metrics at each scrape.

@@ -86,15 +86,16 @@ func TestEveryOperationIsServed(t *testing.T) {
 	}
 }
 
-// TestRunbooksSayWhoStartsThem: not every runbook can be asked for.
+// TestRunbooksSayWhoStartsThem: not every runbook can be asked for, and one at fault is started by nobody.
 func TestRunbooksSayWhoStartsThem(t *testing.T) {
-	o := (&engine{}).options()
+	o := (&engine{faults: map[string]string{"fake/tune": "it panicked"}}).options()
 	asked := o.Runbooks[0]
 	asked.Name, asked.ByHand = "fake/tune", true
 	o.Runbooks = append(o.Runbooks, asked)
 	w := call(t, Handler(o), "GET", "/v1/runbooks", "")
 	got, err := galen.Decode[api.RunbookList](w.Body.Bytes())
-	if err != nil || len(got.Runbooks) != 2 || got.Runbooks[0].ByHand || !got.Runbooks[1].ByHand {
+	if err != nil || len(got.Runbooks) != 2 || got.Runbooks[0].ByHand || !got.Runbooks[1].ByHand ||
+		got.Runbooks[0].Fault != nil || got.Runbooks[1].Fault == nil || *got.Runbooks[1].Fault != "it panicked" {
 		t.Errorf("%v: %s", err, w.Body)
 	}
 }
