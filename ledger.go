@@ -41,7 +41,7 @@ type Ledger struct {
 	Approval *Approval `json:"approval,omitempty"`
 	// LastYes is when a person approved this run last, whatever became of the approval.
 	LastYes time.Time `json:"last_yes,omitzero"`
-	// Fences are the highest fence accepted per target ID.
+	// Fences are the highest fence accepted per target ID: one of them rises with each intent on the resource.
 	Fences map[string]int64 `json:"fences,omitempty"`
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,15 +18,21 @@ const (
 	startWithin = 2 * time.Second
 	// maxMoved is how often a moved ledger sends the gate back to the guards.
 	maxMoved = 3
+	// maxLooks is how often the gate looks for one step, where what others do overtakes its looks. Then the run decides anew.
+	maxLooks = 3
 	// maxVoids approvals in a row made void by the world: then a person must look at the whole.
 	maxVoids = 3
 	// recordWithin bounds the record of an outcome, which is written even if the caller has gone.
 	recordWithin = 5 * time.Second
 )
 
+// errOvertaken: something was done after the look had begun, which may or may not show in it.
+var errOvertaken = errors.New("the look was overtaken")
+
 // view is a fresh State with its age.
 type view struct {
 	state galen.State
+	known galen.Ledger  // what the journal knew before the look began
 	wall  time.Time     // when the look began
 	mono  time.Duration // the same moment on the monotonic clock
 }
@@ -45,24 +52,57 @@ func (g *Gate) Act(ctx context.Context, req Request) (Result, error) {
 	if v := current(l, req); v.Answer != galen.Allow {
 		return g.refuse(ctx, l, req, []galen.Verdict{v})
 	}
-	seen, err := g.look(ctx, l, req.Step)
-	if err != nil {
-		v := named(guardFresh, lookAgain("nothing of %s could be seen: %s", l.Run.Resource, err))
-		return g.refuse(ctx, l, req, []galen.Verdict{v})
-	}
-	failpoint.At(failpoint.GateLooked, req.Step.Verb)
-	for range maxMoved + 1 {
-		l, err = g.ledger(ctx, req.Run)
-		if err != nil {
-			return Result{}, err
+	for range maxLooks {
+		seen, look := g.look(ctx, l, req.Step)
+		if look != nil {
+			v := named(guardFresh, lookAgain("nothing of %s could be seen: %s", l.Run.Resource, look))
+			return g.refuse(ctx, l, req, []galen.Verdict{v})
 		}
-		result, err := g.attempt(ctx, l, req, seen)
-		if !errors.Is(err, galen.ErrMoved) {
+		failpoint.At(failpoint.GateLooked, req.Step.Verb)
+		var result Result
+		if result, l, err = g.onLook(ctx, req, seen); !errors.Is(err, errOvertaken) {
 			return result, err
 		}
 	}
-	v := named(guardGate, lookAgain("the ledger moved %d times in a row while the guards were asked", maxMoved+1))
+	v := named(guardFresh, lookAgain("%d looks in a row: %s", maxLooks, err))
 	return g.refuse(ctx, l, req, []galen.Verdict{v})
+}
+
+// onLook goes on from one look, with the ledger as it is now, read again as often as it moves. errOvertaken: look again,
+// knowing the ledger that it returns.
+func (g *Gate) onLook(ctx context.Context, req Request, seen view) (Result, galen.Ledger, error) {
+	var l galen.Ledger
+	for range maxMoved + 1 {
+		var err error
+		if l, err = g.ledger(ctx, req.Run); err != nil {
+			return Result{}, l, err
+		}
+		result, err := g.attempt(ctx, l, req, seen)
+		if !errors.Is(err, galen.ErrMoved) {
+			return result, l, err
+		}
+	}
+	v := named(guardGate, lookAgain("the ledger moved %d times in a row while the guards were asked", maxMoved+1))
+	result, err := g.refuse(ctx, l, req, []galen.Verdict{v})
+	return result, l, err
+}
+
+// overtaken tells what was done on the resource since the ledger was read that a look rests on: "" for nothing. The guards
+// count as under way what the ledger shows unsettled; what was settled meanwhile is neither there nor, for certain, in a State
+// that was being looked at. It goes by the journal's own order, for the clocks of two engines differ: a fence rises with each
+// intent, of any run, and what was unsettled and is not now has been settled.
+func overtaken(before, now galen.Ledger) string {
+	for _, id := range slices.Sorted(maps.Keys(now.Fences)) {
+		if was, is := before.Fences[id], now.Fences[id]; was != is {
+			return fmt.Sprintf("a step on %s was begun meanwhile (fence %d, now %d)", id, was, is)
+		}
+	}
+	for _, in := range before.Open {
+		if !slices.ContainsFunc(now.Open, func(o galen.Intent) bool { return o.ID == in.ID }) {
+			return fmt.Sprintf("the effect of %s of run %s was settled meanwhile", in.Step, in.Run)
+		}
+	}
+	return ""
 }
 
 // ledger reads a run's ledger, and notes when by the engine's clocks.
@@ -95,7 +135,7 @@ func current(l galen.Ledger, req Request) galen.Verdict {
 
 // look is (1): the target, what the run is about, and what the driver knows to share data with them.
 func (g *Gate) look(ctx context.Context, l galen.Ledger, s galen.Step) (view, error) {
-	v := view{wall: g.o.Now(), mono: g.o.Mono()}
+	v := view{known: l, wall: g.o.Now(), mono: g.o.Mono()}
 	scope := []galen.Target{s.Target}
 	for _, t := range l.Run.InScope() {
 		if !slices.Contains(scope, t) {
@@ -110,10 +150,13 @@ func (g *Gate) look(ctx context.Context, l galen.Ledger, s galen.Step) (view, er
 	return v, err
 }
 
-// attempt is (3) to (6) on one reading of the ledger. ErrMoved: nothing was written, read it again.
+// attempt is (3) to (6) on one reading of the ledger. ErrMoved: nothing was written, read it again. errOvertaken: look again.
 func (g *Gate) attempt(ctx context.Context, l galen.Ledger, req Request, seen view) (Result, error) {
 	if v := current(l, req); v.Answer != galen.Allow {
 		return g.refuse(ctx, l, req, []galen.Verdict{v})
+	}
+	if done := overtaken(seen.known, l); done != "" {
+		return Result{}, fmt.Errorf("%w: %s", errOvertaken, done)
 	}
 	w := galen.World[galen.State]{Now: seen.now(g.o.Mono()), State: seen.state}
 	a, refused := g.question(w, l, req.Step, galen.LookAgain)
