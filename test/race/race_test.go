@@ -1,6 +1,6 @@
 // Package race lets two whole gates, each of an engine of its own, contend over one journal in PostgreSQL: for two racks, for
-// one target, for the last token of one budget. What the engines see never changes by what they do, so that nothing but the
-// journal keeps them apart.
+// one target, for the last token of one budget, where what the engines see never changes by what they do, so that nothing but
+// the journal keeps them apart; and lets one finish a step while the other is held up, where it does.
 package race
 
 import (
@@ -109,34 +109,43 @@ func newArena(t *testing.T, url string) *arena {
 		a.hands.rings[name] = cluster
 	}
 	for range 2 {
-		store, err := journal.OpenPostgres(t.Context(), url, journal.Options{Now: a.clock.read, NoSync: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := store.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		log := slog.New(slog.DiscardHandler)
-		kinds := map[string]galen.ListedKind{cassandra.KindName: galen.ListKind(cassandra.Kind(), galen.Driver[cassandra.Ring](&a.hands))}
-		books := map[string]galen.ListedRunbook{}
-		for _, rb := range runbooks.All() {
-			books[rb.Name] = rb
-		}
-		world := watch.NewWorld(kinds, store, log)
-		world.Share()
-		door, err := gate.New(gate.Options{
-			Journal: store, World: world, Kinds: kinds, Runbooks: books, Guards: gate.CommonGuards(), GuardLimit: time.Minute,
-			Policy: func(galen.Resource) galen.Policy { return a.policy }, Now: a.clock.read,
-			Mono: func() time.Duration { return a.clock.read().Sub(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)) }, Logger: log,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		a.engines = append(a.engines, engine{store, world, door})
+		a.engines = append(a.engines, a.engine(t, url, &a.hands, direct))
 	}
 	return a
+}
+
+// direct is a journal as its gate reads and writes it.
+func direct(s *journal.Store) gate.Journal { return s }
+
+// engine is one more engine of the arena, which sees and acts through the driver.
+func (a *arena) engine(t *testing.T, url string, driver galen.Driver[cassandra.Ring], books func(*journal.Store) gate.Journal) engine {
+	t.Helper()
+	store, err := journal.OpenPostgres(t.Context(), url, journal.Options{Now: a.clock.read, NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	log := slog.New(slog.DiscardHandler)
+	kinds := map[string]galen.ListedKind{cassandra.KindName: galen.ListKind(cassandra.Kind(), driver)}
+	listed := map[string]galen.ListedRunbook{}
+	for _, rb := range runbooks.All() {
+		listed[rb.Name] = rb
+	}
+	world := watch.NewWorld(kinds, store, log)
+	world.Share()
+	door, err := gate.New(gate.Options{
+		Journal: books(store), World: world, Kinds: kinds, Runbooks: listed, Guards: gate.CommonGuards(), GuardLimit: time.Minute,
+		Policy: func(galen.Resource) galen.Policy { return a.policy }, Now: a.clock.read,
+		Mono: func() time.Duration { return a.clock.read().Sub(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)) }, Logger: log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return engine{store, world, door}
 }
 
 // nodes are one node of each rack of a ring.
