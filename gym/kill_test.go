@@ -40,7 +40,7 @@ func kills() map[string]uint64 {
 		"I-32 calendar":             18,  // I-32 calendar at 2m30s: prepare instance/n5 in the window backup
 		"claim order":               18,  // claim order at 1m20s: prepare instance/n4 of run run2 takes node/instance/n4 and holds node/00000000-0000-4000
 		"I-19 failure domain":       37,  // I-19 at 1m21.93s: prepare instance/n4 of run run2 while repair node 1@1767578400
-		"I-10 budgets":              53,  // I-10 at 1m21.03s: replace node 3@1767578400 is destructive target 2 in 30m0s
+		"I-10 budgets":              143, // I-10 at 2m0s: replace node 6@1767582030 is destructive target 2 in 30m0s
 		"I-04 observers agree":      58,  // I-04 at 54.54s: fence node 1@1767578400: only 5 observers could say that it is d
 		"I-32 schema":               68,  // I-32 schema at 40s: fence node 10@1767578400 while n4 knows another schema
 		"I-22 the engine's own":     148, // I-22 at 53.1s: start node 4@1767578400, which the engine itself needs, and nobod
@@ -60,7 +60,7 @@ func kills() map[string]uint64 {
 		"I-14 cool-down":            1,   // I-14 at 4m0s: start node 3@1767582050 of run run2, 3m10s after run run1 did start node
 		"I-12 quarantine":           1,   // I-12 at 1m0s: start node 3@1767578400 of cassandra/hostile, whose start failed on 2 ta
 		"undo owed":                 3,   // undo owed at 40s: raise-stream-throughput node 1@1767578400 of run run2 before the rai
-		"I-19 claims":               4,   // I-19 claims at 1m34s: fence node 3@1767578400 of run run5 takes ring, which repair nod
+		"I-19 claims":               5,   // I-19 claims at 1m13.46s: fence node 2@1767578400 of run run3 takes ring, which repair node 5@17
 		"I-09 whole listing":        6,   // I-09 at 40s: kill node 3@1767578400 on a listing that lacked 2 of 9 members
 		"I-03 share of bad members": 11,  // I-03 at 50s: fence node 1@1767578400 while 2 of 6 nodes of dc1 are down, in 2 racks
 		"I-02 repair owed":          243, // I-02 repair owed at 2m4.61s: fence node 2@1767578400 before n7, which joined fro
