@@ -34,7 +34,7 @@ type Records interface {
 	Vitals(ctx context.Context, r galen.Resource, since time.Time) ([]galen.Sample, error)
 	Append(ctx context.Context, e galen.Event) error
 	// Stop asks a run to yield; Resume ends that.
-	Stop(ctx context.Context, id, stop, by string) error
+	Stop(ctx context.Context, id, stop, by, why string) error
 	Resume(ctx context.Context, id, why string) error
 }
 

@@ -38,7 +38,7 @@ func (c *clinic) Run(_ context.Context, id string) (galen.Run, error) {
 	return c.ledger.Run, c.errs["run"]
 }
 
-func (c *clinic) Stop(_ context.Context, id, stop, by string) error {
+func (c *clinic) Stop(_ context.Context, id, stop, by, _ string) error {
 	c.stops = append(c.stops, id+" "+stop+" "+by)
 	return c.errs["stop"]
 }

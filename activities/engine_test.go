@@ -250,7 +250,7 @@ func TestAPersonEndsAnAlertThatNothingConfirms(t *testing.T) {
 			t.Errorf("decided %+v", d)
 		}
 	}
-	c.must(c.store.Stop(t.Context(), run.ID, galen.StopCancel, "ada"))
+	c.must(c.store.Stop(t.Context(), run.ID, galen.StopCancel, "ada", "because"))
 	d := c.decide(run, time.Second, galen.RunWaiting, "cancelled before anything confirmed the alert: nothing was done")
 	if !d.Done || d.Final != galen.RunCancelled || d.Looks != 1 || d.HoldFor != 0 || c.calls() != 0 {
 		t.Errorf("decided %+v after %d calls", d, c.calls())

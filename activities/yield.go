@@ -28,7 +28,7 @@ func (a *Activities) letPass(ctx context.Context, t thought, c conclusion) error
 			if held.Urgency >= run.Urgency {
 				continue
 			}
-			err := a.o.Records.Stop(ctx, held.Run, galen.StopYield, run.ID)
+			err := a.o.Records.Stop(ctx, held.Run, galen.StopYield, run.ID, "that run is more urgent and needs the same")
 			if err != nil && !errors.Is(err, galen.ErrEnded) && !errors.Is(err, galen.ErrNotFound) {
 				return fmt.Errorf("ask run %s to yield to %s: %w", held.Run, run.ID, err)
 			}

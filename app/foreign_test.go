@@ -79,7 +79,7 @@ func TestRunsOfAnotherRelease(t *testing.T) {
 	u.carry()
 	u.stands(theirs, galen.RunHeld, "version 9") // a yes gives this release no runbook
 
-	u.must(u.journal.Stop(t.Context(), theirs.ID, galen.StopCancel, "ada"))
+	u.must(u.journal.Stop(t.Context(), theirs.ID, galen.StopCancel, "ada", "because"))
 	u.carry()
 	u.stands(theirs, galen.RunCancelled, "version 9")
 	if u.server.open["theirs"] != "" {
@@ -107,7 +107,7 @@ func TestACancelIsLeftToWhoHasTheRun(t *testing.T) {
 	u := newUpgrade(t)
 	u.server.served["fake/heal@9"] = true
 	run := u.open("theirs", 9)
-	u.must(u.journal.Stop(t.Context(), run.ID, galen.StopCancel, "ada"))
+	u.must(u.journal.Stop(t.Context(), run.ID, galen.StopCancel, "ada", "because"))
 	u.carry()
 	u.stands(run, galen.RunOpened, "")
 	if u.server.open["theirs"] != run.ID {

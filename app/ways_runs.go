@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -119,18 +118,7 @@ func (p people) Acknowledge(ctx context.Context, r galen.Resource, target, by st
 	return p.journal.Acknowledge(ctx, r, target, by)
 }
 
-// Cancel asks the run to reach a safe point and end; the reason is an event of its own.
+// Cancel asks the run to reach a safe point and end.
 func (p people) Cancel(ctx context.Context, id, by, why string) error {
-	if err := p.journal.Stop(ctx, id, galen.StopCancel, by); err != nil {
-		return err
-	}
-	run, err := p.journal.Run(ctx, id)
-	if err != nil {
-		return err
-	}
-	body, err := json.Marshal(map[string]string{"why": why})
-	if err != nil {
-		return fmt.Errorf("encode the reason: %w", err)
-	}
-	return p.journal.Append(ctx, galen.Event{Resource: run.Resource, Run: id, Kind: galen.EventStop, By: by, Body: body})
+	return p.journal.Stop(ctx, id, galen.StopCancel, by, why)
 }

@@ -317,6 +317,10 @@ func TestApproveRejectCancel(t *testing.T) {
 	if len(detail.JSON200.Plans) != 2 || len(detail.JSON200.Intents) != 0 || len(detail.JSON200.Events) < 6 {
 		t.Errorf("detail: %s", detail.Body)
 	}
+	told, err := e.journal.Events(ctx, journal.EventFilter{Run: run.ID, Kind: galen.EventStop})
+	if err != nil || len(told) != 1 || !strings.Contains(string(told[0].Body), "wrong cluster") {
+		t.Errorf("told of the cancel: %+v, %v", told, err)
+	}
 	if err := e.journal.SetRun(ctx, run.ID, galen.RunCancelled, "x", time.Time{}); err != nil {
 		t.Fatal(err)
 	}

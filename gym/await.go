@@ -47,7 +47,7 @@ type peopleRows interface {
 // people is what persons write.
 type people interface {
 	Approve(ctx context.Context, a galen.Approval) error
-	Stop(ctx context.Context, id, stop, by string) error
+	Stop(ctx context.Context, id, stop, by, why string) error
 	SetHold(ctx context.Context, h galen.Hold) error
 	Release(ctx context.Context, holdID, by string) error
 	Acknowledge(ctx context.Context, resource galen.Resource, target, by string) error

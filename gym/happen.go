@@ -219,7 +219,7 @@ func (w *world) cancel(ctx context.Context) error {
 		return err
 	}
 	for _, run := range runs {
-		if err := w.store.Stop(ctx, run.ID, galen.StopCancel, person); err != nil {
+		if err := w.store.Stop(ctx, run.ID, galen.StopCancel, person, "drill"); err != nil {
 			return err
 		}
 	}

@@ -259,8 +259,7 @@ func TestStoryWithPeople(t *testing.T) {
 	b.after(2*time.Minute).effect(id, galen.EffectFailed, "process 4242 ended with its log saying: corrupt commitlog")
 	b.after(time.Second).decide(galen.RunHeld, "1 restart did not help, and there is no spare", galen.Plan{End: galen.EndEscalate, Why: "1 restart did not help, and there is no spare"})
 	b.after(13 * time.Hour)
-	b.must(b.store.Stop(t.Context(), b.run.ID, galen.StopCancel, "operator"))
-	b.must(b.store.Append(t.Context(), galen.Event{Resource: b.res, Run: b.run.ID, Kind: galen.EventStop, By: "operator", Body: []byte(`{"why":"mended by hand"}`)}))
+	b.must(b.store.Stop(t.Context(), b.run.ID, galen.StopCancel, "operator", "mended by hand"))
 	golden(t, file("story-people"), b.show())
 }
 

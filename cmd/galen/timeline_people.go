@@ -52,16 +52,11 @@ func (s *story) approved(e galen.Event) {
 	s.say(e, "approved", fmt.Sprintf("by %s, until %s", e.By, clock(a.Expires)), more...)
 }
 
-// stop: the wish, and its reason, which is an event of its own.
 func (s *story) stop(e galen.Event) {
 	body := read[struct{ Stop, Why string }](e)
-	if n := len(s.lines); body.Stop == "" && n > 0 && s.lines[n-1].label == "stop" {
-		s.lines[n-1].text += ": " + oneLine(body.Why)
-		return
-	}
 	text := fmt.Sprintf("%s asks the run to %s", e.By, firstOf(body.Stop, "stop"))
 	if body.Why != "" {
-		text += ": " + body.Why
+		text += ": " + oneLine(body.Why)
 	}
 	s.say(e, "stop", text)
 }

@@ -227,7 +227,7 @@ func TestACancelReachesTheGate(t *testing.T) {
 	run := h.open("one", "db-2")
 	s := fake.Reboot(h.instance("db-2"), "a test")
 	d := h.decide(run, s)
-	if err := h.store.Stop(t.Context(), run.ID, galen.StopCancel, "ada"); err != nil {
+	if err := h.store.Stop(t.Context(), run.ID, galen.StopCancel, "ada", "because"); err != nil {
 		t.Fatal(err)
 	}
 	got, err := h.gate.Act(t.Context(), gate.Request{Run: run.ID, Plan: d.Number, Step: s})

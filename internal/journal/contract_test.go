@@ -18,7 +18,7 @@ type runs interface {
 	Run(ctx context.Context, id string) (galen.Run, error)
 	Runs(ctx context.Context, f journal.RunFilter) ([]galen.Run, error)
 	SetRun(ctx context.Context, id string, status galen.RunStatus, why string, until time.Time) error
-	Stop(ctx context.Context, id, stop, by string) error
+	Stop(ctx context.Context, id, stop, by, why string) error
 }
 
 type decisions interface {

@@ -126,7 +126,7 @@ func testRefusals(t *testing.T, w world) {
 	refused(t, err, galen.ErrHeld)
 	must(t, w.Release(t.Context(), "h", "ann"))
 	stopped := w.open(t, "stopped")
-	must(t, w.Stop(t.Context(), stopped.ID, galen.StopCancel, "ann"))
+	must(t, w.Stop(t.Context(), stopped.ID, galen.StopCancel, "ann", "because"))
 	_, err = w.Commit(t.Context(), w.commitOf(t, stopped, "c"))
 	refused(t, err, galen.ErrMoved)
 	w.decide(t, stopped, plan(time.Second), galen.RunRunning)
@@ -187,7 +187,7 @@ func testRevisions(t *testing.T, w world) {
 		}},
 		{"approve", false, func() error { return w.Approve(t.Context(), approval) }},
 		{"void", false, func() error { _, err := w.Void(t.Context(), "y", "moved"); return err }},
-		{"stop", false, func() error { return w.Stop(t.Context(), run.ID, galen.StopYield, "engine") }},
+		{"stop", false, func() error { return w.Stop(t.Context(), run.ID, galen.StopYield, "engine", "because") }},
 		{"hold", false, func() error { return w.SetHold(t.Context(), held) }},
 		{"release", false, func() error { return w.Release(t.Context(), "h", "ann") }},
 		{"hold all", true, func() error { return w.SetHold(t.Context(), all) }},

@@ -142,7 +142,7 @@ func testDecideMoved(t *testing.T, w world) {
 		want error
 	}{
 		{"rejects", func(r galen.Run) error { return w.Reject(t.Context(), r.ID, "bob", "no") }, galen.ErrMoved},
-		{"cancels", func(r galen.Run) error { return w.Stop(t.Context(), r.ID, galen.StopCancel, "bob") }, galen.ErrMoved},
+		{"cancels", func(r galen.Run) error { return w.Stop(t.Context(), r.ID, galen.StopCancel, "bob", "because") }, galen.ErrMoved},
 		{"approves", func(r galen.Run) error { w.approve(t, r, "", step); return nil }, galen.ErrMoved},
 		{"lets it be", func(galen.Run) error { return nil }, nil},
 		{"works on another run", func(galen.Run) error { w.settle(t, w.commit(t, w.open(t, "other"), "o"), galen.EffectDone); return nil }, nil},
@@ -167,7 +167,7 @@ func testDecideMoved(t *testing.T, w world) {
 	// Knowing of the cancel, the same plan is stored as one that knows.
 	run := w.open(t, "knows")
 	w.decide(t, run, plan(time.Second), galen.RunWaiting)
-	must(t, w.Stop(t.Context(), run.ID, galen.StopCancel, "bob"))
+	must(t, w.Stop(t.Context(), run.ID, galen.StopCancel, "bob", "because"))
 	equal(t, "the plan does not know", w.ledger(t, run).Run.PlanStop, "")
 	w.decide(t, run, plan(time.Second), galen.RunWaiting)
 	equal(t, "the plan knows", w.ledger(t, run).Run.PlanStop, galen.StopCancel)

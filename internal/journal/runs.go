@@ -214,8 +214,8 @@ func (t *tx) statusEvent(ctx context.Context, run galen.Run, was galen.RunStatus
 }
 
 // Stop asks a run to reach a safe point and end (cancel) or to let a more urgent one go first (yield). A cancel is not
-// taken back by a yield.
-func (s *Store) Stop(ctx context.Context, id, stop, by string) error {
+// taken back by a yield. Whoever asks again for what was asked already changes nothing.
+func (s *Store) Stop(ctx context.Context, id, stop, by, why string) error {
 	if stop != galen.StopCancel && stop != galen.StopYield {
 		return fmt.Errorf("stop run %s: stop %q: want %s or %s", id, stop, galen.StopCancel, galen.StopYield)
 	}
@@ -232,7 +232,7 @@ func (s *Store) Stop(ctx context.Context, id, stop, by string) error {
 			return err
 		}
 		t.citeRun(run)
-		if err := t.event(ctx, galen.Event{Resource: run.Resource, Run: id, Kind: galen.EventStop, By: by}, map[string]any{"stop": stop}); err != nil {
+		if err := t.event(ctx, galen.Event{Resource: run.Resource, Run: id, Kind: galen.EventStop, By: by}, map[string]any{"stop": stop, "why": why}); err != nil {
 			return err
 		}
 		if err := t.raise(ctx, run.Resource.String()); err != nil {

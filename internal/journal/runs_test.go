@@ -110,18 +110,25 @@ func testSetRun(t *testing.T, w world) {
 
 func testStop(t *testing.T, w world) {
 	run := w.open(t, "k")
-	if w.Stop(t.Context(), run.ID, "die", "ann") == nil {
+	if w.Stop(t.Context(), run.ID, "die", "ann", "because") == nil {
 		t.Error("stopped with a word that is none")
 	}
-	must(t, w.Stop(t.Context(), run.ID, galen.StopYield, "engine"))
-	must(t, w.Stop(t.Context(), run.ID, galen.StopYield, "engine"))
+	must(t, w.Stop(t.Context(), run.ID, galen.StopYield, "engine", "because"))
+	must(t, w.Stop(t.Context(), run.ID, galen.StopYield, "engine", "because"))
 	equal(t, "yield", w.ledger(t, run).Run.Stop, galen.StopYield)
-	must(t, w.Stop(t.Context(), run.ID, galen.StopCancel, "ann"))
-	must(t, w.Stop(t.Context(), run.ID, galen.StopYield, "engine"))
+	must(t, w.Stop(t.Context(), run.ID, galen.StopCancel, "ann", "because"))
+	must(t, w.Stop(t.Context(), run.ID, galen.StopYield, "engine", "because"))
 	equal(t, "cancel stays", w.ledger(t, run).Run.Stop, galen.StopCancel)
 	equal(t, "events", w.count(t, galen.EventStop), 2)
+	told, err := w.Events(t.Context(), journal.EventFilter{Kind: galen.EventStop})
+	must(t, err)
+	for _, e := range told { // wish and reason are one event: no crash can part them
+		if !strings.Contains(string(e.Body), `"why":"because"`) {
+			t.Errorf("asked for no reason: %s", e.Body)
+		}
+	}
 	must(t, w.SetRun(t.Context(), run.ID, galen.RunCancelled, "done", time.Time{}))
-	refused(t, w.Stop(t.Context(), run.ID, galen.StopCancel, "ann"), galen.ErrEnded)
+	refused(t, w.Stop(t.Context(), run.ID, galen.StopCancel, "ann", "because"), galen.ErrEnded)
 }
 
 func testThousandDuplicates(t *testing.T, w world) {

@@ -73,7 +73,7 @@ func live(ctx context.Context, s store, c *clock, i int) error {
 	hold := galen.Hold{ID: fmt.Sprint("hold", i), Resource: ring(), Target: "nobody", By: "ann", Why: "maintenance"}
 	errs = append(errs, voided, s.SetHold(ctx, hold), s.Acknowledge(ctx, ring(), target(0), "ann"),
 		s.SetResource(ctx, ring(), fmt.Appendf(nil, `{"mode":"act","kinds":%d}`, i+1), "bob"),
-		s.Stop(ctx, run.ID, galen.StopYield, "engine"))
+		s.Stop(ctx, run.ID, galen.StopYield, "engine", "because"))
 	if i%2 == 0 {
 		errs = append(errs, s.Release(ctx, hold.ID, "ann"), s.SetRun(ctx, run.ID, galen.RunCancelled, "enough", time.Time{}))
 	}

@@ -196,7 +196,7 @@ func testOutbox(t *testing.T, w world) {
 	case <-time.After(time.Minute):
 		t.Fatal("no nudge")
 	}
-	must(t, w.Stop(t.Context(), run.ID, galen.StopYield, "engine"))
+	must(t, w.Stop(t.Context(), run.ID, galen.StopYield, "engine", "because"))
 	items, err := w.Outbox(t.Context(), 0)
 	must(t, err)
 	if len(items) != 2 || items[0].Kind != journal.OutboxStart || items[1].Kind != journal.OutboxWake || items[1].Key != "k" || items[1].Run != run.ID {

@@ -10,7 +10,7 @@ import (
 func testYield(t *testing.T, w world) {
 	run := w.open(t, "k")
 	must(t, w.Resume(t.Context(), run.ID, "it did not yield"))
-	must(t, w.Stop(t.Context(), run.ID, galen.StopYield, "other-run"))
+	must(t, w.Stop(t.Context(), run.ID, galen.StopYield, "other-run", "because"))
 	l := w.ledger(t, run)
 	equal(t, "stop", l.Run.Stop, galen.StopYield)
 	equal(t, "for whom", l.Run.StopBy, "other-run")
@@ -21,7 +21,7 @@ func testYield(t *testing.T, w world) {
 	if after.Revision == l.Revision {
 		t.Error("a gate that read the ledger before would not notice")
 	}
-	must(t, w.Stop(t.Context(), run.ID, galen.StopCancel, "ann"))
+	must(t, w.Stop(t.Context(), run.ID, galen.StopCancel, "ann", "because"))
 	must(t, w.Resume(t.Context(), run.ID, "a cancel stays"))
 	equal(t, "cancelled", w.ledger(t, run).Run.Stop, galen.StopCancel)
 	equal(t, "by", w.ledger(t, run).Run.StopBy, "ann")
