@@ -17,11 +17,7 @@ func (s *story) byPeople(e galen.Event) {
 	case galen.EventRejected:
 		s.say(e, "rejected", fmt.Sprintf("by %s: %s", e.By, read[struct{ Why string }](e).Why))
 	case galen.EventVoided:
-		body := read[struct {
-			Why    string
-			InARow int `json:"in_a_row"`
-		}](e)
-		s.say(e, "voided", fmt.Sprintf("the world made the approval void, %d in a row: %s", body.InARow, body.Why))
+		s.voided(e)
 	case galen.EventStop:
 		s.stop(e)
 	case galen.EventHold, galen.EventRelease:
@@ -50,6 +46,18 @@ func (s *story) approved(e galen.Event) {
 		more = []detail{{"yes to", strings.Join(steps, ", ")}}
 	}
 	s.say(e, "approved", fmt.Sprintf("by %s, until %s", e.By, clock(a.Expires)), more...)
+}
+
+func (s *story) voided(e galen.Event) {
+	body := read[struct {
+		Why    string
+		InARow int `json:"in_a_row"`
+	}](e)
+	text := "the approval is void: " + body.Why
+	if body.InARow > 0 {
+		text = fmt.Sprintf("the world made the approval void, %d in a row: %s", body.InARow, body.Why)
+	}
+	s.say(e, "voided", text)
 }
 
 func (s *story) stop(e galen.Event) {

@@ -14,6 +14,7 @@ import (
 const (
 	approvalVoided   = "voided"   // by the world
 	approvalRejected = "rejected" // by a person
+	approvalHeld     = "held"     // with its run
 )
 
 // approvalRow is an approval as it is stored, its basis re-based.
@@ -191,7 +192,7 @@ func (s *Store) Void(ctx context.Context, approvalID, why string) (int, error) {
 	return inARow, nil
 }
 
-// void ends an approval that counts, with its event.
+// void ends an approval that counts for what the world did, with its event.
 func (t *tx) void(ctx context.Context, run galen.Run, row approvalRow, why string) (inARow int, err error) {
 	if err := t.endApproval(ctx, row, approvalVoided); err != nil {
 		return 0, err
@@ -199,11 +200,15 @@ func (t *tx) void(ctx context.Context, run galen.Run, row approvalRow, why strin
 	if inARow, err = voidsInARow(ctx, t, run.ID); err != nil {
 		return 0, err
 	}
-	body := map[string]any{"approval": row.ID, "why": why, "in_a_row": inARow}
-	if err := t.event(ctx, galen.Event{Resource: run.Resource, Run: run.ID, Kind: galen.EventVoided}, body); err != nil {
-		return 0, err
+	return inARow, t.voided(ctx, run, map[string]any{"approval": row.ID, "why": why, "in_a_row": inARow})
+}
+
+func (t *tx) voided(ctx context.Context, run galen.Run, body map[string]any) error {
+	err := t.event(ctx, galen.Event{Resource: run.Resource, Run: run.ID, Kind: galen.EventVoided}, body)
+	if err != nil {
+		return err
 	}
-	return inARow, t.raise(ctx, run.Resource.String())
+	return t.raise(ctx, run.Resource.String())
 }
 
 // voidNewest: who becomes held must not go on by a yes that was given before.
@@ -216,8 +221,10 @@ func (t *tx) voidNewest(ctx context.Context, run galen.Run, why string) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.void(ctx, run, row, why)
-	return err
+	if err := t.endApproval(ctx, row, approvalHeld); err != nil {
+		return err
+	}
+	return t.voided(ctx, run, map[string]any{"approval": row.ID, "why": why})
 }
 
 func approvalByID(ctx context.Context, q querier, id string) (approvalRow, error) {
@@ -242,8 +249,11 @@ func voidsInARow(ctx context.Context, q querier, runID string) (int, error) {
 	}
 	n := 0
 	for _, row := range rows {
-		if row.state != approvalVoided || stamp(row.ended) < last {
-			break
+		switch {
+		case row.state == approvalHeld: // says nothing of the world
+			continue
+		case row.state != approvalVoided, stamp(row.ended) < last:
+			return n, nil
 		}
 		n++
 	}

@@ -81,6 +81,11 @@ func testApprovals(t *testing.T, w world) {
 	all, err := w.Approvals(t.Context(), run.ID)
 	must(t, err)
 	equal(t, "all", len(all), 7)
+	w.approve(t, run, "y8", step)
+	must(t, w.SetRun(t.Context(), run.ID, galen.RunHeld, "the gate denied it", time.Time{}))
+	equal(t, "a yes of a run that was held is over already", w.void(t, "y8"), 1)
+	w.approve(t, run, "y9", step)
+	equal(t, "what the hold ended is not of the world's making", w.void(t, "y9"), 2)
 
 	_, err = w.Void(t.Context(), "nobody", "")
 	refused(t, err, galen.ErrNotFound)
