@@ -148,11 +148,21 @@ const AskedAlert = "alert"
 // FromAlert tells whether an alert opened the run.
 func (r Run) FromAlert() bool { return strings.HasPrefix(r.Asked, AskedAlert) }
 
-// AskedPerson begins [Run.Asked] of a run that a person asked for.
-const AskedPerson = "person"
+const askedPerson = "person "
+
+// AskedBy is [Run.Asked] of a run that a person asks for.
+func AskedBy(person string) string { return askedPerson + person }
 
 // FromPerson tells whether a person asked for the run.
-func (r Run) FromPerson() bool { return strings.HasPrefix(r.Asked, AskedPerson) }
+func (r Run) FromPerson() bool { return strings.HasPrefix(r.Asked, askedPerson) }
+
+// AskedBy is the person who asked for the run, "" when no person did.
+func (r Run) AskedBy() string {
+	if person, asked := strings.CutPrefix(r.Asked, askedPerson); asked {
+		return person
+	}
+	return ""
+}
 
 // Cause is the code of the trouble for which the run was opened; "" for what a person asked for.
 func (r Run) Cause() Code {

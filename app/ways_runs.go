@@ -94,7 +94,7 @@ func (q requests) Preview(ctx context.Context, in galenhttp.Request) (galen.Deci
 	if err != nil {
 		return galen.Decision{}, asBad(err)
 	}
-	run.Key, run.Asked = "preview", galen.AskedPerson+" "+in.By
+	run.Key, run.Asked = "preview", galen.AskedBy(in.By)
 	asked := time.Now()
 	ledger, err := q.journal.Preview(ctx, run)
 	if err != nil {

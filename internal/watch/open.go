@@ -122,7 +122,7 @@ func (o Opener) Request(ctx context.Context, key string, want galen.Run, by stri
 	if run, err = o.Requested(want); err != nil {
 		return run, false, err
 	}
-	run.Key, run.Asked = key, "person "+by
+	run.Key, run.Asked = key, galen.AskedBy(by)
 	return o.store(ctx, run)
 }
 

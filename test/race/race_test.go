@@ -161,7 +161,7 @@ func (a *arena) nodes(t *testing.T, on galen.Resource) []cassandra.Node {
 // start asks an engine's gate for the step, for a run of its own.
 func (a *arena) start(ctx context.Context, e engine, key string, w want) (gate.Result, galen.Run, error) {
 	run, _, err := e.store.OpenRun(ctx, galen.Run{
-		Key: key, Resource: w.on, Runbook: "cassandra/restart-node", Version: 1, Asked: galen.AskedPerson + "ann", Urgency: galen.Medium,
+		Key: key, Resource: w.on, Runbook: "cassandra/restart-node", Version: 1, Asked: galen.AskedBy("ann"), Urgency: galen.Medium,
 		Scope: []galen.Target{w.node.Target()}, Deadline: a.clock.read().Add(time.Hour), Params: []byte(`{}`),
 	})
 	if err != nil {

@@ -1,0 +1,26 @@
+package galen
+
+import "testing"
+
+// TestWhoAskedForARun: what a person asks for is not automatic (I-14), and needs another one's yes to delete for good (I-25); so
+// nothing else may be taken for a person.
+func TestWhoAskedForARun(t *testing.T) {
+	for asked, want := range map[string]struct {
+		by     string
+		person bool
+	}{
+		AskedBy("ann"):            {"ann", true},
+		AskedBy("ann of ops"):     {"ann of ops", true},
+		"personnel-system 7":      {"", false},
+		"personann":               {"", false},
+		"alert 4711":              {"", false},
+		"detector node-down":      {"", false},
+		"detector person of ours": {"", false},
+		"":                        {"", false},
+	} {
+		r := Run{Asked: asked}
+		if r.AskedBy() != want.by || r.FromPerson() != want.person {
+			t.Errorf("%q: by %q, from a person %t", asked, r.AskedBy(), r.FromPerson())
+		}
+	}
+}
