@@ -96,7 +96,7 @@ Not covered, because no event cites them: the inbox of alerts, counts of refusal
 reasons and margin of a decision that was only repeated. What was refused, and why, is in the events themselves.
 
 Whoever keeps the head that it prints can prove later that no event before it was changed or taken away.
-Exit code 1 if anything is wrong, with every place.`,
+Exit code 1 if anything is wrong, with every place, and if there is no event at all: that is no backup.`,
 		Example: "  galen journal verify --config /etc/galen/galen.yaml\n  galen journal verify /backup/galen.db\n  galen journal verify galen.db -o json | jq .head",
 		Args:    takes(0, 1, "the file of one journal, or none: the one of the configuration"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -160,8 +160,14 @@ func (c *cli) journalVerify(ctx context.Context, place journal.Place) error {
 	for _, f := range report.Faults {
 		p.Faults = append(p.Faults, fault{Seq: f.Seq, Row: f.Row, What: f.What})
 	}
+	if report.Events == 0 && p.OK {
+		p.OK, p.Faults = false, []fault{{What: "there is no event in it: no engine has ever worked with it, so it proves nothing and is no backup"}}
+	}
 	if err := c.print(p, func(w io.Writer) error { return printProof(w, p) }); err != nil {
 		return err
+	}
+	if report.Events == 0 {
+		return fmt.Errorf("%s: a journal without an event is no backup", place)
 	}
 	if !p.OK {
 		return fmt.Errorf("%s: the journal does not agree with itself in %s: keep a copy, compare with a backup", place, some(len(p.Faults), "place"))

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/galenhq/galen/app"
+	store "github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/internal/pgtest"
 )
 
@@ -108,6 +109,15 @@ func TestVerify(t *testing.T) {
 	s.galen("journal", "verify", journal+".none")
 	s.galen("journal", "verify", config)
 	s.galen("journal", "verify", "--config", s.config("other.yaml", filepath.Join(s.dir, "other"), ""))
+	s.say("a journal with which no engine has worked")
+	empty, err := store.Open(t.Context(), filepath.Join(s.dir, "empty.db"), store.Options{Now: noon})
+	if err == nil {
+		err = empty.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.galen("journal", "verify", filepath.Join(s.dir, "empty.db"))
 	s.say("somebody changed a byte of an event")
 	spoil(t, journal, "n2 (127.0.0.2) in dc1", "n3 (127.0.0.2) in dc1")
 	s.galen("journal", "verify", journal)

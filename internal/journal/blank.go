@@ -21,6 +21,8 @@ type blank interface {
 	close() error
 }
 
+const fullForACopy = "the disk that it is copied to is full, nothing of the copy is left: free space or name another disk, then say it again"
+
 // blank opens the place; now is the clock of what is written, nil for that of the database.
 func (p Place) blank(ctx context.Context, now func() time.Time) (blank, error) {
 	if p.URL != "" {
@@ -28,6 +30,7 @@ func (p Place) blank(ctx context.Context, now func() time.Time) (blank, error) {
 		if err != nil {
 			return nil, err
 		}
+		db.onFull = fullForACopy
 		return blankDatabase{db}, nil
 	}
 	return newPartial(ctx, p.Path, now)

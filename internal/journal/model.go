@@ -2,7 +2,9 @@ package journal
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -101,6 +103,15 @@ type Report struct {
 
 // OK tells that nothing is wrong.
 func (r Report) OK() bool { return len(r.Faults) == 0 }
+
+// err says in one line that what was verified is not sound, nil if it is.
+func (r Report) err(what string) error {
+	if r.OK() {
+		return nil
+	}
+	first := r.Faults[0]
+	return fmt.Errorf("%s does not verify (%d faults, the first: %s): look at the source with galen journal verify", what, len(r.Faults), strings.TrimSpace(first.Row+" "+first.What))
+}
 
 // Fault is one place where the journal does not agree with itself.
 type Fault struct {

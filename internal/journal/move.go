@@ -79,6 +79,9 @@ func move(ctx context.Context, from, to Place, how *Restored, tell Progress) (mo
 	}
 	defer func() { err = errors.Join(err, v.end()) }()
 	tables, err := record(ctx, v)
+	if err == nil {
+		err = whole(ctx, v)
+	}
 	if err != nil {
 		return Moved{}, source.advise(err)
 	}
@@ -94,10 +97,7 @@ func move(ctx context.Context, from, to Place, how *Restored, tell Progress) (mo
 	if err != nil {
 		return Moved{}, err
 	}
-	if !report.OK() {
-		return Moved{}, fmt.Errorf("the copy does not verify (%d faults, the first: %s %s): look at the source with galen journal verify", len(report.Faults), report.Faults[0].Row, report.Faults[0].What)
-	}
-	return moved, nil
+	return moved, report.err("the copy")
 }
 
 // reader opens the place to read it, and changes nothing in it.
@@ -168,6 +168,25 @@ func tablesOf(ctx context.Context, v view) (map[string]bool, error) {
 		return nil, fmt.Errorf("its tables have version %d, this galen knows up to %d: use the galen that wrote it, or a newer one", has, known)
 	}
 	return out, nil
+}
+
+// whole refuses a journal whose copy would look better than it is: what the copy gets anew, its pages, its triggers and the line that
+// tells how its chain ends, must be right in the source. All else is copied as it is, and verified there.
+func whole(ctx context.Context, v view) error {
+	c := &checker{cites: map[string]citation{}}
+	parts := []part{{"the file", c.pages}, {"the triggers", c.triggers}}
+	if _, pg := v.(pgView); pg {
+		parts = []part{{"the triggers", c.pgTriggers}}
+	}
+	for _, p := range append(parts, part{"the end", c.end}) {
+		if err := c.damaged(p.what, p.do(ctx, v)); err != nil {
+			return err
+		}
+	}
+	if end, err := chainOf(ctx, v); err == nil && end.seq == 0 && c.report.OK() {
+		return errors.New("there is no event in it: no engine has ever worked with it, and an empty copy would pass for a backup")
+	}
+	return c.report.err("the journal")
 }
 
 // filling is what a copy is made of.

@@ -35,6 +35,7 @@ type postgres struct {
 	db     *sql.DB
 	conn   *sql.Conn // of the writer, nil when it broke
 	number int64     // of the writer's newest transaction
+	onFull string    // what to do about a full disk, empty: as an engine
 }
 
 // OpenPostgres opens the journal in the database that a connection string names (host=… dbname=…, or a URL; several hosts
@@ -384,6 +385,8 @@ func (p *postgres) advise(err error) error {
 		switch {
 		case said.Code == "25006":
 			return fmt.Errorf("%w: the server is a standby: name the primary, or both hosts: %w", ErrReadOnly, err)
+		case said.Code == "53100" && p.onFull != "":
+			return fmt.Errorf("%s: %w", p.onFull, err)
 		case said.Code == "53100":
 			return fmt.Errorf("%w: free space on the database's disk; nothing was written, and galen goes on by itself then: %w", ErrFull, err)
 		case said.Code == "42501":

@@ -24,6 +24,7 @@ type sqliteFile struct {
 	writes *sql.DB
 	reads  *sql.DB
 	conn   *sql.Conn
+	onFull string               // what to do about a full disk, empty: as an engine
 	stmts  map[string]*sql.Stmt // of conn
 }
 
@@ -59,6 +60,7 @@ func (f *sqliteFile) open(ctx context.Context, path string, noSync bool) error {
 // openToFill opens a file that is nobody's but this process's, by a lock of its own, and that is synced when it is whole. Without
 // a write-ahead log the file is all there is, so that whoever has it can be read without a write.
 func (f *sqliteFile) openToFill(ctx context.Context, path string) error {
+	f.onFull = fullForACopy
 	return f.openWriter(ctx, path, "nolock=1", "journal_mode(DELETE)", "synchronous(OFF)")
 }
 
@@ -216,7 +218,13 @@ const (
 	codeNotADB   = 26
 )
 
-func (f *sqliteFile) advise(err error) error { return adviseSQLite(err) }
+func (f *sqliteFile) advise(err error) error {
+	var fault *sqlite.Error
+	if f.onFull != "" && errors.As(err, &fault) && fault.Code()&0xff == codeFull {
+		return fmt.Errorf("%s: %w", f.onFull, err)
+	}
+	return adviseSQLite(err)
+}
 
 func adviseSQLite(err error) error {
 	var fault *sqlite.Error

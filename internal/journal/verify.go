@@ -223,6 +223,35 @@ func (c *checker) cited(row eventRow) {
 	}
 }
 
+// end compares the line that tells the end of the chain with the newest event alone.
+func (c *checker) end(ctx context.Context, q querier) error {
+	says, why, err := ending(ctx, q)
+	if why != "" {
+		c.fault(says.seq, "chain", "%s", why)
+	}
+	return err
+}
+
+// ending is how the chain ends as its own line tells it, and why the newest event is another one, "" if it is that.
+func ending(ctx context.Context, q querier) (says end, why string, err error) {
+	if says, err = chainOf(ctx, q); err != nil {
+		return says, "", err
+	}
+	var is end
+	if _, err := first(ctx, q, []any{&is.seq, &is.hash}, "SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1"); err != nil {
+		return says, "", err
+	}
+	switch {
+	case is.seq < says.seq:
+		why = fmt.Sprintf("events %d to %d are missing at the end", is.seq+1, says.seq)
+	case is.seq > says.seq:
+		why = fmt.Sprintf("there are %d events too many at the end", is.seq-says.seq)
+	case is.hash != says.hash:
+		why = "the last event is not the one that was written"
+	}
+	return says, why, nil
+}
+
 // length: a tail that was cut off, or an end that was written anew.
 func (c *checker) length(ctx context.Context, q querier) error {
 	var events int64

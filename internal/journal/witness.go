@@ -61,30 +61,47 @@ func (w *witness) close() error {
 	return w.file.Close()
 }
 
-// compare disarms a journal that does not have the event which the witness knows, or whose newest event is of the future.
+// compare disarms a journal whose end was cut off or changed, that does not have the event which the witness knows, or whose newest
+// event is of the future.
 func (s *Store) compare(ctx context.Context, seq int64, hash string) error {
 	return s.write(ctx, "compare the journal with its witness", func(ctx context.Context, t *tx) error {
-		if err := t.loadHead(ctx); err != nil {
+		why, err := t.doubt(ctx, seq, hash)
+		if err != nil || why == "" {
 			return err
 		}
-		var is string
-		var last int64
-		if _, err := first(ctx, t, []any{&is}, "SELECT hash FROM events WHERE seq = ?", seq); err != nil {
-			return err
-		}
-		if _, err := first(ctx, t, []any{&last}, "SELECT at FROM events WHERE seq = ?", t.headSeq); err != nil {
-			return err
-		}
-		switch {
-		case seq > t.headSeq:
-			return t.disarm(ctx, fmt.Sprintf("the journal was restored from an old backup, or its newest events were lost: it ends at event %d, event %d was written before", t.headSeq, seq))
-		case seq > 0 && is != hash:
-			return t.disarm(ctx, fmt.Sprintf("this is another journal than before: its event %d is not the one that was written", seq))
-		case last > stamp(t.now.Add(clockSlack)):
-			return t.disarm(ctx, fmt.Sprintf("the clock went back: it is %s, the newest event is of %s", t.now.Format("2006-01-02 15:04:05"), moment(last).Format("2006-01-02 15:04:05")))
-		}
-		return nil
+		return t.disarm(ctx, why)
 	})
+}
+
+func (t *tx) doubt(ctx context.Context, seq int64, hash string) (string, error) {
+	says, why, err := ending(ctx, t)
+	if err != nil {
+		return "", err
+	}
+	if why != "" {
+		why = fmt.Sprintf("somebody changed the end of the journal: %s (galen journal verify)", why)
+		if ahead, err := first(ctx, t, []any{new(int64)}, "SELECT seq FROM events WHERE seq > ?", says.seq); err != nil || ahead {
+			return "", errors.Join(err, fmt.Errorf("%s: no event can follow: keep a copy, restore a backup", why))
+		}
+		return why, nil
+	}
+	var is string
+	var last int64
+	if _, err := first(ctx, t, []any{&is}, "SELECT hash FROM events WHERE seq = ?", seq); err != nil {
+		return "", err
+	}
+	if _, err := first(ctx, t, []any{&last}, "SELECT at FROM events WHERE seq = ?", says.seq); err != nil {
+		return "", err
+	}
+	switch {
+	case seq > says.seq:
+		return fmt.Sprintf("the journal was restored from an old backup, or its newest events were lost: it ends at event %d, event %d was written before", says.seq, seq), nil
+	case seq > 0 && is != hash:
+		return fmt.Sprintf("this is another journal than before: its event %d is not the one that was written", seq), nil
+	case last > stamp(t.now.Add(clockSlack)):
+		return fmt.Sprintf("the clock went back: it is %s, the newest event is of %s", t.now.Format("2006-01-02 15:04:05"), moment(last).Format("2006-01-02 15:04:05")), nil
+	}
+	return "", nil
 }
 
 // own makes the engine the owner of a journal in a file.
