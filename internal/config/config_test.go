@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,6 +91,20 @@ func TestPolicies(t *testing.T) {
 	}
 	if other := c.Policy(galen.Resource{Kind: "rds", Name: "x"}); other.Mode != galen.ModeApprove {
 		t.Errorf("a resource that is not configured has mode %s", other.Mode)
+	}
+}
+
+// A field that cannot be read hides no other fault.
+func TestAllFaultsOfAPolicy(t *testing.T) {
+	_, faults := policyOf([]byte(`{"mode":"yolo","cooldown":"soon","view_age":"30s","observers":0,"unhealthy_share":7,"hold_looks":5}`))
+	said := errors.Join(faults...).Error()
+	for _, want := range []string{"mode", "cooldown", "view_age", "observers", "unhealthy_share"} {
+		if strings.Count(said, want+":") != 1 {
+			t.Errorf("%s is told %d times, want once, in\n%s", want, strings.Count(said, want+":"), said)
+		}
+	}
+	if len(faults) != 5 {
+		t.Errorf("%d faults, want 5:\n%s", len(faults), said)
 	}
 }
 

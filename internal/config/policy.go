@@ -57,10 +57,11 @@ func (c *Config) checkPolicies() []error {
 // policyOf reads a policy; each fault is one line of its own.
 func policyOf(text json.RawMessage) (galen.Policy, []error) {
 	p := galen.SafePolicy()
-	err := galen.DecodeOver(text, &p)
-	if err == nil {
-		err = p.Valid()
+	unread := galen.DecodeOver(text, &p)
+	if unread != nil {
+		p = readable(text)
 	}
+	err := errors.Join(unread, p.Valid())
 	if err == nil {
 		return p, nil
 	}
@@ -69,6 +70,23 @@ func policyOf(text json.RawMessage) (galen.Policy, []error) {
 		errs = append(errs, errors.New(strings.TrimSuffix(line, "\n")))
 	}
 	return p, errs
+}
+
+// readable are the fields of a policy that can be read, over the safe defaults: what can't be hides no other fault.
+func readable(text json.RawMessage) galen.Policy {
+	p := galen.SafePolicy()
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(text, &fields) != nil {
+		return p
+	}
+	for name, value := range fields {
+		one, err := json.Marshal(map[string]json.RawMessage{name: value})
+		with := p
+		if err == nil && galen.DecodeOver(one, &with) == nil {
+			p = with
+		}
+	}
+	return p
 }
 
 // checkPattern refuses a pattern that matches nothing: whoever wrote it believes that something is guarded by it.
