@@ -146,7 +146,7 @@ func group(cmd *cobra.Command) *cobra.Command {
 func takes(least, most int, what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) < least || len(args) > most {
-			return usage("want %s, got %d arguments", what, len(args))
+			return usage("want %s, got %d", what, len(args))
 		}
 		return nil
 	}

@@ -103,7 +103,10 @@ func (c *cli) started(ctx context.Context, client *api.ClientWithResponses, answ
 		return c.follow(ctx, client, *run)
 	}
 	return c.print(run, func(w io.Writer) error {
-		fmt.Fprintf(w, "run %s %s, it is %s\nfollow it: galen runs show %s\n", run.ID, how, run.Status, run.ID)
+		if string(run.Status) != how {
+			how += ", it is " + string(run.Status)
+		}
+		fmt.Fprintf(w, "run %s %s\nfollow it: galen runs show %s\n", run.ID, how, run.ID)
 		return nil
 	})
 }

@@ -152,6 +152,7 @@ func (t *tx) beat(ctx context.Context, e Engine, until int64) (living int, err e
 		}
 	}
 	living = 1
+	elsewhere := ""
 	err = each(ctx, t, func(rows cursor) error {
 		var other, temporal string
 		living++
@@ -159,12 +160,15 @@ func (t *tx) beat(ctx context.Context, e Engine, until int64) (living int, err e
 			return err
 		}
 		if temporal != e.Temporal {
-			return fmt.Errorf("engine %s works with another one than engine %s: %w", other, e.ID, ErrTemporal)
+			elsewhere = other
 		}
 		return nil
 	}, "SELECT name, temporal FROM engines WHERE name <> ?", e.ID)
 	if err != nil {
 		return 0, err
+	}
+	if elsewhere != "" {
+		return 0, fmt.Errorf("engine %s and engine %s have a Temporal each: %w", e.ID, elsewhere, ErrTemporal)
 	}
 	return living, t.exec(ctx, `INSERT INTO engines (name, until, boot, temporal) VALUES (?, ?, ?, ?)
 		ON CONFLICT (name) DO UPDATE SET until = excluded.until, boot = excluded.boot, temporal = excluded.temporal`, e.ID, until, e.Boot, e.Temporal)
