@@ -1,6 +1,7 @@
 package gym
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -18,6 +19,7 @@ func beyond(seed uint64, in *Incident, victim string) {
 		return
 	}
 	part(0xd1b54a32d192ed03).sharpen()
+	part(0xbf58476d1ce4e5b9).faults()
 }
 
 // sharpen moves what was drawn to where the rules of the engine begin and end: what is late is late between a commit and its
@@ -62,4 +64,93 @@ func settleTime(verb string) time.Duration {
 		}
 	}
 	return least
+}
+
+// faults are those of calls that answer what is not so, of networks that are cut in part, of nodes that are slow, and of clocks
+// and listings that are wrong while something is broken.
+func (w *writer) faults() {
+	in := w.in
+	for i := range in.Happen {
+		if h := &in.Happen[i]; h.What == string(ring.ForeignRepair) { // long enough to be met
+			h.For = w.between(10*time.Second, 4*time.Minute)
+		}
+	}
+	switch in.Sort {
+	case Calls:
+		w.answers(w.IntN(3))
+		if w.one(3) {
+			w.add(Happening{At: quiet, What: string(ring.Break), Who: w.empty()})
+		}
+	case Double, Dying:
+		w.answers(w.IntN(2))
+		w.doubts()
+		w.network()
+	case Crowd, Healthy:
+		w.network()
+	default: // the trouble that it has is what it is about
+	}
+}
+
+// answers are calls whose answer says nothing about their effect, or that arrive twice.
+func (w *writer) answers(n int) {
+	verbs := []string{
+		cassandra.VerbStart, cassandra.VerbKill, cassandra.VerbFence, cassandra.VerbPrepare, cassandra.VerbReplace, cassandra.VerbRepair,
+		cassandra.VerbClearReplace, cassandra.VerbRemoveJoiner,
+	}
+	for range n {
+		verb := pick(w.dice, verbs...)
+		w.add(Happening{
+			At: quiet, What: Strike, Verb: verb, N: 1 + w.IntN(2), Fault: pick(w.dice, ring.Twice, ring.LiedOK, ring.Throttled),
+			Step: w.between(0, settleTime(verb)-nearly),
+		})
+	}
+}
+
+// doubts: what the engine is told is wrong for a while.
+func (w *writer) doubts() {
+	switch at := w.after(); w.IntN(10) {
+	case 0:
+		by := pick(w.dice, time.Hour, -time.Hour, 5*time.Second, -5*time.Second)
+		w.add(Happening{At: at, What: Clock, Who: "0", Step: by})
+		w.add(Happening{At: at + w.between(time.Second, 3*time.Minute), What: Clock, Who: "0", Step: -by})
+	case 1, 2:
+		w.add(Happening{At: at, What: Lie, N: 1 + w.IntN(w.nodes), For: w.between(time.Second, 3*time.Minute)})
+	default: // nothing is
+	}
+}
+
+// network: a rack that the engine does not reach, a node that hears nobody, one that nobody hears, one that is slow.
+func (w *writer) network() {
+	at, lasts, who := w.after(), w.between(5*time.Second, 5*time.Minute), w.node()
+	switch w.IntN(10) {
+	case 0:
+		for _, name := range w.rackOf(who) {
+			w.add(Happening{At: at, What: string(ring.Cut), Who: name, For: lasts})
+			w.add(Happening{At: at, What: string(ring.HideHost), Who: name, For: lasts})
+		}
+	case 1:
+		w.add(Happening{At: at, What: string(ring.Mute), Who: who, For: lasts})
+	case 2:
+		w.add(Happening{At: at, What: string(ring.Deafen), Who: who, For: lasts})
+	case 3, 4:
+		w.add(Happening{At: at, What: string(ring.Slow), Who: who, For: lasts})
+	default: // all is well
+	}
+}
+
+// rackOf are the nodes of the rack in which one stands.
+func (w *writer) rackOf(who string) []string {
+	p := w.in.Ring
+	place := func(i int) [2]int { return [2]int{i / (p.PerRack * p.Racks), i % p.Racks} } // PerRack*Racks is a multiple of Racks
+	var out []string
+	for i := range w.nodes {
+		if name := fmt.Sprintf("n%d", i+1); name == who {
+			for k := range w.nodes {
+				if place(k) == place(i) {
+					out = append(out, fmt.Sprintf("n%d", k+1))
+				}
+			}
+		}
+	}
+	return out
 }

@@ -171,8 +171,8 @@ func (c *checker) exclusion() {
 // I-20: nothing happens twice, and nothing is done to a target of which it is unknown what became of the last call.
 func (c *checker) doubles() {
 	for i, a := range c.acts {
-		if len(a.Accepted) > 1 {
-			c.blame("I-20", a.Accepted[1].At, "%s of intent %s happened %d times", a.Step, a.ID, len(a.Accepted))
+		if times := a.times(); len(times) > 1 {
+			c.blame("I-20", times[1].At, "%s of intent %s happened %d times", a.Step, a.ID, len(times))
 		}
 		c.belied(a)
 		for _, b := range c.acts[:i] {
@@ -185,6 +185,12 @@ func (c *checker) doubles() {
 			}
 		}
 	}
+}
+
+// times are when it happened. The same order again, which leaves everything as it is, is no second time; to start a process is.
+func (a *act) times() []accepted {
+	starts := a.Step.Verb == cassandra.VerbStart || a.Step.Verb == cassandra.VerbReplace
+	return slices.DeleteFunc(slices.Clone(a.Accepted), func(o accepted) bool { return o.Again && !starts })
 }
 
 // belied: it was believed that the call never happened, and it did, before that or later. A repair may be forgotten by who led it.

@@ -66,6 +66,7 @@ type accepted struct {
 	At       time.Time
 	Instance string
 	Truth    ring.Truth // right before the effect
+	Again    bool       // the order arrived twice, and not by the engine's doing
 }
 
 func newTrace(in Incident, now func() time.Time) *trace {
@@ -103,7 +104,7 @@ func (t *trace) accepted(c ring.Call, truth ring.Truth) {
 		t.stray = append(t.stray, c)
 		return
 	}
-	a.Accepted = append(a.Accepted, accepted{At: c.At, Instance: c.Instance, Truth: truth})
+	a.Accepted = append(a.Accepted, accepted{At: c.At, Instance: c.Instance, Truth: truth, Again: c.Why == string(ring.Twice)})
 }
 
 func (t *trace) settled(changes []galen.Settlement) {

@@ -54,11 +54,15 @@ type host struct {
 	hints      map[string]int      // files, by host ID that they are for
 	waiting    int                 // requests
 	loading    bool                // another tool streams data into it
+	syncing    int                 // repairs of a person that stream with it
 
 	// Faults.
 	unreadable bool             // the host plane gets no answer
 	cut        cassandra.Answer // "": the engine reaches it
 	schema     string           // "": that of the ring
+	mute, deaf bool             // no other node hears it; it hears none
+	slow       bool             // its disk is
+	breaks     int              // joins of it whose streams end on the way
 }
 
 // dataset is what a node keeps on disk.
@@ -154,8 +158,12 @@ func (c *Cluster) later(at time.Time, do func(time.Time)) {
 	c.due = slices.Insert(c.due, i, event{at, do})
 }
 
-// life lets something happen to a process if it is still there; to one that is stopped, when it goes on.
+// life lets something happen to a process if it is still there; to one that is stopped, when it goes on, and to a slow one
+// later.
 func (c *Cluster) life(h *host, p *process, at time.Time, do func(time.Time)) {
+	if h.slow {
+		at = at.Add((slower - 1) * at.Sub(c.at))
+	}
 	c.later(at, func(at time.Time) {
 		switch {
 		case h.proc != p:
@@ -166,6 +174,9 @@ func (c *Cluster) life(h *host, p *process, at time.Time, do func(time.Time)) {
 		}
 	})
 }
+
+// slower is by what a slow node takes longer.
+const slower = 4
 
 // pass lets happen what is due.
 func (c *Cluster) pass() time.Time {

@@ -92,6 +92,20 @@ func (c *Cluster) do(in galen.Intent) (reply string, hung *Call, err error) {
 			}
 		})
 		return "", nil, errLost
+	case Twice:
+		reply, err := c.accept(in, now, "")
+		c.later(now.Add(f.By.D()), func(at time.Time) {
+			if _, err := c.accept(in, at, string(f.Kind)); err != nil {
+				return // the log of calls has it
+			}
+		})
+		return reply, nil, err
+	case LiedOK:
+		c.calls = append(c.calls, call)
+		return "ok", nil, nil
+	case Throttled:
+		c.calls = append(c.calls, call)
+		return "", nil, errors.New("429: too many requests, try again later")
 	case HungAfter:
 		_, err := c.accept(in, now, string(f.Kind))
 		return "", &call, errors.Join(context.DeadlineExceeded, err)

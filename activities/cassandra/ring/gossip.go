@@ -72,7 +72,7 @@ func (c *Cluster) gossip(now time.Time) {
 				continue
 			}
 			l := c.link(observer, address)
-			if speaks && (parts[observer] == 0 || parts[observer] == parts[e.host]) {
+			if speaks && !observer.deaf && !e.host.mute && (parts[observer] == 0 || parts[observer] == parts[e.host]) {
 				l.turn(true, now, now.Add(c.spec.Timing.Gossip))
 			} else {
 				l.turn(false, now, now.Add(c.vary(c.spec.Timing.Phi)))
@@ -104,9 +104,15 @@ func (c *Cluster) wake(h *host) {
 		h.proc.learn(c.news)
 	}
 	for address, e := range c.endpoints {
-		up := e.silent.IsZero() && !c.blocked[pair{h.Name, address}]
+		up := e.silent.IsZero() && !c.blocked[pair{h.Name, address}] && !h.deaf && !e.host.mute
 		*c.link(h, address) = link{up: up}
 	}
+}
+
+// talk tells whether two nodes can ask each other and answer.
+func (c *Cluster) talk(a, b *host) bool {
+	cut := func(h *host) bool { return h.mute || h.deaf }
+	return a == b || !c.blocked[pair{a.Name, b.Address}] && !c.blocked[pair{b.Name, a.Address}] && !cut(a) && !cut(b)
 }
 
 // farewell lets all peers call an address DOWN at once: it said goodbye.

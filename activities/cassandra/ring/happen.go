@@ -14,7 +14,7 @@ type Happening struct {
 	Instance string  `json:"instance"`
 	// Of is the other instance that it is about: who is removed, replaced, or repaired with.
 	Of string `json:"of,omitempty"`
-	// For: after so long the opposite happens by itself (thaw, mend); 0: never.
+	// For: after so long the opposite happens by itself (thaw, mend); 0: never. A repair of a person lasts that long.
 	For galen.Duration `json:"for,omitzero"`
 	// Every and Times repeat it, for a node that flaps: each Every anew, Times in all.
 	Every galen.Duration `json:"every,omitzero"`
@@ -82,7 +82,7 @@ func (t Trouble) opposite() (Trouble, bool) {
 	switch t {
 	case Freeze:
 		return Thaw, true
-	case Cut, HideHost, Isolate, Disagree:
+	case Cut, HideHost, Isolate, Mute, Deafen, Slow, Disagree:
 		return Mend, true
 	case Kill, Stop:
 		return Start, true

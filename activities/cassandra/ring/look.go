@@ -99,7 +99,9 @@ func (c *Cluster) view(h *host, now time.Time) cassandra.View {
 	v.Peers = c.peers(h, now)
 	c.topology(&v, p.news)
 	h.burden(&v)
-	if p.phase == phaseNormal && c.coordinates(h, now) {
+	if p.phase == phaseNormal && h.slow {
+		v.CQL = cassandra.Hung // what a client reads through it takes longer than the client waits
+	} else if p.phase == phaseNormal && c.coordinates(h, now) {
 		v.CQL = cassandra.Answered
 	} else if p.phase == phaseNormal {
 		v.CQL, v.CQLError = cassandra.BadAnswer, "not enough replicas for LOCAL_QUORUM"
@@ -125,7 +127,7 @@ func (c *Cluster) coordinates(h *host, now time.Time) bool {
 		alive := 0
 		for _, m := range replicas {
 			p := m.host.proc
-			if p != nil && !p.stopped && c.callsUp(h, m.host.Address, now) && !c.blocked[pair{h.Name, m.host.Address}] {
+			if p != nil && !p.stopped && c.callsUp(h, m.host.Address, now) && c.talk(h, m.host) {
 				alive++
 			}
 		}

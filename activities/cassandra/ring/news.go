@@ -56,7 +56,7 @@ func (c *Cluster) publish(now time.Time) {
 	}
 	parts := c.parts()
 	for _, h := range c.hosts {
-		if c.from == nil || h == c.from || parts[h] != 0 && parts[h] == parts[c.from] {
+		if c.from == nil || h == c.from || !c.from.mute && parts[h] != 0 && parts[h] == parts[c.from] {
 			c.tell(h, n, now, h != c.from)
 		}
 	}
@@ -65,7 +65,7 @@ func (c *Cluster) publish(now time.Time) {
 // tell lets a host's process learn news, a little later than who told them.
 func (c *Cluster) tell(h *host, n *news, now time.Time, later bool) {
 	p := h.proc
-	if p == nil || !p.gossips() || p.coming >= n.number {
+	if p == nil || !p.gossips() || p.coming >= n.number || later && h.deaf {
 		return
 	}
 	p.coming = n.number
@@ -120,7 +120,7 @@ func (c *Cluster) awake(h *host) bool { return h.proc != nil && !h.proc.stopped 
 func (c *Cluster) catchUp(parts map[*host]int, now time.Time) {
 	newest := map[int]*news{}
 	for h, part := range parts {
-		if n := h.proc.news; n != nil && (newest[part] == nil || n.number > newest[part].number) {
+		if n := h.proc.news; n != nil && !h.mute && (newest[part] == nil || n.number > newest[part].number) {
 			newest[part] = n
 		}
 	}

@@ -105,7 +105,7 @@ func (c *Cluster) assassinate(by, of *host, now time.Time) error {
 
 // foreignRepair is a full repair of the first replicated keyspace. With a partner it asks nobody else, and calls that
 // complete.
-func (c *Cluster) foreignRepair(h, with *host, now time.Time) error {
+func (c *Cluster) foreignRepair(h, with *host, lasts time.Duration, now time.Time) error {
 	self := c.owner(h.Address)
 	k := slices.IndexFunc(c.spec.Keyspaces, func(k cassandra.Keyspace) bool { return replicasOf(k) > 1 })
 	if self == nil || k < 0 || h.proc.phase != phaseNormal {
@@ -113,8 +113,27 @@ func (c *Cluster) foreignRepair(h, with *host, now time.Time) error {
 	}
 	args := cassandra.RepairArgs{Instance: h.Name, Keyspace: c.spec.Keyspaces[k].Name}
 	args.Ranges = c.quorum().Ranges(args.Keyspace, self.hostID)
-	c.beginRepair(h, args, order{intent: ByPerson, with: with}, now)
+	c.beginRepair(h, args, order{intent: ByPerson, with: with, lasts: lasts}, now)
+	if lasts > 0 {
+		c.sync(args, now.Add(lasts/2), now.Add(lasts))
+	}
 	return nil
+}
+
+// sync: after the validation, all replicas of a repair stream until it ends.
+func (c *Cluster) sync(args cassandra.RepairArgs, from, until time.Time) {
+	q, members := c.quorum(), map[string]bool{}
+	for _, r := range args.Ranges {
+		for _, id := range q.Replicas(args.Keyspace, r.End) {
+			members[id] = true
+		}
+	}
+	for _, m := range c.members {
+		if members[m.hostID] {
+			c.later(from, func(time.Time) { m.host.syncing++ })
+			c.later(until, func(time.Time) { m.host.syncing-- })
+		}
+	}
 }
 
 // ByPerson is the intent under which a look tells of the repairs that a person began.
@@ -135,7 +154,7 @@ func (c *Cluster) nodetool(of Happening, h *host, now time.Time) error {
 	case Assassinate:
 		return c.assassinate(h, other, now)
 	default:
-		return c.foreignRepair(h, other, now)
+		return c.foreignRepair(h, other, of.For.D(), now)
 	}
 }
 

@@ -78,7 +78,7 @@ func (c *Cluster) serves(h *host) bool {
 		return false
 	}
 	return len(c.members) == 1 || slices.ContainsFunc(c.members, func(o *member) bool {
-		return o.host != h && o.host.proc != nil && o.host.proc.speaks && !c.blocked[pair{o.host.Name, h.Address}]
+		return o.host != h && o.host.proc != nil && o.host.proc.speaks && c.talk(o.host, h)
 	})
 }
 

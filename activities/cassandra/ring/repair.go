@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -35,6 +36,7 @@ func (c *Cluster) startRepair(h *host, args cassandra.RepairArgs, in galen.Inten
 type order struct {
 	intent string
 	with   *host
+	lasts  time.Duration // 0: as long as a small one
 }
 
 func (c *Cluster) beginRepair(h *host, args cassandra.RepairArgs, o order, now time.Time) string {
@@ -52,7 +54,7 @@ func (c *Cluster) beginRepair(h *host, args cassandra.RepairArgs, o order, now t
 	case stuck:
 		c.life(h, h.proc, now.Add(c.spec.Timing.Stuck), func(time.Time) { r.end("FAILED", "Did not get replies from all endpoints") })
 	default:
-		c.life(h, h.proc, now.Add(c.spec.Timing.Repair), func(time.Time) { r.end("COMPLETED", "Repair completed successfully") })
+		c.life(h, h.proc, now.Add(cmp.Or(o.lasts, c.spec.Timing.Repair)), func(time.Time) { r.end("COMPLETED", "Repair completed successfully") })
 	}
 	return fmt.Sprintf("command %d", r.command)
 }

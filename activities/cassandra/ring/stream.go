@@ -11,11 +11,16 @@ import (
 // then on.
 const streamStep = 10 * time.Second
 
-// stream lets a joiner receive what a node holds, then does what follows. No source, or no room, is the end of the join:
-// the process stays and says JOINING_FAILED.
+// stream lets a joiner receive what a node holds, then does what follows. No source, no room, or a stream that breaks is the end
+// of the join: the process stays and says JOINING_FAILED.
 func (c *Cluster) stream(h *host, p *process, left float64, then func(time.Time)) func(time.Time) {
 	return func(at time.Time) {
 		if p.phase != phaseJoining {
+			return
+		}
+		if h.breaks > 0 {
+			h.breaks--
+			p.phase, p.streams = phaseFailed, 0
 			return
 		}
 		if left <= 0 {

@@ -19,6 +19,9 @@ const (
 	HungBefore FaultKind = "hung-before" // no effect; it hangs until the caller's deadline
 	HungAfter  FaultKind = "hung-after"  // it has its effect, and hangs
 	Dropped    FaultKind = "dropped"     // no effect, and an error
+	Throttled  FaultKind = "throttled"   // no effect, and the answer that too many came
+	LiedOK     FaultKind = "lied-ok"     // no effect, and an answer that sounds like one
+	Twice      FaultKind = "twice"       // it arrives twice: at once, and later
 )
 
 // Fault is what the next calls of a verb meet.
@@ -26,7 +29,7 @@ type Fault struct {
 	// Verb it waits for; "" is any.
 	Verb string         `json:"verb,omitempty"`
 	Kind FaultKind      `json:"kind"`
-	By   galen.Duration `json:"by,omitzero"` // of Delayed
+	By   galen.Duration `json:"by,omitzero"` // of Delayed, and of the second arrival of Twice
 	// Times it strikes, at least once.
 	Times int `json:"times,omitempty"`
 }
@@ -70,6 +73,8 @@ const (
 	Mend       Trouble = "mend"        // all ways to it work again, and it knows the ring's schema
 	HideHost   Trouble = "hide-host"   // the engine gets no answer from its host
 	Isolate    Trouble = "isolate"     // no other node hears it, nor it them; the engine does
+	Mute       Trouble = "mute"        // no other node hears it; it hears them, and the engine does
+	Deafen     Trouble = "deafen"      // it hears no other node; they hear it
 	Disagree   Trouble = "disagree"    // it knows another schema
 	Leave      Trouble = "leave"       // a person decommissions it; it takes as long as a join
 	Hibernate  Trouble = "hibernate"   // a person replaces it at its own address: dead and empty before
@@ -79,10 +84,12 @@ const (
 	FillDisk Trouble = "fill-disk" // something else fills its disk: next to nothing is free
 	FreeDisk Trouble = "free-disk" // and somebody makes room
 
+	Slow     Trouble = "slow"          // its disk is slow: whatever it does takes four times as long, and requests wait there
 	Overload Trouble = "overload"      // more requests wait there than it can serve
 	Relief   Trouble = "relief"        // and it has caught up
 	BulkLoad Trouble = "bulk-load"     // another tool streams data into it: a rebuild, sstableloader
 	BulkEnds Trouble = "bulk-load-end" // and is done
+	Break    Trouble = "break-stream"  // of its next join: the streams end on the way
 
 	// A person with nodetool, or another tool. Instance is where the tool runs, Of is whom it is about.
 	ForeignReplace Trouble = "foreign-replace" // lets the spare join in the place of Of
@@ -112,7 +119,7 @@ func (c *Cluster) trouble(of Happening, now time.Time) error {
 		return c.foreignReplace(h, c.host(of.Of), now)
 	case RemoveNode, Assassinate, ForeignRepair:
 		return c.nodetool(of, h, now)
-	case FillDisk, FreeDisk, LoseData, Unmount, HideHost, Cut, Mend, Isolate, Disagree, BadConfig, Overload, Relief, BulkLoad, BulkEnds:
+	case FillDisk, FreeDisk, LoseData, Unmount, HideHost, Cut, Mend, Isolate, Mute, Deafen, Slow, Break, Disagree, BadConfig, Overload, Relief, BulkLoad, BulkEnds:
 		c.hurtHost(t, h, now)
 	default:
 		return fmt.Errorf("trouble %q is unknown", t)
@@ -170,6 +177,13 @@ func (c *Cluster) hurtHost(t Trouble, h *host, now time.Time) {
 		h.schema = "schema-of-" + h.Name
 	case BadConfig:
 		h.config.AutoBootstrap = false
+	case Mute, Deafen:
+		h.mute, h.deaf = h.mute || t == Mute, h.deaf || t == Deafen
+		c.gossip(now)
+	case Break:
+		h.breaks++
+	case Slow:
+		h.slow, h.waiting = true, crowd
 	default: // Isolate, Mend
 		for _, other := range c.hosts {
 			if other != h {
@@ -179,13 +193,20 @@ func (c *Cluster) hurtHost(t Trouble, h *host, now time.Time) {
 		}
 		if t == Mend {
 			h.unreadable, h.cut, h.schema = false, "", ""
+			h.mute, h.deaf = false, false
+			if h.slow {
+				h.slow, h.waiting = false, 0
+			}
 		}
 		c.gossip(now)
 	}
 }
 
-// flood is how many requests wait at a node that is overloaded.
-const flood = 5000
+// How many requests wait at a node that is overloaded, and at a slow one.
+const (
+	flood = 5000
+	crowd = 200
+)
 
 func (h *host) busy(t Trouble) {
 	switch t {
@@ -203,6 +224,7 @@ func (h *host) burden(v *cassandra.View) {
 	if h.loading {
 		v.Streams++
 	}
+	v.Streams += h.syncing
 	if h.waiting > 0 {
 		v.Gauges = map[string]float64{cassandra.GaugeReads: float64(h.waiting)}
 	}

@@ -122,6 +122,7 @@ func (t *TrueHost) burden(h *host) {
 	if h.loading {
 		t.Streams++
 	}
+	t.Streams += h.syncing
 	if h.proc.phase < phaseNormal {
 		t.Takes = h.proc.flag
 	}
