@@ -141,9 +141,9 @@ func TestEachPolicyHasItsOwnMeasureOfTheClock(t *testing.T) {
 // TestAClockThatNeverRests: what is remembered is bounded, and the newest is in it.
 func TestAClockThatNeverRests(t *testing.T) {
 	var c clockWatch
-	for i := range time.Duration(3 * maxOrigins) {
-		c.read(noon.Add(i*time.Second), 0, time.Millisecond, time.Minute)
-		if got, want := len(c.origins), int(min(i+1, maxOrigins)); got != want {
+	for i := range 3 * maxOrigins {
+		c.read(noon.Add(time.Duration(i)*time.Second), 0, time.Millisecond, time.Minute)
+		if got, want := len(c.origins), min(i+1, maxOrigins); got != want {
 			t.Fatalf("remembers %d origins, want %d", got, want)
 		}
 	}
