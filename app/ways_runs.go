@@ -114,8 +114,24 @@ func (p people) Reject(ctx context.Context, run, by, why string) error {
 	return p.journal.Reject(ctx, run, by, why)
 }
 
+// Acknowledge counts for the target under all its names: it may have been treated before it had its present one.
 func (p people) Acknowledge(ctx context.Context, r galen.Resource, target, by string) error {
-	return p.journal.Acknowledge(ctx, r, target, by)
+	names := []string{target}
+	if state, seen := p.world.Last(r); seen {
+		names = allNames(state.Members(), target)
+	}
+	return p.journal.Acknowledge(ctx, r, names, by)
+}
+
+// allNames are the ID of a member and the instance on which it is.
+func allNames(members []galen.Member, id string) []string {
+	names := []string{id}
+	for _, m := range members {
+		if m.Target.ID == id && m.Instance != "" && m.Instance != id {
+			names = append(names, m.Instance)
+		}
+	}
+	return names
 }
 
 // Cancel asks the run to reach a safe point and end.

@@ -368,3 +368,15 @@ func TestHolds(t *testing.T) {
 		t.Errorf("events %s", events.Body)
 	}
 }
+
+// TestAnAcknowledgementCountsUnderAllNames: what was treated as an empty instance is a node by now.
+func TestAnAcknowledgementCountsUnderAllNames(t *testing.T) {
+	members := []galen.Member{
+		{Target: galen.Target{ID: "host-4"}, Instance: "instance/n4"}, {Target: galen.Target{ID: "instance/n5"}, Instance: "instance/n5"}, {Target: galen.Target{ID: "host-6"}},
+	}
+	for id, want := range map[string]string{"host-4": "host-4 instance/n4", "instance/n5": "instance/n5", "host-6": "host-6", "gone": "gone"} {
+		if got := strings.Join(allNames(members, id), " "); got != want {
+			t.Errorf("%s: %s, want %s", id, got, want)
+		}
+	}
+}

@@ -50,7 +50,7 @@ type people interface {
 	Stop(ctx context.Context, id, stop, by, why string) error
 	SetHold(ctx context.Context, h galen.Hold) error
 	Release(ctx context.Context, holdID, by string) error
-	Acknowledge(ctx context.Context, resource galen.Resource, target, by string) error
+	Acknowledge(ctx context.Context, resource galen.Resource, names []string, by string) error
 }
 
 // fate is what an engine meets at one of its next awaits.

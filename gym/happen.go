@@ -205,7 +205,7 @@ func (w *world) letPerson(ctx context.Context, h Happening) error {
 
 func (w *world) acknowledge(ctx context.Context) error {
 	for _, m := range w.ring.Truth().Members {
-		if err := w.store.Acknowledge(ctx, Resource(), m.HostID, person); err != nil {
+		if err := w.store.Acknowledge(ctx, Resource(), []string{m.HostID}, person); err != nil {
 			return err
 		}
 		w.trace.acknowledged(m.HostID)

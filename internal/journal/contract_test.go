@@ -48,7 +48,7 @@ type switches interface {
 	SetHold(ctx context.Context, h galen.Hold) error
 	Release(ctx context.Context, holdID, by string) error
 	Holds(ctx context.Context) ([]galen.Hold, error)
-	Acknowledge(ctx context.Context, resource galen.Resource, target, by string) error
+	Acknowledge(ctx context.Context, resource galen.Resource, names []string, by string) error
 	Prune(ctx context.Context) error
 }
 

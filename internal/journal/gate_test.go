@@ -192,7 +192,7 @@ func testRevisions(t *testing.T, w world) {
 		{"release", false, func() error { return w.Release(t.Context(), "h", "ann") }},
 		{"hold all", true, func() error { return w.SetHold(t.Context(), all) }},
 		{"release all", true, func() error { return w.Release(t.Context(), "all", "ann") }},
-		{"acknowledge", false, func() error { return w.Acknowledge(t.Context(), ring(), "a", "ann") }},
+		{"acknowledge", false, func() error { return w.Acknowledge(t.Context(), ring(), []string{"a"}, "ann") }},
 		{"policy", false, func() error { return w.SetResource(t.Context(), ring(), []byte(`{"mode":"act"}`), "ann") }},
 		{"reject", false, func() error { return w.Reject(t.Context(), run.ID, "ann", "no") }},
 		{"end", false, func() error { return w.SetRun(t.Context(), run.ID, galen.RunCancelled, "", time.Time{}) }},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -377,19 +378,22 @@ func (s *Store) Holds(ctx context.Context) ([]galen.Hold, error) {
 	return out, err
 }
 
-// Acknowledge records that a person has looked at the recoveries of a target so far: its cool-down is over.
-func (s *Store) Acknowledge(ctx context.Context, resource galen.Resource, target, by string) error {
-	if by == "" || target == "" {
-		return fmt.Errorf("acknowledge a recovery on %s: target %q and person %q are required", resource, target, by)
+// Acknowledge records that a person has looked at the recoveries of a target so far: its cool-down is over. names are all by which
+// it goes: what was treated as an empty instance may be a node by now.
+func (s *Store) Acknowledge(ctx context.Context, resource galen.Resource, names []string, by string) error {
+	if by == "" || len(names) == 0 || slices.Contains(names, "") {
+		return fmt.Errorf("acknowledge a recovery on %s: target %q and person %q are required", resource, names, by)
 	}
-	return s.write(ctx, "acknowledge the recovery of "+target, func(ctx context.Context, t *tx) error {
-		err := t.exec(ctx, `INSERT INTO acks (resource, target, by, at) VALUES (?, ?, ?, ?)
-			ON CONFLICT (resource, target) DO UPDATE SET by = excluded.by, at = excluded.at`, resource.String(), target, by, stamp(t.now))
-		if err != nil {
-			return err
+	return s.write(ctx, "acknowledge the recovery of "+names[0], func(ctx context.Context, t *tx) error {
+		for _, name := range names {
+			err := t.exec(ctx, `INSERT INTO acks (resource, target, by, at) VALUES (?, ?, ?, ?)
+				ON CONFLICT (resource, target) DO UPDATE SET by = excluded.by, at = excluded.at`, resource.String(), name, by, stamp(t.now))
+			if err != nil {
+				return err
+			}
+			t.cite(ackRow(resource.String(), name), citedAck(by, stamp(t.now)))
 		}
-		t.cite(ackRow(resource.String(), target), citedAck(by, stamp(t.now)))
-		if err := t.event(ctx, galen.Event{Resource: resource, Kind: galen.EventAck, By: by}, map[string]any{"target": target}); err != nil {
+		if err := t.event(ctx, galen.Event{Resource: resource, Kind: galen.EventAck, By: by}, map[string]any{"target": names[0]}); err != nil {
 			return err
 		}
 		if err := t.raise(ctx, resource.String()); err != nil {

@@ -301,7 +301,7 @@ func testRecoveries(t *testing.T, w world) {
 	if len(got) != 1 || got[0] != (galen.Recovery{Run: run.ID, Target: "a", Class: in.Class, At: in.At}) {
 		t.Fatalf("recoveries: %+v", got)
 	}
-	must(t, w.Acknowledge(t.Context(), ring(), "a", "ann"))
+	must(t, w.Acknowledge(t.Context(), ring(), []string{"host a", "a"}, "ann"))
 	equal(t, "acknowledged", w.ledger(t, next).Recoveries[0].Acknowledged, true)
 	in = w.commit(t, next, "a")
 	w.settle(t, in, galen.EffectDone)
@@ -310,7 +310,7 @@ func testRecoveries(t *testing.T, w world) {
 	equal(t, "a new one is not", got[1].Acknowledged, false)
 	w.clock.skip(25 * time.Hour)
 	equal(t, "after a day", len(w.ledger(t, next).Recoveries), 0)
-	if w.Acknowledge(t.Context(), ring(), "a", "") == nil {
+	if w.Acknowledge(t.Context(), ring(), []string{"a"}, "") == nil || w.Acknowledge(t.Context(), ring(), nil, "ann") == nil || w.Acknowledge(t.Context(), ring(), []string{"a", ""}, "ann") == nil {
 		t.Error("nobody acknowledged it")
 	}
 }
