@@ -93,6 +93,11 @@ func move(ctx context.Context, from, to Place, how *Restored, tell Progress) (mo
 	if moved, err = fill(ctx, v, target.backend(), filling{tables, how, tell}); err != nil {
 		return Moved{}, err
 	}
+	if file, is := source.(*sqliteFile); is {
+		if err := file.still(); err != nil {
+			return Moved{}, err
+		}
+	}
 	report, err := target.prove(ctx, tell)
 	if err != nil {
 		return Moved{}, err
@@ -108,11 +113,12 @@ func (p Place) reader(ctx context.Context) (backend, error) {
 	if _, err := os.Stat(p.Path); err != nil {
 		return nil, fmt.Errorf("read the journal: %w", err)
 	}
-	reads, err := sql.Open("sqlite", source(p.Path, "mode=ro", "query_only(1)"))
+	at := look(p.Path)
+	reads, err := sql.Open("sqlite", at.source())
 	if err != nil {
 		return nil, err
 	}
-	return &sqliteFile{reads: reads}, nil
+	return &sqliteFile{reads: reads, still: at.changed}, nil
 }
 
 // sum is what a table holds.

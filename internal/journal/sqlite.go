@@ -25,6 +25,7 @@ type sqliteFile struct {
 	reads  *sql.DB
 	conn   *sql.Conn
 	onFull string               // what to do about a full disk, empty: as an engine
+	still  func() error         // of a file that is only read: whether it is as it was when that began
 	stmts  map[string]*sql.Stmt // of conn
 }
 

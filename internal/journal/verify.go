@@ -21,21 +21,24 @@ const faultLimit = 1000
 var errCircle = errors.New("the file leads back to events that were read already")
 
 // Verify checks a journal's file from its first event to its last: numbers without gaps, hashes, the chain, its length, and every
-// cited row. It opens the file read-only: while the engine runs, on a copy (with its -wal file, if there is one), offline.
+// cited row. It writes nothing: while the engine runs, on a copy (with its -wal file, if there is one), offline.
 // An error means that it could not look; what it found is in the report, in the order of the events.
 func Verify(ctx context.Context, path string) (Report, error) {
 	if _, err := os.Stat(path); err != nil {
 		return Report{}, fmt.Errorf("verify a journal: %w", err)
 	}
-	report, err := verify(ctx, source(path, "mode=ro", "query_only(1)"))
-	var fault *sqlite.Error
-	if errors.As(err, &fault) && slices.Contains([]int{codeCantOpen, codeReadOnly}, fault.Code()&0xff) {
-		if _, missing := os.Stat(path + "-wal"); errors.Is(missing, os.ErrNotExist) {
-			// A folder that nobody may write to, and nothing left to fold in: the file is all there is.
-			report, err = verify(ctx, source(path, "mode=ro&immutable=1", "query_only(1)"))
+	var report Report
+	var err error
+	for range sights {
+		at := look(path)
+		report, err = verify(ctx, at.source())
+		if moved := at.changed(); moved == nil {
+			break
+		} else if err == nil {
+			err = moved
 		}
 	}
-	fault = nil
+	var fault *sqlite.Error
 	switch {
 	case err == nil:
 		return report, nil
