@@ -9,10 +9,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -188,6 +186,9 @@ func (e *Engine) openJournal(ctx context.Context) (*journal.Store, error) {
 		Mono: uptime,
 	}
 	place, err := JournalPlace(e.o.Config)
+	if err == nil {
+		err = notMoved(place)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -206,33 +207,6 @@ func (e *Engine) tellEpoch(ctx context.Context) error {
 	}
 	return err
 }
-
-// JournalPlace is where the journal of a configuration is.
-func JournalPlace(c *config.Config) (journal.Place, error) {
-	if c.Journal.URLFile == "" {
-		return journal.Place{Path: filepath.Join(c.Data, JournalFile)}, nil
-	}
-	url, err := os.ReadFile(c.Journal.URLFile)
-	if err != nil {
-		return journal.Place{}, fmt.Errorf("read where the journal is: %w; journal.url_file names a file with a PostgreSQL connection string", err)
-	}
-	return journal.Place{URL: strings.TrimSpace(string(url))}, nil
-}
-
-// Offline locks a data directory for work on its journal while no engine has it.
-func Offline(dir string) (release func() error, err error) {
-	lock, err := lockDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	return lock.release, nil
-}
-
-// WitnessFile remembers, in the data directory, how the journal ends.
-const WitnessFile = "witness"
-
-// JournalFile is the journal's file in the data directory.
-const JournalFile = "galen.db"
 
 // engine makes gate, activities, worker, dispatcher and watch, and starts them.
 func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/galenhq/galen/internal/journal"
 )
 
 // dirLock is the one lock on a data directory: it covers the journal and the embedded Temporal.
@@ -24,6 +26,9 @@ func lockDir(dir string) (*dirLock, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("data directory %s cannot be written: %w; give it to the user that galen runs as", dir, err)
+	}
+	if err := journal.GiveToOwner(f); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		closeErr := f.Close()

@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/app"
 	"github.com/galenhq/galen/internal/config"
 )
 
@@ -52,6 +54,7 @@ resources would show, such as the name of a keyspace.`,
 type meaning struct {
 	Path      string      `json:"path"`
 	Data      string      `json:"data"`
+	Journal   string      `json:"journal"` // its file, or PostgreSQL and the file that says where
 	Listen    string      `json:"listen"`
 	Temporal  string      `json:"temporal"` // address, or "embedded"
 	Resources []treatment `json:"resources"`
@@ -66,7 +69,7 @@ type treatment struct {
 }
 
 func meaningOf(cfg *config.Config) (meaning, error) {
-	out := meaning{Path: cfg.Path, Data: cfg.Data, Listen: cfg.Listen, Temporal: cfg.Temporal.Address, Resources: []treatment{}}
+	out := meaning{Path: cfg.Path, Data: cfg.Data, Journal: journalAt(cfg), Listen: cfg.Listen, Temporal: cfg.Temporal.Address, Resources: []treatment{}}
 	if out.Temporal == "" {
 		out.Temporal = "embedded"
 	}
@@ -86,9 +89,17 @@ func meaningOf(cfg *config.Config) (meaning, error) {
 	return out, nil
 }
 
+// journalAt says where the journal is without a look at it, or at the connection string.
+func journalAt(cfg *config.Config) string {
+	if cfg.Journal.URLFile != "" {
+		return "PostgreSQL, see " + cfg.Journal.URLFile
+	}
+	return filepath.Join(cfg.Data, app.JournalFile)
+}
+
 func printMeaning(w io.Writer, m meaning) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "configuration\t%s\ndata\t%s\nlisten\t%s\ntemporal\t%s\n", m.Path, m.Data, m.Listen, m.Temporal)
+	fmt.Fprintf(t, "configuration\t%s\ndata\t%s\njournal\t%s\nlisten\t%s\ntemporal\t%s\n", m.Path, m.Data, m.Journal, m.Listen, m.Temporal)
 	if err := t.Flush(); err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -53,13 +52,13 @@ func (c *cli) journalRestoreCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "restore FILE",
 		Short: "Put a backup in the journal's place",
-		Long: `Copies a backup to where the configuration says that the journal is; that place must be empty, and every engine that shares
-it stopped. The world may have gone on since the backup: the engine observes only and holds every open run, until a person
+		Long: `Copies a backup to where the configuration says that the journal is; that place must be empty (move galen.db away with
+galen.db-wal and galen.db-shm), and every engine that shares it stopped. The world may have gone on since the backup: the engine observes only and holds every open run, until a person
 has looked and says galen rearm. A restore that failed or was killed leaves no journal; say it again.
 
 In a data directory where no engine has worked the copy gets a name of its own in Temporal: the journal that it was copied
 from may still be in use. Its open runs are then started again, held.`,
-		Example: "  mv /var/lib/galen/galen.db /var/lib/galen/galen.db.broken\n  galen journal restore /backup/galen-2026-01-05.db --config /etc/galen/galen.yaml",
+		Example: "  mkdir /var/lib/galen/broken && mv /var/lib/galen/galen.db* /var/lib/galen/broken/\n  galen journal restore /backup/galen-2026-01-05.db --config /etc/galen/galen.yaml",
 		Args:    takes(1, 1, "the backup"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, to, err := journalOf(file)
@@ -98,8 +97,8 @@ func (c *cli) journalMoveCommand() *cobra.Command {
 		Short: "Move the journal from its file into PostgreSQL",
 		Long: `Copies the journal of a stopped engine from its file into the empty database whose connection string is in a file, and
 proves that nothing was lost: the copy verifies, its chain has the same end, and every table has the same rows, by hash. The
-old file gets the ending .moved, so that no engine goes on with it by mistake. Afterwards name the file with the connection
-string in the configuration: journal.url_file.`,
+old file gets the ending .moved; an engine does not begin a new one beside it. Afterwards name the file with the connection
+string in the configuration: journal.url_file. It may hold a password, so others must not be able to read it (chmod 600).`,
 		Example: "  galen journal move --config /etc/galen/galen.yaml --to-url-file /etc/galen/journal.url",
 		Args:    takes(0, 0, "no arguments: name the target with --to-url-file"),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.journalMove(cmd.Context(), file, target) },
@@ -113,7 +112,7 @@ func (c *cli) journalMove(ctx context.Context, file, target string) error {
 	if target == "" {
 		return usage("--to-url-file is required: a file with a PostgreSQL connection string")
 	}
-	url, err := os.ReadFile(target)
+	url, err := app.ConnectionString(target)
 	if err != nil {
 		return fmt.Errorf("read the connection string: %w", err)
 	}
@@ -125,12 +124,12 @@ func (c *cli) journalMove(ctx context.Context, file, target string) error {
 		return usage("the configuration's journal is in PostgreSQL already; galen journal backup copies it into a file")
 	}
 	return offline(cfg, func() error {
-		moved, err := journal.Move(ctx, from, journal.Place{URL: strings.TrimSpace(string(url))}, c.progress())
+		moved, err := journal.Move(ctx, from, journal.Place{URL: url}, c.progress())
 		if err != nil {
 			return err
 		}
 		for _, ending := range []string{"", "-wal", "-shm"} {
-			if err := os.Rename(from.Path+ending, from.Path+".moved"+ending); err != nil && !errors.Is(err, os.ErrNotExist) {
+			if err := os.Rename(from.Path+ending, from.Path+app.MovedEnding+ending); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return fmt.Errorf("the journal is moved, but its old file is still in place: %w; take it away before an engine starts", err)
 			}
 		}

@@ -150,6 +150,17 @@ func TestMoveIntoPostgres(t *testing.T) {
 	s.galen("journal", "move", "--config", config, "--to-url-file", s.write("away.url", "host="+s.dir+"/away user=galen dbname=galen password=secret"))
 	s.say("the database has no journal yet")
 	s.galen("journal", "verify", "--config", postgres)
+	s.galen("config", "check", "--config", postgres)
+	s.galen("config", "check", "--config", config)
+	s.say("everybody can read the connection string")
+	if err := os.Chmod(url, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.galen("journal", "verify", "--config", postgres)
+	s.galen("journal", "move", "--config", config, "--to-url-file", url)
+	if err := os.Chmod(url, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	release, err := app.Offline(s.dir)
 	if err != nil {
 		t.Fatal(err)

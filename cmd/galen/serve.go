@@ -31,7 +31,7 @@ func (c *cli) serveCommand() *cobra.Command {
 configuration (an external Temporal is used if the configuration names one).
 
 When it is up it prints to stdout how each resource is looked after, each place where a policy leaves the safe
-defaults, and last a line that begins with "ready": the API's address, the data directory, and the file of the API's
+defaults, and last a line that begins with "ready": the API's address, the data directory, where the journal is, and the file of the API's
 token. The log goes to stderr.
 
 SIGTERM or Ctrl-C ends it in good order within 10 s; a second one at once. Open runs go on after the next start, also
@@ -106,8 +106,8 @@ func printReady(w io.Writer, m meaning, address string, took time.Duration) erro
 	if err := printTreatments(w, m.Resources); err != nil {
 		return fmt.Errorf("tell that the engine is ready: %w", err)
 	}
-	_, err := fmt.Fprintf(w, "ready in %d ms  api http://%s  data %s  token %s  temporal %s\n",
-		took.Milliseconds(), address, m.Data, filepath.Join(m.Data, app.TokenFile), m.Temporal)
+	_, err := fmt.Fprintf(w, "ready in %d ms  api http://%s  data %s  journal %s  token %s  temporal %s\n",
+		took.Milliseconds(), address, m.Data, m.Journal, filepath.Join(m.Data, app.TokenFile), m.Temporal)
 	if err != nil {
 		return fmt.Errorf("tell that the engine is ready: %w", err)
 	}

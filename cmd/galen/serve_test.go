@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/galenhq/galen/app"
 )
 
 const configuration = `
@@ -83,6 +85,9 @@ func TestServe(t *testing.T) {
 		t.Errorf("said %q", said)
 	}
 	server, token := after(ready, "api"), after(ready, "token")
+	if got := after(ready, "journal"); got != filepath.Join(after(ready, "data"), app.JournalFile) {
+		t.Errorf("the journal is at %q", got)
+	}
 	if got := galenCLI(t, server, "status", "--token-file", token); got.code != exitOK || !contains(got.out, "works") {
 		t.Errorf("status: %+v", got)
 	}

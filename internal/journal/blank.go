@@ -97,6 +97,9 @@ func newPartial(ctx context.Context, path string, now func() time.Time) (p *part
 	if err := errors.Join(p.lock.Truncate(0), p.remove("-journal")); err != nil {
 		return p, fmt.Errorf("take over what an earlier copy left: %w", err)
 	}
+	if err := GiveToOwner(p.lock); err != nil {
+		return p, err
+	}
 	p.file = &sqliteFile{clock: now}
 	if err := p.file.openToFill(ctx, path+partialEnding); err != nil {
 		return p, p.file.advise(err)
@@ -108,7 +111,7 @@ func newPartial(ctx context.Context, path string, now func() time.Time) (p *part
 func vacant(path string) error {
 	for _, path := range []string{path, path + "-wal", path + "-journal"} {
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			return errors.Join(fmt.Errorf("%s is there already: move it aside first, nothing is overwritten", path), err)
+			return errors.Join(fmt.Errorf("%s is there already: move it aside first, with the -wal and -shm files beside it; nothing is overwritten", path), err)
 		}
 	}
 	return nil
@@ -136,6 +139,24 @@ func lockPartial(path string) (*os.File, error) {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
 	}
 	return f, nil
+}
+
+// GiveToOwner gives a file that root made to the owner of its directory: the engine works as that user, and must be able to write it.
+// Whoever is not root makes files of its own.
+func GiveToOwner(f *os.File) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	st, err := os.Stat(filepath.Dir(f.Name()))
+	if err != nil {
+		return fmt.Errorf("whose is the directory of %s: %w", f.Name(), err)
+	}
+	if owner, is := st.Sys().(*syscall.Stat_t); is {
+		if err := f.Chown(int(owner.Uid), int(owner.Gid)); err != nil {
+			return fmt.Errorf("give the file to the owner of its directory: %w", err)
+		}
+	}
+	return nil
 }
 
 func (p *partial) backend() backend { return p.file }

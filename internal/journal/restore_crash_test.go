@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -219,4 +220,27 @@ func TestTwoCopiesIntoOneFile(t *testing.T) {
 	must(t, err)
 	sound(t, to.Path)
 	onlyThese(t, dir, "b.db")
+}
+
+// TestWhatRootRestores belongs to the owner of the directory, as whom the engine works.
+func TestWhatRootRestores(t *testing.T) {
+	dir := t.TempDir()
+	from, data := journal.Place{Path: filepath.Join(dir, "backup.db")}, filepath.Join(dir, "data")
+	lived(t, from.Path, 1)
+	must(t, os.Mkdir(data, 0o700))
+	const nobody = 65534
+	if os.Geteuid() == 0 {
+		must(t, os.Chown(data, nobody, nobody))
+	}
+	to := journal.Place{Path: filepath.Join(data, "galen.db")}
+	_, err := journal.Restore(t.Context(), from, to, restored(), nil)
+	must(t, err)
+	owners := map[string]*syscall.Stat_t{}
+	for _, path := range []string{data, to.Path} {
+		st, err := os.Stat(path)
+		must(t, err)
+		owners[path], _ = st.Sys().(*syscall.Stat_t)
+	}
+	equal(t, "user", owners[to.Path].Uid, owners[data].Uid)
+	equal(t, "group", owners[to.Path].Gid, owners[data].Gid)
 }
