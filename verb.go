@@ -5,12 +5,15 @@ import (
 	"time"
 )
 
+// StartWithin is the 2 s rule: the gate drops a call that has not begun so long after its intent was committed.
+const StartWithin = 2 * time.Second
+
 // Verb is what a kind can do. All its functions are pure.
 type Verb[S State] struct {
 	Name  string
 	Class Class
-	// Settle: an effect is not believed absent earlier than this after the intent. It is longer than the 2 s rule
-	// plus the call's deadline. The engine applies it.
+	// Settle: an effect is not believed absent earlier than this after the intent. It is longer than [StartWithin]
+	// and the call's deadline together. The engine applies it.
 	Settle time.Duration
 	// Call is the deadline of the one call itself.
 	Call time.Duration

@@ -98,7 +98,7 @@ func (a *Activities) Act(ctx context.Context, in ActInput) (Acted, error) {
 	}
 	step := d.Plan.Steps[in.Index]
 	failpoint.At(failpoint.Acting, step.Verb)
-	res, err := a.o.Gate.Act(ctx, gate.Request{Run: in.Run, Plan: in.Plan, Index: in.Index, Step: step})
+	res, err := a.o.Gate.Act(ctx, gate.Request{Run: in.Run, Plan: in.Plan, Step: step})
 	if err != nil {
 		return Acted{}, fmt.Errorf("gate, %s: %w", step, err)
 	}

@@ -145,8 +145,8 @@ func (d *dispatcher) carry(ctx context.Context, item journal.OutboxItem) (bool, 
 	return run.Status != galen.RunOpened, nil
 }
 
-// startWithin is how long a run that was just accepted may be on its way from the outbox into a workflow.
-const startWithin = 10 * time.Second
+// outboxGrace is how long a run that was just accepted may be on its way from the outbox into a workflow.
+const outboxGrace = 10 * time.Second
 
 // reconcile compares the open runs with Temporal, and starts those again whose workflow was terminated, failed or is
 // unknown. One that has decided nothing has done nothing, so it just starts; any other is held: what was under way must
@@ -162,7 +162,7 @@ func (d *dispatcher) reconcile(ctx context.Context) error {
 	}
 	var errs []error
 	for _, run := range open {
-		if run.Status != galen.RunOpened || !queued[run.ID] && d.now().Sub(run.Created) >= startWithin {
+		if run.Status != galen.RunOpened || !queued[run.ID] && d.now().Sub(run.Created) >= outboxGrace {
 			errs = append(errs, d.restart(ctx, run))
 		}
 		errs = append(errs, d.foreign(ctx, run))

@@ -19,7 +19,8 @@ type Batch struct {
 }
 
 // Rolling gives for each rack the largest set of its nodes that may be down at once beside those that are down, for
-// rolling work. A rack where everything is down is left out. By data centre and rack.
+// rolling work. A rack where everything is down is left out. By data centre and rack. For runbooks that work their way through
+// a ring; the guards ask about one step at a time.
 func (q *Quorum) Rolling(down map[string]bool) []Batch {
 	d := q.mark(down, nil)
 	racks := map[[2]string][]int32{}

@@ -9,7 +9,8 @@ type Threat struct {
 }
 
 // Unsafe are the nodes of which not even one more may be lost beside those that are down, and what each would break, by
-// host ID. What is lost already is no threat, save in ranges where the node would make it worse.
+// host ID. What is lost already is no threat, save in ranges where the node would make it worse. For runbooks that tell a person
+// what hangs by a thread.
 func (q *Quorum) Unsafe(down map[string]bool) []Threat {
 	var out []Threat
 	for _, n := range q.layout.nodes[:q.layout.real] {
@@ -27,7 +28,8 @@ func (q *Quorum) Unsafe(down map[string]bool) []Threat {
 const mostFatal = 3
 
 // Fatal are the smallest sets of one, two or three nodes that may not be down at once beside those that are down: a set
-// of up to three nodes takes a level away if and only if it holds one of them. Sorted by size, then by host ID.
+// of up to three nodes takes a level away if and only if it holds one of them. Sorted by size, then by host ID. For runbooks that
+// plan with several nodes at once.
 func (q *Quorum) Fatal(down map[string]bool) [][]string {
 	d := q.mark(down, nil)
 	var keys []uint64

@@ -9,9 +9,6 @@ import (
 	"github.com/galenhq/galen"
 )
 
-// startWithin is the gate's rule: a call not begun that long after its intent is dropped.
-const startWithin = 2 * time.Second
-
 // Kind tests a kind in each world.
 func Kind[S galen.State](t *testing.T, k galen.Kind[S], worlds ...World[S]) {
 	t.Helper()
@@ -65,8 +62,8 @@ func sane[S galen.State](v galen.Verb[S]) error {
 		return errors.New("check, claims and effect are required")
 	case v.Call <= 0:
 		return errors.New("no deadline of the call")
-	case v.Class > galen.Read && v.Settle <= startWithin+v.Call:
-		return fmt.Errorf("settle %s must be longer than %s and the call's deadline %s together", v.Settle, startWithin, v.Call)
+	case v.Class > galen.Read && v.Settle <= galen.StartWithin+v.Call:
+		return fmt.Errorf("settle %s must be longer than %s and the call's deadline %s together", v.Settle, galen.StartWithin, v.Call)
 	}
 	return nil
 }

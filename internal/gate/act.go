@@ -13,9 +13,6 @@ import (
 )
 
 const (
-	// startWithin is the 2 s rule: a call not begun that long after its commit was sent is dropped. When the journal has
-	// committed is not known, and a verb's settle time counts from the intent, so that a slow answer eats into the 2 s.
-	startWithin = 2 * time.Second
 	// maxMoved is how often a moved ledger sends the gate back to the guards.
 	maxMoved = 3
 	// maxLooks is how often the gate looks for one step, where what others do overtakes its looks. Then the run decides anew.
@@ -186,8 +183,10 @@ func (g *Gate) attempt(ctx context.Context, l galen.Ledger, req Request, seen vi
 	failpoint.At(failpoint.Committed, req.Step.Verb)
 	return g.call(ctx, in, verdicts, g.o.Kinds[l.Run.Resource.Kind].Verbs[req.Step.Verb].Call, func() error {
 		now := g.o.Mono()
-		if late := now - began; late > startWithin {
-			return fmt.Errorf("dropped %s after the commit was sent, at most %s is allowed", late.Round(time.Millisecond), startWithin)
+		// Counted from when the commit was sent: when the journal has committed is not known, and a verb's settle time counts from
+		// the intent, so that a slow answer eats into the 2 s.
+		if late := now - began; late > galen.StartWithin {
+			return fmt.Errorf("dropped %s after the commit was sent, at most %s is allowed", late.Round(time.Millisecond), galen.StartWithin)
 		}
 		if age := now - seen.mono; age > a.Policy.ViewAge.D() {
 			return fmt.Errorf("dropped, for the view is %s old now, at most %s is allowed", age.Round(time.Millisecond), a.Policy.ViewAge)

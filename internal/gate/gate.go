@@ -80,11 +80,9 @@ func New(o Options) (*Gate, error) {
 
 // Request names one step of a run's newest plan.
 type Request struct {
-	Run string
-	// Plan is its number, Index the step's place in it, from 0.
-	Plan  int
-	Index int
-	Step  galen.Step
+	Run  string
+	Plan int // its number
+	Step galen.Step
 }
 
 // Answer is how a request ended.

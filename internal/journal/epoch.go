@@ -178,9 +178,9 @@ func (t *tx) armed(ctx context.Context) error {
 	return err
 }
 
-// clockSlack is how far the store's clock may leave the monotonic one between two transactions before nobody knows
+// maxJump is how far the store's clock may leave the monotonic one between two transactions before nobody knows
 // any more which lease, yes or cool-down is over.
-const clockSlack = 10 * time.Second
+const maxJump = 10 * time.Second
 
 // clocks are the store's clock beside the monotonic one: it was read between from and to. A commit that takes long, or a
 // process that was stopped while it read, is no jump.
@@ -204,7 +204,7 @@ func (c clocks) jump(earlier clocks) time.Duration {
 // doubt is why what the journal says may not be acted on any more, "" for none.
 func (w *writer) doubt(ctx context.Context, t *tx, at clocks) (string, error) {
 	if w.mono != nil && !w.last.now.IsZero() {
-		if jump := at.jump(w.last); jump.Abs() > clockSlack {
+		if jump := at.jump(w.last); jump.Abs() > maxJump {
 			return fmt.Sprintf("the clock jumped by %s at %s", jump.Round(time.Second), t.now.Format(time.RFC3339)), nil
 		}
 	}

@@ -98,7 +98,7 @@ func (t *tx) doubt(ctx context.Context, seq int64, hash string) (string, error) 
 		return fmt.Sprintf("the journal was restored from an old backup, or its newest events were lost: it ends at event %d, event %d was written before", says.seq, seq), nil
 	case seq > 0 && is != hash:
 		return fmt.Sprintf("this is another journal than before: its event %d is not the one that was written", seq), nil
-	case last > stamp(t.now.Add(clockSlack)):
+	case last > stamp(t.now.Add(maxJump)):
 		return fmt.Sprintf("the clock went back: it is %s, the newest event is of %s", t.now.Format("2006-01-02 15:04:05"), moment(last).Format("2006-01-02 15:04:05")), nil
 	}
 	return "", nil

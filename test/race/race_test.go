@@ -171,7 +171,7 @@ func (a *arena) start(ctx context.Context, e engine, key string, w want) (gate.R
 	if err != nil {
 		return gate.Result{}, run, err
 	}
-	result, err := e.gate.Act(ctx, gate.Request{Run: run.ID, Plan: d.Number, Index: 0, Step: w.step})
+	result, err := e.gate.Act(ctx, gate.Request{Run: run.ID, Plan: d.Number, Step: w.step})
 	return result, run, err
 }
 
