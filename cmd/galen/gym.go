@@ -74,7 +74,22 @@ func (c *cli) gym(ctx context.Context, f gymFlags) error {
 	if err != nil {
 		err = fmt.Errorf("interrupted after %d of %d incidents", report.N, f.n)
 	}
-	return errors.Join(shown, verdict(report), f.kept(report), err)
+	return errors.Join(shown, verdict(report), f.proved(report), f.kept(report), err)
+}
+
+// proved: of each runbook a run was verified, if enough incidents were played to tell.
+func (f gymFlags) proved(r gym.Report) error {
+	if f.runbook != "" {
+		return nil
+	}
+	names := make([]string, 0, len(catalogue().Runbooks))
+	for _, rb := range catalogue().Runbooks {
+		names = append(names, rb.Name)
+	}
+	if none := r.Unproved(names); len(none) > 0 {
+		return notDone("no run of %s was verified in %d incidents, so that nothing is proved of it", strings.Join(none, ", "), r.N)
+	}
+	return nil
 }
 
 // kept writes the failures where they were asked for.
