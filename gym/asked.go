@@ -62,10 +62,11 @@ func (w *writer) tuned() {
 	}
 }
 
-// leftHalfDone: the engine becomes another release in the middle of a replacement.
+// leftHalfDone: the engine becomes another release in the middle of a replacement, whose start is lost at first.
 func (w *writer) leftHalfDone() {
 	w.gone(w.victim, quiet)
-	w.upgraded(quiet + w.between(30*time.Second, 3*time.Minute))
+	w.add(Happening{At: quiet, What: Strike, Verb: cassandra.VerbReplace, N: 2, Fault: ring.Dropped})
+	w.upgraded(quiet + w.between(40*time.Second, 2*time.Minute))
 }
 
 // upgraded: what the old release has begun is held by the new one, and a person cancels it; so the engine owes what is half

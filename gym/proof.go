@@ -3,7 +3,7 @@ package gym
 import "slices"
 
 // enoughIncidents are those in which each listed runbook must have a verified run: by chance alone none lacks it.
-const enoughIncidents = 1000
+const enoughIncidents = 3000
 
 // Unproved are the runbooks of these names of which no run was verified, so that nothing is known of them; none, if too few
 // incidents were played to tell.
