@@ -24,7 +24,8 @@ func (v Violation) String() string { return fmt.Sprintf("%s at %s: %s", v.Invari
 
 // checker judges a trace by what was true. It shares nothing with the guards: it knows the verbs by name, places replicas
 // by itself, and believes only what the ring was, not what anybody saw of it. A step is held against the truth at the
-// moment when its gate began to look: what happens after that nobody could know.
+// moment when its gate began to look, and against every act that was not settled by then: what else happens after that nobody could
+// know.
 type checker struct {
 	*trace
 	of        Engine
@@ -136,7 +137,7 @@ func (c *checker) quorum() {
 	for _, a := range c.hurting() {
 		down := lame(a.Seen)
 		for _, other := range c.hurting() {
-			if other != a && other.Committed.Before(a.Committed) && (other.Settled.IsZero() || other.Settled.After(a.Committed)) {
+			if other != a && other.Committed.Before(a.Committed) && !other.settled(a.Looked) {
 				down[other.Step.Target.ID] = true
 			}
 		}

@@ -160,7 +160,7 @@ func (c *checker) exclusion() {
 		}
 		for _, b := range c.acts[:i] {
 			hb, known := targetHost(a.Seen, b.Step.Target.ID)
-			if b.Run == a.Run || !known || hb.Config.DC != ha.Config.DC || hb.Config.Rack != ha.Config.Rack || !b.Settled.IsZero() && !b.Settled.After(a.Committed) {
+			if b.Run == a.Run || !known || hb.Config.DC != ha.Config.DC || hb.Config.Rack != ha.Config.Rack || b.settled(a.Looked) {
 				continue
 			}
 			c.blame("I-19", a.Committed, "%s of run %s while %s of run %s is not settled in the same rack", a.Step, a.Run, b.Step, b.Run)
@@ -176,7 +176,7 @@ func (c *checker) doubles() {
 		}
 		c.belied(a)
 		for _, b := range c.acts[:i] {
-			if b.Step.Target.ID == a.Step.Target.ID && (b.Settled.IsZero() || b.Settled.After(a.Committed)) {
+			if b.Step.Target.ID == a.Step.Target.ID && !b.settled(a.Looked) {
 				c.blame("I-20", a.Committed, "%s while %s (intent %s) was not settled", a.Step, b.Step, b.ID)
 			}
 			late := len(b.Accepted) > 0 && b.Accepted[0].At.After(a.Committed)

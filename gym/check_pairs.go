@@ -8,14 +8,15 @@ import (
 	"github.com/galenhq/galen/activities/cassandra"
 )
 
-// settled tells whether the effect of an act was known by then.
+// settled tells whether the effect of an act was known by then: by the time at which another one was looked at, for what was settled
+// after that may be missing in the look, and the journal counts it as under way no more.
 func (a *act) settled(by time.Time) bool { return !a.Settled.IsZero() && !a.Settled.After(by) }
 
 // I-19: what an unsettled act of one run has claimed, no other run takes.
 func (c *checker) claimed() {
 	for i, a := range c.acts {
 		for _, b := range c.acts[:i] {
-			if b.Run == a.Run || b.settled(a.Committed) {
+			if b.Run == a.Run || b.settled(a.Looked) {
 				continue
 			}
 			if name, both := common(a.Claims, b.Claims); both {

@@ -14,7 +14,7 @@ func TestPairRules(t *testing.T) {
 	at := func(s int) time.Time { return epoch().Add(time.Duration(s) * time.Second) }
 	step := func(verb string) galen.Step { return galen.Step{Verb: verb, Target: galen.Target{ID: "id1"}} }
 	intent := func(run, id, verb string) *act {
-		return &act{Intent: galen.Intent{ID: id, Run: run, Step: step(verb)}, Committed: at(60), Accepted: []accepted{{At: at(60)}}}
+		return &act{Intent: galen.Intent{ID: id, Run: run, Step: step(verb)}, Looked: at(55), Committed: at(60), Accepted: []accepted{{At: at(60)}}}
 	}
 	const raise, restore = cassandra.VerbRaiseStream, cassandra.VerbRestoreStream
 	before := func(verb string, change func(a *act)) *act { // an act of another run, settled as done before the next one
@@ -41,6 +41,7 @@ func TestPairRules(t *testing.T) {
 		"two that share":                          {[]*act{before("x", claims(shared)), with(intent("run2", "run2-1", "y"), claims(shared))}, ""},
 		"two claims of one run":                   {[]*act{before("x", claims(ring)), with(intent("run1", "run1-2", "y"), claims(ring))}, ""},
 		"a claim that was let go":                 {[]*act{before("x", func(a *act) { a.Claims = []galen.Claim{ring} }), with(intent("run2", "run2-1", "y"), claims(ring))}, ""},
+		"a claim that was let go since the look":  {[]*act{before("x", func(a *act) { a.Claims, a.Settled = []galen.Claim{ring}, at(56) }), with(intent("run2", "run2-1", "y"), claims(ring))}, "I-19 claims"},
 		"a raise over another run's":              {[]*act{before(raise, func(*act) {}), intent("run2", "run2-1", raise)}, "undo owed"},
 		"a second raise of the same run":          {[]*act{before(raise, func(*act) {}), intent("run1", "run1-2", raise)}, ""},
 		"a raise after it was taken back":         {[]*act{before(raise, func(*act) {}), paid, intent("run2", "run2-1", raise)}, ""},
