@@ -264,8 +264,11 @@ type Settlement struct {
 	Basis map[string]string `json:"basis,omitempty"`
 }
 
-// Standing is where a run stood when the ledger was read: what a person can change while the engine looks and thinks.
+// Standing is where a run stood when the ledger was read: what a person, or a newer decision of another engine, can change while
+// this one looks and thinks.
 type Standing struct {
+	// Plan is the number of its newest plan: a decision that was held up does not overtake one that was made since.
+	Plan   int       `json:"plan,omitempty"`
 	Status RunStatus `json:"status"`
 	Stop   string    `json:"stop,omitempty"`
 	// Approval is the ID of [Ledger.Approval], "" for none.
@@ -274,7 +277,7 @@ type Standing struct {
 
 // Standing is where the ledger's run stands.
 func (l Ledger) Standing() Standing {
-	out := Standing{Status: l.Run.Status, Stop: l.Run.Stop}
+	out := Standing{Plan: l.Run.Plan, Status: l.Run.Status, Stop: l.Run.Stop}
 	if l.Approval != nil {
 		out.Approval = l.Approval.ID
 	}

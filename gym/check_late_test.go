@@ -31,9 +31,9 @@ func TestWhatWasSettledAfterTheLookCounts(t *testing.T) {
 	for name, c := range map[string]struct {
 		looked, settled, want int
 	}{
-		"settled before the look":         {16, 16, 0},
-		"settled right after it began":    {15, 16, 1},
-		"settled just before the commit":  {12, 17, 1},
+		"settled before the look":          {16, 16, 0},
+		"settled right after it began":     {15, 16, 1},
+		"settled just before the commit":   {12, 17, 1},
 		"not settled when it is committed": {12, 0, 1},
 	} {
 		judge := &checker{trace: newTrace(Incident{}, func() time.Time { return at(60) }), keyspaces: spec.Keyspaces}

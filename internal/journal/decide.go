@@ -90,7 +90,7 @@ func (t *tx) stand(ctx context.Context, run galen.Run, d galen.Decision) error {
 	return t.keepClaims(ctx, run, keptBy(run, d.Plan))
 }
 
-// unmoved: the run still stands where it stood when it was looked at. Only what people change counts: effects that other
+// unmoved: the run still stands where it stood when it was looked at. Only what people change counts, and newer plans: effects that other
 // runs settle in the meantime must not starve a decision, and the gate reads them afresh.
 func (t *tx) unmoved(ctx context.Context, run galen.Run, was *galen.Standing) error {
 	if was == nil {
