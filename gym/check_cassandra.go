@@ -27,8 +27,9 @@ func verbRules() []verbRule {
 		{"orderly stop", []string{stop}, onTheMove},
 		{"joiner only", []string{remove}, inService},
 		{"N4 alive", []string{fence, replace}, comesBack},
-		{"I-32 streams", []string{stop}, streaming},
+		{"I-32 streams", []string{stop, fence, replace}, othersWork},
 		{"I-30 load", []string{stop, kill, fence, replace}, flooded},
+		{"I-30 load", []string{stop, fence, replace}, settling},
 	}
 }
 
@@ -120,10 +121,23 @@ func busy(t ring.Truth, holds func(ring.TrueHost) bool) (ring.TrueHost, bool) {
 	return t.Hosts[i], true
 }
 
-// streaming: data are on their way to or from a node in service.
-func streaming(_ *checker, t ring.Truth, _ ring.TrueHost) string {
+// othersWork: data are on their way to or from a node in service, or it reads or rewrites them for a repair or an upgrade.
+func othersWork(_ *checker, t ring.Truth, _ ring.TrueHost) string {
 	if h, is := busy(t, func(h ring.TrueHost) bool { return h.Streams > 0 }); is {
 		return fmt.Sprintf("%s streams (%d)", h.Name, h.Streams)
+	}
+	for _, kind := range []string{"validation", "anticompaction after repair", "upgrade sstables"} {
+		if h, is := busy(t, func(h ring.TrueHost) bool { return h.Tasks[kind] > 0 }); is {
+			return fmt.Sprintf("%s does %s", h.Name, kind)
+		}
+	}
+	return ""
+}
+
+// settling: nodes were added, and another one has not deleted yet what is theirs now.
+func settling(_ *checker, t ring.Truth, _ ring.TrueHost) string {
+	if h, is := busy(t, func(h ring.TrueHost) bool { return h.Tasks["cleanup"] > 0 }); is {
+		return h.Name + " cleans up"
 	}
 	return ""
 }

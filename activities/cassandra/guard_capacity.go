@@ -23,6 +23,14 @@ const (
 	GaugeCQL    = "cql_requests_pending"
 )
 
+// Kinds of [View.Tasks] that are others' work: they speak of a repair, of an upgrade and of a change of capacity.
+const (
+	TaskValidation     = "validation"                  // a replica is read for a repair, whoever ordered it
+	TaskAnticompaction = "anticompaction after repair" // an incremental one
+	TaskUpgrade        = "upgrade sstables"            // after a change of version
+	TaskCleanup        = "cleanup"                     // after nodes came: what is theirs now is deleted here
+)
+
 // Clocks are those of the live nodes.
 func (r Ring) Clocks() []galen.ClockOffset {
 	var out []galen.ClockOffset
@@ -118,7 +126,7 @@ func sizeOf(n int64) string {
 }
 
 // load: while a node has more requests waiting than it can serve, none is taken away: what looks like an ill node may be load
-// alone, and each node less makes it worse (I-30).
+// alone, and each node less makes it worse; nor while a change of capacity settles (I-30).
 func load(a galen.Ask[Ring]) galen.Verdict {
 	if a.Class < galen.Disruptive {
 		return allow("%s takes no node away", a.Step.Verb)
@@ -136,24 +144,40 @@ func load(a galen.Ask[Ring]) galen.Verdict {
 		if pending > float64(a.Policy.LoadPending) {
 			return lookAgain("%s has %.0f requests waiting, %d are allowed: it suffers from load, and a node less makes that worse", v.Instance, pending, a.Policy.LoadPending)
 		}
+		if takesPart(a.Step.Verb) && v.Tasks[TaskCleanup] > 0 {
+			return lookAgain("%s cleans up what nodes that were added took over: the change of capacity still settles", v.Instance)
+		}
 	}
 	return allow("%d live nodes tell how many requests wait, none more than %d", told, a.Policy.LoadPending)
 }
 
-// streams: nobody is stopped while something streams: a repair, a rebuild, a bulk load of somebody else (I-32). What ends by
-// itself is waited for.
+// takesPart tells whether a verb takes a node away that may have a part in what others do. To kill is none of them: it ends
+// a process that hangs, which takes part in nothing, and a wait would keep ill what heals.
+func takesPart(verb string) bool { return verb == VerbStop || replaces(verb) }
+
+// streams: no node is stopped or given up while others work on the data: a repair, an upgrade, a rebuild, a bulk load (I-32),
+// or while the last replacement still streams (I-13). What ends by itself is waited for.
 func streams(a galen.Ask[Ring]) galen.Verdict {
-	if a.Step.Verb != VerbStop {
-		return allow("%s stops no node in order", a.Step.Verb)
+	if !takesPart(a.Step.Verb) {
+		return allow("%s takes no node away that has a part in others' work", a.Step.Verb)
 	}
+	told := 0
 	var who []string
 	for _, v := range a.State.Live() {
 		if v.Streams > 0 {
-			who = append(who, fmt.Sprintf("%s (%s)", v.Instance, countOf(v.Streams, "session", "sessions")))
+			who = append(who, fmt.Sprintf("%s streams (%s)", v.Instance, countOf(v.Streams, "session", "sessions")))
+		}
+		if v.Tasks != nil {
+			told++
+		}
+		for _, kind := range []string{TaskValidation, TaskAnticompaction, TaskUpgrade} {
+			if v.Tasks[kind] > 0 {
+				who = append(who, fmt.Sprintf("%s does %s (%s)", v.Instance, kind, countOf(v.Tasks[kind], "task", "tasks")))
+			}
 		}
 	}
 	if len(who) > 0 {
-		return lookAgain("data are streamed by %s: a repair, a rebuild or a bulk load is under way", strings.Join(who, ", "))
+		return lookAgain("%s: a repair, a rebuild, an upgrade or a bulk load is under way; it has to end, or whoever runs it has to pause it", strings.Join(who, ", "))
 	}
-	return allow("nothing streams")
+	return allow("nothing streams; %d live nodes tell their tasks, none is others' work", told)
 }

@@ -220,7 +220,7 @@ func rightSeeds(a galen.Ask[Ring], n Node, i Instance) galen.Verdict {
 }
 
 // spacing: no next replacement in a data centre before the last one has proved itself (I-13): every live peer calls it
-// UP and NORMAL, one schema, nothing changed for a while.
+// UP and NORMAL, one schema, nothing changed for a while. That its streams are done is asked by streams.
 func spacing(a galen.Ask[Ring]) galen.Verdict {
 	if !replaces(a.Step.Verb) {
 		return allow("%s replaces nobody", a.Step.Verb)

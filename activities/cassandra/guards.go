@@ -46,8 +46,8 @@ func Guards() []galen.Guard[Ring] {
 		{Name: guardSpacing, Check: unlessOwn(spacing)},     // one replacement after the other
 		{Name: guardMovement, Check: unlessOwn(movement)},   // no range moves
 		{Name: guardSchema, Check: unlessOwn(schema)},       // all nodes know one schema
-		{Name: guardStreams, Check: unlessOwn(streams)},     // nothing streams
-		{Name: guardLoad, Check: unlessOwn(load)},           // what looks ill is not just load
+		{Name: guardStreams, Check: unlessOwn(streams)},     // nobody else works on the data
+		{Name: guardLoad, Check: unlessOwn(load)},           // what looks ill is not just load, nor settles
 		{Name: guardOwed, Check: unlessOwn(owed)},           // what was streamed from one replica was repaired
 		{Name: guardQuorum, Check: unlessOwn(quorum)},       // and a quorum of every range stays
 	}

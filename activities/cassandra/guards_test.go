@@ -194,6 +194,9 @@ func TestEachGuardStandsAlone(t *testing.T) {
 	busy := func(w *world, verb string, target galen.Target, class galen.Class) {
 		w.open = append(w.open, galen.Intent{ID: "x", Run: "run-2", Class: class, At: w.now, Step: galen.Step{Verb: verb, Target: target}})
 	}
+	doing := func(instance, task string) func(*world) {
+		return func(w *world) { w.view(instance).Tasks = map[string]int{task: 1} }
+	}
 	for _, c := range []struct {
 		name   string
 		world  func(*testing.T) *world
@@ -337,6 +340,26 @@ func TestEachGuardStandsAlone(t *testing.T) {
 		}, stopStep, "", ""},
 
 		{"a repair of somebody else streams", newWorld, func(w *world) { w.view("n1").Streams = 2 }, stopStep, "I-32 streams", galen.LookAgain},
+		{"a rebuild streams", dead, func(w *world) { w.view("n1").Streams = 1 }, fenceStep, "I-32 streams", galen.LookAgain},
+		{"the last replacement still streams", ready, func(w *world) {
+			w.fact("replaced/dc1", cassandra.ReplaceArgs{Instance: "n2"}, time.Hour)
+			w.view("n2").Streams = 1
+		}, replaceStep, "I-32 streams", galen.LookAgain},
+		{"a node is read for a repair of somebody else", newWorld, doing("n1", cassandra.TaskValidation), stopStep, "I-32 streams", galen.LookAgain},
+		{"an incremental one is under way", dead, doing("n2", cassandra.TaskAnticompaction), fenceStep, "I-32 streams", galen.LookAgain},
+		{"an upgrade is under way", ready, doing("n1", cassandra.TaskUpgrade), replaceStep, "I-32 streams", galen.LookAgain},
+		{"a process hangs beside a repair, a bulk load and a cleanup", frozen, func(w *world) {
+			v := w.view("n1")
+			v.Streams, v.Tasks = 1, map[string]int{cassandra.TaskValidation: 1, cassandra.TaskCleanup: 1}
+		}, killStep, "", ""},
+		{"a dead node starts beside a repair, a bulk load and a cleanup", dead, func(w *world) {
+			v := w.view("n1")
+			v.Streams, v.Tasks = 1, map[string]int{cassandra.TaskValidation: 1, cassandra.TaskCleanup: 1}
+		}, startStep, "", ""},
+		{"a node is repaired beside a repair", dead, doing("n1", cassandra.TaskValidation), repairStep, "", ""},
+		{"ordinary compactions", newWorld, doing("n1", "compaction"), stopStep, "", ""},
+		{"nodes were added, and another one cleans up", newWorld, doing("n1", cassandra.TaskCleanup), stopStep, "I-30", galen.LookAgain},
+		{"the same beside a dead node", ready, doing("n2", cassandra.TaskCleanup), replaceStep, "I-30", galen.LookAgain},
 
 		{"not fenced", ready, func(w *world) { w.instance("n3").Fenced = "" }, replaceStep, "fence first", galen.Deny},
 		{"fenced, and a process hangs on", ready, func(w *world) { w.instance("n3").Process = cassandra.Stopped }, replaceStep, "fence first", galen.LookAgain},

@@ -211,6 +211,8 @@ type View struct {
 	Streams int       `json:"streams,omitempty"` // stream sessions now; no streams is not a stall
 	// Throttle on the streams that it sends; nil: it did not tell. No part of a Basis: no other step rests on it.
 	Throttle *Throttle `json:"throttle,omitempty"`
+	// Tasks are what it does to its sstables at this moment, how many by kind; nil: it did not tell. A gauge.
+	Tasks map[string]int `json:"tasks,omitzero"`
 	// Keyspaces as this node knows them; Merge moves them up.
 	Keyspaces []Keyspace `json:"keyspaces,omitempty"`
 	// ReplaceFlag in its system properties.

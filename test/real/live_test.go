@@ -194,7 +194,7 @@ func (h *hands) repairs(i int) {
 	}
 }
 
-// tellsLoad: nodes 1 to last tell the gauges that I-30 rests on, and nothing waits in a ring at rest.
+// tellsLoad: nodes 1 to last tell the gauges and tasks that I-30 and I-32 rest on, and nothing waits in a ring at rest.
 func (h *hands) tellsLoad(last int) {
 	h.Helper()
 	for i := 1; i <= last; i++ {
@@ -202,6 +202,9 @@ func (h *hands) tellsLoad(last int) {
 			if waiting, told := h.view(i).Gauges[gauge]; !told || waiting > 100 {
 				h.Errorf("node %d: %s told %t, %v waiting", i, gauge, told, waiting)
 			}
+		}
+		if tasks := h.view(i).Tasks; tasks == nil || tasks[cassandra.TaskValidation]+tasks[cassandra.TaskCleanup]+tasks[cassandra.TaskUpgrade] > 0 {
+			h.Errorf("node %d: tasks %#v; want them told, and none of others", i, tasks)
 		}
 	}
 }

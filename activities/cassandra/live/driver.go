@@ -37,6 +37,7 @@ type native interface {
 	Keyspaces(ctx context.Context) ([]cassandra.Keyspace, error)
 	Serves(ctx context.Context, keyspaces []cassandra.Keyspace) error
 	Repairs(ctx context.Context) ([]cql.Repair, error)
+	Tasks(ctx context.Context) (map[string]int, error)
 	Close()
 }
 
@@ -252,6 +253,7 @@ func (n *node) view(ctx context.Context, at time.Time) cassandra.View {
 	v := cassandra.View{Instance: n.name, Address: n.address, At: at}
 	var wg sync.WaitGroup
 	var keyspaces []cassandra.Keyspace
+	var tasks map[string]int
 	var cqlErr error
 	wg.Go(func() {
 		asked := v
@@ -265,17 +267,30 @@ func (n *node) view(ctx context.Context, at time.Time) cassandra.View {
 			if keyspaces, cqlErr = n.native.Keyspaces(ctx); cqlErr == nil {
 				cqlErr = n.native.Serves(ctx, keyspaces)
 			}
+			if answer := cql.AnswerOf(cqlErr); answer == cassandra.Answered || len(keyspaces) > 0 && answer == cassandra.BadAnswer {
+				tasks = n.tasks(ctx)
+			}
 		})
 		if err != nil {
-			keyspaces, cqlErr = nil, &cql.Error{Answer: cassandra.BadAnswer, Doing: "read", Err: err}
+			keyspaces, tasks, cqlErr = nil, nil, &cql.Error{Answer: cassandra.BadAnswer, Doing: "read", Err: err}
 		}
 	})
 	wg.Wait()
-	v.Keyspaces, v.CQL = keyspaces, cql.AnswerOf(cqlErr)
+	v.Keyspaces, v.Tasks, v.CQL = keyspaces, tasks, cql.AnswerOf(cqlErr)
 	if cqlErr != nil {
 		v.CQLError = cqlErr.Error()
 	}
 	return v
+}
+
+// tasks are worth having and not needed: a node that does not tell them (an older one, a login without the right) tells nil,
+// and whoever rests on them says so.
+func (n *node) tasks(ctx context.Context) map[string]int {
+	tasks, err := n.native.Tasks(ctx)
+	if err != nil {
+		return nil
+	}
+	return tasks
 }
 
 // whole does a part of a look on a goroutine of its own, where nobody else could catch its panic: it becomes an error.

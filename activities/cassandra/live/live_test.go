@@ -119,6 +119,7 @@ func serve(t *testing.T, answer func([]request) []byte) *jolokia.Client {
 type fakeNative struct {
 	keyspaces []cassandra.Keyspace
 	repairs   []cql.Repair
+	tasks     map[string]int // nil: it does not tell them
 	err       error
 }
 
@@ -127,7 +128,13 @@ func (f fakeNative) Keyspaces(context.Context) ([]cassandra.Keyspace, error) {
 }
 func (f fakeNative) Serves(context.Context, []cassandra.Keyspace) error { return f.err }
 func (f fakeNative) Repairs(context.Context) ([]cql.Repair, error)      { return f.repairs, f.err }
-func (f fakeNative) Close()                                             {}
+func (f fakeNative) Tasks(context.Context) (map[string]int, error) {
+	if f.tasks == nil {
+		return nil, errors.New("unconfigured table sstable_tasks")
+	}
+	return f.tasks, f.err
+}
+func (f fakeNative) Close() {}
 
 // fakeHost records its calls.
 type fakeHost struct {

@@ -1,6 +1,8 @@
 package live
 
 import (
+	"encoding/json"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -207,6 +209,31 @@ func TestTrapCorpseReturns(t *testing.T) {
 	}
 	if v := view(t, got, "n4"); v.Mode != "NORMAL" || slices.Contains(v.Owners, "127.0.0.4") {
 		t.Errorf("recorded: the robbed node is NORMAL and owns nothing; mode %s, owners %v", v.Mode, v.Owners)
+	}
+}
+
+// A node that does not tell its tasks is no worse for it: an older one, or a login without the right. Nothing to do is told too.
+func TestTasksAreNotNeeded(t *testing.T) {
+	d, _ := given(t, "steady-n1.json", "steady-n2.json", "steady-n3.json")
+	nodes := d.rings[orders()].nodes
+	nodes[0].native = fakeNative{keyspaces: ks1(), tasks: map[string]int{cassandra.TaskValidation: 2}}
+	nodes[1].native = fakeNative{keyspaces: ks1(), tasks: map[string]int{}}
+	got := look(t, d)
+	for name, want := range map[string]map[string]int{"n1": {cassandra.TaskValidation: 2}, "n2": {}, "n3": nil} {
+		if v := view(t, got, name); v.CQL != cassandra.Answered || !v.Live() || !reflect.DeepEqual(v.Tasks, want) {
+			t.Errorf("%s: cql %s, tasks %#v, want %#v", name, v.CQL, v.Tasks, want)
+		}
+	}
+	b, err := json.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stored cassandra.Ring
+	if err := json.Unmarshal(b, &stored); err != nil {
+		t.Fatal(err)
+	}
+	if n2, n3 := view(t, stored, "n2"), view(t, stored, "n3"); n2.Tasks == nil || n3.Tasks != nil {
+		t.Errorf("stored: n2 tells %#v, n3 %#v", n2.Tasks, n3.Tasks)
 	}
 }
 

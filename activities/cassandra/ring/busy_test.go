@@ -1,6 +1,7 @@
 package ring_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -32,5 +33,50 @@ func TestBurden(t *testing.T) {
 	p.wait(time.Minute)
 	if waits, streams := burden(); waits != 0 || streams != 0 {
 		t.Errorf("a minute later %v requests wait, %d streams", waits, streams)
+	}
+}
+
+// A repair of a person shows at every replica that is read for it, a cleanup at its node; both only while they last.
+func TestOthersWorkShows(t *testing.T) {
+	p := newPatient(t)
+	tasks := func(kind string) (of []string) {
+		p.look()
+		truth := p.ring.Truth()
+		for _, v := range p.state.Views {
+			h, _ := truth.Host(v.Instance)
+			if v.Tasks[kind] != h.Tasks[kind] {
+				t.Errorf("%s tells %v, the truth is %v", v.Instance, v.Tasks, h.Tasks)
+			}
+			if v.Tasks[kind] > 0 {
+				of = append(of, v.Instance)
+			}
+		}
+		return of
+	}
+	for _, h := range []ring.Happening{
+		{Trouble: ring.ForeignRepair, Instance: "n1", Of: "n3", For: galen.Duration(time.Minute)},
+		{Trouble: ring.Cleanup, Instance: "n2", For: galen.Duration(time.Minute)},
+	} {
+		if err := p.ring.Happen(h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if read, cleans := tasks(cassandra.TaskValidation), tasks(cassandra.TaskCleanup); !slices.Equal(read, []string{"n1", "n3"}) || !slices.Equal(cleans, []string{"n2"}) {
+		t.Errorf("%v are read for the repair of n1 with n3, %v clean up", read, cleans)
+	}
+	p.wait(time.Minute)
+	if read, cleans := tasks(cassandra.TaskValidation), tasks(cassandra.TaskCleanup); len(read)+len(cleans) > 0 {
+		t.Errorf("a minute later %v are read for a repair, %v clean up", read, cleans)
+	}
+	if v, _ := p.state.View("n1"); v.Tasks == nil {
+		t.Error("n1 does nothing, and does not tell so")
+	}
+	for _, trouble := range []ring.Happening{{Trouble: ring.ForeignRepair, Instance: "n1", For: galen.Duration(time.Minute)}, {Trouble: ring.Kill, Instance: "n1"}} {
+		if err := p.ring.Happen(trouble); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if read := tasks(cassandra.TaskValidation); !slices.Equal(read, []string{"n2", "n3"}) {
+		t.Errorf("its coordinator is dead, and %v are read to the end", read)
 	}
 }

@@ -55,6 +55,7 @@ type host struct {
 	waiting    int                 // requests
 	loading    bool                // another tool streams data into it
 	syncing    int                 // repairs of a person that stream with it
+	cleaning   bool                // a person cleans it up
 
 	// Faults.
 	unreadable bool             // the host plane gets no answer

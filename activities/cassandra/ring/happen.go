@@ -90,6 +90,8 @@ func (t Trouble) opposite() (Trouble, bool) {
 		return Relief, true
 	case BulkLoad:
 		return BulkEnds, true
+	case Cleanup:
+		return Cleaned, true
 	default:
 		return "", false
 	}

@@ -99,6 +99,7 @@ func (c *Cluster) view(h *host, now time.Time) cassandra.View {
 	v.Peers = c.peers(h, now)
 	c.topology(&v, p.news)
 	h.burden(&v)
+	v.Tasks = c.tasks(h, now)
 	if p.phase == phaseNormal && h.slow {
 		v.CQL = cassandra.Hung // what a client reads through it takes longer than the client waits
 	} else if p.phase == phaseNormal && c.coordinates(h, now) {

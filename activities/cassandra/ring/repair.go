@@ -19,6 +19,26 @@ type repair struct {
 	status      string
 	partial     bool // a replica was left out
 	message     string
+	// replicas are read for it until then, whatever becomes of the coordinator; none while it waits for one that hangs.
+	replicas []*process
+	until    time.Time
+}
+
+// tasks are what a node in service does to its sstables, as it tells clients. A repair shows at each replica.
+func (c *Cluster) tasks(h *host, now time.Time) map[string]int {
+	if h.proc.phase != phaseNormal && h.proc.phase != phaseLeaving {
+		return nil // no clients are served: nobody can ask
+	}
+	out := map[string]int{}
+	if h.cleaning {
+		out[cassandra.TaskCleanup]++
+	}
+	for _, r := range c.repairs {
+		if now.Before(r.until) && slices.Contains(r.replicas, h.proc) {
+			out[cassandra.TaskValidation]++
+		}
+	}
+	return out
 }
 
 // startRepair begins a repair. Whatever comes of it, the call succeeds: only the status tells.
@@ -32,7 +52,7 @@ func (c *Cluster) startRepair(h *host, args cassandra.RepairArgs, in galen.Inten
 	return func() string { return c.beginRepair(h, args, order{intent: in.ID}, now) }, nil
 }
 
-// order is on whose behalf a repair runs, and with whom alone, nil: with every replica.
+// order is on whose behalf a repair runs, with whom alone (nil: with every replica), and how long at least.
 type order struct {
 	intent string
 	with   *host
@@ -54,12 +74,29 @@ func (c *Cluster) beginRepair(h *host, args cassandra.RepairArgs, o order, now t
 	case stuck:
 		c.life(h, h.proc, now.Add(c.spec.Timing.Stuck), func(time.Time) { r.end("FAILED", "Did not get replies from all endpoints") })
 	default:
-		c.life(h, h.proc, now.Add(cmp.Or(o.lasts, c.spec.Timing.Repair)), func(time.Time) { r.end("COMPLETED", "Repair completed successfully") })
+		lasts := cmp.Or(o.lasts, c.spec.Timing.Repair)
+		r.replicas, r.until = c.readFor(h, args, o.with), now.Add(lasts)
+		c.life(h, h.proc, r.until, func(time.Time) { r.end("COMPLETED", "Repair completed successfully") })
 	}
 	return fmt.Sprintf("command %d", r.command)
 }
 
 func (r *repair) end(status, message string) { r.status, r.message = status, message }
+
+// readFor are the processes whose data a repair reads.
+func (c *Cluster) readFor(h *host, args cassandra.RepairArgs, with *host) []*process {
+	q := c.quorum()
+	var out []*process
+	for _, r := range args.Ranges {
+		for _, id := range q.Replicas(args.Keyspace, r.End) {
+			m := c.member(id)
+			if (with == nil || m.host == h || m.host == with) && !slices.Contains(out, m.host.proc) {
+				out = append(out, m.host.proc)
+			}
+		}
+	}
+	return out
+}
 
 // unrepairable says why a repair fails at once, or that a peer which the coordinator believes to be UP is frozen.
 func (c *Cluster) unrepairable(h *host, args cassandra.RepairArgs, with *host, now time.Time) (stuck bool, why string) {

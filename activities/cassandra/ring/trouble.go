@@ -90,12 +90,14 @@ const (
 	BulkLoad Trouble = "bulk-load"     // another tool streams data into it: a rebuild, sstableloader
 	BulkEnds Trouble = "bulk-load-end" // and is done
 	Break    Trouble = "break-stream"  // of its next join: the streams end on the way
+	Cleanup  Trouble = "cleanup"       // a person deletes from it what nodes that were added own now
+	Cleaned  Trouble = "cleanup-end"   // and that is done
 
 	// A person with nodetool, or another tool. Instance is where the tool runs, Of is whom it is about.
 	ForeignReplace Trouble = "foreign-replace" // lets the spare join in the place of Of
 	RemoveNode     Trouble = "removenode"      // of a dead node
 	Assassinate    Trouble = "assassinate"     // takes Of out of gossip, whatever becomes of its data
-	ForeignRepair  Trouble = "foreign-repair"  // full repair of all that the node holds; with Of: with that node alone, whatever else is a replica
+	ForeignRepair  Trouble = "foreign-repair"  // full repair of all that the node holds; with Of: with that node alone, whatever else is a replica. For: so long at least
 )
 
 // trouble lets it happen once, now.
@@ -119,7 +121,7 @@ func (c *Cluster) trouble(of Happening, now time.Time) error {
 		return c.foreignReplace(h, c.host(of.Of), now)
 	case RemoveNode, Assassinate, ForeignRepair:
 		return c.nodetool(of, h, now)
-	case FillDisk, FreeDisk, LoseData, Unmount, HideHost, Cut, Mend, Isolate, Mute, Deafen, Slow, Break, Disagree, BadConfig, Overload, Relief, BulkLoad, BulkEnds:
+	case FillDisk, FreeDisk, LoseData, Unmount, HideHost, Cut, Mend, Isolate, Mute, Deafen, Slow, Break, Disagree, BadConfig, Overload, Relief, BulkLoad, BulkEnds, Cleanup, Cleaned:
 		c.hurtHost(t, h, now)
 	default:
 		return fmt.Errorf("trouble %q is unknown", t)
@@ -167,7 +169,7 @@ func (c *Cluster) hurtHost(t Trouble, h *host, now time.Time) {
 	switch t {
 	case FillDisk, FreeDisk, LoseData, Unmount:
 		h.hurtDisk(t)
-	case Overload, Relief, BulkLoad, BulkEnds:
+	case Overload, Relief, BulkLoad, BulkEnds, Cleanup, Cleaned:
 		h.busy(t)
 	case HideHost:
 		h.unreadable = true
@@ -214,8 +216,10 @@ func (h *host) busy(t Trouble) {
 		h.waiting = flood
 	case Relief:
 		h.waiting = 0
-	default: // BulkLoad, BulkEnds
+	case BulkLoad, BulkEnds:
 		h.loading = t == BulkLoad
+	default: // Cleanup, Cleaned
+		h.cleaning = t == Cleanup
 	}
 }
 

@@ -45,6 +45,8 @@ type TrueHost struct {
 	Serves bool
 	// Waiting requests, and Streams in and out of it; both of a working process.
 	Waiting, Streams int
+	// Tasks on its sstables, by kind, of a process that serves clients; Cassandra tells nobody else.
+	Tasks map[string]int
 	// Takes is the address whose place its process was started to take, until it has joined.
 	Takes string
 	// Silent is since when it takes no part in gossip, zero while it does.
@@ -95,6 +97,7 @@ func (c *Cluster) trueHost(h *host, now time.Time) TrueHost {
 		out.Running, out.Frozen, out.Mode, out.PID, out.Started, out.HostID = true, p.stopped, p.phase.mode(), p.pid, p.started, p.hostID
 		out.Serves, out.Throttle = c.serves(h), p.throttle
 		out.burden(h)
+		out.Tasks = c.tasks(h, now)
 	}
 	e := c.endpoints[h.Address]
 	if e == nil {

@@ -149,6 +149,35 @@ func (n *Node) Repairs(ctx context.Context) ([]Repair, error) {
 	return out, err
 }
 
+// Tasks are what the node does to its sstables at this moment, how many by kind ("compaction", "validation", "cleanup", ...).
+// A repair shows at each replica while that is read for it, whoever coordinates; system_views.repairs would show it at its
+// coordinator from begin to end, but makes up a row for each repair of the last days at each look. An error of the node itself,
+// which may be too old or deny it, leaves the session as it is.
+func (n *Node) Tasks(ctx context.Context) (map[string]int, error) {
+	var out map[string]int
+	var refused gocql.RequestError
+	err := n.read(ctx, "read the tasks", func(ctx context.Context, s *gocql.Session) error {
+		out, refused = map[string]int{}, nil
+		rows := s.Query("SELECT kind FROM system_views.sstable_tasks").WithContext(ctx).Iter()
+		var kind string
+		for rows.Scan(&kind) {
+			out[strings.ToLower(kind)]++
+		}
+		err := rows.Close()
+		if errors.As(err, &refused) {
+			return nil
+		}
+		return err
+	})
+	if err == nil && refused != nil {
+		err = &Error{Answer: cassandra.BadAnswer, Doing: "read the tasks at " + n.host, Err: refused}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func outcome(status, cause string, completed bool) (state, message string) {
 	switch {
 	case !completed:
