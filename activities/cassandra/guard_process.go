@@ -20,15 +20,16 @@ func corpse(a galen.Ask[Ring]) galen.Verdict {
 	if instance.Fenced != "" {
 		return deny("%s was fenced by %s: if it starts, it takes its tokens back from its replacement", instance.Name, instance.Fenced)
 	}
-	for _, i := range a.State.Instances {
-		if node != nil && i.Name != instance.Name && i.Process != Absent && i.ReplaceFlag == node.Address && !i.EverNormal {
-			return lookAgain("%s is about to replace it", i.Name)
-		}
+	if node == nil {
+		return allow("%s was not fenced", instance.Name)
 	}
-	if node != nil {
-		if why := goesBy(a.State, *node); why != "" {
-			return lookAgain("%s: if it starts, it takes its tokens back from those that get them now", why)
-		}
+	if k := slices.IndexFunc(a.State.Instances, func(i Instance) bool {
+		return i.Name != instance.Name && i.Process != Absent && i.ReplaceFlag == node.Address && !i.EverNormal
+	}); k >= 0 {
+		return lookAgain("%s is about to replace it", a.State.Instances[k].Name)
+	}
+	if why := goesBy(a.State, *node); why != "" {
+		return lookAgain("%s: if it starts, it takes its tokens back from those that get them now", why)
 	}
 	return allow("%s was not fenced", instance.Name)
 }
