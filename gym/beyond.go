@@ -44,7 +44,7 @@ func (w *writer) sharpen() {
 		})
 		late = true
 	}
-	if late { // who looks seldom never sees that nothing has happened yet
+	if late && w.one(4) { // who looks seldom never sees that nothing has happened yet; each look has its price
 		in.Policy.LookSoon = galen.Duration(pick(w.dice, time.Second, 2*time.Second))
 	}
 }
