@@ -27,14 +27,8 @@ func beyond(seed uint64, in *Incident, victim string) {
 func (w *writer) sharpen() {
 	in, late := w.in, false
 	for i := range in.Happen {
-		h := &in.Happen[i]
-		switch {
-		case h.What == StoreLag && w.one(2):
-			h.Point = After
-		case h.What == Freeze && w.one(2):
-			h.N, h.Point = 1+w.IntN(30), After
-		case h.What == Strike && h.Fault == ring.Delayed && w.one(2):
-			h.Step, late = w.between(4*time.Second, settleTime(h.Verb)-nearly), true
+		if w.late(&in.Happen[i]) {
+			late = true
 		}
 	}
 	if in.Sort == Calls && w.one(3) { // an order to the node itself: no host refuses it once another one came
@@ -47,6 +41,20 @@ func (w *writer) sharpen() {
 	if late && w.one(4) { // who looks seldom never sees that nothing has happened yet; each look has its price
 		in.Policy.LookSoon = galen.Duration(pick(w.dice, time.Second, 2*time.Second))
 	}
+}
+
+// late makes what was drawn happen as late as it may; it tells whether that is a call.
+func (w *writer) late(h *Happening) bool {
+	switch {
+	case h.What == StoreLag && w.one(2):
+		h.Point = After
+	case h.What == Freeze && w.one(2):
+		h.N, h.Point = 1+w.IntN(30), After
+	case h.What == Strike && h.Fault == ring.Delayed && w.one(2):
+		h.Step = w.between(4*time.Second, settleTime(h.Verb)-nearly)
+		return true
+	}
+	return false
 }
 
 // nearly is how long before the end of the settle time a call may still arrive.

@@ -184,19 +184,21 @@ func (w *world) foreign(ctx context.Context, p *process) error {
 			continue
 		}
 		run, err := w.store.Run(ctx, f.run)
-		if err != nil {
-			return fmt.Errorf("read run %s: %w", f.run, err)
+		if err == nil {
+			f.ended, err = p.endForeign(ctx, run)
 		}
-		if run.Stop != galen.StopCancel || !run.Status.Open() || p.acts.Lacks(run) == "" {
-			continue
-		}
-		ended, err := p.acts.EndForeign(ctx, run)
 		if err != nil && !expected(err) && !p.dead {
-			return fmt.Errorf("end run %s of another release: %w", f.run, err)
+			return fmt.Errorf("run %s of another release: %w", f.run, err)
 		}
-		f.ended = f.ended || ended
 	}
 	return nil
+}
+
+func (p *process) endForeign(ctx context.Context, run galen.Run) (ended bool, err error) {
+	if run.Stop != galen.StopCancel || !run.Status.Open() || p.acts.Lacks(run) == "" {
+		return false, nil
+	}
+	return p.acts.EndForeign(ctx, run)
 }
 
 // expected are the errors that the world itself made.

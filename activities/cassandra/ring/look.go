@@ -100,14 +100,22 @@ func (c *Cluster) view(h *host, now time.Time) cassandra.View {
 	c.topology(&v, p.news)
 	h.burden(&v)
 	v.Tasks = c.tasks(h, now)
-	if p.phase == phaseNormal && h.slow {
-		v.CQL = cassandra.Hung // what a client reads through it takes longer than the client waits
-	} else if p.phase == phaseNormal && c.coordinates(h, now) {
-		v.CQL = cassandra.Answered
-	} else if p.phase == phaseNormal {
-		v.CQL, v.CQLError = cassandra.BadAnswer, "not enough replicas for LOCAL_QUORUM"
+	if p.phase == phaseNormal {
+		v.CQL, v.CQLError = c.cql(h, now)
 	}
 	return v
+}
+
+// cql is what a client meets that reads through the node.
+func (c *Cluster) cql(h *host, now time.Time) (cassandra.Answer, string) {
+	switch {
+	case h.slow: // it takes longer than the client waits
+		return cassandra.Hung, ""
+	case c.coordinates(h, now):
+		return cassandra.Answered, ""
+	default:
+		return cassandra.BadAnswer, "not enough replicas for LOCAL_QUORUM"
+	}
 }
 
 // topology is the token map as Cassandra shows it.

@@ -179,28 +179,38 @@ func (c *Cluster) hurtHost(t Trouble, h *host, now time.Time) {
 		h.schema = "schema-of-" + h.Name
 	case BadConfig:
 		h.config.AutoBootstrap = false
-	case Mute, Deafen:
-		h.mute, h.deaf = h.mute || t == Mute, h.deaf || t == Deafen
-		c.gossip(now)
 	case Break:
 		h.breaks++
 	case Slow:
 		h.slow, h.waiting = true, crowd
-	default: // Isolate, Mend
-		for _, other := range c.hosts {
-			if other != h {
-				c.blocked[pair{h.Name, other.Address}] = t == Isolate
-				c.blocked[pair{other.Name, h.Address}] = t == Isolate
-			}
-		}
-		if t == Mend {
-			h.unreadable, h.cut, h.schema = false, "", ""
-			h.mute, h.deaf = false, false
-			if h.slow {
-				h.slow, h.waiting = false, 0
-			}
-		}
+	default: // Mute, Deafen, Isolate, Mend
+		c.hurtNetwork(t, h)
 		c.gossip(now)
+	}
+}
+
+func (c *Cluster) hurtNetwork(t Trouble, h *host) {
+	if t == Mute || t == Deafen {
+		h.mute, h.deaf = h.mute || t == Mute, h.deaf || t == Deafen
+		return
+	}
+	for _, other := range c.hosts {
+		if other != h {
+			c.blocked[pair{h.Name, other.Address}] = t == Isolate
+			c.blocked[pair{other.Name, h.Address}] = t == Isolate
+		}
+	}
+	if t == Mend {
+		h.mend()
+	}
+}
+
+// mend takes back whatever a trouble left that is no loss.
+func (h *host) mend() {
+	h.unreadable, h.cut, h.schema = false, "", ""
+	h.mute, h.deaf = false, false
+	if h.slow {
+		h.slow, h.waiting = false, 0
 	}
 }
 

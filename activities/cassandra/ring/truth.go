@@ -99,11 +99,15 @@ func (c *Cluster) trueHost(h *host, now time.Time) TrueHost {
 		out.burden(h)
 		out.Tasks = c.tasks(h, now)
 	}
-	e := c.endpoints[h.Address]
-	if e == nil {
-		return out
+	if e := c.endpoints[h.Address]; e != nil {
+		out.Silent = e.silent
+		c.told(&out, h, now)
 	}
-	out.Silent = e.silent
+	return out
+}
+
+// told is what the working peers of a host say of it.
+func (c *Cluster) told(out *TrueHost, h *host, now time.Time) {
 	for _, o := range c.hosts {
 		if o == h || o.proc == nil || o.proc.stopped || o.proc.phase != phaseNormal {
 			continue
@@ -117,7 +121,6 @@ func (c *Cluster) trueHost(h *host, now time.Time) TrueHost {
 			out.Told = append(out.Told, known.generation)
 		}
 	}
-	return out
 }
 
 func (t *TrueHost) burden(h *host) {
