@@ -12,6 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	maybeHangUp()
 	victim.MaybeServe()
 	ringd.MaybeServe()
 	flag.String("points", "sample", "where TestDiesAtEachPoint kills the engine: sample, all or a slice such as 2/5")

@@ -84,7 +84,7 @@ func trouble(all ...ring.Trouble) func(context.Context, *victim.Stage) error {
 	return func(ctx context.Context, s *victim.Stage) error { return s.Break(ctx, "n3", all...) }
 }
 
-// request asks for a run, always with the same key. An engine that dies of it may owe the answer.
+// request asks for a run, always with the same key. An engine that dies of it may owe the answer; its next life is asked again.
 func request(ctx context.Context, s *victim.Stage, runbook string, params map[string]any) error {
 	c, err := s.Engine.Client()
 	if err != nil {
@@ -94,10 +94,7 @@ func request(ctx context.Context, s *victim.Stage, runbook string, params map[st
 	res, err := c.CreateRunWithResponse(ctx, &api.CreateRunParams{IdempotencyKey: &key},
 		api.RunRequest{Runbook: runbook, Resource: victim.Resource().String(), Params: &params})
 	if err != nil {
-		if dies, deadErr := s.Engine.Dead(); dies || deadErr != nil {
-			return deadErr // its next life is asked again
-		}
-		return err
+		return s.Unanswered(ctx, err)
 	}
 	if res.JSON200 == nil && res.JSON201 == nil {
 		return fmt.Errorf("request %s: %s: %s", runbook, res.Status(), res.Body)
@@ -163,8 +160,11 @@ func cancelRun(ctx context.Context, s *victim.Stage, run galen.Run) error {
 		return err
 	}
 	res, err := c.CancelRunWithResponse(ctx, run.ID, api.Reason{Why: "a test"})
-	if err == nil && res.StatusCode() >= 300 {
-		err = fmt.Errorf("cancel %s: %s: %s", run.ID, res.Status(), res.Body)
+	if err != nil {
+		return s.Unanswered(ctx, err)
 	}
-	return err
+	if res.StatusCode() >= 300 {
+		return fmt.Errorf("cancel %s: %s: %s", run.ID, res.Status(), res.Body)
+	}
+	return nil
 }

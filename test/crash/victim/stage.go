@@ -38,9 +38,12 @@ type Stage struct {
 	Versions map[string]int
 	// Temporal elsewhere; nil: embedded.
 	Temporal *Temporal
-	// Execed is when the newest engine was started, the Lives-th.
+	// Execed is when the newest engine was started, the Lives-th; Ready how long after that it said that it was ready.
 	Execed time.Time
+	Ready  time.Duration
 	Lives  int
+
+	doomed bool // the newest engine has an order to kill itself
 }
 
 // StageOptions say how a stage is set.
@@ -127,6 +130,7 @@ func (s *Stage) Start(ctx context.Context, order *failpoint.Order) (time.Duratio
 	s.Engine.Env = []string{env}
 	s.Lives++
 	s.PassedFile = filepath.Join(filepath.Dir(s.TraceFile), fmt.Sprintf("passed-%d.jsonl", s.Lives))
+	s.doomed = order != nil && order.Signal == failpoint.Kill
 	if order != nil {
 		o := *order
 		o.Trace = s.PassedFile
@@ -146,7 +150,25 @@ func (s *Stage) Start(ctx context.Context, order *failpoint.Order) (time.Duratio
 		return 0, fmt.Errorf("the engine did not say its address: %q", said)
 	}
 	s.Engine.Listen = strings.TrimSpace(address)
+	s.Ready = took
 	return took, nil
+}
+
+// deathTakes is how long a process that kills itself may take to be gone after its connections, on a busy machine.
+const deathTakes = 10 * time.Second
+
+// Unanswered is what the error of a question to the newest engine comes to: nil if the engine had an order to kill itself and did, so
+// that only its answer is lost. Its connections end before the process does, so its death is waited for.
+func (s *Stage) Unanswered(ctx context.Context, err error) error {
+	if err == nil || !s.doomed {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, deathTakes)
+	defer cancel()
+	if alive := poll(ctx, "the engine that gave no answer is dead", s.Engine.Dead); alive != nil {
+		return errors.Join(err, s.explained(alive))
+	}
+	return nil
 }
 
 // AwaitHealth returns when the newest engine has seen all nodes up.
