@@ -41,23 +41,24 @@ type Options struct {
 
 // Engine is a running `galen serve`.
 type Engine struct {
-	o       Options
-	stops   []func() error // in the order of starting
-	address string
-	opened  opened
-	journal *journal.Store
-	self    journal.Engine
-	looks   looks
-	reach   *pulse // of Temporal
-	world   *watch.World
-	runs    *runs
-	acts    *activities.Activities
-	faults  *activities.Faults
-	watch   *watch.Loops
-	loops   sync.WaitGroup
-	cancel  context.CancelFunc
-	started time.Time
-	fatal   chan error
+	o         Options
+	stops     []func() error // in the order of starting
+	address   string
+	opened    opened
+	journal   *journal.Store
+	self      journal.Engine
+	looks     looks
+	reach     *pulse // of Temporal
+	world     *watch.World
+	runs      *runs
+	acts      *activities.Activities
+	faults    *activities.Faults
+	watch     *watch.Loops
+	admission *watch.Admission
+	loops     sync.WaitGroup
+	cancel    context.CancelFunc
+	started   time.Time
+	fatal     chan error
 }
 
 // Start brings an engine up; it is ready when Start returns. What was started is stopped again if a later part fails.
@@ -237,9 +238,10 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	if err := e.work(client); err != nil {
 		return err
 	}
+	e.admission = watch.NewAdmission(e.runs, e.flood, time.Now, log)
 	e.watch = watch.NewLoops(watch.Options{
 		World: e.world, Kinds: e.opened.kinds, Detectors: e.o.Catalogue.Detectors, Journal: e.journal,
-		Runs: watch.NewAdmission(e.runs, e.flood, time.Now, log), Policy: policy, Now: time.Now, Logger: log,
+		Runs: e.admission, Policy: policy, Now: time.Now, Logger: log,
 	})
 	var resources []galen.Resource
 	for _, r := range e.o.Config.Resources {

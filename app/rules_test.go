@@ -2,9 +2,11 @@ package app
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +14,10 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
 	galenhttp "github.com/galenhq/galen/internal/http"
+	"github.com/galenhq/galen/internal/journal"
+	"github.com/galenhq/galen/internal/watch"
 )
 
 // rules is a Prometheus rule file, as far as we use it.
@@ -30,18 +35,38 @@ type rules struct {
 	} `yaml:"groups"`
 }
 
-// TestAlertRules: the rule file is well-formed, rests on metrics that the engine has, and tells a dead engine within a minute.
-func TestAlertRules(t *testing.T) {
+// ruleFile reads the rules that are shipped.
+func ruleFile(t *testing.T) (file rules) {
+	t.Helper()
 	text, err := os.ReadFile("../deploy/prometheus/galen.rules.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var file rules
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	dec.KnownFields(true)
 	if err := dec.Decode(&file); err != nil {
 		t.Fatal(err)
 	}
+	return file
+}
+
+// expr is what an alert rests on.
+func (f rules) expr(t *testing.T, alert string) string {
+	t.Helper()
+	for _, g := range f.Groups {
+		for _, r := range g.Rules {
+			if r.Alert == alert {
+				return r.Expr
+			}
+		}
+	}
+	t.Fatalf("no alert %s", alert)
+	return ""
+}
+
+// TestAlertRules: the rule file is well-formed, rests on metrics that the engine has, and tells a dead engine within a minute.
+func TestAlertRules(t *testing.T) {
+	file := ruleFile(t)
 	metrics := galenhttp.MetricNames(galenhttp.Measures{Beat: time.Now(), Findings: []galen.Finding{{Code: galen.CodeStorm}}})
 	names := regexp.MustCompile(`galen_[a-z_]+`)
 	span := func(text string) time.Duration {
@@ -75,9 +100,81 @@ func TestAlertRules(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"GalenDead", "GalenBlind", "GalenRunHeld", "GalenRunAsks", "GalenStorm", "GalenQuarantine", "GalenHoldOverdue"} {
+	for _, want := range []string{"GalenDead", "GalenBlind", "GalenRunHeld", "GalenRunAsks", "GalenStorm", "GalenFlood", "GalenObservesOnly", "GalenQuarantine", "GalenHoldOverdue"} {
 		if !alerts[want] {
 			t.Errorf("no alert %s", want)
 		}
 	}
+}
+
+// TestAFloodPages: the rule fires from the finding on at which the journal is told of a flood, not one earlier.
+func TestAFloodPages(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	e.admission = watch.NewAdmission(e.runs, e.flood, time.Now, e.o.Logger)
+	c := served(t, e)
+	var least int
+	if _, err := fmt.Sscanf(ruleFile(t).expr(t, "GalenFlood"), "galen_findings_waiting >= %d", &least); err != nil {
+		t.Fatal(err)
+	}
+	if e.gauge(t, c, "galen_findings_waiting") != 0 {
+		t.Error("findings wait before there are any")
+	}
+	told := func() int {
+		floods, err := e.journal.Events(t.Context(), journal.EventFilter{Kind: galen.EventFlood})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(floods)
+	}
+	for i := 0; told() == 0; i++ {
+		if i == 1000 {
+			t.Fatal("a thousand findings at once are no flood")
+		}
+		if waiting := e.gauge(t, c, "galen_findings_waiting"); waiting >= least {
+			t.Fatalf("%d wait: a page before the journal was told", waiting)
+		}
+		f := galen.Finding{Resource: demoDB(), Code: "odd", Domain: fmt.Sprint("d", i), Urgency: galen.Low, Targets: []galen.Target{{ID: "db-1"}}}
+		if _, err := e.admission.Open(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if waiting := e.gauge(t, c, "galen_findings_waiting"); waiting < least {
+		t.Errorf("the journal was told, and nobody is paged: %d wait, the rule wants %d", waiting, least)
+	}
+}
+
+// TestObserveOnlyPages: while the journal is in doubt, and not before or after.
+func TestObserveOnlyPages(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	c := served(t, e)
+	if expr := ruleFile(t).expr(t, "GalenObservesOnly"); expr != "galen_armed == 0" {
+		t.Fatal(expr)
+	}
+	for _, step := range []struct {
+		does  func() error
+		armed int
+	}{
+		{func() error { return nil }, 1},
+		{func() error { return e.journal.Disarm(t.Context(), "the clock jumped") }, 0},
+		{func() error { _, err := e.journal.Rearm(t.Context(), "ann", "looked at it"); return err }, 1},
+	} {
+		if err := step.does(); err != nil {
+			t.Fatal(err)
+		}
+		if armed := e.gauge(t, c, "galen_armed"); armed != step.armed {
+			t.Errorf("galen_armed %d, want %d", armed, step.armed)
+		}
+	}
+}
+
+// gauge scrapes one number that has no labels.
+func (e *Engine) gauge(t *testing.T, c *api.ClientWithResponses, name string) int {
+	t.Helper()
+	got, err := c.GetMetricsWithResponse(t.Context())
+	want(t, "metrics", err, got.HTTPResponse, got.Body, 200, "\n"+name+" ")
+	n, err := strconv.Atoi(regexp.MustCompile(`(?m)^` + name + ` (\d+)$`).FindStringSubmatch(string(got.Body))[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -114,6 +114,14 @@ func (m measure) now(ctx context.Context) (galenhttp.Measures, error) {
 	if m.watch != nil { // it begins after the API can be asked
 		out.Beat = m.watch.Beat()
 	}
+	if m.admission != nil { // so does this
+		out.Waiting = m.admission.Waiting()
+	}
+	epoch, err := m.journal.Epoch(ctx)
+	if err != nil {
+		return out, err
+	}
+	out.Armed = epoch.Armed
 	if out.Quarantines, err = m.journal.Quarantines(ctx); err != nil {
 		return out, err
 	}

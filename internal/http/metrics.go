@@ -31,6 +31,10 @@ type Measures struct {
 	Beat time.Time
 	// Quarantines are the runbooks that act nowhere.
 	Quarantines []galen.Quarantine
+	// Waiting findings have no run yet, for more were found at once than runs are opened for.
+	Waiting int
+	// Armed is whether the engine may act; else it observes only, for its journal is in doubt.
+	Armed bool
 	// Looks per resource, as far as they are counted.
 	Looks map[galen.Resource]LookCounts
 }
@@ -154,6 +158,12 @@ func (c snapshot) Collect(out chan<- prometheus.Metric) {
 	send("galen_holds", "Kill switches that are set.", float64(len(c.m.Holds)))
 	send("galen_holds_overdue", "Kill switches past their end; they still hold until a person releases them.", float64(overdue))
 	send("galen_quarantines", "Runbooks that act nowhere until a person clears them.", float64(len(c.m.Quarantines)))
+	send("galen_findings_waiting", "Findings that wait for their run, for more were found at once than runs are opened for.", float64(c.m.Waiting))
+	armed := 0.0
+	if c.m.Armed {
+		armed = 1
+	}
+	send("galen_armed", "1 while the engine may act; 0: observe only, its journal is in doubt until a person re-arms it.", armed)
 	if !c.m.Beat.IsZero() {
 		send("galen_heartbeat_timestamp_seconds", "When the watch last ended a round of the resource that is furthest behind.", float64(c.m.Beat.UnixMilli())/1000)
 	}

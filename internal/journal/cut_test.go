@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -183,7 +184,9 @@ func TestPostgresFailover(t *testing.T) {
 	}
 	count := func() int { mu.Lock(); defer mu.Unlock(); return len(answers) }
 	wait(t, "writes before the failover", func() bool { return count() > 50 })
+	refusesAStandby(t, standby)
 	primary.Kill()
+	refusesAStandby(t, standby)
 	standby.Promote()
 	promoted.Store(true)
 	wait(t, "writes after the failover", func() bool { return after.Load() > 50 })
@@ -207,6 +210,22 @@ func TestPostgresFailover(t *testing.T) {
 		t.Errorf("%d acknowledged are lost, %d refused are there", lost, ghosts)
 	}
 	soundPG(t, "host="+filepath.Dir(standby.Socket())+" user=galen dbname=postgres sslmode=disable search_path=galen")
+}
+
+// refusesAStandby: what a standby shows may be older than what guards have to see (I-33), whether its primary lives or not. Named alone
+// it is no journal.
+func refusesAStandby(t *testing.T, standby *pgtest.Cluster) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	s, err := journal.OpenPostgres(ctx, pgtest.URLs("galen", standby), journal.Options{Engine: "another"})
+	if err == nil {
+		must(t, s.Close())
+		t.Fatal("a standby was opened")
+	}
+	if !errors.Is(err, journal.ErrReadOnly) || !strings.Contains(err.Error(), "the server is a standby: name the primary") {
+		t.Errorf("a standby is refused with: %v", err)
+	}
 }
 
 // wait polls until it is so.

@@ -95,7 +95,7 @@ func connectPostgres(url string, opts Options) (*postgres, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the connection string: %w", withoutSecrets(err))
 	}
-	config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	config.ValidateConnect = noStandby
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
 	}
@@ -114,6 +114,21 @@ func connectPostgres(url string, opts Options) (*postgres, error) {
 	p.db.SetMaxOpenConns(pgReaders + 2)
 	p.db.SetMaxIdleConns(pgReaders)
 	return p, nil
+}
+
+// errStandby is of a server that answers and lets nobody write.
+var errStandby = errors.New("it is a standby")
+
+// noStandby is pgx's own check for target_session_attrs=read-write, with an error that can be told from a server that is away.
+func noStandby(ctx context.Context, conn *pgconn.PgConn) error {
+	result, err := conn.Exec(ctx, "SHOW transaction_read_only").ReadAll()
+	if err != nil {
+		return fmt.Errorf("ask whether it is a standby: %w", err)
+	}
+	if string(result[0].Rows[0][0]) == "on" {
+		return errStandby
+	}
+	return nil
 }
 
 // withoutSecrets keeps a connection string, which may hold a password, out of the error.
@@ -396,6 +411,8 @@ func (p *postgres) advise(err error) error {
 		case strings.HasPrefix(said.Code, "28"), said.Code == "3D000":
 			return fmt.Errorf("PostgreSQL does not let galen in: check user, password and database of the connection string: %w", err)
 		}
+	case errors.Is(err, errStandby):
+		return fmt.Errorf("%w: the server is a standby: name the primary, or both hosts: %w", ErrReadOnly, err)
 	case errors.As(err, &unreached):
 		return fmt.Errorf("PostgreSQL cannot be reached: check that it runs and that the address is right: %w", err)
 	}

@@ -16,7 +16,7 @@ const (
 	// admitBurst runs may be opened at once; the last of them only for what is urgent.
 	admitBurst   = 20
 	admitReserve = 10
-	// floodAt findings that wait are a flood, of which a person is told, once.
+	// floodAt findings that wait are a flood, of which a person is told, once; the rule GalenFlood pages at the same number.
 	floodAt = 100
 	// maxWaiting is how many of them are remembered; the least urgent are forgotten first, and come again by themselves.
 	maxWaiting = 10_000
@@ -76,6 +76,14 @@ func (a *Admission) Open(ctx context.Context, f galen.Finding) (taken bool, err 
 		return false, nil
 	}
 	return a.runs.Open(ctx, f)
+}
+
+// Waiting is how many findings wait for a run and still ask for one.
+func (a *Admission) Waiting() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sweep(a.now())
+	return len(a.waiting)
 }
 
 // admit takes a token for a finding, or lets it wait. tell is how many wait, if a person has to be told of it.

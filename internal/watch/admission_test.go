@@ -70,6 +70,9 @@ func TestFiveThousandFindingsAtOnce(t *testing.T) {
 	if n := len(c.desk.asked); n > 20 {
 		t.Errorf("%d runs in the first round, at most 20 may be opened at once", n)
 	}
+	if n := c.door.Waiting(); n != len(c.waiting) {
+		t.Errorf("it says that %d wait, %d do", n, len(c.waiting))
+	}
 	first := len(c.desk.asked)
 	rounds := 0
 	for ; len(c.waiting) > 0; rounds++ {
@@ -97,6 +100,9 @@ func TestFiveThousandFindingsAtOnce(t *testing.T) {
 	}
 	if len(c.desk.asked) != all {
 		t.Errorf("%d runs of %d", len(c.desk.asked), all)
+	}
+	if n := c.door.Waiting(); n != 0 {
+		t.Errorf("it says that %d wait after the flood", n)
 	}
 	// A second flood is told again.
 	more := newCrowd(all, func(int) galen.Urgency { return galen.Low })

@@ -26,10 +26,10 @@ import (
 )
 
 const (
-	// resumeLimit is for a machine on which an engine is ready in 2.5 s or less; on a busier one a run goes on within resumeShare times
+	// resumeLimit is for a machine on which an engine is ready in 3.3 s or less; on a busier one a run goes on within resumeShare times
 	// what that engine itself took from exec to ready. The goal on a quiet machine is 2 s (make figures).
 	resumeLimit = 10 * time.Second
-	resumeShare = 4
+	resumeShare = 3
 	// lives is how many cases run at the same time: they mostly wait for the settle times of verbs.
 	lives = 6
 	// sampled is how many points of all are tried unless the flag -points says otherwise.

@@ -113,8 +113,8 @@ func TestResumesLate(t *testing.T) {
 	}{
 		{9 * time.Second, 500 * time.Millisecond, false},
 		{11 * time.Second, 500 * time.Millisecond, true},
-		{24 * time.Second, 7 * time.Second, false},
-		{40 * time.Second, 7 * time.Second, true},
+		{24 * time.Second, 9 * time.Second, false},
+		{40 * time.Second, 9 * time.Second, true},
 	} {
 		if r := (resume{c.after, c.ready}); r.late() != c.late {
 			t.Errorf("%s: late %v, want %v", r, r.late(), c.late)
