@@ -95,6 +95,21 @@ type measure struct {
 // countLimit bounds what one scrape reads of runs and outbox.
 const countLimit = 10_000
 
+// watched are the numbers of the watch, which begins after the API can be asked.
+func (m measure) watched(out *galenhttp.Measures) {
+	if m.watch != nil {
+		out.Beat = m.watch.Beat()
+	}
+	if m.admission != nil {
+		out.Waiting = m.admission.Waiting()
+	}
+}
+
+func (m measure) armed(ctx context.Context) (bool, error) {
+	epoch, err := m.journal.Epoch(ctx)
+	return epoch.Armed, err
+}
+
 func (m measure) now(ctx context.Context) (galenhttp.Measures, error) {
 	out := galenhttp.Measures{OpenRuns: map[galen.RunStatus]int{}, OpenIntents: map[galen.Resource]int{}, Looks: m.looks.now()}
 	open, err := m.journal.Runs(ctx, journal.RunFilter{OpenOnly: true, Limit: countLimit})
@@ -111,17 +126,10 @@ func (m measure) now(ctx context.Context) (galenhttp.Measures, error) {
 	if out.Holds, err = m.journal.Holds(ctx); err != nil {
 		return out, err
 	}
-	if m.watch != nil { // it begins after the API can be asked
-		out.Beat = m.watch.Beat()
-	}
-	if m.admission != nil { // so does this
-		out.Waiting = m.admission.Waiting()
-	}
-	epoch, err := m.journal.Epoch(ctx)
-	if err != nil {
+	if out.Armed, err = m.armed(ctx); err != nil {
 		return out, err
 	}
-	out.Armed = epoch.Armed
+	m.watched(&out)
 	if out.Quarantines, err = m.journal.Quarantines(ctx); err != nil {
 		return out, err
 	}

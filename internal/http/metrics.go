@@ -159,16 +159,19 @@ func (c snapshot) Collect(out chan<- prometheus.Metric) {
 	send("galen_holds_overdue", "Kill switches past their end; they still hold until a person releases them.", float64(overdue))
 	send("galen_quarantines", "Runbooks that act nowhere until a person clears them.", float64(len(c.m.Quarantines)))
 	send("galen_findings_waiting", "Findings that wait for their run, for more were found at once than runs are opened for.", float64(c.m.Waiting))
-	armed := 0.0
-	if c.m.Armed {
-		armed = 1
-	}
-	send("galen_armed", "1 while the engine may act; 0: observe only, its journal is in doubt until a person re-arms it.", armed)
+	send("galen_armed", "1 while the engine may act; 0: observe only, its journal is in doubt until a person re-arms it.", oneIf(c.m.Armed))
 	if !c.m.Beat.IsZero() {
 		send("galen_heartbeat_timestamp_seconds", "When the watch last ended a round of the resource that is furthest behind.", float64(c.m.Beat.UnixMilli())/1000)
 	}
 	send("galen_outbox_depth", "Messages that wait for the workflow engine.", float64(c.m.Outbox))
 	c.counters(out)
+}
+
+func oneIf(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 // counters are since the start of the engine.
