@@ -33,6 +33,7 @@ type checker struct {
 	keyspaces []cassandra.Keyspace
 	final     ring.Truth
 	spoilt    string // a guard that fails whenever it is asked
+	others    bool   // than the listed runbooks play, which need not heal
 	found     []Violation
 }
 
@@ -42,7 +43,7 @@ func rules() []func(*checker) {
 		(*checker).movements, (*checker).quorum, (*checker).storm, (*checker).observers, (*checker).freshness, (*checker).heard, (*checker).fences,
 		(*checker).identity, (*checker).listing, (*checker).budget, (*checker).spacing, (*checker).cooldown, (*checker).patience,
 		(*checker).dataCentre, (*checker).killSwitch, (*checker).intents, (*checker).exclusion, (*checker).doubles, (*checker).verified,
-		(*checker).endings, (*checker).deadlines, (*checker).scope, (*checker).joiners, (*checker).schema, (*checker).verbs, (*checker).harmless,
+		(*checker).endings, (*checker).healed, (*checker).deadlines, (*checker).scope, (*checker).joiners, (*checker).schema, (*checker).verbs, (*checker).harmless,
 		(*checker).floor, (*checker).poison, (*checker).assent, (*checker).rate, (*checker).headroom, (*checker).clocks, (*checker).owed,
 		(*checker).order, (*checker).throttles, (*checker).putBack, (*checker).named, (*checker).failing,
 		(*checker).claimed, (*checker).debts, (*checker).versions, (*checker).deletions,

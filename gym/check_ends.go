@@ -48,6 +48,22 @@ func (c *checker) endings() {
 	}
 }
 
+// L-1, L-2: a single trouble is healed, or a person is told why it is not.
+func (c *checker) healed() {
+	if c.in.Sort != Single || c.others {
+		return
+	}
+	if len(c.runs) == 0 {
+		c.blame("L-2", c.now(), "one trouble, and no run was opened for it")
+	}
+	for id, run := range c.runs {
+		waits := (run.Status == galen.RunHeld || run.Status == galen.RunAsking) && run.Why != ""
+		if run.Status != galen.RunVerified && !waits {
+			c.blame("L-1", c.now(), "one trouble, and run %s is neither verified nor does it tell a person why: %s %q", id, run.Status, run.Why)
+		}
+	}
+}
+
 // Undo owed: what was raised for a while is put back, or a person has been asked to. Nobody else touches a throttle here.
 func (c *checker) putBack() {
 	for _, run := range c.runs {

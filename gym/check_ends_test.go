@@ -32,3 +32,36 @@ func TestAThrottleLeftRaisedIsBlamed(t *testing.T) {
 		}
 	}
 }
+
+// TestASingleTroubleEnds: it is healed, or a person is told why not; an engine that finds nothing fails.
+func TestASingleTroubleEnds(t *testing.T) {
+	for name, c := range map[string]struct {
+		runs   []galen.Run
+		others bool
+		want   string
+	}{
+		"healed":             {[]galen.Run{{Status: galen.RunVerified}}, false, ""},
+		"held, and says why": {[]galen.Run{{Status: galen.RunHeld, Why: "no spare"}}, false, ""},
+		"held without a why": {[]galen.Run{{Status: galen.RunHeld}}, false, "L-1"},
+		"still waiting":      {[]galen.Run{{Status: galen.RunWaiting, Why: "for a look"}}, false, "L-1"},
+		"no run":             {nil, false, "L-2"},
+		"a test's runbook":   {nil, true, ""},
+	} {
+		judge := &checker{trace: newTrace(Incident{Sort: Single}, epoch), runs: map[string]galen.Run{}, others: c.others}
+		for _, run := range c.runs {
+			judge.runs["r"] = run
+		}
+		judge.healed()
+		if got := len(judge.found) > 0; got != (c.want != "") || got && judge.found[0].Invariant != c.want {
+			t.Errorf("%s: %v, want %q", name, judge.found, c.want)
+		}
+	}
+	seed := uint64(1)
+	for Draw(seed).Sort != Single {
+		seed++
+	}
+	p, err := Play(t.Context(), Draw(seed), Engine{Detectors: []galen.Detector[galen.State]{}})
+	if err != nil || !p.broke("L-2") {
+		t.Errorf("without a detector: %v, %v, want L-2", p.Violations, err)
+	}
+}

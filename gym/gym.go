@@ -70,7 +70,7 @@ func Play(ctx context.Context, in Incident, of Engine) (Played, error) {
 		}
 	}
 	w.trace.harms = w.blameless(w.ring.Harms())
-	c := &checker{trace: w.trace, of: w.of, runs: map[string]galen.Run{}, keyspaces: in.Ring.spec(nil).Keyspaces, final: w.ring.Truth(), spoilt: of.spoilt}
+	c := &checker{trace: w.trace, of: w.of, runs: map[string]galen.Run{}, keyspaces: in.Ring.spec(nil).Keyspaces, final: w.ring.Truth(), spoilt: of.spoilt, others: of.Runbooks != nil}
 	for _, run := range slices.Backward(runs) {
 		c.runs[run.ID] = run
 		o := Outcome{Runbook: run.Runbook, Status: run.Status, Why: run.Why, Took: w.now.Sub(run.Created), Yes: len(w.trace.yes[run.ID])}

@@ -260,7 +260,8 @@ func (w *world) ask(ctx context.Context, h Happening) error {
 func (w *world) alert(ctx context.Context, h Happening) error {
 	open, lives := w.opener()
 	host, known := w.ring.Truth().Host(h.Who)
-	if !lives || !known {
+	heals := func(rb galen.ListedRunbook) bool { return slices.Contains(rb.Heals, cassandra.CodeNodeDown) }
+	if !lives || !known || !slices.ContainsFunc(w.of.Runbooks, heals) { // no rule may name what nothing heals
 		return nil
 	}
 	hint := galen.Finding{Resource: Resource(), Code: cassandra.CodeNodeDown, Domain: host.DC + "/" + host.Rack}

@@ -56,8 +56,8 @@ func (p Played) broke(invariant string) bool {
 // Replay is the one command that plays a seed again.
 func Replay(seed uint64) string { return fmt.Sprintf("galen gym --seed %d --n 1 --story", seed) }
 
-// replay is the command that plays a seed of this report again.
-func (r Report) replay(seed uint64) string {
+// Again is the command that plays a seed of this report again.
+func (r Report) Again(seed uint64) string {
 	if r.again == nil {
 		return Replay(seed)
 	}
@@ -72,10 +72,10 @@ func (r Report) Told() string {
 		if i > 0 { // one stack is enough
 			why, _, _ = strings.Cut(why, "\n")
 		}
-		fmt.Fprintf(&b, "seed %d, again: %s\n  at fault: %s\n", f.Seed, r.replay(f.Seed), why)
+		fmt.Fprintf(&b, "seed %d, again: %s\n  at fault: %s\n", f.Seed, r.Again(f.Seed), why)
 	}
 	for _, f := range r.Failures {
-		fmt.Fprintf(&b, "seed %d, again: %s\n", f.Incident.Seed, r.replay(f.Incident.Seed))
+		fmt.Fprintf(&b, "seed %d, again: %s\n", f.Incident.Seed, r.Again(f.Incident.Seed))
 		for _, v := range f.Violations {
 			fmt.Fprintf(&b, "  %s\n", v)
 		}

@@ -57,7 +57,8 @@ type Tally struct{ Incidents, Verified int }
 
 // Score of a runbook.
 type Score struct {
-	Runs, Verified, Held, Ended int
+	// Held wait for a person; Open were still under way when the incident was over; Ended in another way.
+	Runs, Verified, Held, Open, Ended int
 	// Harm counts the violations in incidents that it had a run in.
 	Harm int
 	// Took are the times of verified runs, sorted once the report is whole.
@@ -110,6 +111,13 @@ func (s Score) Median() time.Duration {
 		return 0
 	}
 	return s.Took[len(s.Took)/2]
+}
+
+func (s Score) median() string {
+	if len(s.Took) == 0 {
+		return "–"
+	}
+	return s.Median().Round(time.Second).String()
 }
 
 // Train plays the incidents of N seeds. An error is a fault of the gym or of the engine, no violation.
@@ -200,9 +208,11 @@ func (r *Report) add(p Played) {
 		case o.Status == galen.RunVerified:
 			s.Verified++
 			s.Took = append(s.Took, o.Took)
-		case o.Status.Open():
+		case o.Status == galen.RunHeld, o.Status == galen.RunAsking:
 			s.Held++
 			s.heldFor(o.Why, p.Incident.Seed)
+		case o.Status.Open():
+			s.Open++
 		default:
 			s.Ended++
 		}
@@ -245,10 +255,10 @@ func (r Report) String() string {
 			fmt.Fprintf(&b, "%s is not meant to end verified: %s\n", name, why)
 		}
 	}
-	fmt.Fprintf(&b, "\n%-26s %7s %9s %6s %6s %6s %10s\n", "runbook", "runs", "verified", "held", "ended", "harm", "median")
+	fmt.Fprintf(&b, "\n%-26s %7s %9s %6s %6s %6s %6s %10s\n", "runbook", "runs", "verified", "held", "open", "ended", "harm", "median")
 	for _, name := range slices.Sorted(maps.Keys(r.Scores)) {
 		s := r.Scores[name]
-		fmt.Fprintf(&b, "%-26s %7d %9d %6d %6d %6d %10s\n", name, s.Runs, s.Verified, s.Held, s.Ended, s.Harm, s.Median().Round(time.Second))
+		fmt.Fprintf(&b, "%-26s %7d %9d %6d %6d %6d %6d %10s\n", name, s.Runs, s.Verified, s.Held, s.Open, s.Ended, s.Harm, s.median())
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Scores)) {
 		if s := r.Scores[name]; len(s.Reasons) > 0 {

@@ -200,7 +200,8 @@ func TestExitCodes(t *testing.T) {
 		{"gym --n 0", exitUsage, "want at least 1 incident"},
 		{"gym --n -3", exitUsage, "want at least 1 incident"},
 		{"gym --workers -1", exitUsage, "one for each core"},
-		{"gym --runbook cassandra/nope", exitUsage, "galen runbooks names them"},
+		{"gym --runbook cassandra/nope", exitUsage, "there are cassandra/heal-node, cassandra/replace-node"},
+		{"gym --runbook cassandra/restart-node", exitUsage, "heals nothing unasked"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			got := galenCLI(t, server, strings.Fields(test.args)...)

@@ -74,7 +74,22 @@ func (c *cli) gym(ctx context.Context, f gymFlags) error {
 	if err != nil {
 		err = fmt.Errorf("interrupted after %d of %d incidents", report.N, f.n)
 	}
-	return errors.Join(shown, verdict(report), f.proved(report), f.kept(report), err)
+	return errors.Join(shown, verdict(report), f.healed(report), f.proved(report), f.kept(report), err)
+}
+
+// Of so many incidents with a single trouble this share is to be verified.
+const (
+	singles      = 100
+	leastSingles = 0.95
+)
+
+// healed: enough of the incidents with a single trouble were verified, if there were enough to tell.
+func (f gymFlags) healed(r gym.Report) error {
+	t := r.Sorts[gym.Single]
+	if share := float64(t.Verified) / float64(max(t.Incidents, 1)); f.runbook == "" && t.Incidents >= singles && share < leastSingles {
+		return notDone("%.1f %% of %d incidents with a single trouble were verified, want %.0f %%", 100*share, t.Incidents, 100*leastSingles)
+	}
+	return nil
 }
 
 // proved: of each runbook a run was verified, if enough incidents were played to tell.
@@ -116,13 +131,20 @@ func (f gymFlags) options() (gym.Options, error) {
 	if f.runbook == "" {
 		return o, nil
 	}
+	var names []string
 	for _, rb := range catalogue().Runbooks {
-		if rb.Name == f.runbook {
-			o.Runbooks = []galen.ListedRunbook{rb}
-			return o, nil
+		if rb.Name != f.runbook {
+			names = append(names, rb.Name)
+			continue
 		}
+		if len(rb.Heals) == 0 {
+			return o, usage("%s heals nothing unasked, so that it alone would have no run; leave out --runbook: there people ask for it", rb.Name)
+		}
+		o.Runbooks = []galen.ListedRunbook{rb}
+		o.Again = func(seed uint64) string { return gym.Replay(seed) + " --runbook " + rb.Name }
+		return o, nil
 	}
-	return o, usage("no runbook %q; galen runbooks names them", f.runbook)
+	return o, usage("no runbook %q; there are %s", f.runbook, strings.Join(names, ", "))
 }
 
 // gymProgress tells the stories, and from time to time how far the gym is.
@@ -180,6 +202,7 @@ type gymScore struct {
 	Runs     int            `json:"runs"`
 	Verified int            `json:"verified"`
 	Held     int            `json:"held"`
+	Open     int            `json:"open"`
 	Ended    int            `json:"ended"`
 	Harm     int            `json:"harm"`
 	Median   galen.Duration `json:"median"`
@@ -197,14 +220,14 @@ func answerOf(r gym.Report, took time.Duration) gymAnswer {
 		Failures: []gymFailure{}, Faults: []gymFault{}, Sorts: []gymSort{}, Runbooks: []gymScore{},
 	}
 	for _, p := range r.Failures {
-		f := gymFailure{Seed: p.Incident.Seed, Sort: p.Incident.Sort, Again: gym.Replay(p.Incident.Seed)}
+		f := gymFailure{Seed: p.Incident.Seed, Sort: p.Incident.Sort, Again: r.Again(p.Incident.Seed)}
 		for _, v := range p.Violations {
 			f.Violations = append(f.Violations, v.String())
 		}
 		out.Failures = append(out.Failures, f)
 	}
 	for _, f := range r.Faults {
-		out.Faults = append(out.Faults, gymFault{Seed: f.Seed, Runbook: f.Runbook, Why: f.Why, Again: gym.Replay(f.Seed)})
+		out.Faults = append(out.Faults, gymFault{Seed: f.Seed, Runbook: f.Runbook, Why: f.Why, Again: r.Again(f.Seed)})
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Sorts)) {
 		out.Sorts = append(out.Sorts, gymSort{Sort: name, Incidents: r.Sorts[name].Incidents, Verified: r.Sorts[name].Verified})
@@ -212,7 +235,7 @@ func answerOf(r gym.Report, took time.Duration) gymAnswer {
 	for _, name := range slices.Sorted(maps.Keys(r.Scores)) {
 		s := r.Scores[name]
 		score := gymScore{
-			Runbook: name, Runs: s.Runs, Verified: s.Verified, Held: s.Held, Ended: s.Ended, Harm: s.Harm, Median: galen.Duration(s.Median()), Reasons: []gymReason{},
+			Runbook: name, Runs: s.Runs, Verified: s.Verified, Held: s.Held, Open: s.Open, Ended: s.Ended, Harm: s.Harm, Median: galen.Duration(s.Median()), Reasons: []gymReason{},
 		}
 		for _, reason := range s.Reasons {
 			score.Reasons = append(score.Reasons, gymReason{Runs: reason.Runs, Why: reason.Why})

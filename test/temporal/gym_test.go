@@ -2,6 +2,7 @@ package temporal
 
 import (
 	"flag"
+	"fmt"
 	"runtime"
 	"sync"
 	"testing"
@@ -41,13 +42,17 @@ func (c *cast) fault(err error) {
 // TestGymOnTemporal: the same incidents, judged by the same checker, with the workflow as Temporal runs it.
 func TestGymOnTemporal(t *testing.T) {
 	var c cast
-	report, err := gym.Train(t.Context(), gym.Options{Engine: c.engine(), Seed: *firstSeed, N: *incidents, Workers: runtime.NumCPU()})
+	report, err := gym.Train(t.Context(), gym.Options{
+		Engine: c.engine(), Seed: *firstSeed, N: *incidents, Workers: runtime.NumCPU(),
+		Again: func(seed uint64) string {
+			return fmt.Sprintf("cd test && go test -run '^TestGymOnTemporal$' ./temporal -args -incidents 1 -first-seed %d", seed)
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(report.Failures) > 0 {
-		t.Errorf("%d of %d incidents broke an invariant (a seed again: go test ./temporal -args -incidents 1 -first-seed SEED):\n%s",
-			len(report.Failures), report.N, report.Told())
+		t.Errorf("%d of %d incidents broke an invariant:\n%s", len(report.Failures), report.N, report.Told())
 	}
 	for _, err := range c.faults {
 		t.Error(err)
