@@ -95,6 +95,9 @@ func (f gymFlags) healed(r gym.Report) error {
 // proved: of each runbook a run was verified, if enough incidents were played to tell.
 func (f gymFlags) proved(r gym.Report) error {
 	if f.runbook != "" {
+		if r.N > 0 && r.Scores[f.runbook].Runs == 0 {
+			return notDone("%s had no run in %d incidents, so that nothing is proved of it", f.runbook, r.N)
+		}
 		return nil
 	}
 	names := make([]string, 0, len(catalogue().Runbooks))
