@@ -33,9 +33,9 @@ func CassandraNodeFlapping() galen.Detector[cassandra.Ring] {
 					if since[n.HostID].Before(f.Since) {
 						f.Since = since[n.HostID]
 					}
-					words = append(words, fmt.Sprintf("%s went down or came back %d times, last at %s", cassandra.Title(n), n.Flips, n.LastFlip().UTC().Format(time.TimeOnly)))
+					words = append(words, fmt.Sprintf("%s went down or came back %d times within %s, last at %s", cassandra.Title(n), n.FlipsWithin(p.FlapWindow.D()), p.FlapWindow, n.LastFlip().UTC().Format(time.TimeOnly)))
 				}
-				f.Why = fmt.Sprintf("in %s: %s; flapping is %d times in %s", domain, strings.Join(words, ", "), p.FlapFlips, p.FlapWindow)
+				f.Why = fmt.Sprintf("in %s: %s; from %d times on it is flapping", domain, strings.Join(words, ", "), p.FlapFlips)
 				return f
 			})
 		},

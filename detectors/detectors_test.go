@@ -178,6 +178,14 @@ func TestDetectors(t *testing.T) {
 	}
 }
 
+// TestFlappingCountsWithinItsWindow: what is told beside the window is what happened in it, not all that ever did.
+func TestFlappingCountsWithinItsWindow(t *testing.T) {
+	w := newWatch(t).flap(3).pass(time.Hour).flap(4).pass(time.Minute)
+	if f := w.findings()[0]; !strings.Contains(f.Why, "came back 8 times within 10m0s, last at ") || !strings.Contains(f.Why, "from 6 times on") {
+		t.Error(f.Why)
+	}
+}
+
 // TestNodeDownNamesItsEvidence: who says so, since when, and by two kinds of observers.
 func TestNodeDownNamesItsEvidence(t *testing.T) {
 	w := newWatch(t).hurt("n3", ring.Kill).pass(time.Minute)

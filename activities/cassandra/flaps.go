@@ -44,5 +44,11 @@ func (n Node) LastFlip() time.Time {
 	return n.Flipped[len(n.Flipped)-1]
 }
 
+// FlipsWithin counts the changes of the node within a time that ends with the last one.
+func (n Node) FlipsWithin(window time.Duration) int {
+	begin := n.LastFlip().Add(-window)
+	return len(n.Flipped) - slices.IndexFunc(n.Flipped, func(at time.Time) bool { return !at.Before(begin) })
+}
+
 // FlipsFull tells whether it has changed so often that the first changes are forgotten.
 func (n Node) FlipsFull() bool { return len(n.Flipped) == keptFlips }
