@@ -26,6 +26,9 @@ func TestPolicyBounds(t *testing.T) {
 		{"cooldown: -1s is less than 0s", func(p *Policy) { p.Cooldown = Duration(-time.Second) }},
 		{"view_age: 0s is less than 1s", func(p *Policy) { p.ViewAge = 0 }},
 		{"view_age: 11s is more than 10s: I-05", func(p *Policy) { p.ViewAge = Duration(11 * time.Second) }},
+		{"restore_point_age: 24h0m1s is more than 24h0m0s: I-25", func(p *Policy) { p.RestorePointAge = Duration(24*time.Hour + time.Second) }},
+		{"delete_delay: 0s is less than 1h0m0s", func(p *Policy) { p.DeleteDelay = 0 }},
+		{"", func(p *Policy) { p.RestorePointAge, p.DeleteDelay = 0, Duration(time.Hour) }},
 		{"gone_apart: 0s is less than 1ms", func(p *Policy) { p.GoneApart = 0 }},
 		{"hold_for: -1ns is less than 0s", func(p *Policy) { p.HoldFor = -1 }},
 		{"replace_after: -1ns is less than 0s", func(p *Policy) { p.ReplaceAfter = -1 }},
@@ -40,7 +43,7 @@ func TestPolicyBounds(t *testing.T) {
 			p.Floors = map[string]int{"dc1": 0}
 			p.Cooldowns = []Cooldown{{Cause: "node-down", Class: Destructive, For: Duration(24 * time.Hour)}}
 			p.Windows = []Window{{Name: "backup", From: "01:00", For: Duration(time.Hour)}}
-			p.DiskHeadroom, p.ClockSkew, p.DeleteDelay, p.RestorePointAge, p.ClockSettle = 1, Duration(5*time.Second), 0, 0, 0
+			p.DiskHeadroom, p.ClockSkew, p.RestorePointAge, p.ClockSettle = 1, Duration(5*time.Second), 0, 0
 		}},
 		{"floors.dc1: -1 is less than 0", func(p *Policy) { p.Floors = map[string]int{"dc1": -1} }},
 		{"floor_share: 1.5 is not a share", func(p *Policy) { p.FloorShare = 1.5 }},
@@ -68,6 +71,36 @@ func TestPolicyBounds(t *testing.T) {
 		err := p.Valid()
 		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
 			t.Errorf("got %v, want %q", err, c.says)
+		}
+	}
+}
+
+// TestWeakNumbersAreNamed: a number below what an invariant promises is allowed, and told; as strong or stronger is not.
+func TestWeakNumbersAreNamed(t *testing.T) {
+	if weak := SafePolicy().Weak(); len(weak) > 0 {
+		t.Errorf("the safe policy is weak: %v", weak)
+	}
+	for _, c := range []struct {
+		field, invariant string
+		set              func(p *Policy, by int)
+	}{
+		{"observers", "I-04", func(p *Policy, by int) { p.Observers += by }},
+		{"kinds", "I-04", func(p *Policy, by int) { p.Kinds += by }},
+		{"replace_spacing", "I-13", func(p *Policy, by int) { p.ReplaceSpacing += Duration(by) }},
+		{"replace_after", "I-15", func(p *Policy, by int) { p.ReplaceAfter += Duration(by) }},
+		{"delete_delay", "I-25", func(p *Policy, by int) { p.DeleteDelay += Duration(by) }},
+	} {
+		weaker, stronger := SafePolicy(), SafePolicy()
+		c.set(&weaker, -1)
+		c.set(&stronger, 1)
+		if err := weaker.Valid(); err != nil {
+			t.Errorf("%s: %v", c.field, err)
+		}
+		if weak := weaker.Weak(); len(weak) != 1 || weak[c.field] != c.invariant {
+			t.Errorf("%s is weaker: %v", c.field, weak)
+		}
+		if weak := stronger.Weak(); len(weak) > 0 {
+			t.Errorf("%s is stronger: %v", c.field, weak)
 		}
 	}
 }

@@ -28,7 +28,8 @@ func (c *cli) configCheckCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Read a configuration as the engine would, and show what it means",
 		Long: `Reads a configuration file as strictly as galen serve does, the setups of its resources included, and shows each
-resource with its mode and each place where its policy leaves the safe defaults. Nothing is started or touched.
+resource with its mode and each place where its policy leaves the safe defaults, marked where it is weaker than what
+docs/safety.md promises. Nothing is started or touched.
 Exit code 2 and every fault that can be found if there is one. What cannot be found yet: the faults within a part that
 cannot be read (not YAML, a resource that is no kind/name, a setup with an unknown field), and what only a look at the
 resources would show, such as the name of a keyspace.`,
@@ -119,6 +120,9 @@ func printTreatments(w io.Writer, all []treatment) error {
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "  FIELD\tSAFE\tHERE")
 		for _, d := range r.Differences {
+			if d.Weak != "" {
+				d.Here += "\tweaker than " + d.Weak + " promises"
+			}
 			fmt.Fprintf(t, "  %s\t%s\t%s\n", d.Field, d.Safe, d.Here)
 		}
 		if err := t.Flush(); err != nil {

@@ -78,8 +78,9 @@ func printResource(w io.Writer, d api.ResourceDetail, now time.Time) error {
 	if err := named.Resource.UnmarshalText([]byte(d.Resource.Resource)); err != nil {
 		return fmt.Errorf("read the answer: %w", err)
 	}
+	weak := d.Policy.Weak()
 	for _, x := range d.Differences {
-		named.Differences = append(named.Differences, config.Difference{Field: x.Field, Safe: x.Safe, Here: x.Here})
+		named.Differences = append(named.Differences, config.Difference{Field: x.Field, Safe: x.Safe, Here: x.Here, Weak: weak[x.Field]})
 	}
 	if err := printTreatments(w, []treatment{named}); err != nil {
 		return err

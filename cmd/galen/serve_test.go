@@ -58,6 +58,25 @@ func TestConfigCheck(t *testing.T) {
 	}
 }
 
+func TestConfigCheckMarksWhatIsWeak(t *testing.T) {
+	path := written(t, "cassandra/orders", "")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = bytes.Replace(text, []byte("hold_for: 6s"), []byte("hold_for: 6s, replace_after: 1m"), 1)
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := galenCLI(t, "", "config", "check", "--config", path)
+	if says := "replace_after  10m0s    1m0s  weaker than I-15 promises"; got.code != exitOK || !contains(got.out, says) {
+		t.Errorf("%+v, want %q", got, says)
+	}
+	if says := "hold_for       30s      6s\n"; !contains(got.out, says) {
+		t.Errorf("%+v, want %q", got, says)
+	}
+}
+
 // The whole engine in this process: it says that it is ready, answers, keeps its data directory to itself, and stops.
 func TestServe(t *testing.T) {
 	path := written(t, "cassandra/orders", "")

@@ -233,6 +233,8 @@ type Difference struct {
 	Field string `json:"field"`
 	Safe  string `json:"safe"`
 	Here  string `json:"here"`
+	// Weak names the invariant that promises more than this; empty: none does.
+	Weak string `json:"weaker_than,omitempty"`
 }
 
 // Differences lists where a policy leaves the safe defaults, by field.
@@ -246,9 +248,10 @@ func Differences(p galen.Policy) ([]Difference, error) {
 		return nil, err
 	}
 	var out []Difference
+	weak := p.Weak()
 	for field, text := range here {
 		if safe[field] != text {
-			out = append(out, Difference{Field: field, Safe: safe[field], Here: text})
+			out = append(out, Difference{Field: field, Safe: safe[field], Here: text, Weak: weak[field]})
 		}
 	}
 	slices.SortFunc(out, func(a, b Difference) int { return strings.Compare(a.Field, b.Field) })
