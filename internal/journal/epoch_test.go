@@ -22,8 +22,11 @@ func testEpoch(t *testing.T, w world) {
 	ended := w.open(t, "ended")
 	must(t, w.SetRun(t.Context(), ended.ID, galen.RunVerified, "well", time.Time{}))
 	w.approve(t, run, "yes", galen.ApprovedStep{Verb: "stop", Target: "a", Count: 1})
+	opened := w.open(t, "opened") // it has decided nothing: there is nothing to hold, and what it will want is refused
 	must(t, w.Disarm(t.Context(), "the clock jumped"))
 	must(t, w.Disarm(t.Context(), "again")) // changes nothing
+	_, err := w.Commit(t.Context(), w.commitOf(t, opened, "a"))
+	refused(t, err, galen.ErrDisarmed)
 	e, err := w.Epoch(t.Context())
 	must(t, err)
 	equal(t, "why", e.Why, "the clock jumped")
@@ -52,7 +55,7 @@ func testEpoch(t *testing.T, w world) {
 	if _, err := w.Rearm(t.Context(), "ann", "twice"); err == nil {
 		t.Error("re-armed twice")
 	}
-	for id, want := range map[string]galen.RunStatus{run.ID: galen.RunRunning, held.ID: galen.RunHeld, refusedRun.ID: galen.RunHeld, ended.ID: galen.RunVerified} {
+	for id, want := range map[string]galen.RunStatus{run.ID: galen.RunRunning, held.ID: galen.RunHeld, refusedRun.ID: galen.RunHeld, ended.ID: galen.RunVerified, opened.ID: galen.RunOpened} {
 		got, err := w.Run(t.Context(), id)
 		must(t, err)
 		equal(t, "status", got.Status, want)
@@ -60,10 +63,10 @@ func testEpoch(t *testing.T, w world) {
 	items, err := w.Outbox(t.Context(), 100)
 	must(t, err)
 	var woken []string
-	for _, item := range items[len(items)-4:] {
+	for _, item := range items[len(items)-5:] {
 		woken = append(woken, item.Kind+" "+item.Key)
 	}
-	equal(t, "woken", strings.Join(woken, ", "), "wake k, wake held, wake refused meanwhile, wake fresh")
+	equal(t, "woken", strings.Join(woken, ", "), "wake k, wake held, wake refused meanwhile, wake opened, wake fresh")
 	if l := w.ledger(t, run); l.Approval != nil {
 		t.Errorf("a yes from before the re-arming counts: %+v", l.Approval)
 	}
