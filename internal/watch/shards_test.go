@@ -138,6 +138,7 @@ func TestALeaseDoesNotOutliveItself(t *testing.T) {
 		synctest.Wait()
 		journal.since()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if got := journal.since(); len(got) > 0 || shards.asked < 5 {
 			t.Errorf("watches %v after the lease was over, and asked for it %d times", got, shards.asked)
 		}
@@ -188,6 +189,7 @@ func TestAShardThatComesBack(t *testing.T) {
 		}
 		journal.let <- struct{}{} // the watch before ends, and the next one hangs
 		time.Sleep(10 * watch.LeaseFor)
+		synctest.Wait()
 		if behind := time.Since(loops.Beat()); behind < 9*watch.LeaseFor {
 			t.Errorf("the watch hangs, and the beat is %s old", behind)
 		}
