@@ -76,7 +76,7 @@ func (s scene) rehearse(t *testing.T) []crashCase {
 	var out []crashCase
 	seen := map[failpoint.Passage]bool{}
 	for _, p := range passed {
-		if seen[p] || s.only != nil && !s.only(p) {
+		if seen[p] || s.mayMiss(p) || s.only != nil && !s.only(p) {
 			continue
 		}
 		seen[p] = true
@@ -88,6 +88,11 @@ func (s scene) rehearse(t *testing.T) []crashCase {
 		}
 	}
 	return out
+}
+
+// mayMiss: what only a look at the right moment passes, on a ring so fast that another engine's looks may fall beside it.
+func (s scene) mayMiss(p failpoint.Passage) bool {
+	return (p.At == victim.Joining || p.At == victim.Streaming) && (s.faster == 0 || s.faster > slowly)
 }
 
 func (s scene) set(ctx context.Context, t *testing.T) *victim.Stage {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,6 +36,9 @@ type scene struct {
 	only func(failpoint.Passage) bool
 }
 
+// slowly is how fast a ring may be whose joining no engine's looks miss.
+const slowly = 4
+
 func scenes() []scene {
 	restart := func(ctx context.Context, s *victim.Stage) error {
 		return request(ctx, s, "cassandra/restart-node", map[string]any{"node": "n2"})
@@ -50,7 +54,7 @@ func scenes() []scene {
 		{name: "frozen", runbook: "cassandra/heal-node", cause: trouble(ring.Freeze)},
 		{name: "emptied", runbook: "cassandra/heal-node", cause: trouble(ring.Kill, ring.LoseData)},
 		// A slower ring, so that looks fall into these moments.
-		{name: "emptied, slowly", runbook: "cassandra/heal-node", faster: 4, cause: trouble(ring.Kill, ring.LoseData),
+		{name: "emptied, slowly", runbook: "cassandra/heal-node", faster: slowly, cause: trouble(ring.Kill, ring.LoseData),
 			only: func(p failpoint.Passage) bool { return p.At == victim.Joining || p.At == victim.Streaming }},
 		{name: "joiner dies", runbook: "cassandra/heal-node", faster: 6, cause: joinerDies,
 			only: func(p failpoint.Passage) bool {
@@ -91,15 +95,23 @@ func request(ctx context.Context, s *victim.Stage, runbook string, params map[st
 		return err
 	}
 	key := "crash/" + runbook
-	res, err := c.CreateRunWithResponse(ctx, &api.CreateRunParams{IdempotencyKey: &key},
-		api.RunRequest{Runbook: runbook, Resource: victim.Resource().String(), Params: &params})
-	if err != nil {
-		return s.Unanswered(ctx, err)
+	for {
+		res, err := c.CreateRunWithResponse(ctx, &api.CreateRunParams{IdempotencyKey: &key},
+			api.RunRequest{Runbook: runbook, Resource: victim.Resource().String(), Params: &params})
+		switch {
+		case err != nil:
+			return s.Unanswered(ctx, err)
+		case res.JSON200 != nil || res.JSON201 != nil:
+			return nil
+		case !strings.Contains(string(res.Body), "has not been seen yet"): // the engine's first look is being stored
+			return fmt.Errorf("request %s: %s: %s", runbook, res.Status(), res.Body)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("request %s: %w", runbook, ctx.Err())
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
-	if res.JSON200 == nil && res.JSON201 == nil {
-		return fmt.Errorf("request %s: %s: %s", runbook, res.Status(), res.Body)
-	}
-	return nil
 }
 
 // dead is n3 killed and emptied, and seen so by the engine.
