@@ -88,16 +88,15 @@ func Play(ctx context.Context, in Incident, of Engine) (Played, error) {
 	return out, nil
 }
 
-// blameless leaves out the harm that a person did by hand.
+// blameless leaves out the harm that a person did by hand: that which came from an instance that was started, or let sleep.
 func (w *world) blameless(harms []ring.Harm) []ring.Harm {
-	byHand := slices.ContainsFunc(w.in.Happen, func(h Happening) bool {
-		again := h.For > 0 && (h.What == string(ring.Kill) || h.What == string(ring.Stop)) // a service manager starts it, fence or not
-		return again || h.What == string(ring.Start) || h.What == string(ring.Hibernate)
+	return slices.DeleteFunc(harms, func(done ring.Harm) bool {
+		return slices.ContainsFunc(w.in.Happen, func(h Happening) bool {
+			again := h.For > 0 && (h.What == string(ring.Kill) || h.What == string(ring.Stop)) // a service manager starts it, fence or not
+			byHand := again || h.What == string(ring.Start) || h.What == string(ring.Hibernate)
+			return byHand && h.Who == done.Instance && !done.At.Before(epoch().Add(h.At))
+		})
 	})
-	if byHand {
-		return nil
-	}
-	return harms
 }
 
 // close ends what is under way.

@@ -98,15 +98,16 @@ func guardNames() []string {
 	return out
 }
 
-// TestHostilePlannerDoesNoHarm: with all guards, none of the worlds that kill a guard breaks anything.
+// TestHostilePlannerDoesNoHarm: with all guards, nothing breaks in the worlds of a hostile planner.
 func TestHostilePlannerDoesNoHarm(t *testing.T) {
-	for seed := range uint64(*hostiles) {
-		p, err := Play(t.Context(), drawHostile(seed+1), hostileEngine(""))
+	for i := range uint64(*hostiles) {
+		seed := *firstSeed + i
+		p, err := Play(t.Context(), drawHostile(seed), hostileEngine(""))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(p.Violations) > 0 {
-			t.Errorf("seed %d: %v\n%s", seed+1, p.Violations, p.Story)
+			t.Errorf("seed %d, again: go test ./gym -run TestHostilePlannerDoesNoHarm -hostiles 1 -first-seed %d\n%v\n%s", seed, seed, p.Violations, p.Story)
 		}
 	}
 }
@@ -138,7 +139,7 @@ func missed(t *testing.T, guard string, seed uint64) (Violation, bool) {
 	return p.Violations[i], true
 }
 
-// TestGuardKill: every guard is missed in its world.
+// TestGuardKill: every guard stands alone in its world, where nothing is harmed while all are asked, and is missed there.
 func TestGuardKill(t *testing.T) {
 	if *hunt {
 		t.Skip("TestHunt looks for the worlds")
@@ -157,6 +158,9 @@ func TestGuardKill(t *testing.T) {
 		}
 		t.Run(guard, func(t *testing.T) {
 			t.Parallel()
+			if !standsAlone(t, guard, seed) {
+				t.Errorf("it does not stand alone in the world of seed %d: each step that it refuses is refused by another one, too", seed)
+			}
 			if v, ok := missed(t, guard, seed); ok {
 				t.Logf("seed %d: %s", seed, v)
 			} else {

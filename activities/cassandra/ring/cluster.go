@@ -230,8 +230,10 @@ func (c *Cluster) remove(gone *member) {
 
 // Harm is damage that no guard should have let happen.
 type Harm struct {
-	At   time.Time `json:"at"`
-	What string    `json:"what"`
+	At time.Time `json:"at"`
+	// Instance that it came from.
+	Instance string `json:"instance"`
+	What     string `json:"what"`
 }
 
 // Harms are what went wrong in the ring itself, oldest first.
@@ -242,8 +244,8 @@ func (c *Cluster) Harms() []Harm {
 	return slices.Clone(c.harms)
 }
 
-func (c *Cluster) harm(at time.Time, what string) {
-	c.harms = append(c.harms, Harm{At: at, What: what})
+func (c *Cluster) harm(at time.Time, h *host, what string) {
+	c.harms = append(c.harms, Harm{At: at, Instance: h.Name, What: what})
 }
 
 // quorum is the true placement now.

@@ -95,7 +95,7 @@ func (c *Cluster) normal(h *host, p *process, at time.Time) {
 	m := c.member(h.data.hostID)
 	if m == nil {
 		m = &member{hostID: h.data.hostID, host: h, tokens: slices.Clone(h.data.tokens)}
-		c.harm(at, "the corpse "+h.Name+" took its tokens back")
+		c.harm(at, h, "the corpse "+h.Name+" took its tokens back")
 		for _, other := range c.members {
 			other.tokens = slices.DeleteFunc(slices.Clone(other.tokens), func(t cassandra.Token) bool { return slices.Contains(m.tokens, t) })
 		}
@@ -157,7 +157,7 @@ func (c *Cluster) joinInPlace(h *host, p *process, at time.Time) {
 	c.made++
 	p.hostID = hostID(1000 + c.made)
 	if !p.config.AutoBootstrap || slices.Contains(p.config.Seeds, h.Address) {
-		c.harm(at, h.Name+" joined without data")
+		c.harm(at, h, h.Name+" joined without data")
 		c.takePlace(h, p, dead, at)
 		h.data.bare = true
 		return

@@ -92,7 +92,7 @@ func (c *Cluster) assassinate(by, of *host, now time.Time) error {
 	c.life(by, by.proc, now.Add(c.spec.Timing.Remove/2), func(at time.Time) {
 		if m := c.owner(of.Address); m != nil {
 			if len(m.tokens) > 0 {
-				c.harm(at, "the ranges of "+of.Name+" were given away without a copy")
+				c.harm(at, of, "the ranges of "+of.Name+" were given away without a copy")
 			}
 			c.remove(m)
 		}

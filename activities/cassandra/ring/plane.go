@@ -177,7 +177,7 @@ func (c *Cluster) removeJoiner(h *host, args cassandra.RemoveJoinerArgs, now tim
 	}
 	return func() string {
 		if h.data != nil && !h.data.half {
-			c.harm(now, "the data of "+h.Name+", a node in service, were deleted")
+			c.harm(now, h, "the data of "+h.Name+", a node in service, were deleted")
 		}
 		c.kill(h, now)
 		h.data = nil
