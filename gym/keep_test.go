@@ -64,25 +64,28 @@ func breaksWithout(t *testing.T, k Kept) {
 // unmended are engines, and gyms, as they were before what they did was found.
 func unmended() map[string]Engine {
 	return map[string]Engine{
-		"who is shunned counts":             {kind: shunnedIsWell},
+		"who is shunned counts":             {kind: unseen(func(n *cassandra.Node) { n.Shunned = false })},
+		"who starts counts":                 {kind: unseen(func(n *cassandra.Node) { n.Idle = false })},
 		"the call leaves at once":           {kind: callWaits},
 		"a spare stands in the data centre": {Runbooks: []galen.ListedRunbook{strays()}, Without: "I-16 one data centre", unchecked: cassandra.VerbPrepare, kind: withoutHeadroom},
 	}
 }
 
-// shunnedIsWell: a node that the engine reaches, and that no peer hears, counts as well.
-func shunnedIsWell(_ *world, k *galen.ListedKind) {
-	fold := k.Fold
-	k.Fold = func(prev, seen galen.State) (galen.State, error) {
-		st, err := fold(prev, seen)
-		r, is := st.(cassandra.Ring)
-		if !is || err != nil {
-			return st, err
+// unseen: something is not noticed about a node.
+func unseen(forget func(*cassandra.Node)) func(*world, *galen.ListedKind) {
+	return func(_ *world, k *galen.ListedKind) {
+		fold := k.Fold
+		k.Fold = func(prev, seen galen.State) (galen.State, error) {
+			st, err := fold(prev, seen)
+			r, is := st.(cassandra.Ring)
+			if !is || err != nil {
+				return st, err
+			}
+			for i := range r.Nodes {
+				forget(&r.Nodes[i])
+			}
+			return r, nil
 		}
-		for i := range r.Nodes {
-			r.Nodes[i].Shunned = false
-		}
-		return r, nil
 	}
 }
 

@@ -322,7 +322,7 @@ func (w *world) over(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	since := w.now.Sub(epoch()) - w.in.last()
-	if since < settleFor {
+	if since < w.in.settleFor() {
 		return false, nil
 	}
 	for _, f := range w.order {
@@ -340,8 +340,13 @@ func (w *world) over(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// How long a world goes on after the last thing that happened, and after a run was held.
-const (
-	settleFor = 90 * time.Second
-	heldFor   = 3 * time.Minute
-)
+// settleFor is how long a world goes on after the last thing that happened: until the last peer has noticed it, on a slow ring
+// late, and a runbook may act on it.
+func (in Incident) settleFor() time.Duration {
+	t := in.Ring.spec(nil).Timing
+	latest := time.Duration(ring.Longest * t.Jitter * float64(t.Phi))
+	return 90*time.Second + latest + in.Policy.RestartAfter.D()
+}
+
+// heldFor is how long a run that waits for a person is watched.
+const heldFor = 3 * time.Minute

@@ -110,7 +110,7 @@ func (t *trace) accepted(c ring.Call, truth ring.Truth) {
 func (t *trace) settled(changes []galen.Settlement) {
 	for _, c := range changes {
 		t.restored(c.Facts)
-		if a := t.byID[c.Intent]; a != nil && c.Effect.Status != a.Status {
+		if a := t.byID[c.Intent]; a != nil && a.Settled.IsZero() && c.Effect.Status != a.Status { // what is settled stays, in the journal too
 			a.Status = c.Effect.Status
 			t.note("effect of %s: %s, %s", c.Intent, c.Effect.Status, c.Effect.Why)
 			if c.Effect.Settled() {

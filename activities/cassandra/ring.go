@@ -74,6 +74,8 @@ type Node struct {
 	Down bool `json:"down"`
 	// Shunned: not proved to be down, yet each live peer calls it DOWN, and one of those is called UP itself.
 	Shunned bool `json:"shunned,omitempty"`
+	// Idle: not proved to be down, yet its own Jolokia answers a mode in which it serves nobody.
+	Idle bool `json:"idle,omitempty"`
 
 	// Frozen: down, and its process was seen alive and silent since it went down. Fold carries it until the node is back, so
 	// that the trouble keeps its name while it is healed.

@@ -160,8 +160,11 @@ func (c *Cluster) later(at time.Time, do func(time.Time)) {
 }
 
 // life lets something happen to a process if it is still there; to one that is stopped, when it goes on, and to a slow one
-// later.
+// later: never in the past, which a slow one may have overslept.
 func (c *Cluster) life(h *host, p *process, at time.Time, do func(time.Time)) {
+	if at.Before(c.at) {
+		at = c.at
+	}
 	if h.slow {
 		at = at.Add((slower - 1) * at.Sub(c.at))
 	}

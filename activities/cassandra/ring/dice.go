@@ -16,14 +16,17 @@ func (d *dice) next() uint64 {
 // float is at least 0 and below 1.
 func (d *dice) float() float64 { return float64(d.next()>>11) / (1 << 53) }
 
-// vary makes a duration longer by chance: by up to Jitter of it, and one in ten by four times as much.
+// Longest is how many times [Timing.Jitter] of its length a duration is made longer at most.
+const Longest = 4
+
+// vary makes a duration longer by chance: by up to Jitter of it, and one in ten by up to [Longest] times as much.
 func (c *Cluster) vary(d time.Duration) time.Duration {
 	if c.spec.Timing.Jitter == 0 {
 		return d
 	}
 	more := c.spec.Timing.Jitter * c.dice.float()
 	if c.dice.next()%10 == 0 {
-		more *= 4
+		more *= Longest
 	}
 	return d + time.Duration(float64(d)*more)
 }
