@@ -273,11 +273,13 @@ type Standing struct {
 	Stop   string    `json:"stop,omitempty"`
 	// Approval is the ID of [Ledger.Approval], "" for none.
 	Approval string `json:"approval,omitempty"`
+	// At is the journal's clock when that was read: no look that rests on it is older. What is decided [DecideWithin] later is too late.
+	At time.Time `json:"at,omitzero"`
 }
 
 // Standing is where the ledger's run stands.
 func (l Ledger) Standing() Standing {
-	out := Standing{Plan: l.Run.Plan, Status: l.Run.Status, Stop: l.Run.Stop}
+	out := Standing{At: l.Now, Plan: l.Run.Plan, Status: l.Run.Status, Stop: l.Run.Stop}
 	if l.Approval != nil {
 		out.Approval = l.Approval.ID
 	}
@@ -287,8 +289,8 @@ func (l Ledger) Standing() Standing {
 // Decision is one outcome of a run's look and decide, as the journal stores it.
 type Decision struct {
 	Run string `json:"run"`
-	// Was is where the run stood in the ledger that was decided on; the journal refuses the decision with [ErrMoved] when
-	// it stands elsewhere by now. Nil: not compared, the decision rests on no ledger.
+	// Was is where the run stood in the ledger that was decided on, or looked with; the journal refuses the decision with [ErrMoved]
+	// when it stands elsewhere by now, or too long ago. Nil: not compared, the decision rests on no ledger.
 	Was *Standing `json:"was,omitempty"`
 	// Number counts the different plans of the run from 1; the journal gives it: a plan with the hash of the newest
 	// one keeps its number and only counts.

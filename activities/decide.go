@@ -40,6 +40,7 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (Decided, error
 // decide is the part of Decide that needs a look; the subject has none yet.
 func (a *Activities) decide(ctx context.Context, s subject, refusedSince time.Time) (Decided, error) {
 	led, run, policy := s.ledger, s.ledger.Run, s.policy
+	s.began = led.Now
 	state, err := a.o.World.Look(ctx, run.Resource, nil, led.Open)
 	if err != nil {
 		return a.blind(ctx, run, policy, fmt.Errorf("look at %s: %w", run.Resource, err))
@@ -253,8 +254,8 @@ func concerned(verb galen.Verb[galen.State], state galen.State, in galen.Intent)
 	return out
 }
 
-// record stores the decision and tells the workflow what follows. A person who acted since the ledger was read wins:
-// galen.ErrMoved, and the retry looks again.
+// record stores the decision and tells the workflow what follows. A person who acted since the ledger was read wins, and what was
+// held up since the look is too late: galen.ErrMoved, and the retry looks again.
 func (a *Activities) record(ctx context.Context, t thought, c conclusion) (Decided, error) {
 	run := t.ledger.Run
 	body, err := json.Marshal(t.state)
@@ -262,6 +263,7 @@ func (a *Activities) record(ctx context.Context, t thought, c conclusion) (Decid
 		return Decided{}, fmt.Errorf("encode state of %s: %w", run.Resource, err)
 	}
 	was := t.ledger.Standing()
+	was.At = t.began // reading the ledger again made the look no younger
 	d, err := a.o.Journal.Decide(ctx, galen.Decision{
 		Run: run.ID, Was: &was, At: t.now, Plan: t.plan, Verdicts: t.verdicts, Margin: t.margin, Basis: t.state.Basis(),
 		Shown: t.shown(), Status: c.status, Why: c.why, Until: t.now.Add(c.wait), Finding: t.finding,

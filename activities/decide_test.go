@@ -145,6 +145,7 @@ func ward() *clinic {
 	return &clinic{
 		state: beds{plain{first, member("n2", false, galen.Peer), spare}}, errs: map[string]error{},
 		ledger: galen.Ledger{
+			Now: night,
 			Run: galen.Run{
 				ID: "r1", Resource: galen.Resource{Kind: "fake", Name: "a"}, Runbook: "fake/book", Version: 1, Status: galen.RunRunning,
 				Stop: galen.StopYield, Deadline: night.Add(time.Hour), Scope: []galen.Target{{ID: "n1"}},
@@ -176,7 +177,7 @@ func TestDecideTellsWhatItHadRead(t *testing.T) {
 	if _, err := a.Decide(t.Context(), DecideInput{Run: "r1"}); err != nil {
 		t.Fatal(err)
 	}
-	want := galen.Standing{Status: galen.RunRunning, Stop: galen.StopYield, Approval: "y"}
+	want := galen.Standing{Status: galen.RunRunning, Stop: galen.StopYield, Approval: "y", At: night}
 	if len(c.decided) != 1 || c.decided[0].Was == nil || *c.decided[0].Was != want {
 		t.Errorf("decided %+v, want it to rest on %+v", c.decided, want)
 	}

@@ -33,8 +33,9 @@ type clinic struct {
 	kind   galen.ListedKind
 	last   galen.State
 	policy galen.Policy
-	dark   error // what every look meets
-	refuse error // what every call meets
+	dark   error  // what every look meets
+	after  func() // what happens after every look
+	refuse error  // what every call meets
 	books  map[string]galen.ListedRunbook
 	acts   *activities.Activities
 	log    *bytes.Buffer
@@ -50,6 +51,9 @@ func (c *clinic) Look(ctx context.Context, r galen.Resource, scope []galen.Targe
 		return nil, err
 	}
 	c.last, err = c.kind.Fold(c.last, seen)
+	if c.after != nil {
+		c.after()
+	}
 	return c.last, err
 }
 

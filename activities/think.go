@@ -19,6 +19,7 @@ type subject struct {
 	vitals  []galen.Sample
 	policy  galen.Policy
 	now     time.Time
+	began   time.Time // the journal's clock before the look
 }
 
 // thought is a subject with what was decided on it.

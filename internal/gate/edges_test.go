@@ -282,8 +282,8 @@ func TestWhyAGuardThatFailsDenies(t *testing.T) {
 			t.Error(d)
 		}
 	}
-	if guardLimit != 5*time.Second || recordWithin != 5*time.Second || galen.StartWithin != 2*time.Second {
-		t.Errorf("the limits that docs/safety.md names are now %s, %s and %s", guardLimit, recordWithin, galen.StartWithin)
+	if guardLimit != 5*time.Second || recordWithin != 5*time.Second || galen.StartWithin != 2*time.Second || galen.DecideWithin != 30*time.Second {
+		t.Errorf("the limits that docs/safety.md names are now %s, %s, %s and %s", guardLimit, recordWithin, galen.StartWithin, galen.DecideWithin)
 	}
 }
 

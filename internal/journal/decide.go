@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/galenhq/galen"
 )
@@ -11,8 +12,8 @@ import (
 // Decide stores what a run decided on a State and sets where the run stands. A plan with the hash of the newest one keeps
 // its number and counts. It is an event only when the plan, an answer of a guard or the status changed; only then
 // is the body of the State stored (nil: not at hand), and its hash taken where d.State is empty; without an event the decision
-// keeps the State that its plan was cited with. A run that a person has moved since d.Was is left as it is:
-// galen.ErrMoved. Who becomes held loses the yes that was given before.
+// keeps the State that its plan was cited with. A run that a person has moved since d.Was, or that was looked at too long ago, is left
+// as it is: galen.ErrMoved. Who becomes held loses the yes that was given before.
 func (s *Store) Decide(ctx context.Context, d galen.Decision, state []byte) (galen.Decision, error) {
 	if hash := d.Plan.Hash(); d.Hash == "" {
 		d.Hash = hash
@@ -100,7 +101,11 @@ func (t *tx) unmoved(ctx context.Context, run galen.Run, was *galen.Standing) er
 	if err != nil {
 		return err
 	}
-	if is := (galen.Ledger{Run: run, Approval: yes}).Standing(); is != *was {
+	if held := t.now.Sub(was.At); held > galen.DecideWithin {
+		return fmt.Errorf("run %s was looked at %s ago, at most %s is allowed: %w", run.ID, held.Round(time.Second), galen.DecideWithin, galen.ErrMoved)
+	}
+	is := (galen.Ledger{Now: was.At, Run: run, Approval: yes}).Standing()
+	if is != *was {
 		return fmt.Errorf("run %s was decided on as %+v and is %+v by now: %w", run.ID, *was, is, galen.ErrMoved)
 	}
 	return nil

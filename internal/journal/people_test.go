@@ -150,6 +150,8 @@ func testDecideMoved(t *testing.T, w world) {
 		{"cancels", func(r galen.Run) error { return w.Stop(t.Context(), r.ID, galen.StopCancel, "bob", "because") }, galen.ErrMoved},
 		{"approves", func(r galen.Run) error { w.approve(t, r, "", step); return nil }, galen.ErrMoved},
 		{"sees another engine decide anew", func(r galen.Run) error { w.decide(t, r, plan(time.Minute), galen.RunWaiting); return nil }, galen.ErrMoved},
+		{"leaves the engine suspended since its look", func(galen.Run) error { w.clock.skip(galen.DecideWithin); return nil }, galen.ErrMoved},
+		{"lets it take its time", func(galen.Run) error { w.clock.skip(galen.DecideWithin - time.Second); return nil }, nil},
 		{"sees it decide the same", func(r galen.Run) error { w.decide(t, r, plan(time.Second), galen.RunWaiting); return nil }, nil},
 		{"lets it be", func(galen.Run) error { return nil }, nil},
 		{"works on another run", func(galen.Run) error { w.settle(t, w.commit(t, w.open(t, "other"), "o"), galen.EffectDone); return nil }, nil},
