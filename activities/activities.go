@@ -19,10 +19,9 @@ import (
 // ErrTypeNoRun is the type of the application error for a run that the journal does not know; no retry can help.
 const ErrTypeNoRun = "NoRun"
 
-// Journal is what the activities read and write of runs and decisions.
+// Journal is what the activities read of runs, and write of decisions.
 type Journal interface {
 	Run(ctx context.Context, id string) (galen.Run, error)
-	SetRun(ctx context.Context, id string, status galen.RunStatus, why string, until time.Time) error
 	Ledger(ctx context.Context, run string) (galen.Ledger, error)
 	Decide(ctx context.Context, d galen.Decision, state []byte) (galen.Decision, error)
 	Settle(ctx context.Context, run string, changes []galen.Settlement) error
@@ -33,6 +32,13 @@ type Records interface {
 	Plan(ctx context.Context, run string, number int) (galen.Decision, error)
 	Vitals(ctx context.Context, r galen.Resource, since time.Time) ([]galen.Sample, error)
 	Append(ctx context.Context, e galen.Event) error
+}
+
+// Runs say where a run stands.
+type Runs interface {
+	SetRun(ctx context.Context, id string, status galen.RunStatus, why string, until time.Time) error
+	// HoldRun holds a run that stands as it stood when that was found, else [galen.ErrMoved].
+	HoldRun(ctx context.Context, id, why string, was galen.Standing) error
 	// Stop asks a run to yield; Resume ends that.
 	Stop(ctx context.Context, id, stop, by, why string) error
 	Resume(ctx context.Context, id, why string) error
@@ -63,6 +69,7 @@ type Catalogue struct {
 type Options struct {
 	Journal   Journal
 	Records   Records
+	Runs      Runs
 	World     World
 	Gate      Gate
 	Catalogue Catalogue
@@ -114,9 +121,13 @@ func (a *Activities) Act(ctx context.Context, in ActInput) (Acted, error) {
 		log.Info("step sent", "intent", res.Intent.ID)
 	case gate.Denied:
 		why := "the gate denied " + step.String() + ": " + res.Why
-		log.Error("run held, a person is needed", "why", why)
-		if err := a.o.Journal.SetRun(ctx, in.Run, galen.RunHeld, why, time.Time{}); err != nil {
+		switch err := a.o.Runs.HoldRun(ctx, in.Run, why, res.Was); {
+		case errors.Is(err, galen.ErrMoved): // what people do wins: it is decided anew
+			log.Warn("denied, and not held", "why", why, "moved", err)
+		case err != nil:
 			return Acted{}, fmt.Errorf("hold run %s: %w", in.Run, err)
+		default:
+			log.Error("run held, a person is needed", "why", why)
 		}
 	case gate.Failed:
 		log.Warn("the call was answered with an error, looks tell what became of it", "intent", res.Intent.ID, "why", res.Why)
@@ -144,7 +155,7 @@ func (a *Activities) Close(ctx context.Context, in CloseInput) error {
 		why += "; " + in.Margin
 	}
 	failpoint.At(failpoint.Closing, "")
-	if err := a.o.Journal.SetRun(ctx, in.Run, in.Status, why, time.Time{}); err != nil {
+	if err := a.o.Runs.SetRun(ctx, in.Run, in.Status, why, time.Time{}); err != nil {
 		return a.noRun(fmt.Errorf("close run %s as %s: %w", in.Run, in.Status, err))
 	}
 	failpoint.At(failpoint.Closed, "")

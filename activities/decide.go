@@ -43,12 +43,12 @@ func (a *Activities) decide(ctx context.Context, s subject, refusedSince time.Ti
 	s.began = led.Now
 	state, err := a.o.World.Look(ctx, run.Resource, nil, led.Open)
 	if err != nil {
-		return a.blind(ctx, run, policy, fmt.Errorf("look at %s: %w", run.Resource, err))
+		return a.blind(ctx, led, policy, fmt.Errorf("look at %s: %w", run.Resource, err))
 	}
 	failpoint.At(failpoint.Looked, newestVerb(led))
 	byRun, err := Settlements(s.kind, state, led.Open, policy, a.o.Now())
 	if err != nil {
-		return a.hold(ctx, run, policy, err)
+		return a.hold(ctx, led, policy, err)
 	}
 	if led, err = a.settle(ctx, led, byRun); err != nil {
 		return Decided{}, err
@@ -141,26 +141,26 @@ func (a *Activities) blame(ctx context.Context, run galen.Run, why error) error 
 	return nil
 }
 
-// hold stops a run for a person.
-func (a *Activities) hold(ctx context.Context, run galen.Run, policy galen.Policy, why error) (Decided, error) {
-	if run.Status != galen.RunHeld {
-		a.o.Logger.Error("run held, a person is needed", "run", run.ID, "resource", run.Resource.String(), "why", why.Error())
-		if err := a.o.Journal.SetRun(ctx, run.ID, galen.RunHeld, why.Error(), time.Time{}); err != nil {
+// hold stops a run for a person. A person who acted since the ledger was read wins, as in record.
+func (a *Activities) hold(ctx context.Context, led galen.Ledger, policy galen.Policy, why error) (Decided, error) {
+	if run := led.Run; run.Status != galen.RunHeld {
+		if err := a.o.Runs.HoldRun(ctx, run.ID, why.Error(), led.Standing()); err != nil {
 			return Decided{}, a.noRun(fmt.Errorf("hold run %s: %w", run.ID, err))
 		}
+		a.o.Logger.Error("run held, a person is needed", "run", run.ID, "resource", run.Resource.String(), "why", why.Error())
 	}
 	return Decided{At: a.o.Now(), Wait: policy.Fallback, Why: why.Error()}, nil
 }
 
-// blind: nothing at all could be seen. The run waits; past its deadline it is held.
-func (a *Activities) blind(ctx context.Context, run galen.Run, policy galen.Policy, why error) (Decided, error) {
-	now := a.o.Now()
-	if now.After(run.Deadline) {
-		return a.hold(ctx, run, policy, fmt.Errorf("past its deadline, and blind: %w", why))
+// blind: nothing at all could be seen. The run waits; past its deadline it is held, unless a person has approved since.
+func (a *Activities) blind(ctx context.Context, led galen.Ledger, policy galen.Policy, why error) (Decided, error) {
+	now, run := a.o.Now(), led.Run
+	if now.After(run.Deadline) && led.YesSince(run.Deadline) == nil {
+		return a.hold(ctx, led, policy, fmt.Errorf("past its deadline, and blind: %w", why))
 	}
 	a.o.Logger.Warn("cannot see the resource", "run", run.ID, "resource", run.Resource.String(), "error", why.Error())
 	if run.Status == galen.RunRunning || run.Status == galen.RunWaiting || run.Status == galen.RunOpened {
-		err := a.o.Journal.SetRun(ctx, run.ID, galen.RunWaiting, "cannot see the resource: "+why.Error(), now.Add(policy.LookSoon.D()))
+		err := a.o.Runs.SetRun(ctx, run.ID, galen.RunWaiting, "cannot see the resource: "+why.Error(), now.Add(policy.LookSoon.D()))
 		if err != nil && !errors.Is(err, galen.ErrHeld) { // by a person, meanwhile
 			return Decided{}, a.noRun(fmt.Errorf("note on run %s: %w", run.ID, err))
 		}

@@ -58,6 +58,10 @@ func (c *clinic) SetRun(_ context.Context, _ string, status galen.RunStatus, why
 	return nil
 }
 
+func (c *clinic) HoldRun(ctx context.Context, id, why string, _ galen.Standing) error {
+	return c.SetRun(ctx, id, galen.RunHeld, why, time.Time{})
+}
+
 func (c *clinic) Ledger(context.Context, string) (galen.Ledger, error) {
 	return c.ledger, c.errs["ledger"]
 }
@@ -158,7 +162,7 @@ func ward() *clinic {
 
 func (c *clinic) engine(kind galen.ListedKind, decide func(situation) (galen.Plan, error), detectors ...galen.Detector[galen.State]) *Activities {
 	return New(Options{
-		Journal: c, Records: c, World: c, Gate: c, Faults: NewFaults(), Now: func() time.Time { return night },
+		Journal: c, Records: c, Runs: c, World: c, Gate: c, Faults: NewFaults(), Now: func() time.Time { return night },
 		DecideLimit: time.Minute, Logger: slog.New(slog.DiscardHandler),
 		Catalogue: Catalogue{
 			Kinds: map[string]galen.ListedKind{"fake": kind}, Runbooks: map[string]galen.ListedRunbook{"fake/book": book(decide)},

@@ -35,6 +35,7 @@ type clinic struct {
 	policy galen.Policy
 	dark   error  // what every look meets
 	after  func() // what happens after every look
+	late   func() // and before each row that says where a run stands
 	refuse error  // what every call meets
 	books  map[string]galen.ListedRunbook
 	acts   *activities.Activities
@@ -90,7 +91,7 @@ func newClinic(t *testing.T, mode galen.Mode) *clinic {
 	})
 	c.must(err)
 	c.acts = activities.New(activities.Options{
-		Journal: c.store, Records: c.store, World: c, Gate: door, Faults: activities.NewFaults(), Now: c.cloud.Now, Logger: log,
+		Journal: c.store, Records: c.store, Runs: lateRows{c.store, c}, World: c, Gate: door, Faults: activities.NewFaults(), Now: c.cloud.Now, Logger: log,
 		DecideLimit: time.Minute,
 		Catalogue: activities.Catalogue{
 			Kinds: kinds, Runbooks: c.books, Policy: policy, Detectors: []galen.Detector[galen.State]{galen.ListDetector(fake.Detectors()[0])},

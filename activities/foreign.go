@@ -62,7 +62,11 @@ func (a *Activities) HoldForeign(ctx context.Context, run galen.Run) error {
 	if why == "" || run.Status == galen.RunHeld {
 		return nil
 	}
-	_, err := a.hold(ctx, run, a.o.Catalogue.Policy(run.Resource), errors.New(why))
+	led, err := a.ledger(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	_, err = a.hold(ctx, led, a.o.Catalogue.Policy(run.Resource), errors.New(why))
 	return err
 }
 
@@ -83,11 +87,11 @@ func (a *Activities) EndForeign(ctx context.Context, run galen.Run) (ended bool,
 func (a *Activities) unable(ctx context.Context, led galen.Ledger, policy galen.Policy, why error) (Decided, error) {
 	run := led.Run
 	if run.Stop != galen.StopCancel || a.Lacks(run) != "" {
-		return a.hold(ctx, run, policy, why)
+		return a.hold(ctx, led, policy, why)
 	}
 	led, err := a.settleForeign(ctx, led)
 	if err != nil {
-		return a.blind(ctx, run, policy, err)
+		return a.blind(ctx, led, policy, err)
 	}
 	ended, err := a.endWithout(ctx, led, why.Error())
 	if err != nil {
@@ -107,13 +111,13 @@ func (a *Activities) endWithout(ctx context.Context, led galen.Ledger, lacks str
 				why += "; " + verb
 			}
 		}
-		if err := a.o.Journal.SetRun(ctx, run.ID, galen.RunHeld, "cancelled, but "+why, time.Time{}); err != nil {
+		if err := a.o.Runs.HoldRun(ctx, run.ID, "cancelled, but "+why, led.Standing()); err != nil {
 			return false, fmt.Errorf("hold run %s: %w", run.ID, err)
 		}
 		return false, nil
 	}
 	why := "cancelled; no effect of it is open, and no way to a safe point was planned: " + lacks
-	if err := a.o.Journal.SetRun(ctx, run.ID, galen.RunCancelled, why, time.Time{}); err != nil {
+	if err := a.o.Runs.SetRun(ctx, run.ID, galen.RunCancelled, why, time.Time{}); err != nil {
 		return false, fmt.Errorf("end run %s: %w", run.ID, err)
 	}
 	a.o.Logger.Warn("run cancelled without its runbook", "run", run.ID, "resource", run.Resource.String(), "why", why)

@@ -1,12 +1,15 @@
 package activities_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities"
+	"github.com/galenhq/galen/activities/fake"
+	"github.com/galenhq/galen/internal/journal"
 )
 
 // TestADecisionOnAnOldLook: an engine that was suspended after its look stores nothing that it then thinks of it, though nobody has
@@ -34,4 +37,87 @@ func TestADecisionOnAnOldLook(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lateRows are the journal's, before which something may happen.
+type lateRows struct {
+	*journal.Store
+	c *clinic
+}
+
+func (r lateRows) SetRun(ctx context.Context, id string, status galen.RunStatus, why string, until time.Time) error {
+	r.happen()
+	return r.Store.SetRun(ctx, id, status, why, until)
+}
+
+func (r lateRows) HoldRun(ctx context.Context, id, why string, was galen.Standing) error {
+	r.happen()
+	return r.Store.HoldRun(ctx, id, why, was)
+}
+
+func (r lateRows) happen() {
+	if late := r.c.late; late != nil {
+		r.c.late = nil
+		late()
+	}
+}
+
+// TestAYesAfterADenial: what a person says yes to after the gate has denied it, or after nobody could decide, is not undone by the
+// row that says so: the run goes on, and is decided anew.
+func TestAYesAfterADenial(t *testing.T) {
+	stands := func(c *clinic, run galen.Run) {
+		c.Helper()
+		if now := c.run(run.ID); now.Status == galen.RunHeld || c.ledger(run).Approval == nil {
+			c.Errorf("the yes is gone, and the run %s: %s", now.Status, now.Why)
+		}
+	}
+	t.Run("the gate denies", func(t *testing.T) {
+		c := newClinic(t, galen.ModeAct)
+		run := c.open("k", "fake/tune", "db-2", nil)
+		_, err := c.Look(t.Context(), billing(), nil, nil)
+		c.must(err)
+		stranger, _ := c.last.(fake.Cluster).Instance("db-3")
+		d := c.planned(run, fake.Set(stranger, "work_mem", "8MB", "not its business"))
+		c.late = func() { c.approve(run) }
+		got, err := c.acts.Act(t.Context(), activities.ActInput{Run: run.ID, Plan: d.Number})
+		if err != nil || got.Sent || got.Refused || got.Wait != c.policy.LookSoon {
+			t.Errorf("%+v, %v", got, err)
+		}
+		stands(c, run)
+		c.logged(`"level":"WARN"`, "denied, and not held", run.ID)
+		got, err = c.acts.Act(t.Context(), activities.ActInput{Run: run.ID, Plan: d.Number}) // denied again, knowing of the yes
+		if held := c.run(run.ID); err != nil || got.Sent || held.Status != galen.RunHeld || c.ledger(run).Approval != nil {
+			t.Errorf("%+v, %v; the run is %s", got, err, held.Status)
+		}
+	})
+	t.Run("nobody can decide", func(t *testing.T) {
+		c := newClinic(t, galen.ModeAct)
+		run := c.open("k", "fake/tune", "db-2", nil)
+		c.decide(run, 0, galen.RunRunning, "")
+		c.newRelease("fake/tune")
+		c.late = func() { c.approve(run) }
+		if d, err := c.acts.Decide(t.Context(), activities.DecideInput{Run: run.ID}); !errors.Is(err, galen.ErrMoved) {
+			t.Errorf("decided %+v, %v", d, err)
+		}
+		stands(c, run)
+		c.late = func() { c.approve(run) }
+		if err := c.acts.HoldForeign(t.Context(), c.run(run.ID)); !errors.Is(err, galen.ErrMoved) {
+			t.Error(err)
+		}
+		stands(c, run)
+	})
+	t.Run("nobody sees anything past the deadline", func(t *testing.T) {
+		c := newClinic(t, galen.ModeAct)
+		run := c.open("k", "fake/tune", "db-2", nil)
+		c.decide(run, 0, galen.RunRunning, "")
+		c.cloud.Advance(6*time.Hour + time.Second)
+		c.dark = errors.New("nobody answers")
+		c.late = func() { c.approve(run) }
+		if d, err := c.acts.Decide(t.Context(), activities.DecideInput{Run: run.ID}); !errors.Is(err, galen.ErrMoved) {
+			t.Errorf("decided %+v, %v", d, err)
+		}
+		c.decide(run, time.Second, galen.RunWaiting, "cannot see the resource")
+		stands(c, run)
+		c.decide(run, c.policy.ApprovalFor.D(), galen.RunHeld, "past its deadline, and blind") // the yes has expired
+	})
 }

@@ -28,7 +28,7 @@ func (a *Activities) letPass(ctx context.Context, t thought, c conclusion) error
 			if held.Urgency >= run.Urgency {
 				continue
 			}
-			err := a.o.Records.Stop(ctx, held.Run, galen.StopYield, run.ID, "that run is more urgent and needs the same")
+			err := a.o.Runs.Stop(ctx, held.Run, galen.StopYield, run.ID, "that run is more urgent and needs the same")
 			if err != nil && !errors.Is(err, galen.ErrEnded) && !errors.Is(err, galen.ErrNotFound) {
 				return fmt.Errorf("ask run %s to yield to %s: %w", held.Run, run.ID, err)
 			}
@@ -49,7 +49,7 @@ func (a *Activities) resume(ctx context.Context, run galen.Run) error {
 	case err == nil && to.Status.Open() && to.Status != galen.RunHeld:
 		return nil
 	}
-	if err := a.o.Records.Resume(ctx, run.ID, "run "+run.StopBy+" needs nothing any more"); err != nil && !errors.Is(err, galen.ErrEnded) {
+	if err := a.o.Runs.Resume(ctx, run.ID, "run "+run.StopBy+" needs nothing any more"); err != nil && !errors.Is(err, galen.ErrEnded) {
 		return fmt.Errorf("let run %s go on: %w", run.ID, err)
 	}
 	return nil

@@ -228,7 +228,7 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	}
 	e.faults = activities.NewFaults()
 	e.acts = activities.New(activities.Options{
-		Journal: e.journal, Records: e.journal, World: e.world, Gate: door, Faults: e.faults, Now: time.Now, Logger: log,
+		Journal: e.journal, Records: e.journal, Runs: e.journal, World: e.world, Gate: door, Faults: e.faults, Now: time.Now, Logger: log,
 		Catalogue: e.catalogue(),
 	})
 	d := &dispatcher{journal: e.journal, temporal: client, release: e.acts, shared: e.shared(), now: time.Now, logger: log}

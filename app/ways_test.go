@@ -70,7 +70,7 @@ func engineWithoutTemporal(t *testing.T) *Engine {
 	}
 	e.faults = activities.NewFaults()
 	e.acts = activities.New(activities.Options{
-		Journal: e.journal, Records: e.journal, World: e.world, Gate: door, Faults: e.faults, Now: time.Now, Logger: log,
+		Journal: e.journal, Records: e.journal, Runs: e.journal, World: e.world, Gate: door, Faults: e.faults, Now: time.Now, Logger: log,
 		Catalogue: activities.Catalogue{Kinds: e.opened.kinds, Runbooks: e.opened.runbooks, Policy: c.Policy},
 	})
 	t.Cleanup(func() {

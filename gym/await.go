@@ -30,10 +30,15 @@ type store interface {
 
 type engineRows interface {
 	gate.Journal
-	activities.Journal
-	activities.Records
+	activityRows
 	watch.Journal
 	watch.Store
+}
+
+type activityRows interface {
+	activities.Journal
+	activities.Records
+	activities.Runs
 }
 
 type peopleRows interface {
@@ -203,6 +208,16 @@ func (r awaitedStore) SetRun(ctx context.Context, id string, status galen.RunSta
 		err := r.store.SetRun(ctx, id, status, why, until)
 		if err == nil {
 			r.a.w.trace.stands(id, status, why, r.a.w.ring.Truth)
+		}
+		return err
+	})
+}
+
+func (r awaitedStore) HoldRun(ctx context.Context, id, why string, was galen.Standing) error {
+	return r.a.write(func() error {
+		err := r.store.HoldRun(ctx, id, why, was)
+		if err == nil {
+			r.a.w.trace.stands(id, galen.RunHeld, why, r.a.w.ring.Truth)
 		}
 		return err
 	})

@@ -183,7 +183,7 @@ func (w *world) boot(s *slot) error {
 		return err
 	}
 	p.acts = activities.New(activities.Options{
-		Journal: rows, Records: rows, World: seen, Gate: door, Faults: activities.NewFaults(), Now: clock, DecideLimit: realLimit, Logger: log,
+		Journal: rows, Records: rows, Runs: rows, World: seen, Gate: door, Faults: activities.NewFaults(), Now: clock, DecideLimit: realLimit, Logger: log,
 		Catalogue: activities.Catalogue{Kinds: kinds, Runbooks: books, Detectors: w.of.Detectors, Policy: policy},
 	})
 	opens := watch.Opener{Runbooks: w.of.books(s.name), Inbox: rows, Policy: policy, Last: seen.Last, Now: clock, Logger: log}

@@ -289,8 +289,9 @@ func (g *Gate) commitment(a galen.Ask[galen.State], verdicts []galen.Verdict) (c
 
 // refuse records why nothing was done. A guard that now asks or denies makes the run's approval void.
 func (g *Gate) refuse(ctx context.Context, l galen.Ledger, req Request, verdicts []galen.Verdict) (Result, error) {
-	worst := Worst(verdicts)
+	worst, was := Worst(verdicts), l.Standing()
 	if voids(l, worst) {
+		was.Approval = ""
 		n, err := g.o.Journal.Void(ctx, l.Approval.ID, worst.Guard+": "+worst.Why)
 		if err != nil {
 			return Result{}, fmt.Errorf("void approval %s of run %s: %w", l.Approval.ID, req.Run, err)
@@ -310,7 +311,7 @@ func (g *Gate) refuse(ctx context.Context, l galen.Ledger, req Request, verdicts
 	}
 	g.o.Logger.InfoContext(ctx, "step refused", "run", req.Run, "resource", l.Run.Resource.String(), "step", req.Step.String(),
 		"answer", string(answer), "guard", worst.Guard, "why", worst.Why)
-	return Result{Answer: answer, Verdicts: verdicts, Why: worst.Guard + ": " + worst.Why}, nil
+	return Result{Answer: answer, Verdicts: verdicts, Why: worst.Guard + ": " + worst.Why, Was: was}, nil
 }
 
 func voids(l galen.Ledger, v galen.Verdict) bool {

@@ -106,4 +106,6 @@ type Result struct {
 	Intent *galen.Intent `json:"intent,omitempty"`
 	// Why is for people: the strictest verdict, or what is known of the call.
 	Why string `json:"why,omitempty"`
+	// Was is where the run stood in the ledger that was judged, of a refusal: without the approval that it made void.
+	Was galen.Standing `json:"was,omitzero"`
 }

@@ -42,6 +42,7 @@ type approvals interface {
 	Approvals(ctx context.Context, runID string) ([]galen.Approval, error)
 	Reject(ctx context.Context, runID, by, why string) error
 	Void(ctx context.Context, approvalID, why string) (int, error)
+	HoldRun(ctx context.Context, id, why string, was galen.Standing) error
 }
 
 type switches interface {
@@ -204,6 +205,7 @@ func Contract(t *testing.T, open opener) {
 		{"a thousand duplicates are one run", testThousandDuplicates},
 		{"a plan is numbered and counted", testDecide},
 		{"a decision does not overwrite what a person did meanwhile", testDecideMoved},
+		{"nor does a denial", testHoldMoved},
 		{"a state is stored and pruned", testStates},
 		{"an intent is committed", testCommit},
 		{"a commit is refused", testRefusals},

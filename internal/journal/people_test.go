@@ -188,6 +188,51 @@ func testDecideMoved(t *testing.T, w world) {
 	}
 }
 
+// testHoldMoved: what the gate denies, or nobody can decide, holds the run only if it stands as it stood when that was found.
+func testHoldMoved(t *testing.T, w world) {
+	step := galen.ApprovedStep{Verb: "stop", Target: "a", Count: 1}
+	hold := func(r galen.Run, was galen.Standing) error {
+		return w.HoldRun(t.Context(), r.ID, "the gate denied it", was)
+	}
+	for _, c := range []struct {
+		name string
+		do   func(galen.Run)
+		want error
+		held string // with which words; "" for not
+	}{
+		{"approves", func(r galen.Run) { w.approve(t, r, "", step) }, galen.ErrMoved, ""},
+		{"cancels", func(r galen.Run) { must(t, w.Stop(t.Context(), r.ID, galen.StopCancel, "bob", "because")) }, galen.ErrMoved, ""},
+		{"sees another engine decide anew", func(r galen.Run) { w.decide(t, r, plan(time.Minute), galen.RunWaiting) }, galen.ErrMoved, ""},
+		{"leaves the engine suspended", func(galen.Run) { w.clock.skip(galen.DecideWithin) }, galen.ErrMoved, ""},
+		{"lets it be", func(galen.Run) {}, nil, "the gate denied it"},
+		{"rejects", func(r galen.Run) { must(t, w.Reject(t.Context(), r.ID, "bob", "no")) }, nil, "rejected by bob: no"},
+		{"sees it end", func(r galen.Run) { must(t, w.SetRun(t.Context(), r.ID, galen.RunVerified, "well", time.Time{})) }, galen.ErrEnded, ""},
+	} {
+		run := w.open(t, "hold "+c.name)
+		w.decide(t, run, plan(time.Second), galen.RunRunning)
+		w.approve(t, run, "", step)
+		was := w.ledger(t, run).Standing()
+		c.do(run)
+		before := w.ledger(t, run)
+		if err := hold(run, was); !errors.Is(err, c.want) {
+			t.Errorf("a person %s: %v, want %v", c.name, err, c.want)
+		}
+		after := w.ledger(t, run)
+		if c.held == "" && (cmp.Diff(before.Run, after.Run) != "" || cmp.Diff(before.Approval, after.Approval) != "") {
+			t.Errorf("a person %s, and the run is %+v with the yes %+v", c.name, after.Run, after.Approval)
+		}
+		if c.held != "" && (after.Run.Status != galen.RunHeld || after.Run.Why != c.held || after.Approval != nil) {
+			t.Errorf("a person %s, and the run is %+v with the yes %+v", c.name, after.Run, after.Approval)
+		}
+	}
+	run := w.open(t, "paged")
+	must(t, hold(run, w.ledger(t, run).Standing()))
+	events, err := w.Events(t.Context(), journal.EventFilter{Run: run.ID, Kind: galen.EventHeld})
+	must(t, err)
+	equal(t, "pages", len(events), 1)
+	refused(t, w.HoldRun(t.Context(), "nobody", "x", galen.Standing{}), galen.ErrNotFound)
+}
+
 // testEmptyYes: a held run whose plan has no steps is let go on by a yes that names none.
 func testEmptyYes(t *testing.T, w world) {
 	run := w.open(t, "k")

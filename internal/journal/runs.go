@@ -144,6 +144,21 @@ func (s *Store) SetRun(ctx context.Context, id string, status galen.RunStatus, w
 	})
 }
 
+// HoldRun holds a run for a person, as [Store.SetRun] does, if it stands as it stood when that was found: else, or if that was too long
+// ago, galen.ErrMoved, and the yes that a person gave meanwhile stands. One that is held already is left with what it was held for.
+func (s *Store) HoldRun(ctx context.Context, id, why string, was galen.Standing) error {
+	return s.write(ctx, "hold run "+id, func(ctx context.Context, t *tx) error {
+		run, err := openRunOf(ctx, t, id)
+		if err != nil || run.Status == galen.RunHeld {
+			return err
+		}
+		if err := t.unmoved(ctx, run, &was); err != nil {
+			return err
+		}
+		return t.setStatus(ctx, run, standing{status: galen.RunHeld, why: why})
+	})
+}
+
 // standing is where a run stands, and who says so.
 type standing struct {
 	status galen.RunStatus
