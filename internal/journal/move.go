@@ -286,7 +286,7 @@ func copyTable(ctx context.Context, from querier, to session, t table, tell Prog
 // walk reads all rows of a table in the order of its key, and hashes them.
 func walk(ctx context.Context, q querier, t table, do func(row []any) error) (sum, error) {
 	h, out := sha256.New(), sum{}
-	err := each(ctx, q, func(rows cursor) error {
+	err := each(ctx, walker(q), func(rows cursor) error {
 		row := make([]any, len(t.columns))
 		to := make([]any, len(row))
 		for i := range row {

@@ -247,6 +247,11 @@ func (p *postgres) query(ctx context.Context, text string, args ...any) (cursor,
 	return p.conn.QueryContext(ctx, numbered(text), args...) //nolint:rowserrcheck // the caller asks the cursor, see each
 }
 
+func (p *postgres) do(ctx context.Context, text string) error {
+	_, err := p.conn.ExecContext(ctx, text)
+	return err
+}
+
 func (p *postgres) exec(ctx context.Context, text string, args ...any) (int64, error) {
 	switch text {
 	case "COMMIT":
@@ -359,6 +364,11 @@ type pgView struct {
 
 func (v pgView) query(ctx context.Context, text string, args ...any) (cursor, error) {
 	return v.tx.QueryContext(ctx, numbered(text), args...) //nolint:rowserrcheck // the caller asks the cursor, see each
+}
+
+func (v pgView) do(ctx context.Context, text string) error {
+	_, err := v.tx.ExecContext(ctx, text)
+	return err
 }
 
 func (v pgView) now(ctx context.Context) (time.Time, error) {

@@ -109,6 +109,7 @@ type part struct {
 
 // all looks at the store itself, then at the chain and at every row that it cites.
 func (c *checker) all(ctx context.Context, q querier, store ...part) error {
+	q = walker(q)
 	for _, p := range append(store, part{"the events", c.events}, part{"the length", c.length}) {
 		if err := c.damaged(p.what, p.do(ctx, q)); err != nil {
 			return err
