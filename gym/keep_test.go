@@ -65,7 +65,7 @@ func breaksWithout(t *testing.T, k Kept) {
 func unmended() map[string]Engine {
 	return map[string]Engine{
 		"who is shunned counts":             {kind: unseen(func(n *cassandra.Node) { n.Shunned = false })},
-		"who starts counts":                 {kind: unseen(func(n *cassandra.Node) { n.Idle = false })},
+		"who was down counts":               {kind: unseen(func(n *cassandra.Node) { n.WasDown = false })},
 		"the call leaves at once":           {kind: callWaits},
 		"a spare stands in the data centre": {Runbooks: []galen.ListedRunbook{strays()}, Without: "I-16 one data centre", unchecked: cassandra.VerbPrepare, kind: withoutHeadroom},
 	}

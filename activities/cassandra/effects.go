@@ -265,6 +265,8 @@ func removeJoinerEffect(r Ring, in galen.Intent, args RemoveJoinerArgs, settle t
 	}
 	_, listed := r.NodeOf(args.Instance)
 	switch {
+	case p.alive() && p.i.Intent != args.Replace:
+		return p.failed("the joiner ended, and another process (%d) runs", p.i.PID)
 	case p.alive():
 		return absent("process %d runs", p.i.PID)
 	case p.i.Data != DataGone:

@@ -68,9 +68,13 @@ func TestEffects(t *testing.T) {
 			i.Process, i.PID, i.Started = cassandra.Running, 1003, stuck.Started.Add(time.Second)
 		}), 0, galen.EffectAbsent},
 
-		"fence: done":        {cassandra.Fence(n), i(func(i *cassandra.Instance) { i.Fenced = "in" }), 0, galen.EffectDone},
-		"fence: by another":  {cassandra.Fence(n), i(func(i *cassandra.Instance) { i.Fenced = "other" }), 0, galen.EffectDone},
-		"fence: not yet":     {cassandra.Fence(n), killed, 0, galen.EffectAbsent},
+		"fence: done":                {cassandra.Fence(n), i(func(i *cassandra.Instance) { i.Fenced = "in" }), 0, galen.EffectDone},
+		"fence: by another":          {cassandra.Fence(n), i(func(i *cassandra.Instance) { i.Fenced = "other" }), 0, galen.EffectDone},
+		"fence: not yet":             {cassandra.Fence(n), killed, 0, galen.EffectAbsent},
+		"remove-joiner: it runs on":  {cassandra.RemoveJoiner(stuck, "replace-1"), i(starting("replace-1")), 0, galen.EffectAbsent},
+		"remove-joiner: another one": {cassandra.RemoveJoiner(stuck, "replace-1"), i(starting("")), 0, galen.EffectFailed},
+		"remove-joiner: data stay":   {cassandra.RemoveJoiner(stuck, "replace-1"), killed, 0, galen.EffectAbsent},
+
 		"fence: still alive": {cassandra.Fence(n), i(func(i *cassandra.Instance) { i.Fenced, i.Process = "in", cassandra.Running }), 0, galen.EffectFailed},
 	}
 	for name, c := range cases {

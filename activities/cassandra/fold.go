@@ -130,6 +130,7 @@ func carryNodes(prev Ring, r *Ring, at time.Time) {
 		}
 		carryDown(n, known && old.Down, at)
 		carryUnheard(n, old.UnheardSince, at)
+		n.WasDown = !n.Down && known && (old.Down || old.WasDown) && !anyGood(*n)
 	}
 	for _, old := range prev.Nodes {
 		if _, listed := r.Node(old.HostID); listed || hasLeft(*r, old) {
@@ -171,12 +172,16 @@ func carryDown(n *Node, was bool, at time.Time) {
 // carryUnheard keeps since when nobody says that a node is good, although not enough say bad to call it down.
 func carryUnheard(n *Node, was, at time.Time) {
 	n.UnheardSince = time.Time{}
-	if n.Down || slices.ContainsFunc(n.Observations, func(o galen.Observation) bool { return o.Says == galen.Good }) {
+	if n.Down || anyGood(*n) {
 		return
 	}
 	if n.UnheardSince = was; was.IsZero() {
 		n.UnheardSince = at
 	}
+}
+
+func anyGood(n Node) bool {
+	return slices.ContainsFunc(n.Observations, func(o galen.Observation) bool { return o.Says == galen.Good })
 }
 
 // hasLeft tells whether something proves that a node which is listed no more is no member: it was leaving or had not

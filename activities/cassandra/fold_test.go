@@ -56,6 +56,41 @@ func TestFoldCarriesDownTimes(t *testing.T) {
 	}
 }
 
+// Who was down stays bad when nobody is left who could call it so, until somebody calls it good.
+func TestWhoWasDownStaysBad(t *testing.T) {
+	alone := func(views []cassandra.View, instances []cassandra.Instance) {
+		killed(views, instances)
+		for i := range 2 {
+			silent(&views[i], cassandra.Refused, cassandra.Refused)
+		}
+		instances[2].Error = "the host does not answer"
+	}
+	starts := func(views []cassandra.View, instances []cassandra.Instance) {
+		alone(views, instances)
+		instances[2].Error, instances[2].Process = "", cassandra.Running
+	}
+	bad := func(r cassandra.Ring) bool {
+		i := slices.IndexFunc(r.Members(), func(m galen.Member) bool { return m.Target.ID == id(3) })
+		return r.Members()[i].Bad
+	}
+	steps := []struct {
+		name      string
+		look      func([]cassandra.View, []cassandra.Instance)
+		down, bad bool
+	}{
+		{"well", nil, false, false}, {"nobody can tell, and it was well", alone, false, false}, {"well again", nil, false, false},
+		{"killed", killed, true, true}, {"nobody can tell", alone, false, true}, {"still nobody", alone, false, true},
+		{"it starts", starts, false, true}, {"called down again", killed, true, true}, {"well at last", nil, false, false},
+	}
+	var r cassandra.Ring
+	for i, s := range steps {
+		r = onto(r, seen(at(5*i), s.look))
+		if n := node(t, r, id(3)); n.Down != s.down || bad(r) != s.bad {
+			t.Errorf("%s: down %t, bad %t, want %t, %t; %+v", s.name, n.Down, bad(r), s.down, s.bad, n.Observations)
+		}
+	}
+}
+
 // TestFoldScopedLook: who was not asked keeps what was last said, token map included.
 func TestFoldScopedLook(t *testing.T) {
 	whole := seen(at(0), nil)

@@ -214,20 +214,6 @@ func TestShunned(t *testing.T) {
 	}
 }
 
-// Who says itself that it serves nobody is bad, before its peers have noticed.
-func TestIdle(t *testing.T) {
-	for mode, idle := range map[string]bool{"NORMAL": false, "JOINING": false, "": false, "STARTING": true, "DRAINING": true, "DRAINED": true} {
-		views, instances := steady(3, noon())
-		views[2].Mode = mode
-		r := cassandra.Merge("test", noon(), views, instances, nil)
-		n := node(t, r, id(3))
-		at := slices.IndexFunc(r.Members(), func(m galen.Member) bool { return m.Target.ID == n.HostID })
-		if n.Down || n.Idle != idle || r.Members()[at].Bad != idle {
-			t.Errorf("mode %q: down %t, idle %t, bad %t; want idle and bad: %t", mode, n.Down, n.Idle, r.Members()[at].Bad, idle)
-		}
-	}
-}
-
 func TestMergeListsTheRing(t *testing.T) {
 	views, instances := steady(4, noon())
 	views[0].Peers = append(views[0].Peers, cassandra.Endpoint{Address: address(9), Up: true, Status: "LEFT", HostID: id(9)})

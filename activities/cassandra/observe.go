@@ -60,23 +60,12 @@ func (m *merger) observe(n *Node) {
 	n.Observations = append(append(said, probed...), hosted...)
 	n.Down = verdict(peers, probes, host) || n.Unlisted
 	n.Shunned = !n.Down && peers.bad > 0 && peers.bad == peers.heard() && m.heeded(*n)
-	n.Idle = !n.Down && m.idle(*n)
 	if n.Status != Joining && !n.Unlisted {
 		m.contradictions(*n, voices{
 			good: peers.good + probes.good + host.good,
 			bad:  peers.bad + probes.bad + host.bad,
 		})
 	}
-}
-
-// idle tells whether the node says of itself that it serves nobody: it starts, drains or is drained.
-func (m *merger) idle(n Node) bool {
-	v := m.viewOf(n)
-	if v == nil || !fresh(m.ring.At, v.At) || v.Jolokia != Answered {
-		return false
-	}
-	says, _ := saysJolokia(*v)
-	return says == galen.Bad
 }
 
 // heeded tells whether one of the node's live peers is called UP by another: a node that is cut off calls everybody DOWN.

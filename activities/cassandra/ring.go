@@ -74,8 +74,8 @@ type Node struct {
 	Down bool `json:"down"`
 	// Shunned: not proved to be down, yet each live peer calls it DOWN, and one of those is called UP itself.
 	Shunned bool `json:"shunned,omitempty"`
-	// Idle: not proved to be down, yet its own Jolokia answers a mode in which it serves nobody.
-	Idle bool `json:"idle,omitempty"`
+	// WasDown: not proved to be down any more, for nobody is left to tell, or it just starts; nobody has called it good since.
+	WasDown bool `json:"was_down,omitempty"`
 
 	// Frozen: down, and its process was seen alive and silent since it went down. Fold carries it until the node is back, so
 	// that the trouble keeps its name while it is healed.

@@ -114,7 +114,7 @@ func (r Ring) Members() []galen.Member {
 	taken := map[string]bool{}
 	for _, n := range r.Nodes {
 		m := galen.Member{
-			Target: n.Target(), Name: n.Address, Group: n.DC, Domain: n.Domain(), Bad: n.Down || n.Unlisted || n.Shunned || n.Idle,
+			Target: n.Target(), Name: n.Address, Group: n.DC, Domain: n.Domain(), Bad: n.Down || n.Unlisted || n.Shunned || n.WasDown,
 			Unlisted: n.Unlisted, Observations: n.Observations,
 		}
 		if n.Instance != "" && !n.Unlisted {
