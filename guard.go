@@ -81,12 +81,7 @@ func (a Ask[S]) Approved() error {
 	if yes == nil {
 		return errors.New("nobody has approved it yet")
 	}
-	names := []string{a.Step.Target.ID}
-	for _, m := range a.State.Members() {
-		if m.Target.ID == a.Step.Target.ID && m.Instance != "" {
-			names = append(names, m.Instance)
-		}
-	}
+	names := NamesOf(a.State.Members(), a.Step.Target.ID)
 	if err := yes.Covers(a.Ledger.Run, a.Step, names, a.Ledger.Past, a.Ledger.Now); err != nil {
 		return err
 	}

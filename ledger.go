@@ -217,17 +217,17 @@ func (a Approval) Covers(run Run, s Step, names []string, past []Intent, now tim
 	if i < 0 {
 		return fmt.Errorf("approval %s does not name %s", a.ID, s)
 	}
-	if a.used(s, names, past) >= a.Steps[i].Count {
+	if a.Used(s.Verb, names, past) >= a.Steps[i].Count {
 		return fmt.Errorf("approval %s named %s %d times, all used", a.ID, s, a.Steps[i].Count)
 	}
 	return nil
 }
 
-// used is how often the yes to a step was spent.
-func (a Approval) used(s Step, names []string, past []Intent) int {
+// Used is how often the yes to a verb on what goes by these names was spent; what turned out absent gives it back.
+func (a Approval) Used(verb string, names []string, past []Intent) int {
 	used := 0
 	for _, in := range past {
-		same := in.Step.Verb == s.Verb && slices.Contains(names, in.Step.Target.ID)
+		same := in.Step.Verb == verb && in.On(names...)
 		if same && in.Effect.Status != EffectAbsent && !in.At.Before(a.At) {
 			used++
 		}
@@ -243,11 +243,13 @@ type Commit struct {
 	Revision int64 `json:"revision"`
 	Account  int64 `json:"account"`
 	// PerSecond is how many intents the account may have in a second; 0: any number (I-23).
-	PerSecond int       `json:"per_second,omitempty"`
-	Claims    []Claim   `json:"claims,omitempty"`
-	Spend     []Spend   `json:"spend,omitempty"`
-	Facts     []Fact    `json:"facts,omitempty"`
-	Verdicts  []Verdict `json:"verdicts"`
+	PerSecond int     `json:"per_second,omitempty"`
+	Claims    []Claim `json:"claims,omitempty"`
+	// Touched are all IDs of the target and of each member that is claimed by name, see [NamesOf]: no hold may cover one.
+	Touched  []string  `json:"touched,omitempty"`
+	Spend    []Spend   `json:"spend,omitempty"`
+	Facts    []Fact    `json:"facts,omitempty"`
+	Verdicts []Verdict `json:"verdicts"`
 	// State is the hash of the State that the guards saw.
 	State string `json:"state"`
 }

@@ -1,6 +1,7 @@
 package galen
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -43,6 +44,26 @@ type Member struct {
 // Bare tells whether the member takes no part in the service: a spare, or an instance that goes by no other name yet. It
 // counts neither among those who are there nor among those who are bad.
 func (m Member) Bare() bool { return m.Spare || m.Instance != "" && m.Target.ID == m.Instance }
+
+// Is tells whether the member goes by an ID: its own, or that of the host plane's instance under it.
+func (m Member) Is(id string) bool { return id != "" && (m.Target.ID == id || m.Instance == id) }
+
+// NamesOf are all IDs by which one thing goes, the given one first: whoever compares the ID of a step with one that was kept compares
+// all of them, for what was treated as an empty instance may be a node by now.
+func NamesOf(members []Member, id string) []string {
+	out := []string{id}
+	for _, m := range members {
+		if !m.Is(id) {
+			continue
+		}
+		for _, other := range []string{m.Target.ID, m.Instance} {
+			if other != "" && !slices.Contains(out, other) {
+				out = append(out, other)
+			}
+		}
+	}
+	return out
+}
 
 // ObserverKind is the way by which an observer knows. Two observers of one kind can be wrong for one reason.
 type ObserverKind string

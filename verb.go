@@ -2,6 +2,7 @@ package galen
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -71,7 +72,9 @@ type Intent struct {
 	// Resource is what the target belongs to.
 	Resource Resource `json:"resource"`
 	Step     Step     `json:"step"`
-	Class    Class    `json:"class"`
+	// Also are the other IDs by which the step's target went then, see [NamesOf].
+	Also  []string `json:"also,omitempty"`
+	Class Class    `json:"class"`
 	// Basis is State.Basis(target) when the gate allowed the step.
 	Basis string    `json:"basis"`
 	Fence int64     `json:"fence"`
@@ -91,6 +94,11 @@ const (
 	SentNot   = "not-sent" // the call was not begun in time, by rule never made
 	SentError = "error"    // the call was made and answered with an error, or broke off: look
 )
+
+// On tells whether the intent is on what goes by one of the IDs.
+func (i Intent) On(names ...string) bool {
+	return slices.ContainsFunc(names, func(id string) bool { return id == i.Step.Target.ID || slices.Contains(i.Also, id) })
+}
 
 // Deadline is when the effect must be settled.
 func (i Intent) Deadline() time.Time { return i.At.Add(i.Step.Within.D()) }

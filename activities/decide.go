@@ -242,11 +242,8 @@ func concerned(verb galen.Verb[galen.State], state galen.State, in galen.Intent)
 		out[id] = state.Basis(galen.Target{ID: id})
 	}
 	for _, m := range state.Members() {
-		if !ids[m.Target.ID] && !ids[m.Instance] {
-			continue
-		}
-		for _, id := range []string{m.Target.ID, m.Instance} {
-			if id != "" {
+		if names := galen.NamesOf([]galen.Member{m}, m.Target.ID); slices.ContainsFunc(names, func(id string) bool { return ids[id] }) {
+			for _, id := range names {
 				out[id] = state.Basis(galen.Target{ID: id})
 			}
 		}

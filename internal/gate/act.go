@@ -262,15 +262,16 @@ func (g *Gate) commitment(a galen.Ask[galen.State], verdicts []galen.Verdict) (c
 	}()
 	l := a.Ledger
 	debt, _ := paysDebt(a)
+	names := galen.NamesOf(a.State.Members(), a.Step.Target.ID)
 	in := galen.Intent{
 		// The run's intents are numbered; it is short enough for a client token and safe in a file name.
 		ID:  fmt.Sprintf("%s-%d", l.Run.ID, len(l.Past)+1),
-		Run: l.Run.ID, Resource: l.Run.Resource, Step: a.Step, Class: a.Class,
+		Run: l.Run.ID, Resource: l.Run.Resource, Step: a.Step, Also: names[1:], Class: a.Class,
 		Basis: a.State.Basis(a.Step.Target), At: g.o.Now(), Undoes: debt,
 		Effect: galen.Effect{Status: galen.EffectUnknown},
 	}
 	c = galen.Commit{
-		Intent: in, Revision: l.Revision, Account: l.Account, Claims: a.Claims, Spend: spends(a),
+		Intent: in, Revision: l.Revision, Account: l.Account, Claims: a.Claims, Touched: touched(a), Spend: spends(a),
 		PerSecond: a.Policy.ReleasePerSecond,
 		Facts:     g.o.Kinds[l.Run.Resource.Kind].Verbs[a.Step.Verb].Facts(a.State, in), Verdicts: verdicts, State: galen.HashJSON(a.State),
 	}

@@ -59,6 +59,35 @@ func TestADestructiveStepSpendsOneToken(t *testing.T) {
 	if a := s.ask(t); len(spends(a)) != 0 || budget(a).Answer != galen.Allow {
 		t.Errorf("spends %v, budget %+v", spends(a), budget(a))
 	}
+	// So does a step on the same machine, whatever it was called when the token was spent, and no step on another.
+	for spent, want := range map[string]int{"instance/bed-1": 0, "instance/bed-2": 1} {
+		s := newScene("discharge")
+		s.ledger.Spent = []galen.Spend{{Budget: galen.BudgetDestructive, Resource: wards, Run: "run-a", Target: spent, At: noon}}
+		if a := s.ask(t); len(spends(a)) != want || budget(a).Answer != map[int]galen.Answer{0: galen.Allow, 1: galen.Deny}[want] {
+			t.Errorf("spent on %s: spends %v, budget %+v", spent, spends(a), budget(a))
+		}
+	}
+}
+
+// TestACommitNamesAll: the journal, which has no State, is told all names of the target and of all that the step touches.
+func TestACommitNamesAll(t *testing.T) {
+	r := newRig()
+	was := r.street.ward
+	r.street.ward = func() ward {
+		w := was()
+		w.bed("instance/spare").Target.ID = "bed-7"
+		return w
+	}
+	if got, err := r.act(t, step("swap", "bed-1")); err != nil || got.Answer != Sent {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	c := r.desk.commits[0]
+	if want := []string{"instance/bed-1"}; !slices.Equal(c.Intent.Also, want) {
+		t.Errorf("also %q, want %q", c.Intent.Also, want)
+	}
+	if want := []string{"bed-1", "instance/bed-1", "instance/spare", "bed-7"}; !slices.Equal(c.Touched, want) {
+		t.Errorf("touched %q, want %q", c.Touched, want)
+	}
 }
 
 func TestAnOwedUndoNamesWhatItUndoes(t *testing.T) {
@@ -69,6 +98,18 @@ func TestAnOwedUndoNamesWhatItUndoes(t *testing.T) {
 	r.desk.ledger = s.ledger
 	if got, err := r.act(t, undo); err != nil || got.Answer != Sent || got.Intent.Undoes != "run-b-1" {
 		t.Fatalf("%+v, %v", got, err)
+	}
+}
+
+// TestAnUndoOwedUnderAnotherName comes first, too.
+func TestAnUndoOwedUnderAnotherName(t *testing.T) {
+	for owed, want := range map[string]galen.Answer{"instance/bed-1": galen.LookAgain, "instance/bed-2": galen.Allow} {
+		s := newScene("tune")
+		s.step = tuned("bed-1", 2, 3)
+		owe(&s, "run-b", "run-b-1", *tuned(owed, 1, 2).Undo, noon.Add(-time.Hour))
+		if v := undo(s.ask(t)); v.Answer != want {
+			t.Errorf("an undo on %s is owed: %s (%s), want %s", owed, v.Answer, v.Why, want)
+		}
 	}
 }
 

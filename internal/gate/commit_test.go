@@ -53,11 +53,11 @@ func TestWhatTheTransactionWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := galen.Intent{
-		ID: "run-a-2", Run: "run-a", Resource: wards, Step: s, Class: galen.Reversible, Basis: w.Basis(), At: now,
+		ID: "run-a-2", Run: "run-a", Resource: wards, Step: s, Also: []string{"instance/bed-1"}, Class: galen.Reversible, Basis: w.Basis(), At: now,
 		Effect: galen.Effect{Status: galen.EffectUnknown},
 	}
 	want := galen.Commit{
-		Intent: in, Revision: 3, Account: 4, PerSecond: 7, Claims: []galen.Claim{{Name: "node/bed-1"}}, State: galen.HashJSON(w), Verdicts: got.Verdicts,
+		Intent: in, Revision: 3, Account: 4, PerSecond: 7, Claims: []galen.Claim{{Name: "node/bed-1"}}, Touched: []string{"bed-1", "instance/bed-1"}, State: galen.HashJSON(w), Verdicts: got.Verdicts,
 		Facts: []galen.Fact{
 			{Key: "tuned/run-a-2", Value: json.RawMessage(`true`), Intent: "run-a-2", At: now},
 			{Key: "undo-owed/run-a-2", Value: undo, Intent: "run-a-2", At: now},

@@ -27,10 +27,10 @@ func hold(a galen.Ask[galen.State]) galen.Verdict {
 // dead node's place).
 func touched(a galen.Ask[galen.State]) []string {
 	members := a.State.Members()
-	out := aliases(members, a.Step.Target.ID)
+	out := galen.NamesOf(members, a.Step.Target.ID)
 	for _, c := range a.Claims {
 		if id := c.Target(); id != "" && !slices.Contains(out, id) {
-			out = append(out, aliases(members, id)...)
+			out = append(out, galen.NamesOf(members, id)...)
 		}
 	}
 	return out
@@ -41,9 +41,9 @@ func unsettled(a galen.Ask[galen.State]) galen.Verdict {
 	if !mutates(a) {
 		return allow("")
 	}
-	ids := aliases(a.State.Members(), a.Step.Target.ID)
+	ids := galen.NamesOf(a.State.Members(), a.Step.Target.ID)
 	for _, in := range slices.Concat(a.Ledger.Open, a.Ledger.Past) {
-		if !in.Effect.Settled() && slices.Contains(ids, in.Step.Target.ID) {
+		if !in.Effect.Settled() && in.On(ids...) {
 			return lookAgain("%s of run %s is not settled yet (%s); waiting to see its effect, intent %s", in.Step, in.Run, in.Effect.Status, in.ID)
 		}
 	}
@@ -155,11 +155,12 @@ func undo(a galen.Ask[galen.State]) galen.Verdict {
 		return deny("an owed undo cannot be read (%s); nothing is changed before a person has looked", err)
 	}
 	pays, _ := paysDebt(a)
+	ids := galen.NamesOf(a.State.Members(), a.Step.Target.ID)
 	for _, d := range debts {
 		switch {
 		case d.Intent == pays:
 			return allow("") // the newer ones came first
-		case d.Step.Target.ID != a.Step.Target.ID:
+		case !slices.Contains(ids, d.Step.Target.ID):
 		case pays != "" && d.Step.Verb == a.Step.Verb:
 			return lookAgain("the undo of intent %s on %s is newer and comes first", d.Intent, d.Step.Target.ID)
 		case pays == "" && sameUndo(a.Step, d.Step) && !ours(a, d.Intent):

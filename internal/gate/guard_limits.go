@@ -37,7 +37,7 @@ func cooldown(a galen.Ask[galen.State]) galen.Verdict {
 	}
 	var ids []string
 	for _, t := range patients(a) {
-		ids = append(ids, aliases(a.State.Members(), t.ID)...)
+		ids = append(ids, galen.NamesOf(a.State.Members(), t.ID)...)
 	}
 	for _, r := range a.Ledger.Recoveries {
 		again := r.At.Add(a.Policy.CooldownOf(r, a.Ledger.Run.Cause(), a.Class).D())
@@ -82,13 +82,14 @@ func budget(a galen.Ask[galen.State]) galen.Verdict {
 	return allow(count)
 }
 
-// token is the target under which this run pays for the step, and whether it has paid. One token per run and patient:
-// the fence, the replacement and its retry share it.
+// token is the target under which this run pays for the step, and whether it has paid, under any of its names. One token per run
+// and patient: the fence, the replacement and its retry share it.
 func token(a galen.Ask[galen.State]) (target string, has bool) {
 	of := patients(a)
 	spent := func(id string) bool {
+		names := galen.NamesOf(a.State.Members(), id)
 		return slices.ContainsFunc(a.Ledger.Spent, func(s galen.Spend) bool {
-			return s.Budget == galen.BudgetDestructive && s.Run == a.Ledger.Run.ID && s.Resource == a.Ledger.Run.Resource && s.Target == id
+			return s.Budget == galen.BudgetDestructive && s.Run == a.Ledger.Run.ID && s.Resource == a.Ledger.Run.Resource && slices.Contains(names, s.Target)
 		})
 	}
 	for _, t := range of {

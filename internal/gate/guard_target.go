@@ -29,7 +29,7 @@ func identity(a galen.Ask[galen.State]) galen.Verdict {
 // scope: a run touches what it was opened for, empty instances that it may prepare, and what it prepared (I-28).
 func scope(a galen.Ask[galen.State]) galen.Verdict {
 	members := a.State.Members()
-	ids := aliases(members, a.Step.Target.ID)
+	ids := galen.NamesOf(members, a.Step.Target.ID)
 	if slices.ContainsFunc(a.Scope, func(t galen.Target) bool { return slices.Contains(ids, t.ID) }) {
 		return allow("")
 	}

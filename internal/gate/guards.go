@@ -101,22 +101,6 @@ func named(guard string, v galen.Verdict) galen.Verdict {
 
 func mutates(a galen.Ask[galen.State]) bool { return a.Class > galen.Read }
 
-// aliases are the IDs of one thing: its own, and that of the host plane's instance under it.
-func aliases(members []galen.Member, id string) []string {
-	out := []string{id}
-	for _, m := range members {
-		if m.Target.ID != id && m.Instance != id {
-			continue
-		}
-		for _, other := range []string{m.Target.ID, m.Instance} {
-			if other != "" && !slices.Contains(out, other) {
-				out = append(out, other)
-			}
-		}
-	}
-	return out
-}
-
 // memberOf finds a member by its target's ID, or else by its instance.
 func memberOf(members []galen.Member, id string) (galen.Member, bool) {
 	i := slices.IndexFunc(members, func(m galen.Member) bool { return m.Target.ID == id })
@@ -132,7 +116,7 @@ func memberOf(members []galen.Member, id string) (galen.Member, bool) {
 // patients are the targets that a step is for: its own target if the run was opened for it, and otherwise (an instance
 // that this run prepared in a patient's place) all that the run was opened for.
 func patients(a galen.Ask[galen.State]) []galen.Target {
-	ids := aliases(a.State.Members(), a.Step.Target.ID)
+	ids := galen.NamesOf(a.State.Members(), a.Step.Target.ID)
 	if len(a.Scope) == 0 || slices.ContainsFunc(a.Scope, func(t galen.Target) bool { return slices.Contains(ids, t.ID) }) {
 		return []galen.Target{a.Step.Target}
 	}
@@ -141,7 +125,7 @@ func patients(a galen.Ask[galen.State]) []galen.Target {
 
 // ownWork tells whether this run has changed the target, and not taken it back.
 func ownWork(a galen.Ask[galen.State], id string) bool {
-	ids := aliases(a.State.Members(), id)
+	ids := galen.NamesOf(a.State.Members(), id)
 	return slices.ContainsFunc(a.Ledger.Past, func(in galen.Intent) bool {
 		return in.Class > galen.Read && in.Effect.Status != galen.EffectAbsent && slices.Contains(ids, in.Step.Target.ID) &&
 			in.Undoes == "" && !undone(a.Ledger.Past, in.ID)

@@ -83,7 +83,7 @@ func (t *tx) mayAct(ctx context.Context, run galen.Run, in galen.Intent, c galen
 	for _, check := range []func() error{
 		func() error { return t.atRevision(ctx, in.Resource.String(), c.Revision) },
 		func() error { return t.atRevision(ctx, account, c.Account) },
-		func() error { return t.notOnHold(ctx, in, c.Claims) },
+		func() error { return t.notOnHold(ctx, in, c) },
 		func() error { return t.inRate(ctx, c.PerSecond) },
 	} {
 		if err := check(); err != nil {
@@ -105,13 +105,13 @@ func (t *tx) atRevision(ctx context.Context, name string, read int64) error {
 	return nil
 }
 
-func (t *tx) notOnHold(ctx context.Context, in galen.Intent, claims []galen.Claim) error {
+func (t *tx) notOnHold(ctx context.Context, in galen.Intent, c galen.Commit) error {
 	holds, err := holdsOf(ctx, t)
 	if err != nil {
 		return err
 	}
 	for _, h := range holds {
-		for _, id := range touched(in, claims) {
+		for _, id := range touched(in, c) {
 			if h.Covers(in.Resource, id) {
 				return fmt.Errorf("hold %s of %s covers %s (%s): %w", h.ID, h.By, id, h.Why, galen.ErrHeld)
 			}
@@ -120,10 +120,11 @@ func (t *tx) notOnHold(ctx context.Context, in galen.Intent, claims []galen.Clai
 	return nil
 }
 
-// touched are the IDs of all that a step acts on: its target, and each that it claims by name.
-func touched(in galen.Intent, claims []galen.Claim) []string {
-	out := []string{in.Step.Target.ID}
-	for _, c := range claims {
+// touched are the IDs of all that a step acts on: its target, each that it claims by name, and their other names, which only a State
+// tells.
+func touched(in galen.Intent, c galen.Commit) []string {
+	out := append([]string{in.Step.Target.ID}, c.Touched...)
+	for _, c := range c.Claims {
 		if id := c.Target(); id != "" {
 			out = append(out, id)
 		}
@@ -131,16 +132,18 @@ func touched(in galen.Intent, claims []galen.Claim) []string {
 	return out
 }
 
-// mayTake: nobody is at work on the target, and no other run holds what the step needs.
+// mayTake: nobody is at work on the target, by whatever name, and no other run holds what the step needs.
 func (t *tx) mayTake(ctx context.Context, in galen.Intent, claims []galen.Claim) error {
 	resource := in.Resource.String()
-	var open string
-	found, err := first(ctx, t, []any{&open}, "SELECT id FROM intents WHERE resource = ? AND target = ? AND settled = 0", resource, in.Step.Target.ID)
+	open, err := openIntentsOf(ctx, t, resource)
 	if err != nil {
 		return err
 	}
-	if found {
-		return fmt.Errorf("intent %s on %s: %w", open, in.Step.Target.ID, galen.ErrUnsettled)
+	names := append([]string{in.Step.Target.ID}, in.Also...)
+	for _, o := range open {
+		if o.On(names...) {
+			return fmt.Errorf("intent %s on %s: %w", o.ID, in.Step.Target.ID, galen.ErrUnsettled)
+		}
 	}
 	held, err := claimsOf(ctx, t, resource)
 	if err != nil {

@@ -209,6 +209,7 @@ func Contract(t *testing.T, open opener) {
 		{"a state is stored and pruned", testStates},
 		{"an intent is committed", testCommit},
 		{"a commit is refused", testRefusals},
+		{"a thing is one under all its names", testNames},
 		{"a refused commit leaves nothing", testNothingLeft},
 		{"whatever a step depends on raises a revision", testRevisions},
 		{"claims live as long as they are needed", testClaims},

@@ -140,6 +140,49 @@ func testRefusals(t *testing.T, w world) {
 	refused(t, err, galen.ErrEnded)
 }
 
+// testNames: what is at work, on hold or approved under one name is so under the others, too: an empty instance becomes a node.
+func testNames(t *testing.T, w world) {
+	run := w.open(t, "k")
+	step := func(target string, also ...string) galen.Commit {
+		c := w.commitOf(t, run, target, galen.Claim{Name: "node/" + target})
+		c.Intent.Also, c.Touched = also, append([]string{target}, also...)
+		return c
+	}
+	commit := func(c galen.Commit, want error) galen.Intent {
+		t.Helper()
+		in, err := w.Commit(t.Context(), c)
+		if !errors.Is(err, want) {
+			t.Errorf("%s: got %v, want %v", c.Intent.Step, err, want)
+		}
+		return in
+	}
+	first := commit(step("instance/n4"), nil)
+	commit(step("host-4", "instance/n4"), galen.ErrUnsettled)
+	commit(step("instance/n5"), nil)
+	w.settle(t, first, galen.EffectDone)
+	second := commit(step("host-4", "instance/n4"), nil)
+	equal(t, "kept", strings.Join(w.ledger(t, run).Open[1].Also, " "), "instance/n4")
+	commit(step("instance/n4"), galen.ErrUnsettled)
+	w.settle(t, second, galen.EffectDone)
+
+	must(t, w.SetHold(t.Context(), galen.Hold{ID: "h", Resource: ring(), Target: "instance/n4", By: "ann", Why: "its disks are swapped"}))
+	commit(step("host-4", "instance/n4"), galen.ErrHeld)
+	other := step("host-6", "instance/n6")
+	other.Touched = append(other.Touched, "host-4", "instance/n4") // it claims that one by another name
+	commit(other, galen.ErrHeld)
+	must(t, w.Release(t.Context(), "h", "ann"))
+
+	w.approve(t, run, "y", galen.ApprovedStep{Verb: "stop", Target: "instance/n4", Count: 1}, galen.ApprovedStep{Verb: "stop", Target: "host-6", Count: 1})
+	commit(step("host-6", "instance/n6"), nil)
+	if w.ledger(t, run).Approval == nil {
+		t.Error("used up by a step on another")
+	}
+	commit(step("host-4", "instance/n4"), nil)
+	if yes := w.ledger(t, run).Approval; yes != nil {
+		t.Errorf("not used up by a step on the same under another name: %+v", yes)
+	}
+}
+
 func testNothingLeft(t *testing.T, w world) {
 	holder := w.open(t, "holder")
 	w.commit(t, holder, "a", claims("ring")...)

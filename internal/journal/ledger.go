@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -291,18 +292,7 @@ func approvalOf(ctx context.Context, q querier, runID string, past []galen.Inten
 	return &newest.Approval, newest.At, nil
 }
 
-// usedUp: every approved step was done as often as approved; what turned out absent gives its yes back.
+// usedUp: every approved step was done as often as approved.
 func usedUp(a galen.Approval, past []galen.Intent) bool {
-	used := map[galen.ApprovedStep]int{}
-	for _, in := range past {
-		if in.Effect.Status != galen.EffectAbsent && !in.At.Before(a.At) {
-			used[galen.ApprovedStep{Verb: in.Step.Verb, Target: in.Step.Target.ID}]++
-		}
-	}
-	for _, step := range a.Steps {
-		if used[galen.ApprovedStep{Verb: step.Verb, Target: step.Target}] < step.Count {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(a.Steps, func(s galen.ApprovedStep) bool { return a.Used(s.Verb, []string{s.Target}, past) < s.Count })
 }
