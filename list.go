@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"regexp"
 	"time"
 )
 
@@ -155,6 +156,16 @@ type ListedRunbook struct {
 	// Scope are the targets of a request, see [Runbook.Scope].
 	Scope  func(State, json.RawMessage) ([]Target, error)
 	Decide func(Situation[State, json.RawMessage]) (Plan, error)
+}
+
+var runbookName = regexp.MustCompile(`^[a-z][a-z0-9]*/[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+
+// CheckName tells whether the name has the form of one; people type it, and it is told from others by its kind.
+func (r ListedRunbook) CheckName() error {
+	if !runbookName.MatchString(r.Name) {
+		return fmt.Errorf("name of runbook %q: want kind/verb-noun in lower case, such as cassandra/start-node", r.Name)
+	}
+	return nil
 }
 
 // ListRunbook erases a runbook.

@@ -89,6 +89,9 @@ func (c Catalogue) open(setups func(kind string) map[galen.Resource]json.RawMess
 		out.kinds[k.Name] = listed
 	}
 	for _, rb := range c.Runbooks {
+		if err := rb.CheckName(); err != nil {
+			return out, err
+		}
 		if _, twice := out.runbooks[rb.Name]; twice {
 			return out, fmt.Errorf("runbook %q is listed twice", rb.Name)
 		}

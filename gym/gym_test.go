@@ -2,6 +2,7 @@ package gym
 
 import (
 	"flag"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -120,6 +121,57 @@ func TestRunFailsForABrokenRunbook(t *testing.T) {
 				t.Errorf("%d incidents were played, want %d at most: after %d failures the rest says the same", report.N, n, o.Enough)
 			}
 		})
+	}
+}
+
+// TestRunWantsSinglesHealed: a runbook that heals little is no good one, unless its author says so.
+func TestRunWantsSinglesHealed(t *testing.T) {
+	rb := runbooks.CassandraHealNode()
+	listed := runbooks.CassandraHealNode().Decide
+	rb.Decide = func(s healing) galen.Plan { // starts what is dead, and gives up where data are lost
+		p := listed(s)
+		if len(p.Steps) > 0 && p.Steps[0].Verb != cassandra.VerbStart && p.Steps[0].Verb != cassandra.VerbKill {
+			return galen.Plan{End: galen.EndEscalate, Why: "a start is not enough"}
+		}
+		return p
+	}
+	for _, c := range []struct {
+		options []RunOption
+		says    string
+	}{
+		{nil, "incidents with a single trouble"}, {[]RunOption{Heals(0.2)}, ""}, {[]RunOption{Heals(0)}, ""},
+	} {
+		o, err := runOptions(galen.ListRunbook(rb), func(string) string { return "" }, c.options...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.N = 12
+		report, err := Train(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(complaints(report, galen.ListRunbook(rb), o), "\n"); !strings.Contains(got, c.says) || c.says == "" && got != "" {
+			t.Errorf("%d options: it says %q, want %q; singles %v", len(c.options), got, c.says, report.Scores[rb.Name].Singles)
+		}
+	}
+}
+
+// TestRunRefuses what it could not play, before it plays.
+func TestRunRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		share float64
+		says  string
+	}{
+		"My Start": {1, "want kind/verb-noun"}, "start-node": {1, "want kind/verb-noun"}, "cassandra/Start": {1, "want kind/verb-noun"}, "cassandra/start node": {1, "want kind/verb-noun"},
+		"": {1, "want kind/verb-noun"}, "kafka/start-broker": {1, "plays cassandra only"}, "cassandra/a-b": {95, "share from 0 to 1"}, "cassandra/a-c": {-0.1, "share from 0 to 1"},
+		"cassandra/a-d": {math.NaN(), "share from 0 to 1"}, "cassandra/start-node": {1, ""},
+	} {
+		rb := galen.ListRunbook(runbooks.CassandraHealNode())
+		rb.Name = name
+		_, err := runOptions(rb, func(string) string { return "" }, Heals(c.share))
+		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%q, %v: %v, want %q", name, c.share, err, c.says)
+		}
 	}
 }
 

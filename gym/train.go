@@ -31,6 +31,8 @@ type Options struct {
 	Stories bool
 	// Again is the command that plays a seed again; nil: [Replay].
 	Again func(seed uint64) string
+
+	heals float64 // see [Heals]
 }
 
 // Report is what came of many incidents.
@@ -55,10 +57,28 @@ type Report struct {
 // Tally of incidents of a sort.
 type Tally struct{ Incidents, Verified int }
 
+// Share is how much of them was verified; all, if there was none.
+func (t Tally) Share() float64 {
+	if t.Incidents == 0 {
+		return 1
+	}
+	return float64(t.Verified) / float64(t.Incidents)
+}
+
+func (t Tally) count(verified bool) Tally {
+	t.Incidents++
+	if verified {
+		t.Verified++
+	}
+	return t
+}
+
 // Score of a runbook.
 type Score struct {
 	// Held wait for a person; Open were still under way when the incident was over; Ended in another way.
 	Runs, Verified, Held, Open, Ended int
+	// Singles are the incidents with a single trouble that it had a run in, and those whose runs of it were all verified.
+	Singles Tally
 	// Harm counts the violations in incidents that it had a run in.
 	Harm int
 	// Took are the times of verified runs, sorted once the report is whole.
@@ -194,13 +214,8 @@ func (r *Report) add(p Played) {
 		r.Failures = append(r.Failures, p)
 	}
 	r.Faults = append(r.Faults, p.Faults...)
-	t := r.Sorts[p.Incident.Sort]
-	t.Incidents++
-	if p.Verified() {
-		t.Verified++
-	}
-	r.Sorts[p.Incident.Sort] = t
-	harmed := map[string]bool{}
+	r.Sorts[p.Incident.Sort] = r.Sorts[p.Incident.Sort].count(p.Verified())
+	met := map[string]bool{}
 	for _, o := range p.Runs {
 		s := r.Scores[o.Runbook]
 		s.Runs++
@@ -216,9 +231,12 @@ func (r *Report) add(p Played) {
 		default:
 			s.Ended++
 		}
-		if !harmed[o.Runbook] {
-			harmed[o.Runbook] = true
+		if !met[o.Runbook] {
+			met[o.Runbook] = true
 			s.Harm += len(p.Violations)
+			if p.Incident.Sort == Single {
+				s.Singles = s.Singles.count(p.verifiedBy(o.Runbook))
+			}
 		}
 		r.Scores[o.Runbook] = s
 	}
@@ -227,6 +245,11 @@ func (r *Report) add(p Played) {
 // Verified tells whether there were runs, and each of them ended well.
 func (p Played) Verified() bool {
 	return len(p.Runs) > 0 && !slices.ContainsFunc(p.Runs, func(o Outcome) bool { return o.Status != galen.RunVerified })
+}
+
+// verifiedBy tells whether each run of a runbook ended well.
+func (p Played) verifiedBy(runbook string) bool {
+	return !slices.ContainsFunc(p.Runs, func(o Outcome) bool { return o.Runbook == runbook && o.Status != galen.RunVerified })
 }
 
 func (r *Report) finish() {
@@ -244,15 +267,15 @@ func (r *Report) finish() {
 // String is the report for people.
 func (r Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d incidents, %s of virtual time, %d deaths of engines, %d with a violation\n\n", r.N, r.Virtual.Round(time.Minute), r.Deaths, len(r.Failures))
+	fmt.Fprintf(&b, "%s, %s of virtual time, %d deaths of engines, %d with a violation\n\n", incidentsOf(r.N), r.Virtual.Round(time.Minute), r.Deaths, len(r.Failures))
 	fmt.Fprintf(&b, "%-10s %10s %10s\n", "sort", "incidents", "verified")
 	for _, name := range slices.Sorted(maps.Keys(r.Sorts)) {
 		t := r.Sorts[name]
-		fmt.Fprintf(&b, "%-10s %10d %9.1f%%\n", name, t.Incidents, 100*float64(t.Verified)/float64(max(t.Incidents, 1)))
+		fmt.Fprintf(&b, "%-10s %10d %9.1f%%\n", name, t.Incidents, 100*t.Share())
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Sorts)) {
-		if why := notMeant()[name]; why != "" {
-			fmt.Fprintf(&b, "%s is not meant to end verified: %s\n", name, why)
+		if why := notMeant()[name]; why != "" && r.Sorts[name].Share() < 1 {
+			fmt.Fprintf(&b, "%s need not all be verified: %s\n", name, why)
 		}
 	}
 	fmt.Fprintf(&b, "\n%-26s %7s %9s %6s %6s %6s %6s %10s\n", "runbook", "runs", "verified", "held", "open", "ended", "harm", "median")
@@ -271,10 +294,22 @@ func (r Report) String() string {
 	return b.String()
 }
 
-// notMeant are the sorts of incidents whose runs need not be verified, and why.
+func incidentsOf(n int) string {
+	if n == 1 {
+		return "1 incident"
+	}
+	return fmt.Sprintf("%d incidents", n)
+}
+
+// notMeant are the sorts of incidents whose runs need not all be verified, and why.
 func notMeant() map[string]string {
 	return map[string]string{
-		Storm:   "more is broken at once than may be healed without a person, so that its runs are held",
-		Healthy: "nothing is wrong, so that there is nothing to heal",
+		Storm:    "two or more troubles are drawn within 20 s; where they leave more broken than may be healed without a person, its runs are held",
+		Crowd:    "people meddle: a hold, a cancel or work of their own on the ring holds or ends its runs",
+		Flapping: "a node that comes back by itself and goes again is restarted by nobody; a person is asked if it goes on too long",
+		Rivals:   "in half of them a second node suffers, which may be more than is healed without a person",
+		Double:   "a second node suffers meanwhile, which may be more than is healed without a person",
+		Asked:    "a person may ask for what the guards refuse, such as to replace a node that works, or call off what is under way",
+		Healthy:  "nothing is wrong, so that there is nothing to heal",
 	}
 }
