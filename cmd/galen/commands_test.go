@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"iter"
 	"net/http"
 	"os"
@@ -12,7 +13,9 @@ import (
 	"time"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
 	"github.com/galenhq/galen/api"
+	"github.com/galenhq/galen/runbooks"
 )
 
 func contains(s, part string) bool { return strings.Contains(s, part) }
@@ -252,6 +255,42 @@ func TestGymAnswers(t *testing.T) {
 	c := &cli{out: &out, errs: &errs, now: noon, env: func(string) string { return "" }}
 	if code := c.run(ctx, []string{"gym"}); code != exitError || !contains(errs.String(), "interrupted after 0 of 1000 incidents") || !contains(out.String(), "0 incidents") {
 		t.Errorf("interrupted: exit code %d, %s%s", code, &out, &errs)
+	}
+}
+
+// A runbook that does nothing fails the gym, and so does one that panics.
+func TestGymFails(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		decide func(galen.Situation[cassandra.Ring, runbooks.HealNodeParams]) galen.Plan
+		args   string
+		says   string
+	}{
+		{"does nothing", giveUp, "gym --n 20", "incidents with a single trouble were verified, want 95 %"},
+		{"panics", func(galen.Situation[cassandra.Ring, runbooks.HealNodeParams]) galen.Plan { panic("boom") }, "gym --n 3", "a runbook was at fault"},
+	} {
+		rb := runbooks.CassandraHealNode()
+		rb.Decide = test.decide
+		var out, errs bytes.Buffer
+		c := &cli{out: &out, errs: &errs, now: noon, env: func(string) string { return "" }, books: []galen.ListedRunbook{galen.ListRunbook(rb)}}
+		if code := c.run(t.Context(), strings.Fields(test.args)); code != exitNotDone || !contains(errs.String(), test.says) {
+			t.Errorf("%s: exit code %d, want %d; %s%s", test.name, code, exitNotDone, &out, &errs)
+		}
+	}
+}
+
+func giveUp(galen.Situation[cassandra.Ring, runbooks.HealNodeParams]) galen.Plan {
+	return galen.Plan{End: galen.EndEscalate, Why: "not my trade"}
+}
+
+// Stories are what was asked for; beside JSON they stand where they break no answer.
+func TestGymTellsStories(t *testing.T) {
+	if got := galenCLI(t, "", "gym", "--n", "1", "--seed", "7", "--story"); got.code != exitOK || got.errs != "" || !contains(got.out, "seed 7") || !contains(got.out, "1 incident,") {
+		t.Errorf("%+v", got)
+	}
+	got := galenCLI(t, "", "gym", "--n", "1", "--seed", "7", "--story", "-o", "json")
+	if got.code != exitOK || !json.Valid([]byte(got.out)) || !contains(got.errs, "seed 7") {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/galenhq/galen"
 )
 
 // The exit codes. A script can tell "galen or the engine is broken" from "you asked wrongly" from "it works, and did not
@@ -50,6 +52,7 @@ type cli struct {
 	out, errs io.Writer
 	env       func(string) string
 	now       func() time.Time
+	books     []galen.ListedRunbook // that the gym plays instead of the listed ones; nil: those
 
 	// Set by global flags.
 	server    string
