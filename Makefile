@@ -86,7 +86,7 @@ gym-temporal: setup-go ## N=1000 incidents of the gym with the real workflow cod
 gym-temporal: N = 1000
 
 # make test kills the engine at a sample of these points. POINTS=2/5 is the second of five slices.
-crash-matrix: setup-go ## kill the engine at each await of each runbook, over the simulated ring; 10 to 15 minutes
+crash-matrix: setup-go ## kill the engine at each await of each runbook, over the simulated ring; about 15 minutes
 	@$(call step,crash matrix: points $(POINTS))
 	@cd test && go test -tags failpoint -count=1 -v -timeout 60m -run TestDiesAtEachPoint ./crash/process -points $(POINTS)
 

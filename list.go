@@ -204,7 +204,7 @@ func ListRunbook[S State, P any](r Runbook[S, P]) ListedRunbook {
 			}
 			scope := r.Scope(st, p)
 			if len(scope) == 0 {
-				return nil, fmt.Errorf("runbook %s: %s has no target that the parameters %s name; its members are %s", r.Name, st.Resource(), raw, MemberNames(st.Members()))
+				return nil, noTarget{fmt.Errorf("runbook %s: %s has no target that the parameters %s name; its members are %s", r.Name, st.Resource(), raw, MemberNames(st.Members()))}
 			}
 			return scope, nil
 		},
@@ -224,6 +224,12 @@ func ListRunbook[S State, P any](r Runbook[S, P]) ListedRunbook {
 		},
 	}
 }
+
+// noTarget is an [ErrNotFound] in words of its own.
+type noTarget struct{ error }
+
+// Is tells that it is an [ErrNotFound].
+func (noTarget) Is(target error) bool { return target == ErrNotFound }
 
 // ListDetector erases a detector; a State of another kind has no findings.
 func ListDetector[S State](d Detector[S]) Detector[State] {

@@ -141,6 +141,15 @@ const (
 	EventAck        EventKind = "acknowledge" // a person has seen a recovery
 )
 
+// EventKinds are all of them.
+func EventKinds() []EventKind {
+	return []EventKind{
+		EventFound, EventGone, EventAlert, EventOpened, EventDecided, EventRefused, EventIntended, EventCalled, EventSettled, EventAsked, EventApproved,
+		EventRejected, EventVoided, EventHeld, EventStatus, EventStop, EventEnded, EventHold, EventRelease, EventPolicy, EventEngine, EventDisarmed,
+		EventRearmed, EventQuarantine, EventFault, EventFlood, EventAck,
+	}
+}
+
 // AskedAlert begins [Run.Asked] of a run that an alert opened. An alert is a hint: until a State shows a finding, the
 // run only looks.
 const AskedAlert = "alert"

@@ -1,6 +1,11 @@
 package galen
 
-import "testing"
+import (
+	"os"
+	"regexp"
+	"slices"
+	"testing"
+)
 
 // TestWhoAskedForARun: what a person asks for is not automatic (I-14), and needs another one's yes to delete for good (I-25); so
 // nothing else may be taken for a person.
@@ -22,5 +27,22 @@ func TestWhoAskedForARun(t *testing.T) {
 		if r.AskedBy() != want.by || r.FromPerson() != want.person {
 			t.Errorf("%q: by %q, from a person %t", asked, r.AskedBy(), r.FromPerson())
 		}
+	}
+}
+
+// TestEventKinds: each constant is one of those that a person may choose by.
+func TestEventKinds(t *testing.T) {
+	source, err := os.ReadFile("run.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile(`(?m)^\tEvent\w+ +EventKind = "([^"]+)"`).FindAllStringSubmatch(string(source), -1)
+	for _, m := range named {
+		if !slices.Contains(EventKinds(), EventKind(m[1])) {
+			t.Errorf("%s is missing", m[1])
+		}
+	}
+	if len(named) < 20 || len(named) != len(EventKinds()) {
+		t.Errorf("%d constants, %d kinds", len(named), len(EventKinds()))
 	}
 }

@@ -45,7 +45,12 @@ func engineWithoutTemporal(t *testing.T) *Engine {
 	c.Data = t.TempDir()
 	log := slog.New(slog.DiscardHandler)
 	tune := fake.Tune()
-	tune.Scope = func(c fake.Cluster, _ fake.TuneParams) []galen.Target { return []galen.Target{c.Instances[0].Target()} }
+	tune.Scope = func(c fake.Cluster, p fake.TuneParams) []galen.Target {
+		if p.Setting == "nowhere" {
+			return nil
+		}
+		return []galen.Target{c.Instances[0].Target()}
+	}
 	books := []galen.ListedRunbook{galen.ListRunbook(fake.Heal()), galen.ListRunbook(tune)}
 	e := &Engine{o: Options{Config: c, Logger: log, Version: "test", Catalogue: Catalogue{Runbooks: books}}, started: time.Now(), fatal: make(chan error, 1)}
 	e.opened = opened{
@@ -207,6 +212,10 @@ func TestIdempotencyKey(t *testing.T) {
 	want(t, "after its end", nil, got.HTTPResponse, got.Body, 200, run.ID)
 	got = e.openKeyed(t, c, "k2", params)
 	want(t, "another key", nil, got.HTTPResponse, got.Body, 201, "request/k2")
+	got = e.openKeyed(t, c, "k3", params)
+	want(t, "beside an open one", nil, got.HTTPResponse, got.Body, 409, "is already at it, and is opened: look at it with galen runs show")
+	got = e.openKeyed(t, c, "k3", map[string]any{"setting": "nowhere"})
+	want(t, "no such target", nil, got.HTTPResponse, got.Body, 404, "its members are db-1")
 	for _, bad := range []struct{ runbook, params, says string }{
 		{"fake/nothing", `{}`, "galen runbooks lists them"}, {"fake/heal", `{}`, "started by findings only"},
 		{"fake/tune", `{"colour":"red"}`, "unknown field"}, {"fake/tune", `{"value":7}`, "value: want text"},

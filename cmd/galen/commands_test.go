@@ -104,7 +104,7 @@ func cannedAPI() *canned {
 		"GET /v1/runs/r3": api.RunDetail{Run: cannedRun("r3", galen.RunHeld, "no spare")},
 		"GET /v1/journal/events": api.EventList{Events: []galen.Event{
 			{Seq: 2, At: noon(), Kind: galen.EventEngine, By: "galen 0.1.0", Body: []byte(`{"is":"started"}`)},
-			{Seq: 1, At: noon(), Kind: galen.EventFound, Resource: orders(), Body: []byte(`{"finding":{}}`)},
+			{Seq: 1, At: noon(), Kind: galen.EventFound, Resource: orders(), Body: []byte(`{"cites":{"finding/x":"1f0c"},"finding":{"code":"node-down","evidence":[{"observer":"n1"}],"since":1,"why":"n2 is down"}}`)},
 		}},
 	}}
 }
@@ -217,6 +217,20 @@ func TestExitCodes(t *testing.T) {
 		c.answers["GET /v1/status"] = status
 		if got := galenCLI(t, server, "status"); got.code != code || !contains(got.errs, http.StatusText(status)) {
 			t.Errorf("status %d: %+v, want exit code %d", status, got, code)
+		}
+	}
+}
+
+// TestRunsShowTellsThatGalenObserves: what held the run last is not why it stands still.
+func TestRunsShowTellsThatGalenObserves(t *testing.T) {
+	c := cannedAPI()
+	server := c.start(t)
+	c.answers["GET /v1/status"] = api.Status{Observe: ptr("restored from an old backup")}
+	for run, want := range map[string]bool{"r1": false, "r2": true} {
+		got := galenCLI(t, server, "runs", "show", run)
+		last := got.out[strings.LastIndex(strings.TrimSpace(got.out), "\n")+1:]
+		if got.code != exitOK || contains(last, "Galen observes only") != want {
+			t.Errorf("%s ends with %q (%d %s), want observe only %v", run, last, got.code, got.errs, want)
 		}
 	}
 }

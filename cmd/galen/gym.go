@@ -52,8 +52,10 @@ An incident is of one sort, and the report says how much of each was verified. W
   healthy   nothing is wrong but alerts, lies and clocks: nothing is to be healed
 
 A seed that fails prints what happened, shortened as far as it still fails, and the command that plays it again. Exit code
-3 if one did, or if a runbook was at fault: it panicked, took too long, or gave two plans for one situation. Ctrl-C ends it
-with what was played so far. A runbook that is not in this galen plays in a test of its own: see runbooks/README.md.`,
+3 if one did; if a runbook was at fault: it panicked, took too long, or gave two plans for one situation; and if less than
+95 % of at least 100 single troubles were verified, or none of at least 5. Ctrl-C ends it with what was played so far.
+
+A runbook that is not in this galen plays in a test of its own: see runbooks/README.md.`,
 		Example: `  galen gym --n 1000
   galen gym --seed 4711 --n 1 --story           one incident, line by line
   galen gym --runbook cassandra/heal-node`,

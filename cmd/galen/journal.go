@@ -2,11 +2,16 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,9 +31,9 @@ func (c *cli) journalCommand() *cobra.Command {
 }
 
 type listFlags struct {
-	resource, run string
-	after         int64
-	limit         int
+	resource, run, kind string
+	after               int64
+	limit               int
 }
 
 func (c *cli) journalListCommand() *cobra.Command {
@@ -37,8 +42,9 @@ func (c *cli) journalListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "The newest events, or those after a number",
 		Long: `Lists events of the journal, oldest first: the newest ones, or with --after those that follow a number. galen runs show
-tells the story of one run in words; this is the raw record, and -o json has the whole of each event.`,
-		Example: "  galen journal list --limit 20\n  galen journal list --resource cassandra/orders --after 1200\n  galen journal list --run 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44 -o json",
+tells the story of one run in words; this is the raw record. BODY leaves out the hashes of the rows that an event cites; -o json
+has the whole of each event.`,
+		Example: "  galen journal list --limit 20\n  galen journal list --kind policy\n  galen journal list --resource cassandra/orders --after 1200\n  galen journal list --run 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44 -o json",
 		Args:    takes(0, 0, "no arguments: choose with flags"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.journalList(cmd.Context(), f, cmd.Flags().Changed("after"))
@@ -46,6 +52,7 @@ tells the story of one run in words; this is the raw record, and -o json has the
 	}
 	cmd.Flags().StringVar(&f.resource, "resource", "", "only those of this resource (kind/name)")
 	cmd.Flags().StringVar(&f.run, "run", "", "only those of this run")
+	cmd.Flags().StringVar(&f.kind, "kind", "", "only those that tell this: decided, refused, policy, held, ...")
 	cmd.Flags().Int64Var(&f.after, "after", 0, "those after the event of this number, instead of the newest")
 	cmd.Flags().IntVar(&f.limit, "limit", 50, "how many at most")
 	return cmd
@@ -58,7 +65,7 @@ func (c *cli) journalList(ctx context.Context, f listFlags, after bool) error {
 	}
 	newest := !after
 	res, err := client.ListEventsWithResponse(ctx, &api.ListEventsParams{
-		Resource: optional(f.resource), Run: optional(f.run), After: optional(f.after), Newest: &newest, Limit: &f.limit,
+		Resource: optional(f.resource), Run: optional(f.run), Kind: optional(f.kind), After: optional(f.after), Newest: &newest, Limit: &f.limit,
 	})
 	if err := c.fault("list the journal", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
@@ -76,10 +83,50 @@ func printEvents(w io.Writer, all []galen.Event) error {
 	rows := make([][]string, 0, len(all))
 	for _, e := range all {
 		rows = append(rows, []string{
-			strconv.FormatInt(e.Seq, 10), e.At.UTC().Format(time.DateTime), string(e.Kind), e.Resource.String(), e.Run, e.By, cut(oneLine(string(e.Body)), bodyShown),
+			strconv.FormatInt(e.Seq, 10), e.At.UTC().Format(time.DateTime), string(e.Kind), e.Resource.String(), e.Run, e.By, cut(oneLine(told(e.Body)), bodyShown),
 		})
 	}
 	return table(w, []string{"seq", "at (UTC)", "kind", "resource", "run", "by", "body"}, rows)
+}
+
+// told is what an event's body says to people, as name=value: without the hashes of what it cites, the reasons first, and then what
+// is shortest.
+func told(body json.RawMessage) string {
+	fields := leaves("", body)
+	rank := func(d detail) int {
+		if d.name == "why" {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(fields, func(a, b detail) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(len(a.text), len(b.text)))
+	})
+	parts := make([]string, 0, len(fields))
+	for _, f := range fields {
+		parts = append(parts, f.name+"="+f.text)
+	}
+	return strings.Join(parts, " ")
+}
+
+// leaves are the fields of an object and of those in it, by name; what is none has the name that it was found under.
+func leaves(name string, value json.RawMessage) []detail {
+	var fields map[string]json.RawMessage
+	var text string
+	switch {
+	case json.Unmarshal(value, &fields) == nil && fields != nil:
+	case json.Unmarshal(value, &text) == nil:
+		return []detail{{name, text}}
+	default:
+		return []detail{{name, string(value)}}
+	}
+	var out []detail
+	for _, inner := range slices.Sorted(maps.Keys(fields)) {
+		if inner != "cites" {
+			out = append(out, leaves(inner, fields[inner])...)
+		}
+	}
+	return out
 }
 
 func (c *cli) journalVerifyCommand() *cobra.Command {

@@ -55,7 +55,22 @@ func (c *cli) runsShow(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return printRun(c.out, d, tell(d, around), c.now())
+	if err := printRun(c.out, d, tell(d, around), c.now()); err != nil || !d.Run.Status.Open() {
+		return err
+	}
+	return c.observing(ctx, client)
+}
+
+// observing tells in the end that no run can go on, whatever a guard said of this one, while Galen only observes.
+func (c *cli) observing(ctx context.Context, client *api.ClientWithResponses) error {
+	res, err := client.GetStatusWithResponse(ctx)
+	if err := c.fault("ask whether galen may act", res, err, res != nil && res.JSON200 != nil); err != nil {
+		return err
+	}
+	if why := res.JSON200.Observe; why != nil {
+		fmt.Fprintf(c.out, "\nGalen observes only, and makes no call in any run until galen rearm: %s\n", oneLine(*why))
+	}
+	return nil
 }
 
 // lookBack is how many events before the run's first one may hold the finding that opened it.

@@ -169,6 +169,7 @@ func (b *book) serve() string {
 		events, err := b.store.Events(r.Context(), journal.EventFilter{Run: led.Run.ID, Limit: 10_000})
 		answer(w, api.RunDetail{Run: led.Run, Plans: plans, Intents: led.Past, Events: events}, err)
 	})
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { answer(w, api.Status{}, nil) })
 	mux.HandleFunc("GET /v1/journal/events", func(w http.ResponseWriter, r *http.Request) {
 		after, _ := strconv.ParseInt(r.FormValue("after"), 10, 64) // absent is 0
 		limit, _ := strconv.Atoi(r.FormValue("limit"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
@@ -146,17 +147,28 @@ func (s *server) ListEvents(w http.ResponseWriter, r *http.Request, params api.L
 		s.fail(w, r, err)
 		return
 	}
-	limit, err := limitOf(params.Limit, 100, 10_000)
+	f, err := eventFilter(params)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	events, err := s.o.Records.Events(r.Context(), EventFilter{
-		Resource: resource, Run: deref(params.Run), After: deref(params.After), Newest: deref(params.Newest), Limit: limit,
-	})
+	f.Resource = resource
+	events, err := s.o.Records.Events(r.Context(), f)
+	if err == nil && len(events) == 0 && f.Run != "" { // there are none, or nobody knows such a run
+		_, err = s.o.Runs.Run(r.Context(), f.Run)
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
 	s.answer(w, r, http.StatusOK, api.EventList{Events: list(events)})
+}
+
+func eventFilter(params api.ListEventsParams) (EventFilter, error) {
+	limit, err := limitOf(params.Limit, 100, 10_000)
+	f := EventFilter{Run: deref(params.Run), Kind: galen.EventKind(deref(params.Kind)), After: deref(params.After), Newest: deref(params.Newest), Limit: limit}
+	if err == nil && f.Kind != "" && !slices.Contains(galen.EventKinds(), f.Kind) {
+		err = badf("kind %q: want one of %v", f.Kind, galen.EventKinds())
+	}
+	return f, err
 }

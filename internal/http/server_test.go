@@ -146,6 +146,8 @@ func TestBadInput(t *testing.T) {
 		{"resource in query", "GET", "/v1/findings?resource=x", "", 400, "kind/name"},
 		{"resource in path", "GET", "/v1/resources/Fake/demo", "", 400, "kind/name"},
 		{"events limit", "GET", "/v1/journal/events?limit=10001", "", 400, "1 to 10000"},
+		{"events of no kind", "GET", "/v1/journal/events?kind=polcy", "", 400, "want one of [found"},
+		{"events of no run", "GET", "/v1/journal/events?run=typo", "", 404, "not found"},
 		{"no reason", "POST", "/v1/holds", `{"why":"  "}`, 400, "reason"},
 		{"long reason", "POST", "/v1/holds", `{"why":"` + strings.Repeat("é", 1001) + `"}`, 400, "1000"},
 		{"hold without resource", "POST", "/v1/holds", `{"why":"x","target":"n1"}`, 400, "name its resource"},
