@@ -158,23 +158,33 @@ func listsOneOf(text, name string) bool {
 
 // A runbook that a document shows is one that compiles beside the others.
 func TestShownRunbooksCompile(t *testing.T) {
+	shown := forShown(t, func(root, page, block string) bool {
+		is := strings.Contains(block, "galen.Runbook[") && !strings.HasPrefix(block, shownTest)
+		if is {
+			compiles(t, root, page, block)
+		}
+		return is
+	})
+	if shown < 2 {
+		t.Errorf("%d runbooks are shown, want one in README.md and one in runbooks/README.md", shown)
+	}
+}
+
+// forShown gives each code block of Go that a document shows to a check, which tells whether it is of its sort, and counts those.
+func forShown(t *testing.T, check func(root, page, block string) bool) (shown int) {
+	t.Helper()
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown := 0
 	for _, p := range pages(t) {
 		for _, block := range p.blocks("go") {
-			if !strings.Contains(block, "galen.Runbook[") || strings.HasPrefix(block, shownTest) {
-				continue
+			if check(root, p.name, block) {
+				shown++
 			}
-			shown++
-			compiles(t, root, p.name, block)
 		}
 	}
-	if shown < 2 {
-		t.Errorf("%d runbooks are shown, want one in README.md and one in runbooks/README.md", shown)
-	}
+	return shown
 }
 
 // shownTest begins the test of an SRE's own module that a document shows.
@@ -182,24 +192,17 @@ const shownTest = "package mine_test\n"
 
 // A test that a document shows is whole, and passes.
 func TestShownTestsPass(t *testing.T) {
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	shown := 0
-	for _, p := range pages(t) {
-		for _, block := range p.blocks("go") {
-			source, is := strings.CutPrefix(block, shownTest)
-			if !is {
-				continue
-			}
-			shown++
-			run := regexp.MustCompile(`func (Test\w+)`).FindStringSubmatch(source)[1]
-			if said, err := with(t, root, "gym/shown_test.go", "package gym_test\n"+source, "test", "-run", "^"+run+"$", "./gym"); err != nil {
-				t.Errorf("the test in %s: %v\n%s", p.name, err, said)
-			}
+	shown := forShown(t, func(root, page, block string) bool {
+		source, is := strings.CutPrefix(block, shownTest)
+		if !is {
+			return false
 		}
-	}
+		run := regexp.MustCompile(`func (Test\w+)`).FindStringSubmatch(source)[1]
+		if said, err := with(t, root, "gym/shown_test.go", "package gym_test\n"+source, "test", "-run", "^"+run+"$", "./gym"); err != nil {
+			t.Errorf("the test in %s: %v\n%s", page, err, said)
+		}
+		return true
+	})
 	if shown < 1 {
 		t.Error("no test is shown, want one in runbooks/README.md")
 	}
