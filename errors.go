@@ -11,6 +11,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrMoved: the ledger changed since it was read; read it again and ask the guards again.
 	ErrMoved = errors.New("the ledger moved since it was read")
+	// ErrStale: another State was stored since the one that this was folded onto.
+	ErrStale = errors.New("another state was stored since")
 	// ErrClaimed: another run holds a claim, see [ClaimedError].
 	ErrClaimed = errors.New("claimed by another run")
 	// ErrUnsettled: an intent on the target has no settled effect yet.

@@ -304,7 +304,7 @@ func (r awaitedStore) Void(ctx context.Context, approval, why string) (n int, er
 	return n, err
 }
 
-func (r awaitedStore) SaveFolded(ctx context.Context, res galen.Resource, body []byte, basis string) error {
+func (r awaitedStore) SaveFolded(ctx context.Context, res galen.Resource, body []byte, basis string, onto []byte) error {
 	a := r.a
 	if f := a.p.slot.fate; f != nil && f.freeze && f.left <= 1 {
 		f.left++ // at the next one
@@ -312,7 +312,7 @@ func (r awaitedStore) SaveFolded(ctx context.Context, res galen.Resource, body [
 	if a.w.now.Before(a.w.outUntil) && !a.p.dead {
 		return errOut
 	}
-	return a.meet(func() error { return r.store.SaveFolded(ctx, res, body, basis) }, nil)
+	return a.meet(func() error { return r.store.SaveFolded(ctx, res, body, basis, onto) }, nil)
 }
 
 func (r awaitedStore) SaveFindings(ctx context.Context, res galen.Resource, now []galen.Finding) (news, gone []galen.Finding, err error) {

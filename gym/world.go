@@ -167,6 +167,9 @@ func (w *world) boot(s *slot) error {
 	clock := func() time.Time { return w.now.Add(s.skew) }
 	policy := func(galen.Resource) galen.Policy { return w.in.Policy }
 	seen := watch.NewWorld(kinds, rows, log)
+	if w.in.Engines > 1 { // as engines do whose journal is PostgreSQL
+		seen.Share()
+	}
 	books := map[string]galen.ListedRunbook{}
 	for _, rb := range w.of.books(s.name) {
 		books[rb.Name] = rb

@@ -77,7 +77,7 @@ type quarantined interface {
 
 type watched interface {
 	Folded(ctx context.Context, r galen.Resource) ([]byte, error)
-	SaveFolded(ctx context.Context, r galen.Resource, body []byte, basis string) error
+	SaveFolded(ctx context.Context, r galen.Resource, body []byte, basis string, onto []byte) error
 	Findings(ctx context.Context, r galen.Resource) ([]galen.Finding, error)
 	SaveFindings(ctx context.Context, r galen.Resource, now []galen.Finding) (news, gone []galen.Finding, err error)
 }
@@ -233,7 +233,8 @@ func Contract(t *testing.T, open opener) {
 		{"shards are leased to the living", testLeases},
 		{"engines that share a journal are told apart", testEngines},
 		{"findings come and go", testFindings},
-		{"the folded state is overwritten", testFolded},
+		{"the folded state is overwritten by what was folded onto it", testFolded},
+		{"engines fold onto each other", testFoldedRace},
 		{"vitals are a ring", testVitals},
 		{"a policy change is an event", testResources},
 		{"an alert is stored once", testAlerts},

@@ -12,15 +12,22 @@ import (
 // Folded is the newest folded State of a resource, nil when there is none yet.
 func (s *Store) Folded(ctx context.Context, r galen.Resource) ([]byte, error) {
 	var body []byte
-	err := s.read(ctx, "read the folded state of "+r.String(), func(ctx context.Context, q querier) error {
-		_, err := first(ctx, q, []any{&body}, "SELECT body FROM folded WHERE resource = ?", r.String())
+	err := s.read(ctx, "read the folded state of "+r.String(), func(ctx context.Context, q querier) (err error) {
+		body, err = foldedOf(ctx, q, r)
 		return err
 	})
 	return body, err
 }
 
-// SaveFolded overwrites the folded State of a resource; one that did not change is not written.
-func (s *Store) SaveFolded(ctx context.Context, r galen.Resource, body []byte, basis string) error {
+func foldedOf(ctx context.Context, q querier, r galen.Resource) (body []byte, err error) {
+	_, err = first(ctx, q, []any{&body}, "SELECT body FROM folded WHERE resource = ?", r.String())
+	return body, err
+}
+
+// SaveFolded puts a folded State in the place of the one that it was folded onto, nil for none. An engine that was away for a
+// while, its lease lost, overwrites nothing that another one has stored since: [galen.ErrStale]. One that did not change is not
+// written. It is no matter of who has the lease: a run looks, too, on whichever engine it is, and acts on nothing that is not stored.
+func (s *Store) SaveFolded(ctx context.Context, r galen.Resource, body []byte, basis string, onto []byte) error {
 	if len(body) == 0 {
 		return fmt.Errorf("save the folded state of %s: it is empty", r)
 	}
@@ -29,6 +36,13 @@ func (s *Store) SaveFolded(ctx context.Context, r galen.Resource, body []byte, b
 		return err
 	}
 	return s.write(ctx, "save the folded state of "+r.String(), func(ctx context.Context, t *tx) error {
+		// The basis would not do: since when a node is down is no part of it.
+		switch was, err := foldedOf(ctx, t, r); {
+		case err != nil:
+			return err
+		case !bytes.Equal(was, onto):
+			return galen.ErrStale
+		}
 		return t.exec(ctx, `INSERT INTO folded (resource, basis, at, body) VALUES (?, ?, ?, ?)
 			ON CONFLICT (resource) DO UPDATE SET basis = excluded.basis, at = excluded.at, body = excluded.body`,
 			r.String(), basis, stamp(t.now), body)

@@ -2,9 +2,12 @@ package journal_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -62,18 +65,55 @@ func testFindings(t *testing.T, w world) {
 }
 
 func testFolded(t *testing.T, w world) {
-	got, err := w.Folded(t.Context(), ring())
-	must(t, err)
-	equal(t, "at first", len(got), 0)
-	for _, body := range []string{"one", "two", "two"} {
-		must(t, w.SaveFolded(t.Context(), ring(), []byte(body), "basis"))
+	is := func(want string) {
+		t.Helper()
 		got, err := w.Folded(t.Context(), ring())
 		must(t, err)
-		equal(t, "folded", string(got), body)
+		equal(t, "folded", string(got), want)
 	}
-	if w.SaveFolded(t.Context(), ring(), nil, "") == nil {
+	save := func(body, onto string) error {
+		return w.SaveFolded(t.Context(), ring(), []byte(body), "basis", []byte(onto))
+	}
+	is("")
+	refused(t, save("one", "none"), galen.ErrStale)
+	must(t, save("one", ""))
+	refused(t, save("two", ""), galen.ErrStale) // whoever began before there was one
+	must(t, save("two", "one"))
+	must(t, save("two", "one")) // it is there
+	must(t, save("three", "two"))
+	refused(t, save("late", "two"), galen.ErrStale) // whoever was away for a while
+	is("three")
+	if save("", "three") == nil {
 		t.Error("nothing was saved")
 	}
+}
+
+// testFoldedRace: whoever saves has folded onto what was stored last, however many do.
+func testFoldedRace(t *testing.T, w world) {
+	const engines, each = 4, 5
+	var wg sync.WaitGroup
+	for i := range engines {
+		wg.Go(func() {
+			for done := 0; done < each; {
+				body, err := w.Folded(t.Context(), ring())
+				if err == nil {
+					mine := append(slices.Clone(body), byte('a'+i))
+					err = w.SaveFolded(t.Context(), ring(), mine, "basis", body)
+				}
+				switch {
+				case err == nil:
+					done++
+				case !errors.Is(err, galen.ErrStale):
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	body, err := w.Folded(t.Context(), ring())
+	must(t, err)
+	equal(t, "folds", len(body), engines*each)
 }
 
 func testVitals(t *testing.T, w world) {

@@ -137,9 +137,11 @@ func TestDiskFull(t *testing.T) {
 	release := blocked(t, s)
 	var wg sync.WaitGroup
 	var big, small error
-	wg.Go(func() { small = s.SaveFolded(t.Context(), galen.Resource{Kind: "a", Name: "b"}, []byte("small"), "") })
 	wg.Go(func() {
-		big = s.SaveFolded(t.Context(), galen.Resource{Kind: "a", Name: "c"}, make([]byte, 1<<20), "")
+		small = s.SaveFolded(t.Context(), galen.Resource{Kind: "a", Name: "b"}, []byte("small"), "", nil)
+	})
+	wg.Go(func() {
+		big = s.SaveFolded(t.Context(), galen.Resource{Kind: "a", Name: "c"}, make([]byte, 1<<20), "", nil)
 	})
 	waitQueued(t, s, 2)
 	release()
@@ -151,7 +153,7 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("the one that fits: %v", small)
 	}
 	pages(1000)
-	if err := s.SaveFolded(t.Context(), galen.Resource{Kind: "a", Name: "c"}, make([]byte, 1<<20), ""); err != nil {
+	if err := s.SaveFolded(t.Context(), galen.Resource{Kind: "a", Name: "c"}, make([]byte, 1<<20), "", nil); err != nil {
 		t.Errorf("with space again: %v", err)
 	}
 }

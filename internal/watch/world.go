@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -18,7 +19,8 @@ import (
 // Store keeps one folded State per resource.
 type Store interface {
 	Folded(ctx context.Context, r galen.Resource) ([]byte, error)
-	SaveFolded(ctx context.Context, r galen.Resource, body []byte, basis string) error
+	// SaveFolded replaces the State that it was folded onto, nil for none yet, and no other: [galen.ErrStale].
+	SaveFolded(ctx context.Context, r galen.Resource, body []byte, basis string, onto []byte) error
 }
 
 // World is the engine's one way to see and touch resources. It is safe for concurrent use; looks of one resource may
@@ -42,8 +44,9 @@ type entry struct {
 
 	// turn is held by whoever reads or writes the store, and its holder alone may touch what is below.
 	turn  chan struct{}
-	basis string // as stored; "": not known
+	basis string // of the newest State as stored; "": not known
 	body  []byte // as it was stored or taken up last
+	doubt bool   // whether body is what is stored
 }
 
 // fold is a State with its basis, which costs a hash of it.
@@ -118,7 +121,8 @@ func (w *World) look(ctx context.Context, r galen.Resource, scope []galen.Target
 }
 
 // fold folds what was seen onto what is known, and stores it. Among engines that share the store nothing of this one comes
-// between what it took up and what it stores; an engine of its own folds while an older State is still being stored.
+// between what it took up and what it stores; what another one stored in between is taken up and folded onto. An engine of its own
+// folds while an older State is still being stored.
 func (w *World) fold(ctx context.Context, kind galen.ListedKind, r galen.Resource, seen galen.State) (folded fold, err error) {
 	e := w.entry(r)
 	load := func() error { return w.load(ctx, kind, r, e) }
@@ -131,7 +135,11 @@ func (w *World) fold(ctx context.Context, kind galen.ListedKind, r galen.Resourc
 		return nil
 	}
 	if w.shared || e.newest().state == nil {
-		err = e.inTurn(ctx, load, add, keep)
+		for range foldTries {
+			if err = e.inTurn(ctx, load, add, keep); !errors.Is(err, galen.ErrStale) {
+				break
+			}
+		}
 	} else if err = add(); err == nil {
 		err = e.inTurn(ctx, keep)
 	}
@@ -140,6 +148,9 @@ func (w *World) fold(ctx context.Context, kind galen.ListedKind, r galen.Resourc
 	}
 	return folded, nil
 }
+
+// foldTries: each is in vain only when another engine has stored a State meanwhile.
+const foldTries = 5
 
 // panicked is a panic of a kind or a detector as an error; its text is the same each time, so that it is told once.
 type panicked struct {
@@ -196,6 +207,7 @@ func (w *World) load(ctx context.Context, kind galen.ListedKind, r galen.Resourc
 	if err != nil {
 		return fmt.Errorf("take up the stored state of %s: %w", r, err)
 	}
+	e.doubt = false
 	if len(body) == 0 || bytes.Equal(body, e.body) {
 		return nil
 	}
@@ -220,13 +232,18 @@ func (w *World) keep(ctx context.Context, r galen.Resource, e *entry) error {
 	if err != nil {
 		return fmt.Errorf("encode state of %s: %w", r, err)
 	}
+	if e.doubt {
+		if e.body, err = w.store.Folded(ctx, r); err != nil {
+			return fmt.Errorf("read which state of %s is stored: %w", r, err)
+		}
+	}
 	// A store that fails has stored it or not. Until one succeeds no State passes for stored: after a restart a fault that
 	// came and went would seem to have lasted.
-	e.basis = ""
-	if err := w.store.SaveFolded(ctx, r, body, now.basis); err != nil {
+	e.basis, e.doubt = "", true
+	if err := w.store.SaveFolded(ctx, r, body, now.basis, e.body); err != nil {
 		return fmt.Errorf("store state of %s: %w", r, err)
 	}
-	e.basis, e.body = now.basis, body
+	e.basis, e.body, e.doubt = now.basis, body, false
 	return nil
 }
 

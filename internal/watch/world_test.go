@@ -37,11 +37,14 @@ func (s *shelf) Folded(context.Context, galen.Resource) ([]byte, error) {
 	return s.body, s.broken
 }
 
-func (s *shelf) SaveFolded(_ context.Context, _ galen.Resource, body []byte, basis string) error {
+func (s *shelf) SaveFolded(_ context.Context, _ galen.Resource, body []byte, basis string, onto []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken != nil {
 		return s.broken
+	}
+	if !bytes.Equal(onto, s.body) {
+		return galen.ErrStale
 	}
 	s.body, s.basis = bytes.Clone(body), basis
 	s.writes++
@@ -127,6 +130,49 @@ func TestWhatAnotherEngineSaw(t *testing.T) {
 	}
 }
 
+// held is a store in which something happens right before a save.
+type held struct {
+	*shelf
+	before func()
+}
+
+func (h *held) SaveFolded(ctx context.Context, r galen.Resource, body []byte, basis string, onto []byte) error {
+	if before := h.before; before != nil {
+		h.before = nil
+		before()
+	}
+	return h.shelf.SaveFolded(ctx, r, body, basis, onto)
+}
+
+// TestAnEngineThatWasAwayOverwritesNothing: frozen right before it stores, its lease lost; the other one has seen the database
+// come back and die again since. What is stored then is folded onto that.
+func TestAnEngineThatWasAwayOverwritesNothing(t *testing.T) {
+	bad, other, store := crashed(), crashed(), &shelf{}
+	frozen := &held{shelf: store}
+	away, holder := watch.NewWorld(kinds(bad), frozen, quiet()), watch.NewWorld(kinds(other), store, quiet())
+	away.Share()
+	holder.Share()
+	was := badSince(t, seen(t, away), "db-1")
+	var since time.Time
+	frozen.before = func() {
+		well := fake.NewCloud("billing", 3, noon)
+		well.Advance(time.Hour)
+		third := watch.NewWorld(kinds(well), store, quiet())
+		third.Share()
+		seen(t, third)
+		other.Advance(2 * time.Hour)
+		since = badSince(t, seen(t, holder), "db-1")
+	}
+	bad.Advance(time.Minute)
+	bad.Hide("db-3", true)
+	if got := badSince(t, seen(t, away), "db-1"); !got.Equal(since) || since.Equal(was) {
+		t.Errorf("bad since %s, want %s: the engine that was away has overwritten it", got, since)
+	}
+	if got := badSince(t, seen(t, holder), "db-1"); !got.Equal(since) {
+		t.Errorf("bad since %s, want %s", got, since)
+	}
+}
+
 // TestWhatCannotBeReadIsLeft: another version wrote it; the world starts anew and says so.
 func TestWhatCannotBeReadIsLeft(t *testing.T) {
 	var log bytes.Buffer
@@ -186,10 +232,10 @@ type slow struct {
 	asked, let chan struct{}
 }
 
-func (s *slow) SaveFolded(ctx context.Context, r galen.Resource, body []byte, basis string) error {
+func (s *slow) SaveFolded(ctx context.Context, r galen.Resource, body []byte, basis string, onto []byte) error {
 	s.asked <- struct{}{}
 	<-s.let
-	return s.shelf.SaveFolded(ctx, r, body, basis)
+	return s.shelf.SaveFolded(ctx, r, body, basis, onto)
 }
 
 // TestASlowStoreHoldsUpNoFold: while a State is being stored the next looks are folded and can be read, and wait with their
@@ -268,7 +314,7 @@ type ordered struct {
 	old   int
 }
 
-func (o *ordered) SaveFolded(ctx context.Context, r galen.Resource, body []byte, basis string) error {
+func (o *ordered) SaveFolded(ctx context.Context, r galen.Resource, body []byte, basis string, onto []byte) error {
 	var c fake.Cluster
 	if err := json.Unmarshal(body, &c); err != nil {
 		return err
@@ -280,7 +326,7 @@ func (o *ordered) SaveFolded(ctx context.Context, r galen.Resource, body []byte,
 	}
 	o.folds = c.Connections
 	o.mu.Unlock()
-	return o.shelf.SaveFolded(ctx, r, body, basis)
+	return o.shelf.SaveFolded(ctx, r, body, basis, onto)
 }
 
 // TestNoOlderStateIsStored over a newer one, however many look.
