@@ -165,10 +165,14 @@ func (r awaitedRing) Look(ctx context.Context, res galen.Resource, scope []galen
 	if t := r.w.acting; t != nil && len(scope) > 0 {
 		t.look(r.w)
 	}
+	acting := r.w.acting
 	err = r.reach(func() (err error) {
 		out, err = r.w.ring.Look(ctx, res, scope, open)
 		if err != nil {
 			return err
+		}
+		if acting != nil && len(scope) == 0 {
+			r.w.trace.decides(acting.f.run, r.w.ring.Truth())
 		}
 		if r.w.now.Before(r.w.lieUntil) {
 			out = r.w.shrunk(out)
@@ -207,7 +211,7 @@ func (r awaitedStore) SetRun(ctx context.Context, id string, status galen.RunSta
 	return r.a.write(func() error {
 		err := r.store.SetRun(ctx, id, status, why, until)
 		if err == nil {
-			r.a.w.trace.stands(id, status, why, r.a.w.ring.Truth)
+			r.a.w.trace.stands(id, status, why)
 		}
 		return err
 	})
@@ -240,7 +244,7 @@ func (r awaitedStore) Ledger(ctx context.Context, run string) (out galen.Ledger,
 func (r awaitedStore) Decide(ctx context.Context, d galen.Decision, state []byte) (out galen.Decision, err error) {
 	err = r.a.write(func() (err error) {
 		if out, err = r.store.Decide(ctx, d, state); err == nil {
-			r.a.w.trace.stands(d.Run, d.Status, d.Why, r.a.w.ring.Truth)
+			r.a.w.trace.stands(d.Run, d.Status, d.Why)
 			r.a.w.trace.decided(d)
 		}
 		return err

@@ -3,33 +3,12 @@ package gym
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
 	"github.com/galenhq/galen/activities/cassandra/ring"
 )
-
-// I-21: what is called healed is healed.
-func (c *checker) verified() {
-	const unseen = time.Minute // a node may fall ill again right after the last look
-	for id, end := range c.ends {
-		run := c.runs[id]
-		if run.Status != galen.RunVerified {
-			continue
-		}
-		for _, t := range run.InScope() {
-			h, member := targetHost(end.Truth, t.ID)
-			if member && strings.HasPrefix(t.ID, "instance/") || !member {
-				continue
-			}
-			if !serves(h) && !h.Silent.IsZero() && end.At.Sub(h.Silent) > unseen {
-				c.blame("I-21", end.At, "run %s is verified, and %s does not serve since %s", id, h.Name, h.Silent.Sub(epoch()))
-			}
-		}
-	}
-}
 
 // I-26, L-2: each run ends, or waits for a person; so does each intent.
 func (c *checker) endings() {
@@ -64,18 +43,38 @@ func (c *checker) healed() {
 	}
 }
 
-// Undo owed: what was raised for a while is put back, or a person has been asked to. Nobody else touches a throttle here.
+// Undo owed: what was raised for a while is put back, or a person has been asked to: only a run that is open may still do so, of what it
+// raised itself or came to put back. Nobody else touches a throttle here.
 func (c *checker) putBack() {
+	onItsWay := map[string]bool{}
+	for _, a := range c.acts {
+		raise := a
+		if a.Undoes != "" {
+			raise = c.byID[a.Undoes]
+		}
+		if raise != nil && raise.Step.Verb == cassandra.VerbRaiseStream && c.runs[a.Run].Status.Open() {
+			onItsWay[hostOf(raise)] = true
+		}
+	}
 	for _, run := range c.runs {
-		if run.Status.Open() {
-			return // it may still be on its way
+		if run.Status.Open() && run.Finding != nil && run.Finding.Code == galen.CodeUndoOwed {
+			for _, t := range run.InScope() {
+				h, _ := targetHost(c.final, t.ID)
+				onItsWay[h.Name] = true
+			}
 		}
 	}
 	for _, h := range c.final.Hosts {
-		if h.Running && h.Throttle != ring.DefaultThrottle() {
-			c.blame("undo owed", c.now(), "no run is open, and the throttle of %s is left at %s", h.Name, h.Throttle)
+		if h.Running && h.Throttle != ring.DefaultThrottle() && !onItsWay[h.Name] {
+			c.blame("undo owed", c.now(), "the throttle of %s is left at %s, and no open run is to put it back", h.Name, h.Throttle)
 		}
 	}
+}
+
+// hostOf is the machine on which a raise took effect, or was to.
+func hostOf(a *act) string {
+	h, _ := targetHost(a.Seen, a.Step.Target.ID)
+	return h.Name
 }
 
 // I-28: a run acts on what it was opened for, and on what it prepared itself.

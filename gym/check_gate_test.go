@@ -48,9 +48,6 @@ func TestGateRules(t *testing.T) {
 		"a yes to what the engine needs":        {(*checker).assent, []*act{start(same)}, needed(at(time.Minute)), ""},
 		"a yes that comes later":                {(*checker).assent, []*act{start(same)}, needed(at(61 * time.Second)), "I-22"},
 		"a person asked, and nobody said yes":   {(*checker).assent, []*act{start(same)}, needed(), "I-22"},
-		"verified, and it serves":               {(*checker).verified, nil, verifiedAt(at(5*time.Minute), nil), ""},
-		"verified, and it does not":             {(*checker).verified, nil, verifiedAt(at(5*time.Minute), func(h *ring.TrueHost) { h.Running, h.Silent = false, at(time.Minute) }), "I-21"},
-		"verified, and it fell ill again":       {(*checker).verified, nil, verifiedAt(at(5*time.Minute), func(h *ring.TrueHost) { h.Running, h.Silent = false, at(270*time.Second) }), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			judge := checkerOf(c.acts...)
@@ -75,18 +72,6 @@ func needed(yes ...time.Time) func(*checker) {
 		c.in.Policy.Mode, c.in.Policy.EngineNeeds = galen.ModeAct, "it keeps the journal"
 		c.runs["r"] = galen.Run{ID: "r", Asked: galen.AskedBy(person)}
 		c.yes["r"] = yes
-	}
-}
-
-// verifiedAt is a run about n3 that ended as verified then.
-func verifiedAt(at time.Time, change func(h *ring.TrueHost)) func(*checker) {
-	return func(c *checker) {
-		c.runs["r"] = galen.Run{ID: "r", Status: galen.RunVerified, Scope: []galen.Target{{ID: "id3"}}}
-		c.ends["r"] = ending{At: at, Truth: threeAndSpares(func(h []ring.TrueHost) {
-			if change != nil {
-				change(&h[2])
-			}
-		})}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
 	"github.com/galenhq/galen/activities/cassandra/ring"
 )
 
@@ -22,19 +23,15 @@ type trace struct {
 	acks   map[string][]time.Time // by target
 	status map[string]standing    // of each run
 	stray  []ring.Call            // accepted without an intent
-	ends   map[string]ending      // of each run
+	ends   map[string]time.Time   // of each run
 	harms  []ring.Harm
 	deaths int
-	yes    map[string][]time.Time // of persons, by run
-	keeps  map[string][]string    // what the newest plan of a run keeps
-	points map[string]time.Time   // when a restore point was last verified, by target
-	alone  map[string]bool        // guards that refused a step which all others allowed
-}
-
-// ending is when a run ended, and the truth then.
-type ending struct {
-	At    time.Time
-	Truth ring.Truth
+	yes    map[string][]time.Time       // of persons, by run
+	keeps  map[string][]string          // what the newest plan of a run keeps
+	points map[string]time.Time         // when a restore point was last verified, by target
+	alone  map[string]bool              // guards that refused a step which all others allowed
+	sights map[string][]sight           // the newest looks on which each run decided
+	places map[string][]cassandra.Token // that each node had when it was last a member
 }
 
 type span struct{ from, to time.Time }
@@ -71,8 +68,9 @@ type accepted struct {
 
 func newTrace(in Incident, now func() time.Time) *trace {
 	return &trace{
-		in: in, now: now, byID: map[string]*act{}, acks: map[string][]time.Time{}, status: map[string]standing{}, ends: map[string]ending{},
+		in: in, now: now, byID: map[string]*act{}, acks: map[string][]time.Time{}, status: map[string]standing{}, ends: map[string]time.Time{},
 		yes: map[string][]time.Time{}, keeps: map[string][]string{}, points: map[string]time.Time{}, alone: map[string]bool{},
+		sights: map[string][]sight{}, places: map[string][]cassandra.Token{},
 	}
 }
 
@@ -174,13 +172,13 @@ func (t *trace) held(on bool) {
 func (t *trace) acknowledged(target string) { t.acks[target] = append(t.acks[target], t.now()) }
 
 // stands notes where a run stands.
-func (t *trace) stands(run string, status galen.RunStatus, why string, truth func() ring.Truth) {
+func (t *trace) stands(run string, status galen.RunStatus, why string) {
 	if t.status[run].status != status {
 		t.status[run] = standing{status, t.now()}
 		t.note("run %s is %s: %s", run, status, why)
 	}
 	if _, had := t.ends[run]; !had && !status.Open() {
-		t.ends[run] = ending{t.now(), truth()}
+		t.ends[run] = t.now()
 	}
 }
 
