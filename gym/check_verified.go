@@ -29,8 +29,9 @@ func (t *trace) decides(run string, truth ring.Truth) {
 // remembered are more looks than any holding time has.
 const remembered = 60
 
-// I-21: what is called healed is healed: on each look of the holding time, of which there are enough, every target served. Of one
-// that is no member any more its heir did, or all who are left, if it has none: that it vanished heals nothing.
+// I-21: what is called healed is healed: on each look of the holding time, of which there are enough, every target served. Of one that
+// is no member any more its heir did, or all who are left, if it has none: that it vanished heals nothing. How long ago the last look
+// was is not asked: the row of the end is written again until it is there, also by an engine that was down meanwhile.
 func (c *checker) verified() {
 	for id, end := range c.ends {
 		run := c.runs[id]
@@ -45,41 +46,31 @@ func (c *checker) verified() {
 				}
 			}
 		}
-		c.held(id, end, looks)
-	}
-}
-
-// holding are the looks of the holding time that ended with the last look of a run.
-func (c *checker) holding(run string, end time.Time) []sight {
-	looks := slices.DeleteFunc(slices.Clone(c.sights[run]), func(s sight) bool { return s.At.After(end) })
-	if len(looks) == 0 {
-		return nil
-	}
-	last := looks[len(looks)-1].At
-	// The newest look that lies before the holding time is the one with which it began.
-	first := 0
-	for i, s := range looks {
-		if last.Sub(s.At) >= c.in.Policy.HoldFor.D() {
-			first = i
+		if !c.enough(looks) {
+			c.blame("I-21", end, "run %s is verified on %d looks that do not last %s", id, len(looks), c.in.Policy.HoldFor)
 		}
 	}
-	return looks[first:]
 }
 
-// held: the holding time has enough looks, lasts, and ended not long before the run was closed.
-func (c *checker) held(run string, end time.Time, looks []sight) {
+// holding are the newest looks of a run that are as many, and last as long, as the policy wants; all, if there are none such.
+func (c *checker) holding(run string, end time.Time) []sight {
+	looks := slices.DeleteFunc(slices.Clone(c.sights[run]), func(s sight) bool { return s.At.After(end) })
+	for first := len(looks) - 1; first > 0; first-- {
+		if c.enough(looks[first:]) {
+			return looks[first:]
+		}
+	}
+	return looks
+}
+
+func (c *checker) enough(looks []sight) bool {
 	p := c.in.Policy
-	if len(looks) < p.HoldLooks || looks[len(looks)-1].At.Sub(looks[0].At) < p.HoldFor.D() {
-		c.blame("I-21", end, "run %s is verified on %d looks that do not last %s", run, len(looks), p.HoldFor)
-		return
-	}
-	if age := end.Sub(looks[len(looks)-1].At); age > closing+2*c.in.Jitter {
-		c.blame("I-21", end, "run %s is verified %s after its last look", run, age)
-	}
+	return len(looks) >= max(p.HoldLooks, 1) && looks[len(looks)-1].At.Sub(looks[0].At) >= p.HoldFor.D()-noted(c.in)
 }
 
-// closing is how old a look may be on which a run is closed.
-const closing = 30 * time.Second
+// noted: a look is dated when it has been thought over. The journal is written and read meanwhile, which takes as long as the awaits of
+// this incident, three at most.
+func noted(in Incident) time.Duration { return 3 * in.Jitter }
 
 // treated are the targets of a run, and those of its steps.
 func (c *checker) treated(run galen.Run) []string {
