@@ -221,7 +221,7 @@ func (r awaitedStore) HoldRun(ctx context.Context, id, why string, was galen.Sta
 	return r.a.write(func() error {
 		err := r.store.HoldRun(ctx, id, why, was)
 		if err == nil {
-			r.a.w.trace.stands(id, galen.RunHeld, why, r.a.w.ring.Truth)
+			r.a.w.trace.stands(id, galen.RunHeld, why)
 		}
 		return err
 	})
