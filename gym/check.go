@@ -211,7 +211,7 @@ func gone(t ring.Truth, h ring.TrueHost) bool {
 	if serves(h) || len(h.Up) > 0 {
 		return false
 	}
-	works := h.Running && !h.Frozen && h.Mode == "NORMAL"
+	works := h.Running && !h.Frozen && slices.Contains([]string{"NORMAL", "LEAVING", "MOVING"}, h.Mode)
 	return !works || slices.ContainsFunc(h.Down, func(name string) bool {
 		o, _ := t.Host(name)
 		return len(o.Up) > 0

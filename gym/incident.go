@@ -108,6 +108,18 @@ func (h Happening) end() time.Duration {
 	return h.At + h.For
 }
 
+// behind is by how much the clock of an engine is late at most.
+func (in Incident) behind() time.Duration {
+	most, now := time.Duration(0), map[string]time.Duration{}
+	for _, h := range in.Happen {
+		if h.What == Clock {
+			now[h.Who] -= h.Step
+			most = max(most, now[h.Who])
+		}
+	}
+	return most
+}
+
 // last is when all that happens is over.
 func (in Incident) last() time.Duration {
 	last := time.Duration(0)
