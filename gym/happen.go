@@ -21,7 +21,7 @@ func (w *world) happenings(ctx context.Context) error {
 	for len(w.happen) > 0 && !w.now.Before(epoch().Add(w.happen[0].At)) {
 		h := w.happen[0]
 		w.happen = w.happen[1:]
-		w.trace.note("%s", h)
+		w.trace.note("%s", h.what())
 		if err := w.let(ctx, h); err != nil {
 			return fmt.Errorf("%s: %w", h, err)
 		}

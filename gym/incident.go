@@ -130,8 +130,11 @@ func (in Incident) last() time.Duration {
 }
 
 // String is for people.
-func (h Happening) String() string {
-	words := []string{h.At.String(), h.What}
+func (h Happening) String() string { return h.At.String() + " " + h.what() }
+
+// what happens, without its time.
+func (h Happening) what() string {
+	words := []string{h.What}
 	for _, w := range []string{h.Who, h.Of, h.Verb, h.Params, string(h.Fault), string(h.Point)} {
 		if w != "" {
 			words = append(words, w)

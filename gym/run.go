@@ -109,7 +109,7 @@ func replayTest(test, dir string, seed uint64) string {
 	for i, part := range parts {
 		parts[i] = "^" + regexp.QuoteMeta(part) + "$"
 	}
-	return fmt.Sprintf("%s=%d go test -v -run '%s' %s", SeedVariable, seed, strings.Join(parts, "/"), dir)
+	return fmt.Sprintf("cd '%s' && %s=%d go test -v -run '%s' .", dir, SeedVariable, seed, strings.Join(parts, "/"))
 }
 
 // complaints are why a test of the runbook fails; none: it passes.

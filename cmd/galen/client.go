@@ -77,7 +77,10 @@ func (c *cli) fault(what string, r reply, err error, ok bool) error {
 	}
 	why := r.Status()
 	if said := r.GetJSONDefault(); said != nil && said.Error != "" {
-		why = strings.TrimPrefix(oneLine(said.Error), what+": ") // both sides say what was tried
+		why = strings.TrimPrefix(oneLine(said.Error), what+": ")                               // both sides say what was tried,
+		if of, rest, both := strings.Cut(why, ": "); both && strings.HasSuffix(what, " "+of) { // or of what
+			why = rest
+		}
 	}
 	switch r.StatusCode() {
 	case http.StatusNotFound, http.StatusConflict:

@@ -202,6 +202,8 @@ func TestExitCodes(t *testing.T) {
 		{"status --server 127.0.0.1:1", exitError, "is galen serve running there?"},
 		{"gym --n 0", exitUsage, "want at least 1 incident"},
 		{"gym --n -3", exitUsage, "want at least 1 incident"},
+		{"gym --seed -1", exitUsage, `invalid argument "-1" for "--seed" flag: invalid syntax`},
+		{"runs list --limit x", exitUsage, `invalid argument "x" for "--limit" flag: invalid syntax`},
 		{"gym --workers -1", exitUsage, "one for each core"},
 		{"gym --runbook cassandra/nope", exitUsage, "there are cassandra/heal-node, cassandra/replace-node"},
 		{"gym --runbook cassandra/restart-node", exitUsage, "heals nothing unasked"},
@@ -242,6 +244,7 @@ func TestErrorsSayItOnce(t *testing.T) {
 	c.answers["POST /v1/holds/hold-9/release"] = refused{http.StatusNotFound, `release hold hold-9: hold "hold-9": not found`}
 	c.answers["POST /v1/rearm"] = refused{http.StatusConflict, "re-arm: galen is armed: there is nothing to re-arm"}
 	for args, want := range map[string]string{
+		"runs show x":    "galen: read run x: not found\n",
 		"release hold-9": "galen: release hold hold-9: hold \"hold-9\": not found\n",
 		"rearm --why x":  "galen: re-arm: galen is armed: there is nothing to re-arm\n",
 	} {

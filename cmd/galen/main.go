@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -113,7 +114,7 @@ Exit codes:
 		SilenceUsage:  true,
 	}
 	group(root)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%w", err) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%s", plainFlag(err)) })
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.server, "server", "", "address of the engine's API (env GALEN_SERVER; default "+defaultServer+")")
 	flags.StringVar(&c.tokenFile, "token-file", "", "file with the API's token (env GALEN_TOKEN_FILE)")
@@ -127,6 +128,12 @@ Exit codes:
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }
+
+// parsed is how Go's own parsers begin their complaint.
+var parsed = regexp.MustCompile(`strconv\.\w+: parsing "[^"]*": |time: `)
+
+// plainFlag is what is wrong with a flag in words of the command line.
+func plainFlag(err error) string { return parsed.ReplaceAllString(err.Error(), "") }
 
 // group makes a command that only holds others: alone it shows its help, and a word that it does not know is a usage
 // error with the nearest ones.

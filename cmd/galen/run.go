@@ -147,7 +147,7 @@ func (c *cli) follow(ctx context.Context, client *api.ClientWithResponses, run g
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	for {
-		if now := string(run.Status) + "  " + oneLine(run.Why); now != told && c.output == formTable {
+		if now := strings.TrimSpace(string(run.Status) + "  " + oneLine(run.Why)); now != told && c.output == formTable {
 			told = now
 			fmt.Fprintf(c.out, "%s  %s\n", clock(c.now()), now)
 		}

@@ -42,6 +42,9 @@ func main() {
 	case errors.Is(err, context.Canceled) && !errors.Is(err, errLeft):
 		fmt.Fprintln(os.Stderr, "\nstopped; nothing is left running")
 		os.Exit(130)
+	case *stopHome != "":
+		fmt.Fprintf(os.Stderr, "end what is left in %s: %v\n", *stopHome, err)
+		os.Exit(1)
 	default:
 		fmt.Fprintf(os.Stderr, "\nthe demo FAILED: %v\n", err)
 		os.Exit(1)

@@ -179,7 +179,7 @@ func (s *story) verified(ctx context.Context, n int, limit time.Duration) (galen
 			return false, err
 		}
 		run = runs[n]
-		if now := string(run.Status) + ": " + run.Why; now != told {
+		if now := strings.TrimSuffix(string(run.Status)+": "+run.Why, ": "); now != told {
 			told = now
 			s.say.linef("%s  %s", run.Runbook, now)
 		}
