@@ -147,6 +147,7 @@ type ListedRunbook struct {
 	Version int
 	About   string
 	Heals   []Code
+	Beside  bool // see [Runbook.Beside]
 	// ByHand: a request can start it; else it is for findings only.
 	ByHand bool
 	// Params reads parameters strictly over the defaults and returns them whole.
@@ -181,7 +182,7 @@ func ListRunbook[S State, P any](r Runbook[S, P]) ListedRunbook {
 		return p, nil
 	}
 	return ListedRunbook{
-		Name: r.Name, Version: r.Version, About: r.About, Heals: r.Heals, ByHand: r.Scope != nil,
+		Name: r.Name, Version: r.Version, About: r.About, Heals: r.Heals, Beside: r.Beside, ByHand: r.Scope != nil,
 		Params: func(raw json.RawMessage) (json.RawMessage, error) {
 			p, err := read(raw)
 			if err != nil {

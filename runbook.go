@@ -63,6 +63,9 @@ type Runbook[S State, P any] struct {
 	About string
 	// Heals are the finding codes for which the engine starts it by itself.
 	Heals []Code
+	// Beside: its runs set something of members that are up, and wait for those that are down. They keep nobody from healing their
+	// targets, except one of their own sort. Of all others at most one run is open for a target.
+	Beside bool
 	// Defaults are the parameters where a request leaves them out.
 	Defaults P
 	// Scope are the targets that a request with these parameters is about, none if the State has no such target; nil:

@@ -16,6 +16,7 @@ func CassandraPayUndo() galen.Runbook[cassandra.Ring, struct{}] {
 		Name: "cassandra/pay-undo", Version: 2,
 		About:  "Puts back what a run that has ended still owes: the preparation of an instance, a raised throttle.",
 		Heals:  []galen.Code{galen.CodeUndoOwed},
+		Beside: true,
 		Decide: payUndo,
 	}
 }

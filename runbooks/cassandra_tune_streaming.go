@@ -25,6 +25,7 @@ func CassandraTuneStreaming() galen.Runbook[cassandra.Ring, TuneStreamingParams]
 	return galen.Runbook[cassandra.Ring, TuneStreamingParams]{
 		Name: "cassandra/tune-streaming", Version: 1,
 		About:    "Lets the named nodes send streams faster while streams run, and puts their throttles back afterwards.",
+		Beside:   true,
 		Defaults: TuneStreamingParams{Nodes: []string{}, For: galen.Duration(3 * time.Hour)},
 		Scope:    tunedNodes,
 		Decide:   tuneStreaming,

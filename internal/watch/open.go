@@ -38,7 +38,7 @@ type Opener struct {
 
 // Open opens the run that heals a finding. It may be asked again and again: a finding whose run is open, or has ended,
 // opens no second one. taken is false while an open run of another key has one of its targets in scope, one run for a
-// target, whatever its trouble is called now: ask again later. What no runbook heals is for people, who see it in the
+// target, whatever its trouble is called now (but see [galen.Runbook.Beside]): ask again later. What no runbook heals is for people, who see it in the
 // list of findings.
 func (o Opener) Open(ctx context.Context, f galen.Finding) (taken bool, err error) {
 	rb, ok := o.healer(f.Resource.Kind, f.Code)
@@ -50,7 +50,7 @@ func (o Opener) Open(ctx context.Context, f galen.Finding) (taken bool, err erro
 		return false, fmt.Errorf("list the open runs of %s: %w", f.Resource, err)
 	}
 	for _, run := range open {
-		if run.Key != f.Key() && concerns(run, f) {
+		if run.Key != f.Key() && concerns(run, f) && !o.beside(run, rb) {
 			return false, nil
 		}
 	}
@@ -103,13 +103,18 @@ func (o Opener) OpenHint(ctx context.Context, hint galen.Finding, alert string) 
 	if err != nil {
 		return galen.Run{}, fmt.Errorf("list the open runs of %s: %w", hint.Resource, err)
 	}
-	if i := slices.IndexFunc(open, func(run galen.Run) bool { return concerns(run, hint) }); i >= 0 {
+	if i := slices.IndexFunc(open, func(run galen.Run) bool { return concerns(run, hint) && !o.beside(run, rb) }); i >= 0 {
 		return open[i], nil
 	}
 	run.Key, run.Scope = hint.Key(), hint.Targets
 	run.Asked, run.Urgency = galen.AskedAlert+" "+alert, galen.Medium
 	run, _, err = o.store(ctx, run)
 	return run, err
+}
+
+// beside tells whether a run leaves room for one of a runbook on its targets, see [galen.Runbook.Beside].
+func (o Opener) beside(run galen.Run, rb galen.ListedRunbook) bool {
+	return !rb.Beside && slices.ContainsFunc(o.Runbooks, func(of galen.ListedRunbook) bool { return of.Name == run.Runbook && of.Beside })
 }
 
 // concerns tells whether a run has one of the finding's targets in scope.

@@ -137,6 +137,29 @@ func TestWhetherAnEndedRunIsOpenedAgain(t *testing.T) {
 	}
 }
 
+// TestARunBesideKeepsNobodyFromHealing: what a person set on a member, or what is owed there, waits while the member is down; it is
+// healed meanwhile. Two of that sort do not meet on a target: each would put back what the other one has set.
+func TestARunBesideKeepsNobodyFromHealing(t *testing.T) {
+	f := unavailable(t)
+	for _, c := range []struct {
+		runs, heals, opened bool
+	}{{false, false, false}, {true, false, true}, {true, true, false}, {false, true, false}} {
+		o, box := opener(t)
+		o.Runbooks[1].Beside, o.Runbooks[0].Beside = c.runs, c.heals
+		tuned, _, err := o.Request(t.Context(), "tuned", galen.Run{Resource: billing(), Runbook: "fake/tune", Params: json.RawMessage(`{"value":"60"}`)}, "ann")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if taken, err := o.Open(t.Context(), f); err != nil || taken != c.opened || (len(box.runs) == 2) != c.opened {
+			t.Errorf("%+v: taken %t, %v, %d runs", c, taken, err, len(box.runs))
+		}
+		hint := galen.Finding{Resource: billing(), Code: f.Code, Domain: f.Domain, Targets: f.Targets}
+		if run, err := o.OpenHint(t.Context(), hint, "4711"); err != nil || (run.ID != tuned.ID) != c.opened {
+			t.Errorf("%+v: an alert is run %s, %v", c, run.ID, err)
+		}
+	}
+}
+
 // TestAHintIsTheSameRunAsTheFinding: whichever comes first, there is one run.
 func TestAHintIsTheSameRunAsTheFinding(t *testing.T) {
 	o, box := opener(t)
