@@ -31,6 +31,11 @@ func TestFastRing(t *testing.T) {
 	}{
 		{"a relay cuts one path", func(t *testing.T) { cutsOnePath(t, ring, 2) }},
 		{"the row check sees one emptied table", func(t *testing.T) { rowCheckFails(t, ring, rows) }},
+		{"what others order shows", func(t *testing.T) {
+			h, _ := newHands(t, ring, 2)
+			h.look()
+			h.seesOthersTasks(1, rows)
+		}},
 		{"the live driver by hand", func(t *testing.T) {
 			h, relay := newHands(t, ring, 2)
 			h.healsByHand(relay)

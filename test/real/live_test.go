@@ -1,12 +1,14 @@
 package real
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/galenhq/galen/activities/cassandra"
 	"github.com/galenhq/galen/activities/cassandra/live"
 	"github.com/galenhq/galen/test/lab"
+	"github.com/galenhq/galen/test/lab/client"
 )
 
 // hands is a person who heals a ring through the live driver alone, without engine, gate and runbook.
@@ -207,6 +210,35 @@ func (h *hands) tellsLoad(last int) {
 			h.Errorf("node %d: tasks %#v; want them told, and none of others", i, tasks)
 		}
 	}
+}
+
+// seesOthersTasks: what a person orders at a node shows in a look while it runs, by the name that the guards know.
+func (h *hands) seesOthersTasks(i int, rows *client.Client) {
+	h.Helper()
+	const mib = 12 // at 1 MiB/s longer than two looks take
+	node := h.ring.Node(i)
+	did := func(err error) {
+		h.Helper()
+		if err != nil {
+			h.Error(err)
+		}
+	}
+	if err := rows.Fill(h.Context(), mib); err != nil {
+		h.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(h.Context(), time.Minute)
+	defer cancel()
+	did(node.Order(ctx, "forceKeyspaceFlush(java.lang.String,[Ljava.lang.String;)", client.Keyspace, []string{client.Bulk}))
+	did(node.Throttle(ctx, 1))
+	var upgrade sync.WaitGroup
+	upgrade.Go(func() {
+		did(node.Order(ctx, "upgradeSSTables(java.lang.String,boolean,int,[Ljava.lang.String;)", client.Keyspace, false, 1, []string{client.Bulk}))
+	})
+	h.until("an upgrade of sstables is seen", 30*time.Second, nil, func() bool { return h.view(i).Tasks[cassandra.TaskUpgrade] > 0 })
+	did(node.Throttle(ctx, 0))
+	upgrade.Wait()
+	h.until("its end is seen", 30*time.Second, nil, func() bool { return h.view(i).Tasks[cassandra.TaskUpgrade] == 0 })
+	did(rows.Empty(ctx))
 }
 
 // tunes raises a node's stream throttle and puts it back; each once, and only where the node is as the step says.

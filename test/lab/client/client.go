@@ -164,6 +164,43 @@ func (c *Client) Seed(ctx context.Context, n int) error {
 	return nil
 }
 
+// Bulk is a table that [Client.Fill] makes.
+const Bulk = "bulk"
+
+// Fill writes as many MiB that do not compress into the table Bulk, at QUORUM.
+func (c *Client) Fill(ctx context.Context, mib int) error {
+	create := `CREATE TABLE IF NOT EXISTS ` + Keyspace + `.` + Bulk + ` (id bigint PRIMARY KEY, value blob)`
+	if err := c.session.Query(create).WithContext(ctx).Exec(); err != nil {
+		return fmt.Errorf("make the table %s: %w", Bulk, err)
+	}
+	noise := rand.NewChaCha8([32]byte{})
+	for id := range mib {
+		value := make([]byte, 1<<20)
+		if _, err := noise.Read(value); err != nil {
+			return fmt.Errorf("make a value: %w", err)
+		}
+		if err := c.session.Query(`INSERT INTO `+Keyspace+`.`+Bulk+` (id, value) VALUES (?, ?)`, int64(id), value).WithContext(ctx).Exec(); err != nil {
+			return fmt.Errorf("write 1 MiB: %w", err)
+		}
+	}
+	return nil
+}
+
+// Empty takes the table Bulk away, until ctx ends: a busy node keeps a snapshot first, and may answer too late.
+func (c *Client) Empty(ctx context.Context) error {
+	for {
+		err := c.session.Query(`DROP TABLE IF EXISTS ` + Keyspace + `.` + Bulk).WithContext(ctx).Exec()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("drop the table %s: %w", Bulk, err)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
 // parallel operations: enough for 2 cores, few enough for a small heap.
 const parallel = 16
 
