@@ -115,11 +115,17 @@ func (c *checker) movements() {
 			}
 		}
 		for _, m := range a.Seen.Members {
-			if m.Status != cassandra.Normal {
+			if m.Status != cassandra.Normal && !(takesAway(a) && ended(a.Seen, m)) {
 				c.blame("I-01", a.Committed, "%s although %s was %s", a.Step, m.HostID, m.Status)
 			}
 		}
 	}
+}
+
+// ended: a joiner without a process streams no more; what is still pending because of it is counted by the quorum.
+func ended(t ring.Truth, m ring.TrueMember) bool {
+	h, found := t.Host(m.Host)
+	return m.Status == cassandra.Joining && found && !h.Running
 }
 
 func moves(h ring.TrueHost) string {
