@@ -106,18 +106,22 @@ func lame(t ring.Truth) map[string]bool {
 // I-01: at most one range movement at a time.
 func (c *checker) movements() {
 	for _, a := range c.effective() {
-		if !takesPlace(a) && !takesAway(a) && a.Step.Verb != cassandra.VerbRepair {
-			continue
+		if takesPlace(a) || takesAway(a) || a.Step.Verb == cassandra.VerbRepair {
+			c.moveBeside(a)
 		}
-		for _, h := range a.Seen.Hosts {
-			if why := moves(h); why != "" && !(h.Cut && h.Hidden) {
-				c.blame("I-01", a.Committed, "%s although %s was %s", a.Step, h.Name, why)
-			}
+	}
+}
+
+// moveBeside blames an act for each movement that its look could have shown.
+func (c *checker) moveBeside(a *act) {
+	for _, h := range a.Seen.Hosts {
+		if why := moves(h); why != "" && !(h.Cut && h.Hidden) {
+			c.blame("I-01", a.Committed, "%s although %s was %s", a.Step, h.Name, why)
 		}
-		for _, m := range a.Seen.Members {
-			if m.Status != cassandra.Normal && !(takesAway(a) && ended(a.Seen, m)) {
-				c.blame("I-01", a.Committed, "%s although %s was %s", a.Step, m.HostID, m.Status)
-			}
+	}
+	for _, m := range a.Seen.Members {
+		if m.Status != cassandra.Normal && !(takesAway(a) && ended(a.Seen, m)) {
+			c.blame("I-01", a.Committed, "%s although %s was %s", a.Step, m.HostID, m.Status)
 		}
 	}
 }

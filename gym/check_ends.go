@@ -46,29 +46,43 @@ func (c *checker) healed() {
 // Undo owed: what was raised for a while is put back, or a person has been asked to: only a run that is open may still do so, of what it
 // raised itself or came to put back. Nobody else touches a throttle here.
 func (c *checker) putBack() {
-	onItsWay := map[string]bool{}
-	for _, a := range c.acts {
-		raise := a
-		if a.Undoes != "" {
-			raise = c.byID[a.Undoes]
-		}
-		if raise != nil && raise.Step.Verb == cassandra.VerbRaiseStream && c.runs[a.Run].Status.Open() {
-			onItsWay[hostOf(raise)] = true
-		}
-	}
-	for _, run := range c.runs {
-		if run.Status.Open() && run.Finding != nil && run.Finding.Code == galen.CodeUndoOwed {
-			for _, t := range run.InScope() {
-				h, _ := targetHost(c.final, t.ID)
-				onItsWay[h.Name] = true
-			}
-		}
-	}
+	onItsWay := c.onItsWay()
 	for _, h := range c.final.Hosts {
 		if h.Running && h.Throttle != ring.DefaultThrottle() && !onItsWay[h.Name] {
 			c.blame("undo owed", c.now(), "the throttle of %s is left at %s, and no open run is to put it back", h.Name, h.Throttle)
 		}
 	}
+}
+
+// onItsWay are the machines whose throttle an open run raised, or is to put back.
+func (c *checker) onItsWay() map[string]bool {
+	out := map[string]bool{}
+	for _, a := range c.acts {
+		if raise := c.raised(a); raise != nil && c.runs[a.Run].Status.Open() {
+			out[hostOf(raise)] = true
+		}
+	}
+	for _, run := range c.runs {
+		if !run.Status.Open() || run.Finding == nil || run.Finding.Code != galen.CodeUndoOwed {
+			continue
+		}
+		for _, t := range run.InScope() {
+			h, _ := targetHost(c.final, t.ID)
+			out[h.Name] = true
+		}
+	}
+	return out
+}
+
+// raised is the raise that an act is, or undoes; nil for any other.
+func (c *checker) raised(a *act) *act {
+	if a.Undoes != "" {
+		a = c.byID[a.Undoes]
+	}
+	if a == nil || a.Step.Verb != cassandra.VerbRaiseStream {
+		return nil
+	}
+	return a
 }
 
 // hostOf is the machine on which a raise took effect, or was to.
