@@ -132,6 +132,17 @@ func carryNodes(prev Ring, r *Ring, at time.Time) {
 		carryUnheard(n, old.UnheardSince, at)
 		n.WasDown = !n.Down && known && (old.Down || old.WasDown) && !anyGood(*n)
 	}
+	keepUnlisted(prev, r, at)
+	slices.SortFunc(r.Nodes, func(a, b Node) int { return cmp.Compare(a.HostID, b.HostID) })
+	for _, n := range r.Nodes {
+		if n.Unlisted {
+			r.Lost++
+		}
+	}
+}
+
+// keepUnlisted keeps the nodes that vanished from the listing without a proof that they left.
+func keepUnlisted(prev Ring, r *Ring, at time.Time) {
 	for _, old := range prev.Nodes {
 		if _, listed := r.Node(old.HostID); listed || hasLeft(*r, old) {
 			continue
@@ -141,12 +152,6 @@ func carryNodes(prev Ring, r *Ring, at time.Time) {
 		old.Unlisted, old.Down = true, true
 		carryDown(&old, was, at)
 		r.Nodes = append(r.Nodes, old)
-	}
-	slices.SortFunc(r.Nodes, func(a, b Node) int { return cmp.Compare(a.HostID, b.HostID) })
-	for _, n := range r.Nodes {
-		if n.Unlisted {
-			r.Lost++
-		}
 	}
 }
 

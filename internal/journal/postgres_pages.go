@@ -53,7 +53,7 @@ func (p pages) query(ctx context.Context, text string, args ...any) (cursor, err
 		done: func() error { return do("CLOSE " + name) },
 		fetch: func() (cursor, context.CancelFunc, error) {
 			bounded, cancel := context.WithTimeout(ctx, pgPageLimit)
-			rows, err := p.pg.query(bounded, fmt.Sprintf("FETCH %d FROM %s", pgPage, name)) //nolint:rowserrcheck // asked in turn
+			rows, err := p.pg.query(bounded, fmt.Sprintf("FETCH %d FROM %s", pgPage, name))
 			if err != nil {
 				cancel()
 				return nil, nil, err
