@@ -61,15 +61,16 @@ func headroom(a galen.Ask[Ring]) galen.Verdict {
 	}
 	need := int64(a.Policy.DiskHeadroom * float64(load))
 	best := slices.MaxFunc(heirs, func(i, k Instance) int { return cmp.Compare(i.room(), k.room()) })
-	if best.room() < need {
-		return deny("%s held %s, and %s has %s free, less than %g times that", node.HostID, sizeOf(load), best.Name, sizeOf(best.DiskFree), a.Policy.DiskHeadroom)
+	silent := slices.IndexFunc(heirs, func(i Instance) bool { return i.DiskFree == nil })
+	switch {
+	case best.room() >= need:
+		v := allow("%s has room for what %s held", best.Name, node.HostID)
+		v.Margin = fmt.Sprintf("%s free, %s needed", sizeOf(best.room()), sizeOf(need))
+		return v
+	case silent >= 0:
+		return lookAgain("%s held %s, and the host of %s does not tell how much is free there", node.HostID, sizeOf(load), heirs[silent].Name)
 	}
-	if best.DiskFree == 0 {
-		return allow("the host of %s does not tell how much is free there; it was not compared", best.Name)
-	}
-	v := allow("%s has room for what %s held", best.Name, node.HostID)
-	v.Margin = fmt.Sprintf("%s free, %s needed", sizeOf(best.DiskFree), sizeOf(need))
-	return v
+	return deny("%s held %s, and %s has %s free, less than %g times that", node.HostID, sizeOf(load), best.Name, sizeOf(best.room()), a.Policy.DiskHeadroom)
 }
 
 // heirs are the instances that may take the place of a node: the one that the step names, or all in its data centre that are
@@ -91,13 +92,12 @@ func heirs(a galen.Ask[Ring], node Node) []Instance {
 	return out
 }
 
-// room is what is free; one whose host does not tell passes.
+// room is what is known to be free, less than nothing where the host does not tell.
 func (i Instance) room() int64 {
-	const plenty = 1 << 62
-	if i.DiskFree == 0 {
-		return plenty
+	if i.DiskFree == nil {
+		return -1
 	}
-	return i.DiskFree
+	return *i.DiskFree
 }
 
 // loadOf is the most that any live node knows of the data of another one, in bytes; 0: nobody knows. Gossip keeps it when the

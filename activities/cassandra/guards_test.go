@@ -306,17 +306,29 @@ func TestEachGuardStandsAlone(t *testing.T) {
 		{"not looked at since", ready, func(w *world) { w.instance("n4").At = w.past[1].At }, replaceStep, "I-31", galen.LookAgain},
 		{"listens elsewhere", ready, func(w *world) { w.instance("n4").Config.Listen = "0.0.0.0" }, replaceStep, "I-31", galen.Deny},
 
-		{"no room for what it held", ready, func(w *world) { w.heavy("n3", w.instance("n4").DiskFree) }, replaceStep, "I-24", galen.Deny},
-		{"no spare with room", dead, func(w *world) { w.heavy("n3", w.instance("n4").DiskFree) }, fenceStep, "I-24", galen.Deny},
+		{"no room for what it held", ready, func(w *world) { w.heavy("n3", *w.instance("n4").DiskFree) }, replaceStep, "I-24", galen.Deny},
+		{"no spare with room", dead, func(w *world) { w.heavy("n3", *w.instance("n4").DiskFree) }, fenceStep, "I-24", galen.Deny},
 		{"one of the spares has room", dead, func(w *world) {
-			w.heavy("n3", w.instance("n4").DiskFree)
-			w.instance("n5").DiskFree *= 2
+			w.heavy("n3", *w.instance("n4").DiskFree)
+			*w.instance("n5").DiskFree *= 2
 		}, fenceStep, "", ""},
-		{"just enough room", ready, func(w *world) { w.heavy("n3", w.instance("n4").DiskFree*10/13-1) }, replaceStep, "", ""},
-		{"nobody tells how much is free", ready, func(w *world) {
-			w.heavy("n3", 1<<40)
-			w.instance("n4").DiskFree = 0
-		}, replaceStep, "", ""},
+		{"just enough room", ready, func(w *world) { w.heavy("n3", *w.instance("n4").DiskFree*10/13-1) }, replaceStep, "", ""},
+		{"its host does not tell how much is free", ready, func(w *world) {
+			w.heavy("n3", 1)
+			w.instance("n4").DiskFree = nil
+		}, replaceStep, "I-24", galen.LookAgain},
+		{"the only spare that tells has room", dead, func(w *world) {
+			w.heavy("n3", 1<<30)
+			w.instance("n4").DiskFree = nil
+		}, fenceStep, "", ""},
+		{"the only spare that tells has none", dead, func(w *world) {
+			w.heavy("n3", *w.instance("n4").DiskFree)
+			w.instance("n4").DiskFree = nil
+		}, fenceStep, "I-24", galen.LookAgain},
+		{"the only spare with a full disk", ready, func(w *world) {
+			w.heavy("n3", 1)
+			*w.instance("n4").DiskFree = 0
+		}, replaceStep, "I-24", galen.Deny},
 		{"the only spares stand in another data centre", dead, func(w *world) {
 			w.instance("n4").Config.DC, w.instance("n5").Config.DC = "dc2", "dc2"
 		}, fenceStep, "I-24", galen.Deny},

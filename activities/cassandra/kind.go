@@ -26,8 +26,8 @@ func vitals(r Ring) []galen.Sample {
 		}
 	}
 	for _, i := range r.Instances {
-		if i.Error == "" && i.DiskFree > 0 {
-			out = append(out, galen.Sample{At: i.At, Member: i.Name, Name: "disk_free_bytes", Value: float64(i.DiskFree)})
+		if i.Error == "" && i.DiskFree != nil {
+			out = append(out, galen.Sample{At: i.At, Member: i.Name, Name: "disk_free_bytes", Value: float64(*i.DiskFree)})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b galen.Sample) int { return cmp.Compare(a.Member, b.Member) })

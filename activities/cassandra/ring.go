@@ -141,7 +141,8 @@ type Instance struct {
 	// ReplaceFlag is the address in a replace flag of the command line or the start configuration, "" if none. A running
 	// process keeps the one it was started with.
 	ReplaceFlag string `json:"replace_flag,omitempty"`
-	DiskFree    int64  `json:"disk_free,omitempty"` // bytes; a gauge
+	// DiskFree is how many bytes are free where the data lie, a gauge: 0 on a full disk, nil if the host does not tell.
+	DiskFree *int64 `json:"disk_free,omitempty"`
 	// Hints are the hint files that wait here, by the host ID that they are for; a gauge. The file that is being written
 	// counts, which Cassandra's own lists of pending hints leave out.
 	Hints map[string]int `json:"hints,omitempty"`

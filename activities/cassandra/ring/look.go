@@ -53,7 +53,7 @@ func (c *Cluster) instance(h *host, now time.Time) cassandra.Instance {
 		out.Error = "the host does not answer"
 		return out
 	}
-	out.Data, out.Device, out.DiskFree = cassandra.DataGone, h.device, h.free
+	out.Data, out.Device, out.DiskFree = cassandra.DataGone, h.device, new(h.free)
 	if h.data != nil {
 		out.Data = cassandra.DataPresent
 	}

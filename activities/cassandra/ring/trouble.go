@@ -81,7 +81,7 @@ const (
 	ForeignAdd Trouble = "foreign-add" // a person lets the spare join as a further node
 	BadConfig  Trouble = "bad-config"  // somebody switches its auto_bootstrap off
 
-	FillDisk Trouble = "fill-disk" // something else fills its disk: next to nothing is free
+	FillDisk Trouble = "fill-disk" // something else fills its disk: nothing is free
 	FreeDisk Trouble = "free-disk" // and somebody makes room
 
 	Slow     Trouble = "slow"          // its disk is slow: whatever it does takes four times as long, and requests wait there
@@ -247,7 +247,7 @@ func (h *host) burden(v *cassandra.View) {
 func (h *host) hurtDisk(t Trouble) {
 	switch t {
 	case FillDisk:
-		h.free = 1 << 20
+		h.free = 0
 	case FreeDisk:
 		h.free = roomy
 	case LoseData:

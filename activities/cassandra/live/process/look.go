@@ -44,16 +44,9 @@ func (h *Host) lookData(out *cassandra.Instance) error {
 	if _, err := os.ReadDir(h.setup.Folder); err != nil {
 		return err
 	}
-	device, err := deviceOf(h.path("data"), h.setup.Folder)
-	if err != nil {
+	if err := lookDisk(out, h.path("data"), h.setup.Folder); err != nil {
 		return err
 	}
-	out.Device = device
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs(h.setup.Folder, &fs); err != nil {
-		return err
-	}
-	out.DiskFree = int64(fs.Bavail) * fs.Bsize
 	has, err := h.hasSystemLocal()
 	switch {
 	case err != nil:
@@ -66,19 +59,24 @@ func (h *Host) lookData(out *cassandra.Instance) error {
 	return nil
 }
 
-// deviceOf is the device of the first path that exists.
-func deviceOf(paths ...string) (uint64, error) {
+// lookDisk tells the device of the first path that exists, and what is free there: data/ may have a file system of its own.
+func lookDisk(out *cassandra.Instance, paths ...string) error {
 	var st syscall.Stat_t
+	var fs syscall.Statfs_t
 	var err error
 	for _, p := range paths {
 		if err = syscall.Stat(p, &st); err == nil {
-			return st.Dev, nil
+			err = syscall.Statfs(p, &fs)
+		}
+		if err == nil {
+			out.Device, out.DiskFree = st.Dev, new(int64(fs.Bavail)*fs.Bsize)
+			return nil
 		}
 		if !errors.Is(err, os.ErrNotExist) {
 			break
 		}
 	}
-	return 0, err
+	return err
 }
 
 // hasSystemLocal looks for data/system/local-*/*-Data.db, which every node that ever started has.

@@ -278,9 +278,25 @@ func TestKillHitsTheOneProcess(t *testing.T) {
 	}
 }
 
+// TestDiskOfTheData: device and room are those of data/, which may have a file system of its own; a full one is told as full.
+func TestDiskOfTheData(t *testing.T) {
+	h := folder(t, "node")
+	folders := look(t, h)
+	if folders.DiskFree == nil || *folders.DiskFree == 0 {
+		t.Fatalf("the folder's disk: %v", folders.DiskFree)
+	}
+	if err := os.Symlink("/proc", h.path("data")); err != nil { // a file system where nothing is ever free
+		t.Fatal(err)
+	}
+	got := look(t, h)
+	if got.Device == folders.Device || got.DiskFree == nil || *got.DiskFree != 0 {
+		t.Errorf("data/ on a full file system of its own: device %d (the folder's is %d), free %v", got.Device, folders.Device, got.DiskFree)
+	}
+}
+
 func TestData(t *testing.T) {
 	h := folder(t, "node")
-	if got := look(t, h); got.Data != cassandra.DataGone || got.Device == 0 || got.DiskFree == 0 {
+	if got := look(t, h); got.Data != cassandra.DataGone || got.Device == 0 || got.DiskFree == nil || *got.DiskFree == 0 {
 		t.Errorf("an empty folder: %+v", got)
 	}
 	put(t, h.setup.Folder, "data/system/peers-1/nb-1-big-Data.db", "x")
