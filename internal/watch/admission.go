@@ -27,7 +27,7 @@ const (
 // Flood is told when more findings wait than runs can be opened for.
 type Flood func(ctx context.Context, waiting int) error
 
-// Admission opens runs at a bounded rate, the most urgent first: thousands of findings at once have one cause, and a person is
+// Admission opens the runs of one engine at a bounded rate, the most urgent first: thousands of findings at once have one cause, and a person is
 // told of it once. Whoever has to wait asks again at its next round. Safe for concurrent use.
 type Admission struct {
 	runs   Runs
@@ -75,7 +75,18 @@ func (a *Admission) Open(ctx context.Context, f galen.Finding) (taken bool, err 
 	if !admitted {
 		return false, nil
 	}
-	return a.runs.Open(ctx, f)
+	if taken, err = a.runs.Open(ctx, f); err == nil && !taken {
+		a.giveBack()
+	}
+	return taken, err
+}
+
+// giveBack returns the token of a finding that opened nothing, for it must wait for an open run: whoever asks in vain at each of its
+// rounds must not starve the others.
+func (a *Admission) giveBack() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.tokens = min(admitBurst, a.tokens+1)
 }
 
 // Waiting is how many findings wait for a run and still ask for one.

@@ -140,7 +140,6 @@ func TestMemoryOfAFlood(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return m.HeapAlloc
 	}
-	c.desk.free = false
 	before := heap()
 	open := func(i int, u galen.Urgency) {
 		if _, err := c.door.Open(t.Context(), galen.Finding{Resource: billing(), Code: "odd", Domain: fmt.Sprint("d", i), Urgency: u}); err != nil {
@@ -184,5 +183,31 @@ func TestAFloodThatCannotBeTold(t *testing.T) {
 	c.round(t)
 	if failed == 0 || len(c.floods) != 1 {
 		t.Errorf("failed %d times, told %d times", failed, len(c.floods))
+	}
+}
+
+// TestWhoeverAsksInVainStarvesNobody: findings that wait for an open run of another key ask again at each round.
+func TestWhoeverAsksInVainStarvesNobody(t *testing.T) {
+	c := newCrowd(12, func(int) galen.Urgency { return galen.Medium })
+	c.desk.free = false
+	for range 120 {
+		c.round(t)
+		c.now = c.now.Add(5 * time.Second)
+	}
+	c.round(t)
+	c.desk.free = true
+	if taken, err := c.door.Open(t.Context(), finding("new", galen.Medium)); err != nil || !taken {
+		t.Errorf("the new finding: taken %v, %v", taken, err)
+	}
+	c.desk.free = false
+	c.desk.err = errors.New("the journal is away")
+	failed := 0
+	for range 100 { // who may have opened a run has had the token
+		if _, err := c.door.Open(t.Context(), finding("new", galen.Medium)); err != nil {
+			failed++
+		}
+	}
+	if failed >= 20 {
+		t.Errorf("%d tries at once against a journal that errs", failed)
 	}
 }

@@ -263,7 +263,7 @@ func owed(r galen.Resource, state galen.State, debts []galen.Debt) []galen.Findi
 	for _, d := range debts {
 		domain, target := "unknown", d.Step.Target
 		for _, m := range state.Members() {
-			if m.Target.ID == target.ID || m.Instance == target.ID {
+			if m.Is(target.ID) {
 				domain = m.Domain
 			}
 		}

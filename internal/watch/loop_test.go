@@ -52,12 +52,17 @@ func (b *book) Abandoned(context.Context, galen.Resource) ([]galen.Debt, error) 
 type desk struct {
 	asked []galen.Finding
 	free  bool // takes what it is asked for
-	err   error
-	wakes int
+	// opener, if there is one, is asked instead.
+	opener *watch.Opener
+	err    error
+	wakes  int
 }
 
-func (d *desk) Open(_ context.Context, f galen.Finding) (bool, error) {
+func (d *desk) Open(ctx context.Context, f galen.Finding) (bool, error) {
 	d.asked = append(d.asked, f)
+	if d.opener != nil {
+		return d.opener.Open(ctx, f)
+	}
 	return d.free && d.err == nil, d.err
 }
 

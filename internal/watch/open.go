@@ -38,8 +38,8 @@ type Opener struct {
 
 // Open opens the run that heals a finding. It may be asked again and again: a finding whose run is open, or has ended,
 // opens no second one. taken is false while an open run of another key has one of its targets in scope, one run for a
-// target, whatever its trouble is called now (but see [galen.Runbook.Beside]): ask again later. What no runbook heals is for people, who see it in the
-// list of findings.
+// target, whatever its trouble is called now (but see [galen.Runbook.Beside]), and while the open run of its own key would not
+// answer it if it ended now, see [answers]: ask again later. What no runbook heals is for people, who see it in the list of findings.
 func (o Opener) Open(ctx context.Context, f galen.Finding) (taken bool, err error) {
 	rb, ok := o.healer(f.Resource.Kind, f.Code)
 	if !ok {
@@ -57,17 +57,19 @@ func (o Opener) Open(ctx context.Context, f galen.Finding) (taken bool, err erro
 	if over, err := o.over(ctx, f); over || err != nil {
 		return over, err
 	}
+	if slices.ContainsFunc(open, func(run galen.Run) bool { return run.Key == f.Key() && run.Urgency >= f.Urgency && !answers(run, f) }) {
+		return false, nil // to store it would say nothing new
+	}
 	run, err := o.build(rb, f.Resource, nil)
 	if err != nil {
 		return false, err
 	}
 	run.Key, run.Finding, run.Scope, run.Urgency, run.Asked = f.Key(), &f, f.Targets, f.Urgency, "detector "+string(f.Code)
-	_, _, err = o.store(ctx, run)
-	return err == nil, err
+	stored, created, err := o.store(ctx, run)
+	return err == nil && (created || answers(stored, f)), err
 }
 
-// over tells whether a run for this very finding has ended: cancelled by a person, say. It was opened after the trouble
-// began, and for all of the targets.
+// over tells whether a run that answers this very finding has ended: cancelled by a person, say.
 func (o Opener) over(ctx context.Context, f galen.Finding) (bool, error) {
 	last, err := o.Inbox.LastRun(ctx, f.Resource, f.Key())
 	if errors.Is(err, galen.ErrNotFound) {
@@ -76,15 +78,23 @@ func (o Opener) over(ctx context.Context, f galen.Finding) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("find the run of %s: %w", f.Key(), err)
 	}
-	if last.Status.Open() || last.FromAlert() && last.Finding == nil || last.Created.Before(f.Since) {
-		return false, nil
+	return !last.Status.Open() && answers(last, f), nil
+}
+
+// answers tells whether a run is for this very trouble, so that its end is the finding's, too: it was opened after the trouble began, and
+// for all of the targets, and it was more than an alert's hint. A person who cancels a run means all the trouble there was until then.
+func answers(run galen.Run, f galen.Finding) bool {
+	from := run.Created
+	if run.Status == galen.RunCancelled && from.Before(run.Ended) {
+		from = run.Ended
 	}
-	for _, t := range f.Targets {
-		if !slices.ContainsFunc(last.InScope(), func(had galen.Target) bool { return had.ID == t.ID }) {
-			return false, nil
-		}
+	if run.FromAlert() && run.Finding == nil || from.Before(f.Since) {
+		return false
 	}
-	return true, nil
+	has := run.InScope()
+	return !slices.ContainsFunc(f.Targets, func(t galen.Target) bool {
+		return !slices.ContainsFunc(has, func(had galen.Target) bool { return had.ID == t.ID })
+	})
 }
 
 // OpenHint opens the run that an alert hints at: it looks, and does nothing until a State confirms a finding of that key

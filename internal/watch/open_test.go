@@ -19,15 +19,19 @@ import (
 type inbox struct {
 	runs   []galen.Run // oldest first
 	broken error
+	// repeated counts runs that were open already.
+	repeated int
 }
 
 func (i *inbox) OpenRun(_ context.Context, run galen.Run) (galen.Run, bool, error) {
 	if i.broken != nil {
 		return galen.Run{}, false, i.broken
 	}
-	for _, had := range i.runs {
+	for k, had := range i.runs {
 		if had.Key == run.Key && had.Status.Open() {
-			return had, false, nil
+			i.runs[k].Urgency = max(had.Urgency, run.Urgency)
+			i.repeated++
+			return i.runs[k], false, nil
 		}
 	}
 	run.ID = fmt.Sprintf("r%d", len(i.runs)+1)
@@ -79,6 +83,7 @@ func unavailable(t *testing.T) galen.Finding {
 func TestOpenOpensTheRunThatHeals(t *testing.T) {
 	o, box := opener(t)
 	f := unavailable(t)
+	f.Since = noon.Add(-time.Minute)
 	for range 3 {
 		if taken, err := o.Open(t.Context(), f); err != nil || !taken {
 			t.Fatalf("taken %v, %v", taken, err)
@@ -116,8 +121,21 @@ func TestWhetherAnEndedRunIsOpenedAgain(t *testing.T) {
 		{"cancelled before this trouble began", f, func(r *galen.Run) { r.Created = f.Since.Add(-time.Second) }, true, true},
 		{"cancelled, and one more target since", wider, func(*galen.Run) {}, true, true},
 		{"cancelled, its last finding had the target", wider, func(r *galen.Run) { r.Finding = &wider }, false, true},
+		{"opened before this trouble began, cancelled after that", f, func(r *galen.Run) {
+			r.Created, r.Ended = f.Since.Add(-time.Second), f.Since.Add(time.Second)
+		}, false, true},
+		{"opened and cancelled before this trouble began", f, func(r *galen.Run) {
+			r.Created, r.Ended = f.Since.Add(-time.Minute), f.Since.Add(-time.Second)
+		}, true, true},
+		{"opened before this trouble began, verified after that", f, func(r *galen.Run) {
+			r.Status, r.Created, r.Ended = galen.RunVerified, f.Since.Add(-time.Second), f.Since.Add(time.Second)
+		}, true, true},
 		{"an alert that was not confirmed", f, func(r *galen.Run) { r.Status, r.Asked = galen.RunNotConfirmed, "alert x" }, true, true},
 		{"an alert that was confirmed", f, func(r *galen.Run) { r.Asked, r.Finding = "alert x", &f }, false, true},
+		{"open for it", f, func(r *galen.Run) { r.Status = galen.RunHeld }, false, true},
+		{"open since before this trouble began", f, func(r *galen.Run) { r.Status, r.Created = galen.RunHeld, f.Since.Add(-time.Second) }, false, false},
+		{"open, and one more target since", wider, func(r *galen.Run) { r.Status = galen.RunWaiting }, false, false},
+		{"open for an alert, not confirmed yet", f, func(r *galen.Run) { r.Status, r.Asked = galen.RunOpened, "alert x" }, false, false},
 		{"open under another key, for the target", f, func(r *galen.Run) { r.Key, r.Status = "other", galen.RunHeld }, false, false},
 		{"open under another key, for others", f, func(r *galen.Run) {
 			r.Key, r.Status, r.Scope = "other", galen.RunHeld, []galen.Target{{ID: "db-3"}}
@@ -169,8 +187,8 @@ func TestAHintIsTheSameRunAsTheFinding(t *testing.T) {
 	if err != nil || run.Key != f.Key() || run.Finding != nil || len(run.Scope) != 1 || run.Scope[0].ID != f.Targets[0].ID || !run.FromAlert() || run.Asked != "alert 4711" {
 		t.Fatalf("%+v, %v", run, err)
 	}
-	if taken, err := o.Open(t.Context(), f); err != nil || !taken || len(box.runs) != 1 {
-		t.Errorf("taken %v, %v, %d runs", taken, err, len(box.runs))
+	if taken, err := o.Open(t.Context(), f); err != nil || taken || len(box.runs) != 1 {
+		t.Errorf("taken %v, %v, %d runs; the hint may end without having seen the finding", taken, err, len(box.runs))
 	}
 	again, err := o.OpenHint(t.Context(), hint, "4712")
 	if err != nil || again.ID != run.ID {
@@ -260,5 +278,31 @@ func TestTroubleOfTheInboxIsNotABadRequest(t *testing.T) {
 		if !errors.Is(err, box.broken) || errors.Is(err, watch.ErrBadRequest) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestAFindingWhoseRunWasJustClosing: the run of an earlier trouble closes on what it saw before; the trouble that has come back since
+// gets its own run.
+func TestAFindingWhoseRunWasJustClosing(t *testing.T) {
+	o, box := opener(t)
+	f := unavailable(t)
+	box.runs = []galen.Run{{
+		ID: "r1", Key: f.Key(), Resource: f.Resource, Runbook: "fake/heal", Version: 1, Status: galen.RunWaiting, Urgency: galen.Low,
+		Created: f.Since.Add(-time.Hour), Scope: f.Targets,
+	}}
+	s := newStation(crashed())
+	s.desk.opener = &o
+	for range 6 {
+		s.round(t, 10*time.Second)
+	}
+	if len(box.runs) != 1 || len(s.desk.asked) < 2 || box.runs[0].Urgency != f.Urgency || box.repeated != 1 {
+		t.Fatalf("asked %d times, %d runs, the first with urgency %d, told %d times", len(s.desk.asked), len(box.runs), box.runs[0].Urgency, box.repeated)
+	}
+	box.runs[0].Status = galen.RunVerified
+	for range 6 {
+		s.round(t, 10*time.Second)
+	}
+	if len(box.runs) != 2 || !box.runs[1].Status.Open() {
+		t.Errorf("the finding stands, and these are its runs: %+v", box.runs)
 	}
 }
