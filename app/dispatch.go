@@ -30,7 +30,7 @@ type workflowsOf interface {
 	StartRun(ctx context.Context, key, runID, needs string) (started bool, err error)
 	Wake(ctx context.Context, key string) error
 	Describe(ctx context.Context, key string) (temporal.Execution, error)
-	Terminate(ctx context.Context, key, why string) error
+	Terminate(ctx context.Context, key, runID, why string) error
 	Served(ctx context.Context, needs string, now time.Time) (bool, error)
 }
 
@@ -191,16 +191,22 @@ func (d *dispatcher) restart(ctx context.Context, run galen.Run) error {
 	if e.Phase == temporal.Open {
 		return d.move(ctx, run, e)
 	}
-	now, err := d.journal.Run(ctx, run.ID)
+	led, err := d.journal.Ledger(ctx, run.ID)
 	if err != nil {
 		return fmt.Errorf("read run %s: %w", run.ID, err)
 	}
-	if now.Status != run.Status && (!now.Status.Open() || run.Status == galen.RunOpened) {
+	if now := led.Run; !now.Status.Open() || now.Status != run.Status || now.Plan != run.Plan {
 		return nil // it ended or went on in between
 	}
-	if now.Status == galen.RunOpened {
+	// Another engine may have started it again before the ledger was read; what comes after that, the journal tells.
+	if e, err = d.temporal.Describe(ctx, run.Key); err != nil || e.Phase == temporal.Open {
+		return err
+	}
+	if run.Status == galen.RunOpened {
 		d.logger.Warn("run started again, Temporal has lost it", "run", run.ID, "resource", run.Resource.String())
-	} else if err := d.lost(ctx, run, e); err != nil {
+	} else if err := d.lost(ctx, led, e); errors.Is(err, galen.ErrMoved) || errors.Is(err, galen.ErrEnded) {
+		return nil // the same
+	} else if err != nil {
 		return err
 	}
 	if _, err := d.temporal.StartRun(ctx, run.Key, run.ID, needs(run)); err != nil {
@@ -211,27 +217,19 @@ func (d *dispatcher) restart(ctx context.Context, run galen.Run) error {
 
 // lost holds a run whose workflow ended under it. When Temporal does not know the workflow at all, its history is lost, and
 // perhaps that of others: then the engine only observes.
-func (d *dispatcher) lost(ctx context.Context, run galen.Run, e temporal.Execution) error {
-	if e.Phase != temporal.Absent {
-		return d.hold(ctx, run, e)
+func (d *dispatcher) lost(ctx context.Context, led galen.Ledger, e temporal.Execution) error {
+	run := led.Run
+	if e.Phase == temporal.Absent {
+		why := fmt.Sprintf("Temporal has lost the history of run %s on %s", run.ID, run.Resource)
+		d.logger.Error("observe only, a person is needed", "why", why)
+		if err := d.journal.Disarm(ctx, why); err != nil {
+			return fmt.Errorf("observe only: %w", err)
+		}
 	}
-	why := fmt.Sprintf("Temporal has lost the history of run %s on %s", run.ID, run.Resource)
-	d.logger.Error("observe only, a person is needed", "why", why)
-	if err := d.journal.Disarm(ctx, why); err != nil {
-		return fmt.Errorf("observe only: %w", err)
-	}
-	now, err := d.journal.Run(ctx, run.ID)
-	if err != nil || now.Status == galen.RunHeld {
-		return err
-	}
-	return d.hold(ctx, run, e) // the engine observed already
-}
-
-func (d *dispatcher) hold(ctx context.Context, run galen.Run, e temporal.Execution) error {
 	why := fmt.Sprintf("its workflow is %s in Temporal (%s): look at what it did, then approve to go on or cancel", e.Phase, e.Status)
-	d.logger.Error("run held, a person is needed", "run", run.ID, "resource", run.Resource.String(), "why", why)
-	if err := d.journal.SetRun(ctx, run.ID, galen.RunHeld, why, time.Time{}); err != nil {
+	if err := d.journal.HoldRun(ctx, run.ID, why, led.Standing()); err != nil {
 		return fmt.Errorf("hold run %s: %w", run.ID, err)
 	}
+	d.logger.Error("run held, a person is needed", "run", run.ID, "resource", run.Resource.String(), "why", why)
 	return nil
 }

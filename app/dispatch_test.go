@@ -19,6 +19,8 @@ import (
 type server struct {
 	open, needs map[string]string
 	served      map[string]bool
+	// described, if set, is what others do once, right after a workflow was described.
+	described func()
 }
 
 func newServer() *server {
@@ -33,10 +35,15 @@ func (s *server) StartRun(_ context.Context, workflow, run, needs string) (bool,
 	return true, nil
 }
 
-func (s *server) Terminate(_ context.Context, workflow, _ string) error {
-	delete(s.open, workflow)
+func (s *server) Terminate(_ context.Context, workflow, run, _ string) error {
+	if s.open[workflow] != "" && run == execution(s.open[workflow]) {
+		delete(s.open, workflow)
+	}
 	return nil
 }
+
+// execution is the server's own ID of the execution of a run's workflow.
+func execution(run string) string { return "execution of " + run }
 
 func (s *server) Served(_ context.Context, needs string, _ time.Time) (bool, error) {
 	return s.served[needs], nil
@@ -50,10 +57,14 @@ func (s *server) Wake(_ context.Context, workflow string) error {
 }
 
 func (s *server) Describe(_ context.Context, workflow string) (temporal.Execution, error) {
+	if do := s.described; do != nil {
+		s.described = nil
+		defer do()
+	}
 	if s.open[workflow] == "" {
 		return temporal.Execution{Phase: temporal.Absent}, nil
 	}
-	return temporal.Execution{Phase: temporal.Open, Status: "running", Needs: s.needs[workflow]}, nil
+	return temporal.Execution{Phase: temporal.Open, Status: "running", RunID: execution(s.open[workflow]), Needs: s.needs[workflow]}, nil
 }
 
 // TestALostRunIsStartedAgain: whatever becomes of Temporal's data, an open run has a workflow again. One that has decided
@@ -106,6 +117,29 @@ func TestALostRunIsStartedAgain(t *testing.T) {
 	must(carry())
 	if s.open["c"] != waiting.ID {
 		t.Errorf("the outbox: %v", s.open)
+	}
+}
+
+// TestARunThatAnotherEngineStartedAgainIsNotHeld: two engines find a workflow gone; while one of them is on its way, the other holds the
+// run and starts it, and a person approves that it goes on.
+func TestARunThatAnotherEngineStartedAgainIsNotHeld(t *testing.T) {
+	u := newUpgrade(t)
+	run := u.open("a", 1)
+	u.must(u.journal.SetRun(t.Context(), run.ID, galen.RunRunning, "", time.Time{}))
+	u.now = u.now.Add(time.Minute)
+	clear(u.server.open)
+	u.server.described = func() {
+		u.must(u.journal.SetRun(t.Context(), run.ID, galen.RunHeld, "its workflow is gone", time.Time{}))
+		u.must(u.journal.Approve(t.Context(), galen.Approval{Run: run.ID, Runbook: "fake/heal", Version: 1, By: "ada", Expires: time.Now().Add(time.Hour)}))
+		u.server.open["a"] = run.ID
+	}
+	u.must(u.d.reconcile(t.Context()))
+	u.stands(run, galen.RunRunning, "approved by ada")
+	if led, err := u.journal.Ledger(t.Context(), run.ID); err != nil || led.Approval == nil {
+		t.Errorf("the yes is void: %+v, %v", led.Approval, err)
+	}
+	if e, err := u.journal.Epoch(t.Context()); err != nil || !e.Armed {
+		t.Errorf("observes only: %s, %v", e.Why, err)
 	}
 }
 

@@ -37,12 +37,16 @@ func (d *dispatcher) foreign(ctx context.Context, run galen.Run) error {
 	if run.Stop != galen.StopCancel {
 		return d.release.HoldForeign(ctx, run)
 	}
+	e, err := d.temporal.Describe(ctx, run.Key) // the next run of the key may have a workflow as soon as this one has ended
+	if err != nil {
+		return err
+	}
 	ended, err := d.release.EndForeign(ctx, run)
-	if err != nil || !ended {
+	if err != nil || !ended || e.Phase != temporal.Open {
 		return err
 	}
 	// Nobody polls for its workflow, which would keep the key from the next run.
-	return d.temporal.Terminate(ctx, run.Key, "the run was cancelled; no engine has what it needs")
+	return d.temporal.Terminate(ctx, run.Key, e.RunID, "the run was cancelled; no engine has what it needs")
 }
 
 // move puts a run whose workflow waits in another queue, that of a release from before the queues by version, into its
@@ -52,7 +56,7 @@ func (d *dispatcher) move(ctx context.Context, run galen.Run, e temporal.Executi
 		return nil
 	}
 	d.logger.Info("run moved to the queue of what it needs", "run", run.ID, "was", e.Needs, "needs", needs(run))
-	if err := d.temporal.Terminate(ctx, run.Key, "moved to the queue "+needs(run)); err != nil {
+	if err := d.temporal.Terminate(ctx, run.Key, e.RunID, "moved to the queue "+needs(run)); err != nil {
 		return err
 	}
 	if _, err := d.temporal.StartRun(ctx, run.Key, run.ID, needs(run)); err != nil {

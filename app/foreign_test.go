@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"log/slog"
 	"strings"
 	"testing"
@@ -112,6 +113,33 @@ func TestACancelIsLeftToWhoHasTheRun(t *testing.T) {
 	u.stands(run, galen.RunOpened, "")
 	if u.server.open["theirs"] != run.ID {
 		t.Error("its workflow was ended")
+	}
+}
+
+// successor is a release beside which the next run of a key is opened and started, as soon as the one before has ended.
+type successor struct {
+	release
+	next func()
+}
+
+func (s successor) EndForeign(ctx context.Context, run galen.Run) (bool, error) {
+	ended, err := s.release.EndForeign(ctx, run)
+	if ended {
+		s.next()
+	}
+	return ended, err
+}
+
+// TestTheNextRunOfACancelledKeyKeepsItsWorkflow: the workflow of the run that was cancelled is ended, and no other.
+func TestTheNextRunOfACancelledKeyKeepsItsWorkflow(t *testing.T) {
+	u := newUpgrade(t)
+	run := u.open("theirs", 9)
+	u.d.release = successor{u.acts, func() { u.server.open["theirs"] = "the next run" }}
+	u.must(u.journal.Stop(t.Context(), run.ID, galen.StopCancel, "ada", "because"))
+	u.carry()
+	u.stands(run, galen.RunCancelled, "version 9")
+	if u.server.open["theirs"] != "the next run" {
+		t.Error("its workflow was ended with the run before")
 	}
 }
 

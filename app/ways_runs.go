@@ -144,20 +144,9 @@ func (p people) Reject(ctx context.Context, run, by, why string) error {
 func (p people) Acknowledge(ctx context.Context, r galen.Resource, target, by string) error {
 	names := []string{target}
 	if state, seen := p.world.Last(r); seen {
-		names = allNames(state.Members(), target)
+		names = galen.NamesOf(state.Members(), target)
 	}
 	return p.journal.Acknowledge(ctx, r, names, by)
-}
-
-// allNames are the ID of a member and the instance on which it is.
-func allNames(members []galen.Member, id string) []string {
-	names := []string{id}
-	for _, m := range members {
-		if m.Target.ID == id && m.Instance != "" && m.Instance != id {
-			names = append(names, m.Instance)
-		}
-	}
-	return names
 }
 
 // Cancel asks the run to reach a safe point and end.

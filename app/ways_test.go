@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -378,14 +380,42 @@ func TestHolds(t *testing.T) {
 	}
 }
 
-// TestAnAcknowledgementCountsUnderAllNames: what was treated as an empty instance is a node by now.
+// asNode is a State in which a member goes by another name than the instance under it.
+type asNode struct{ galen.State }
+
+func (s asNode) Members() []galen.Member {
+	out := s.State.Members()
+	out[0].Target.ID, out[0].Instance = "host-1", "instance/1"
+	return out
+}
+
+// TestAnAcknowledgementCountsUnderAllNames: what was treated as an empty instance is a node by now, and a person knows it by either.
 func TestAnAcknowledgementCountsUnderAllNames(t *testing.T) {
-	members := []galen.Member{
-		{Target: galen.Target{ID: "host-4"}, Instance: "instance/n4"}, {Target: galen.Target{ID: "instance/n5"}, Instance: "instance/n5"}, {Target: galen.Target{ID: "host-6"}},
+	e := engineWithoutTemporal(t)
+	kind := e.opened.kinds["fake"]
+	look := kind.Look
+	kind.Look = func(ctx context.Context, r galen.Resource, scope []galen.Target, open []galen.Intent) (galen.State, error) {
+		state, err := look(ctx, r, scope, open)
+		return asNode{state}, err
 	}
-	for id, want := range map[string]string{"host-4": "host-4 instance/n4", "instance/n5": "instance/n5", "host-6": "host-6", "gone": "gone"} {
-		if got := strings.Join(allNames(members, id), " "); got != want {
-			t.Errorf("%s: %s, want %s", id, got, want)
+	kind.Fold = func(_, seen galen.State) (galen.State, error) { return seen, nil }
+	e.world = watch.NewWorld(map[string]galen.ListedKind{"fake": kind}, e.journal, e.o.Logger)
+	e.lookOnce(t)
+	for id, want := range map[string][]string{"host-1": {"host-1", "instance/1"}, "instance/1": {"host-1", "instance/1"}, "gone": {"gone"}} {
+		if err := (people{e}).Acknowledge(t.Context(), demoDB(), id, "ann"); err != nil {
+			t.Fatal(err)
+		}
+		events, err := e.journal.Events(t.Context(), journal.EventFilter{Kind: galen.EventAck, Newest: true, Limit: 1})
+		if err != nil || len(events) != 1 {
+			t.Fatalf("%+v, %v", events, err)
+		}
+		var told struct{ Cites map[string]string }
+		err = json.Unmarshal(events[0].Body, &told)
+		for i, name := range want {
+			want[i] = "ack/" + demoDB().String() + "/" + name
+		}
+		if err != nil || !slices.Equal(slices.Sorted(maps.Keys(told.Cites)), want) {
+			t.Errorf("%s: %s, %v; want %s", id, events[0].Body, err, want)
 		}
 	}
 }

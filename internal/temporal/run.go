@@ -117,9 +117,13 @@ func (c *Client) describe(ctx context.Context, workflowID string) (Execution, er
 	return e, nil
 }
 
-// Terminate ends the workflow of a run at once, wherever it is. One that is not open needs no end.
-func (c *Client) Terminate(ctx context.Context, key, why string) error {
-	err := c.sdk.TerminateWorkflow(ctx, c.workflowID(key), "", why)
+// Terminate ends one execution of a workflow at once, wherever it is, see [Execution.RunID]: a newer one with the same key goes on.
+// One that is not open needs no end.
+func (c *Client) Terminate(ctx context.Context, key, runID, why string) error {
+	if runID == "" {
+		return fmt.Errorf("terminate workflow %s: which of its executions?", key)
+	}
+	err := c.sdk.TerminateWorkflow(ctx, c.workflowID(key), runID, why)
 	if err != nil && !gone(err) {
 		return fmt.Errorf("terminate workflow %s: %w", key, err)
 	}

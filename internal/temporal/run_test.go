@@ -142,14 +142,18 @@ func TestTerminate(t *testing.T) {
 		}
 		return &workflowservice.TerminateWorkflowExecutionResponse{}, nil
 	})
-	if err := errors.Join(c.Terminate(t.Context(), "w", "because"), c.Terminate(t.Context(), "gone", "because")); err != nil {
+	if err := errors.Join(c.Terminate(t.Context(), "w", "x", "because"), c.Terminate(t.Context(), "gone", "x", "because")); err != nil {
 		t.Error(err)
 	}
-	if err := c.Terminate(t.Context(), "broken", "because"); err == nil {
+	if err := c.Terminate(t.Context(), "broken", "x", "because"); err == nil {
 		t.Error("an error of the server was swallowed")
 	}
-	if why := requests[*workflowservice.TerminateWorkflowExecutionRequest](f)[0].GetReason(); why != "because" {
-		t.Errorf("terminated because %q", why)
+	asked := requests[*workflowservice.TerminateWorkflowExecutionRequest](f)
+	if in := asked[0]; in.GetReason() != "because" || in.GetWorkflowExecution().GetRunId() != "x" {
+		t.Errorf("terminated %v", in)
+	}
+	if err := c.Terminate(t.Context(), "w", "", "because"); err == nil || len(requests[*workflowservice.TerminateWorkflowExecutionRequest](f)) != len(asked) {
+		t.Errorf("whichever execution is the newest was terminated: %v", err)
 	}
 }
 
