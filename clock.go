@@ -1,6 +1,9 @@
 package galen
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // ClockOffset is how far the clock of an observer is from the engine's, at least: what the resolution of its answer and the
 // time on the way leave open is not held against it.
@@ -13,4 +16,17 @@ type ClockOffset struct {
 type Clocked interface {
 	// Clocks are the offsets that were measured in the newest look; who could not be asked is left out.
 	Clocks() []ClockOffset
+}
+
+// ClockDoubt says why the engine's clock cannot be believed, "" if it can (I-34): it was set by step lately, or the journal's
+// clock was off by so much when the engine read both.
+func (p Policy) ClockDoubt(step, off time.Duration) string {
+	most := p.ClockSkew.D()
+	switch {
+	case step.Abs() > most:
+		return fmt.Sprintf("the engine's clock was set by %s; observing only for %s", step.Round(time.Millisecond), p.ClockSettle)
+	case off.Abs() > most:
+		return fmt.Sprintf("the journal's clock was %s off the engine's when the ledger was read, at most %s is allowed", off.Round(time.Millisecond), most)
+	}
+	return ""
 }

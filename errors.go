@@ -11,6 +11,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrMoved: the ledger changed since it was read; read it again and ask the guards again.
 	ErrMoved = errors.New("the ledger moved since it was read")
+	// ErrClock: the engine's clock is too far off the one that all engines have in common (I-34).
+	ErrClock = errors.New("the engine's clock cannot be believed")
 	// ErrStale: another State was stored since the one that this was folded onto.
 	ErrStale = errors.New("another state was stored since")
 	// ErrClaimed: another run holds a claim, see [ClaimedError].

@@ -231,7 +231,9 @@ func (p Policy) counts() []error {
 // Bounds of durations.
 const (
 	maxViewAge   = 10 * time.Second // I-05
-	maxClockSkew = 5 * time.Second  // I-34
+	maxClockSkew = 2 * time.Second  // I-34
+	// minClockSettle: what was on its way when the clock was set has arrived by then, and absence is not believed before.
+	minClockSettle = 30 * time.Second // I-20, I-34
 	// maxRestorePointAge and minDeleteDelay: what cannot be taken back rests on a restore point of today, and leaves time to say no.
 	maxRestorePointAge = 24 * time.Hour // I-25
 	minDeleteDelay     = time.Hour      // I-25
@@ -256,7 +258,7 @@ func (p Policy) times() []error {
 		{"replace_spacing", p.ReplaceSpacing, 0, 0, ""}, {"replace_after", p.ReplaceAfter, 0, 0, ""}, {"gone_apart", p.GoneApart, time.Millisecond, 0, ""},
 		{"run_deadline", p.RunDeadline, time.Second, 0, ""}, {"approval_for", p.ApprovalFor, time.Second, 0, ""}, {"step_deadline", p.StepDeadline, time.Second, 0, ""},
 		{"quarantine_window", p.QuarantineWindow, time.Second, maxLookBack, noFurther}, {"restore_point_age", p.RestorePointAge, 0, maxRestorePointAge, "I-25 lets nothing be deleted that was saved longer ago"},
-		{"delete_delay", p.DeleteDelay, minDeleteDelay, 0, ""}, {"clock_settle", p.ClockSettle, 0, 0, ""},
+		{"delete_delay", p.DeleteDelay, minDeleteDelay, 0, ""}, {"clock_settle", p.ClockSettle, minClockSettle, 0, ""},
 		{"clock_skew", p.ClockSkew, time.Millisecond, maxClockSkew, "I-34 believes no clock that is further off"},
 	} {
 		switch {

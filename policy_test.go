@@ -43,7 +43,7 @@ func TestPolicyBounds(t *testing.T) {
 			p.Floors = map[string]int{"dc1": 0}
 			p.Cooldowns = []Cooldown{{Cause: "node-down", Class: Destructive, For: Duration(24 * time.Hour)}}
 			p.Windows = []Window{{Name: "backup", From: "01:00", For: Duration(time.Hour)}}
-			p.DiskHeadroom, p.ClockSkew, p.RestorePointAge, p.ClockSettle = 1, Duration(5*time.Second), 0, 0
+			p.DiskHeadroom, p.ClockSkew, p.RestorePointAge, p.ClockSettle = 1, Duration(2*time.Second), 0, Duration(30*time.Second)
 		}},
 		{"floors.dc1: -1 is less than 0", func(p *Policy) { p.Floors = map[string]int{"dc1": -1} }},
 		{"floor_share: 1.5 is not a share", func(p *Policy) { p.FloorShare = 1.5 }},
@@ -60,7 +60,7 @@ func TestPolicyBounds(t *testing.T) {
 		{"release_per_second: 0 is less than 1", func(p *Policy) { p.ReleasePerSecond = 0 }},
 		{"release_per_second: 101 is more than 100", func(p *Policy) { p.ReleasePerSecond = 101 }},
 		{"load_pending: 0 is less than 1", func(p *Policy) { p.LoadPending = 0 }},
-		{"clock_skew: 5.001s is more than 5s: I-34", func(p *Policy) { p.ClockSkew = Duration(5001 * time.Millisecond) }},
+		{"clock_skew: 2.001s is more than 2s: I-34", func(p *Policy) { p.ClockSkew = Duration(2001 * time.Millisecond) }},
 		{"clock_skew: 0s is less", func(p *Policy) { p.ClockSkew = 0 }},
 		{"delete_delay: -1s is less", func(p *Policy) { p.DeleteDelay = Duration(-time.Second) }},
 		{"levels: empty", func(p *Policy) { p.Levels = nil }},

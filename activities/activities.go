@@ -55,6 +55,8 @@ type Gate interface {
 	// Preview and Foresee say what the gate would answer to a step now, and to one of an outline.
 	Preview(w galen.World[galen.State], l galen.Ledger, s galen.Step) []galen.Verdict
 	Foresee(w galen.World[galen.State], l galen.Ledger, s galen.Step) []galen.Verdict
+	// ClockStep is by how much the engine's clock was set lately.
+	ClockStep(p galen.Policy) time.Duration
 }
 
 // Catalogue is what this process can run.

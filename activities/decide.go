@@ -40,6 +40,9 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (Decided, error
 // decide is the part of Decide that needs a look; the subject has none yet.
 func (a *Activities) decide(ctx context.Context, s subject, refusedSince time.Time) (Decided, error) {
 	led, run, policy := s.ledger, s.ledger.Run, s.policy
+	if step := a.o.Gate.ClockStep(policy); policy.ClockDoubt(step, led.ClockOff()) != "" {
+		return a.untimely(ctx, led, policy, step)
+	}
 	s.began = led.Now
 	state, err := a.o.World.Look(ctx, run.Resource, nil, led.Open)
 	if err != nil {
@@ -154,18 +157,38 @@ func (a *Activities) hold(ctx context.Context, led galen.Ledger, policy galen.Po
 
 // blind: nothing at all could be seen. The run waits; past its deadline it is held, unless a person has approved since.
 func (a *Activities) blind(ctx context.Context, led galen.Ledger, policy galen.Policy, why error) (Decided, error) {
-	now, run := a.o.Now(), led.Run
-	if now.After(run.Deadline) && led.YesSince(run.Deadline) == nil {
+	if late(led) {
 		return a.hold(ctx, led, policy, fmt.Errorf("past its deadline, and blind: %w", why))
 	}
-	a.o.Logger.Warn("cannot see the resource", "run", run.ID, "resource", run.Resource.String(), "error", why.Error())
+	return a.wait(ctx, led, policy, "cannot see the resource: "+why.Error())
+}
+
+// untimely: nothing is concluded by a clock that cannot be believed, neither an effect nor a deadline nor an end. While it is off the
+// journal's the run is held past its deadline by the journal's; after a step the journal's may have been set with it.
+func (a *Activities) untimely(ctx context.Context, led galen.Ledger, policy galen.Policy, step time.Duration) (Decided, error) {
+	why := policy.ClockDoubt(step, led.ClockOff())
+	if policy.ClockDoubt(step, 0) == "" && late(led) {
+		return a.hold(ctx, led, policy, errors.New("past its deadline, and "+why))
+	}
+	return a.wait(ctx, led, policy, why)
+}
+
+// late: past its deadline by the journal's clock, and no person has approved since.
+func late(led galen.Ledger) bool {
+	return led.Now.After(led.Run.Deadline) && led.YesSince(led.Run.Deadline) == nil
+}
+
+// wait notes why nothing can be decided now.
+func (a *Activities) wait(ctx context.Context, led galen.Ledger, policy galen.Policy, why string) (Decided, error) {
+	run := led.Run
+	a.o.Logger.Warn("cannot decide", "run", run.ID, "resource", run.Resource.String(), "why", why)
 	if run.Status == galen.RunRunning || run.Status == galen.RunWaiting || run.Status == galen.RunOpened {
-		err := a.o.Runs.SetRun(ctx, run.ID, galen.RunWaiting, "cannot see the resource: "+why.Error(), now.Add(policy.LookSoon.D()))
+		err := a.o.Runs.SetRun(ctx, run.ID, galen.RunWaiting, why, led.Now.Add(policy.LookSoon.D()))
 		if err != nil && !errors.Is(err, galen.ErrHeld) { // by a person, meanwhile
 			return Decided{}, a.noRun(fmt.Errorf("note on run %s: %w", run.ID, err))
 		}
 	}
-	return Decided{At: now, Wait: policy.LookSoon, Why: why.Error()}, nil
+	return Decided{At: led.Now, Wait: policy.LookSoon, Why: why}, nil
 }
 
 // settle writes what became of the open intents, and reads the ledger again if that was anything.

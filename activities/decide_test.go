@@ -117,6 +117,8 @@ func (c *clinic) Foresee(w galen.World[galen.State], l galen.Ledger, s galen.Ste
 	return c.Preview(w, l, s)
 }
 
+func (c *clinic) ClockStep(galen.Policy) time.Duration { return 0 }
+
 // beds is a plain State whose members' bases differ.
 type beds struct{ plain }
 

@@ -72,9 +72,9 @@ func (a *Activities) HoldForeign(ctx context.Context, run galen.Run) error {
 
 // EndForeign ends a cancelled run that this process cannot carry on, once no effect of it is open, see endWithout.
 func (a *Activities) EndForeign(ctx context.Context, run galen.Run) (ended bool, err error) {
-	led, err := a.o.Journal.Ledger(ctx, run.ID)
+	led, err := a.ledger(ctx, run.ID)
 	if err != nil {
-		return false, fmt.Errorf("read ledger of run %s: %w", run.ID, err)
+		return false, err
 	}
 	if led, err = a.settleForeign(ctx, led); err != nil {
 		return false, err
@@ -127,14 +127,15 @@ func (a *Activities) endWithout(ctx context.Context, led galen.Ledger, lacks str
 // settleForeign looks, and settles what this process can judge.
 func (a *Activities) settleForeign(ctx context.Context, led galen.Ledger) (galen.Ledger, error) {
 	kind, known := a.o.Catalogue.Kinds[led.Run.Resource.Kind]
-	if !known || openEffect(led.Past) == "" {
+	policy := a.o.Catalogue.Policy(led.Run.Resource)
+	if !known || openEffect(led.Past) == "" || policy.ClockDoubt(a.o.Gate.ClockStep(policy), led.ClockOff()) != "" {
 		return led, nil
 	}
 	state, err := a.o.World.Look(ctx, led.Run.Resource, nil, led.Open)
 	if err != nil {
 		return led, fmt.Errorf("look at %s: %w", led.Run.Resource, err)
 	}
-	byRun, err := Settlements(kind, state, led.Open, a.o.Catalogue.Policy(led.Run.Resource), a.o.Now())
+	byRun, err := Settlements(kind, state, led.Open, policy, a.o.Now())
 	if err != nil {
 		return led, err
 	}

@@ -214,7 +214,7 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	log, policy := e.o.Logger, e.o.Config.Policy
 	e.world = watch.NewWorld(e.opened.kinds, e.journal, log)
 	if e.shared() {
-		e.world.Share()
+		e.world.Share(watch.Others{Clock: e.journal.Clock, Now: time.Now, Policy: policy})
 	}
 	e.runs = &runs{journal: e.journal, temporal: client, Opener: watch.Opener{
 		Runbooks: e.o.Catalogue.Runbooks, Inbox: e.journal, Policy: policy, Last: e.world.Last, Now: time.Now, Logger: log,

@@ -25,6 +25,7 @@ var (
 type store interface {
 	engineRows
 	peopleRows
+	Clock(ctx context.Context) (time.Time, error)
 	Close() error
 }
 

@@ -2,6 +2,8 @@ package gym
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -20,6 +22,27 @@ func beyond(seed uint64, in *Incident, victim string) {
 	}
 	part(0xd1b54a32d192ed03).sharpen()
 	part(0xbf58476d1ce4e5b9).faults()
+	part(0xff51afd7ed558ccd).clocks()
+}
+
+// clocks: that of an engine is wrong for a while, or for good, while calls are under way; once it is right a person may ask for a
+// replacement.
+func (w *writer) clocks() {
+	in := w.in
+	if !slices.Contains([]string{Rivals, Calls, Crowd}, in.Sort) || !w.one(6) {
+		return
+	}
+	by := pick(w.dice, time.Hour, -time.Hour, 15*time.Minute, -15*time.Minute, 5*time.Second, -5*time.Second)
+	at, engine := w.between(0, 2*time.Minute), strconv.Itoa(w.IntN(in.Engines))
+	w.add(Happening{At: at, What: Clock, Who: engine, Step: by})
+	if w.one(5) && in.Engines > 1 {
+		return
+	}
+	right := at + w.between(time.Second, 3*time.Minute)
+	w.add(Happening{At: right, What: Clock, Who: engine, Step: -by})
+	if w.one(3) {
+		w.add(Happening{At: right + w.between(30*time.Second, 2*time.Minute), What: AskFor, Verb: "cassandra/replace-node", Who: w.victim})
+	}
 }
 
 // sharpen moves what was drawn to where the rules of the engine begin and end: what is late is late between a commit and its

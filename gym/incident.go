@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -108,16 +109,20 @@ func (h Happening) end() time.Duration {
 	return h.At + h.For
 }
 
-// behind is by how much the clock of an engine is late at most.
-func (in Incident) behind() time.Duration {
-	most, now := time.Duration(0), map[string]time.Duration{}
+// adrift tells whether the clocks of all engines are wrong in the end: they conclude nothing then.
+func (in Incident) adrift() bool {
+	off := map[string]time.Duration{}
 	for _, h := range in.Happen {
 		if h.What == Clock {
-			now[h.Who] -= h.Step
-			most = max(most, now[h.Who])
+			off[h.Who] += h.Step
 		}
 	}
-	return most
+	for engine := range in.Engines {
+		if off[strconv.Itoa(engine)].Abs() <= in.Policy.ClockSkew.D() {
+			return false
+		}
+	}
+	return true
 }
 
 // last is when all that happens is over.

@@ -203,7 +203,7 @@ func (p *process) endForeign(ctx context.Context, run galen.Run) (ended bool, er
 
 // expected are the errors that the world itself made.
 func expected(err error) bool {
-	return errors.Is(err, errOut) || errors.Is(err, errBlind) || errors.Is(err, errLost) || errors.Is(err, errDead)
+	return errors.Is(err, errOut) || errors.Is(err, errBlind) || errors.Is(err, errLost) || errors.Is(err, errDead) || errors.Is(err, galen.ErrClock)
 }
 
 // dispatch carries the outbox to the workflows.

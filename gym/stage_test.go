@@ -55,6 +55,7 @@ func cassandraStages() map[string]stage {
 		"I-13 spacing":         {prefer: []string{fence}, plan: RingPlan{Racks: 6, Spares: 2}, happen: oneAfterTheOther, besides: replaceNode()},
 		"I-32 streams":         {prefer: []string{stop}, happen: during(ring.BulkLoad)},
 		"I-30 load":            {prefer: []string{stop}, happen: during(ring.Overload)},
+		"I-34 clocks":          {prefer: []string{fence, prepare}, of: func(e *Engine) { e.untimed = true }, happen: wrongClock},
 		"I-16 one data centre": {prefer: []string{prepare}, unchecked: prepare, plan: RingPlan{DCs: 2, StraySpare: true}, happen: nobodySaysYes},
 	}
 }
@@ -125,6 +126,12 @@ func takenPlace(w *writer) {
 func lost(w *writer) {
 	w.gone(w.victim, quiet)
 	w.asks(w.victim, quiet+20*time.Second, 3*time.Minute, 15*time.Second)
+}
+
+// wrongClock: the victim is dead and empty, and the engine's clock is a few seconds off.
+func wrongClock(w *writer) {
+	lost(w)
+	w.add(Happening{At: quiet + time.Second, What: Clock, Who: "0", Step: pick(w.dice, 5*time.Second, -5*time.Second)})
 }
 
 // nobodySaysYes: what is asked of a person stays unanswered.

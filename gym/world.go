@@ -37,6 +37,8 @@ type Engine struct {
 	spoilt string
 	// unchecked is a verb whose own Check accepts everything, so that a guard which says the same stands alone.
 	unchecked string
+	// untimed: nobody but the gate minds the engine's clock, so that its guard stands alone.
+	untimed bool
 	// SQLite keeps the journal in a file in this directory instead of in memory.
 	SQLite string
 }
@@ -166,9 +168,17 @@ func (w *world) boot(s *slot) error {
 	rows := awaitedStore{w.store, a}
 	clock := func() time.Time { return w.now.Add(s.skew) }
 	policy := func(galen.Resource) galen.Policy { return w.in.Policy }
+	others := policy // than the gate
+	if w.of.untimed {
+		others = func(galen.Resource) galen.Policy {
+			p := w.in.Policy
+			p.ClockSkew = galen.Duration(24 * time.Hour)
+			return p
+		}
+	}
 	seen := watch.NewWorld(kinds, rows, log)
-	if w.in.Engines > 1 { // as engines do whose journal is PostgreSQL
-		seen.Share()
+	if w.in.Engines > 1 || slices.ContainsFunc(w.in.Happen, func(h Happening) bool { return h.What == Clock }) { // as engines do whose journal is PostgreSQL
+		seen.Share(watch.Others{Clock: rows.Clock, Now: clock, Policy: others})
 	}
 	books := map[string]galen.ListedRunbook{}
 	for _, rb := range w.of.books(s.name) {
@@ -187,7 +197,7 @@ func (w *world) boot(s *slot) error {
 	}
 	p.acts = activities.New(activities.Options{
 		Journal: rows, Records: rows, Runs: rows, World: seen, Gate: door, Faults: activities.NewFaults(), Now: clock, DecideLimit: realLimit, Logger: log,
-		Catalogue: activities.Catalogue{Kinds: kinds, Runbooks: books, Detectors: w.of.Detectors, Policy: policy},
+		Catalogue: activities.Catalogue{Kinds: kinds, Runbooks: books, Detectors: w.of.Detectors, Policy: others},
 	})
 	opens := watch.Opener{Runbooks: w.of.books(s.name), Inbox: rows, Policy: policy, Last: seen.Last, Now: clock, Logger: log}
 	p.loops = watch.NewLoops(watch.Options{

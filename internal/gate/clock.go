@@ -56,9 +56,9 @@ func (c *clockWatch) note(o origin) {
 	}
 }
 
-// clockStep reads both clocks at one moment: a process that is stopped between the two readings must not look like a clock
+// ClockStep is by how much the engine's clock was set lately. It reads both clocks at one moment: a process that is stopped between the two readings must not look like a clock
 // that was set. How well they are read is the same for all policies, for what one reads is remembered for all.
-func (g *Gate) clockStep(p galen.Policy) time.Duration {
+func (g *Gate) ClockStep(p galen.Policy) time.Duration {
 	var wall time.Time
 	var mono time.Duration
 	for range 3 {

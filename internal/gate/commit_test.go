@@ -398,7 +398,7 @@ func TestAStopBetweenTheReadingsOfTwoClocks(t *testing.T) {
 		}
 		for range 2 {
 			left = stops
-			if step := g.clockStep(r.policy); (step == 0) != want {
+			if step := g.ClockStep(r.policy); (step == 0) != want {
 				t.Errorf("%d stops: a step of %s", stops, step)
 			}
 		}
@@ -415,7 +415,7 @@ func TestAStopBetweenTheReadingsOfTwoClocks(t *testing.T) {
 			}
 			return r.clock.wall
 		}
-		if g.clockStep(r.policy); (readings > 1) != again {
+		if g.ClockStep(r.policy); (readings > 1) != again {
 			t.Errorf("%s between two readings: read %d times", slow, readings)
 		}
 	}

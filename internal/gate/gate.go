@@ -74,7 +74,7 @@ func New(o Options) (*Gate, error) {
 	}
 	g := &Gate{o: o, clock: &clockWatch{}}
 	safe := galen.SafePolicy()
-	g.clockStep(safe) // from now on a step is noticed
+	g.ClockStep(safe) // from now on a step is noticed
 	return g, nil
 }
 

@@ -38,13 +38,10 @@ func clocks(a galen.Ask[galen.State]) galen.Verdict {
 	if !mutates(a) {
 		return allow("")
 	}
+	if why := a.Policy.ClockDoubt(a.ClockStep, a.Ledger.ClockOff()); why != "" {
+		return lookAgain("%s", why)
+	}
 	most := a.Policy.ClockSkew.D()
-	if step := a.ClockStep; step.Abs() > most {
-		return lookAgain("the engine's clock was set by %s; observing only for %s", step.Round(time.Millisecond), a.Policy.ClockSettle)
-	}
-	if off := a.Ledger.ClockOff(); off.Abs() > most {
-		return lookAgain("the journal's clock was %s off the engine's when the ledger was read, at most %s is allowed", off.Round(time.Millisecond), most)
-	}
 	clocked, tells := a.State.(galen.Clocked)
 	if !tells {
 		return allow("no observer tells its clock")

@@ -145,7 +145,7 @@ func (g *Gate) question(w galen.World[galen.State], l galen.Ledger, s galen.Step
 		return no(deny("%s", err))
 	}
 	a.Version = g.o.Runbooks[l.Run.Runbook].Version
-	a.ClockStep = g.clockStep(a.Policy)
+	a.ClockStep = g.ClockStep(a.Policy)
 	if v := undoOf(kind, s); v.Answer != galen.Allow {
 		return no(v)
 	}

@@ -60,9 +60,10 @@ func (s *server) approval(ctx context.Context, id string, req api.Approve) (gale
 	if err != nil {
 		return galen.Approval{}, err
 	}
+	now := s.o.Now().UTC()
 	yes := galen.Approval{
 		Run: id, Runbook: run.Runbook, Version: run.Version, Params: galen.HashJSON(run.Params), By: operator, Why: deref(req.Why),
-		Steps: []galen.ApprovedStep{}, Basis: map[string]string{}, Expires: s.o.Now().UTC().Add(watched.Policy.ApprovalFor.D()),
+		Steps: []galen.ApprovedStep{}, Basis: map[string]string{}, At: now, Expires: now.Add(watched.Policy.ApprovalFor.D()),
 	}
 	if yes.Why != "" {
 		if err := checkWhy(yes.Why); err != nil {

@@ -29,7 +29,7 @@ func TestApproveBindsTheNewestPlan(t *testing.T) {
 	yes := galen.Approval{
 		Run: "a", Runbook: "fake/heal", Version: 3, Params: galen.HashJSON(run.Params), By: operator,
 		Steps: []galen.ApprovedStep{{Verb: "failover", Target: "db-1", Count: 2}, {Verb: "reboot", Target: "db-1", Count: 1}},
-		Basis: map[string]string{"db-1": "basis"}, Expires: noon().Add(30 * time.Minute),
+		Basis: map[string]string{"db-1": "basis"}, At: noon(), Expires: noon().Add(30 * time.Minute),
 	}
 	basis := galen.HashJSON(plan.Shown)
 	empty := yes

@@ -22,6 +22,15 @@ func (s *Store) Ledger(ctx context.Context, runID string) (galen.Ledger, error) 
 	return out, err
 }
 
+// Clock is the journal's: on SQLite that of the engine, on PostgreSQL the database's, which all engines have in common.
+func (s *Store) Clock(ctx context.Context) (at time.Time, err error) {
+	err = s.readNow(ctx, "read the clock", func(_ context.Context, _ querier, now time.Time) error {
+		at = now
+		return nil
+	})
+	return at, err
+}
+
 // Preview is the ledger that a run would see which the journal does not have: for plan mode. run.ID must be empty.
 func (s *Store) Preview(ctx context.Context, run galen.Run) (galen.Ledger, error) {
 	if run.ID != "" {

@@ -27,7 +27,8 @@ type approvalRow struct {
 }
 
 // Approve stores a person's yes to an open run. It replaces an earlier one, lets a held run go on, and wakes it. While galen only
-// observes nobody can know what the yes would be to: galen.ErrDisarmed.
+// observes nobody can know what the yes would be to: galen.ErrDisarmed. It begins now by the journal's clock, and lasts as long as it
+// would from its At on, if it has one, by the clock of whoever made it.
 func (s *Store) Approve(ctx context.Context, a galen.Approval) error {
 	if a.By == "" {
 		return fmt.Errorf("approve run %s: who approves is required", a.Run)
@@ -43,6 +44,9 @@ func (s *Store) Approve(ctx context.Context, a galen.Approval) error {
 		}
 		if a.ID == "" {
 			a.ID = t.newID(t.now)
+		}
+		if !a.At.IsZero() {
+			a.Expires = t.now.Add(a.Expires.Sub(a.At))
 		}
 		a.At = t.now
 		if !t.now.Before(a.Expires) {

@@ -45,6 +45,11 @@ func testApprovals(t *testing.T, w world) {
 	if w.ledger(t, run).Approval != nil {
 		t.Fatal("an approval out of nothing")
 	}
+	hasty := run.Created.Add(7 * time.Hour) // by the clock of an engine that is ahead
+	must(t, w.Approve(t.Context(), galen.Approval{Run: run.ID, ID: "y0", Steps: []galen.ApprovedStep{step}, By: "ann", At: hasty, Expires: hasty.Add(time.Hour)}))
+	yes := w.ledger(t, run).Approval
+	equal(t, "the time that a yes has, by the journal's clock", yes.Expires.Sub(yes.At), time.Hour)
+	equal(t, "given ahead of time", yes.At.Before(hasty), true)
 	w.approve(t, run, "y1", step)
 	w.approve(t, run, "y2", step)
 	equal(t, "the newest counts", w.ledger(t, run).Approval.ID, "y2")
@@ -80,7 +85,7 @@ func testApprovals(t *testing.T, w world) {
 	equal(t, "a rejection ends the row", w.void(t, "y7"), 1)
 	all, err := w.Approvals(t.Context(), run.ID)
 	must(t, err)
-	equal(t, "all", len(all), 7)
+	equal(t, "all", len(all), 8)
 	w.approve(t, run, "y8", step)
 	must(t, w.SetRun(t.Context(), run.ID, galen.RunHeld, "the gate denied it", time.Time{}))
 	equal(t, "a yes of a run that was held is over already", w.void(t, "y8"), 1)

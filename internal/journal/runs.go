@@ -10,7 +10,8 @@ import (
 )
 
 // OpenRun opens a run, and posts its start. While a run with the same key is open, it returns that one and false instead, counts the
-// duplicate and raises its urgency.
+// duplicate and raises its urgency. It is created now by the journal's clock, and its deadline is as far from that as it was from
+// Created, if it has one, by the clock of whoever made it.
 func (s *Store) OpenRun(ctx context.Context, run galen.Run) (galen.Run, bool, error) {
 	if run.Key == "" || run.Runbook == "" || run.Resource == (galen.Resource{}) {
 		return galen.Run{}, false, fmt.Errorf("open a run: key %q, runbook %q and resource %q are all required", run.Key, run.Runbook, run.Resource)
@@ -30,6 +31,9 @@ func (s *Store) OpenRun(ctx context.Context, run galen.Run) (galen.Run, bool, er
 		}
 		if out.ID == "" {
 			out.ID = t.newID(t.now)
+		}
+		if !run.Created.IsZero() {
+			out.Deadline = t.now.Add(run.Deadline.Sub(run.Created))
 		}
 		out.Status, out.Created, out.Plan, out.Stop, out.Ended = galen.RunOpened, t.now, 0, "", time.Time{}
 		opened = true

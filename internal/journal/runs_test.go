@@ -36,6 +36,11 @@ func testOpenRun(t *testing.T, w world) {
 	if c.ID <= a.ID {
 		t.Fatalf("IDs do not sort by age: %s, then %s", a.ID, c.ID)
 	}
+	hasty := c.Created.Add(7 * time.Hour) // by the clock of an engine that is ahead
+	d, _, err := w.OpenRun(t.Context(), galen.Run{Key: "hasty", Resource: ring(), Runbook: "x", Created: hasty, Deadline: hasty.Add(time.Hour)})
+	must(t, err)
+	equal(t, "the time that a run has, by the journal's clock", d.Deadline.Sub(d.Created), time.Hour)
+	equal(t, "opened ahead of time", d.Created.Before(hasty), true)
 	for _, bad := range []galen.Run{{}, {Key: "x", Resource: ring()}, {Key: "x", Runbook: "y"}, {Resource: ring(), Runbook: "y"}} {
 		if _, _, err := w.OpenRun(t.Context(), bad); err == nil {
 			t.Errorf("opened %+v", bad)

@@ -31,7 +31,7 @@ type World struct {
 	store  Store
 	logger *slog.Logger
 
-	shared bool
+	others *Others // nil: this engine is alone
 
 	mu   sync.Mutex
 	last map[galen.Resource]*entry
@@ -94,9 +94,35 @@ func NewWorld(kinds map[string]galen.ListedKind, store Store, logger *slog.Logge
 	return &World{kinds: kinds, store: store, logger: logger, last: map[galen.Resource]*entry{}}
 }
 
+// Others is what an engine goes by that is not alone with its store.
+type Others struct {
+	// Clock is the store's, the one that all engines have in common; Now is this engine's.
+	Clock  func(ctx context.Context) (time.Time, error)
+	Now    func() time.Time
+	Policy func(galen.Resource) galen.Policy
+}
+
 // Share says that other engines look at the same resources, and keep what they see in the same store: what one of them has
-// stored since is what is folded onto. Else one that was away would fold onto an old State, and find a node down for as long.
-func (w *World) Share() { w.shared = true }
+// stored since is what is folded onto. Else one that was away would fold onto an old State, and find a node down for as long. So it
+// would by a clock that is not that of the store: who has one sees nothing (I-34).
+func (w *World) Share(o Others) { w.others = &o }
+
+// believed tells whether the engine's clock is the store's, as far as the policy allows.
+func (w *World) believed(ctx context.Context, r galen.Resource) error {
+	if w.others == nil {
+		return nil // the store's clock is its own
+	}
+	asked := w.others.Now()
+	at, err := w.others.Clock(ctx)
+	if err != nil {
+		return fmt.Errorf("read the journal's clock: %w", err)
+	}
+	read := galen.Ledger{Now: at}.ReadBetween(asked, w.others.Now())
+	if why := w.others.Policy(r).ClockDoubt(0, read.ClockOff()); why != "" {
+		return fmt.Errorf("%w: %s", galen.ErrClock, why)
+	}
+	return nil
+}
 
 // Look observes the resource (an empty scope: all of it) and returns the State with that folded in. A kind that panics
 // is an error; what was known before stays.
@@ -112,7 +138,13 @@ func (w *World) look(ctx context.Context, r galen.Resource, scope []galen.Target
 	if !ok {
 		return nil, "", fmt.Errorf("look at %s: this engine does not know the kind %q", r, r.Kind)
 	}
+	if err := w.believed(ctx, r); err != nil {
+		return nil, "", fmt.Errorf("look at %s: %w", r, err)
+	}
 	seen, err := kind.Look(ctx, r, scope, open)
+	if err == nil {
+		err = w.believed(ctx, r) // it may have been set meanwhile
+	}
 	if err != nil {
 		return nil, "", fmt.Errorf("look at %s: %w", r, err)
 	}
@@ -134,7 +166,7 @@ func (w *World) fold(ctx context.Context, kind galen.ListedKind, r galen.Resourc
 		}
 		return nil
 	}
-	if w.shared || e.newest().state == nil {
+	if w.others != nil || e.newest().state == nil {
 		for range foldTries {
 			if err = e.inTurn(ctx, load, add, keep); !errors.Is(err, galen.ErrStale) {
 				break
@@ -200,7 +232,7 @@ func (w *World) entry(r galen.Resource) *entry {
 // load takes up the State of an earlier process: since when a node is down must survive a restart. One that cannot be
 // read any more (another version wrote it) is told and left: the fold starts anew.
 func (w *World) load(ctx context.Context, kind galen.ListedKind, r galen.Resource, e *entry) error {
-	if !w.shared && e.newest().state != nil {
+	if w.others == nil && e.newest().state != nil {
 		return nil // another look was the first
 	}
 	body, err := w.store.Folded(ctx, r)

@@ -115,7 +115,7 @@ func TestWhatAnotherEngineSaw(t *testing.T) {
 		bad, well, store := crashed(), fake.NewCloud("billing", 3, noon), &shelf{}
 		away := watch.NewWorld(kinds(bad), store, quiet())
 		if shared {
-			away.Share()
+			away.Share(sameClock())
 		}
 		since := badSince(t, seen(t, away), "db-1")
 		well.Advance(time.Hour)
@@ -150,15 +150,15 @@ func TestAnEngineThatWasAwayOverwritesNothing(t *testing.T) {
 	bad, other, store := crashed(), crashed(), &shelf{}
 	frozen := &held{shelf: store}
 	away, holder := watch.NewWorld(kinds(bad), frozen, quiet()), watch.NewWorld(kinds(other), store, quiet())
-	away.Share()
-	holder.Share()
+	away.Share(sameClock())
+	holder.Share(sameClock())
 	was := badSince(t, seen(t, away), "db-1")
 	var since time.Time
 	frozen.before = func() {
 		well := fake.NewCloud("billing", 3, noon)
 		well.Advance(time.Hour)
 		third := watch.NewWorld(kinds(well), store, quiet())
-		third.Share()
+		third.Share(sameClock())
 		seen(t, third)
 		other.Advance(2 * time.Hour)
 		since = badSince(t, seen(t, holder), "db-1")
@@ -210,7 +210,7 @@ func TestAStoreInDoubt(t *testing.T) {
 		cloud, store := fake.NewCloud("billing", 3, noon), &shelf{}
 		w := watch.NewWorld(kinds(cloud), store, quiet())
 		if shared {
-			w.Share()
+			w.Share(sameClock())
 		}
 		well := seen(t, w).Basis()
 		cloud.Hide("db-3", true)
@@ -341,7 +341,7 @@ func TestNoOlderStateIsStored(t *testing.T) {
 		cloud, store := fake.NewCloud("billing", 3, noon), &ordered{}
 		w := watch.NewWorld(map[string]galen.ListedKind{fake.KindName: galen.ListKind(counting, cloud)}, store, quiet())
 		if shared {
-			w.Share()
+			w.Share(sameClock())
 		}
 		var wg sync.WaitGroup
 		for n := range 8 {
@@ -413,5 +413,36 @@ func TestAWorldKnowsItsKinds(t *testing.T) {
 	in := galen.Intent{ID: "i1", Resource: billing(), Fence: 1, Step: fake.Reboot(i, "a test")}
 	if reply, err := w.Do(t.Context(), in); err != nil || reply != "accepted" {
 		t.Errorf("%q, %v", reply, err)
+	}
+}
+
+// TestAWrongClockSeesNothing: what is seen by a clock that is not the store's is not folded, for it would date a node's end wrongly.
+func TestAWrongClockSeesNothing(t *testing.T) {
+	for off, want := range map[time.Duration]error{
+		0: nil, 400 * time.Millisecond: nil, -400 * time.Millisecond: nil, 15 * time.Minute: galen.ErrClock, -15 * time.Minute: galen.ErrClock,
+	} {
+		store, o := &shelf{}, sameClock()
+		o.Now = func() time.Time { return time.Now().Add(off) }
+		w := watch.NewWorld(kinds(crashed()), store, quiet())
+		w.Share(o)
+		_, err := w.Look(t.Context(), billing(), nil, nil)
+		if _, known := w.Last(billing()); !errors.Is(err, want) || known != (want == nil) || (store.writes > 0) != (want == nil) {
+			t.Errorf("off by %s: %v, want %v; it knows a State: %t, stored %d times", off, err, want, known, store.writes)
+		}
+	}
+	o := sameClock()
+	o.Clock = func(context.Context) (time.Time, error) { return time.Time{}, errors.New("no answer") }
+	w := watch.NewWorld(kinds(crashed()), &shelf{}, quiet())
+	w.Share(o)
+	if _, err := w.Look(t.Context(), billing(), nil, nil); err == nil || !strings.Contains(err.Error(), "no answer") {
+		t.Errorf("the store's clock is not known: %v", err)
+	}
+}
+
+// sameClock is an engine that has company, and the clock of its store.
+func sameClock() watch.Others {
+	return watch.Others{
+		Clock: func(context.Context) (time.Time, error) { return time.Now(), nil }, Now: time.Now,
+		Policy: func(galen.Resource) galen.Policy { return galen.SafePolicy() },
 	}
 }
