@@ -9,8 +9,8 @@ import (
 // StartWithin is the 2 s rule: the gate drops a call that has not begun so long after its intent was committed.
 const StartWithin = 2 * time.Second
 
-// DecideWithin is how long after its look a decision may be stored, by the journal's clock. Whoever was held up for longer, as an engine
-// that was suspended, looks again.
+// DecideWithin is how long after its look a decision may be stored, or a run be called verified, by the journal's clock.
+// Whoever was held up for longer, as an engine that was suspended or has died, looks again.
 const DecideWithin = 30 * time.Second
 
 // Verb is what a kind can do. All its functions are pure.

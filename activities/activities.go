@@ -39,6 +39,8 @@ type Runs interface {
 	SetRun(ctx context.Context, id string, status galen.RunStatus, why string, until time.Time) error
 	// HoldRun holds a run that stands as it stood when that was found, else [galen.ErrMoved].
 	HoldRun(ctx context.Context, id, why string, was galen.Standing) error
+	// VerifyRun ends a run as verified by a look that began lately, else [galen.ErrMoved].
+	VerifyRun(ctx context.Context, id, why string, looked time.Time) error
 	// Stop asks a run to yield; Resume ends that.
 	Stop(ctx context.Context, id, stop, by, why string) error
 	Resume(ctx context.Context, id, why string) error
@@ -150,19 +152,32 @@ func turnedAway(out Acted, run galen.Run, res gate.Result) Acted {
 	return out
 }
 
-// Close ends a run in the journal.
-func (a *Activities) Close(ctx context.Context, in CloseInput) error {
+// Close ends a run in the journal. It may be repeated, and long after it was ordered: what nobody has looked at lately is not called
+// verified, and the workflow looks again.
+func (a *Activities) Close(ctx context.Context, in CloseInput) (Closed, error) {
 	why := in.Why
 	if in.Margin != "" {
 		why += "; " + in.Margin
 	}
 	failpoint.At(failpoint.Closing, "")
-	if err := a.o.Runs.SetRun(ctx, in.Run, in.Status, why, time.Time{}); err != nil {
-		return a.noRun(fmt.Errorf("close run %s as %s: %w", in.Run, in.Status, err))
+	switch err := a.end(ctx, in, why); {
+	case errors.Is(err, galen.ErrMoved):
+		a.o.Logger.Warn("run not ended, it is looked at again", "run", in.Run, "status", string(in.Status), "moved", err)
+		return Closed{Stale: true}, nil
+	case err != nil:
+		return Closed{}, a.noRun(fmt.Errorf("close run %s as %s: %w", in.Run, in.Status, err))
 	}
 	failpoint.At(failpoint.Closed, "")
 	a.o.Logger.Info("run ended", "run", in.Run, "status", string(in.Status), "why", why)
-	return nil
+	return Closed{}, nil
+}
+
+// end writes the row. Only verified says something of the world as it is.
+func (a *Activities) end(ctx context.Context, in CloseInput, why string) error {
+	if in.Status == galen.RunVerified {
+		return a.o.Runs.VerifyRun(ctx, in.Run, why, in.Looked)
+	}
+	return a.o.Runs.SetRun(ctx, in.Run, in.Status, why, time.Time{})
 }
 
 func (a *Activities) noRun(err error) error {

@@ -296,6 +296,7 @@ func (a *Activities) record(ctx context.Context, t thought, c conclusion) (Decid
 	out := Decided{
 		At: t.now, Plan: d.Number, Steps: c.steps, Refused: c.refused, Wait: galen.Duration(c.wait), Done: c.done,
 		Final: c.final, Looks: t.policy.HoldLooks, HoldFor: t.policy.HoldFor, Why: c.why, Margin: t.margin,
+		Looked: t.began,
 	}
 	if c.atOnce {
 		out.Looks, out.HoldFor = 1, 0

@@ -62,6 +62,10 @@ func (c *clinic) HoldRun(ctx context.Context, id, why string, _ galen.Standing) 
 	return c.SetRun(ctx, id, galen.RunHeld, why, time.Time{})
 }
 
+func (c *clinic) VerifyRun(ctx context.Context, id, why string, _ time.Time) error {
+	return c.SetRun(ctx, id, galen.RunVerified, why, time.Time{})
+}
+
 func (c *clinic) Ledger(context.Context, string) (galen.Ledger, error) {
 	return c.ledger, c.errs["ledger"]
 }

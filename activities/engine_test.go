@@ -107,6 +107,15 @@ func (c *clinic) must(err error) {
 	}
 }
 
+// close ends a run as its decision says.
+func (c *clinic) close(run galen.Run, d activities.Decided) {
+	c.Helper()
+	in := activities.CloseInput{Run: run.ID, Status: d.Final, Why: d.Why, Margin: d.Margin, Looked: d.Looked}
+	if closed, err := c.acts.Close(c.Context(), in); err != nil || closed.Stale {
+		c.Fatalf("closed %+v: %+v, %v", in, closed, err)
+	}
+}
+
 // open opens a run of a runbook on one target, as a person asks for it unless change says otherwise.
 func (c *clinic) open(key, runbook, target string, change func(*galen.Run)) galen.Run {
 	c.Helper()
@@ -238,7 +247,7 @@ func TestAnAlertThatNothingConfirms(t *testing.T) {
 	if !d.Done || d.Final != galen.RunNotConfirmed || c.calls() != 0 {
 		t.Fatalf("decided %+v after %d calls", d, c.calls())
 	}
-	c.must(c.acts.Close(t.Context(), activities.CloseInput{Run: run.ID, Status: d.Final, Why: d.Why}))
+	c.close(run, d)
 	if got, err := c.acts.Decide(t.Context(), activities.DecideInput{Run: run.ID}); err != nil || !got.Ended {
 		t.Errorf("after its end: %+v, %v", got, err)
 	}
@@ -339,7 +348,7 @@ func TestTheStoryTellsTheMargin(t *testing.T) {
 	c.decide(run, time.Minute, galen.RunWaiting, "work_mem stays 8MB")
 	c.act(run, c.decide(run, 10*time.Minute, galen.RunRunning, "the old value comes back"))
 	d := c.decide(run, time.Minute, galen.RunWaiting, "the old one is back")
-	c.must(c.acts.Close(t.Context(), activities.CloseInput{Run: run.ID, Status: d.Final, Why: d.Why, Margin: d.Margin}))
+	c.close(run, d)
 	if got := c.run(run.ID).Why; !strings.HasSuffix(got, "; "+margin) {
 		t.Errorf("ended with %q", got)
 	}
@@ -455,7 +464,7 @@ func TestARunThatIsUnknownIsNotRetried(t *testing.T) {
 	c := newClinic(t, galen.ModeAct)
 	_, decided := c.acts.Decide(t.Context(), activities.DecideInput{Run: "nobody"})
 	_, acted := c.acts.Act(t.Context(), activities.ActInput{Run: "nobody", Plan: 1})
-	closed := c.acts.Close(t.Context(), activities.CloseInput{Run: "nobody", Status: galen.RunVerified, Why: "x"})
+	_, closed := c.acts.Close(t.Context(), activities.CloseInput{Run: "nobody", Status: galen.RunVerified, Why: "x"})
 	for name, err := range map[string]error{"decide": decided, "act": acted, "close": closed} {
 		var app *temporal.ApplicationError
 		if !errors.As(err, &app) || app.Type() != activities.ErrTypeNoRun || !app.NonRetryable() {

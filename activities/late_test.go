@@ -39,6 +39,32 @@ func TestADecisionOnAnOldLook(t *testing.T) {
 	}
 }
 
+// TestACloseLongAfterTheLook: the engine that was to write the end died, and another one comes up when nobody has looked for long.
+// Verified is looked for anew; what says nothing of the world is written.
+func TestACloseLongAfterTheLook(t *testing.T) {
+	c := newClinic(t, galen.ModeAct)
+	run := c.open("k", "fake/heal", "db-3", nil)
+	d := c.decide(run, 0, galen.RunWaiting, "all instances serve")
+	in := activities.CloseInput{Run: run.ID, Status: d.Final, Why: d.Why, Looked: d.Looked}
+	c.late = func() { c.cloud.Advance(galen.DecideWithin + time.Second) }
+	closed, err := c.acts.Close(t.Context(), in)
+	if now := c.run(run.ID); err != nil || !closed.Stale || now.Status != galen.RunWaiting || in.Status != galen.RunVerified {
+		t.Errorf("closed %+v, %v; the run is %s", closed, err, now.Status)
+	}
+	c.logged(`"level":"WARN"`, "run not ended, it is looked at again", run.ID)
+	c.close(run, c.decide(run, 0, galen.RunWaiting, "all instances serve"))
+	c.cloud.Advance(time.Hour)
+	if closed, err := c.acts.Close(t.Context(), in); err != nil || closed.Stale || c.run(run.ID).Status != galen.RunVerified {
+		t.Errorf("said again: %+v, %v", closed, err)
+	}
+	other := c.open("other", "fake/heal", "db-2", nil)
+	c.late = func() { c.cloud.Advance(time.Hour) }
+	closed, err = c.acts.Close(t.Context(), activities.CloseInput{Run: other.ID, Status: galen.RunCancelled, Why: "enough", Looked: d.Looked})
+	if err != nil || closed.Stale || c.run(other.ID).Status != galen.RunCancelled {
+		t.Errorf("cancelled: %+v, %v", closed, err)
+	}
+}
+
 // lateRows are the journal's, before which something may happen.
 type lateRows struct {
 	*journal.Store
@@ -53,6 +79,11 @@ func (r lateRows) SetRun(ctx context.Context, id string, status galen.RunStatus,
 func (r lateRows) HoldRun(ctx context.Context, id, why string, was galen.Standing) error {
 	r.happen()
 	return r.Store.HoldRun(ctx, id, why, was)
+}
+
+func (r lateRows) VerifyRun(ctx context.Context, id, why string, looked time.Time) error {
+	r.happen()
+	return r.Store.VerifyRun(ctx, id, why, looked)
 }
 
 func (r lateRows) happen() {

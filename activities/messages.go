@@ -32,6 +32,8 @@ type Decided struct {
 	Looks   int             `json:"looks,omitempty"`
 	HoldFor galen.Duration  `json:"hold_for,omitzero"`
 	Why     string          `json:"why,omitempty"`
+	// Looked is the journal's clock right before the look: nothing that was decided on is older.
+	Looked time.Time `json:"looked,omitzero"`
 	// Margin is what the resource had to spare in the State decided on.
 	Margin string `json:"margin,omitempty"`
 }
@@ -60,4 +62,12 @@ type CloseInput struct {
 	Why    string          `json:"why"`
 	// Margin is what the resource has to spare at the end.
 	Margin string `json:"margin,omitempty"`
+	// Looked is [Decided.Looked] of the last look; zero in what an older release ordered.
+	Looked time.Time `json:"looked,omitzero"`
+}
+
+// Closed is what became of it.
+type Closed struct {
+	// Stale: the run has not ended, for what was to prove it is too old by now. It is decided anew.
+	Stale bool `json:"stale,omitempty"`
 }

@@ -228,6 +228,18 @@ func (r awaitedStore) HoldRun(ctx context.Context, id, why string, was galen.Sta
 	})
 }
 
+func (r awaitedStore) VerifyRun(ctx context.Context, id, why string, looked time.Time) error {
+	return r.a.write(func() error {
+		err := r.store.VerifyRun(ctx, id, why, looked)
+		if err == nil {
+			r.a.w.trace.stands(id, galen.RunVerified, why)
+		} else if errors.Is(err, galen.ErrMoved) {
+			r.a.w.trace.note("run %s is not verified: %s", id, err)
+		}
+		return err
+	})
+}
+
 func (r awaitedStore) Ledger(ctx context.Context, run string) (out galen.Ledger, err error) {
 	if r.a.w.now.Before(r.a.w.outUntil) {
 		return out, errOut

@@ -30,8 +30,8 @@ func (t *trace) decides(run string, truth ring.Truth) {
 const remembered = 60
 
 // I-21: what is called healed is healed: on each look of the holding time, of which there are enough, every target served. Of one that
-// is no member any more its heir did, or all who are left, if it has none: that it vanished heals nothing. How long ago the last look
-// was is not asked: the row of the end is written again until it is there, also by an engine that was down meanwhile.
+// is no member any more its heir did, or all who are left, if it has none: that it vanished heals nothing. And it is called so right after
+// the last of them, whoever writes the row, and however often: nobody knows what has become of it since.
 func (c *checker) verified() {
 	for id, end := range c.ends {
 		run := c.runs[id]
@@ -48,6 +48,10 @@ func (c *checker) verified() {
 		}
 		if !c.enough(looks) {
 			c.blame("I-21", end, "run %s is verified on %d looks that do not last %s", id, len(looks), c.in.Policy.HoldFor)
+			continue
+		}
+		if ago := end.Sub(looks[len(looks)-1].At); ago > galen.DecideWithin { // which began earlier still, by the journal's clock
+			c.blame("I-21", end, "run %s is verified %s after its last look", id, ago)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // TestVerifiedIsHealed: a run is verified by as many looks as the policy wants, over its holding time, on each of which its target
-// served; of one that vanished, who has its place, or all who are left.
+// served; of one that vanished, who has its place, or all who are left. The end is written right after the last of them.
 func TestVerifiedIsHealed(t *testing.T) {
 	dead := func(tr *ring.Truth) { tr.Hosts[2].Running, tr.Hosts[2].Mode = false, "" }
 	other := func(tr *ring.Truth) { tr.Hosts[0].Running, tr.Hosts[0].Mode = false, "" }
@@ -35,6 +35,8 @@ func TestVerifiedIsHealed(t *testing.T) {
 	}{
 		"it serves on each look":                     {looks(nil), 0, 0},
 		"ill again after the last look":              {append(looks(nil), look{31 * time.Second, dead}), -time.Second, 0},
+		"closed within 30 s of the last look":        {looks(nil), galen.DecideWithin, 0},
+		"closed long after the last look":            {looks(nil), galen.DecideWithin + time.Second, 1},
 		"ill on the first look":                      {[]look{{0, dead}, {15 * time.Second, nil}, {30 * time.Second, nil}}, 0, 1},
 		"ill before the holding time":                {append([]look{{-time.Second, dead}}, looks(nil)...), 0, 0},
 		"ill on the last look":                       {[]look{{0, nil}, {15 * time.Second, nil}, {30 * time.Second, dead}}, 0, 1},

@@ -93,8 +93,8 @@ func execute(ctx context.Context, p *process, cmd workflows.Command) workflows.R
 			return workflows.Result{Acted: &a}
 		}
 	case workflows.DoClose:
-		if err := p.acts.Close(ctx, cmd.Close); err == nil {
-			return workflows.Result{Closed: true}
+		if d, err := p.acts.Close(ctx, cmd.Close); err == nil {
+			return workflows.Result{Closed: &d}
 		}
 	default: // sleep and finish are the loop's
 	}

@@ -64,7 +64,7 @@ type Result struct {
 	Decided *activities.Decided
 	Acted   *activities.Acted
 	Slept   bool // the time passed, or something woke the run
-	Closed  bool
+	Closed  *activities.Closed
 	// Failed: the activity did not tell its end (the engine died, a deadline passed).
 	Failed bool
 }
@@ -87,8 +87,8 @@ func Next(s RunState, r Result) (RunState, Command) {
 	case r.Acted != nil:
 		s.Failures = 0
 		return acted(s, *r.Acted)
-	case r.Closed:
-		return s, Command{Do: DoFinish}
+	case r.Closed != nil:
+		return closed(s, *r.Closed)
 	default: // started, slept or woken
 		return s, decide(s)
 	}
@@ -98,7 +98,8 @@ func decide(s RunState) Command {
 	return Command{Do: DoDecide, Decide: activities.DecideInput{Run: s.Run, RefusedSince: s.RefusedSince}}
 }
 
-// failed: what the activity did is unknown, so the only right thing is to look. A close is repeated: it is a row.
+// failed: what the activity did is unknown, so the only right thing is to look. A close is repeated: it is a row, and
+// tells when it is too late for it.
 func failed(s RunState) (RunState, Command) {
 	s.Failures++
 	if s.Closing.Do == DoClose {
@@ -132,7 +133,7 @@ func decided(s RunState, d activities.Decided) (RunState, Command) {
 	}
 	s.DoneLooks++
 	if s.DoneLooks >= d.Looks && d.At.Sub(s.DoneSince) >= d.HoldFor.D() {
-		s.Closing = Command{Do: DoClose, Close: activities.CloseInput{Run: s.Run, Status: d.Final, Why: d.Why, Margin: d.Margin}}
+		s.Closing = Command{Do: DoClose, Close: activities.CloseInput{Run: s.Run, Status: d.Final, Why: d.Why, Margin: d.Margin, Looked: d.Looked}}
 		return s, s.Closing
 	}
 	return s, Command{Do: DoSleep, For: holdPause(s, d)}
@@ -154,6 +155,15 @@ func acted(s RunState, a activities.Acted) (RunState, Command) {
 	if s.Step < s.Steps {
 		return s, act(s)
 	}
+	return s, decide(s)
+}
+
+// closed: what was proved too long ago is proved anew, over the whole holding time: nobody has looked since.
+func closed(s RunState, c activities.Closed) (RunState, Command) {
+	if !c.Stale {
+		return s, Command{Do: DoFinish}
+	}
+	s.Closing, s.DoneLooks = Command{}, 0
 	return s, decide(s)
 }
 

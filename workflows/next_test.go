@@ -63,7 +63,7 @@ func TestNext(t *testing.T) {
 		{"failures back off", []Result{{Failed: true}, {Failed: true}, slept}, []Do{DoDecide, DoDecide, DoSleep, DoDecide}},
 		{
 			"verified after three looks over 30 s",
-			[]Result{done(0), slept, done(15), slept, done(30), {Closed: true}},
+			[]Result{done(0), slept, done(15), slept, done(30), {Closed: &activities.Closed{}}},
 			[]Do{DoDecide, DoSleep, DoDecide, DoSleep, DoDecide, DoClose, DoFinish},
 		},
 		{
@@ -79,8 +79,13 @@ func TestNext(t *testing.T) {
 		{"an ended run finishes", []Result{{Decided: &activities.Decided{Ended: true}}}, []Do{DoDecide, DoFinish}},
 		{
 			"a close whose answer was lost is repeated",
-			[]Result{done(0), slept, done(15), slept, done(30), {Failed: true}, {Closed: true}},
+			[]Result{done(0), slept, done(15), slept, done(30), {Failed: true}, {Closed: &activities.Closed{}}},
 			[]Do{DoDecide, DoSleep, DoDecide, DoSleep, DoDecide, DoClose, DoClose, DoFinish},
+		},
+		{
+			"a close that comes too late is proved anew, and not repeated when that fails",
+			[]Result{done(0), slept, done(15), slept, done(30), {Failed: true}, {Closed: &activities.Closed{Stale: true}}, {Failed: true}, slept, done(7200), slept, done(7215), slept, done(7230)},
+			[]Do{DoDecide, DoSleep, DoDecide, DoSleep, DoDecide, DoClose, DoClose, DoDecide, DoSleep, DoDecide, DoSleep, DoDecide, DoSleep, DoDecide, DoClose},
 		},
 	}
 	for _, c := range cases {
@@ -172,7 +177,7 @@ func TestNextProperties(t *testing.T) {
 				} else if doneInRow++; doneInRow == 1 {
 					doneSince = r.Decided.At
 				}
-			} else if r.Failed && cmd.Do != DoClose {
+			} else if r.Failed && cmd.Do != DoClose || r.Closed != nil {
 				doneInRow = 0
 			}
 			s, cmd = Next(s, r)
@@ -218,7 +223,7 @@ func answer(t *rapid.T, cmd Command, now int) Result {
 		}
 		return refused(now)
 	case DoClose:
-		return Result{Closed: true}
+		return Result{Closed: &activities.Closed{Stale: rapid.Bool().Draw(t, "stale")}}
 	default:
 		return Result{Slept: true}
 	}

@@ -63,8 +63,12 @@ func execute(ctx workflow.Context, cmd Command, wake workflow.ReceiveChannel) (R
 		}
 		return Result{Acted: &d}, nil
 	case DoClose:
-		failed, err := call(ctx, again(), a.Close, cmd.Close, nil)
-		return Result{Failed: failed, Closed: !failed}, err
+		var d activities.Closed
+		failed, err := call(ctx, again(), a.Close, cmd.Close, &d)
+		if failed || err != nil {
+			return Result{Failed: true}, err
+		}
+		return Result{Closed: &d}, nil
 	default:
 		return Result{}, temporal.NewNonRetryableApplicationError(fmt.Sprintf("command %q is unknown to this engine", cmd.Do), "UnknownCommand", nil)
 	}

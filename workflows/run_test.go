@@ -30,6 +30,7 @@ type stage struct {
 	decides, acts int
 	looks         []time.Duration // after the start, per Decide
 	closed        []activities.CloseInput
+	stale         int // so many closes come too late
 }
 
 func newStage(t *testing.T) *stage {
@@ -49,9 +50,9 @@ func newStage(t *testing.T) *stage {
 		s.acts++
 		return s.act(s.acts, in)
 	}, activity.RegisterOptions{Name: "Act"})
-	s.env.RegisterActivityWithOptions(func(_ context.Context, in activities.CloseInput) error {
+	s.env.RegisterActivityWithOptions(func(_ context.Context, in activities.CloseInput) (activities.Closed, error) {
 		s.closed = append(s.closed, in)
-		return nil
+		return activities.Closed{Stale: len(s.closed) <= s.stale}, nil
 	}, activity.RegisterOptions{Name: "Close"})
 	return s
 }
@@ -80,7 +81,7 @@ func TestRunVerifiesAndCloses(t *testing.T) {
 		if n == 1 {
 			return activities.Decided{At: s.env.Now(), Plan: 1, Steps: 1}, nil
 		}
-		return activities.Decided{At: s.env.Now(), Done: true, Final: galen.RunVerified, Looks: 3, HoldFor: galen.Duration(30 * time.Second), Why: "well"}, nil
+		return activities.Decided{At: s.env.Now(), Done: true, Final: galen.RunVerified, Looks: 3, HoldFor: galen.Duration(30 * time.Second), Why: "well", Looked: at(n)}, nil
 	}
 	s.act = func(_ int, in activities.ActInput) (activities.Acted, error) {
 		if want := (activities.ActInput{Run: "r1", Plan: 1}); in != want {
@@ -91,11 +92,33 @@ func TestRunVerifiesAndCloses(t *testing.T) {
 	if err := s.run(t); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]activities.CloseInput{{Run: "r1", Status: galen.RunVerified, Why: "well"}}, s.closed); diff != "" {
+	if diff := cmp.Diff([]activities.CloseInput{{Run: "r1", Status: galen.RunVerified, Why: "well", Looked: at(4)}}, s.closed); diff != "" {
 		t.Error(diff)
 	}
 	if took := s.env.Now().Sub(s.start); s.acts != 1 || took < 30*time.Second || took > time.Minute {
 		t.Errorf("%d acts, verified after %s", s.acts, took)
+	}
+}
+
+// TestACloseThatComesTooLate: whoever hears so looks again over the whole holding time, and closes on that.
+func TestACloseThatComesTooLate(t *testing.T) {
+	s := newStage(t)
+	s.stale = 1
+	s.decide = func(n int, _ activities.DecideInput) (activities.Decided, error) {
+		return activities.Decided{At: s.env.Now(), Done: true, Final: galen.RunVerified, Looks: 3, HoldFor: galen.Duration(30 * time.Second), Why: "well", Looked: at(n)}, nil
+	}
+	if err := s.run(t); err != nil {
+		t.Fatal(err)
+	}
+	want := []activities.CloseInput{
+		{Run: "r1", Status: galen.RunVerified, Why: "well", Looked: at(3)},
+		{Run: "r1", Status: galen.RunVerified, Why: "well", Looked: at(6)},
+	}
+	if diff := cmp.Diff(want, s.closed); diff != "" {
+		t.Error(diff)
+	}
+	if took := s.env.Now().Sub(s.start); took < time.Minute {
+		t.Errorf("proved twice within %s", took)
 	}
 }
 

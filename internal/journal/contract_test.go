@@ -37,12 +37,17 @@ type acts interface {
 	Settle(ctx context.Context, runID string, changes []galen.Settlement) error
 }
 
+type standings interface {
+	HoldRun(ctx context.Context, id, why string, was galen.Standing) error
+	VerifyRun(ctx context.Context, id, why string, looked time.Time) error
+}
+
 type approvals interface {
 	Approve(ctx context.Context, a galen.Approval) error
 	Approvals(ctx context.Context, runID string) ([]galen.Approval, error)
 	Reject(ctx context.Context, runID, by, why string) error
 	Void(ctx context.Context, approvalID, why string) (int, error)
-	HoldRun(ctx context.Context, id, why string, was galen.Standing) error
+	standings
 }
 
 type switches interface {
@@ -200,6 +205,7 @@ func Contract(t *testing.T, open opener) {
 		{"a run is opened once per key", testOpenRun},
 		{"runs are listed", testRuns},
 		{"a status is set", testSetRun},
+		{"verified is what was looked at lately", testVerifyRun},
 		{"a run is stopped", testStop},
 		{"a run yields and goes on", testYield},
 		{"a thousand duplicates are one run", testThousandDuplicates},

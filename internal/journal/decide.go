@@ -101,12 +101,20 @@ func (t *tx) unmoved(ctx context.Context, run galen.Run, was *galen.Standing) er
 	if err != nil {
 		return err
 	}
-	if held := t.now.Sub(was.At); held > galen.DecideWithin {
-		return fmt.Errorf("run %s was looked at %s ago, at most %s is allowed: %w", run.ID, held.Round(time.Second), galen.DecideWithin, galen.ErrMoved)
+	if err := t.lately(run.ID, was.At); err != nil {
+		return err
 	}
 	is := (galen.Ledger{Now: was.At, Run: run, Approval: yes}).Standing()
 	if is != *was {
 		return fmt.Errorf("run %s was decided on as %+v and is %+v by now: %w", run.ID, *was, is, galen.ErrMoved)
+	}
+	return nil
+}
+
+// lately: what is written of a run rests on a look that began at most [galen.DecideWithin] ago.
+func (t *tx) lately(run string, looked time.Time) error {
+	if held := t.now.Sub(looked); held > galen.DecideWithin {
+		return fmt.Errorf("run %s was looked at %s ago, at most %s is allowed: %w", run, held.Round(time.Second), galen.DecideWithin, galen.ErrMoved)
 	}
 	return nil
 }

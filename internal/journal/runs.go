@@ -163,6 +163,32 @@ func (s *Store) HoldRun(ctx context.Context, id, why string, was galen.Standing)
 	})
 }
 
+// VerifyRun ends a run as verified, as [Store.SetRun] does, if the look that proved it began lately by the journal's clock: else
+// galen.ErrMoved, for nobody knows what has become of it since. Of one that an older release looked at, which did not tell when (looked is
+// zero), the newest decision must have been stored lately. One that has ended as verified stays so.
+func (s *Store) VerifyRun(ctx context.Context, id, why string, looked time.Time) error {
+	return s.write(ctx, "verify run "+id, func(ctx context.Context, t *tx) error {
+		run, err := runOf(ctx, t, id)
+		if err != nil {
+			return err
+		}
+		at := looked
+		if at.IsZero() {
+			newest, _, err := doc[galen.Decision](ctx, t, "SELECT doc FROM plans WHERE run = ? AND number = ?", id, run.Plan)
+			if err != nil {
+				return err
+			}
+			at = newest.At
+		}
+		if run.Status.Open() {
+			if err := t.lately(id, at); err != nil {
+				return err
+			}
+		}
+		return t.setStatus(ctx, run, standing{status: galen.RunVerified, why: why})
+	})
+}
+
 // standing is where a run stands, and who says so.
 type standing struct {
 	status galen.RunStatus

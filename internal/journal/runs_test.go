@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -81,6 +82,52 @@ func testRuns(t *testing.T, w world) {
 		}
 		equal(t, name, strings.Join(keys, " "), c.want)
 	}
+}
+
+// testVerifyRun: whoever comes to write the end long after the last look does not call it verified.
+func testVerifyRun(t *testing.T, w world) {
+	for _, c := range []struct {
+		name string
+		told bool // when it was looked at
+		late time.Duration
+		want error
+	}{
+		{"at once", true, 0, nil},
+		{"in time", true, galen.DecideWithin - time.Second, nil},
+		{"too late", true, galen.DecideWithin, galen.ErrMoved},
+		{"of an older release, in time", false, galen.DecideWithin - time.Second, nil},
+		{"of an older release, too late", false, galen.DecideWithin, galen.ErrMoved},
+	} {
+		run := w.open(t, c.name)
+		d := w.decide(t, run, plan(time.Second), galen.RunWaiting)
+		looked := time.Time{}
+		if c.told {
+			looked = d.At
+		}
+		w.clock.skip(c.late)
+		before, err := w.Run(t.Context(), run.ID)
+		must(t, err)
+		if err := w.VerifyRun(t.Context(), run.ID, "well", looked); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+		after, err := w.Run(t.Context(), run.ID)
+		must(t, err)
+		if c.want != nil {
+			equal(t, c.name+": the run", cmp.Diff(before, after), "")
+			continue
+		}
+		if after.Status != galen.RunVerified || after.Why != "well" || after.Ended.IsZero() {
+			t.Errorf("%s: %+v", c.name, after)
+		}
+		w.clock.skip(time.Hour)
+		must(t, w.VerifyRun(t.Context(), run.ID, "well", looked)) // whoever did not hear of the end says it again
+	}
+	equal(t, "ended events", w.count(t, galen.EventEnded), 3)
+	undecided := w.open(t, "nobody has decided")
+	refused(t, w.VerifyRun(t.Context(), undecided.ID, "well", time.Time{}), galen.ErrMoved)
+	must(t, w.SetRun(t.Context(), undecided.ID, galen.RunCancelled, "enough", time.Time{}))
+	refused(t, w.VerifyRun(t.Context(), undecided.ID, "well", w.clock.read()), galen.ErrEnded)
+	refused(t, w.VerifyRun(t.Context(), "nobody", "well", w.clock.read()), galen.ErrNotFound)
 }
 
 func testSetRun(t *testing.T, w world) {

@@ -145,11 +145,11 @@ func (p *played) stage() {
 		}
 		return activities.Acted{}, p.lost()
 	}, activity.RegisterOptions{Name: "Act"})
-	p.env.RegisterActivityWithOptions(func(_ context.Context, in activities.CloseInput) error {
-		if r := p.order(workflows.Command{Do: workflows.DoClose, Close: in}); r.Closed {
-			return nil
+	p.env.RegisterActivityWithOptions(func(_ context.Context, in activities.CloseInput) (activities.Closed, error) {
+		if r := p.order(workflows.Command{Do: workflows.DoClose, Close: in}); r.Closed != nil {
+			return *r.Closed, nil
 		}
-		return p.lost()
+		return activities.Closed{}, p.lost()
 	}, activity.RegisterOptions{Name: "Close"})
 }
 
