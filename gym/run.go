@@ -24,9 +24,8 @@ const (
 )
 
 const (
-	runIncidents = 60   // what a test can wait for
-	runEnough    = 3    // failures, after which the rest would say the same
-	runHeals     = 0.95 // as the listed runbooks do, and more
+	runIncidents = 60 // what a test can wait for
+	runEnough    = 3  // failures, after which the rest would say the same
 )
 
 // RunOption changes what [Run] wants of a runbook.
@@ -69,7 +68,7 @@ func runOptions(rb galen.ListedRunbook, env func(string) string, options ...RunO
 	}
 	listed := slices.DeleteFunc(runbooks.All(), func(o galen.ListedRunbook) bool { return o.Name == rb.Name })
 	o := Options{
-		Engine: Engine{Runbooks: append([]galen.ListedRunbook{rb}, listed...)}, Seed: 1, N: runIncidents, Enough: runEnough, heals: runHeals,
+		Engine: Engine{Runbooks: append([]galen.ListedRunbook{rb}, listed...)}, Seed: 1, N: runIncidents, Enough: runEnough, heals: leastSingles,
 	}
 	for _, change := range options {
 		change(&o)

@@ -65,6 +65,21 @@ func (t Tally) Share() float64 {
 	return float64(t.Verified) / float64(t.Incidents)
 }
 
+// Of incidents with a single trouble this share is to be verified, once there are enough to tell; of a few, at least one.
+const (
+	singles      = 100
+	leastSingles = 0.95
+	fewSingles   = 5
+)
+
+// Healed errs if too few of these incidents, each with a single trouble, were verified.
+func (t Tally) Healed() error {
+	if t.Incidents >= singles && t.Share() < leastSingles || t.Incidents >= fewSingles && t.Verified == 0 {
+		return fmt.Errorf("%.1f %% of %d incidents with a single trouble were verified, want %.0f %%", 100*t.Share(), t.Incidents, 100*leastSingles)
+	}
+	return nil
+}
+
 func (t Tally) count(verified bool) Tally {
 	t.Incidents++
 	if verified {

@@ -92,21 +92,14 @@ func (c *cli) gym(ctx context.Context, f gymFlags) error {
 	return errors.Join(shown, verdict(report), f.healed(report), f.proved(report), f.kept(report), err)
 }
 
-// Of the incidents with a single trouble this share is to be verified, once there are enough to tell; of a few, at least one.
-const (
-	singles      = 100
-	leastSingles = 0.95
-	fewSingles   = 5
-)
-
 // healed: enough of the incidents with a single trouble were verified; with --runbook, of those that it had a run in.
 func (f gymFlags) healed(r gym.Report) error {
 	t := r.Sorts[gym.Single]
 	if f.runbook != "" {
 		t = r.Scores[f.runbook].Singles
 	}
-	if t.Incidents >= singles && t.Share() < leastSingles || t.Incidents >= fewSingles && t.Verified == 0 {
-		return notDone("%.1f %% of %d incidents with a single trouble were verified, want %.0f %%", 100*t.Share(), t.Incidents, 100*leastSingles)
+	if err := t.Healed(); err != nil {
+		return notDone("%w", err)
 	}
 	return nil
 }

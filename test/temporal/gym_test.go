@@ -51,8 +51,11 @@ func TestGymOnTemporal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Failures) > 0 {
-		t.Errorf("%d of %d incidents broke an invariant:\n%s", len(report.Failures), report.N, report.Told())
+	if len(report.Failures)+len(report.Faults) > 0 {
+		t.Errorf("%d of %d incidents broke an invariant, in %d a runbook was at fault:\n%s", len(report.Failures), report.N, len(report.Faults), report.Told())
+	}
+	if err := report.Sorts[gym.Single].Healed(); err != nil {
+		t.Error(err)
 	}
 	for _, err := range c.faults {
 		t.Error(err)

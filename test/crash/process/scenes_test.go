@@ -180,3 +180,18 @@ func cancelRun(ctx context.Context, s *victim.Stage, run galen.Run) error {
 	}
 	return nil
 }
+
+// TestAVerbThatNoScenePlaysIsTold: a death before the commit does not count as played.
+func TestAVerbThatNoScenePlaysIsTold(t *testing.T) {
+	var all []crashCase
+	for _, verb := range cassandra.Verbs() {
+		at := failpoint.Committed
+		if verb.Name == cassandra.VerbKill {
+			at = failpoint.Judged
+		}
+		all = append(all, crashCase{order: failpoint.Order{At: at, Of: verb.Name}})
+	}
+	if got := unplayed(all); !slices.Equal(got, []string{cassandra.VerbKill}) {
+		t.Errorf("unplayed: %q", got)
+	}
+}
