@@ -97,10 +97,11 @@ type Spend struct {
 // BudgetDestructive is the budget of destructive steps.
 const BudgetDestructive = "destructive"
 
-// Recovery is a run that made at least one mutating call on a target. What turned out absent is none.
+// Recovery is a run that made at least one mutating call on a target. What turned out absent is none, nor what pays an undo.
 type Recovery struct {
-	Run    string `json:"run"`
-	Target string `json:"target"`
+	Run     string `json:"run"`
+	Runbook string `json:"runbook"`
+	Target  string `json:"target"`
 	// Cause of the run, see [Run.Cause], and Class of the call.
 	Cause Code      `json:"cause,omitempty"`
 	Class Class     `json:"class,omitzero"`

@@ -69,7 +69,7 @@ func (c *checker) cooldown() {
 		}
 		for _, b := range all[:i] {
 			apart := a.Committed.Sub(b.Committed)
-			if b.Run == a.Run || b.Step.Target.ID != a.Step.Target.ID || apart >= c.in.Policy.Cooldown.D() || c.seenSince(b) {
+			if b.Run == a.Run || sets(b) || b.Step.Target.ID != a.Step.Target.ID || apart >= c.in.Policy.Cooldown.D() || c.seenSince(b) {
 				continue
 			}
 			c.blame("I-14", a.Committed, "%s of run %s, %s after run %s did %s there", a.Step, a.Run, apart, b.Run, b.Step)
@@ -77,6 +77,9 @@ func (c *checker) cooldown() {
 	}
 	c.attempts()
 }
+
+// sets: the act treats nobody. It sets something of a node that is up, or puts back what was set.
+func sets(a *act) bool { return a.Undoes != "" || a.Step.Verb == cassandra.VerbRaiseStream }
 
 // asked: a person wanted the run, or said yes to its steps.
 func (c *checker) asked(a *act) bool {

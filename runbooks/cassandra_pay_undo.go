@@ -2,6 +2,7 @@ package runbooks
 
 import (
 	"slices"
+	"time"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
@@ -36,7 +37,7 @@ func payUndo(s galen.Situation[cassandra.Ring, struct{}]) galen.Plan {
 	case len(debts) == 0:
 		return finished("nothing is owed any more")
 	case s.Stop != "":
-		return finished("stopped at a safe point: %d undos are still owed, the next is %s", len(debts), debts[0].Step)
+		return stillOwed(debts)
 	}
 	c := sceneOf(s, "")
 	next, later, unpayable := c.payable(debts)
@@ -49,6 +50,11 @@ func payUndo(s galen.Situation[cassandra.Ring, struct{}]) galen.Plan {
 	p := do(*next, "a run has ended with its undo unpaid: %s", next.Why)
 	p.Outline = later
 	return p
+}
+
+// stillOwed ends a run that was stopped: what it does not pay is found again.
+func stillOwed(debts []galen.Debt) galen.Plan {
+	return finished("stopped at a safe point: %d undos are still owed, the next is %s", len(debts), debts[0].Step)
 }
 
 // payable picks, of debts in the order in which they are paid, the first undo whose target can take it, and lists the
@@ -68,15 +74,23 @@ func (s scene) payable(debts []galen.Debt) (next *galen.Step, later []galen.Step
 	return next, later, wrong
 }
 
-// takes tells whether the target of an owed undo can take it now.
+// takes tells whether the target of an owed undo can take it now, or has taken what it undoes with it.
 func (s scene) takes(d galen.Debt) (otherwise galen.Plan, ok bool) {
 	node, instance := s.ring.Find(d.Step.Target.ID)
-	throttle := d.Step.Verb == cassandra.VerbRestoreStream
-	if node == nil && (throttle || instance == nil) {
-		return person("%s of intent %s cannot be paid: its target is no member of the ring any more", d.Step, d.Intent), false
-	}
-	if !throttle {
+	if d.Step.Verb != cassandra.VerbRestoreStream {
+		if node == nil && instance == nil {
+			return person("%s of intent %s cannot be paid: its target is no member of the ring any more", d.Step, d.Intent), false
+		}
 		return galen.Plan{}, true
+	}
+	args, err := galen.Decode[cassandra.RestoreArgs](d.Step.Args)
+	switch {
+	case err != nil:
+		return person("%s of intent %s cannot be read: %v", d.Step, d.Intent, err), false
+	case args.Over(s.ring, d.Step.Target.ID, time.Time{}) != "":
+		return galen.Plan{}, true
+	case node == nil:
+		return wait(s.policy.Fallback, "%s is owed by intent %s: no live node tells whether its target has left", d.Step, d.Intent), false
 	}
 	if v, _ := s.ring.ViewOf(*node); node.Down || v.Jolokia != cassandra.Answered || v.Throttle == nil {
 		return wait(s.policy.Fallback, "%s is owed by intent %s: %s is down or does not tell its throttle", d.Step, d.Intent, cassandra.Title(*node)), false

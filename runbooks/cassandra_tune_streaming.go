@@ -94,6 +94,8 @@ func (t tuner) nodes() (out []cassandra.Node, wrong string) {
 	for _, name := range p.Nodes {
 		n, found := t.find(name)
 		switch {
+		case !found && t.began():
+			continue // all were there when the first was raised: it has left since, and the raise with it
 		case !found:
 			return nil, fmt.Sprintf("no node of the ring has the host ID, address or instance %q", name)
 		case len(t.scope) > 0 && !inScope(t.scope, n):
@@ -124,6 +126,13 @@ func (t tuner) failure(nodes []cassandra.Node) string {
 	return ""
 }
 
+// began tells whether something was raised.
+func (t tuner) began() bool {
+	return slices.ContainsFunc(t.past, func(in galen.Intent) bool {
+		return in.Step.Verb == cassandra.VerbRaiseStream && in.Effect.Status != galen.EffectAbsent
+	})
+}
+
 // over says why nothing is to be raised any longer, "" while it is.
 func (t tuner) over(nodes []cassandra.Node) string {
 	if t.stop != "" {
@@ -140,6 +149,8 @@ func (t tuner) over(nodes []cassandra.Node) string {
 		}
 	}
 	switch {
+	case tuned == "" && len(nodes) == 0:
+		return "none of the nodes is in the ring any more"
 	case t.streams(nodes):
 		return ""
 	case tuned == "":
@@ -195,16 +206,20 @@ func (t tuner) latest() string {
 	return ""
 }
 
-// putBack pays what this run owes.
+// putBack pays what this run owes, as far as it can. Stopped, it leaves the rest to be found as an undo that is owed; otherwise a person
+// is told.
 func (t tuner) putBack(why string) galen.Plan {
 	next, later, unpayable := t.payable(t.debts)
-	if next == nil {
-		return unpayable
+	if next != nil {
+		if _, all := t.attempts(next.Verb, next.Target.ID); all < maxLost {
+			p := do(*next, "%s: %s", why, next.Why)
+			p.Outline = later
+			return p
+		}
+		unpayable = person("%s: %d attempts to %s never happened; the last: %s", why, maxLost, next, t.lastAnswer(next.Verb, next.Target.ID))
 	}
-	if _, all := t.attempts(next.Verb, next.Target.ID); all >= maxLost {
-		return person("%s: %d attempts to %s never happened; the last: %s", why, all, next, t.lastAnswer(next.Verb, next.Target.ID))
+	if t.stop != "" {
+		return stillOwed(t.debts)
 	}
-	p := do(*next, "%s: %s", why, next.Why)
-	p.Outline = later
-	return p
+	return unpayable
 }

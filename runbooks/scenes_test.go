@@ -153,8 +153,12 @@ func scenes() []scene {
 		{tune, "long-enough", "The time that was asked for is over, and the streams run on.", `{"nodes":["n1"],"to":100,"for":"1s"}`, "",
 			func(s *tale) { s.join().act().after(2 * time.Second) }},
 		{tune, "cancelled", "Cancelled while a sender is raised.", toTune, "", func(s *tale) { s.join().act().after(time.Second).stop(galen.StopCancel) }},
-		{tune, "sender-died", "A raised sender died: its next start has its own throttle.", toTune, "", func(s *tale) {
+		{tune, "sender-died", "A raised sender died, and the raise with it: the restore puts that on record.", toTune, "", func(s *tale) {
 			s.join().act().after(time.Second).stop(galen.StopCancel).hurtNode("n1", ring.Kill).after(20 * time.Second)
+		}},
+		{tune, "sender-silent", "Raised senders do not answer, nor do their hosts: on a cancel the raises stay owed.", toTune, "", func(s *tale) {
+			s.join().act().after(time.Second).act().after(time.Second).stop(galen.StopCancel)
+			s.hurtNode("n1", ring.Cut, ring.HideHost).hurtNode("n2", ring.Cut, ring.HideHost).after(20 * time.Second)
 		}},
 		{tune, "half", "One of the two limits was set, or somebody else has set them.", toTune, "", func(s *tale) {
 			s.join().drop("raise-stream-throughput", 1).act().throttle("n1", 50).after(20 * time.Second)
@@ -168,7 +172,10 @@ func scenes() []scene {
 		{tune, "out-of-scope", "Another node than the run was opened for.", `{"nodes":["n3"],"to":100}`, "", func(s *tale) { s.join() }},
 
 		{payUndo, "throttle-owed", "A run ended with a raised throttle.", "{}", "", func(s *tale) { s.oweThrottle() }},
-		{payUndo, "throttle-owner-down", "The node with the raised throttle is down.", "{}", "", func(s *tale) { s.oweThrottle().hurtNode("n2", ring.Kill).after(10 * time.Second) }},
+		{payUndo, "throttle-owner-down", "The node with the raised throttle died, and the raise with it: the restore puts that on record.", "{}", "", func(s *tale) { s.oweThrottle().hurtNode("n2", ring.Kill).after(10 * time.Second) }},
+		{payUndo, "throttle-owner-silent", "The node with the raised throttle does not answer: whether its process lives is not known.", "{}", "", func(s *tale) {
+			s.oweThrottle().hurtNode("n2", ring.Freeze, ring.HideHost).after(10 * time.Second)
+		}},
 		{payUndo, "throttle-started-again", "The node was started again, and has its own throttle.", "{}", "", func(s *tale) {
 			s.oweThrottle().hurtNode("n2", ring.Kill).after(10*time.Second).hurtNode("n2", ring.Start).after(20 * time.Second).act().after(20 * time.Second)
 		}},

@@ -198,6 +198,12 @@ func (a RaiseArgs) above(ceiling Rate) bool {
 }
 
 func checkRestore(r Ring, s galen.Step, args RestoreArgs) error {
+	if !args.To.Stream.settable() || !args.To.InterDC.settable() {
+		return fmt.Errorf("a throttle of %s cannot be set", args.To)
+	}
+	if args.Over(r, s.Target.ID, time.Time{}) != "" {
+		return nil // what is left is to put that on record
+	}
 	n, found := r.Node(s.Target.ID)
 	if !found || n.Unlisted {
 		return errors.New("no such node in the ring")
@@ -208,8 +214,6 @@ func checkRestore(r Ring, s galen.Step, args RestoreArgs) error {
 		return fmt.Errorf("the node is run by instance %q, not %q", n.Instance, args.Instance)
 	case v.Jolokia != Answered || v.Throttle == nil:
 		return errors.New("the node does not tell its throttle")
-	case !args.To.Stream.settable() || !args.To.InterDC.settable():
-		return fmt.Errorf("a throttle of %s cannot be set", args.To)
 	}
 	return nil
 }
@@ -245,6 +249,9 @@ func raiseEffect(r Ring, in galen.Intent, args RaiseArgs, settle time.Duration) 
 }
 
 func restoreEffect(r Ring, in galen.Intent, args RestoreArgs, _ time.Duration) galen.Effect {
+	if why := args.Over(r, in.Step.Target.ID, in.At); why != "" {
+		return done("%s", why)
+	}
 	v, e, ok := throttleSince(r, in, args.Instance)
 	switch {
 	case !ok:

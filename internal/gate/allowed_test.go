@@ -112,6 +112,11 @@ func closeCalls() []closeCall {
 			s.policy.Cooldowns = []galen.Cooldown{{Cause: "ill", Class: galen.Reversible, For: galen.Duration(time.Minute)}}
 			s.ledger.Recoveries = []galen.Recovery{{Run: "run-b", Target: "bed-1", Cause: "ill", Class: galen.Reversible, At: noon.Add(-time.Minute)}}
 		}},
+		{"an undo whose target has left", "tune", func(s *scene) {
+			s.step = *tuned("bed-1", 1, 2).Undo
+			owe(s, "run-a", "run-a-1", s.step, noon.Add(-time.Hour))
+			s.ward.Beds = s.ward.Beds[1:]
+		}},
 		{"clocks within the limit", "wake", func(s *scene) {
 			s.clockStep, s.ledger.Now = 500*time.Millisecond, noon.Add(500*time.Millisecond)
 			s.ward.Offsets = []galen.ClockOffset{{Observer: "bed-2", Offset: -500 * time.Millisecond}}
@@ -211,6 +216,23 @@ func TestAllowed(t *testing.T) {
 				t.Errorf("%s says %s: %s", v.Guard, v.Answer, v.Why)
 			}
 		})
+	}
+}
+
+// TestWhoWorksBesideTreatsNobody: what a runbook that heals nothing did to a target is no reason not to heal it (I-14).
+func TestWhoWorksBesideTreatsNobody(t *testing.T) {
+	for runbook, want := range map[string]galen.Answer{"ward/tune": galen.Allow, "ward/heal": galen.NeedYes, "of another release": galen.NeedYes} {
+		r, s := newRig(), newScene("wake")
+		o := r.options()
+		o.Runbooks["ward/tune"] = galen.ListedRunbook{Name: "ward/tune", Version: 1, Beside: true}
+		g, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.ledger.Recoveries = []galen.Recovery{{Run: "run-b", Runbook: runbook, Target: "bed-1", At: noon.Add(-time.Minute)}}
+		if v := Worst(g.Preview(galen.World[galen.State]{Now: noon, State: s.ward}, s.ledger, s.step)); v.Answer != want {
+			t.Errorf("%s: %s says %s (%s), want %s", runbook, v.Guard, v.Answer, v.Why, want)
+		}
 	}
 }
 

@@ -7,7 +7,8 @@ import (
 )
 
 // identity: the target is a member with the same ID and start generation as when the step was made (I-07). A step on
-// anything else is stale; the next look makes a new one. An owed undo goes to whatever now bears the ID.
+// anything else is stale; the next look makes a new one. An owed undo goes to whatever now bears the ID; where nobody does any more, its
+// verb's check has said whether it is over with its target.
 func identity(a galen.Ask[galen.State]) galen.Verdict {
 	if got := a.State.Resource(); got != a.Ledger.Run.Resource {
 		return deny("the state is one of %s, the run is on %s", got, a.Ledger.Run.Resource)
@@ -16,6 +17,8 @@ func identity(a galen.Ask[galen.State]) galen.Verdict {
 	m, found := memberOf(a.State.Members(), id)
 	_, pays := paysDebt(a)
 	switch {
+	case !found && pays:
+		return allow("an owed undo, and its target has left")
 	case !found:
 		return lookAgain("%s is no member of %s any more", id, a.Ledger.Run.Resource)
 	case m.Target.ID != id:

@@ -140,6 +140,7 @@ func (g *Gate) question(w galen.World[galen.State], l galen.Ledger, s galen.Step
 	if v := formOf(s); v.Answer != galen.Allow {
 		return no(v)
 	}
+	l.Recoveries = slices.DeleteFunc(slices.Clone(l.Recoveries), func(r galen.Recovery) bool { return g.o.Runbooks[r.Runbook].Beside }) // they heal nobody (I-14)
 	a, err := Question(kind, w, l, g.o.Policy(l.Run.Resource), s)
 	if err != nil {
 		return no(deny("%s", err))

@@ -179,7 +179,8 @@ func scanSpend(rows cursor) (galen.Spend, error) {
 	return spend, nil
 }
 
-// recoveriesOf lists who made a call on which target since then, and when last. A call that turned out absent treated nobody.
+// recoveriesOf lists who made a call on which target since then, and when last. A call that turned out absent treated nobody,
+// nor did one that put back what another had set.
 func recoveriesOf(ctx context.Context, q querier, resource string, since time.Time) ([]galen.Recovery, error) {
 	intents, err := docs[galen.Intent](ctx, q, "SELECT doc FROM intents WHERE resource = ? AND at > ? AND sent <> ? ORDER BY n",
 		resource, stamp(since), galen.SentNot)
@@ -197,7 +198,7 @@ func recoveriesOf(ctx context.Context, q querier, resource string, since time.Ti
 	var out []galen.Recovery
 	runs, at := runReader{}, map[of]int{}
 	for _, in := range intents {
-		if in.Effect.Status == galen.EffectAbsent {
+		if in.Effect.Status == galen.EffectAbsent || in.Undoes != "" {
 			continue
 		}
 		key := of{in.Run, in.Step.Target.ID, in.Class}
@@ -209,7 +210,7 @@ func recoveriesOf(ctx context.Context, q querier, resource string, since time.Ti
 			}
 			i = len(out)
 			at[key] = i
-			out = append(out, galen.Recovery{Run: in.Run, Target: key.target, Class: in.Class, Cause: run.Cause()})
+			out = append(out, galen.Recovery{Run: in.Run, Runbook: run.Runbook, Target: key.target, Class: in.Class, Cause: run.Cause()})
 		}
 		out[i].At, out[i].Acknowledged = in.At, seen[key.target] >= stamp(in.At) // the newest comes last
 	}

@@ -352,7 +352,7 @@ func testRecoveries(t *testing.T, w world) {
 	equal(t, "while nobody knows", len(w.ledger(t, next).Recoveries), 2)
 	w.settle(t, refused, galen.EffectAbsent)
 	got := w.ledger(t, next).Recoveries
-	if len(got) != 1 || got[0] != (galen.Recovery{Run: run.ID, Target: "a", Class: in.Class, At: in.At}) {
+	if len(got) != 1 || got[0] != (galen.Recovery{Run: run.ID, Runbook: run.Runbook, Target: "a", Class: in.Class, At: in.At}) {
 		t.Fatalf("recoveries: %+v", got)
 	}
 	must(t, w.Acknowledge(t.Context(), ring(), []string{"host a", "a"}, "ann"))
@@ -362,6 +362,12 @@ func testRecoveries(t *testing.T, w world) {
 	got = w.ledger(t, next).Recoveries
 	equal(t, "both", len(got), 2)
 	equal(t, "a new one is not", got[1].Acknowledged, false)
+	c := w.commitOf(t, next, "d")
+	c.Intent.Undoes = "another"
+	back, err := w.Commit(t.Context(), c)
+	must(t, err)
+	w.settle(t, back, galen.EffectDone)
+	equal(t, "what was put back is no treatment", len(w.ledger(t, next).Recoveries), 2)
 	w.clock.skip(25 * time.Hour)
 	equal(t, "after a day", len(w.ledger(t, next).Recoveries), 0)
 	if w.Acknowledge(t.Context(), ring(), []string{"a"}, "") == nil || w.Acknowledge(t.Context(), ring(), nil, "ann") == nil || w.Acknowledge(t.Context(), ring(), []string{"a", ""}, "ann") == nil {

@@ -1,0 +1,25 @@
+package cassandra
+
+import "time"
+
+// Over says why the raise that a restore takes back is over without it, "" where that is not proved: a throttle dies with its process, and
+// who has left the ring sends nothing. What was seen before since proves nothing.
+func (a RestoreArgs) Over(r Ring, hostID string, since time.Time) string {
+	n, there := r.Node(hostID)
+	if hostID == "" || there && n.Instance != a.Instance {
+		return ""
+	}
+	i, known := r.Instance(a.Instance)
+	if known && i.Error == "" && i.Process == Absent && !i.At.Before(since) {
+		return a.Instance + " has no process, and a throttle dies with it"
+	}
+	if v, _ := r.View(a.Instance); there || v.Jolokia == Answered && v.Generation == a.Generation {
+		return ""
+	}
+	for _, v := range r.Live() {
+		if !v.At.Before(since) {
+			return hostID + " has left the ring"
+		}
+	}
+	return ""
+}
