@@ -37,7 +37,8 @@ func (a *Activities) letPass(ctx context.Context, t thought, c conclusion) error
 	return nil
 }
 
-// resume lets a run go on that has yielded to one which has ended since, or waits for a person.
+// resume lets a run go on that has yielded to one which has ended since, or waits for a person: that one holds nothing but what its
+// unsettled intents need, and asks for the rest again when somebody has said yes.
 func (a *Activities) resume(ctx context.Context, run galen.Run) error {
 	if run.Stop != galen.StopYield {
 		return nil
@@ -46,10 +47,10 @@ func (a *Activities) resume(ctx context.Context, run galen.Run) error {
 	switch {
 	case err != nil && !errors.Is(err, galen.ErrNotFound):
 		return fmt.Errorf("read run %s, to which %s yields: %w", run.StopBy, run.ID, err)
-	case err == nil && to.Status.Open() && to.Status != galen.RunHeld:
+	case err == nil && to.Status.Open() && to.Status != galen.RunHeld && to.Status != galen.RunAsking:
 		return nil
 	}
-	if err := a.o.Runs.Resume(ctx, run.ID, "run "+run.StopBy+" needs nothing any more"); err != nil && !errors.Is(err, galen.ErrEnded) {
+	if err := a.o.Runs.Resume(ctx, run.ID, "run "+run.StopBy+" needs nothing now"); err != nil && !errors.Is(err, galen.ErrEnded) {
 		return fmt.Errorf("let run %s go on: %w", run.ID, err)
 	}
 	return nil

@@ -61,7 +61,7 @@ func TestTheLessUrgentYields(t *testing.T) {
 // TestWhoYieldedGoesOn when the other one has ended, is lost, or waits for a person itself.
 func TestWhoYieldedGoesOn(t *testing.T) {
 	for status, resumed := range map[galen.RunStatus]bool{
-		galen.RunRunning: false, galen.RunWaiting: false, galen.RunAsking: false,
+		galen.RunRunning: false, galen.RunWaiting: false, galen.RunAsking: true,
 		galen.RunHeld: true, galen.RunVerified: true, galen.RunCancelled: true,
 	} {
 		w := ward()

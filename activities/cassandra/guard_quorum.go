@@ -3,6 +3,7 @@ package cassandra
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/galenhq/galen"
@@ -182,11 +183,20 @@ func owed(a galen.Ask[Ring]) galen.Verdict {
 		if member && holder.HostID == node.HostID || !member && outOfService(a.State, name) {
 			continue
 		}
+		if dropped(a.State, keyspace) {
+			continue
+		}
 		if !member || q.Sharing(keyspace, holder.HostID, node.HostID) {
 			return lookAgain("the repair of %s on %s is owed, which shares ranges with %s: repair first", keyspace, name, node.HostID)
 		}
 	}
 	return allow("no repair of a shared range is owed")
+}
+
+// dropped: nobody has the keyspace any more, and what is not there owes no repair. A ring always tells some keyspaces; where none is told
+// nothing is known.
+func dropped(r Ring, keyspace string) bool {
+	return len(r.Keyspaces) > 0 && !slices.ContainsFunc(r.Keyspaces, func(k Keyspace) bool { return k.Name == keyspace })
 }
 
 // outOfService: who was fenced owes no repair any more; whoever took its place owes one.

@@ -257,6 +257,7 @@ func TestEachGuardStandsAlone(t *testing.T) {
 		{"a repair is owed", ready, func(w *world) { w.fact("repair-owed/n1/orders", nil, time.Hour) }, replaceStep, "I-02 repair owed", galen.LookAgain},
 		{"a repair is owed by who knows", ready, func(w *world) { w.fact("repair-owed/n9/orders", nil, time.Hour) }, replaceStep, "I-02 repair owed", galen.LookAgain},
 		{"a repair is owed where nothing is shared", ready, func(w *world) { w.fact("repair-owed/n1/system_auth", nil, time.Hour) }, replaceStep, "", ""},
+		{"a repair is owed of a keyspace that was dropped", ready, func(w *world) { w.fact("repair-owed/n9/gone", nil, time.Hour) }, replaceStep, "", ""},
 		{"a repair is owed by the dead one", ready, func(w *world) { w.fact("repair-owed/n3/orders", nil, time.Hour) }, replaceStep, "", ""},
 
 		{"one peer calls it UP", ready, func(w *world) { w.says("n1", "n3", func(e *cassandra.Endpoint) { e.Up = true }) }, replaceStep, "N4", galen.LookAgain},

@@ -31,12 +31,12 @@ func TestOwnWorkWaitsToo(t *testing.T) {
 		s := newScene("dismiss")
 		s.step = step("dismiss", "instance/spare")
 		s.ledger.Past = []galen.Intent{{ID: "run-a-1", Run: "run-a", Step: step("wake", "instance/spare"), Class: galen.Reversible, Effect: galen.Effect{Status: galen.EffectDone}}}
-		if v := Worst(Judge(s.ask(t), CommonGuards())); v.Answer != galen.Allow {
+		if v := Worst(judged(s.ask(t), CommonGuards())); v.Answer != galen.Allow {
 			t.Fatalf("before: %s says %s: %s", v.Guard, v.Answer, v.Why)
 		}
 		spoil(&s)
 		a := s.ask(t)
-		if v := Worst(Judge(a, CommonGuards())); !a.Own || v.Guard != guard || v.Answer == galen.Allow {
+		if v := Worst(judged(a, CommonGuards())); !a.Own || v.Guard != guard || v.Answer == galen.Allow {
 			t.Errorf("%s: own %t, %s says %s", guard, a.Own, v.Guard, v.Answer)
 		}
 	}
@@ -212,7 +212,7 @@ func TestAllowed(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScene(c.verb)
 			c.change(&s)
-			if v := Worst(Judge(s.ask(t), CommonGuards())); v.Answer != galen.Allow {
+			if v := Worst(judged(s.ask(t), CommonGuards())); v.Answer != galen.Allow {
 				t.Errorf("%s says %s: %s", v.Guard, v.Answer, v.Why)
 			}
 		})
@@ -243,7 +243,7 @@ func TestAnOwnVerbNeedsOwnWork(t *testing.T) {
 	if a := s.ask(t); a.Own {
 		t.Error("the run has done nothing to bed-1, and the step counts as its own")
 	}
-	if v := Worst(Judge(s.ask(t), CommonGuards())); v.Guard != guardObservers {
+	if v := Worst(judged(s.ask(t), CommonGuards())); v.Guard != guardObservers {
 		t.Errorf("%s says %s: %s", v.Guard, v.Answer, v.Why)
 	}
 }

@@ -118,7 +118,7 @@ func TestWhomItConcerns(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScene(c.verb)
 			c.change(&s)
-			v := Worst(Judge(s.ask(t), CommonGuards()))
+			v := Worst(judged(s.ask(t), CommonGuards()))
 			if (v.Answer != galen.Allow) != (c.guard != "") || c.guard != "" && v.Guard != c.guard {
 				t.Errorf("%s says %s: %s; want %q to refuse", v.Guard, v.Answer, v.Why, c.guard)
 			}

@@ -13,12 +13,8 @@ import (
 // guard that was not scheduled must not wake a person.
 const guardLimit = 5 * time.Second
 
-// Judge puts a question to the guards, in order, and returns the verdict of each. A guard that panics, takes longer
-// than 5 s or gives an answer that nobody knows denies (I-29). One that never returns leaves its goroutine behind.
-func Judge(a galen.Ask[galen.State], guards []galen.Guard[galen.State]) []galen.Verdict {
-	return judge(a, guards, guardLimit)
-}
-
+// judge puts a question to the guards, in order, and returns the verdict of each. A guard that panics, takes longer
+// than the limit or gives an answer that nobody knows denies (I-29). One that never returns leaves its goroutine behind.
 func judge(a galen.Ask[galen.State], guards []galen.Guard[galen.State], limit time.Duration) []galen.Verdict {
 	out := make([]galen.Verdict, 0, len(guards))
 	for len(out) < len(guards) { // again after each that did not answer

@@ -347,16 +347,16 @@ func TestGuardKill(t *testing.T) {
 		t.Run(k.guard+": "+k.name, func(t *testing.T) {
 			tested[k.guard] = true
 			s := newScene(k.verb)
-			if v := Worst(Judge(s.ask(t), CommonGuards())); v.Answer != galen.Allow {
+			if v := Worst(judged(s.ask(t), CommonGuards())); v.Answer != galen.Allow {
 				t.Fatalf("before the break %s says %s: %s", v.Guard, v.Answer, v.Why)
 			}
 			k.spoil(&s)
 			a := s.ask(t)
 			others := slices.DeleteFunc(CommonGuards(), func(g galen.Guard[galen.State]) bool { return g.Name == k.guard })
-			if v := Worst(Judge(a, others)); v.Answer != galen.Allow {
+			if v := Worst(judged(a, others)); v.Answer != galen.Allow {
 				t.Errorf("it does not stand alone: %s says %s: %s", v.Guard, v.Answer, v.Why)
 			}
-			v := Worst(Judge(a, CommonGuards()))
+			v := Worst(judged(a, CommonGuards()))
 			if v.Guard != k.guard || v.Answer != k.want || v.Why == "" {
 				t.Errorf("%s says %s: %q; want %s to say %s", v.Guard, v.Answer, v.Why, k.guard, k.want)
 			}

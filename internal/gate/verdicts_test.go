@@ -63,7 +63,7 @@ func TestVerdictsAreTheWordsPeopleRead(t *testing.T) {
 func said(t *testing.T, s scene) []string {
 	t.Helper()
 	var out []string
-	for _, v := range Judge(s.ask(t), CommonGuards()) {
+	for _, v := range judged(s.ask(t), CommonGuards()) {
 		if v.Answer != galen.Allow || v.Margin != "" || v.Why != "" {
 			out = append(out, fmt.Sprintf("%s  %s  %s%s\n", v.Guard, v.Answer, v.Why, v.Margin))
 		}

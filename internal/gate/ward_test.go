@@ -168,6 +168,11 @@ func (s scene) ask(t testing.TB) galen.Ask[galen.State] {
 	return a
 }
 
+// judged is what the guards say to a question, with the time that they have in an engine.
+func judged(a galen.Ask[galen.State], guards []galen.Guard[galen.State]) []galen.Verdict {
+	return judge(a, guards, guardLimit)
+}
+
 // approved is a yes to the scene's step as it is.
 func (s scene) approved() *galen.Approval {
 	return &galen.Approval{
