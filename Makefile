@@ -68,7 +68,7 @@ race: setup-test ## two gates race over one journal in PostgreSQL; STARTS=10000 
 # SLACK=10 allows ten times each goal, for a busy machine.
 SLACK ?= 1
 figures: setup-go ## times and sizes that the engine promises, measured with real processes; about 4 minutes
-	@$(call step,figures: reaction and ready and resume and idle and size)
+	@$(call step,figures: reaction and ready and resume and idle and quorum and size)
 	@mkdir -p bin && go build -tags failpoint -o bin/galen-figures ./test/figures
 	@exec bin/galen-figures -slack $(SLACK)
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/activities/cassandra/ring"
 )
 
 func up(r cassandra.Ring, down map[string]bool) []string {
@@ -150,7 +151,7 @@ func TestRollingAgreesWithTheNaiveCount(t *testing.T) {
 }
 
 func TestRollingGivesUpInTime(t *testing.T) {
-	r := large(1, 300)
+	r := ring.Large(1, 300)
 	for i := range r.Nodes {
 		r.Nodes[i].Rack = "r1"
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/activities/cassandra/ring"
 )
 
 // three is a ring of three nodes in three racks, with one token each.
@@ -116,33 +117,11 @@ func TestQuorumReportsFewReplicas(t *testing.T) {
 	}
 }
 
-// large is a ring of nodes with 16 tokens each in three racks of each data centre.
-func large(dcs, nodes int) cassandra.Ring {
-	r := cassandra.Ring{Name: "large"}
-	rf := map[string]int{}
-	state := uint64(1)
-	for i := range nodes {
-		dc := fmt.Sprintf("dc%d", i%dcs+1)
-		rf[dc] = 3
-		n := cassandra.Node{
-			HostID: fmt.Sprintf("host-%04d", i), Address: fmt.Sprintf("10.0.%d.%d", i/250, i%250), Status: cassandra.Normal,
-			DC: dc, Rack: fmt.Sprintf("r%d", i/dcs%3),
-		}
-		for range 16 {
-			state = state*6364136223846793005 + 1442695040888963407
-			n.Tokens = append(n.Tokens, cassandra.Token(state))
-		}
-		r.Nodes = append(r.Nodes, n)
-	}
-	r.Keyspaces = []cassandra.Keyspace{{Name: "ks", Strategy: "NetworkTopologyStrategy", RF: rf}}
-	return r
-}
-
 // BenchmarkQuorum measures the first answer after a change of the ring, each next one, and all sets of up to three nodes.
 func BenchmarkQuorum(b *testing.B) {
 	p := galen.Policy{Levels: []string{"QUORUM", "LOCAL_QUORUM", "SERIAL"}}
 	for _, nodes := range []int{1000, 5000} {
-		r := large(3, nodes)
+		r := ring.Large(3, nodes)
 		down := map[string]bool{}
 		for i := range 5 {
 			down[r.Nodes[i*nodes/5].HostID] = true
