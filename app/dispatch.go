@@ -191,21 +191,14 @@ func (d *dispatcher) restart(ctx context.Context, run galen.Run) error {
 	if e.Phase == temporal.Open {
 		return d.move(ctx, run, e)
 	}
-	led, err := d.journal.Ledger(ctx, run.ID)
-	if err != nil {
-		return fmt.Errorf("read run %s: %w", run.ID, err)
-	}
-	if now := led.Run; !now.Status.Open() || now.Status != run.Status || now.Plan != run.Plan {
-		return nil // it ended or went on in between
-	}
-	// Another engine may have started it again before the ledger was read; what comes after that, the journal tells.
-	if e, err = d.temporal.Describe(ctx, run.Key); err != nil || e.Phase == temporal.Open {
+	led, e, gone, err := d.gone(ctx, run)
+	if err != nil || !gone {
 		return err
 	}
 	if run.Status == galen.RunOpened {
 		d.logger.Warn("run started again, Temporal has lost it", "run", run.ID, "resource", run.Resource.String())
 	} else if err := d.lost(ctx, led, e); errors.Is(err, galen.ErrMoved) || errors.Is(err, galen.ErrEnded) {
-		return nil // the same
+		return nil // it ended or went on in between
 	} else if err != nil {
 		return err
 	}
@@ -213,6 +206,19 @@ func (d *dispatcher) restart(ctx context.Context, run galen.Run) error {
 		return fmt.Errorf("start the workflow of run %s again: %w", run.ID, err)
 	}
 	return nil
+}
+
+// gone reads how a run stands that had no workflow, and looks again: another engine may have started it before that was read, and what
+// comes after it the journal tells. gone is false if the run ended or went on in between.
+func (d *dispatcher) gone(ctx context.Context, run galen.Run) (led galen.Ledger, e temporal.Execution, gone bool, err error) {
+	if led, err = d.journal.Ledger(ctx, run.ID); err != nil {
+		return led, e, false, fmt.Errorf("read run %s: %w", run.ID, err)
+	}
+	if now := led.Run; !now.Status.Open() || now.Status != run.Status || now.Plan != run.Plan {
+		return led, e, false, nil
+	}
+	e, err = d.temporal.Describe(ctx, run.Key)
+	return led, e, err == nil && e.Phase != temporal.Open, err
 }
 
 // lost holds a run whose workflow ended under it. When Temporal does not know the workflow at all, its history is lost, and

@@ -49,16 +49,14 @@ func (o Opener) Open(ctx context.Context, f galen.Finding) (taken bool, err erro
 	if err != nil {
 		return false, fmt.Errorf("list the open runs of %s: %w", f.Resource, err)
 	}
-	for _, run := range open {
-		if run.Key != f.Key() && concerns(run, f) && !o.beside(run, rb) {
-			return false, nil
-		}
+	if o.covered(open, f, rb) {
+		return false, nil
 	}
 	if over, err := o.over(ctx, f); over || err != nil {
 		return over, err
 	}
-	if slices.ContainsFunc(open, func(run galen.Run) bool { return run.Key == f.Key() && run.Urgency >= f.Urgency && !answers(run, f) }) {
-		return false, nil // to store it would say nothing new
+	if told(open, f) {
+		return false, nil
 	}
 	run, err := o.build(rb, f.Resource, nil)
 	if err != nil {
@@ -67,6 +65,16 @@ func (o Opener) Open(ctx context.Context, f galen.Finding) (taken bool, err erro
 	run.Key, run.Finding, run.Scope, run.Urgency, run.Asked = f.Key(), &f, f.Targets, f.Urgency, "detector "+string(f.Code)
 	stored, created, err := o.store(ctx, run)
 	return err == nil && (created || answers(stored, f)), err
+}
+
+// covered tells whether an open run of another key has one of the finding's targets.
+func (o Opener) covered(open []galen.Run, f galen.Finding, rb galen.ListedRunbook) bool {
+	return slices.ContainsFunc(open, func(run galen.Run) bool { return run.Key != f.Key() && concerns(run, f) && !o.beside(run, rb) })
+}
+
+// told tells whether to store the finding's run would say nothing new: one of its key is open, as urgent, and does not answer it.
+func told(open []galen.Run, f galen.Finding) bool {
+	return slices.ContainsFunc(open, func(run galen.Run) bool { return run.Key == f.Key() && run.Urgency >= f.Urgency && !answers(run, f) })
 }
 
 // over tells whether a run that answers this very finding has ended: cancelled by a person, say.
