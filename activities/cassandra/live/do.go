@@ -244,6 +244,9 @@ func (r *ring) startRepair(ctx context.Context, in galen.Intent) (string, error)
 	// Every option is text: another type is a ClassCastException.
 	options := map[string]string{"incremental": "false", "parallelism": "parallel", "primaryRange": "false", "jobThreads": "1",
 		"ranges": strings.Join(ranges, ",")}
+	if err := n.slot.Admit(ctx, order(in)); err != nil { // the node, which cannot refuse, was asked for its generation since the gate allowed it
+		return "", fmt.Errorf("not sent: %w", err)
+	}
 	got, err := n.agent.Exec(ctx, jolokia.StorageService, "repairAsync(java.lang.String,java.util.Map)", args.Keyspace, options)
 	if err != nil {
 		return "", err

@@ -1,7 +1,9 @@
 package live
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -194,6 +196,40 @@ func TestRepairIsStartedAndFoundAgain(t *testing.T) {
 		c.want.Intent, c.want.Instance = "i1", "n1"
 		if diff := cmp.Diff(&c.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestWhatIsReadFirstIsAdmittedAgain: an engine that was suspended while it asked the node sends nothing when it wakes up. Its
+// intent may be settled, and others at work.
+func TestWhatIsReadFirstIsAdmittedAgain(t *testing.T) {
+	raise := raiseOf(newThrottledNode().tells(t))
+	for _, step := range []galen.Step{
+		raise, *raise.Undo,
+		{Verb: cassandra.VerbRepair, Target: galen.Target{ID: "h"}, Args: json.RawMessage(repairArgs)},
+	} {
+		for _, refuses := range []error{nil, context.DeadlineExceeded} {
+			d, hosts := given(t, "")
+			n := d.rings[orders()].nodes[0]
+			hosts[0].refuses = refuses
+			throttled := newThrottledNode()
+			var sent []string
+			switch n.agent = throttled.agent(t); step.Verb {
+			case cassandra.VerbRepair:
+				n.agent = coordinator(t, 100, &sent)
+			case cassandra.VerbRestoreStream:
+				throttled.bytes = map[string]float64{"StreamThroughput": 100 << 20, "InterDCStreamThroughput": 100 << 20}
+			}
+			in := intent(step.Verb, "h", "")
+			in.Step = step
+			_, err := d.Do(t.Context(), in)
+			sent = append(sent, throttled.writes...)
+			if !errors.Is(err, refuses) || (len(sent) == 0) != (refuses != nil) {
+				t.Errorf("%s, refused with %v: sent %v, %v", step.Verb, refuses, sent, err)
+			}
+			if refuses == nil && (len(hosts[0].calls) != 1 || !strings.HasPrefix(hosts[0].calls[0], "admit by i1, fence 3 of ")) {
+				t.Errorf("%s was not admitted: %v", step.Verb, hosts[0].calls)
+			}
 		}
 	}
 }

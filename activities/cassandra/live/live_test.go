@@ -140,6 +140,8 @@ func (f fakeNative) Close() {}
 type fakeHost struct {
 	calls []string
 	look  func(at time.Time) cassandra.Instance
+	// refuses is what an admission is answered with; nil admits.
+	refuses error
 }
 
 // under records a call with the order that it came under.
@@ -171,7 +173,13 @@ func (f *fakeHost) Prepare(_ context.Context, o process.Order, c process.Config)
 func (f *fakeHost) Discard(_ context.Context, o process.Order, prepared string) error {
 	return f.under(o, "discard", prepared)
 }
-func (f *fakeHost) Admit(_ context.Context, o process.Order) error { return f.under(o, "admit") }
+func (f *fakeHost) Admit(_ context.Context, o process.Order) error {
+	if f.refuses != nil {
+		return f.refuses
+	}
+	return f.under(o, "admit")
+}
+
 func (f *fakeHost) ClearReplaceFlag(_ context.Context, o process.Order) error {
 	return f.under(o, "clear")
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
 	"github.com/galenhq/galen/activities/cassandra/live/jolokia"
+	"github.com/galenhq/galen/activities/cassandra/live/process"
 )
 
 // limit is one throttle of a node: the beginning of the names of its attributes.
@@ -95,8 +96,8 @@ func (n *node) throttled(ctx context.Context) (generation int64, now cassandra.T
 	return generation, *t, nil
 }
 
-// set writes what differs, in one request.
-func (n *node) set(ctx context.Context, from, to cassandra.Throttle) error {
+// set writes what differs, in one request, if the order still stands: it was read over the network since the gate allowed it.
+func (n *node) set(ctx context.Context, o process.Order, from, to cassandra.Throttle) error {
 	var writes []jolokia.Request
 	if to.Stream != from.Stream {
 		writes = append(writes, streamLimit().write(to.Stream))
@@ -106,6 +107,9 @@ func (n *node) set(ctx context.Context, from, to cassandra.Throttle) error {
 	}
 	if len(writes) == 0 {
 		return nil
+	}
+	if err := n.slot.Admit(ctx, o); err != nil {
+		return fmt.Errorf("not sent: %w", err)
 	}
 	return n.agent.Write(ctx, writes...)
 }
@@ -125,7 +129,7 @@ func (r *ring) raiseStream(ctx context.Context, in galen.Intent) (string, error)
 	case now != args.From:
 		return "", fmt.Errorf("not sent: the throttle of instance %s is %s, the step is for %s", n.name, now, args.From)
 	}
-	if err := n.set(ctx, now, args.To); err != nil {
+	if err := n.set(ctx, order(in), now, args.To); err != nil {
 		return "", err
 	}
 	return "set to " + args.To.String(), nil
@@ -145,7 +149,7 @@ func (r *ring) restoreStream(ctx context.Context, in galen.Intent) (string, erro
 		return "nothing to put back: started again since", nil
 	}
 	left := args.Left(now)
-	if err := n.set(ctx, now, left); err != nil {
+	if err := n.set(ctx, order(in), now, left); err != nil {
 		return "", err
 	}
 	return "set to " + left.String(), nil
