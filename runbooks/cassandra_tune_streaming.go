@@ -91,7 +91,16 @@ func (t tuner) nodes() (out []cassandra.Node, wrong string) {
 	case p.For <= 0 || p.For.D() > t.policy.RunDeadline.D()/2:
 		return nil, fmt.Sprintf("%s were asked for, a run may raise for at most %s", p.For, t.policy.RunDeadline.D()/2)
 	}
-	for _, name := range p.Nodes {
+	out, wrong = t.present()
+	if wrong == "" {
+		wrong = t.failure(out)
+	}
+	return out, wrong
+}
+
+// present are the named nodes that are in the ring.
+func (t tuner) present() (out []cassandra.Node, wrong string) {
+	for _, name := range t.params.Nodes {
 		n, found := t.find(name)
 		switch {
 		case !found && t.began():
@@ -103,7 +112,7 @@ func (t tuner) nodes() (out []cassandra.Node, wrong string) {
 		}
 		out = append(out, n)
 	}
-	return out, t.failure(out)
+	return out, ""
 }
 
 // failure is what went wrong with a raise, or makes one impossible.

@@ -180,10 +180,7 @@ func owed(a galen.Ask[Ring]) galen.Verdict {
 		}
 		name, keyspace, _ := strings.Cut(rest, "/")
 		holder, member := a.State.NodeOf(name)
-		if member && holder.HostID == node.HostID || !member && outOfService(a.State, name) {
-			continue
-		}
-		if dropped(a.State, keyspace) {
+		if holder.HostID == node.HostID || void(a.State, name, keyspace) {
 			continue
 		}
 		if !member || q.Sharing(keyspace, holder.HostID, node.HostID) {
@@ -191,6 +188,12 @@ func owed(a galen.Ask[Ring]) galen.Verdict {
 		}
 	}
 	return allow("no repair of a shared range is owed")
+}
+
+// void: nobody owes that repair any more.
+func void(r Ring, instance, keyspace string) bool {
+	_, member := r.NodeOf(instance)
+	return !member && outOfService(r, instance) || dropped(r, keyspace)
 }
 
 // dropped: nobody has the keyspace any more, and what is not there owes no repair. A ring always tells some keyspaces; where none is told

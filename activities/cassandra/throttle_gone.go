@@ -1,6 +1,9 @@
 package cassandra
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Over says why the raise that a restore takes back is over without it, "" where that is not proved: a throttle dies with its process, and
 // who has left the ring sends nothing. What was seen before since proves nothing.
@@ -9,17 +12,20 @@ func (a RestoreArgs) Over(r Ring, hostID string, since time.Time) string {
 	if hostID == "" || there && n.Instance != a.Instance {
 		return ""
 	}
-	i, known := r.Instance(a.Instance)
-	if known && i.Error == "" && i.Process == Absent && !i.At.Before(since) {
+	if r.stopped(a.Instance, since) {
 		return a.Instance + " has no process, and a throttle dies with it"
 	}
 	if v, _ := r.View(a.Instance); there || v.Jolokia == Answered && v.Generation == a.Generation {
 		return ""
 	}
-	for _, v := range r.Live() {
-		if !v.At.Before(since) {
-			return hostID + " has left the ring"
-		}
+	if slices.ContainsFunc(r.Live(), func(v View) bool { return !v.At.Before(since) }) {
+		return hostID + " has left the ring"
 	}
 	return ""
+}
+
+// stopped: its host was read since, and has no process of it.
+func (r Ring) stopped(instance string, since time.Time) bool {
+	i, known := r.Instance(instance)
+	return known && i.Error == "" && i.Process == Absent && !i.At.Before(since)
 }
