@@ -238,6 +238,8 @@ func raiseEffect(r Ring, in galen.Intent, args RaiseArgs, settle time.Duration) 
 		return e
 	case v.Generation != args.Generation:
 		return absent("%s was started again, and has the throttle of its configuration", args.Instance)
+	case *v.Throttle == args.To && v.At.Before(in.At.Add(settle)): // no host keeps a fence for it: once more after its restore, it would stay
+		return underWay("the throttle is %s; the call may still arrive once more", v.Throttle)
 	case *v.Throttle == args.To:
 		return done("the throttle is %s", v.Throttle)
 	case *v.Throttle == args.From:

@@ -166,7 +166,8 @@ func TestThrottleEffects(t *testing.T) {
 		late   int // seconds after the intent
 		want   galen.EffectStatus
 	}{
-		"raise: it is raised":           {raise, fast, nil, 1, galen.EffectDone},
+		"raise: it is raised":           {raise, fast, nil, 60, galen.EffectDone},
+		"raise: it may arrive again":    {raise, fast, nil, 5, galen.EffectUnderWay},
 		"raise: as before":              {raise, slow, nil, 60, galen.EffectAbsent},
 		"raise: as before, early":       {raise, slow, nil, 5, galen.EffectUnknown},
 		"raise: half, early":            {raise, half, nil, 5, galen.EffectUnderWay},
