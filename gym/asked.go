@@ -53,7 +53,7 @@ func (w *writer) tuned() {
 	case 3:
 		w.add(Happening{
 			At: quiet, What: Strike, Verb: pick(w.dice, cassandra.VerbRaiseStream, cassandra.VerbRestoreStream), N: 1 + w.IntN(2),
-			Fault: pick(w.dice, ring.LostReply, ring.Delayed, ring.HungBefore, ring.HungAfter, ring.Dropped),
+			Fault: pick(w.dice, ring.LostReply, ring.Delayed, ring.HungBefore, ring.HungAfter, ring.Dropped, ring.Twice),
 			Step:  w.between(0, settleTime(cassandra.VerbRaiseStream)-nearly),
 		})
 	case 4:

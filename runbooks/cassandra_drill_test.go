@@ -19,10 +19,15 @@ type sim struct {
 	now *time.Time
 }
 
-func newSim(t *testing.T) sim {
+func newSim(t *testing.T) sim { return loaded(t, 0) }
+
+// loaded is one whose nodes hold that many bytes each.
+func loaded(t *testing.T, bytes int64) sim {
 	now := noon()
 	s := sim{t: t, now: &now}
-	cluster, err := ring.New(ring.Three(s.Now))
+	spec := ring.Three(s.Now)
+	spec.Load = bytes
+	cluster, err := ring.New(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,14 +169,17 @@ func TestTuneStreamingDrills(t *testing.T) {
 	}
 	both := runbooks.TuneStreamingParams{Nodes: []string{"n1", "n2"}, To: 100, For: galen.Duration(time.Hour)}
 	raise, restore := cassandra.VerbRaiseStream, cassandra.VerbRestoreStream
+	joins := tuned("a node joins", both, galen.EndDone, same, raise, raise, restore, restore)
+	joins.New = func() kindtest.Sim[cassandra.Ring] {
+		s := loaded(t, outlasting)
+		if err := s.Make(ring.ForeignAdd, "n4"); err != nil {
+			t.Fatal(err)
+		}
+		s.Advance(15 * time.Second)
+		return s
+	}
 	kindtest.Runbook(t, runbooks.CassandraTuneStreaming(),
-		tuned("a node joins", both, galen.EndDone, func(s sim) sim {
-			if err := s.Make(ring.ForeignAdd, "n4"); err != nil {
-				t.Fatal(err)
-			}
-			s.Advance(15 * time.Second)
-			return s
-		}, raise, raise, restore, restore),
+		joins,
 		tuned("nothing streams", both, galen.EndDone, same),
 		tuned("joined already", both, galen.EndDone, join),
 		tuned("nobody", runbooks.TuneStreamingParams{To: 100, For: galen.Duration(time.Hour)}, galen.EndEscalate, same),

@@ -29,6 +29,10 @@ const (
 	restart = "cassandra/restart-node"
 	payUndo = "cassandra/pay-undo"
 	tune    = "cassandra/tune-streaming"
+
+	back = cassandra.VerbRestoreStream
+	// outlasting is how many bytes each node holds so that a join outlasts two raises.
+	outlasting = 4 << 30
 )
 
 // scenes are the rungs and refusals of every runbook. Add one, run TestGolden with -update, and read the plan.
@@ -144,20 +148,21 @@ func scenes() []scene {
 		{restart, "unknown", "No such node.", `{"node":"nobody"}`, "", func(*tale) {}},
 
 		{tune, "streams", "A node joins: both senders are slower than asked for.", toTune, "", func(s *tale) { s.join() }},
-		{tune, "raised-one", "The first sender is raised.", toTune, "", func(s *tale) { s.join().act().after(time.Second) }},
-		{tune, "raised", "Both are raised, and the node still joins.", toTune, "", func(s *tale) { s.join().act().after(time.Second).act().after(time.Second) }},
-		{tune, "streams-over", "The streams are over: the newest raise is put back first.", toTune, "", func(s *tale) { s.join().act().after(time.Second).act().until("restore-stream-throughput") }},
+		{tune, "raising", "The first sender is raised; the call may arrive once more.", toTune, "", func(s *tale) { s.join().act().after(time.Second) }},
+		{tune, "raised-one", "The first sender is raised.", toTune, "", func(s *tale) { s.join().raise() }},
+		{tune, "raised", "Both are raised, and the node still joins.", toTune, "", func(s *tale) { s.join().raise().raise() }},
+		{tune, "streams-over", "The streams are over: the newest raise is put back first.", toTune, "", func(s *tale) { s.join().raise().raise().until(back) }},
 		{tune, "put-back", "Both have their own throttle again.", toTune, "", func(s *tale) {
-			s.join().act().after(time.Second).act().until("restore-stream-throughput").act().until("restore-stream-throughput").act().after(20 * time.Second)
+			s.join().raise().raise().until(back).act().until(back).act().after(20 * time.Second)
 		}},
 		{tune, "long-enough", "The time that was asked for is over, and the streams run on.", `{"nodes":["n1"],"to":100,"for":"1s"}`, "",
-			func(s *tale) { s.join().act().after(2 * time.Second) }},
-		{tune, "cancelled", "Cancelled while a sender is raised.", toTune, "", func(s *tale) { s.join().act().after(time.Second).stop(galen.StopCancel) }},
+			func(s *tale) { s.join().raise() }},
+		{tune, "cancelled", "Cancelled while a sender is raised.", toTune, "", func(s *tale) { s.join().raise().stop(galen.StopCancel) }},
 		{tune, "sender-died", "A raised sender died, and the raise with it: the restore puts that on record.", toTune, "", func(s *tale) {
-			s.join().act().after(time.Second).stop(galen.StopCancel).hurtNode("n1", ring.Kill).after(20 * time.Second)
+			s.join().raise().stop(galen.StopCancel).hurtNode("n1", ring.Kill).after(20 * time.Second)
 		}},
 		{tune, "sender-silent", "Raised senders do not answer, nor do their hosts: on a cancel the raises stay owed.", toTune, "", func(s *tale) {
-			s.join().act().after(time.Second).act().after(time.Second).stop(galen.StopCancel)
+			s.join().raise().raise().stop(galen.StopCancel)
 			s.hurtNode("n1", ring.Cut, ring.HideHost).hurtNode("n2", ring.Cut, ring.HideHost).after(20 * time.Second)
 		}},
 		{tune, "half", "One of the two limits was set, or somebody else has set them.", toTune, "", func(s *tale) {
@@ -216,6 +221,9 @@ func newTale(t *testing.T, of scene) *tale {
 	s := sim{t: t, now: &now}
 	spec := ring.Three(s.Now)
 	spec.VNodes = 2
+	if of.runbook == tune {
+		spec.Load = outlasting
+	}
 	cluster, err := ring.New(spec)
 	if err != nil {
 		t.Fatal(err)
@@ -337,6 +345,9 @@ func (s *tale) owed(step galen.Step) *tale {
 
 // join lets a foreign node join, which streams from everybody.
 func (s *tale) join() *tale { return s.hurtNode("n4", ring.ForeignAdd) }
+
+// raise does the planned raise, and waits until it cannot arrive again.
+func (s *tale) raise() *tale { return s.act().after(s.verb(cassandra.VerbRaiseStream).Settle) }
 
 // flap lets n3 go down and come back so often.
 func (s *tale) flap(times int) *tale {

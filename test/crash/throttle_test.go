@@ -15,6 +15,7 @@ import (
 // joining lets a node join, and a person ask for faster streams of two senders.
 func joining() gym.Incident {
 	in := incident("joining")
+	in.Ring.Load = 2 << 30 // the streams outlast both raises, each of which is waited out
 	in.Happen = []gym.Happening{
 		{At: began, What: string(ring.ForeignAdd), Who: "n4"},
 		{At: began + 10*time.Second, What: gym.AskFor, Verb: "cassandra/tune-streaming", Params: `{"nodes":["n1","n2"],"to":100}`},
