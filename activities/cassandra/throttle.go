@@ -231,23 +231,36 @@ func throttleSince(r Ring, in galen.Intent, instance string) (v View, e galen.Ef
 	return v, galen.Effect{}, true
 }
 
+// raiseEffect believes a raise only after the settle time: no host keeps a fence for it, so if it arrived once more after
+// its restore, it would stay.
 func raiseEffect(r Ring, in galen.Intent, args RaiseArgs, settle time.Duration) galen.Effect {
 	v, e, ok := throttleSince(r, in, args.Instance)
+	mayArrive := v.At.Before(in.At.Add(settle))
 	switch {
 	case !ok:
-		return e
+		return silentSince(in, e, mayArrive)
 	case v.Generation != args.Generation:
 		return absent("%s was started again, and has the throttle of its configuration", args.Instance)
-	case *v.Throttle == args.To && v.At.Before(in.At.Add(settle)): // no host keeps a fence for it: once more after its restore, it would stay
+	case *v.Throttle == args.From:
+		return absent("the throttle is %s as before", v.Throttle)
+	case mayArrive:
 		return underWay("the throttle is %s; the call may still arrive once more", v.Throttle)
 	case *v.Throttle == args.To:
 		return done("the throttle is %s", v.Throttle)
-	case *v.Throttle == args.From:
-		return absent("the throttle is %s as before", v.Throttle)
-	case v.At.Before(in.At.Add(settle)):
-		return underWay("the throttle is %s", v.Throttle)
 	}
 	return galen.Effect{Status: galen.EffectFailed, Why: fmt.Sprintf("the throttle is %s: half of the raise, or set by somebody else", v.Throttle)}
+}
+
+// silentSince is the effect of a raise on a node that does not tell its throttle. One that was seen raised before is not waited
+// for once the settle time is over: until then nobody could heal it (I-20), and its restore is owed in any case.
+func silentSince(in galen.Intent, e galen.Effect, mayArrive bool) galen.Effect {
+	switch {
+	case in.Effect.Status != galen.EffectUnderWay:
+		return e
+	case mayArrive:
+		return underWay("it was seen to be raised; %s", e.Why)
+	}
+	return done("it was seen to be raised; %s", e.Why)
 }
 
 func restoreEffect(r Ring, in galen.Intent, args RestoreArgs, _ time.Duration) galen.Effect {

@@ -190,6 +190,12 @@ func TestThrottleEffects(t *testing.T) {
 			}
 		})
 	}
+	for late, want := range map[int]galen.EffectStatus{5: galen.EffectUnderWay, 60: galen.EffectDone} {
+		seen := galen.Intent{ID: "in", Step: raise, At: noon(), Effect: galen.Effect{Status: galen.EffectUnderWay}}
+		if got := galen.SettleEffect(verbOf(t, raise.Verb), throttledRing(late, fast, hung), seen, at(late)); got.Status != want {
+			t.Errorf("seen raised, and it hangs %d s after: %s (%s), want %s", late, got.Status, got.Why, want)
+		}
+	}
 	stale := throttledRing(0, fast, nil)
 	in := galen.Intent{ID: "in", Step: raise, At: noon().Add(time.Second), Effect: galen.Effect{Status: galen.EffectUnknown}}
 	if got := verbOf(t, raise.Verb).Effect(stale, in); got.Status != galen.EffectUnknown {

@@ -38,3 +38,25 @@ func TestARaiseThatArrivesTwice(t *testing.T) {
 		t.Error("nobody raised anything")
 	}
 }
+
+// TestWhoIsRaisedIsHealed: a node that dies while its raise may still arrive once more is healed all the same, and put back.
+func TestWhoIsRaisedIsHealed(t *testing.T) {
+	for _, trouble := range []ring.Trouble{ring.Kill, ring.Freeze} {
+		in := Incident{Seed: 1, Sort: Asked, Engines: 1, Policy: widePolicy(), Ring: RingPlan{DCs: 1, Racks: 3, PerRack: 1, Spares: 1, VNodes: 1, Load: 6 << 30}}
+		in.Limit = 30 * time.Minute
+		at := quiet + 20*time.Second
+		in.Happen = []Happening{
+			{At: quiet, What: string(ring.ForeignAdd), Who: "n4"},
+			{At: at, What: AskFor, Verb: "cassandra/tune-streaming", Params: `{"nodes":["n1"],"to":100,"for":"5m"}`},
+			{At: at + 4*time.Second, What: string(trouble), Who: "n1"},
+		}
+		in.sort()
+		p, err := Play(t.Context(), in, Engine{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Violations) > 0 || !p.Verified() || len(p.Runs) != 2 || p.Effects[cassandra.VerbRestoreStream] == 0 {
+			t.Errorf("%s: %v, %d runs, verified %t\n%s", trouble, p.Violations, len(p.Runs), p.Verified(), p.Story)
+		}
+	}
+}
