@@ -31,14 +31,14 @@ func kills() map[string]uint64 {
 		"I-24 headroom":             6,   // I-24 at 2m31.48s: fence node 3@1767582092, and no empty instance of dc1 is there
 		"I-26 deadline":             62,  // I-26 at 2m10s: fence node 1@1767578400 of run run4, whose deadline was 2m10s
 		"I-23 release rate":         8,   // I-23 at 1m11.21s: kill node 3@1767578400 is call 2 in a second
-		"I-15 patience":             18,  // I-15 at 1m0s: fence node 2@1767582030: down for 6.3s only, its data are there: tr
+		"I-15 patience":             30,  // I-15 at 1m11.97s: fence node 3@1767582031: down for 5.7s only, its data are there: true
 		"approval":                  11,  // approval at 30s: start node 3@1767578400 in mode approve, and nobody said yes
 		"I-17 hold":                 12,  // I-17 at 4m10s: prepare instance/n4 under the hold of 2m52.55s
-		"I-20 unsettled intent":     12,  // I-20 at 1m0s: start node 3@1767582030 while start node
+		"I-20 unsettled intent":     6,   // I-20 at 1m25.79s: stop node 3@1767582031 while stop node 3@1767582031 (intent run1-2) was not settled
 		"I-05 fresh view":           14,  // I-05 at 1m10s: kill node 1@1767578400, and nobody of rack dc1/r2 was heard
 		"I-34 clocks":               1,   // I-34 at 50s: by an engine whose clock is 5s off, in its stage
 		"I-32 calendar":             18,  // I-32 calendar at 2m30s: prepare instance/n5 in the window backup
-		"claim order":               18,  // claim order at 1m20s: prepare instance/n4 of run run2 takes node/instance/n4 and holds node/00000000-0000-4000
+		"claim order":               13,  // claim order at 50s: prepare instance/n5 of run run1 takes node/instance/n5 and holds node/instance/n4
 		"I-19 failure domain":       37,  // I-19 at 1m21.93s: prepare instance/n4 of run run2 while repair node 1@1767578400
 		"I-10 budgets":              52,  // I-10 at 1m50s: replace node 4@1767582030 is destructive target 2 in 30m0s
 		"I-04 observers agree":      58,  // I-04 at 54.54s: fence node 1@1767578400: only 5 observers could say that it is d
