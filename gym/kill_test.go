@@ -40,7 +40,7 @@ func kills() map[string]uint64 {
 		"I-32 calendar":             18,  // I-32 calendar at 2m30s: prepare instance/n5 in the window backup
 		"claim order":               13,  // claim order at 50s: prepare instance/n5 of run run1 takes node/instance/n5 and holds node/instance/n4
 		"I-19 failure domain":       37,  // I-19 at 1m21.93s: prepare instance/n4 of run run2 while repair node 1@1767578400
-		"I-10 budgets":              52,  // I-10 at 1m50s: replace node 4@1767582030 is destructive target 2 in 30m0s
+		"I-10 budgets":              248, // I-10 at 1m50s: replace node 5@1767578400 is destructive target 2 in 30m0s
 		"I-04 observers agree":      58,  // I-04 at 54.54s: fence node 1@1767578400: only 5 observers could say that it is d
 		"I-32 schema":               68,  // I-32 schema at 40s: fence node 10@1767578400 while n4 knows another schema
 		"I-22 the engine's own":     148, // I-22 at 53.1s: start node 4@1767578400, which the engine itself needs, and nobod
