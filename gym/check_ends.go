@@ -19,9 +19,12 @@ func (c *checker) endings() {
 			c.blame("I-26", end, "run %s is still %s: %s", id, run.Status, run.Why)
 		}
 	}
-	if c.in.adrift() {
-		return // nothing is settled by a clock that is not believed; the run itself waits for a person in the end
+	if !c.in.adrift() { // nothing is settled by a clock that is not believed; the run itself waits for a person in the end
+		c.unsettled(end)
 	}
+}
+
+func (c *checker) unsettled(end time.Time) {
 	for _, a := range c.acts {
 		status := c.runs[a.Run].Status
 		if a.Settled.IsZero() && status != galen.RunHeld && status != galen.RunAsking && end.After(a.Deadline().Add(time.Minute)) {

@@ -52,26 +52,33 @@ func (s *Store) Approve(ctx context.Context, a galen.Approval) error {
 		if !t.now.Before(a.Expires) {
 			return fmt.Errorf("the approval would expire at %s, which is past", a.Expires.UTC().Format(time.RFC3339))
 		}
-		text, err := asDoc(a)
-		if err != nil {
+		if err := t.insertApproval(ctx, a); err != nil {
 			return err
 		}
-		basis, err := asDoc(a.Basis)
-		if err != nil {
-			return err
-		}
-		err = t.exec(ctx, "INSERT INTO approvals (id, run, state, ended, doc, basis) VALUES (?, ?, '', 0, ?, ?)", a.ID, a.Run, text, basis)
-		if err != nil {
-			return err
-		}
-		t.citeApproval(approvalRow{Approval: a, given: a.Basis})
-		t.cite(basisRow(a.ID), a.Basis)
 		err = t.wakeRun(ctx, run, galen.Event{Kind: galen.EventApproved, By: a.By}, map[string]any{"approval": a})
 		if err != nil || run.Status != galen.RunHeld {
 			return err
 		}
 		return t.setStatus(ctx, run, standing{status: galen.RunRunning, why: "approved by " + a.By + ", goes on", by: a.By})
 	})
+}
+
+func (t *tx) insertApproval(ctx context.Context, a galen.Approval) error {
+	text, err := asDoc(a)
+	if err != nil {
+		return err
+	}
+	basis, err := asDoc(a.Basis)
+	if err != nil {
+		return err
+	}
+	err = t.exec(ctx, "INSERT INTO approvals (id, run, state, ended, doc, basis) VALUES (?, ?, '', 0, ?, ?)", a.ID, a.Run, text, basis)
+	if err != nil {
+		return err
+	}
+	t.citeApproval(approvalRow{Approval: a, given: a.Basis})
+	t.cite(basisRow(a.ID), a.Basis)
+	return nil
 }
 
 // wakeRun is the end of whatever a person did to a run: event, revision, wake.
