@@ -70,6 +70,9 @@ func (w *world) done(f *flow, p *process, result workflows.Result) {
 		return
 	}
 	f.next(result, w.now)
+	if result.Failed && f.cmd.Do == workflows.DoClose && !f.due.After(w.now) {
+		f.due = w.now.Add(time.Second) // Temporal tries it again after a pause
+	}
 }
 
 // lost: the process that had the command has gone. Deciding and closing are given again as they are; acting never, its
