@@ -65,6 +65,19 @@ type reply interface {
 	GetJSONDefault() *api.Error
 }
 
+// saidOf is what the engine says of it; what was tried, or of what, is said by both sides, and left out.
+func saidOf(what string, r reply) string {
+	said := r.GetJSONDefault()
+	if said == nil || said.Error == "" {
+		return r.Status()
+	}
+	why := strings.TrimPrefix(oneLine(said.Error), what+": ")
+	if of, rest, both := strings.Cut(why, ": "); both && strings.HasSuffix(what, " "+of) {
+		why = rest
+	}
+	return why
+}
+
 // fault is why a call did not bring what it should, and nil if ok: the engine could not be asked, or it said no.
 func (c *cli) fault(what string, r reply, err error, ok bool) error {
 	switch {
@@ -75,13 +88,7 @@ func (c *cli) fault(what string, r reply, err error, ok bool) error {
 	case ok:
 		return nil
 	}
-	why := r.Status()
-	if said := r.GetJSONDefault(); said != nil && said.Error != "" {
-		why = strings.TrimPrefix(oneLine(said.Error), what+": ")                               // both sides say what was tried,
-		if of, rest, both := strings.Cut(why, ": "); both && strings.HasSuffix(what, " "+of) { // or of what
-			why = rest
-		}
-	}
+	why := saidOf(what, r)
 	switch r.StatusCode() {
 	case http.StatusNotFound, http.StatusConflict:
 		return notDone("%s: %s", what, why)
