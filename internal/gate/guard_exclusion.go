@@ -70,7 +70,7 @@ func domain(a galen.Ask[galen.State]) galen.Verdict {
 		return allow("")
 	}
 	for _, in := range a.Ledger.Open {
-		if other, known := memberOf(members, in.Step.Target.ID); in.Run != a.Ledger.Run.ID && known && other.Domain == m.Domain {
+		if other, known := memberUnder(members, in); in.Run != a.Ledger.Run.ID && known && other.Domain == m.Domain {
 			return lookAgain("run %s is at work in the same failure domain %s (%s)", in.Run, m.Domain, in.Step)
 		}
 	}

@@ -52,7 +52,7 @@ func without(a galen.Ask[galen.State], target galen.Member) (all, live int) {
 // leaving: an unsettled call takes the member out of service.
 func leaving(a galen.Ask[galen.State], m galen.Member) bool {
 	return slices.ContainsFunc(a.Ledger.Open, func(in galen.Intent) bool {
-		return in.Class >= galen.Disruptive && !in.Effect.Settled() && m.Is(in.Step.Target.ID)
+		return in.Class >= galen.Disruptive && !in.Effect.Settled() && in.On(m.Target.ID, m.Instance)
 	})
 }
 

@@ -113,6 +113,17 @@ func memberOf(members []galen.Member, id string) (galen.Member, bool) {
 	return members[i], true
 }
 
+// memberUnder finds the member on which an intent is: what it was called when it was committed may be gone from the listing, and
+// the thing be there by another of its names.
+func memberUnder(members []galen.Member, in galen.Intent) (galen.Member, bool) {
+	for _, id := range append([]string{in.Step.Target.ID}, in.Also...) {
+		if m, found := memberOf(members, id); found {
+			return m, true
+		}
+	}
+	return galen.Member{}, false
+}
+
 // patients are the targets that a step is for: its own target if the run was opened for it, and otherwise (an instance
 // that this run prepared in a patient's place) all that the run was opened for.
 func patients(a galen.Ask[galen.State]) []galen.Target {
