@@ -250,7 +250,7 @@ func (h *hands) tunes(i int) {
 	}
 	raise := cassandra.RaiseStream(h.node(i), h.view(i), 100)
 	in := h.do("raise-1", raise)
-	h.done(in, 10*time.Second)
+	h.done(in, 30*time.Second) // it counts once it cannot arrive again
 	if now := h.view(i).Throttle; now == nil || now.Stream != (cassandra.Rate{Value: 100, Unit: cassandra.Mebibytes}) {
 		h.Errorf("raised to 100 MiB/s, and the node tells %s", now)
 	}
