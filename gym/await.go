@@ -191,12 +191,13 @@ func (r awaitedRing) Do(ctx context.Context, in galen.Intent) (reply string, err
 	if r.w.now.Before(r.w.blindUntil) && !r.p.dead {
 		return "", errBlind
 	}
+	skew := r.p.slot.skew // as the gate has just seen it
 	err = r.meet(func() (err error) {
-		r.w.trace.begun(in.ID)
+		r.w.trace.begun(in.ID, skew)
 		reply, err = r.w.ring.Do(ctx, in)
 		return err
 	}, func() {
-		r.w.trace.begun(in.ID)
+		r.w.trace.begun(in.ID, skew)
 		_, _ = r.w.ring.Do(context.WithoutCancel(ctx), in) // nobody is there to be told
 	})
 	return reply, errors.Join(err, r.pass(r.w.jitter()))

@@ -157,7 +157,7 @@ func (c *checker) deadlines() {
 	}
 }
 
-// I-34: nothing is done by a clock that is wrong, as far as the time that the reading of the ledger took does not hide it.
+// I-34: no call leaves by a clock that is wrong, as far as the time that the reading of the ledger took does not hide it.
 func (c *checker) clocks() {
 	for _, a := range c.acts {
 		if most := c.in.Policy.ClockSkew.D(); a.Skew < -most || a.Skew > most+a.Read {

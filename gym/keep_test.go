@@ -66,7 +66,7 @@ func breaksWithout(t *testing.T, k Kept) {
 func unmended() map[string]Engine {
 	return map[string]Engine{
 		"who is shunned counts":             {kind: unseen(func(n *cassandra.Node) { n.Shunned = false })},
-		"who was down counts":               {kind: unseen(func(n *cassandra.Node) { n.WasDown = false })},
+		"whom nobody calls good counts":     {kind: unseen(func(n *cassandra.Node) { n.WasDown, n.UnheardSince = false, time.Time{} })},
 		"the call leaves at once":           {kind: callWaits},
 		"verified is seen lately":           {rows: func(s store) store { return remembering{s} }},
 		"a spare stands in the data centre": {Runbooks: []galen.ListedRunbook{strays()}, Without: "I-16 one data centre", unchecked: cassandra.VerbPrepare, kind: withoutHeadroom},

@@ -157,7 +157,7 @@ func withWipe(w *world, k *galen.ListedKind) {
 		if !found {
 			return "", errors.New("no such node")
 		}
-		w.trace.begun(in.ID)
+		w.trace.begun(in.ID, 0)
 		w.trace.accepted(ring.Call{At: w.now, Intent: in.ID, Verb: verbWipe, Target: in.Step.Target.ID, Instance: m.Host}, truth)
 		return "wiped", w.ring.Make(ring.LoseData, m.Host)
 	}

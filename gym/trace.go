@@ -48,7 +48,7 @@ type act struct {
 	Looked    time.Time
 	Seen      ring.Truth    // at that look
 	Lied      int           // members that the look was made to lack
-	Skew      time.Duration // of the engine's clock
+	Skew      time.Duration // of the engine's clock when the call began
 	Read      time.Duration // how long the reading of its ledger took
 	Claims    []galen.Claim
 	Kept      []string // of them and others, by the run's newest plan
@@ -79,7 +79,7 @@ func (t *trace) note(format string, args ...any) {
 }
 
 func (t *trace) committed(c galen.Commit, in galen.Intent, task *task, s *slot) {
-	a := &act{Intent: in, Engine: s.name, Committed: t.now(), Skew: s.skew, Claims: c.Claims, Kept: t.keeps[in.Run]}
+	a := &act{Intent: in, Engine: s.name, Committed: t.now(), Claims: c.Claims, Kept: t.keeps[in.Run]}
 	if task != nil {
 		a.Looked, a.Seen, a.Lied, a.Read = task.looked, task.seen, task.lied, task.read
 	}
@@ -88,8 +88,9 @@ func (t *trace) committed(c galen.Commit, in galen.Intent, task *task, s *slot) 
 	t.note("engine %d, run %s: intent %s, %s %s (fence %d)", s.name, in.Run, in.ID, in.Step, in.Step.Args, in.Fence)
 }
 
-func (t *trace) begun(intent string) {
+func (t *trace) begun(intent string, skew time.Duration) {
 	if a := t.byID[intent]; a != nil {
+		a.Skew = skew
 		a.Begun = append(a.Begun, t.now())
 	}
 }

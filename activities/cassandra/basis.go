@@ -15,6 +15,7 @@ type basis struct {
 
 type basisNode struct {
 	Address    string     `json:"address"`
+	Bad        bool       `json:"bad"`
 	DC         string     `json:"dc"`
 	Down       bool       `json:"down"`
 	Generation int64      `json:"generation"`
@@ -77,13 +78,13 @@ func (r Ring) whole(b basis) basis {
 }
 
 func (n Node) troubled() bool {
-	return n.Down || n.Unlisted || n.Status != Normal || len(n.Tokens) == 0
+	return n.bad() || n.Status != Normal || len(n.Tokens) == 0
 }
 
 func (n Node) basis() basisNode {
 	return basisNode{
 		HostID: n.HostID, Address: n.Address, Instance: n.Instance, DC: n.DC, Rack: n.Rack, Status: n.Status,
-		Tokens: HashTokens(n.Tokens), Generation: n.Generation, Replacing: n.Replacing, Down: n.Down, Unlisted: n.Unlisted,
+		Tokens: HashTokens(n.Tokens), Generation: n.Generation, Replacing: n.Replacing, Bad: n.bad(), Down: n.Down, Unlisted: n.Unlisted,
 	}
 }
 

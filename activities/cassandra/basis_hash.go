@@ -84,6 +84,7 @@ func (w *factWriter) field(name, value string) {
 func (w *factWriter) node(n basisNode) {
 	w.begin('{', "address")
 	w.text(n.Address)
+	w.flag("bad", n.Bad)
 	w.field("dc", n.DC)
 	w.flag("down", n.Down)
 	w.name("generation")

@@ -78,7 +78,7 @@ func TestWhoWasDownStaysBad(t *testing.T) {
 		look      func([]cassandra.View, []cassandra.Instance)
 		down, bad bool
 	}{
-		{"well", nil, false, false}, {"nobody can tell, and it was well", alone, false, false}, {"well again", nil, false, false},
+		{"well", nil, false, false}, {"two call it bad, and nobody good", alone, false, true}, {"well again", nil, false, false},
 		{"killed", killed, true, true}, {"nobody can tell", alone, false, true}, {"still nobody", alone, false, true},
 		{"it starts", starts, false, true}, {"called down again", killed, true, true}, {"well at last", nil, false, false},
 	}
@@ -306,6 +306,7 @@ func TestBasisHoldsFacts(t *testing.T) {
 	for name, change := range map[string]func([]cassandra.View, []cassandra.Instance){
 		"a generation": func(views []cassandra.View, _ []cassandra.Instance) { views[2].Generation = 2 },
 		"down":         killed,
+		"shunned":      func(views []cassandra.View, _ []cassandra.Instance) { peer(views, []int{1, 2}, 3, down) },
 		"data":         func(_ []cassandra.View, i []cassandra.Instance) { i[2].Data = cassandra.DataGone },
 		"a fence":      func(_ []cassandra.View, i []cassandra.Instance) { i[2].Fenced = "intent" },
 		"a config":     func(_ []cassandra.View, i []cassandra.Instance) { i[2].Config.Rack = "r9" },

@@ -108,13 +108,20 @@ func (i Instance) Vacant() bool {
 	return i.Spare && i.Error == "" && i.Process == Absent && i.Data == DataGone && i.Fenced == "" && i.Prepared == ""
 }
 
+// bad: down or missing, or nobody calls it good and somebody calls it bad, too few though they may be for a verdict, or it was
+// down and nobody can tell of it any more. Of whom nobody says anything Galen is likely cut off.
+func (n Node) bad() bool {
+	doubted := !n.UnheardSince.IsZero() && slices.ContainsFunc(n.Observations, func(o galen.Observation) bool { return o.Says == galen.Bad })
+	return n.Down || n.Unlisted || n.Shunned || n.WasDown || doubted
+}
+
 // Members are all nodes, and the instances that are none. A node that has not joined yet goes by its instance.
 func (r Ring) Members() []galen.Member {
 	out := make([]galen.Member, 0, len(r.Nodes)+len(r.Instances))
 	taken := map[string]bool{}
 	for _, n := range r.Nodes {
 		m := galen.Member{
-			Target: n.Target(), Name: n.Address, Group: n.DC, Domain: n.Domain(), Bad: n.Down || n.Unlisted || n.Shunned || n.WasDown,
+			Target: n.Target(), Name: n.Address, Group: n.DC, Domain: n.Domain(), Bad: n.bad(),
 			Unlisted: n.Unlisted, Observations: n.Observations,
 		}
 		if n.Instance != "" && !n.Unlisted {

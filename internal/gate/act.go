@@ -182,17 +182,25 @@ func (g *Gate) attempt(ctx context.Context, l galen.Ledger, req Request, seen vi
 	}
 	failpoint.At(failpoint.Committed, req.Step.Verb)
 	return g.call(ctx, in, verdicts, g.o.Kinds[l.Run.Resource.Kind].Verbs[req.Step.Verb].Call, func() error {
-		now := g.o.Mono()
-		// Counted from when the commit was sent: when the journal has committed is not known, and a verb's settle time counts from
-		// the intent, so that a slow answer eats into the 2 s.
-		if late := now - began; late > galen.StartWithin {
-			return fmt.Errorf("dropped %s after the commit was sent, at most %s is allowed", late.Round(time.Millisecond), galen.StartWithin)
-		}
-		if age := now - seen.mono; age > a.Policy.ViewAge.D() {
-			return fmt.Errorf("dropped, for the view is %s old now, at most %s is allowed", age.Round(time.Millisecond), a.Policy.ViewAge)
-		}
-		return nil
+		return g.inTime(a.Policy, began, seen)
 	})
+}
+
+// inTime says why the call of a committed intent must not leave any more, nil if it may. began is when the commit was sent:
+// when the journal has committed is not known, and a verb's settle time counts from the intent, so that a slow answer eats into
+// the 2 s.
+func (g *Gate) inTime(p galen.Policy, began time.Duration, seen view) error {
+	now := g.o.Mono()
+	if late := now - began; late > galen.StartWithin {
+		return fmt.Errorf("dropped %s after the commit was sent, at most %s is allowed", late.Round(time.Millisecond), galen.StartWithin)
+	}
+	if age := now - seen.mono; age > p.ViewAge.D() {
+		return fmt.Errorf("dropped, for the view is %s old now, at most %s is allowed", age.Round(time.Millisecond), p.ViewAge)
+	}
+	if why := p.ClockDoubt(g.ClockStep(p), 0); why != "" {
+		return fmt.Errorf("dropped: %s", why)
+	}
+	return nil
 }
 
 // refusal translates what the journal's transaction refused into a verdict.

@@ -284,6 +284,21 @@ func TestAViewThatGrewOldAfterTheCommit(t *testing.T) {
 	}
 }
 
+// TestAClockThatIsSetAfterTheLedgerWasRead: nothing that was judged by the time before is sent.
+func TestAClockThatIsSetAfterTheLedgerWasRead(t *testing.T) {
+	for by, want := range map[time.Duration]Answer{0: Sent, 500 * time.Millisecond: Sent, 5 * time.Second: NotSent, -15 * time.Minute: NotSent} {
+		r := newRig()
+		r.desk.slow = func() { r.clock.wall = r.clock.wall.Add(by) }
+		got, err := r.act(t, step("wake", "bed-1"))
+		if err != nil || got.Answer != want || (len(r.street.calls) == 1) != (want == Sent) {
+			t.Errorf("set by %s: %+v, %v, %d calls", by, got, err, len(r.street.calls))
+		}
+		if want == NotSent && !strings.Contains(got.Why, "clock was set by "+by.String()) {
+			t.Errorf("why: %q", got.Why)
+		}
+	}
+}
+
 // TestTheAgeOfAView is measured on the monotonic clock: setting the wall clock back makes no view younger.
 func TestTheAgeOfAView(t *testing.T) {
 	r := newRig()

@@ -76,7 +76,7 @@ func (c *Cluster) removeNode(by, dead *host, now time.Time) error {
 	m.status, m.foreign = cassandra.Leaving, true
 	c.restate(dead, "removing")
 	c.knows(by)
-	c.life(by, by.proc, now.Add(c.vary(c.spec.Timing.Remove)), func(time.Time) {
+	c.orders(by, now.Add(c.vary(c.spec.Timing.Remove)), func(time.Time) {
 		c.remove(m)
 		c.restate(dead, "removed")
 		c.changed(by)
@@ -84,12 +84,22 @@ func (c *Cluster) removeNode(by, dead *host, now time.Time) error {
 	return nil
 }
 
+// orders lets happen what a node tells the others, unless it has left by then: nobody hears of it.
+func (c *Cluster) orders(by *host, at time.Time, do func(time.Time)) {
+	p := by.proc
+	c.life(by, p, at, func(at time.Time) {
+		if p.speaks {
+			do(at)
+		}
+	})
+}
+
 // assassinate takes an address out of gossip whatever stands there; its ranges are nobody's loss but its own.
 func (c *Cluster) assassinate(by, of *host, now time.Time) error {
 	if e := c.endpoints[of.Address]; e != nil && e.speaks() {
 		return fmt.Errorf("assassinate %s: endpoint still alive", of.Name)
 	}
-	c.life(by, by.proc, now.Add(c.spec.Timing.Remove/2), func(at time.Time) {
+	c.orders(by, now.Add(c.spec.Timing.Remove/2), func(at time.Time) {
 		if m := c.owner(of.Address); m != nil {
 			if len(m.tokens) > 0 {
 				c.harm(at, of, "the ranges of "+of.Name+" were given away without a copy")
@@ -141,7 +151,7 @@ const ByPerson = "person"
 
 // nodetool runs an order of a person.
 func (c *Cluster) nodetool(of Happening, h *host, now time.Time) error {
-	if h.proc == nil || h.proc.stopped || h.proc.phase < phaseNormal {
+	if p := h.proc; p == nil || p.stopped || p.phase < phaseNormal || !p.speaks { // who has left has ended its gossip
 		return fmt.Errorf("%s: %s does not answer", of, h.Name)
 	}
 	other := c.host(of.Of)
