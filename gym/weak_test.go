@@ -132,11 +132,11 @@ func weakBuilds() map[string]weakBuild {
 	}
 }
 
-// timeless is a gate that does not notice how long a commit took.
+// timeless is a gate that does not notice how long a commit took, by neither clock, before its call has ended.
 func timeless(o *gate.Options) {
-	mono := o.Mono
+	mono, now := o.Mono, o.Now
 	j := &swift{Journal: o.Journal, mono: mono}
-	o.Journal, o.Mono = j, func() time.Duration { return mono() - j.lost }
+	o.Journal, o.Mono, o.Now = j, func() time.Duration { return mono() - j.lost }, func() time.Time { return now().Add(-j.lost) }
 }
 
 type swift struct {
@@ -148,8 +148,15 @@ type swift struct {
 func (j *swift) Commit(ctx context.Context, c galen.Commit) (galen.Intent, error) {
 	began := j.mono()
 	in, err := j.Journal.Commit(ctx, c)
-	j.lost += j.mono() - began
+	if err == nil {
+		j.lost = j.mono() - began
+	}
 	return in, err
+}
+
+func (j *swift) Outcome(ctx context.Context, intent, sent, reply string) error {
+	j.lost = 0
+	return j.Journal.Outcome(ctx, intent, sent, reply)
 }
 
 // sleepy is an engine that is suspended once while its gate asks, for longer than a view may be old: after all that dates the evidence.
