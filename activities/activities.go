@@ -153,8 +153,9 @@ func turnedAway(out Acted, run galen.Run, res gate.Result) Acted {
 }
 
 // Close ends a run in the journal. It may be repeated, and long after it was ordered: what nobody has looked at lately is not called
-// verified, and the workflow looks again.
+// verified, and the workflow looks again. A run that has ended otherwise stays as it ended, and its workflow is over, too.
 func (a *Activities) Close(ctx context.Context, in CloseInput) (Closed, error) {
+	defer beat(ctx)()
 	why := in.Why
 	if in.Margin != "" {
 		why += "; " + in.Margin
@@ -164,6 +165,9 @@ func (a *Activities) Close(ctx context.Context, in CloseInput) (Closed, error) {
 	case errors.Is(err, galen.ErrMoved):
 		a.o.Logger.Warn("run not ended, it is looked at again", "run", in.Run, "status", string(in.Status), "moved", err)
 		return Closed{Stale: true}, nil
+	case errors.Is(err, galen.ErrEnded):
+		a.o.Logger.Warn("run had ended otherwise, and stays so", "run", in.Run, "status", string(in.Status), "ended", err)
+		return Closed{}, nil
 	case err != nil:
 		return Closed{}, a.noRun(fmt.Errorf("close run %s as %s: %w", in.Run, in.Status, err))
 	}

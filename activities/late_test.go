@@ -65,6 +65,24 @@ func TestACloseLongAfterTheLook(t *testing.T) {
 	}
 }
 
+// TestACloseOfARunThatHasEnded otherwise, by another engine or a person: the run stays as it ended, and its workflow ends, too. An
+// error would be tried again for ever.
+func TestACloseOfARunThatHasEnded(t *testing.T) {
+	for _, want := range []galen.RunStatus{galen.RunVerified, galen.RunNotConfirmed} {
+		t.Run(string(want), func(t *testing.T) {
+			c := newClinic(t, galen.ModeAct)
+			run := c.open("k", "fake/heal", "db-3", nil)
+			d := c.decide(run, 0, galen.RunWaiting, "all instances serve")
+			c.late = func() { c.must(c.store.SetRun(t.Context(), run.ID, galen.RunCancelled, "enough", time.Time{})) }
+			closed, err := c.acts.Close(t.Context(), activities.CloseInput{Run: run.ID, Status: want, Why: d.Why, Looked: d.Looked})
+			if now := c.run(run.ID); err != nil || closed.Stale || now.Status != galen.RunCancelled || now.Why != "enough" {
+				t.Errorf("closed %+v, %v; the run is %s: %s", closed, err, now.Status, now.Why)
+			}
+			c.logged(`"level":"WARN"`, "run had ended otherwise", run.ID, "ended as cancelled")
+		})
+	}
+}
+
 // lateRows are the journal's, before which something may happen.
 type lateRows struct {
 	*journal.Store
