@@ -54,7 +54,7 @@ func (w *writer) sharpen() {
 			late = true
 		}
 	}
-	if in.Sort == Calls && w.one(3) { // an order to the node itself: no host refuses it once another one came
+	if in.Sort == Calls && w.one(3) { // an order to the node itself
 		w.add(Happening{
 			At: quiet, What: Strike, Verb: cassandra.VerbRepair, N: 1 + w.IntN(2), Fault: ring.Delayed,
 			Step: w.between(2*time.Second, settleTime(cassandra.VerbRepair)-nearly),

@@ -76,3 +76,40 @@ func TestHostRefuses(t *testing.T) {
 		t.Errorf("doubled %v, want the fence", got)
 	}
 }
+
+// As the real driver: what goes to the node alone is admitted by its host first.
+func TestHostAdmitsOrdersToItsNode(t *testing.T) {
+	p := newPatient(t)
+	n := p.node("n1")
+	raise := cassandra.RaiseStream(n, p.view("n1"), 100)
+	args, err := galen.Decode[cassandra.RaiseArgs](raise.Args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		step galen.Step
+		from cassandra.Throttle // what the step finds
+	}{
+		{raise, args.From}, {cassandra.RestoreStream(n, args), args.To}, {cassandra.RepairRanges(p.state, n, "orders"), args.From},
+	} {
+		before, newer := p.fence(), p.fence()
+		do := func(id string, fence int64) error {
+			if err := p.ring.SetThrottle("n1", c.from); err != nil {
+				t.Fatal(err)
+			}
+			_, err := p.ring.Do(t.Context(), galen.Intent{ID: c.step.Verb + id, Step: c.step, Fence: fence})
+			return err
+		}
+		p.make(ring.HideHost, "n1")
+		if err := do("-hidden", newer); err == nil {
+			t.Errorf("%s, and its host answers nobody", c.step.Verb)
+		}
+		p.make(ring.Mend, "n1")
+		if err := do("-new", newer); err != nil {
+			t.Errorf("%s: %v", c.step.Verb, err)
+		}
+		if err := do("-late", before); !errors.Is(err, galen.ErrOvertaken) {
+			t.Errorf("%s of an engine that slept since its commit: %v", c.step.Verb, err)
+		}
+	}
+}

@@ -216,20 +216,23 @@ func act[A any](c *Cluster, in galen.Intent, call *Call, do func(*host, A) (func
 	if h == nil {
 		return nil, fmt.Errorf("no host %q", call.Instance)
 	}
-	if err := h.reached(in); err != nil {
-		return nil, err
+	if !toNode(in.Step.Verb) {
+		if err := h.reached(in); err != nil {
+			return nil, err
+		}
 	}
 	return do(h, args)
 }
 
-// reached: the host answers, and admits the order. What goes to the node alone passes its host by.
+// reached: the host answers, and admits the order. One to the node, which cannot refuse, comes here right before it is sent.
 func (h *host) reached(in galen.Intent) error {
-	switch in.Step.Verb {
-	case cassandra.VerbRepair, cassandra.VerbRaiseStream, cassandra.VerbRestoreStream:
-		return nil
-	}
 	if h.unreadable {
 		return fmt.Errorf("host %s does not answer", h.Name)
 	}
 	return h.admit(in)
+}
+
+// toNode tells whether a verb is done by the node, not by its host.
+func toNode(verb string) bool {
+	return verb == cassandra.VerbRepair || verb == cassandra.VerbRaiseStream || verb == cassandra.VerbRestoreStream
 }

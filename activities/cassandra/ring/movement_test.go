@@ -63,7 +63,7 @@ func TestRepairs(t *testing.T) {
 		t.Fatal(err)
 	}
 	wide.Args = b
-	if _, err := p.ring.Do(t.Context(), galen.Intent{ID: "wide", Step: wide}); err != nil {
+	if _, err := p.ring.Do(t.Context(), galen.Intent{ID: "wide", Step: wide, Fence: p.fence()}); err != nil {
 		t.Fatal(err)
 	}
 	seen, err := p.ring.Look(t.Context(), resource(), nil, []galen.Intent{{ID: "wide", Step: wide}})

@@ -49,6 +49,9 @@ func (c *Cluster) startRepair(h *host, args cassandra.RepairArgs, in galen.Inten
 	if !slices.ContainsFunc(c.spec.Keyspaces, func(k cassandra.Keyspace) bool { return k.Name == args.Keyspace }) {
 		return nil, fmt.Errorf("repair at %s: java.lang.NullPointerException: keyspace %s", h.Name, args.Keyspace)
 	}
+	if err := h.reached(in); err != nil {
+		return nil, err
+	}
 	return func() string { return c.beginRepair(h, args, order{intent: in.ID}, now) }, nil
 }
 

@@ -47,7 +47,7 @@ func (h *host) agent() (*process, error) {
 }
 
 // raise sets the throttle of the very process that the step means, if it is as it was seen.
-func (h *host) raise(a cassandra.RaiseArgs) (func() string, error) {
+func (h *host) raise(a cassandra.RaiseArgs, in galen.Intent) (func() string, error) {
 	p, err := h.agent()
 	switch {
 	case err != nil:
@@ -57,21 +57,27 @@ func (h *host) raise(a cassandra.RaiseArgs) (func() string, error) {
 	case p.throttle != a.From:
 		return nil, fmt.Errorf("the throttle of %s is %s, not %s", h.Name, p.throttle, a.From)
 	}
+	if err := h.reached(in); err != nil {
+		return nil, err
+	}
 	return func() string {
 		p.throttle = a.To
 		return "set"
 	}, nil
 }
 
-func (h *host) restore(a cassandra.RestoreArgs) (func() string, error) {
+func (h *host) restore(a cassandra.RestoreArgs, in galen.Intent) (func() string, error) {
 	p, err := h.agent()
 	if err != nil {
 		return nil, err
 	}
+	if p.generation != a.Generation || a.Left(p.throttle) == p.throttle {
+		return func() string { return "nothing to do" }, nil
+	}
+	if err := h.reached(in); err != nil {
+		return nil, err
+	}
 	return func() string {
-		if p.generation != a.Generation {
-			return "nothing to do: started again since"
-		}
 		p.throttle = a.Left(p.throttle)
 		return "set back"
 	}, nil
@@ -81,10 +87,10 @@ func (h *host) restore(a cassandra.RestoreArgs) (func() string, error) {
 func (c *Cluster) throttles(in galen.Intent, call *Call) map[string]func() (func() string, error) {
 	return map[string]func() (func() string, error){
 		cassandra.VerbRaiseStream: func() (func() string, error) {
-			return act(c, in, call, func(h *host, a cassandra.RaiseArgs) (func() string, error) { return h.raise(a) })
+			return act(c, in, call, func(h *host, a cassandra.RaiseArgs) (func() string, error) { return h.raise(a, in) })
 		},
 		cassandra.VerbRestoreStream: func() (func() string, error) {
-			return act(c, in, call, func(h *host, a cassandra.RestoreArgs) (func() string, error) { return h.restore(a) })
+			return act(c, in, call, func(h *host, a cassandra.RestoreArgs) (func() string, error) { return h.restore(a, in) })
 		},
 	}
 }
