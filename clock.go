@@ -19,14 +19,14 @@ type Clocked interface {
 }
 
 // ClockDoubt says why the engine's clock cannot be believed, "" if it can (I-34): it was set by step lately, or the journal's
-// clock was off by so much when the engine read both.
+// clock was off by so much when the engine read both, with a ledger or before a look.
 func (p Policy) ClockDoubt(step, off time.Duration) string {
 	most := p.ClockSkew.D()
 	switch {
 	case step.Abs() > most:
 		return fmt.Sprintf("the engine's clock was set by %s; observing only for %s", step.Round(time.Millisecond), p.ClockSettle)
 	case off.Abs() > most:
-		return fmt.Sprintf("the journal's clock was %s off the engine's when the ledger was read, at most %s is allowed", off.Round(time.Millisecond), most)
+		return fmt.Sprintf("the journal's clock was %s off the engine's when both were read, at most %s is allowed", off.Round(time.Millisecond), most)
 	}
 	return ""
 }

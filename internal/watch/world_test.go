@@ -429,6 +429,9 @@ func TestAWrongClockSeesNothing(t *testing.T) {
 		if _, known := w.Last(billing()); !errors.Is(err, want) || known != (want == nil) || (store.writes > 0) != (want == nil) {
 			t.Errorf("off by %s: %v, want %v; it knows a State: %t, stored %d times", off, err, want, known, store.writes)
 		}
+		if err != nil && !strings.Contains(err.Error(), "when both were read, at most 500ms is allowed") { // no ledger is read here
+			t.Error(err)
+		}
 	}
 	o := sameClock()
 	o.Clock = func(context.Context) (time.Time, error) { return time.Time{}, errors.New("no answer") }
