@@ -53,7 +53,7 @@ func TestHolders(t *testing.T) {
 	for _, h := range Holders(s.ask(t)) {
 		got = append(got, h.Run)
 	}
-	if want := []string{"run-0", "run-1", "run-2", "run-3"}; !slices.Equal(got, want) {
+	if want := []string{"run-0", "run-1", "run-2", "run-3", "run-6"}; !slices.Equal(got, want) {
 		t.Errorf("holders %q, want %q", got, want)
 	}
 }

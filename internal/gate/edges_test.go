@@ -240,17 +240,19 @@ func TestGroupsAreNamedInOrder(t *testing.T) {
 
 // TestHoldersOfNoDomain: what lies in no failure domain is in nobody's way.
 func TestHoldersOfNoDomain(t *testing.T) {
-	s := newScene("wake")
-	s.ledger.Claims = held("run-b", galen.Claim{Name: "node/gone"}, galen.Claim{Name: "node/bed-5"})
-	s.ward.bed("bed-1").Domain = ""
-	if got := Holders(s.ask(t)); len(got) != 0 {
-		t.Errorf("%+v", got)
-	}
-	s = newScene("wake")
-	s.ledger.Claims = held("run-b", galen.Claim{Name: "node/gone"})
-	s.step = step("wake", "bed-9")
-	if got := Holders(s.ask(t)); len(got) != 0 {
-		t.Errorf("a step on nobody: %+v", got)
+	for _, verb := range []string{"wake", "move"} {
+		s := newScene(verb)
+		s.ledger.Claims = held("run-b", galen.Claim{Name: "node/gone"}, galen.Claim{Name: "node/bed-5"})
+		s.ward.bed("bed-1").Domain = ""
+		if got := Holders(s.ask(t)); len(got) != 0 {
+			t.Errorf("%s: %+v", verb, got)
+		}
+		s = newScene(verb)
+		s.ledger.Claims = held("run-b", galen.Claim{Name: "node/gone"})
+		s.step = step(verb, "bed-9")
+		if got := Holders(s.ask(t)); len(got) != 0 {
+			t.Errorf("%s on nobody: %+v", verb, got)
+		}
 	}
 }
 

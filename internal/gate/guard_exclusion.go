@@ -62,7 +62,8 @@ func claims(a galen.Ask[galen.State]) galen.Verdict {
 	return allow("")
 }
 
-// domain: one live run per failure domain (I-19); live is who holds a claim there or waits for an effect there.
+// domain: one live run per failure domain (I-19); live is who holds a claim there or waits for an effect there. Who is at work on what
+// no member goes by any more may be in any domain: until that is settled nobody is taken out of service.
 func domain(a galen.Ask[galen.State]) galen.Verdict {
 	members := a.State.Members()
 	m, found := memberOf(members, a.Step.Target.ID)
@@ -70,25 +71,42 @@ func domain(a galen.Ask[galen.State]) galen.Verdict {
 		return allow("")
 	}
 	for _, in := range a.Ledger.Open {
-		if other, known := memberUnder(members, in); in.Run != a.Ledger.Run.ID && known && other.Domain == m.Domain {
-			return lookAgain("run %s is at work in the same failure domain %s (%s)", in.Run, m.Domain, in.Step)
+		other, known := memberUnder(members, namesOf(in))
+		if in.Run != a.Ledger.Run.ID && near(a, m.Domain, other.Domain, known) {
+			return lookAgain("run %s is at work %s (%s)", in.Run, where(m.Domain, known), in.Step)
 		}
 	}
 	for _, held := range a.Ledger.Claims {
-		if held.Run != a.Ledger.Run.ID && claimedDomain(members, held.Name) == m.Domain {
-			return lookAgain("run %s is at work in the same failure domain %s (it holds %s)", held.Run, m.Domain, held.Name)
+		at, known := claimedDomain(a, held.Claim)
+		if held.Run != a.Ledger.Run.ID && near(a, m.Domain, at, known) {
+			return lookAgain("run %s is at work %s (it holds %s)", held.Run, where(m.Domain, known), held.Name)
 		}
 	}
 	return allow("")
 }
 
+// near tells whether work in a failure domain, if it is known in which, is in the way of a step in the domain here.
+func near(a galen.Ask[galen.State], here, there string, known bool) bool {
+	if !known {
+		return a.Class >= galen.Disruptive
+	}
+	return there == here
+}
+
+func where(here string, known bool) string {
+	if !known {
+		return "on what is no member any more, in which failure domain is not known"
+	}
+	return "in the same failure domain " + here
+}
+
 // Holders are the claims of other runs that are in a step's way: on the same, or in its failure domain.
 func Holders(a galen.Ask[galen.State]) []galen.HeldClaim {
-	members := a.State.Members()
-	m, found := memberOf(members, a.Step.Target.ID)
+	m, found := memberOf(a.State.Members(), a.Step.Target.ID)
 	var out []galen.HeldClaim
 	for _, held := range a.Ledger.Claims {
-		same := found && m.Domain != "" && claimedDomain(members, held.Name) == m.Domain
+		at, known := claimedDomain(a, held.Claim)
+		same := found && m.Domain != "" && near(a, m.Domain, at, known)
 		if held.Run != a.Ledger.Run.ID && (same || slices.ContainsFunc(a.Claims, held.Excludes)) {
 			out = append(out, held)
 		}
@@ -96,18 +114,24 @@ func Holders(a galen.Ask[galen.State]) []galen.HeldClaim {
 	return out
 }
 
-// claimedDomain is the failure domain that a claim lies in, "" if in none.
-func claimedDomain(members []galen.Member, claim string) string {
-	head, rest, _ := strings.Cut(claim, "/")
-	switch head {
-	case "rack":
-		return rest
-	case "node":
-		if m, found := memberOf(members, rest); found {
-			return m.Domain
+// claimedDomain is the failure domain that a claim lies in, "" if in none. known is false if no member goes by what it names, nor by
+// another name that an unsettled intent on it tells.
+func claimedDomain(a galen.Ask[galen.State], c galen.Claim) (domain string, known bool) {
+	if rack, is := strings.CutPrefix(c.Name, "rack/"); is {
+		return rack, true
+	}
+	id := c.Target()
+	if id == "" {
+		return "", true
+	}
+	names := []string{id}
+	for _, in := range a.Ledger.Open {
+		if in.On(id) {
+			names = append(names, namesOf(in)...)
 		}
 	}
-	return ""
+	m, found := memberUnder(a.State.Members(), names)
+	return m.Domain, found
 }
 
 // order: a claim taken while others are held ranks lower than each of them, so that two runs never wait for each other

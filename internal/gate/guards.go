@@ -113,16 +113,19 @@ func memberOf(members []galen.Member, id string) (galen.Member, bool) {
 	return members[i], true
 }
 
-// memberUnder finds the member on which an intent is: what it was called when it was committed may be gone from the listing, and
-// the thing be there by another of its names.
-func memberUnder(members []galen.Member, in galen.Intent) (galen.Member, bool) {
-	for _, id := range append([]string{in.Step.Target.ID}, in.Also...) {
+// memberUnder finds the member that goes by one of the names.
+func memberUnder(members []galen.Member, names []string) (galen.Member, bool) {
+	for _, id := range names {
 		if m, found := memberOf(members, id); found {
 			return m, true
 		}
 	}
 	return galen.Member{}, false
 }
+
+// namesOf are all by which the target of an intent went when it was committed: the first may be gone from the listing, and the thing be
+// there by another of them.
+func namesOf(in galen.Intent) []string { return append([]string{in.Step.Target.ID}, in.Also...) }
 
 // patients are the targets that a step is for: its own target if the run was opened for it, and otherwise (an instance
 // that this run prepared in a patient's place) all that the run was opened for.
@@ -134,7 +137,9 @@ func patients(a galen.Ask[galen.State]) []galen.Target {
 	return a.Scope
 }
 
-// ownWork tells whether this run has changed the target, and not taken it back.
+// ownWork tells whether this run has changed the target, and not taken it back. The target counts under each name that it has now; what
+// an intent's target went by besides (Also) does not count: own work is exempt from guards, and who has come onto the machine of a node
+// that the run changed is not its work.
 func ownWork(a galen.Ask[galen.State], id string) bool {
 	ids := galen.NamesOf(a.State.Members(), id)
 	return slices.ContainsFunc(a.Ledger.Past, func(in galen.Intent) bool {
