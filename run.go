@@ -139,6 +139,7 @@ const (
 	EventFault      EventKind = "fault"       // a runbook panicked, hung or contradicted itself: one process asks it no more
 	EventFlood      EventKind = "flood"       // more findings at once than runs are opened for: a page
 	EventAck        EventKind = "acknowledge" // a person has seen a recovery
+	EventPruned     EventKind = "pruned"      // rows that nothing can need any more were dropped
 )
 
 // EventKinds are all of them.
@@ -146,7 +147,7 @@ func EventKinds() []EventKind {
 	return []EventKind{
 		EventFound, EventGone, EventAlert, EventOpened, EventDecided, EventRefused, EventIntended, EventCalled, EventSettled, EventAsked, EventApproved,
 		EventRejected, EventVoided, EventHeld, EventStatus, EventStop, EventEnded, EventHold, EventRelease, EventPolicy, EventEngine, EventDisarmed,
-		EventRearmed, EventQuarantine, EventFault, EventFlood, EventAck,
+		EventRearmed, EventQuarantine, EventFault, EventFlood, EventAck, EventPruned,
 	}
 }
 

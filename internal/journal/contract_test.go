@@ -228,6 +228,7 @@ func Contract(t *testing.T, open opener) {
 		{"an effect re-bases the yes of its run", testRebase},
 		{"a hold holds until a person releases it", testHolds},
 		{"a recovery is acknowledged", testRecoveries},
+		{"an acknowledgement is pruned when no recovery is as old", testAcksPruned},
 		{"a runbook that fails on two targets is in quarantine", testQuarantine},
 		{"what a run waited for in vain has failed once somebody has looked", testQuarantineInVain},
 		{"what was missed while the machine was off has not failed", testDowntimeIsNoFailure},

@@ -374,3 +374,34 @@ func testRecoveries(t *testing.T, w world) {
 		t.Error("nobody acknowledged it")
 	}
 }
+
+// testAcksPruned: a fence is never pruned, and each dropped row is told by an event (the journal is verified when it closes).
+func testAcksPruned(t *testing.T, w world) {
+	run := w.open(t, "k")
+	fence := w.commit(t, run, "a").Fence
+	must(t, w.Acknowledge(t.Context(), ring(), []string{"host a", "a"}, "ann"))
+	w.clock.skip(29 * 24 * time.Hour)
+	must(t, w.Acknowledge(t.Context(), ring(), []string{"b"}, "ann"))
+	must(t, w.Prune(t.Context()))
+	equal(t, "pruned too soon", w.count(t, galen.EventPruned), 0)
+	w.clock.skip(2 * 24 * time.Hour)
+	for range 2 {
+		must(t, w.Prune(t.Context()))
+	}
+	told, err := w.Events(t.Context(), journal.EventFilter{Kind: galen.EventPruned})
+	must(t, err)
+	if len(told) != 1 {
+		t.Fatalf("told %d times: %+v", len(told), told)
+	}
+	body := string(told[0].Body)
+	for row, want := range map[string]bool{"host a": true, "a": true, "b": false} {
+		if got := strings.Contains(body, `"ack/`+ring().String()+`/`+row+`":""`); got != want {
+			t.Errorf("%q is gone: %t, want %t: %s", row, got, want, body)
+		}
+	}
+	equal(t, "the fence stays", w.ledger(t, run).Fences["a"], fence)
+	must(t, w.Acknowledge(t.Context(), ring(), []string{"a"}, "ann")) // anew, and gone again a month later
+	w.clock.skip(31 * 24 * time.Hour)
+	must(t, w.Prune(t.Context()))
+	equal(t, "pruned again", w.count(t, galen.EventPruned), 2)
+}

@@ -9,7 +9,8 @@ import (
 	"github.com/galenhq/galen"
 )
 
-// keepBodies is how long the bodies of States, handled alerts and the counts of refusals stay; hash and basis of a State stay for ever.
+// keepBodies is how long the bodies of States, handled alerts, the counts of refusals and acknowledgements stay; hash and basis of a State
+// stay for ever.
 const keepBodies = 30 * 24 * time.Hour
 
 // stateHash is the hash by which a State is cited, "" without a body.
@@ -50,16 +51,46 @@ func (s *Store) State(ctx context.Context, hash string) ([]byte, error) {
 	return body, err
 }
 
-// Prune drops the bodies of States, the handled alerts and the counts of refusals that are older than 30 days. Call it now and then.
+// Prune drops the bodies of States, the handled alerts, the counts of refusals and the acknowledgements that are older than 30 days. Call
+// it now and then. The fences stay for ever: hosts remember the highest that they have obeyed, and one that began again would be refused.
 func (s *Store) Prune(ctx context.Context) error {
 	return s.write(ctx, "prune the journal", func(ctx context.Context, t *tx) error {
 		before := stamp(t.now.Add(-keepBodies))
-		if err := t.exec(ctx, "UPDATE states SET body = NULL WHERE body IS NOT NULL AND at < ?", before); err != nil {
-			return err
+		for _, drop := range []string{
+			"UPDATE states SET body = NULL WHERE body IS NOT NULL AND at < ?",
+			"DELETE FROM refusals WHERE last < ?",
+			"DELETE FROM alerts WHERE done <> 0 AND received < ?",
+		} {
+			if err := t.exec(ctx, drop, before); err != nil {
+				return err
+			}
 		}
-		if err := t.exec(ctx, "DELETE FROM refusals WHERE last < ?", before); err != nil {
-			return err
-		}
-		return t.exec(ctx, "DELETE FROM alerts WHERE done <> 0 AND received < ?", before)
+		return t.pruneAcks(ctx, before)
 	})
+}
+
+// maxAcks bounds what one event tells of. What is more waits for the next time.
+const maxAcks = 1000
+
+// pruneAcks drops the acknowledgements that are older than any recovery which a ledger tells of ([window]). Events cite them, so that
+// one tells that they are gone; those that tell who has acknowledged what, and when, stay.
+func (t *tx) pruneAcks(ctx context.Context, before int64) error {
+	type ack struct{ resource, target string }
+	var old []ack
+	err := each(ctx, t, func(rows cursor) error {
+		var a ack
+		err := rows.Scan(&a.resource, &a.target)
+		old = append(old, a)
+		return err
+	}, "SELECT resource, target FROM acks WHERE at < ? ORDER BY resource, target LIMIT ?", before, maxAcks)
+	if err != nil || len(old) == 0 {
+		return err
+	}
+	for _, a := range old {
+		if err := t.exec(ctx, "DELETE FROM acks WHERE resource = ? AND target = ?", a.resource, a.target); err != nil {
+			return err
+		}
+		t.citeGone(ackRow(a.resource, a.target))
+	}
+	return t.event(ctx, galen.Event{Kind: galen.EventPruned}, map[string]any{"acknowledgements": len(old)})
 }
