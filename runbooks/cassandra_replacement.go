@@ -24,9 +24,9 @@ func (s scene) begin(n cassandra.Node, why string) galen.Plan {
 	if m := s.moving(); m != "" {
 		return wait(s.policy.Fallback, "%s; %s, but %s: waiting until no range moves", evidence(n), why, m)
 	}
-	i, found := s.vacant(n)
+	i, lack, found := s.vacant(n, evidence(n)+"; "+why)
 	if !found {
-		return person("%s; %s, and there is no empty spare instance%s to take its place: add one", evidence(n), why, s.named())
+		return lack
 	}
 	if old, _ := s.ring.Instance(n.Instance); old.Fenced != "" && old.Process == cassandra.Absent {
 		return s.keeping(s.prepare(n, i)) // by somebody else
@@ -245,9 +245,9 @@ func (r replacement) discard(i cassandra.Instance, why string) galen.Plan {
 }
 
 func (r replacement) pick(dead cassandra.Node) galen.Plan {
-	i, found := r.vacant(dead)
+	i, lack, found := r.vacant(dead, cassandra.Title(dead)+" is fenced")
 	if !found {
-		return person("%s is fenced, and there is no empty spare instance%s to take its place: add one", cassandra.Title(dead), r.named())
+		return lack
 	}
 	if _, all := r.attempts(cassandra.VerbPrepare, i.Target().ID); all >= maxLost {
 		return person("%d preparations of %s never happened; the last: %s", all, i.Name, r.lastAnswer(cassandra.VerbPrepare, i.Target().ID))

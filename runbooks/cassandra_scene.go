@@ -1,6 +1,7 @@
 package runbooks
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -193,25 +194,33 @@ func (s scene) moving() string {
 	return ""
 }
 
-// vacant picks the empty instance for a dead node: the one that was asked for, else the first that is configured for
-// the dead node's rack, else for its data centre, else one that is configured for none yet.
-func (s scene) vacant(dead cassandra.Node) (cassandra.Instance, bool) {
-	var best cassandra.Instance
-	score := 0
-	for _, i := range s.ring.Instances {
-		if !i.Vacant() || s.spare != "" && i.Name != s.spare || i.Config.DC != "" && i.Config.DC != dead.DC {
-			continue // one of another data centre would serve its ranges from there
-		}
-		got := 1
-		if i.Config.DC == dead.DC {
-			got = 2
-			if i.Config.Rack == dead.Rack {
-				got = 3
-			}
-		}
-		if got > score {
-			best, score = i, got
-		}
+// vacant picks the empty instance for a dead node: the one that was asked for, else of those that have room for what it held
+// the first that is configured for its rack, else for its data centre, else one that is configured for none yet. If there is
+// none, it gives the plan that says so, after what is known of the node.
+func (s scene) vacant(dead cassandra.Node, known string) (best cassandra.Instance, lack galen.Plan, found bool) {
+	empty := slices.DeleteFunc(slices.Clone(s.ring.Instances), func(i cassandra.Instance) bool {
+		// One of another data centre would serve its ranges from there.
+		return !i.Vacant() || s.spare != "" && i.Name != s.spare || i.Config.DC != "" && i.Config.DC != dead.DC
+	})
+	if len(empty) == 0 {
+		return best, person("%s, and there is no empty spare instance%s to take its place: add one", known, s.named()), false
 	}
-	return best, score > 0
+	room := s.ring.RoomFor(dead, s.policy)
+	switch why, silent := room.Missing(empty); {
+	case silent:
+		return best, wait(s.policy.Fallback, "%s, and no empty instance is known to have room for what it held: %s", known, why), false
+	case why != "":
+		return best, person("%s, and no empty instance%s has room for what it held: %s: make room there, or add one", known, s.named(), why), false
+	}
+	near := func(i cassandra.Instance) int {
+		switch {
+		case i.Config.DC != dead.DC:
+			return 0
+		case i.Config.Rack != dead.Rack:
+			return 1
+		}
+		return 2
+	}
+	roomy := slices.DeleteFunc(empty, func(i cassandra.Instance) bool { return !room.In(i) })
+	return slices.MaxFunc(roomy, func(i, k cassandra.Instance) int { return cmp.Compare(near(i), near(k)) }), galen.Plan{}, true
 }

@@ -91,6 +91,12 @@ func scenes() []scene {
 			func(s *tale) {
 				s.hurt(lost...).until("fence").act().until("prepare").hurtNode("n2", ring.Kill).after(time.Second)
 			}},
+		{heal, "spare-full", "Its data are gone, and the only empty instance has no room.", "", "",
+			func(s *tale) { s.hurt(lost...).hurtNode("n4", ring.FillDisk).after(time.Minute) }},
+		{heal, "spare-full-another", "The first empty instance has no room, the second one has.", "", "",
+			func(s *tale) { s.hurt(lost...).hurtNode("n4", ring.FillDisk).after(time.Minute).second(1 << 30) }},
+		{heal, "spare-full-fenced", "The only empty instance was filled since the fence.", "", "",
+			func(s *tale) { s.hurt(lost...).until("prepare").hurtNode("n4", ring.FillDisk).after(time.Minute) }},
 		{heal, "prepared", "The spare reads back as prepared.", "", "", func(s *tale) { s.hurt(lost...).until("replace") }},
 		{heal, "prepared-wrong", "The spare reads back otherwise than prepared.", "", "",
 			func(s *tale) {

@@ -1,9 +1,7 @@
 package cassandra
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -51,26 +49,24 @@ func headroom(a galen.Ask[Ring]) galen.Verdict {
 	if node == nil {
 		return deny("%s is no node of the ring", a.Step.Target)
 	}
-	heirs := heirs(a, *node)
+	heirs, room := heirs(a, *node), a.State.RoomFor(*node, a.Policy)
 	if len(heirs) == 0 {
 		return deny("no empty instance in %s is there to take the place of %s: add one first", node.DC, node.HostID)
 	}
-	load := loadOf(a.State, *node)
-	if load == 0 {
-		return allow("no live node tells how much data %s held; its place was not compared", node.HostID)
+	switch why, silent := room.Missing(heirs); {
+	case silent:
+		return lookAgain("no room for what %s held: %s", node.HostID, why)
+	case why != "":
+		return deny("no room for what %s held: %s", node.HostID, why)
 	}
-	need := int64(a.Policy.DiskHeadroom * float64(load))
-	best := slices.MaxFunc(heirs, func(i, k Instance) int { return cmp.Compare(i.room(), k.room()) })
-	silent := slices.IndexFunc(heirs, func(i Instance) bool { return i.DiskFree == nil })
-	switch {
-	case best.room() >= need:
-		v := allow("%s has room for what %s held", best.Name, node.HostID)
-		v.Margin = fmt.Sprintf("%s free, %s needed", sizeOf(best.room()), sizeOf(need))
-		return v
-	case silent >= 0:
-		return lookAgain("%s held %s, and the host of %s does not tell how much is free there", node.HostID, sizeOf(load), heirs[silent].Name)
+	best := roomiest(heirs)
+	if room.Held == 0 {
+		return ask(a, "no live node tells how much data %s held, nor how much any other node of %s holds: whether %s has room is for a person to say",
+			node.HostID, node.DC, best.Name)
 	}
-	return deny("%s held %s, and %s has %s free, less than %g times that", node.HostID, sizeOf(load), best.Name, sizeOf(best.room()), a.Policy.DiskHeadroom)
+	v := allow("%s has room for what %s held", best.Name, node.HostID)
+	v.Margin = fmt.Sprintf("%s free, %s", sizeOf(best.free()), room)
+	return v
 }
 
 // heirs are the instances that may take the place of a node: the one that the step names, or all in its data centre that are
@@ -90,39 +86,6 @@ func heirs(a galen.Ask[Ring], node Node) []Instance {
 		}
 	}
 	return out
-}
-
-// room is what is known to be free, less than nothing where the host does not tell.
-func (i Instance) room() int64 {
-	if i.DiskFree == nil {
-		return -1
-	}
-	return *i.DiskFree
-}
-
-// loadOf is the most that any live node knows of the data of another one, in bytes; 0: nobody knows. Gossip keeps it when the
-// node is dead.
-func loadOf(r Ring, n Node) int64 {
-	var most int64
-	for _, v := range r.Live() {
-		if e, known := v.peer(n.Address); known {
-			most = max(most, e.Load)
-		}
-	}
-	return most
-}
-
-// sizeOf is a number of bytes for people.
-func sizeOf(n int64) string {
-	const kib, units = 1024, "KMGTPE"
-	if n < kib {
-		return fmt.Sprintf("%d B", n)
-	}
-	size, unit := float64(n)/kib, 0
-	for size >= kib && unit < len(units)-1 {
-		size, unit = size/kib, unit+1
-	}
-	return fmt.Sprintf("%.1f %ciB", size, units[unit])
 }
 
 // load: while a node has more requests waiting than it can serve, none is taken away: what looks like an ill node may be load

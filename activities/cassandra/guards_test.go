@@ -178,6 +178,18 @@ func (w *world) ask(s galen.Step) galen.Ask[cassandra.Ring] {
 	}
 }
 
+// approved asks for a step to which a person has said yes.
+func (w *world) approved(s galen.Step) galen.Ask[cassandra.Ring] {
+	w.t.Helper()
+	a := w.ask(s)
+	a.Ledger.Approval = &galen.Approval{
+		ID: "yes", Run: "run-1", Params: galen.HashJSON(a.Ledger.Run.Params), By: "ada", At: w.now, Expires: w.now.Add(time.Minute),
+		Steps: []galen.ApprovedStep{{Verb: s.Verb, Target: s.Target.ID, Count: 1}},
+		Basis: map[string]string{s.Target.ID: w.state.Basis(s.Target)},
+	}
+	return a
+}
+
 // answers are those of all guards that do not allow.
 func (w *world) answers(s galen.Step) map[string]galen.Verdict {
 	out := map[string]galen.Verdict{}
@@ -189,6 +201,44 @@ func (w *world) answers(s galen.Step) map[string]galen.Verdict {
 	return out
 }
 
+// lonely is a world in which one guard alone refuses a step.
+type lonely struct {
+	name   string
+	world  func(*testing.T) *world
+	change func(*world)
+	step   func(*world) galen.Step
+	guard  string // "" for none
+	answer galen.Answer
+}
+
+func (c lonely) judged(t *testing.T) {
+	w := c.world(t)
+	var s galen.Step
+	if c.step == nil {
+		s = killStep(w) // made before the world changed
+	}
+	if c.change != nil {
+		c.change(w)
+	}
+	if c.step != nil {
+		s = c.step(w)
+	}
+	got := w.answers(s)
+	if c.guard == "" {
+		if len(got) > 0 {
+			t.Errorf("refused: %v", got)
+		}
+		return
+	}
+	alone := len(got) == 1
+	for name, v := range got {
+		alone = alone && strings.HasPrefix(name, c.guard) && v.Answer == c.answer && v.Why != ""
+	}
+	if !alone {
+		t.Errorf("%v; want %s alone to say %s", got, c.guard, c.answer)
+	}
+}
+
 // A guard stands alone in each of these worlds: without it, nothing would refuse the step.
 func TestEachGuardStandsAlone(t *testing.T) {
 	busy := func(w *world, verb string, target galen.Target, class galen.Class) {
@@ -197,14 +247,7 @@ func TestEachGuardStandsAlone(t *testing.T) {
 	doing := func(instance, task string) func(*world) {
 		return func(w *world) { w.view(instance).Tasks = map[string]int{task: 1} }
 	}
-	for _, c := range []struct {
-		name   string
-		world  func(*testing.T) *world
-		change func(*world)
-		step   func(*world) galen.Step
-		guard  string // "" for none
-		answer galen.Answer
-	}{
+	for _, c := range []lonely{
 		{"a dead node is fenced", dead, nil, fenceStep, "", ""},
 		{"and replaced", ready, nil, replaceStep, "", ""},
 		{"a frozen one is killed", frozen, nil, killStep, "", ""},
@@ -307,38 +350,6 @@ func TestEachGuardStandsAlone(t *testing.T) {
 		{"not looked at since", ready, func(w *world) { w.instance("n4").At = w.past[1].At }, replaceStep, "I-31", galen.LookAgain},
 		{"listens elsewhere", ready, func(w *world) { w.instance("n4").Config.Listen = "0.0.0.0" }, replaceStep, "I-31", galen.Deny},
 
-		{"no room for what it held", ready, func(w *world) { w.heavy("n3", *w.instance("n4").DiskFree) }, replaceStep, "I-24", galen.Deny},
-		{"no spare with room", dead, func(w *world) { w.heavy("n3", *w.instance("n4").DiskFree) }, fenceStep, "I-24", galen.Deny},
-		{"one of the spares has room", dead, func(w *world) {
-			w.heavy("n3", *w.instance("n4").DiskFree)
-			*w.instance("n5").DiskFree *= 2
-		}, fenceStep, "", ""},
-		{"just enough room", ready, func(w *world) { w.heavy("n3", *w.instance("n4").DiskFree*10/13-1) }, replaceStep, "", ""},
-		{"its host does not tell how much is free", ready, func(w *world) {
-			w.heavy("n3", 1)
-			w.instance("n4").DiskFree = nil
-		}, replaceStep, "I-24", galen.LookAgain},
-		{"the only spare that tells has room", dead, func(w *world) {
-			w.heavy("n3", 1<<30)
-			w.instance("n4").DiskFree = nil
-		}, fenceStep, "", ""},
-		{"the only spare that tells has none", dead, func(w *world) {
-			w.heavy("n3", *w.instance("n4").DiskFree)
-			w.instance("n4").DiskFree = nil
-		}, fenceStep, "I-24", galen.LookAgain},
-		{"the only spare with a full disk", ready, func(w *world) {
-			w.heavy("n3", 1)
-			*w.instance("n4").DiskFree = 0
-		}, replaceStep, "I-24", galen.Deny},
-		{"the only spares stand in another data centre", dead, func(w *world) {
-			w.instance("n4").Config.DC, w.instance("n5").Config.DC = "dc2", "dc2"
-		}, fenceStep, "I-24", galen.Deny},
-		{"the only spare is prepared for another node", ready, func(w *world) {
-			w.instance("n4").ReplaceFlag = "127.0.0.2"
-			w.instance("n5").Spare = false
-		}, fenceStep, "I-24", galen.Deny},
-		{"no spare at all", dead, func(w *world) { w.instance("n4").Spare, w.instance("n5").Spare = false, false }, fenceStep, "I-24", galen.Deny},
-
 		{"requests wait at a node", ready, func(w *world) {
 			w.view("n1").Gauges = map[string]float64{cassandra.GaugeReads: 600, cassandra.GaugeCQL: 401}
 		}, replaceStep, "I-30", galen.LookAgain},
@@ -413,33 +424,7 @@ func TestEachGuardStandsAlone(t *testing.T) {
 		}, removeStep, "joiner only", galen.LookAgain},
 		{"a drained node is stopped", newWorld, func(w *world) { w.view("n2").Mode = "DRAINED" }, stopStep, "", ""},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			w := c.world(t)
-			var s galen.Step
-			if c.step == nil {
-				s = killStep(w) // made before the world changed
-			}
-			if c.change != nil {
-				c.change(w)
-			}
-			if c.step != nil {
-				s = c.step(w)
-			}
-			got := w.answers(s)
-			if c.guard == "" {
-				if len(got) > 0 {
-					t.Errorf("refused: %v", got)
-				}
-				return
-			}
-			alone := len(got) == 1
-			for name, v := range got {
-				alone = alone && strings.HasPrefix(name, c.guard) && v.Answer == c.answer && v.Why != ""
-			}
-			if !alone {
-				t.Errorf("%v; want %s alone to say %s", got, c.guard, c.answer)
-			}
-		})
+		t.Run(c.name, c.judged)
 	}
 }
 
@@ -468,15 +453,8 @@ func TestApprovalAnswersPatience(t *testing.T) {
 	w := dead(t)
 	w.instance("n3").Data = cassandra.DataUnknown
 	w.node("n3").DownSince = w.now.Add(-time.Hour)
-	s := fenceStep(w)
-	a := w.ask(s)
-	a.Ledger.Approval = &galen.Approval{
-		ID: "yes", Run: "run-1", Params: galen.HashJSON(a.Ledger.Run.Params), By: "ada", At: w.now, Expires: w.now.Add(time.Minute),
-		Steps: []galen.ApprovedStep{{Verb: s.Verb, Target: s.Target.ID, Count: 1}},
-		Basis: map[string]string{s.Target.ID: w.state.Basis(s.Target)},
-	}
 	for _, g := range cassandra.Guards() {
-		if v := g.Check(a); v.Answer != galen.Allow {
+		if v := g.Check(w.approved(fenceStep(w))); v.Answer != galen.Allow {
 			t.Errorf("%s: %s, %s", g.Name, v.Answer, v.Why)
 		}
 	}

@@ -51,6 +51,7 @@ type host struct {
 	accepted   map[string]accepted // by target
 	generation int64               // highest so far
 	free       int64               // bytes on its disk
+	streamed   int64               // bytes of its data that came by streams
 	hints      map[string]int      // files, by host ID that they are for
 	waiting    int                 // requests
 	loading    bool                // another tool streams data into it

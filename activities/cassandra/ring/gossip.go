@@ -166,7 +166,9 @@ func (c *Cluster) says(h *host, e *endpoint, now time.Time) cassandra.Endpoint {
 	switch e.status {
 	case "BOOT", "BOOT_REPLACE", "hibernate", "":
 	default:
-		p.Load = c.spec.Load
+		if !c.untold(e.host) {
+			p.Load = c.load()
+		}
 	}
 	if !e.silent.IsZero() {
 		p.Heartbeat = int64(e.silent.Sub(time.Unix(e.generation, 0)) / time.Second)

@@ -180,7 +180,7 @@ func (c *Cluster) removeJoiner(h *host, args cassandra.RemoveJoinerArgs, now tim
 			c.harm(now, h, "the data of "+h.Name+", a node in service, were deleted")
 		}
 		c.kill(h, now)
-		h.data = nil
+		h.wipe()
 		return "removed"
 	}, nil
 }

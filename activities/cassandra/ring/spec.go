@@ -20,8 +20,10 @@ type Spec struct {
 	VNodes    int
 	Keyspaces []cassandra.Keyspace
 	Timing    Timing
-	// Load is how many bytes each node holds, told by gossip and streamed to who joins; 0: next to nothing, and not told.
+	// Load is how many bytes each node holds, told by gossip and streamed to who joins; 0: next to nothing, streamed at once.
 	Load int64
+	// Untold are the nodes whose load gossip does not have, by name: they were started anew and told none since.
+	Untold []string
 	// Writes: clients write all the time, so that hints wait for who is silent.
 	Writes bool
 	// Seed of chance.
@@ -46,6 +48,8 @@ type HostSpec struct {
 	Spare bool
 	// Seed: in the seed list of all nodes.
 	Seed bool
+	// Free is how many bytes its disk has free at first; 0: plenty.
+	Free int64
 }
 
 // Timing is how long things take. All but Phi count from the start of what they belong to.
@@ -154,7 +158,7 @@ func (c *Cluster) machines(nodes []HostSpec) error {
 			return fmt.Errorf("simulated ring %s: two hosts are named %s", c.spec.Name, hs.Name)
 		}
 		c.hosts = append(c.hosts, &host{
-			HostSpec: hs, device: 64769, free: roomy, accepted: map[string]accepted{}, hints: map[string]int{},
+			HostSpec: hs, device: 64769, free: cmp.Or(hs.Free, roomy), accepted: map[string]accepted{}, hints: map[string]int{},
 			config: cassandra.Config{Cluster: c.spec.Cluster, DC: hs.DC, Rack: hs.Rack, Seeds: seeds, Listen: hs.Address},
 		})
 	}
@@ -164,6 +168,14 @@ func (c *Cluster) machines(nodes []HostSpec) error {
 
 // roomy is what is free on a disk at first.
 const roomy = 1 << 36
+
+// slight is what a node tells that holds next to nothing: the sstables of its system keyspaces.
+const slight = 256 << 10
+
+// load is what a node holds.
+func (c *Cluster) load() int64 { return cmp.Or(c.spec.Load, slight) }
+
+func (c *Cluster) untold(h *host) bool { return slices.Contains(c.spec.Untold, h.Name) }
 
 // found makes a node that has always been there, the i-th of n.
 func (c *Cluster) found(h *host, i, n int) {

@@ -35,7 +35,8 @@ func (c *Cluster) stream(h *host, p *process, left float64, then func(time.Time)
 		step := min(streamStep, time.Duration(left/rate*float64(time.Second))+time.Millisecond)
 		sent := rate * step.Seconds()
 		c.life(h, p, at.Add(step), func(at time.Time) {
-			h.free -= int64(min(sent, left))
+			got := int64(min(sent, left))
+			h.free, h.streamed = h.free-got, h.streamed+got
 			c.stream(h, p, left-sent, then)(at)
 		})
 	}

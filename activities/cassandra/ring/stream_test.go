@@ -1,6 +1,7 @@
 package ring_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -57,6 +58,43 @@ func TestAJoinerWithoutRoomFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.until("the join failed", time.Minute, func(cassandra.Ring) bool { return p.view("n4").Mode == "JOINING_FAILED" })
+}
+
+// A load that a node told none of is unknown to all; what a joiner received is free again where it is taken away.
+func TestLoadsAndRoom(t *testing.T) {
+	p := newPatient(t, func(s *ring.Spec) {
+		s.Load, s.Untold, s.Hosts[3].Free = 8<<30, []string{"n3"}, 12<<30
+	})
+	loads := func() (told []int64) {
+		for _, e := range p.view("n1").Peers {
+			told = append(told, e.Load)
+		}
+		return told
+	}
+	if got := loads(); !slices.Equal(got, []int64{8 << 30, 8 << 30, 0}) {
+		t.Errorf("n1 tells the loads %v", got)
+	}
+	p.make(ring.Kill, "n3")
+	p.until("n3 down", time.Minute, down("n3"))
+	if err := p.ring.Happen(ring.Happening{Trouble: ring.ForeignReplace, Instance: "n4", Of: "n3"}); err != nil {
+		t.Fatal(err)
+	}
+	free := func() int64 { h, _ := p.ring.Truth().Host("n4"); return h.Free }
+	if free() != 12<<30 {
+		t.Errorf("%d free", free())
+	}
+	p.until("n4 well", time.Hour, well("n4"))
+	if got := free(); got < 4<<30 || got > 4<<30+1<<10 {
+		t.Errorf("%d free with 8 GiB streamed", got)
+	}
+	p.make(ring.Kill, "n4")
+	p.make(ring.LoseData, "n4")
+	if free() != 12<<30 || *p.instance("n4").DiskFree > 5<<30 {
+		t.Errorf("%d free without them", free())
+	}
+	if m := p.ring.Truth().Members; m[0].Load != 8<<30 || !m[0].Told || !m[1].Told {
+		t.Errorf("the truth: %+v", m)
+	}
 }
 
 // TestAPersonsRepairMayBePartial: with one partner named, the third replica is left out, and the answer is COMPLETED.

@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -157,7 +158,8 @@ func (c *Cluster) personStarts(t Trouble, h *host, now time.Time) {
 	switch t {
 	default: // Start
 	case Hibernate:
-		h.data, h.flag, h.config.AutoBootstrap = nil, h.Address, true
+		h.wipe()
+		h.flag, h.config.AutoBootstrap = h.Address, true
 		h.config.Seeds = slices.DeleteFunc(slices.Clone(h.config.Seeds), func(s string) bool { return s == h.Address })
 	case ForeignAdd:
 		h.config.AutoBootstrap = true
@@ -249,12 +251,17 @@ func (h *host) hurtDisk(t Trouble) {
 	case FillDisk:
 		h.free = 0
 	case FreeDisk:
-		h.free = roomy
+		h.free = cmp.Or(h.Free, roomy)
 	case LoseData:
-		h.data = nil
+		h.wipe()
 		clear(h.hints)
 	default: // Unmount
-		h.data = nil
+		h.data, h.streamed = nil, 0
 		h.device++
 	}
+}
+
+// wipe deletes its data: what streams brought is free again.
+func (h *host) wipe() {
+	h.data, h.free, h.streamed = nil, h.free+h.streamed, 0
 }

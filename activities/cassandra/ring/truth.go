@@ -31,6 +31,7 @@ type TrueHost struct {
 	// Data of a node that has joined, HalfData of one that has not.
 	Data, HalfData   bool
 	Device           uint64
+	Free             int64 // bytes on its disk
 	Fenced, Prepared string
 	// Flag is the replace flag of the start configuration.
 	Flag   string
@@ -61,6 +62,9 @@ type TrueMember struct {
 	Status       cassandra.NodeStatus
 	Tokens       []cassandra.Token
 	Replacing    string
+	// Load is how many bytes it holds, or held when it was well; Told: gossip has it.
+	Load int64
+	Told bool
 	// Foreign: nothing of ours made it move. Intent that did, "" if a person or another tool did.
 	Foreign bool
 	Intent  string
@@ -81,6 +85,7 @@ func (c *Cluster) truth(now time.Time) Truth {
 	for _, m := range c.members {
 		t.Members = append(t.Members, TrueMember{
 			HostID: m.hostID, Host: m.host.Name, Status: m.status, Tokens: m.tokens, Replacing: m.replacing, Foreign: m.foreign, Intent: m.intent(),
+			Load: c.load(), Told: !c.untold(m.host),
 		})
 	}
 	return t
@@ -88,7 +93,7 @@ func (c *Cluster) truth(now time.Time) Truth {
 
 func (c *Cluster) trueHost(h *host, now time.Time) TrueHost {
 	out := TrueHost{
-		Name: h.Name, Address: h.Address, DC: h.DC, Rack: h.Rack, Spare: h.Spare, Device: h.device, Fenced: h.fenced, Prepared: h.prepared,
+		Name: h.Name, Address: h.Address, DC: h.DC, Rack: h.Rack, Spare: h.Spare, Device: h.device, Free: h.free, Fenced: h.fenced, Prepared: h.prepared,
 		Flag: h.flag, Config: h.config, Schema: h.schema, Hidden: h.unreadable, Cut: h.cut != "",
 		Data: h.data != nil && !h.data.half, HalfData: h.data != nil && h.data.half, Generation: h.generation,
 	}

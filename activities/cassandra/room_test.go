@@ -1,0 +1,122 @@
+package cassandra_test
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+)
+
+// untold: nobody tells what anybody holds.
+func (w *world) untold() {
+	w.t.Helper()
+	for _, n := range []string{"n1", "n2", "n3"} {
+		w.heavy(n, 0)
+	}
+}
+
+// I-24 stands alone where there is no room.
+func TestHeadroomStandsAlone(t *testing.T) {
+	for _, c := range []lonely{
+		{"no room for what it held", ready, func(w *world) { w.heavy("n3", *w.instance("n4").DiskFree) }, replaceStep, "I-24", galen.Deny},
+		{"no spare with room", dead, func(w *world) { w.heavy("n3", *w.instance("n4").DiskFree) }, fenceStep, "I-24", galen.Deny},
+		{"one of the spares has room", dead, func(w *world) {
+			w.heavy("n3", *w.instance("n4").DiskFree)
+			*w.instance("n5").DiskFree *= 2
+		}, fenceStep, "", ""},
+		{"just enough room", ready, func(w *world) { w.heavy("n3", *w.instance("n4").DiskFree*10/13-1) }, replaceStep, "", ""},
+		{"its host does not tell how much is free", ready, func(w *world) {
+			w.heavy("n3", 1)
+			w.instance("n4").DiskFree = nil
+		}, replaceStep, "I-24", galen.LookAgain},
+		{"the only spare that tells has room", dead, func(w *world) {
+			w.heavy("n3", 1<<30)
+			w.instance("n4").DiskFree = nil
+		}, fenceStep, "", ""},
+		{"the only spare that tells has none", dead, func(w *world) {
+			w.heavy("n3", *w.instance("n4").DiskFree)
+			w.instance("n4").DiskFree = nil
+		}, fenceStep, "I-24", galen.LookAgain},
+		{"the only spare with a full disk", ready, func(w *world) {
+			w.heavy("n3", 1)
+			*w.instance("n4").DiskFree = 0
+		}, replaceStep, "I-24", galen.Deny},
+		{"the only spares stand in another data centre", dead, func(w *world) {
+			w.instance("n4").Config.DC, w.instance("n5").Config.DC = "dc2", "dc2"
+		}, fenceStep, "I-24", galen.Deny},
+		{"the only spare is prepared for another node", ready, func(w *world) {
+			w.instance("n4").ReplaceFlag = "127.0.0.2"
+			w.instance("n5").Spare = false
+		}, fenceStep, "I-24", galen.Deny},
+		{"nobody tells what it held, and another one holds too much", dead, func(w *world) {
+			w.heavy("n3", 0)
+			w.heavy("n1", *w.instance("n4").DiskFree)
+		}, fenceStep, "I-24", galen.Deny},
+		{"nobody tells what it held, and there is room for what another one holds", dead, func(w *world) {
+			w.heavy("n3", 0)
+			w.heavy("n1", *w.instance("n4").DiskFree/2)
+		}, fenceStep, "", ""},
+		{"nobody tells what anybody holds", dead, func(w *world) {
+			for _, n := range []string{"n1", "n2", "n3"} {
+				w.heavy(n, 0)
+			}
+		}, fenceStep, "I-24", galen.NeedYes},
+		{"nobody tells what anybody holds, and the heir's disk is full", ready, func(w *world) {
+			for _, n := range []string{"n1", "n2", "n3"} {
+				w.heavy(n, 0)
+			}
+			*w.instance("n4").DiskFree = 0
+		}, replaceStep, "I-24", galen.Deny},
+		{"no spare at all", dead, func(w *world) { w.instance("n4").Spare, w.instance("n5").Spare = false, false }, fenceStep, "I-24", galen.Deny},
+	} {
+		t.Run(c.name, c.judged)
+	}
+}
+
+// A person's yes answers for a load that nobody tells, and for no full disk.
+func TestApprovalAnswersUntoldLoads(t *testing.T) {
+	w := dead(t)
+	w.untold()
+	check := cassandra.Guards()[slices.IndexFunc(cassandra.Guards(), func(g galen.Guard[cassandra.Ring]) bool { return g.Name == "I-24 headroom" })].Check
+	if v := check(w.approved(fenceStep(w))); v.Answer != galen.Allow || !strings.Contains(v.Why, "ada said yes") {
+		t.Errorf("approved: %+v", v)
+	}
+	*w.instance("n4").DiskFree, *w.instance("n5").DiskFree = 0, 0
+	if v := check(w.approved(fenceStep(w))); v.Answer != galen.Deny {
+		t.Errorf("approved, and all disks are full: %+v", v)
+	}
+}
+
+// What is needed is that of the node, else of the fullest one of its data centre, with the headroom of the policy, however much it is.
+func TestRoomFor(t *testing.T) {
+	w := dead(t)
+	p := galen.SafePolicy()
+	for _, c := range []struct {
+		own, other, need int64
+		headroom         float64
+		as               string
+	}{
+		{1000, 5000, 1300, 1.3, ""},
+		{1001, 5000, 1302, 1.3, ""},
+		{0, 5000, 6500, 1.3, cassandra.Title(*w.node("n2"))},
+		{0, 0, 0, 1.3, ""},
+		{math.MaxInt64 / 2, 0, math.MaxInt64, 3, ""},
+	} {
+		w.untold()
+		w.heavy("n3", c.own)
+		w.heavy("n2", c.other)
+		p.DiskHeadroom = c.headroom
+		if got := w.state.RoomFor(*w.node("n3"), p); got.Need != c.need || got.As != c.as {
+			t.Errorf("%+v: %+v", c, got)
+		}
+	}
+	w.untold()
+	w.heavy("n2", 5000)
+	w.node("n2").DC = "dc2"
+	if got := w.state.RoomFor(*w.node("n3"), p); got.Held != 0 {
+		t.Errorf("another data centre's load counts: %+v", got)
+	}
+}

@@ -1,0 +1,13 @@
+package runbooks_test
+
+// second is an empty instance besides n4, with so many bytes free.
+func (s *tale) second(free int64) *tale {
+	s.t.Helper()
+	i, found := s.folded.Instance("n4")
+	if !found {
+		s.t.Fatal("no instance n4")
+	}
+	i.Name, i.Address, i.DiskFree = "n5", "127.0.0.5", &free
+	s.folded.Instances = append(s.folded.Instances, i)
+	return s
+}
