@@ -56,3 +56,14 @@ func (e *OvertakenError) Error() string { return ErrOvertaken.Error() + ": " + e
 
 // Is tells that it is an [ErrOvertaken].
 func (e *OvertakenError) Is(target error) bool { return target == ErrOvertaken }
+
+// AlreadyError is how a second run of a runbook on a target is refused: it could only wait for the one that is open.
+type AlreadyError struct {
+	Run    string // its ID
+	Status RunStatus
+}
+
+// Error is for people.
+func (e *AlreadyError) Error() string {
+	return fmt.Sprintf("run %s is already at it, and is %s: look at it with galen runs show %s", e.Run, e.Status, e.Run)
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -52,11 +51,14 @@ func (q requests) Request(ctx context.Context, in galenhttp.Request) (galen.Run,
 	case !errors.Is(err, galen.ErrNotFound):
 		return galen.Run{}, false, err
 	}
-	if err := q.alone(ctx, in); err != nil {
-		return galen.Run{}, false, err
-	}
-	run, opened, err := q.runs.Request(ctx, in.Key, wanted(in), in.By)
-	if err != nil {
+	open := q.runs.Opener
+	open.Inbox = alone{q.journal}
+	run, opened, err := open.Request(ctx, in.Key, wanted(in), in.By)
+	var already *galen.AlreadyError
+	switch {
+	case errors.As(err, &already):
+		return galen.Run{}, false, galenhttp.Conflict(already)
+	case err != nil:
 		return galen.Run{}, false, asBad(err)
 	}
 	if !opened {
@@ -65,29 +67,15 @@ func (q requests) Request(ctx context.Context, in galenhttp.Request) (galen.Run,
 	return run, opened, err
 }
 
-func wanted(in galenhttp.Request) galen.Run {
-	return galen.Run{Runbook: in.Runbook, Resource: in.Resource, Params: in.Params}
+// alone is the journal for requests: see [journal.Store.OpenAlone].
+type alone struct{ *journal.Store }
+
+func (a alone) OpenRun(ctx context.Context, run galen.Run) (galen.Run, bool, error) {
+	return a.OpenAlone(ctx, run)
 }
 
-// alone refuses a second run of a runbook on a target that an open one has in scope: it could only wait for the first.
-func (q requests) alone(ctx context.Context, in galenhttp.Request) error {
-	want, err := q.runs.Requested(wanted(in))
-	if err != nil {
-		return asBad(err)
-	}
-	open, err := q.journal.OpenRuns(ctx, in.Resource)
-	if err != nil {
-		return fmt.Errorf("list the open runs of %s: %w", in.Resource, err)
-	}
-	for _, run := range open {
-		shared := slices.ContainsFunc(run.InScope(), func(t galen.Target) bool {
-			return slices.ContainsFunc(want.Scope, func(o galen.Target) bool { return o.ID == t.ID })
-		})
-		if shared && run.Runbook == in.Runbook && run.Key != in.Key {
-			return galenhttp.Conflict(fmt.Errorf("run %s is already at it, and is %s: look at it with galen runs show %s", run.ID, run.Status, run.ID))
-		}
-	}
-	return nil
+func wanted(in galenhttp.Request) galen.Run {
+	return galen.Run{Runbook: in.Runbook, Resource: in.Resource, Params: in.Params}
 }
 
 // asBad: what is not there, other than what is wrong in itself, stays an error of its own.

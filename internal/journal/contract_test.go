@@ -38,6 +38,7 @@ type acts interface {
 }
 
 type standings interface {
+	OpenAlone(ctx context.Context, run galen.Run) (galen.Run, bool, error)
 	HoldRun(ctx context.Context, id, why string, was galen.Standing) error
 	VerifyRun(ctx context.Context, id, why string, looked time.Time) error
 }
@@ -203,6 +204,7 @@ func Contract(t *testing.T, open opener) {
 		test func(*testing.T, world)
 	}{
 		{"a run is opened once per key", testOpenRun},
+		{"of two requests at once for one target one opens a run", testOpenAlone},
 		{"runs are listed", testRuns},
 		{"a status is set", testSetRun},
 		{"verified is what was looked at lately", testVerifyRun},

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,32 @@ import (
 // duplicate and raises its urgency. It is created now by the journal's clock, and its deadline is as far from that as it was from
 // Created, if it has one, by the clock of whoever made it.
 func (s *Store) OpenRun(ctx context.Context, run galen.Run) (galen.Run, bool, error) {
+	return s.openRun(ctx, run, func(context.Context, *tx, galen.Run) error { return nil })
+}
+
+// OpenAlone is [Store.OpenRun], but opens none of a runbook on a target that an open run of the same runbook has in scope: it could only
+// wait for that one. Of two that are asked for at once one is opened; the other is a [galen.AlreadyError].
+func (s *Store) OpenAlone(ctx context.Context, run galen.Run) (galen.Run, bool, error) {
+	return s.openRun(ctx, run, alone)
+}
+
+func alone(ctx context.Context, t *tx, want galen.Run) error {
+	open, err := docs[galen.Run](ctx, t, "SELECT doc FROM runs WHERE resource = ? AND open = 1 ORDER BY n DESC", want.Resource.String())
+	if err != nil {
+		return err
+	}
+	for _, run := range open {
+		shared := slices.ContainsFunc(run.InScope(), func(t galen.Target) bool {
+			return slices.ContainsFunc(want.InScope(), func(o galen.Target) bool { return o.ID == t.ID })
+		})
+		if shared && run.Runbook == want.Runbook {
+			return &galen.AlreadyError{Run: run.ID, Status: run.Status}
+		}
+	}
+	return nil
+}
+
+func (s *Store) openRun(ctx context.Context, run galen.Run, may func(context.Context, *tx, galen.Run) error) (galen.Run, bool, error) {
 	if run.Key == "" || run.Runbook == "" || run.Resource == (galen.Resource{}) {
 		return galen.Run{}, false, fmt.Errorf("open a run: key %q, runbook %q and resource %q are all required", run.Key, run.Runbook, run.Resource)
 	}
@@ -28,6 +55,9 @@ func (s *Store) OpenRun(ctx context.Context, run galen.Run) (galen.Run, bool, er
 			out = open
 			out.Urgency = max(open.Urgency, run.Urgency)
 			return t.duplicate(ctx, out)
+		}
+		if err := may(ctx, t, run); err != nil {
+			return err
 		}
 		if out.ID == "" {
 			out.ID = t.newID(t.now)

@@ -54,6 +54,49 @@ func testOpenRun(t *testing.T, w world) {
 	}
 }
 
+func testOpenAlone(t *testing.T, w world) {
+	request := func(key, runbook string, targets ...string) galen.Run {
+		run := galen.Run{Key: key, Resource: ring(), Runbook: runbook, Version: 1, Asked: galen.AskedBy("ann")}
+		for _, id := range targets {
+			run.Scope = append(run.Scope, galen.Target{ID: id})
+		}
+		return run
+	}
+	const restart = "cassandra/restart-node"
+	opened, errs := make([]bool, 10), make([]error, 10)
+	var all sync.WaitGroup
+	for i := range opened {
+		all.Go(func() {
+			_, opened[i], errs[i] = w.OpenAlone(t.Context(), request(fmt.Sprint("k", i), restart, fmt.Sprint("other-", i), "a"))
+		})
+	}
+	all.Wait()
+	runs, err := w.Runs(t.Context(), journal.RunFilter{Resource: ring(), OpenOnly: true})
+	must(t, err)
+	equal(t, "opened at once", len(runs), 1)
+	for i, err := range errs {
+		var already *galen.AlreadyError
+		if opened[i] != (err == nil) || err != nil && (!errors.As(err, &already) || already.Run != runs[0].ID || already.Status != galen.RunOpened) {
+			t.Errorf("request %d: opened %t, %v", i, opened[i], err)
+		}
+	}
+	again, created, err := w.OpenAlone(t.Context(), request(runs[0].Key, restart, "a"))
+	if err != nil || created || again.ID != runs[0].ID {
+		t.Errorf("the same request again: %s, %t, %v", again.ID, created, err)
+	}
+	elsewhere := request("elsewhere", restart, "a")
+	elsewhere.Resource.Name = "elsewhere"
+	for _, run := range []galen.Run{elsewhere, request("another target", restart, "b"), request("another runbook", "cassandra/replace-node", "a")} {
+		if _, created, err := w.OpenAlone(t.Context(), run); err != nil || !created {
+			t.Errorf("%s: %t, %v", run.Key, created, err)
+		}
+	}
+	must(t, w.SetRun(t.Context(), runs[0].ID, galen.RunCancelled, "enough", time.Time{}))
+	if _, created, err := w.OpenAlone(t.Context(), request("after its end", restart, "a")); err != nil || !created {
+		t.Errorf("after its end: %t, %v", created, err)
+	}
+}
+
 func testRuns(t *testing.T, w world) {
 	var all []galen.Run
 	for i := range 5 {
