@@ -23,6 +23,23 @@ func beyond(seed uint64, in *Incident, victim string) {
 	part(0xd1b54a32d192ed03).sharpen()
 	part(0xbf58476d1ce4e5b9).faults()
 	part(0xff51afd7ed558ccd).clocks()
+	part(0xc4ceb9fe1a85ec53).room()
+}
+
+// room: spares on whose disk there is too little of it, or hardly enough, and loads that nobody tells.
+func (w *writer) room() {
+	p := &w.in.Ring
+	held := max(p.Load, ring.Slight)
+	if w.one(6) && p.Spares > 0 {
+		if w.in.Sort == Single || w.one(2) { // alone they would be a second fault: as many have room
+			p.Spares += p.DCs
+		}
+		enough := held*13/10 + 1
+		p.Full, p.FullFree = p.DCs, pick(w.dice, held/2, held, enough-2, enough)
+	}
+	if w.one(8) {
+		p.Untold = pick(w.dice, w.victim, w.victim, "*")
+	}
 }
 
 // clocks: that of an engine is wrong for a while, or for good, while calls are under way; once it is right a person may ask for a

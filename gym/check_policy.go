@@ -85,7 +85,7 @@ func (c *checker) assent() {
 		if back(a) {
 			continue
 		}
-		yes := slices.ContainsFunc(c.yes[a.Run], func(at time.Time) bool { return !at.After(a.Committed) })
+		yes := c.saidYes(a)
 		switch {
 		case c.in.Policy.EngineNeeds != "" && !yes: // also if a person asked for the run: who asks has not seen its steps
 			c.blame("I-22", a.Committed, "%s, which the engine itself needs, and nobody said yes", a.Step)
@@ -127,22 +127,6 @@ func (c *checker) rate() {
 		}
 		if n >= c.in.Policy.ReleasePerSecond {
 			c.blame("I-23", a.Committed, "%s is call %d in a second", a.Step, n+1)
-		}
-	}
-}
-
-// I-24: no node is given up before there is an empty one for its place.
-func (c *checker) headroom() {
-	for _, a := range c.effective() {
-		if a.Step.Verb != cassandra.VerbFence {
-			continue
-		}
-		h, _ := targetHost(a.Seen, a.Step.Target.ID)
-		if !slices.ContainsFunc(a.Seen.Hosts, func(o ring.TrueHost) bool {
-			by := c.byID[o.Prepared]
-			return o.Spare && o.DC == h.DC && !o.Running && !o.Data && !o.HalfData && o.Fenced == "" && (by == nil || by.Run == a.Run)
-		}) {
-			c.blame("I-24", a.Committed, "%s, and no empty instance of %s is there", a.Step, h.DC)
 		}
 	}
 }

@@ -47,6 +47,10 @@ type RingPlan struct {
 	Slow   float64
 	Load   int64
 	Writes bool
+	// Full are how many of the first spares have FullFree bytes free only. Untold is whose load gossip does not have, "*": anybody's.
+	Full     int
+	FullFree int64
+	Untold   string
 }
 
 // nodes is how many members the ring has.
@@ -168,6 +172,9 @@ func (in Incident) String() string {
 	if p := in.Ring; p.Lag > 0 || p.Slow > 0 || p.Load > 0 || p.Writes {
 		fmt.Fprintf(&b, "  gossip lags %s, slower by %g, %d GiB on each node, writes %t\n", p.Lag, p.Slow, p.Load>>30, p.Writes)
 	}
+	if p := in.Ring; p.Full > 0 || p.Untold != "" {
+		fmt.Fprintf(&b, "  %d spares with %d bytes free, loads not told: %q\n", p.Full, p.FullFree, p.Untold)
+	}
 	for _, h := range in.Happen {
 		fmt.Fprintf(&b, "  %s\n", h)
 	}
@@ -208,7 +215,23 @@ func (p RingPlan) spec(now func() time.Time) ring.Spec {
 		add(k%p.DCs, k/p.DCs%p.Racks, true)
 	}
 	s.Keyspaces = ring.Keyspaces(dcs...)
+	p.furnish(&s)
 	return s
+}
+
+// furnish says what is free, and whose load is not told.
+func (p RingPlan) furnish(s *ring.Spec) {
+	full := p.Full
+	for i := range s.Hosts {
+		h := &s.Hosts[i]
+		if h.Spare && full > 0 {
+			h.Free = p.FullFree
+			full--
+		}
+		if p.Untold == "*" || p.Untold == h.Name {
+			s.Untold = append(s.Untold, h.Name)
+		}
+	}
 }
 
 const resourceName = "gym"

@@ -39,6 +39,7 @@ func shrink(ctx context.Context, p Played, of Engine) Played {
 		func(in *Incident) { in.Ring.Lag = 0 },
 		func(in *Incident) { in.Ring.Slow = 0 },
 		func(in *Incident) { in.Ring.Load, in.Ring.Writes = 0, false },
+		func(in *Incident) { in.Ring.Full, in.Ring.FullFree, in.Ring.Untold = 0, 0, "" },
 	} {
 		in := p.Incident
 		if simpler(&in); in.Engines != p.Incident.Engines || in.Jitter != p.Incident.Jitter || in.Ring != p.Incident.Ring {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
 	"github.com/galenhq/galen/internal/gate"
 )
 
@@ -126,6 +127,7 @@ func weakBuilds() map[string]weakBuild {
 	return map[string]weakBuild{
 		"the 2 s rule":                  {41, "I-06", func(e *Engine) { e.door = timeless }, nil},
 		"absence after the settle time": {841, "I-20", func(e *Engine) { e.kind = unsettling }, nil},
+		"room at the heir":              {33, "I-24", func(e *Engine) { e.kind = endless }, nil},
 		"the age of a view":             {1, "I-05", sleepy(false), sleepy(true)},
 		"no call without its intent":    {1, "I-18", refused(true), refused(false)},
 		"a guard that fails denies":     {1, "I-29", func(e *Engine) { e.spoilt, e.door = "I-07 identity", forgiving }, func(e *Engine) { e.spoilt = "I-07 identity" }},
@@ -225,6 +227,22 @@ func forgiving(o *gate.Options) {
 			}()
 			return g.Check(a)
 		}
+	}
+}
+
+// endless is a kind that believes every disk to be empty.
+func endless(_ *world, k *galen.ListedKind) {
+	fold := k.Fold
+	k.Fold = func(prev, seen galen.State) (galen.State, error) {
+		st, err := fold(prev, seen)
+		r, is := st.(cassandra.Ring)
+		if !is || err != nil {
+			return st, err
+		}
+		for i := range r.Instances {
+			r.Instances[i].DiskFree = new(int64(1 << 50))
+		}
+		return r, nil
 	}
 }
 

@@ -169,11 +169,11 @@ func (c *Cluster) machines(nodes []HostSpec) error {
 // roomy is what is free on a disk at first.
 const roomy = 1 << 36
 
-// slight is what a node tells that holds next to nothing: the sstables of its system keyspaces.
-const slight = 256 << 10
+// Slight is what a node tells that holds next to nothing: the sstables of its system keyspaces.
+const Slight = 256 << 10
 
 // load is what a node holds.
-func (c *Cluster) load() int64 { return cmp.Or(c.spec.Load, slight) }
+func (c *Cluster) load() int64 { return cmp.Or(c.spec.Load, Slight) }
 
 func (c *Cluster) untold(h *host) bool { return slices.Contains(c.spec.Untold, h.Name) }
 
