@@ -41,7 +41,7 @@ type Ledger struct {
 	Approval *Approval `json:"approval,omitempty"`
 	// LastYes is when a person approved this run last, whatever became of the approval.
 	LastYes time.Time `json:"last_yes,omitzero"`
-	// Fences are the highest fence accepted per target ID: one of them rises with each intent on the resource.
+	// Fences are the highest fence given per ID of a target. Each intent raises those of its target's names above all on the resource.
 	Fences map[string]int64 `json:"fences,omitempty"`
 }
 
@@ -239,14 +239,15 @@ func (a Approval) Used(verb string, names []string, past []Intent) int {
 // Commit is what the gate asks the journal to write in one transaction before the call. The journal refuses it with
 // an error when a revision moved.
 type Commit struct {
-	Intent Intent `json:"intent"` // its Fence is chosen by the journal: higher than any accepted for the target
+	Intent Intent `json:"intent"` // its Fence is chosen by the journal: higher than any given on the resource
 	// Revision and Account as read in the ledger.
 	Revision int64 `json:"revision"`
 	Account  int64 `json:"account"`
 	// PerSecond is how many intents the account may have in a second; 0: any number (I-23).
 	PerSecond int     `json:"per_second,omitempty"`
 	Claims    []Claim `json:"claims,omitempty"`
-	// Touched are all IDs of the target and of each member that is claimed by name, see [NamesOf]: no hold may cover one.
+	// Touched are all IDs of the target and of each member that is claimed by name, see [NamesOf]: no hold may cover one. Its target
+	// is among them.
 	Touched  []string  `json:"touched,omitempty"`
 	Spend    []Spend   `json:"spend,omitempty"`
 	Facts    []Fact    `json:"facts,omitempty"`

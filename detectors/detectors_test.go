@@ -76,7 +76,7 @@ func (w *watch) flap(times int) *watch {
 
 func (w *watch) do(step galen.Step) *watch {
 	w.t.Helper()
-	if _, err := w.Do(w.t.Context(), galen.Intent{ID: step.Verb, Resource: demo(), Step: step, At: w.now, Fence: 1}); err != nil {
+	if _, err := w.Do(w.t.Context(), galen.Intent{ID: step.Verb, Resource: demo(), Step: step, At: w.now, Fence: int64(len(w.Calls()) + 1)}); err != nil {
 		w.t.Fatal(err)
 	}
 	return w.pass(2 * time.Second)

@@ -295,21 +295,53 @@ func (c *checker) heard() {
 	}
 }
 
-// I-06: fences rise, and a call that did not begin in time is dropped.
+// I-06: fences rise at each machine, by whatever name its orders go, and a call that did not begin in time is dropped.
 func (c *checker) fences() {
 	const most = 2 * time.Second
 	highest := map[string]int64{}
 	for _, a := range c.acts {
-		if id := a.Step.Target.ID; a.Fence <= highest[id] {
-			c.blame("I-06", a.Committed, "%s has fence %d after %d", a.Step, a.Fence, highest[id])
+		on := a.Step.Target.ID
+		if h, found := targetHost(a.Seen, on); found {
+			on = h.Name
+		}
+		if a.Fence <= highest[on] {
+			c.blame("I-06", a.Committed, "%s has fence %d after %d on %s", a.Step, a.Fence, highest[on], on)
 		} else {
-			highest[id] = a.Fence
+			highest[on] = a.Fence
 		}
 		for _, at := range a.Begun {
 			if late := at.Sub(a.Committed); late > most+c.in.Jitter {
 				c.blame("I-06", at, "the call of %s began %s after its commit", a.ID, late)
 			}
 		}
+	}
+	c.overtaken()
+}
+
+// overtaken blames each order that a machine took after a later one. What goes to the node itself passes its machine by.
+func (c *checker) overtaken() {
+	type arrival struct {
+		of *act
+		accepted
+	}
+	var all []arrival
+	for _, a := range c.acts {
+		switch a.Step.Verb {
+		case cassandra.VerbRepair, cassandra.VerbRaiseStream, cassandra.VerbRestoreStream:
+			continue
+		}
+		for _, o := range a.Accepted {
+			all = append(all, arrival{a, o})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b arrival) int { return a.At.Compare(b.At) })
+	last := map[string]*act{}
+	for _, a := range all {
+		if was := last[a.Instance]; was != nil && was != a.of && a.of.Fence <= was.Fence {
+			c.blame("I-06", a.At, "%s took %s with fence %d after %s with %d", a.Instance, a.of.Step, a.of.Fence, was.Step, was.Fence)
+			continue
+		}
+		last[a.Instance] = a.of
 	}
 }
 

@@ -25,6 +25,14 @@ func TestGateRules(t *testing.T) {
 		return a
 	}
 	same := func(*act) {}
+	late := func(a *act) { a.Accepted[0].At = at(2 * time.Minute) }
+	on := func(target, reached string) func(*act) { // "": nothing
+		return func(a *act) {
+			if a.Step.Target.ID, a.Accepted[0].Instance = target, reached; reached == "" {
+				a.Accepted = nil
+			}
+		}
+	}
 	for name, c := range map[string]struct {
 		rule  func(*checker)
 		acts  []*act
@@ -35,8 +43,14 @@ func TestGateRules(t *testing.T) {
 		"an older one":                          {(*checker).freshness, []*act{start(func(a *act) { a.Looked = at(49 * time.Second) })}, nil, "I-05"},
 		"no look at all":                        {(*checker).freshness, []*act{start(func(a *act) { a.Looked = time.Time{} })}, nil, "I-05"},
 		"a higher fence":                        {(*checker).fences, []*act{start(same), start(func(a *act) { a.Fence = 2 })}, nil, ""},
-		"the same fence again":                  {(*checker).fences, []*act{start(same), start(same)}, nil, "I-06"},
-		"a lower fence of another node":         {(*checker).fences, []*act{start(func(a *act) { a.Fence = 2 }), start(func(a *act) { a.Step.Target.ID = "id2" })}, nil, ""},
+		"the same fence again":                  {(*checker).fences, []*act{start(same), start(on("id3", ""))}, nil, "I-06"},
+		"a lower fence of another node":         {(*checker).fences, []*act{start(func(a *act) { a.Fence = 2 }), start(on("id2", "n2"))}, nil, ""},
+		"of the same by another name":           {(*checker).fences, []*act{start(func(a *act) { a.Fence = 2 }), start(on("instance/n3", ""))}, nil, "I-06"},
+		"it reaches where a higher one did":     {(*checker).fences, []*act{start(func(a *act) { a.Fence = 2 }), start(on("id2", "n3"))}, nil, "I-06"},
+		"it arrives late, by another name":      {(*checker).fences, []*act{start(late), start(func(a *act) { on("instance/n3", "n3")(a); a.Fence = 2 })}, nil, "I-06"},
+		"late, at another machine":              {(*checker).fences, []*act{start(late), start(func(a *act) { on("id2", "n2")(a); a.Fence = 2 })}, nil, ""},
+		"late, at a node that is not its host":  {(*checker).fences, []*act{start(func(a *act) { late(a); a.Step.Verb = cassandra.VerbRepair }), start(func(a *act) { a.Fence = 2 })}, nil, ""},
+		"the same order twice":                  {(*checker).fences, []*act{start(func(a *act) { a.Accepted = append(a.Accepted, a.Accepted[0]) })}, nil, ""},
 		"a call 2 s after its commit":           {(*checker).fences, []*act{start(func(a *act) { a.Begun = []time.Time{at(62 * time.Second)} })}, nil, ""},
 		"a later one":                           {(*checker).fences, []*act{start(func(a *act) { a.Begun = []time.Time{at(63 * time.Second)} })}, nil, "I-06"},
 		"a node as it was seen":                 {(*checker).identity, []*act{start(same)}, nil, ""},

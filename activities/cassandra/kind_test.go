@@ -58,7 +58,7 @@ func (s sim) make(troubles ...ring.Trouble) sim {
 // done does a step and lets a time pass.
 func (s sim) done(id string, step galen.Step, d time.Duration) sim {
 	s.t.Helper()
-	if _, err := s.Do(s.t.Context(), galen.Intent{ID: id, Resource: demo(), Step: step, At: s.Now(), Fence: 1}); err != nil {
+	if _, err := s.Do(s.t.Context(), galen.Intent{ID: id, Resource: demo(), Step: step, At: s.Now(), Fence: int64(len(s.Calls()) + 1)}); err != nil {
 		s.t.Fatal(err)
 	}
 	s.Advance(d)

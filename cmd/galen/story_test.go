@@ -133,7 +133,7 @@ func (b *book) answered(class galen.Class, s galen.Step, sent, reply string, fac
 	b.must(err)
 	c := galen.Commit{
 		Intent:   galen.Intent{ID: fmt.Sprintf("%s-%d", b.run.ID, len(led.Past)+1), Run: b.run.ID, Step: s, Class: class},
-		Revision: led.Revision, Account: led.Account, Verdicts: allowed(), Facts: facts,
+		Revision: led.Revision, Account: led.Account, Verdicts: allowed(), Facts: facts, Touched: []string{s.Target.ID},
 	}
 	if class == galen.Destructive {
 		c.Spend = []galen.Spend{{Budget: galen.BudgetDestructive}}

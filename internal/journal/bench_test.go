@@ -37,7 +37,7 @@ func act(ctx context.Context, s *journal.Store, run galen.Run) (commit, outcome 
 	start := time.Now()
 	in, err := s.Commit(ctx, galen.Commit{
 		Intent: galen.Intent{Run: run.ID, Step: stop("a"), Class: galen.Disruptive}, Revision: l.Revision, Account: l.Account, Claims: claims("ring", "node/a"),
-		Facts: []galen.Fact{{Key: "repair-owed/a"}}, Verdicts: make([]galen.Verdict, 20),
+		Touched: []string{"a"}, Facts: []galen.Fact{{Key: "repair-owed/a"}}, Verdicts: make([]galen.Verdict, 20),
 	})
 	commit = time.Since(start)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 	"unicode/utf8"
 
 	"github.com/galenhq/galen"
@@ -16,11 +15,13 @@ const replyLimit = 64 << 10
 // Commit is the permission to act. In one transaction, on disk when it returns, it checks that the run goes on
 // (galen.ErrEnded, ErrHeld), that nothing moved since the ledger was read (ErrMoved), that no hold covers the target
 // (ErrHeld), that no intent on it is unsettled (ErrUnsettled) and no other run holds a claim (*galen.ClaimedError); then it
-// takes the claims, spends the budgets, writes facts and intent. The fence is higher than any given for the target, the
-// time the journal's.
+// takes the claims, spends the budgets, writes facts and intent. The fence is higher than any given on the
+// resource, the time the journal's.
 func (s *Store) Commit(ctx context.Context, c galen.Commit) (galen.Intent, error) {
 	if in := c.Intent; in.Run == "" || in.Step.Verb == "" || in.Step.Target.ID == "" {
 		return galen.Intent{}, fmt.Errorf("commit an intent: run %q, verb %q and target %q are all required", in.Run, in.Step.Verb, in.Step.Target.ID)
+	} else if !slices.Contains(c.Touched, in.Step.Target.ID) {
+		return galen.Intent{}, fmt.Errorf("commit an intent: its target %s is not among all that it touches, %q: the holds on it would be missed", in.Step.Target.ID, c.Touched)
 	}
 	var out galen.Intent
 	err := s.write(ctx, fmt.Sprintf("commit %s of run %s", c.Intent.Step, c.Intent.Run), func(ctx context.Context, t *tx) (err error) {
@@ -111,25 +112,13 @@ func (t *tx) notOnHold(ctx context.Context, in galen.Intent, c galen.Commit) err
 		return err
 	}
 	for _, h := range holds {
-		for _, id := range touched(in, c) {
+		for _, id := range c.Touched {
 			if h.Covers(in.Resource, id) {
 				return fmt.Errorf("hold %s of %s covers %s (%s): %w", h.ID, h.By, id, h.Why, galen.ErrHeld)
 			}
 		}
 	}
 	return nil
-}
-
-// touched are the IDs of all that a step acts on: its target, each that it claims by name, and their other names, which only a State
-// tells.
-func touched(in galen.Intent, c galen.Commit) []string {
-	out := append([]string{in.Step.Target.ID}, c.Touched...)
-	for _, c := range c.Claims {
-		if id := c.Target(); id != "" {
-			out = append(out, id)
-		}
-	}
-	return out
 }
 
 // mayTake: nobody is at work on the target, by whatever name, and no other run holds what the step needs.
@@ -159,30 +148,48 @@ func (t *tx) mayTake(ctx context.Context, in galen.Intent, claims []galen.Claim)
 	return nil
 }
 
-// nextFence is higher than any that was given for the target, by an earlier journal too: what a host has accepted outlives a journal
-// that is lost or restored. So the first one of a target, and of an epoch that a person began, is the time in milliseconds.
-// The next ones only count on, which is slower than time.
+// nextFence is higher than any that was given on the resource, for whatever target: one host gets the orders for a node, for the
+// instance under it and for the node whose place it takes, and keeps one highest fence for all of them. It is kept under each name of
+// the target.
 func (t *tx) nextFence(ctx context.Context, in galen.Intent) (int64, error) {
-	resource, target := in.Resource.String(), in.Step.Target.ID
-	var highest int64
-	known, err := first(ctx, t, []any{&highest}, "SELECT fence FROM fences WHERE resource = ? AND target = ?", resource, target)
+	resource := in.Resource.String()
+	given, err := fencesOf(ctx, t, resource)
 	if err != nil {
 		return 0, err
 	}
-	least := t.now
-	if known {
-		e, err := epochOf(ctx, t)
+	names := append([]string{in.Step.Target.ID}, in.Also...)
+	next, err := t.leastFence(ctx, given, names)
+	if err != nil {
+		return 0, err
+	}
+	for _, fence := range given {
+		next = max(next, fence+1)
+	}
+	for _, name := range names {
+		t.cite(fenceRow(resource, name), next)
+		err := t.exec(ctx, `INSERT INTO fences (resource, target, fence) VALUES (?, ?, ?)
+			ON CONFLICT (resource, target) DO UPDATE SET fence = excluded.fence`, resource, name, next)
 		if err != nil {
 			return 0, err
 		}
-		if least = e.At; e.Number == 1 {
-			least = time.UnixMilli(0) // nobody has re-armed this journal
+	}
+	return next, nil
+}
+
+// leastFence is above all that an earlier journal gave, for what a host has accepted outlives a journal that is lost or restored: the
+// first fence of a name, and of an epoch that a person began, is the time in milliseconds. The next ones only count on, which is slower
+// than time.
+func (t *tx) leastFence(ctx context.Context, given map[string]int64, names []string) (int64, error) {
+	for _, name := range names {
+		if _, known := given[name]; !known {
+			return t.now.UnixMilli(), nil
 		}
 	}
-	next := max(highest+1, least.UnixMilli())
-	t.cite(fenceRow(resource, target), next)
-	return next, t.exec(ctx, `INSERT INTO fences (resource, target, fence) VALUES (?, ?, ?)
-		ON CONFLICT (resource, target) DO UPDATE SET fence = excluded.fence`, resource, target, next)
+	e, err := epochOf(ctx, t)
+	if err != nil || e.Number == 1 { // nobody has re-armed this journal
+		return 1, err
+	}
+	return e.At.UnixMilli(), nil
 }
 
 func fenceRow(resource, target string) string { return "fence/" + resource + "/" + target }

@@ -238,6 +238,7 @@ func Contract(t *testing.T, open opener) {
 		{"calls are let go one after the other", testRate},
 		{"a journal in doubt observes only until a person re-arms it", testEpoch},
 		{"an epoch begins above all fences before it", testFences},
+		{"fences rise over all names on a resource", testFenceNames},
 		{"a refusal is counted until it is forgotten", testForgotten},
 		{"shards are leased to the living", testLeases},
 		{"engines that share a journal are told apart", testEngines},
@@ -306,9 +307,15 @@ func (w world) commitOf(t *testing.T, run galen.Run, target string, taken ...gal
 	if err != nil {
 		t.Fatal(err)
 	}
+	touched := []string{target}
+	for _, c := range taken {
+		if id := c.Target(); id != "" && id != target {
+			touched = append(touched, id)
+		}
+	}
 	return galen.Commit{
 		Intent:   galen.Intent{Run: run.ID, Step: stop(target), Class: galen.Disruptive, Basis: "b1"},
-		Revision: l.Revision, Account: l.Account, Claims: taken, State: "s1",
+		Revision: l.Revision, Account: l.Account, Claims: taken, Touched: touched, State: "s1",
 		Verdicts: []galen.Verdict{{Guard: "I-02 quorum", Answer: galen.Allow, Why: "2 of 3 stay"}},
 	}
 }

@@ -63,7 +63,7 @@ func writeRuns(ctx context.Context, s *journal.Store, name string) error {
 			return err
 		}
 		in, err := s.Commit(ctx, galen.Commit{
-			Intent: galen.Intent{Run: run.ID, Step: stop("a"), Class: galen.Disruptive}, Revision: l.Revision, Account: l.Account, Claims: claims("ring"),
+			Intent: galen.Intent{Run: run.ID, Step: stop("a"), Class: galen.Disruptive}, Revision: l.Revision, Account: l.Account, Claims: claims("ring"), Touched: []string{"a"},
 		})
 		if err != nil {
 			return err

@@ -106,6 +106,37 @@ func testFences(t *testing.T, w world) {
 	}
 }
 
+// testFenceNames: one host gets the orders for a node, for the instance under it, and for the node whose place it takes, and keeps one
+// highest fence. So each is above all before it, under whatever name, and is kept under all names of its target.
+func testFenceNames(t *testing.T, w world) {
+	run := w.open(t, "k")
+	var last int64
+	for _, names := range [][]string{
+		{"instance/n7"}, {"host-7", "instance/n7"}, {"instance/n7"}, {"host-1", "instance/n1"}, {"instance/n7"}, {"host-1", "instance/n1"},
+		{"host-8", "instance/n7"}, {"host-7"}, {"instance/n7"},
+	} {
+		w.clock.skip(time.Hour)
+		c := w.commitOf(t, run, names[0])
+		c.Intent.Also = names[1:]
+		in, err := w.Commit(t.Context(), c)
+		must(t, err)
+		if in.Fence <= last {
+			t.Errorf("%v has fence %d after %d", names, in.Fence, last)
+		}
+		fences := w.ledger(t, run).Fences
+		for _, name := range names {
+			equal(t, "fence of "+name, fences[name], in.Fence)
+		}
+		last = in.Fence
+		w.settle(t, in, galen.EffectDone)
+	}
+	elsewhere := w.openOn(t, "elsewhere", other())
+	in := w.commit(t, elsewhere, "instance/n7")
+	equal(t, "the first on another resource is the time", in.Fence, in.At.UnixMilli())
+	w.settle(t, in, galen.EffectDone)
+	equal(t, "and counts by itself", w.commit(t, elsewhere, "instance/n7").Fence, in.Fence+1)
+}
+
 // doubtful is a journal in a file with its witness.
 type doubtful struct {
 	path string

@@ -102,7 +102,7 @@ func rebased(t *testing.T, path string) {
 	l, err := s.Ledger(ctx, run.ID)
 	must(err)
 	in, err := s.Commit(ctx, galen.Commit{
-		Intent: galen.Intent{Run: run.ID, Step: stop("node-1"), Class: galen.Disruptive}, Revision: l.Revision, Account: l.Account, Claims: claims("node-1"),
+		Intent: galen.Intent{Run: run.ID, Step: stop("node-1"), Class: galen.Disruptive}, Revision: l.Revision, Account: l.Account, Claims: claims("node-1"), Touched: []string{"node-1"},
 	})
 	must(err)
 	must(s.Settle(ctx, run.ID, []galen.Settlement{{Intent: in.ID, Effect: galen.Effect{Status: galen.EffectDone}, Basis: map[string]string{"node-1": "after the stop"}}}))

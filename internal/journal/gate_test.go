@@ -85,7 +85,7 @@ func testRefusals(t *testing.T, w world) {
 		{"old revision", func(c *galen.Commit) { c.Revision-- }, galen.ErrMoved},
 		{"future revision", func(c *galen.Commit) { c.Revision++ }, galen.ErrMoved},
 		{"old account", func(c *galen.Commit) { c.Account-- }, galen.ErrMoved},
-		{"target at work", func(c *galen.Commit) { c.Intent.Step.Target.ID = "a" }, galen.ErrUnsettled},
+		{"target at work", func(c *galen.Commit) { c.Intent.Step.Target.ID, c.Touched = "a", []string{"a"} }, galen.ErrUnsettled},
 		{"claim taken", func(c *galen.Commit) { c.Claims = claims("node/b", "ring") }, galen.ErrClaimed},
 		{"claim taken, wanted shared", func(c *galen.Commit) { c.Claims = []galen.Claim{{Name: "ring", Shared: true}} }, galen.ErrClaimed},
 		{"claim shared, wanted alone", func(c *galen.Commit) { c.Claims = claims("rack/r1") }, galen.ErrClaimed},
@@ -108,6 +108,11 @@ func testRefusals(t *testing.T, w world) {
 	twice.Intent.ID = in.ID
 	if _, err := w.Commit(t.Context(), twice); err == nil {
 		t.Error("an intent was committed twice")
+	}
+	untold := w.commitOf(t, run, "c")
+	untold.Touched = []string{"b"}
+	if _, err := w.Commit(t.Context(), untold); err == nil {
+		t.Error("an intent was committed whose target is not told as touched: no hold on it would count")
 	}
 	elsewhere := w.commitOf(t, run, "c")
 	elsewhere.Intent.Resource = other()
@@ -385,7 +390,7 @@ func race(t *testing.T, w world, workers, rounds int, target func(worker int) st
 				}
 				in, err := w.Commit(t.Context(), galen.Commit{
 					Intent:   galen.Intent{Run: run.ID, Step: stop(target(i)), Class: galen.Disruptive},
-					Revision: l.Revision, Account: l.Account, Claims: taken,
+					Revision: l.Revision, Account: l.Account, Claims: taken, Touched: []string{target(i)},
 				})
 				switch {
 				case errors.Is(err, galen.ErrMoved), errors.Is(err, galen.ErrUnsettled), errors.Is(err, galen.ErrClaimed):
@@ -437,7 +442,7 @@ func testRaceBudget(t *testing.T, w world) {
 				}
 				_, err = w.Commit(t.Context(), galen.Commit{
 					Intent:   galen.Intent{Run: run.ID, Step: stop("a"), Class: galen.Destructive},
-					Revision: l.Revision, Account: l.Account, Spend: []galen.Spend{{Budget: galen.BudgetDestructive}},
+					Revision: l.Revision, Account: l.Account, Spend: []galen.Spend{{Budget: galen.BudgetDestructive}}, Touched: []string{"a"},
 				})
 				if errors.Is(err, galen.ErrMoved) {
 					continue

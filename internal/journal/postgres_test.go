@@ -151,7 +151,7 @@ func testTwoEngines(t *testing.T, engines ...*journal.Store) {
 					return
 				}
 				in, err := s.Commit(t.Context(), galen.Commit{
-					Intent: galen.Intent{Run: run.ID, Step: stop("a"), Class: galen.Disruptive}, Revision: l.Revision, Account: l.Account, Claims: claims("ring"),
+					Intent: galen.Intent{Run: run.ID, Step: stop("a"), Class: galen.Disruptive}, Revision: l.Revision, Account: l.Account, Claims: claims("ring"), Touched: []string{"a"},
 				})
 				if errors.Is(err, galen.ErrMoved) || errors.Is(err, galen.ErrUnsettled) || errors.Is(err, galen.ErrClaimed) {
 					continue

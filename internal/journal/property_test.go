@@ -99,7 +99,7 @@ func (m *model) commit(rt *rapid.T, s *journal.Store) {
 		rt.Fatal(err)
 	}
 	in, err := s.Commit(ctx, galen.Commit{
-		Intent: galen.Intent{Run: run.ID, Step: stop(target), Class: galen.Disruptive}, Revision: l.Revision, Account: l.Account, Claims: wants,
+		Intent: galen.Intent{Run: run.ID, Step: stop(target), Class: galen.Disruptive}, Revision: l.Revision, Account: l.Account, Claims: wants, Touched: []string{target},
 	})
 	_, busy := m.open[target]
 	var want error
@@ -117,11 +117,15 @@ func (m *model) commit(rt *rapid.T, s *journal.Store) {
 	if want != nil {
 		return
 	}
-	if m.fences[target]++; m.fences[target] == 1 {
-		m.fences[target] = in.At.UnixMilli()
+	next := int64(1)
+	for _, fence := range m.fences {
+		next = max(next, fence+1)
 	}
-	if in.Fence != m.fences[target] {
-		rt.Fatalf("fence %d, want %d", in.Fence, m.fences[target])
+	if m.fences[target] == 0 {
+		next = max(next, in.At.UnixMilli())
+	}
+	if m.fences[target] = next; in.Fence != next {
+		rt.Fatalf("fence %d, want %d", in.Fence, next)
 	}
 	m.open[target], m.needs[in.ID] = in, map[string]galen.Claim{}
 	for _, c := range wants {

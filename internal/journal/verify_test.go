@@ -64,7 +64,7 @@ func live(ctx context.Context, s store, c *clock, i int) error {
 		l, err := s.Ledger(ctx, run.ID)
 		in, committed := s.Commit(ctx, galen.Commit{
 			Intent: galen.Intent{Run: run.ID, Step: stop(target(n)), Class: galen.Destructive}, Revision: l.Revision, Account: l.Account,
-			Claims: claims(target(n)), Spend: []galen.Spend{{Budget: galen.BudgetDestructive}}, Facts: []galen.Fact{{Key: "repair-owed/" + target(n)}},
+			Claims: claims(target(n)), Touched: []string{target(n)}, Spend: []galen.Spend{{Budget: galen.BudgetDestructive}}, Facts: []galen.Fact{{Key: "repair-owed/" + target(n)}},
 		})
 		settled := s.Settle(ctx, run.ID, []galen.Settlement{{Intent: in.ID, Effect: galen.Effect{Status: effect}}})
 		errs = append(errs, err, committed, s.Outcome(ctx, in.ID, galen.SentYes, "ok"), settled)

@@ -40,6 +40,34 @@ func TestFaultsOfCalls(t *testing.T) {
 	}
 }
 
+// As TestAFolderHasOneFence wants of the real host: the highest fence counts, whatever the orders call it.
+func TestAHostHasOneFence(t *testing.T) {
+	p := newPatient(t)
+	p.make(ring.Kill, "n2")
+	start := func(intent, target string, fence int64) error {
+		in := galen.Intent{ID: intent, Step: cassandra.Start(p.node("n2")), Fence: fence}
+		in.Step.Target.ID = target
+		_, err := p.ring.Do(t.Context(), in)
+		return err
+	}
+	node := p.node("n2").HostID
+	if err := start("a", node, 7); err != nil {
+		t.Error(err)
+	}
+	for _, late := range []error{start("b", "instance/n2", 5), start("c", "instance/n2", 7), start("d", node, 6), start("e", p.node("n3").HostID, 4)} {
+		var overtaken *galen.OvertakenError
+		if !errors.As(late, &overtaken) || overtaken.By != "a" {
+			t.Errorf("a late order under another name: %v", late)
+		}
+	}
+	if err := start("f", "instance/n2", 8); errors.Is(err, galen.ErrOvertaken) {
+		t.Errorf("a later one: %v", err)
+	}
+	if err := start("a", node, 7); !errors.Is(err, galen.ErrOvertaken) {
+		t.Errorf("the order that was the highest before: %v", err)
+	}
+}
+
 func TestHostRefuses(t *testing.T) {
 	p := newPatient(t)
 	in := galen.Intent{ID: "a", Step: cassandra.Start(p.node("n2")), Fence: 1}

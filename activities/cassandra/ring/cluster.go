@@ -48,15 +48,15 @@ type host struct {
 	fenced     string
 	prepared   string
 	attempts   []string
-	accepted   map[string]accepted // by target
-	generation int64               // highest so far
-	free       int64               // bytes on its disk
-	streamed   int64               // bytes of its data that came by streams
-	hints      map[string]int      // files, by host ID that they are for
-	waiting    int                 // requests
-	loading    bool                // another tool streams data into it
-	syncing    int                 // repairs of a person that stream with it
-	cleaning   bool                // a person cleans it up
+	accepted   accepted
+	generation int64          // highest so far
+	free       int64          // bytes on its disk
+	streamed   int64          // bytes of its data that came by streams
+	hints      map[string]int // files, by host ID that they are for
+	waiting    int            // requests
+	loading    bool           // another tool streams data into it
+	syncing    int            // repairs of a person that stream with it
+	cleaning   bool           // a person cleans it up
 
 	// Faults.
 	unreadable bool             // the host plane gets no answer

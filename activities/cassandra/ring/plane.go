@@ -21,7 +21,7 @@ var (
 	errOther     = errors.New("another process, or another intent")
 )
 
-// accepted is the highest fence that a host has taken for a target, and for which intent.
+// accepted is the highest fence that a host has taken, under whatever name, and for which intent.
 type accepted struct {
 	fence  int64
 	intent string
@@ -30,18 +30,18 @@ type accepted struct {
 // admit refuses what a later intent has overtaken, as the host agent of a live ring does: the call of an engine that was paused in the middle of it. The same
 // order again is admitted. What is admitted is remembered even if the change is then refused, as on the real host.
 func (h *host) admit(in galen.Intent) error {
-	target := in.Step.Target.ID
+	target, was := in.Step.Target.ID, h.accepted
 	if target == "" || in.Fence <= 0 {
 		return fmt.Errorf("intent %s: target %q and fence %d: both are required", in.ID, target, in.Fence)
 	}
-	was := h.accepted[target]
 	switch {
 	case was.fence == in.Fence && was.intent == in.ID:
 		return nil
 	case was.fence >= in.Fence:
-		return &galen.OvertakenError{By: was.intent, Why: fmt.Sprintf("intent %s has fence %d on %s, intent %s had %d already: look again", in.ID, in.Fence, target, was.intent, was.fence)}
+		return &galen.OvertakenError{By: was.intent, Why: fmt.Sprintf("intent %s has fence %d on %s, intent %s had %d already: look again",
+			in.ID, in.Fence, target, was.intent, was.fence)}
 	}
-	h.accepted[target] = accepted{in.Fence, in.ID}
+	h.accepted = accepted{in.Fence, in.ID}
 	return nil
 }
 

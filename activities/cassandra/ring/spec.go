@@ -158,7 +158,7 @@ func (c *Cluster) machines(nodes []HostSpec) error {
 			return fmt.Errorf("simulated ring %s: two hosts are named %s", c.spec.Name, hs.Name)
 		}
 		c.hosts = append(c.hosts, &host{
-			HostSpec: hs, device: 64769, free: cmp.Or(hs.Free, roomy), accepted: map[string]accepted{}, hints: map[string]int{},
+			HostSpec: hs, device: 64769, free: cmp.Or(hs.Free, roomy), hints: map[string]int{},
 			config: cassandra.Config{Cluster: c.spec.Cluster, DC: hs.DC, Rack: hs.Rack, Seeds: seeds, Listen: hs.Address},
 		})
 	}

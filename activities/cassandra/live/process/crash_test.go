@@ -59,9 +59,9 @@ func TestCrashAtEveryPointAndRepeat(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := by("x1")
 			whole := folder(t, "node")
 			c.given(t, whole)
+			o := by(whole, "x1")
 			if err := c.change(t.Context(), whole, o); err != nil {
 				t.Fatal(err)
 			}
@@ -90,7 +90,7 @@ func TestCrashAtEveryPointAndRepeat(t *testing.T) {
 
 func mustPrepare(t *testing.T, h *Host) {
 	t.Helper()
-	if err := h.Prepare(t.Context(), by("p1"), prepared()); err != nil {
+	if err := h.Prepare(t.Context(), by(h, "p1"), prepared()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -101,18 +101,18 @@ func TestCrashedPrepareIsTakenBack(t *testing.T) {
 		h := folder(t, "node")
 		before := tree(t, h)
 		reached := crashAt(h, n)
-		err := h.Prepare(t.Context(), by("p1"), prepared())
+		err := h.Prepare(t.Context(), by(h, "p1"), prepared())
 		if !reached() {
 			break
 		}
 		want(t, "crash", err, errCrash)
 		again := host(t, h.setup.Folder)
 		if n%2 == 0 {
-			if err := again.Prepare(t.Context(), by("p2"), prepared()); err != nil {
+			if err := again.Prepare(t.Context(), by(again, "p2"), prepared()); err != nil {
 				t.Fatalf("crash at %d, other intent: %v", n, err)
 			}
 		}
-		if err := again.Discard(t.Context(), by("any"), ""); err != nil {
+		if err := again.Discard(t.Context(), by(again, "any"), ""); err != nil {
 			t.Fatalf("crash at %d, discard: %v", n, err)
 		}
 		if diff := cmp.Diff(before, tree(t, h)); diff != "" {
@@ -126,13 +126,13 @@ func TestCrashedStartAndFence(t *testing.T) {
 	for n := 0; ; n++ {
 		h := folder(t, "node")
 		reached := crashAt(h, n)
-		_, err := h.Start(t.Context(), by("s1"))
+		_, err := h.Start(t.Context(), by(h, "s1"))
 		if !reached() {
 			break
 		}
 		want(t, "crash", err, errCrash)
 		again := host(t, h.setup.Folder)
-		_, err = again.Start(t.Context(), by("s1"))
+		_, err = again.Start(t.Context(), by(again, "s1"))
 		if err == nil || errors.Is(err, ErrRunning) {
 			until(t, "the node runs", func() bool { return len(execs(h)) > 0 })
 		}
@@ -143,15 +143,15 @@ func TestCrashedStartAndFence(t *testing.T) {
 	for n := 2; ; n++ { // before that the order is on disk, not yet the marker
 		h := folder(t, "node")
 		reached := crashAt(h, n)
-		err := h.Fence(t.Context(), by("f1"))
+		err := h.Fence(t.Context(), by(h, "f1"))
 		if !reached() {
 			break
 		}
 		want(t, "crash", err, errCrash)
 		again := host(t, h.setup.Folder)
-		_, err = again.Start(t.Context(), by("s1"))
+		_, err = again.Start(t.Context(), by(again, "s1"))
 		want(t, "start after a crashed fence", err, ErrFenced)
-		if err := again.Fence(t.Context(), by("f2")); err != nil {
+		if err := again.Fence(t.Context(), by(again, "f2")); err != nil {
 			t.Fatal(err)
 		}
 		if got := look(t, again); got.Fenced == "" {

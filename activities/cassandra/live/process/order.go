@@ -5,22 +5,24 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/galenhq/galen"
 )
 
-// Order is on whose behalf a change is made: the intent, and its fence among all intents on the same target.
+// Order is on whose behalf a change is made: the intent, and its fence among all intents on the same ring.
 type Order struct {
 	Intent string
-	// Target is the ID that the fence counts for. One folder is the target under two names, as a node of the ring and as
-	// an instance of the host plane.
+	// Target is the ID under which the fence is kept. One folder has several in its life: the instance, the node whose place it
+	// takes, and the node in it.
 	Target string
-	// Fence is higher for each later intent on the target; never 0.
+	// Fence is higher for each later intent, whatever its target; never 0.
 	Fence int64
 }
 
-// fence is the highest one that this host has accepted for a target, and for which intent.
+// fence is the highest one that this host has accepted under a name, and for which intent.
 type fence struct {
 	Fence  int64  `json:"fence"`
 	Intent string `json:"intent"`
@@ -32,8 +34,9 @@ func (h *Host) Admit(ctx context.Context, o Order) error {
 }
 
 // admit refuses an order that a later one has overtaken: the call of an engine that was paused in the middle of it must
-// not stop, days later, the node that others have healed since. What is admitted is on disk before the change begins. The
-// same order again is admitted: what a crash left half done is completed.
+// not stop, days later, the node that others have healed since. The highest fence under all names counts, for they mean this one
+// folder. What is admitted is on disk before the change begins. The same order again is admitted: what a crash left half done is
+// completed.
 func (h *Host) admit(o Order) error {
 	if _, err := fileName(o.Intent); err != nil {
 		return err
@@ -45,7 +48,7 @@ func (h *Host) admit(o Order) error {
 	if err != nil {
 		return err
 	}
-	was := accepted[o.Target]
+	was := highest(accepted)
 	switch {
 	case was.Fence == o.Fence && was.Intent == o.Intent:
 		return nil
@@ -61,7 +64,19 @@ func (h *Host) admit(o Order) error {
 	return h.disk.write(h.marker("fences"), b)
 }
 
-// fences are those accepted so far, by target. A file that cannot be read refuses every order.
+// highest is the highest fence under all names; of two that are alike, the one of the first name.
+func highest(accepted map[string]fence) fence {
+	var out fence
+	for _, name := range slices.Sorted(maps.Keys(accepted)) {
+		if f := accepted[name]; f.Fence > out.Fence {
+			out = f
+		}
+	}
+	return out
+}
+
+// fences are the highest accepted so far, by target: that of its newest order, and what a release left there that counted by target. A
+// file that cannot be read refuses every order.
 func (h *Host) fences() (map[string]fence, error) {
 	out := map[string]fence{}
 	b, err := os.ReadFile(h.marker("fences"))

@@ -11,6 +11,19 @@ import (
 	"github.com/galenhq/galen/activities/cassandra"
 )
 
+// by is an order of that intent, later than all that the host has accepted, or the newest one again.
+func by(h *Host, intent string) Order {
+	accepted, err := h.fences()
+	if err != nil {
+		panic(err)
+	}
+	was := highest(accepted)
+	if was.Intent != intent {
+		was.Fence++
+	}
+	return Order{Intent: intent, Target: "target of " + intent, Fence: was.Fence}
+}
+
 // An engine that was paused after it was allowed to stop a node, and goes on when the node was healed by others, changes
 // nothing: by no verb.
 func TestAnOvertakenOrderChangesNothing(t *testing.T) {
@@ -55,7 +68,7 @@ func TestAnOvertakenOrderChangesNothing(t *testing.T) {
 // changes nothing any more.
 func TestTooLateChangesNothing(t *testing.T) {
 	h := folder(t, "node")
-	if _, err := h.Start(t.Context(), by("run-1/1")); err != nil {
+	if _, err := h.Start(t.Context(), by(h, "run-1/1")); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "the node runs", func() bool { return len(execs(h)) == 1 })
@@ -66,12 +79,12 @@ func TestTooLateChangesNothing(t *testing.T) {
 	up()
 	for name, ctx := range map[string]context.Context{"its time is over": over, "given up": given} {
 		for what, change := range map[string]func() error{
-			"start":     func() error { _, err := h.Start(ctx, by("run-1/2")); return err },
-			"terminate": func() error { return h.Terminate(ctx, by("run-1/2")) },
-			"kill":      func() error { return h.Kill(ctx, by("run-1/2"), was.PID, was.Started) },
-			"fence":     func() error { return h.Fence(ctx, by("run-1/2")) },
-			"prepare":   func() error { return h.Prepare(ctx, by("run-1/2"), prepared()) },
-			"admit":     func() error { return h.Admit(ctx, by("run-1/2")) },
+			"start":     func() error { _, err := h.Start(ctx, by(h, "run-1/2")); return err },
+			"terminate": func() error { return h.Terminate(ctx, by(h, "run-1/2")) },
+			"kill":      func() error { return h.Kill(ctx, by(h, "run-1/2"), was.PID, was.Started) },
+			"fence":     func() error { return h.Fence(ctx, by(h, "run-1/2")) },
+			"prepare":   func() error { return h.Prepare(ctx, by(h, "run-1/2"), prepared()) },
+			"admit":     func() error { return h.Admit(ctx, by(h, "run-1/2")) },
 		} {
 			if err := change(); !errors.Is(err, ctx.Err()) {
 				t.Errorf("%s, %s: %v, want %v", what, name, err, ctx.Err())
@@ -83,15 +96,48 @@ func TestTooLateChangesNothing(t *testing.T) {
 	}
 }
 
-// Fences count for each target by itself: a folder is a node, and an instance, and each has its own.
-func TestFencesCountByTarget(t *testing.T) {
+// A folder has one highest fence, whatever its orders call it: it is an instance, takes another node's place, and is a node of its own.
+// A late call for the instance must not come after the later one for the node.
+func TestAFolderHasOneFence(t *testing.T) {
 	h := folder(t, "node")
-	for _, o := range []Order{{"a", "instance/n4", 7}, {"b", "6a1f2f0e", 1}, {"c", "instance/n4", 8}, {"b", "6a1f2f0e", 1}} {
+	for _, o := range []Order{{"a", "instance/n4", 5}, {"b", "6a1f2f0e", 7}, {"b", "6a1f2f0e", 7}, {"c", "instance/n4", 8}} {
 		if err := h.Terminate(t.Context(), o); err != nil {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
-	want(t, "an older one", h.Terminate(t.Context(), Order{"a", "instance/n4", 7}), galen.ErrOvertaken)
+	again := host(t, h.setup.Folder)
+	for _, o := range []Order{{"a", "instance/n4", 5}, {"b", "6a1f2f0e", 7}, {"d", "6a1f2f0e", 8}, {"e", "a third name", 6}} {
+		err := again.Terminate(t.Context(), o)
+		want(t, o.Intent, err, galen.ErrOvertaken)
+		var overtaken *galen.OvertakenError
+		if errors.As(err, &overtaken) && overtaken.By != "c" {
+			t.Errorf("%+v: overtaken by %q, want c", o, overtaken.By)
+		}
+	}
+}
+
+// Releases before this one counted for each name by itself: the highest of what they left counts, and nothing of it is lost.
+func TestFencesOfEarlierReleases(t *testing.T) {
+	const left = `{"6a1f2f0e":{"fence":9,"intent":"a"},"instance/n4":{"fence":5,"intent":"b"}}`
+	h := folder(t, "node")
+	if err := os.MkdirAll(h.path("galen"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(h.marker("fences"), []byte(left), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []Order{{"b", "instance/n4", 5}, {"c", "instance/n4", 8}, {"c", "instance/n4", 9}, {"c", "77aa", 9}} {
+		want(t, o.Intent, h.Terminate(t.Context(), o), galen.ErrOvertaken)
+	}
+	for _, o := range []Order{{"a", "6a1f2f0e", 9}, {"d", "instance/n4", 10}} {
+		if err := h.Terminate(t.Context(), o); err != nil {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	kept, err := h.fences()
+	if err != nil || kept["6a1f2f0e"] != (fence{9, "a"}) || kept["instance/n4"] != (fence{10, "d"}) || len(kept) != 2 {
+		t.Errorf("kept %+v, %v", kept, err)
+	}
 }
 
 func TestAnOrderMustBeWhole(t *testing.T) {
@@ -101,13 +147,13 @@ func TestAnOrderMustBeWhole(t *testing.T) {
 			t.Errorf("accepted %+v", o)
 		}
 	}
-	if err := h.Terminate(t.Context(), by("x")); err != nil {
+	if err := h.Terminate(t.Context(), by(h, "x")); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(h.marker("fences"), []byte(`{"n1":`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Kill(t.Context(), by("y"), os.Getpid(), time.Now()); err == nil {
+	if err := h.Kill(t.Context(), Order{"y", "n1", 2}, os.Getpid(), time.Now()); err == nil {
 		t.Error("accepted an order although the earlier fences cannot be read")
 	}
 }

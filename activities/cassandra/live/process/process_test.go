@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 func engine() int {
 	h, err := New(Setup{Name: "n4", Address: "127.0.0.4", Folder: os.Args[1]}, time.Now)
 	if err == nil {
-		_, err = h.Start(context.Background(), by("i1"))
+		_, err = h.Start(context.Background(), by(h, "i1"))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -147,13 +147,10 @@ func execs(h *Host) []string {
 	return strings.Split(strings.TrimSpace(string(b)), "\n")
 }
 
-// by is the first order of an intent on a target of its own, which nothing overtakes.
-func by(intent string) Order { return Order{Intent: intent, Target: "target of " + intent, Fence: 1} }
-
 func start(t *testing.T, h *Host, intent string, options ...string) int {
 	t.Helper()
 	before := len(execs(h))
-	pid, err := h.Start(t.Context(), by(intent), options...)
+	pid, err := h.Start(t.Context(), by(h, intent), options...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,13 +184,13 @@ func TestStartOnce(t *testing.T) {
 	if sid, err := session(pid); err != nil || sid != pid {
 		t.Errorf("the node is in session %d, %v; want its own, %d", sid, err, pid)
 	}
-	_, err := h.Start(t.Context(), by("other"))
+	_, err := h.Start(t.Context(), by(h, "other"))
 	want(t, "a second start", err, ErrRunning)
-	if err := h.Terminate(t.Context(), by("any")); err != nil {
+	if err := h.Terminate(t.Context(), by(h, "any")); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "its end", func() bool { return look(t, h).Process == cassandra.Absent })
-	_, err = host(t, h.setup.Folder).Start(t.Context(), by("run-1/2"))
+	_, err = host(t, h.setup.Folder).Start(t.Context(), by(h, "run-1/2"))
 	want(t, "the same intent after its process ended", err, ErrAttempted)
 	if n := len(execs(h)); n != 1 {
 		t.Errorf("%d executions, want 1", n)
@@ -220,7 +217,7 @@ func TestNodeOutlivesItsEngine(t *testing.T) {
 	if got := look(t, h); got.Process != cassandra.Running || got.Intent != "i1" {
 		t.Errorf("after the engine was killed: %+v", got)
 	}
-	_, err = h.Start(t.Context(), by("i1"))
+	_, err = h.Start(t.Context(), by(h, "i1"))
 	want(t, "the next engine", err, ErrRunning)
 }
 
@@ -249,7 +246,7 @@ func TestAdopt(t *testing.T) {
 	if got.PID != cmd.Process.Pid || got.Intent != "" || got.ReplaceFlag != "127.0.0.3" {
 		t.Errorf("got %+v", got)
 	}
-	_, err := h.Start(t.Context(), by("i1"))
+	_, err := h.Start(t.Context(), by(h, "i1"))
 	want(t, "start beside an adopted node", err, ErrRunning)
 	longer := host(t, h.setup.Folder+"0")
 	if all, err := longer.all(); err != nil || len(all) != 0 {
@@ -265,15 +262,15 @@ func TestKillHitsTheOneProcess(t *testing.T) {
 	}
 	until(t, "stopped", func() bool { return look(t, h).Process == cassandra.Stopped })
 	began := look(t, h).Started
-	want(t, "kill of a later process", h.Kill(t.Context(), by("any"), pid, began.Add(-time.Minute)), ErrOther)
-	want(t, "kill of a foreign process", h.Kill(t.Context(), by("any"), os.Getpid(), began), ErrOther)
-	if err := h.Kill(t.Context(), by("any"), pid, began); err != nil {
+	want(t, "kill of a later process", h.Kill(t.Context(), by(h, "any"), pid, began.Add(-time.Minute)), ErrOther)
+	want(t, "kill of a foreign process", h.Kill(t.Context(), by(h, "any"), os.Getpid(), began), ErrOther)
+	if err := h.Kill(t.Context(), by(h, "any"), pid, began); err != nil {
 		t.Fatal(err)
 	}
 	if got := look(t, h); got.Process != cassandra.Absent {
 		t.Errorf("after the kill: %+v", got)
 	}
-	if err := h.Kill(t.Context(), by("any"), pid, began); err != nil {
+	if err := h.Kill(t.Context(), by(h, "any"), pid, began); err != nil {
 		t.Errorf("kill of what is gone: %v", err)
 	}
 }
@@ -350,7 +347,7 @@ func TestPrepareAndDiscard(t *testing.T) {
 	h := folder(t, "node")
 	before := tree(t, h)
 	for range 2 {
-		if err := h.Prepare(t.Context(), by("p1"), prepared()); err != nil {
+		if err := h.Prepare(t.Context(), by(h, "p1"), prepared()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -366,10 +363,10 @@ func TestPrepareAndDiscard(t *testing.T) {
 			t.Errorf("%s lost %q:\n%s", name, part, text[name])
 		}
 	}
-	want(t, "another prepare", h.Prepare(t.Context(), by("p2"), prepared()), ErrPrepared)
-	want(t, "another's discard", h.Discard(t.Context(), by("any"), "p2"), ErrNotPrepared)
+	want(t, "another prepare", h.Prepare(t.Context(), by(h, "p2"), prepared()), ErrPrepared)
+	want(t, "another's discard", h.Discard(t.Context(), by(h, "any"), "p2"), ErrNotPrepared)
 	for range 2 {
-		if err := h.Discard(t.Context(), by("any"), "p1"); err != nil {
+		if err := h.Discard(t.Context(), by(h, "any"), "p1"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -386,32 +383,32 @@ func TestPrepareRefuses(t *testing.T) {
 	} {
 		c := prepared()
 		spoil(&c)
-		if err := h.Prepare(t.Context(), by("p1"), c); err == nil {
+		if err := h.Prepare(t.Context(), by(h, "p1"), c); err == nil {
 			t.Errorf("%s was taken", name)
 		}
 	}
 	put(t, h.setup.Folder, "hints/1.hints", "x")
-	want(t, "hints on the disk", h.Prepare(t.Context(), by("p1"), prepared()), ErrHasData)
+	want(t, "hints on the disk", h.Prepare(t.Context(), by(h, "p1"), prepared()), ErrHasData)
 	if err := os.RemoveAll(h.path("hints")); err != nil {
 		t.Fatal(err)
 	}
 	start(t, h, "i1")
-	want(t, "a running node", h.Prepare(t.Context(), by("p1"), prepared()), ErrRunning)
+	want(t, "a running node", h.Prepare(t.Context(), by(h, "p1"), prepared()), ErrRunning)
 }
 
 func TestJoinerComesAndGoes(t *testing.T) {
 	h := folder(t, "node")
-	want(t, "nothing was started", h.RemoveJoiner(t.Context(), by("any"), "r1"), ErrOther)
-	if err := h.Prepare(t.Context(), by("p1"), prepared()); err != nil {
+	want(t, "nothing was started", h.RemoveJoiner(t.Context(), by(h, "any"), "r1"), ErrOther)
+	if err := h.Prepare(t.Context(), by(h, "p1"), prepared()); err != nil {
 		t.Fatal(err)
 	}
 	start(t, h, "r1")
 	h.data(t)
 	put(t, h.setup.Folder, "commitlog/a.log", "x")
-	want(t, "discard while it runs", h.Discard(t.Context(), by("any"), "p1"), ErrRunning)
-	want(t, "remove for another intent", h.RemoveJoiner(t.Context(), by("any"), "r2"), ErrOther)
+	want(t, "discard while it runs", h.Discard(t.Context(), by(h, "any"), "p1"), ErrRunning)
+	want(t, "remove for another intent", h.RemoveJoiner(t.Context(), by(h, "any"), "r2"), ErrOther)
 	for range 2 {
-		if err := h.RemoveJoiner(t.Context(), by("any"), "r1"); err != nil {
+		if err := h.RemoveJoiner(t.Context(), by(h, "any"), "r1"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -422,12 +419,12 @@ func TestJoinerComesAndGoes(t *testing.T) {
 	start(t, h, "r2")
 	h.data(t)
 	for range 2 {
-		if err := h.ClearReplaceFlag(t.Context(), by("any")); err != nil {
+		if err := h.ClearReplaceFlag(t.Context(), by(h, "any")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want(t, "remove a node in service", h.RemoveJoiner(t.Context(), by("any"), "r2"), ErrNotPrepared)
-	if err := h.Discard(t.Context(), by("any"), "p1"); err != nil {
+	want(t, "remove a node in service", h.RemoveJoiner(t.Context(), by(h, "any"), "r2"), ErrNotPrepared)
+	if err := h.Discard(t.Context(), by(h, "any"), "p1"); err != nil {
 		t.Errorf("a discard that is no longer owed: %v", err)
 	}
 	got = look(t, h)
@@ -439,21 +436,21 @@ func TestJoinerComesAndGoes(t *testing.T) {
 func TestFence(t *testing.T) {
 	h := folder(t, "stubborn")
 	start(t, h, "i1")
-	if err := h.Fence(t.Context(), by("f1")); err != nil {
+	if err := h.Fence(t.Context(), by(h, "f1")); err != nil {
 		t.Fatal(err)
 	}
 	if got := look(t, h); got.Fenced != "f1" || got.Process != cassandra.Absent {
 		t.Errorf("fenced: %+v", got)
 	}
-	if err := h.Fence(t.Context(), by("f2")); err != nil {
+	if err := h.Fence(t.Context(), by(h, "f2")); err != nil {
 		t.Errorf("a second fence: %v", err)
 	}
 	if got := look(t, h); got.Fenced != "f1" {
 		t.Errorf("fenced by %s, want f1", got.Fenced)
 	}
-	_, err := h.Start(t.Context(), by("i2"))
+	_, err := h.Start(t.Context(), by(h, "i2"))
 	want(t, "start of a fenced node", err, ErrFenced)
-	want(t, "prepare of a fenced node", h.Prepare(t.Context(), by("p1"), prepared()), ErrFenced)
+	want(t, "prepare of a fenced node", h.Prepare(t.Context(), by(h, "p1"), prepared()), ErrFenced)
 	if _, err := os.Stat(h.setup.Start); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the start command is still there: %v", err)
 	}
