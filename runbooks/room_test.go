@@ -11,3 +11,13 @@ func (s *tale) second(free int64) *tale {
 	s.folded.Instances = append(s.folded.Instances, i)
 	return s
 }
+
+// untold: a host does not tell how much is free.
+func (s *tale) untold(instance string) *tale {
+	for i := range s.folded.Instances {
+		if s.folded.Instances[i].Name == instance {
+			s.folded.Instances[i].DiskFree = nil
+		}
+	}
+	return s
+}

@@ -95,6 +95,8 @@ func scenes() []scene {
 			func(s *tale) { s.hurt(lost...).hurtNode("n4", ring.FillDisk).after(time.Minute) }},
 		{heal, "spare-full-another", "The first empty instance has no room, the second one has.", "", "",
 			func(s *tale) { s.hurt(lost...).hurtNode("n4", ring.FillDisk).after(time.Minute).second(1 << 30) }},
+		{heal, "spare-silent", "The host of the only empty instance does not tell how much is free.", "", "",
+			func(s *tale) { s.hurt(lost...).after(time.Minute).untold("n4") }},
 		{heal, "spare-full-fenced", "The only empty instance was filled since the fence.", "", "",
 			func(s *tale) { s.hurt(lost...).until("prepare").hurtNode("n4", ring.FillDisk).after(time.Minute) }},
 		{heal, "prepared", "The spare reads back as prepared.", "", "", func(s *tale) { s.hurt(lost...).until("replace") }},
