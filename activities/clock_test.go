@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,7 +18,21 @@ import (
 // ahead is an engine whose clock is off: its looks and its now.
 type ahead struct {
 	*clinic
-	by time.Duration
+	by     time.Duration
+	vitals func() // what happens while the vitals are read
+}
+
+// lateVitals are the journal's records, while whose vitals are read something may happen.
+type lateVitals struct {
+	*journal.Store
+	a *ahead
+}
+
+func (r lateVitals) Vitals(ctx context.Context, of galen.Resource, since time.Time) ([]galen.Sample, error) {
+	if r.a.vitals != nil {
+		r.a.vitals()
+	}
+	return r.Store.Vitals(ctx, of, since)
 }
 
 func (a *ahead) now() time.Time { return a.cloud.Now().Add(a.by) }
@@ -51,7 +66,7 @@ func (a *ahead) engine() *activities.Activities {
 	})
 	c.must(err)
 	return activities.New(activities.Options{
-		Journal: c.store, Records: c.store, Runs: c.store, World: a, Gate: door, Faults: activities.NewFaults(), Now: a.now, Logger: log, DecideLimit: time.Minute,
+		Journal: c.store, Records: lateVitals{c.store, a}, Runs: c.store, World: a, Gate: door, Faults: activities.NewFaults(), Now: a.now, Logger: log, DecideLimit: time.Minute,
 		Catalogue: activities.Catalogue{Kinds: kinds, Runbooks: c.books, Policy: policy, Detectors: []galen.Detector[galen.State]{galen.ListDetector(fake.Detectors()[0])}},
 	})
 }
@@ -115,6 +130,56 @@ func TestAbsenceAfterAClockStep(t *testing.T) {
 	_, err = e.Decide(t.Context(), activities.DecideInput{Run: other.ID})
 	a.must(err)
 	a.arrives(t, run, in)
+}
+
+// Nor by one that is set while the resource is looked at, though it was believed before.
+func TestAbsenceByAClockThatIsSetMeanwhile(t *testing.T) {
+	for name, lacks := range map[string]bool{"its own release": false, "a release without its runbook": true} {
+		t.Run(name, func(t *testing.T) {
+			a := &ahead{clinic: newClinic(t, galen.ModeAct)}
+			e, run := a.engine(), a.tune("db-2")
+			in := a.underWay(t, e, run)
+			if lacks {
+				a.newRelease("fake/tune")
+				a.must(a.store.Stop(t.Context(), run.ID, galen.StopCancel, "ada", "because"))
+			}
+			looked := false
+			a.after = func() { a.by, looked = time.Minute, true }
+			_, err := e.Decide(t.Context(), activities.DecideInput{Run: run.ID})
+			if lacks {
+				a.must(err)
+				_, err = e.EndForeign(t.Context(), a.run(run.ID))
+			}
+			if err != nil || !looked {
+				t.Errorf("looked %t, %v", looked, err)
+			}
+			a.after, a.by = nil, 0
+			a.arrives(t, run, in)
+		})
+	}
+}
+
+// TestAHoldingTimeByAClockThatIsSetMeanwhile: half a second is not half a minute because the clock says so.
+func TestAHoldingTimeByAClockThatIsSetMeanwhile(t *testing.T) {
+	for name, during := range map[string]func(a *ahead, set func()){
+		"the look":                func(a *ahead, set func()) { a.after = set },
+		"the reading of the rest": func(a *ahead, set func()) { a.vitals = set },
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &ahead{clinic: newClinic(t, galen.ModeAct)}
+			e, run := a.engine(), a.open("k", "fake/heal", "db-3", nil)
+			d, err := e.Decide(t.Context(), activities.DecideInput{Run: run.ID})
+			if err != nil || !d.Done {
+				t.Fatalf("%+v, %v", d, err)
+			}
+			a.cloud.Advance(500 * time.Millisecond)
+			during(a, func() { a.by = 30 * time.Second })
+			d, err = e.Decide(t.Context(), activities.DecideInput{Run: run.ID})
+			if now := a.run(run.ID); err != nil || d.Done || now.Status != galen.RunWaiting || !strings.Contains(now.Why, "the engine's clock was set by 30s") {
+				t.Errorf("%+v, %v; the run is %s: %s", d, err, now.Status, now.Why)
+			}
+		})
+	}
 }
 
 // A clock that is ahead makes no run overdue: none is held, and no runbook is put in quarantine.

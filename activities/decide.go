@@ -49,7 +49,11 @@ func (a *Activities) decide(ctx context.Context, s subject, refusedSince time.Ti
 		return a.blind(ctx, led, policy, fmt.Errorf("look at %s: %w", run.Resource, err))
 	}
 	failpoint.At(failpoint.Looked, newestVerb(led))
-	byRun, err := Settlements(s.kind, state, led.Open, policy, a.o.Now())
+	now, step := a.timed(policy)
+	if step != 0 {
+		return a.untimely(ctx, led, policy, step)
+	}
+	byRun, err := Settlements(s.kind, state, led.Open, policy, now)
 	if err != nil {
 		return a.hold(ctx, led, policy, err)
 	}
@@ -60,7 +64,10 @@ func (a *Activities) decide(ctx context.Context, s subject, refusedSince time.Ti
 	if err != nil {
 		return Decided{}, fmt.Errorf("read vitals of %s: %w", run.Resource, err)
 	}
-	s.ledger, s.state, s.vitals, s.now = led, state, vitals, a.o.Now()
+	s.ledger, s.state, s.vitals = led, state, vitals
+	if s.now, step = a.timed(policy); step != 0 {
+		return a.untimely(ctx, led, policy, step)
+	}
 	t, err := a.think(s)
 	if err != nil {
 		if err := a.blame(ctx, led.Run, err); err != nil {
@@ -74,6 +81,13 @@ func (a *Activities) decide(ctx context.Context, s subject, refusedSince time.Ti
 		return Decided{}, err
 	}
 	return a.record(ctx, t, c)
+}
+
+// timed is the time, and by how much the clock was set lately if that is more than allowed: it may have been while the resource was
+// looked at.
+func (a *Activities) timed(policy galen.Policy) (now time.Time, step time.Duration) {
+	now = a.o.Now() // first, so that no step between the two readings is missed
+	return now, a.o.Gate.ClockStep(policy)
 }
 
 // take reads a run, lets it go on if it has yielded long enough, and reads what its decision rests on. Of one that has ended

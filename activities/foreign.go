@@ -135,7 +135,11 @@ func (a *Activities) settleForeign(ctx context.Context, led galen.Ledger) (galen
 	if err != nil {
 		return led, fmt.Errorf("look at %s: %w", led.Run.Resource, err)
 	}
-	byRun, err := Settlements(kind, state, led.Open, policy, a.o.Now())
+	now, step := a.timed(policy)
+	if step != 0 {
+		return led, nil
+	}
+	byRun, err := Settlements(kind, state, led.Open, policy, now)
 	if err != nil {
 		return led, err
 	}
