@@ -120,3 +120,31 @@ func TestRoomFor(t *testing.T) {
 		t.Errorf("another data centre's load counts: %+v", got)
 	}
 }
+
+// What is missing is told in numbers; a hair more suffices.
+func TestMissingRoom(t *testing.T) {
+	free := func(name string, n int64) cassandra.Instance { return cassandra.Instance{Name: name, DiskFree: &n} }
+	silent := cassandra.Instance{Name: "n6"}
+	known, unknown := cassandra.Room{Held: 1000, Need: 1300}, cassandra.Room{}
+	like := cassandra.Room{Held: 1 << 20, As: "n1", Need: 5 << 40}
+	for _, c := range []struct {
+		room   cassandra.Room
+		of     []cassandra.Instance
+		why    string
+		silent bool
+	}{
+		{known, []cassandra.Instance{free("n4", 1300)}, "", false},
+		{known, []cassandra.Instance{free("n4", 7), free("n5", 1023), free("n7", 0)}, "n5 has 1023 B free, and 1.3 KiB are needed: it held 1000 B", false},
+		{known, []cassandra.Instance{free("n4", 0), silent}, "the host of n6 does not tell how much is free, and 1.3 KiB are needed: it held 1000 B", true},
+		{known, []cassandra.Instance{silent, free("n4", 1300)}, "", false},
+		{like, []cassandra.Instance{free("n4", 1<<10)}, "n4 has 1.0 KiB free, and 5.0 TiB are needed: nobody tells what it held, and n1 holds 1.0 MiB", false},
+		{unknown, []cassandra.Instance{free("n4", 1)}, "", false},
+		{unknown, []cassandra.Instance{silent}, "", false},
+		{unknown, []cassandra.Instance{free("n4", 0)}, "n4 has 0 B free, and nobody tells what it held", false},
+		{cassandra.Room{Held: 1, Need: math.MaxInt64}, []cassandra.Instance{free("n4", 1<<40)}, "n4 has 1.0 TiB free, and 8.0 EiB are needed: it held 1 B", false},
+	} {
+		if why, silent := c.room.Missing(c.of); why != c.why || silent != c.silent {
+			t.Errorf("%q, %t; want %q, %t", why, silent, c.why, c.silent)
+		}
+	}
+}
