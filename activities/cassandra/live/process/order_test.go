@@ -106,7 +106,7 @@ func TestAFolderHasOneFence(t *testing.T) {
 		}
 	}
 	again := host(t, h.setup.Folder)
-	for _, o := range []Order{{"a", "instance/n4", 5}, {"b", "6a1f2f0e", 7}, {"d", "6a1f2f0e", 8}, {"e", "a third name", 6}} {
+	for _, o := range []Order{{"a", "instance/n4", 5}, {"b", "6a1f2f0e", 7}, {"d", "6a1f2f0e", 8}, {"e", "a third name", 6}, {"c", "instance/n4", 7}} {
 		err := again.Terminate(t.Context(), o)
 		want(t, o.Intent, err, galen.ErrOvertaken)
 		var overtaken *galen.OvertakenError
@@ -134,6 +134,10 @@ func TestFencesOfEarlierReleases(t *testing.T) {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
+	alike := map[string]fence{"6a1f2f0e": {9, "a"}, "instance/n4": {9, "b"}}
+	if got := highest(alike); got != alike["6a1f2f0e"] {
+		t.Errorf("of two that are alike %+v counts, want that of the first name", got)
+	}
 	kept, err := h.fences()
 	if err != nil || kept["6a1f2f0e"] != (fence{9, "a"}) || kept["instance/n4"] != (fence{10, "d"}) || len(kept) != 2 {
 		t.Errorf("kept %+v, %v", kept, err)
@@ -143,8 +147,8 @@ func TestFencesOfEarlierReleases(t *testing.T) {
 func TestAnOrderMustBeWhole(t *testing.T) {
 	h := folder(t, "node")
 	for _, o := range []Order{{}, {Intent: "a", Target: "n1"}, {Intent: "a", Fence: 1}, {Target: "n1", Fence: 1}, {"a b", "n1", 1}, {"a", "n1", -1}} {
-		if err := h.Terminate(t.Context(), o); err == nil {
-			t.Errorf("accepted %+v", o)
+		if err := h.Terminate(t.Context(), o); err == nil || errors.Is(err, galen.ErrOvertaken) {
+			t.Errorf("%+v: %v, want it refused for what it lacks", o, err)
 		}
 	}
 	if err := h.Terminate(t.Context(), by(h, "x")); err != nil {
@@ -153,7 +157,7 @@ func TestAnOrderMustBeWhole(t *testing.T) {
 	if err := os.WriteFile(h.marker("fences"), []byte(`{"n1":`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Kill(t.Context(), Order{"y", "n1", 2}, os.Getpid(), time.Now()); err == nil {
+	if err := h.Terminate(t.Context(), Order{"y", "n1", 2}); err == nil {
 		t.Error("accepted an order although the earlier fences cannot be read")
 	}
 }
