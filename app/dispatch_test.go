@@ -19,6 +19,8 @@ import (
 type server struct {
 	open, needs map[string]string
 	served      map[string]bool
+	// completed are workflows that are not open, and were.
+	completed map[string]bool
 	// described, if set, is what others do once, right after a workflow was described.
 	described func()
 }
@@ -60,6 +62,9 @@ func (s *server) Describe(_ context.Context, workflow string) (temporal.Executio
 	if do := s.described; do != nil {
 		s.described = nil
 		defer do()
+	}
+	if s.open[workflow] == "" && s.completed[workflow] {
+		return temporal.Execution{Phase: temporal.Closed, Status: "completed"}, nil
 	}
 	if s.open[workflow] == "" {
 		return temporal.Execution{Phase: temporal.Absent}, nil
@@ -137,6 +142,28 @@ func TestARunThatAnotherEngineStartedAgainIsNotHeld(t *testing.T) {
 	u.stands(run, galen.RunRunning, "approved by ada")
 	if led, err := u.journal.Ledger(t.Context(), run.ID); err != nil || led.Approval == nil {
 		t.Errorf("the yes is void: %+v, %v", led.Approval, err)
+	}
+	if e, err := u.journal.Epoch(t.Context()); err != nil || !e.Armed {
+		t.Errorf("observes only: %s, %v", e.Why, err)
+	}
+}
+
+// TestAnOlderReleaseTakesAStaleCloseForTheEnd: its workflow code does not know that answer, so that the workflow is over and the run is
+// not. It is held, once, with what to do, and is not called verified.
+func TestAnOlderReleaseTakesAStaleCloseForTheEnd(t *testing.T) {
+	u := newUpgrade(t)
+	run := u.open("a", 1)
+	u.must(u.journal.SetRun(t.Context(), run.ID, galen.RunWaiting, "all instances serve", time.Time{}))
+	u.now = u.now.Add(time.Minute)
+	clear(u.server.open)
+	u.server.completed = map[string]bool{"a": true}
+	for range 3 {
+		u.must(u.d.reconcile(t.Context()))
+	}
+	u.stands(run, galen.RunHeld, "its workflow is closed in Temporal (completed): look at what it did, then approve to go on or cancel")
+	events, err := u.journal.Events(t.Context(), journal.EventFilter{Run: run.ID, Kind: galen.EventHeld})
+	if err != nil || len(events) != 1 || u.server.open["a"] != run.ID {
+		t.Errorf("held %d times, %v; started %v", len(events), err, u.server.open)
 	}
 	if e, err := u.journal.Epoch(t.Context()); err != nil || !e.Armed {
 		t.Errorf("observes only: %s, %v", e.Why, err)
