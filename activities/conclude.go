@@ -88,8 +88,8 @@ func unconfirmed(t thought) conclusion {
 	return conclusion{status: galen.RunWaiting, why: why, wait: t.policy.LookSoon.D(), done: true, final: galen.RunNotConfirmed}
 }
 
-// doneOrDoubt believes a runbook's done only if no effect is open and two kinds of observers show every member of the
-// scope good, as far as it is still a member.
+// doneOrDoubt believes a runbook's done only if no effect is open, and two kinds of observers show every member of the
+// scope good and no observer bad, as far as it is still a member.
 func doneOrDoubt(t thought) conclusion {
 	run := t.ledger.Run
 	for _, in := range t.ledger.Past {
@@ -128,6 +128,9 @@ func doubt(t thought) string {
 		}
 		if seen, want := kindsSayingGood(m), t.policy.Kinds; seen < want {
 			return fmt.Sprintf("%s (%s) is seen good by %d kinds of observers, want %d", m.Name, m.Target, seen, want)
+		}
+		if i := slices.IndexFunc(m.Observations, func(o galen.Observation) bool { return o.Says == galen.Bad }); i >= 0 {
+			return fmt.Sprintf("%s calls %s (%s) bad: %s", m.Observations[i].Observer, m.Name, m.Target, m.Observations[i].Detail)
 		}
 	}
 	return ""

@@ -82,6 +82,11 @@ func TestConclude(t *testing.T) {
 		{"done", done, nil, galen.RunWaiting, true, 0, "all good"},
 		{"done, seen bad", done, func(t *thought) { t.state = plain{member("n1", true, galen.Peer, galen.Probe)} }, galen.RunWaiting, false, 0, "seen bad"},
 		{"done, one kind of observer", done, func(t *thought) { t.state = plain{member("n1", false, galen.Probe)} }, galen.RunWaiting, false, 0, "by 1 kinds"},
+		{"done, and somebody disagrees", done, func(t *thought) {
+			m := member("n1", false, galen.Peer, galen.Host)
+			m.Observations = append(m.Observations, galen.Observation{Observer: "cql", Kind: galen.Probe, Says: galen.Bad, Detail: "refused", At: night})
+			t.state = plain{m}
+		}, galen.RunWaiting, false, 0, "cql calls n1"},
 		{"done, an effect is open", done, func(t *thought) {
 			young := open
 			young.At = night

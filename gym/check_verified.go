@@ -114,7 +114,7 @@ func (c *checker) ill(t ring.Truth, id string) string {
 func firstIll(t ring.Truth, of func(ring.TrueMember) bool) string {
 	for _, m := range t.Members {
 		if h, _ := t.Host(m.Host); of(m) && (m.Status != cassandra.Normal || !serves(h)) {
-			return fmt.Sprintf("%s does not serve since %s (%s)", h.Name, h.Silent.Sub(epoch()), m.Status)
+			return fmt.Sprintf("%s does not serve (%s, %s)", h.Name, h.Mode, m.Status)
 		}
 	}
 	return ""

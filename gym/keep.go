@@ -37,6 +37,9 @@ func (p Played) Keep(dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("keep seed %d: %w", p.Incident.Seed, err)
 	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("keep seed %d: %w", p.Incident.Seed, err)
+	}
 	name := filepath.Join(dir, fmt.Sprintf("%s-%d.json", p.Incident.Sort, p.Incident.Seed))
 	if err := os.WriteFile(name, body, 0o644); err != nil {
 		return "", fmt.Errorf("keep seed %d: %w", p.Incident.Seed, err)

@@ -109,6 +109,8 @@ func (t tuner) present() (out []cassandra.Node, wrong string) {
 			return nil, fmt.Sprintf("no node of the ring has the host ID, address or instance %q", name)
 		case len(t.scope) > 0 && !inScope(t.scope, n):
 			return nil, cassandra.Title(n) + " is not what this run was opened for"
+		case slices.ContainsFunc(out, func(o cassandra.Node) bool { return o.HostID == n.HostID }):
+			continue // it was named twice
 		}
 		out = append(out, n)
 	}
