@@ -102,12 +102,13 @@ func (c *checker) scope() {
 	for i, a := range c.acts {
 		run := c.runs[a.Run]
 		h, found := targetHost(a.Seen, a.Step.Target.ID)
-		if !found || inScope(a.Seen, run, h) {
+		allowed := append(slices.Clone(run.Scope), a.Found...)
+		if !found || among(a.Seen, allowed, h) {
 			continue
 		}
 		empty := a.Step.Verb == cassandra.VerbPrepare && h.Spare && !h.Running && !h.Data
 		if !empty && a.Undoes == "" && !preparedBy(c.acts[:i], a.Run, h) {
-			c.blame("I-28", a.Committed, "%s of run %s, which was opened for %v", a.Step, a.Run, run.InScope())
+			c.blame("I-28", a.Committed, "%s of run %s, which is about %v", a.Step, a.Run, allowed)
 		}
 	}
 }
@@ -118,8 +119,8 @@ func preparedBy(acts []*act, run string, h ring.TrueHost) bool {
 	})
 }
 
-func inScope(t ring.Truth, run galen.Run, h ring.TrueHost) bool {
-	return slices.ContainsFunc(run.InScope(), func(s galen.Target) bool {
+func among(t ring.Truth, targets []galen.Target, h ring.TrueHost) bool {
+	return slices.ContainsFunc(targets, func(s galen.Target) bool {
 		o, found := targetHost(t, s.ID)
 		return found && o.Name == h.Name
 	})

@@ -28,6 +28,7 @@ type trace struct {
 	deaths int
 	yes    map[string][]time.Time       // of persons, by run
 	keeps  map[string][]string          // what the newest plan of a run keeps
+	found  map[string][]galen.Target    // whom the finding of a run's newest decision names
 	points map[string]time.Time         // when a restore point was last verified, by target
 	alone  map[string]bool              // guards that refused a step which all others allowed
 	sights map[string][]sight           // the newest looks on which each run decided
@@ -51,7 +52,8 @@ type act struct {
 	Skew      time.Duration // of the engine's clock when the call began
 	Read      time.Duration // how long the reading of its ledger took
 	Claims    []galen.Claim
-	Kept      []string // of them and others, by the run's newest plan
+	Kept      []string       // of them and others, by the run's newest plan
+	Found     []galen.Target // whom its run's finding named by then
 	Committed time.Time
 	Begun     []time.Time
 	Accepted  []accepted
@@ -69,7 +71,7 @@ type accepted struct {
 func newTrace(in Incident, now func() time.Time) *trace {
 	return &trace{
 		in: in, now: now, byID: map[string]*act{}, acks: map[string][]time.Time{}, status: map[string]standing{}, ends: map[string]time.Time{},
-		yes: map[string][]time.Time{}, keeps: map[string][]string{}, points: map[string]time.Time{}, alone: map[string]bool{},
+		yes: map[string][]time.Time{}, keeps: map[string][]string{}, found: map[string][]galen.Target{}, points: map[string]time.Time{}, alone: map[string]bool{},
 		sights: map[string][]sight{}, places: map[string][]cassandra.Token{},
 	}
 }
@@ -79,7 +81,7 @@ func (t *trace) note(format string, args ...any) {
 }
 
 func (t *trace) committed(c galen.Commit, in galen.Intent, task *task, s *slot) {
-	a := &act{Intent: in, Engine: s.name, Committed: t.now(), Claims: c.Claims, Kept: t.keeps[in.Run]}
+	a := &act{Intent: in, Engine: s.name, Committed: t.now(), Claims: c.Claims, Kept: t.keeps[in.Run], Found: t.found[in.Run]}
 	if task != nil {
 		a.Looked, a.Seen, a.Lied, a.Read = task.looked, task.seen, task.lied, task.read
 	}
@@ -122,6 +124,9 @@ func (t *trace) settled(changes []galen.Settlement) {
 // decided notes what a plan keeps, and who refuses its steps.
 func (t *trace) decided(d galen.Decision) {
 	t.keeps[d.Run] = nil
+	if d.Finding != nil {
+		t.found[d.Run] = d.Finding.Targets
+	}
 	for _, claim := range d.Plan.Keep {
 		t.keeps[d.Run] = append(t.keeps[d.Run], claim.Name)
 	}
