@@ -128,11 +128,11 @@ func carryNodes(prev Ring, r *Ring, at time.Time) {
 		if known {
 			carryNode(old, n, at)
 		}
-		carryDown(n, known && old.Down, at)
+		carryDown(n, !old.Unlisted, at)
 		carryUnheard(n, old.UnheardSince, at)
 		n.WasDown = !n.Down && known && (old.Down || old.WasDown) && !anyGood(*n)
 	}
-	keepUnlisted(prev, r, at)
+	keepUnlisted(prev, r)
 	slices.SortFunc(r.Nodes, func(a, b Node) int { return cmp.Compare(a.HostID, b.HostID) })
 	for _, n := range r.Nodes {
 		if n.Unlisted {
@@ -141,16 +141,15 @@ func carryNodes(prev Ring, r *Ring, at time.Time) {
 	}
 }
 
-// keepUnlisted keeps the nodes that vanished from the listing without a proof that they left.
-func keepUnlisted(prev Ring, r *Ring, at time.Time) {
+// keepUnlisted keeps the nodes that vanished from the listing without a proof that they left. They count as down, and
+// nothing tells since when, save of those that were down before.
+func keepUnlisted(prev Ring, r *Ring) {
 	for _, old := range prev.Nodes {
 		if _, listed := r.Node(old.HostID); listed || hasLeft(*r, old) {
 			continue
 		}
 		old.Observations = []galen.Observation{}
-		was := old.Down
 		old.Unlisted, old.Down = true, true
-		carryDown(&old, was, at)
 		r.Nodes = append(r.Nodes, old)
 	}
 }
@@ -164,12 +163,16 @@ func carryNode(old Node, n *Node, at time.Time) {
 	}
 }
 
-func carryDown(n *Node, was bool, at time.Time) {
+// carryDown carries since when a listed node is down. How long a restart took is known only of one that was listed all
+// the while: another may have been up again long before.
+func carryDown(n *Node, wasListed bool, at time.Time) {
 	switch {
-	case n.Down && !was:
+	case n.Down && n.DownSince.IsZero():
 		n.DownSince = at
-	case !n.Down && was:
-		n.LongestRestart = max(n.LongestRestart, galen.Duration(at.Sub(n.DownSince)))
+	case !n.Down && !n.DownSince.IsZero():
+		if wasListed {
+			n.LongestRestart = max(n.LongestRestart, galen.Duration(at.Sub(n.DownSince)))
+		}
 		n.DownSince = time.Time{}
 	}
 }

@@ -185,16 +185,41 @@ func TestFrozen(t *testing.T) {
 	}
 }
 
-func TestFoldUnlisted(t *testing.T) {
-	without := func(status string) func([]cassandra.View, []cassandra.Instance) {
-		return func(views []cassandra.View, _ []cassandra.Instance) {
-			for i := range 2 {
-				views[i].Tokens, views[i].Owners = views[i].Tokens[:2], views[i].Owners[:2]
-			}
-			peer(views, []int{1, 2}, 3, func(e *cassandra.Endpoint) { e.Status, e.Up = status, false })
-			silent(&views[2], cassandra.Refused, cassandra.Refused)
+// without is a look whose listings lack the third node.
+func without(status string) func([]cassandra.View, []cassandra.Instance) {
+	return func(views []cassandra.View, _ []cassandra.Instance) {
+		for i := range 2 {
+			views[i].Tokens, views[i].Owners = views[i].Tokens[:2], views[i].Owners[:2]
+		}
+		peer(views, []int{1, 2}, 3, func(e *cassandra.Endpoint) { e.Status, e.Up = status, false })
+		silent(&views[2], cassandra.Refused, cassandra.Refused)
+	}
+}
+
+// A hole in the listing tells neither since when a node is down nor how long a restart takes: both would put the moment
+// off, or bring it near, from which it may be replaced.
+func TestHoleIsNoTimeDown(t *testing.T) {
+	for name, c := range map[string]struct {
+		before, after func([]cassandra.View, []cassandra.Instance)
+		since         time.Time // down, in the end
+	}{
+		"up before and after":    {nil, nil, time.Time{}},
+		"it dies in or after it": {nil, killed, at(200)},
+		"down before, then up":   {killed, nil, time.Time{}},
+		"down before, and after": {killed, killed, at(5)},
+	} {
+		r := fold(seen(at(0), nil), seen(at(5), c.before), seen(at(10), without("NORMAL")), seen(at(100), without("NORMAL")))
+		if n := node(t, r, id(3)); !n.Unlisted || n.DownSince.IsZero() != (c.before == nil) {
+			t.Errorf("%s, in the hole: %+v", name, n)
+		}
+		r = onto(r, seen(at(200), c.after), seen(at(205), c.after))
+		if n := node(t, r, id(3)); n.Unlisted || !n.DownSince.Equal(c.since) || n.LongestRestart != 0 {
+			t.Errorf("%s: down since %s, want %s; longest restart %s", name, n.DownSince, c.since, n.LongestRestart)
 		}
 	}
+}
+
+func TestFoldUnlisted(t *testing.T) {
 	r := fold(seen(at(0), nil), seen(at(5), without("NORMAL")))
 	n := node(t, r, id(3))
 	if !n.Unlisted || !n.Down || r.Lost != 1 {

@@ -84,7 +84,7 @@ type Node struct {
 	Unlisted bool `json:"unlisted,omitempty"`
 
 	// Carried by Fold.
-	DownSince      time.Time      `json:"down_since,omitzero"`      // zero: not down
+	DownSince      time.Time      `json:"down_since,omitzero"`      // zero: not down, or unlisted and not down before
 	UnheardSince   time.Time      `json:"unheard_since,omitzero"`   // zero: it is down, or somebody says that it is good
 	Flips          int            `json:"flips,omitempty"`          // changes of Down seen
 	Flipped        []time.Time    `json:"flipped,omitempty"`        // when the newest of them were seen, in order
