@@ -2,6 +2,7 @@ package galen
 
 import (
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -75,32 +76,69 @@ func TestPolicyBounds(t *testing.T) {
 	}
 }
 
-// TestWeakNumbersAreNamed: a number below what an invariant promises is allowed, and told; as strong or stronger is not.
+// TestWeakNumbersAreNamed: a number weaker than what an invariant promises is allowed, and told; as strong or stronger is not. Each field
+// of the policy is either such a number or no promise.
 func TestWeakNumbersAreNamed(t *testing.T) {
 	if weak := SafePolicy().Weak(); len(weak) > 0 {
 		t.Errorf("the safe policy is weak: %v", weak)
 	}
-	for _, c := range []struct {
-		field, invariant string
-		set              func(p *Policy, by int)
+	up, down := 1, -1
+	promises := map[string]struct {
+		invariant string
+		weaker    int // the direction
 	}{
-		{"observers", "I-04", func(p *Policy, by int) { p.Observers += by }},
-		{"kinds", "I-04", func(p *Policy, by int) { p.Kinds += by }},
-		{"replace_spacing", "I-13", func(p *Policy, by int) { p.ReplaceSpacing += Duration(by) }},
-		{"replace_after", "I-15", func(p *Policy, by int) { p.ReplaceAfter += Duration(by) }},
-		{"delete_delay", "I-25", func(p *Policy, by int) { p.DeleteDelay += Duration(by) }},
-	} {
-		weaker, stronger := SafePolicy(), SafePolicy()
-		c.set(&weaker, -1)
-		c.set(&stronger, 1)
-		if err := weaker.Valid(); err != nil {
-			t.Errorf("%s: %v", c.field, err)
+		"view_age": {"I-05", up}, "destructive_window": {"I-10", down}, "quarantine_window": {"I-12", down}, "replace_spacing": {"I-13", down},
+		"cooldown": {"I-14", down}, "replace_after": {"I-15", down}, "gone_apart": {"I-15", down}, "hold_for": {"I-21", down},
+		"approval_for": {"I-22", up}, "restore_point_age": {"I-25", up}, "delete_delay": {"I-25", down}, "run_deadline": {"I-26", up},
+		"step_deadline": {"I-26", up}, "clock_skew": {"I-34", up}, "clock_settle": {"I-34", down}, "unhealthy_share": {"I-03", up},
+		"observers": {"I-04", down}, "kinds": {"I-04", down}, "shrink_share": {"I-09", up}, "destructive_per_resource": {"I-10", up},
+		"destructive_per_account": {"I-10", up}, "floor_share": {"I-11", down}, "quarantine_after": {"I-12", up}, "restarts_per_run": {"I-14", up},
+		"replaces_per_run": {"I-14", up}, "joiner_retries_per_run": {"I-14", up}, "hold_looks": {"I-21", down}, "release_per_second": {"I-23", up},
+		"disk_headroom": {"I-24", down}, "load_pending": {"I-30", up}, "stream_ceiling": {"I-30", up},
+	}
+	apart := map[string]string{
+		"levels": "below", "keyspace_levels": "below", "cooldowns": "below",
+		"mode": "what a person allows", "engine_needs": "only adds", "windows": "only add", "guard_keyspaces": "only add", "floors": "only add to the share",
+		"look_every": "pace", "look_soon": "pace", "fallback": "pace", "confirm_for": "pace", "down_for": "pace", "restart_after": "pace", "flap_flips": "a finding's",
+		"flap_window": "a finding's",
+	}
+	for i := range reflect.TypeFor[Policy]().NumField() {
+		field, _, _ := strings.Cut(reflect.TypeFor[Policy]().Field(i).Tag.Get("json"), ",")
+		promise, is := promises[field]
+		if _, no := apart[field]; is == no {
+			t.Errorf("%s: is it a promise (%t) or not (%t)?", field, is, no)
 		}
-		if weak := weaker.Weak(); len(weak) != 1 || weak[c.field] != c.invariant {
-			t.Errorf("%s is weaker: %v", c.field, weak)
+		if !is {
+			continue
+		}
+		weaker, stronger := SafePolicy(), SafePolicy()
+		nudge(reflect.ValueOf(&weaker).Elem().Field(i), promise.weaker)
+		nudge(reflect.ValueOf(&stronger).Elem().Field(i), -promise.weaker)
+		if weak := weaker.Weak(); len(weak) != 1 || weak[field] != promise.invariant {
+			t.Errorf("%s is weaker: %v", field, weak)
 		}
 		if weak := stronger.Weak(); len(weak) > 0 {
-			t.Errorf("%s is stronger: %v", c.field, weak)
+			t.Errorf("%s is stronger: %v", field, weak)
 		}
 	}
+	for field, change := range map[string]func(p *Policy){
+		"levels":          func(p *Policy) { p.Levels = []string{"ONE", "ANY"} },
+		"keyspace_levels": func(p *Policy) { p.KeyspaceLevels = map[string][]string{"orders": {"ONE"}} },
+		"cooldowns":       func(p *Policy) { p.Cooldowns = []Cooldown{{Cause: "node-down", Class: Disruptive}} },
+	} {
+		p := SafePolicy()
+		change(&p)
+		if weak := p.Weak(); len(weak) != 1 || weak[field] == "" {
+			t.Errorf("%s is weaker: %v", field, weak)
+		}
+	}
+}
+
+// nudge changes a number by the least.
+func nudge(v reflect.Value, by int) {
+	if v.CanFloat() {
+		v.SetFloat(v.Float() + float64(by)/100)
+		return
+	}
+	v.SetInt(v.Int() + int64(by))
 }

@@ -64,7 +64,7 @@ func TestConfigCheckMarksWhatIsWeak(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text = bytes.Replace(text, []byte("hold_for: 6s"), []byte("hold_for: 6s, replace_after: 1m"), 1)
+	text = bytes.Replace(text, []byte("hold_for: 6s"), []byte("hold_for: 6s, replace_after: 1m, down_for: 9s"), 1)
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestConfigCheckMarksWhatIsWeak(t *testing.T) {
 	if says := "replace_after  10m0s    1m0s  weaker than I-15 promises"; got.code != exitOK || !contains(got.out, says) {
 		t.Errorf("%+v, want %q", got, says)
 	}
-	if says := "hold_for       30s      6s\n"; !contains(got.out, says) {
+	if says := "down_for       10s      9s\n"; !contains(got.out, says) {
 		t.Errorf("%+v, want %q", got, says)
 	}
 }

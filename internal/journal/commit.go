@@ -264,13 +264,17 @@ func citedNeed(resource, run string) any { return []any{resource, run} }
 
 func citedClaim(shared bool, since int64) any { return []any{shared, since} }
 
-// spend takes the tokens that the run has not yet spent on the target, and returns those.
+// spend takes the tokens that the run has not yet spent on the target, as far as a ledger looks back, and returns those.
 func (t *tx) spend(ctx context.Context, in galen.Intent, spends []galen.Spend) ([]galen.Spend, error) {
 	var fresh []galen.Spend
 	for _, s := range spends {
 		s.Resource, s.Run, s.At = in.Resource, in.Run, t.now
 		if s.Target == "" {
 			s.Target = in.Step.Target.ID
+		}
+		err := t.exec(ctx, "DELETE FROM spends WHERE budget = ? AND run = ? AND target = ? AND at <= ?", s.Budget, s.Run, s.Target, stamp(t.now.Add(-window)))
+		if err != nil {
+			return nil, err
 		}
 		n, err := t.execCount(ctx, "INSERT INTO spends (budget, run, target, resource, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
 			s.Budget, s.Run, s.Target, s.Resource.String(), stamp(s.At))

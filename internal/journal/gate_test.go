@@ -70,6 +70,15 @@ func testCommit(t *testing.T, w world) {
 	}
 	w.clock.skip(25 * time.Hour)
 	equal(t, "tokens after the window", len(w.ledger(t, run).Spent), 0)
+
+	// A run that is older than what a ledger looks back on pays anew.
+	w.settle(t, second, galen.EffectFailed)
+	c = w.commitOf(t, run, "a")
+	c.Spend = spent
+	_, err = w.Commit(t.Context(), c)
+	must(t, err)
+	equal(t, "tokens spent anew", len(w.ledger(t, run).Spent), 1)
+	equal(t, "account moved again", w.ledger(t, run).Account, c.Account+1)
 }
 
 func testRefusals(t *testing.T, w world) {
