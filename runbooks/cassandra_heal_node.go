@@ -53,9 +53,9 @@ func (h healer) nodes(scope []galen.Target) []string {
 	var out []string
 	for _, t := range scope {
 		id := t.ID
-		if strings.HasPrefix(id, "instance/") {
-			node, _ := h.ring.Find(id)
-			if _, prepared := h.attempts(cassandra.VerbPrepare, id); node == nil || prepared > 0 {
+		if instance, is := strings.CutPrefix(id, "instance/"); is {
+			node, found := h.find(instance)
+			if _, prepared := h.attempts(cassandra.VerbPrepare, id); !found || prepared > 0 {
 				continue
 			}
 			id = node.HostID
@@ -78,7 +78,7 @@ func (h healer) target(id string) galen.Plan {
 	case !found:
 		return h.vanished(id)
 	case n.Unlisted:
-		return wait(h.policy.LookSoon, "the newest look lists fewer nodes than are known; waiting for one that lists %s", cassandra.Title(n))
+		return h.unlisted(n)
 	}
 	if p, flaps := h.flapping(n); flaps {
 		return p

@@ -46,6 +46,8 @@ func replaceNode(s galen.Situation[cassandra.Ring, ReplaceNodeParams]) galen.Pla
 	switch {
 	case c.stop != "":
 		return finished("stopped at a safe point: nothing is half done")
+	case n.Unlisted:
+		return c.unlisted(n)
 	case !n.Down:
 		return person("%s is not down: only a dead node is replaced", cassandra.Title(n))
 	}

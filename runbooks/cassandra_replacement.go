@@ -174,7 +174,10 @@ func (r replacement) before() galen.Plan {
 		return p
 	}
 	n, found := r.ring.Node(r.dead)
-	if !found || !n.Down || n.Unlisted {
+	switch {
+	case n.Unlisted:
+		return r.unlisted(n)
+	case !found || !n.Down:
 		return person("%s is fenced, and the ring does not show it dead any more: look who touched it", r.dead)
 	}
 	if wide := r.widespread(n); wide != "" {
@@ -278,9 +281,12 @@ func (r replacement) after(done galen.Intent) galen.Plan {
 	if err != nil {
 		return person("the arguments of intent %s cannot be read: %s", done.ID, err)
 	}
-	n, found := r.ring.NodeOf(args.Instance)
-	if !found {
+	n, found := r.find(args.Instance)
+	switch {
+	case !found:
 		return person("%s had taken the place of %s, and is no member of the ring any more", args.Instance, args.Address)
+	case n.Unlisted:
+		return r.unlisted(n)
 	}
 	if p, hurt := r.heir(n); hurt {
 		return p

@@ -35,7 +35,11 @@ func restartNode(s galen.Situation[cassandra.Ring, RestartNodeParams]) galen.Pla
 	case len(s.Scope) > 0 && !inScope(s.Scope, n):
 		return person("%s is not what this run was opened for", cassandra.Title(n))
 	}
-	if stops, _ := c.attempts(cassandra.VerbStop, n.HostID); stops > 0 {
+	stops, _ := c.attempts(cassandra.VerbStop, n.HostID)
+	switch {
+	case n.Unlisted && (stops > 0 || c.stop == ""):
+		return c.unlisted(n)
+	case stops > 0:
 		return c.bringBack(n)
 	}
 	return c.takeDown(n)

@@ -117,15 +117,24 @@ func evidence(n cassandra.Node) string {
 	return cassandra.Title(n) + " is down since " + moment(n.DownSince) + ": " + strings.Join(cassandra.SaysBad(n), ", ") + " say so"
 }
 
-// find resolves a node by host ID, address or instance; an empty name is nobody.
-func (s scene) find(name string) (cassandra.Node, bool) {
-	i := slices.IndexFunc(s.ring.Nodes, func(n cassandra.Node) bool {
-		return name != "" && !n.Unlisted && (n.HostID == name || n.Address == name || n.Instance == name)
-	})
-	if i < 0 {
-		return cassandra.Node{}, false
+// find resolves a node by host ID, address or instance; an empty name is nobody. One that is unlisted is found if no
+// listed one goes by that name: a short listing is no proof that it left, see [scene.unlisted].
+func (s scene) find(name string) (found cassandra.Node, is bool) {
+	for _, n := range s.ring.Nodes {
+		if name == "" || n.HostID != name && n.Address != name && n.Instance != name {
+			continue
+		}
+		if !n.Unlisted {
+			return n, true
+		}
+		found, is = n, true
 	}
-	return s.ring.Nodes[i], true
+	return found, is
+}
+
+// unlisted waits for a look that lists the node: of one that lacks it nothing follows, whatever was begun.
+func (s scene) unlisted(n cassandra.Node) galen.Plan {
+	return wait(s.policy.LookSoon, "the newest look lists fewer nodes than are known; waiting for one that lists %s", cassandra.Title(n))
 }
 
 // caughtUp ends a plan well when the node has got the writes that it missed.
@@ -139,7 +148,7 @@ func (s scene) caughtUp(n cassandra.Node, format string, args ...any) galen.Plan
 // named is the scope of a request that names one node.
 func named(r cassandra.Ring, node string) []galen.Target {
 	n, found := scene{ring: r}.find(node)
-	if !found {
+	if !found || n.Unlisted {
 		return nil
 	}
 	return []galen.Target{n.Target()}
