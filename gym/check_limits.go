@@ -179,15 +179,27 @@ func (c *checker) doubles() {
 		}
 		c.belied(a)
 		for _, b := range c.acts[:i] {
-			if b.Step.Target.ID == a.Step.Target.ID && !b.settled(a.Looked) {
+			if !oneTarget(a, b) {
+				continue
+			}
+			if !b.settled(a.Looked) {
 				c.blame("I-20", a.Committed, "%s while %s (intent %s) was not settled", a.Step, b.Step, b.ID)
 			}
-			late := len(b.Accepted) > 0 && b.Accepted[0].At.After(a.Committed)
-			if late && b.Step.Target.ID == a.Step.Target.ID {
+			if len(b.Accepted) > 0 && b.Accepted[0].At.After(a.Committed) {
 				c.blame("I-20", b.Accepted[0].At, "%s of intent %s took effect after intent %s was committed", b.Step, b.ID, a.ID)
 			}
 		}
 	}
+}
+
+// oneTarget: they are about one target, by whatever name.
+func oneTarget(a, b *act) bool {
+	if a.Step.Target.ID == b.Step.Target.ID {
+		return true
+	}
+	ha, isA := targetHost(a.Seen, a.Step.Target.ID)
+	hb, isB := targetHost(b.Seen, b.Step.Target.ID)
+	return isA && isB && ha.Name == hb.Name
 }
 
 // times are when it happened. The same order again, which leaves everything as it is, is no second time; to start a process is.
