@@ -198,8 +198,12 @@ func (l *Loops) findings(ctx context.Context, p *Patrol, state galen.State, open
 func (p *Patrol) compare(now []galen.Finding) (changed, untaken bool) {
 	changed = len(now) != len(p.known)
 	for _, f := range now {
-		if was, had := p.known[f.Key()]; !had || !was.Same(f) {
+		was, had := p.known[f.Key()]
+		switch {
+		case !had || !was.Same(f):
 			changed, p.taken[f.Key()] = true, false
+		case f.Since.After(was.Since): // it went, and came back between two rounds: the run of the trouble before may have ended
+			p.known[f.Key()], p.taken[f.Key()] = f, false
 		}
 		untaken = untaken || !f.Note && !p.taken[f.Key()]
 	}

@@ -195,6 +195,30 @@ func TestNewsAsksAgain(t *testing.T) {
 	}
 }
 
+// TestATroubleThatWentAndCameBackBetweenTwoRounds is another one, though it says the same: its run has ended meanwhile.
+func TestATroubleThatWentAndCameBackBetweenTwoRounds(t *testing.T) {
+	s := newStation(fake.NewCloud("billing", 3, noon))
+	o, box := opener(t)
+	o.Runbooks[0].Heals = append(o.Runbooks[0].Heals, "odd")
+	o.Now = func() time.Time { return s.now }
+	s.desk.opener = &o
+	f := finding("a", galen.High)
+	s.extra = []galen.Finding{f}
+	s.round(t, time.Second)
+	if len(box.runs) != 1 {
+		t.Fatalf("%d runs", len(box.runs))
+	}
+	box.runs[0].Status, box.runs[0].Ended = galen.RunVerified, s.now.Add(40*time.Second)
+	f.Since = s.now.Add(50 * time.Second)
+	s.extra = []galen.Finding{f}
+	for range 3 {
+		s.round(t, time.Minute)
+	}
+	if len(box.runs) != 2 || !box.runs[1].Finding.Since.Equal(f.Since) || len(s.desk.asked) != 2 {
+		t.Errorf("asked %d times, these are the runs of the finding since %s: %+v", len(s.desk.asked), f.Since, box.runs)
+	}
+}
+
 func TestANoteOpensNothing(t *testing.T) {
 	s := newStation(fake.NewCloud("billing", 3, noon))
 	note := finding("a", galen.Low)
