@@ -8,7 +8,7 @@ import (
 	"github.com/galenhq/galen/activities/cassandra"
 )
 
-// payTries is how often an undo may fail before a person is asked.
+// payTries is how often an undo may fail, on one target, before a person is asked, and asked again.
 const payTries = 3
 
 // CassandraPayUndo puts back what an ended run still owes, newest first, however that run ended.
@@ -44,9 +44,6 @@ func payUndo(s galen.Situation[cassandra.Ring, struct{}]) galen.Plan {
 	if next == nil {
 		return unpayable
 	}
-	if n := s.Failed(next.Verb); n >= payTries {
-		return person("%s failed %d times: look at its host", next, n)
-	}
 	p := do(*next, "a run has ended with its undo unpaid: %s", next.Why)
 	p.Outline = later
 	return p
@@ -57,12 +54,16 @@ func stillOwed(debts []galen.Debt) galen.Plan {
 	return finished("stopped at a safe point: %d undos are still owed, the next is %s", len(debts), debts[0].Step)
 }
 
-// payable picks, of debts in the order in which they are paid, the first undo whose target can take it, and lists the
-// others of such targets; or says why none can.
+// payable picks, of debts in the order in which they are paid, the first undo whose target can take it and has not been
+// tried in vain, and lists the others of such targets; or says why there is none.
 func (s scene) payable(debts []galen.Debt) (next *galen.Step, later []galen.Step, unpayable galen.Plan) {
 	var wrong galen.Plan
 	for _, d := range debts {
-		switch p, ok := s.takes(d); {
+		p, ok := s.inVain(d.Step)
+		if ok {
+			p, ok = s.takes(d)
+		}
+		switch {
 		case !ok && wrong.End == "":
 			wrong = p
 		case ok && next == nil:
@@ -72,6 +73,28 @@ func (s scene) payable(debts []galen.Debt) (next *galen.Step, later []galen.Step
 		}
 	}
 	return next, later, wrong
+}
+
+// inVain tells whether an undo may be tried once more: not when, since a person's last yes, those of its target failed, or
+// turned out never to have happened, too often. None of that target is then, for the newest goes first.
+func (s scene) inVain(undo galen.Step) (otherwise galen.Plan, ok bool) {
+	failed, lost := 0, 0
+	for _, in := range s.past {
+		if in.Step.Verb != undo.Verb || in.Step.Target.ID != undo.Target.ID || in.At.Before(s.yes) {
+			continue
+		}
+		switch in.Effect.Status {
+		case galen.EffectFailed:
+			failed++
+		case galen.EffectAbsent:
+			lost++
+		default: // it helped, or may yet
+		}
+	}
+	if failed < payTries && lost < maxLost {
+		return galen.Plan{}, true
+	}
+	return person("%s failed %d times, and %d times it never happened; the last: %s; look at its host", undo, failed, lost, s.lastAnswer(undo.Verb, undo.Target.ID)), false
 }
 
 // takes tells whether the target of an owed undo can take it now, or has taken what it undoes with it.

@@ -325,7 +325,7 @@ func (r replacement) heir(n cassandra.Node) (galen.Plan, bool) {
 	return person("%s; process %s, data %s", why, i.Process, i.Data), true
 }
 
-// maxRepairs of one keyspace that may fail before a person is asked.
+// maxRepairs of one keyspace that may fail before a person is asked, and asked again.
 const maxRepairs = 3
 
 // repair plans the first keyspace that is still owed.
@@ -360,11 +360,11 @@ func (r replacement) repaired(n cassandra.Node, keyspace string) bool {
 	})
 }
 
-// failures counts the repairs of a keyspace that failed or never reached the node.
+// failures counts the repairs of a keyspace that failed or never reached the node, since a person's last yes.
 func (r replacement) failures(n cassandra.Node, keyspace string) int {
 	failed := 0
 	for _, in := range r.past {
-		if repairs(in, n, keyspace) && in.Effect.Settled() && in.Effect.Status != galen.EffectDone {
+		if !in.At.Before(r.yes) && repairs(in, n, keyspace) && in.Effect.Settled() && in.Effect.Status != galen.EffectDone {
 			failed++
 		}
 	}

@@ -221,16 +221,14 @@ func (t tuner) latest() string {
 // is told.
 func (t tuner) putBack(why string) galen.Plan {
 	next, later, unpayable := t.payable(t.debts)
-	if next != nil {
-		if _, all := t.attempts(next.Verb, next.Target.ID); all < maxLost {
-			p := do(*next, "%s: %s", why, next.Why)
-			p.Outline = later
-			return p
-		}
-		unpayable = person("%s: %d attempts to %s never happened; the last: %s", why, maxLost, next, t.lastAnswer(next.Verb, next.Target.ID))
-	}
-	if t.stop != "" {
+	switch {
+	case next != nil:
+		p := do(*next, "%s: %s", why, next.Why)
+		p.Outline = later
+		return p
+	case t.stop != "":
 		return stillOwed(t.debts)
 	}
+	unpayable.Why = why + ": " + unpayable.Why
 	return unpayable
 }
