@@ -33,11 +33,9 @@ func conclude(t thought, refusedSince time.Time) conclusion {
 	if t.unconfirmed {
 		return unconfirmed(t)
 	}
-	finished := conclusion{}
-	if t.plan.End == galen.EndDone {
-		if finished = doneOrDoubt(t); finished.done {
-			return finished
-		}
+	finished := atItsEnd(t)
+	if finished.done {
+		return finished
 	}
 	if why := overdue(t, refusedSince); why != "" {
 		return conclusion{status: galen.RunHeld, why: strings.TrimPrefix(finished.why+"; "+why, "; "), wait: t.policy.Fallback.D()}
@@ -54,6 +52,27 @@ func conclude(t thought, refusedSince time.Time) conclusion {
 		return conclusion{status: galen.RunWaiting, why: t.plan.Why, wait: wait}
 	default:
 		return onVerdicts(t)
+	}
+}
+
+// atItsEnd is what an end that the runbook planned means where no person is needed for it; the zero conclusion if one is, or none was
+// planned.
+func atItsEnd(t thought) conclusion {
+	switch {
+	case t.plan.End == galen.EndDone:
+		return doneOrDoubt(t)
+	case t.plan.End == galen.EndEscalate && t.ledger.Run.Stop == galen.StopCancel && openEffect(t.ledger.Past) == "":
+		return givenUp(t)
+	}
+	return conclusion{}
+}
+
+// givenUp: a person has cancelled, and the runbook can only ask for one. The run would keep its targets from every other for nothing:
+// it ends. What it owes stays owed, as facts, and what it left is for detectors and people.
+func givenUp(t thought) conclusion {
+	return conclusion{
+		status: galen.RunWaiting, why: "cancelled; no effect of it is open, and its runbook needs a person to go on: " + t.plan.Why,
+		wait: t.policy.LookSoon.D(), done: true, final: galen.RunCancelled, atOnce: len(t.ledger.Past) == 0,
 	}
 }
 
@@ -89,13 +108,16 @@ func unconfirmed(t thought) conclusion {
 }
 
 // doneOrDoubt believes a runbook's done only if no effect is open, and two kinds of observers show every member of the
-// scope good and no observer bad, as far as it is still a member.
+// scope good and no observer bad, as far as it is still a member. A run that yields is never done: it goes on when [Activities.resume]
+// lets it.
 func doneOrDoubt(t thought) conclusion {
 	run := t.ledger.Run
-	for _, in := range t.ledger.Past {
-		if !in.Effect.Settled() {
-			return conclusion{status: galen.RunWaiting, why: fmt.Sprintf("done, but the effect of %s is not settled", in.Step), wait: t.policy.LookSoon.D()}
-		}
+	if why := openEffect(t.ledger.Past); why != "" {
+		return conclusion{status: galen.RunWaiting, why: "done, but " + why, wait: t.policy.LookSoon.D()}
+	}
+	if run.Stop == galen.StopYield { // it is a safe point, or no longer: what it is then is seen when the run goes on
+		why := fmt.Sprintf("at a safe point, waits for run %s: %s", run.StopBy, t.plan.Why)
+		return conclusion{status: galen.RunWaiting, why: why, wait: t.policy.Fallback.D()}
 	}
 	if why := doubt(t); why != "" {
 		return conclusion{status: galen.RunWaiting, why: "done, but " + why, wait: t.policy.LookSoon.D()}

@@ -91,7 +91,7 @@ func TestConclude(t *testing.T) {
 			young := open
 			young.At = night
 			t.ledger.Past = []galen.Intent{young}
-		}, galen.RunWaiting, false, 0, "not settled"},
+		}, galen.RunWaiting, false, 0, "done, but the effect of start n1 (intent i1) is under-way"},
 		{"done, an effect is overdue", done, func(t *thought) { t.ledger.Past = []galen.Intent{open} }, galen.RunHeld, false, 0, "not settled 1m0s after"},
 		{"done, seen bad past its deadline", done, func(t *thought) {
 			t.state, t.ledger.Run.Deadline = plain{member("n1", true, galen.Peer, galen.Probe)}, night.Add(-time.Second)
@@ -137,6 +137,23 @@ func TestConclude(t *testing.T) {
 			answer(galen.NeedYes)(t)
 		}, galen.RunAsking, false, 0, "because"},
 		{"held, then healed", done, func(t *thought) { t.ledger.Run.Status = galen.RunHeld }, galen.RunWaiting, true, 0, "all good"},
+		{"yields, done", done, func(t *thought) { t.ledger.Run.Stop, t.ledger.Run.StopBy = galen.StopYield, "r9" }, galen.RunWaiting, false, 0, "at a safe point, waits for run r9: all good"},
+		{"yields, done past its deadline", done, func(t *thought) {
+			t.ledger.Run.Stop, t.ledger.Run.StopBy, t.ledger.Run.Deadline = galen.StopYield, "r9", night.Add(-time.Second)
+		}, galen.RunHeld, false, 0, "at a safe point, waits for run r9: all good; the run is past its deadline"},
+		{"yields, done while held", done, func(t *thought) {
+			t.ledger.Run.Stop, t.ledger.Run.Status, t.ledger.Run.Why = galen.StopYield, galen.RunHeld, "a person"
+		}, galen.RunHeld, false, 0, "a person"},
+		{"yields, escalates", escalate, func(t *thought) { t.ledger.Run.Stop = galen.StopYield }, galen.RunHeld, false, 0, "three restarts"},
+		{"cancelled, escalates", escalate, func(t *thought) { t.ledger.Run.Stop = galen.StopCancel }, galen.RunWaiting, true, 0, "cancelled; no effect of it is open, and its runbook needs a person to go on: three restarts"},
+		{"held past its deadline, cancelled, escalates", escalate, func(t *thought) {
+			t.ledger.Run.Status, t.ledger.Run.Stop, t.ledger.Run.Deadline = galen.RunHeld, galen.StopCancel, night.Add(-time.Hour)
+		}, galen.RunWaiting, true, 0, "three restarts"},
+		{"cancelled, escalates, an effect is open", escalate, func(t *thought) {
+			young := open
+			young.At = night
+			t.ledger.Run.Stop, t.ledger.Past = galen.StopCancel, []galen.Intent{young}
+		}, galen.RunHeld, false, 0, "three restarts"},
 		{"alert not confirmed yet", wait, func(t *thought) { t.unconfirmed = true }, galen.RunWaiting, false, 0, "looks on"},
 		{"alert never confirmed", wait, func(t *thought) { t.unconfirmed, t.now = true, night.Add(time.Hour) }, galen.RunWaiting, true, 0, "nothing confirmed"},
 		{"alert not confirmed, rejected", wait, func(t *thought) {
@@ -167,6 +184,14 @@ func TestConclude(t *testing.T) {
 }
 
 func TestCancelledRunEndsCancelled(t *testing.T) {
+	for name, past := range map[string][]galen.Intent{"no call": nil, "a call": {{ID: "i1", Step: step(), Effect: galen.Effect{Status: galen.EffectFailed}}}} {
+		got := conclude(thinking(galen.Plan{End: galen.EndEscalate, Why: "no node of the ring has the host ID"}, func(t *thought) {
+			t.ledger.Run.Status, t.ledger.Run.Stop, t.ledger.Past = galen.RunHeld, galen.StopCancel, past
+		}), time.Time{})
+		if !got.done || got.final != galen.RunCancelled || got.atOnce != (past == nil) {
+			t.Errorf("held, cancelled, and its runbook needs a person, %s: got %+v, want done as cancelled", name, got)
+		}
+	}
 	got := conclude(thinking(galen.Plan{End: galen.EndDone, Why: "safe point"}, func(t *thought) {
 		t.ledger.Run.Stop = galen.StopCancel
 		t.state = plain{member("n1", true)}

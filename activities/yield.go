@@ -47,13 +47,18 @@ func (a *Activities) resume(ctx context.Context, run galen.Run) error {
 	switch {
 	case err != nil && !errors.Is(err, galen.ErrNotFound):
 		return fmt.Errorf("read run %s, to which %s yields: %w", run.StopBy, run.ID, err)
-	case err == nil && to.Status.Open() && to.Status != galen.RunHeld && to.Status != galen.RunAsking:
+	case err == nil && to.Status.Open() && to.Status != galen.RunHeld && to.Status != galen.RunAsking && !yieldsBack(to, run):
 		return nil
 	}
 	if err := a.o.Runs.Resume(ctx, run.ID, "run "+run.StopBy+" needs nothing now"); err != nil && !errors.Is(err, galen.ErrEnded) {
 		return fmt.Errorf("let run %s go on: %w", run.ID, err)
 	}
 	return nil
+}
+
+// yieldsBack: the other one has been asked to let this one go first since, which became more urgent on its way. Both would wait.
+func yieldsBack(to, run galen.Run) bool {
+	return to.Stop == galen.StopYield && to.StopBy == run.ID && to.Urgency <= run.Urgency
 }
 
 // spread is a pause that differs from run to run and from look to look, longer for what is less urgent: the runs that a cut has

@@ -76,6 +76,30 @@ func TestWhoYieldedGoesOn(t *testing.T) {
 	}
 }
 
+// TestTwoDoNotYieldToEachOther: a run that has yielded becomes the more urgent one on its way, and asks the other to yield to it.
+func TestTwoDoNotYieldToEachOther(t *testing.T) {
+	for name, c := range map[string]struct {
+		mine, other galen.Urgency
+		stopBy      string
+		resumed     bool
+	}{
+		"the other yields to this one":                {galen.Critical, galen.High, "r1", true},
+		"both are as urgent by now":                   {galen.High, galen.High, "r1", true},
+		"the other was the first, and is more urgent": {galen.High, galen.Critical, "r1", false},
+		"the other yields to a third":                 {galen.Critical, galen.High, "r8", false},
+	} {
+		w := ward()
+		w.ledger.Run.StopBy, w.ledger.Run.Urgency = "r9", c.mine
+		w.others = map[string]galen.Run{"r9": {ID: "r9", Status: galen.RunWaiting, Urgency: c.other, Stop: galen.StopYield, StopBy: c.stopBy}}
+		if _, err := w.engine(kindWith(done), waits).Decide(t.Context(), DecideInput{Run: "r1"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.Contains(w.stops, "r1 resume"); got != c.resumed {
+			t.Errorf("%s: resumed %t, want %t", name, got, c.resumed)
+		}
+	}
+}
+
 // TestWhatEndsByItself does not use up the time that a step may be refused, and runs that a cut kept waiting come back apart.
 func TestWhatEndsByItself(t *testing.T) {
 	for guard, refused := range map[string]bool{gate.GuardStorm: false, gate.GuardCalendar: false, gate.GuardRate: false, gate.GuardClaims: true} {

@@ -31,7 +31,7 @@ func heal(s galen.Situation[Cluster, HealParams]) galen.Plan {
 	case !ill:
 		return galen.Plan{End: galen.EndDone, Why: "all instances serve, as every observer says"}
 	case s.Stop != "":
-		return galen.Plan{End: galen.EndEscalate, Why: "stopped as asked, nothing is under way; " + patient.ID + " does not serve"}
+		return galen.Plan{End: galen.EndDone, Why: "stopped as asked, nothing is under way; " + patient.ID + " does not serve"}
 	case s.Now.Sub(patient.BadSince) < s.Policy.RestartAfter.D() && len(s.Past) == 0:
 		return galen.Plan{Wait: s.Policy.LookSoon, Why: patient.ID + " may come back by itself", Outline: []galen.Step{Reboot(patient, "it did not come back")}}
 	}

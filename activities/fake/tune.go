@@ -37,7 +37,7 @@ func tune(s galen.Situation[Cluster, TuneParams]) galen.Plan {
 	case s.Done(VerbSet) > 0:
 		return galen.Plan{End: galen.EndDone, Why: "the value was set for its time, and the old one is back"}
 	case s.Stop != "":
-		return galen.Plan{End: galen.EndEscalate, Why: "stopped as asked, before anything was changed"}
+		return galen.Plan{End: galen.EndDone, Why: "stopped as asked, before anything was changed"}
 	case len(s.Scope) != 1:
 		return galen.Plan{End: galen.EndEscalate, Why: fmt.Sprintf("want exactly one instance, got %d", len(s.Scope))}
 	}

@@ -150,6 +150,10 @@ func blank[S galen.State, P any](t *testing.T, rb galen.Runbook[S, P], d Drill[S
 		if len(p.Steps) > 0 || p.End == galen.EndDone {
 			t.Errorf("%s: it plans %d steps, end %q: nothing seen is neither a reason to act nor a success", name, len(p.Steps), p.End)
 		}
+		s.Stop = galen.StopCancel
+		if p = rb.Decide(s); p.End == "" {
+			t.Errorf("%s, cancelled: it plans %d steps, wait %s (%s): what a person has cancelled, and has nothing under way, ends", name, len(p.Steps), p.Wait, p.Why)
+		}
 	}
 }
 
@@ -169,8 +173,11 @@ func stopped[S galen.State, P any](t *testing.T, rb galen.Runbook[S, P], d Drill
 			for _, in := range r.open() {
 				limit += in.Step.Within.D()
 			}
-			if !r.ends(maxAfterStop) {
+			switch end := r.ends(maxAfterStop); {
+			case end == "":
 				t.Errorf("%s after %d decisions: no end after %d more; it did %q", stop, after, maxAfterStop, r.verbs)
+			case stop == galen.StopYield && end == galen.EndEscalate && d.End == galen.EndDone:
+				t.Errorf("%s after %d decisions: it needs a person, and would go on by itself afterwards otherwise; it did %q", stop, after, r.verbs)
 			}
 			for _, in := range r.past[before:] {
 				limit += in.Step.Within.D()
@@ -213,13 +220,14 @@ func trouble[S galen.State, P any](t *testing.T, rb galen.Runbook[S, P], d Drill
 	}
 }
 
-func (r *drill[S, P]) ends(decisions int) bool {
+// ends goes on to the end that the runbook plans, "" if it plans none.
+func (r *drill[S, P]) ends(decisions int) string {
 	for range decisions {
-		if r.turn().End != "" {
-			return true
+		if p := r.turn(); p.End != "" {
+			return p.End
 		}
 	}
-	return false
+	return ""
 }
 
 // over asks once more whether it has ended.
