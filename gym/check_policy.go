@@ -162,7 +162,7 @@ func (c *checker) owed() {
 			}
 			heir := b.Accepted[0].Instance
 			m, known := memberAt(a.Seen, heir)
-			if !known || m == a.Step.Target.ID || c.repaired(m, b.Settled, a.Committed) || !shares(a.Seen, c.keyspaces, m, a.Step.Target.ID) {
+			if !known || m == a.Step.Target.ID || !c.unrepaired(b, a, m) {
 				continue
 			}
 			c.blame("I-02 repair owed", a.Committed, "%s before %s, which joined from one replica, was repaired", a.Step, heir)
@@ -177,32 +177,6 @@ func memberAt(t ring.Truth, host string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// repaired: the keyspace whose ranges all nodes share was.
-func (c *checker) repaired(id string, from, until time.Time) bool {
-	return slices.ContainsFunc(c.acts, func(a *act) bool {
-		return a.Step.Verb == cassandra.VerbRepair && a.Step.Target.ID == id && a.Status == galen.EffectDone &&
-			strings.Contains(string(a.Step.Args), `"orders"`) && a.Settled.After(from) && !a.Settled.After(until)
-	})
-}
-
-// shares tells whether two nodes hold replicas of one range of "orders".
-func shares(t ring.Truth, keyspaces []cassandra.Keyspace, a, b string) bool {
-	all := owners(t)
-	for _, k := range keyspaces {
-		for i := range all {
-			if k.Name != "orders" {
-				break
-			}
-			of := replicas(all, i, k)
-			has := func(id string) bool { return slices.ContainsFunc(of, func(o owner) bool { return o.id == id }) }
-			if has(a) && has(b) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // Claims are taken from the widest to the narrowest, so that two runs never wait for each other for ever.

@@ -354,17 +354,20 @@ func (r replacement) repair(n cassandra.Node) (galen.Plan, bool) {
 	return p, true
 }
 
+// repaired: a repair is done, and nothing is owed any more. One whose ranges were moved under its hands pays nothing.
 func (r replacement) repaired(n cassandra.Node, keyspace string) bool {
-	return slices.ContainsFunc(r.own, func(in galen.Intent) bool {
+	_, owed := r.facts[cassandra.FactRepairOwed+n.Instance+"/"+keyspace]
+	return !owed && slices.ContainsFunc(r.own, func(in galen.Intent) bool {
 		return repairs(in, n, keyspace) && in.Effect.Status == galen.EffectDone
 	})
 }
 
-// failures counts the repairs of a keyspace that failed or never reached the node, since a person's last yes.
+// failures counts the repairs of a keyspace that is still owed, since a person's last yes: those that failed, never reached the node
+// or left ranges out.
 func (r replacement) failures(n cassandra.Node, keyspace string) int {
 	failed := 0
 	for _, in := range r.past {
-		if !in.At.Before(r.yes) && repairs(in, n, keyspace) && in.Effect.Settled() && in.Effect.Status != galen.EffectDone {
+		if !in.At.Before(r.yes) && repairs(in, n, keyspace) && in.Effect.Settled() {
 			failed++
 		}
 	}

@@ -17,13 +17,14 @@ type scene struct {
 	now    time.Time
 	policy galen.Policy
 	past   []galen.Intent // of this run, oldest first
-	yes    time.Time      // of a person, the newest
+	facts  map[string]galen.Fact
+	yes    time.Time // of a person, the newest
 	stop   string
 	spare  string // the instance to be used for a replacement; "" is any that fits
 }
 
 func sceneOf[P any](s galen.Situation[cassandra.Ring, P], spare string) scene {
-	return scene{ring: s.State, now: s.Now, policy: s.Policy, past: s.Past, yes: s.LastYes, stop: s.Stop, spare: spare}
+	return scene{ring: s.State, now: s.Now, policy: s.Policy, past: s.Past, facts: s.Facts, yes: s.LastYes, stop: s.Stop, spare: spare}
 }
 
 // attempts are the intents of this run with a verb on a target: those that had, or may have had, an effect, and all. What

@@ -302,7 +302,7 @@ func repairEffect(r Ring, in galen.Intent, args RepairArgs, settle time.Duration
 	}
 	switch s := r.Repairs[i]; s.Status {
 	case "COMPLETED":
-		return done("repair command %d is completed", s.Command)
+		return args.completed(r, in.Step.Target.ID, s.Command)
 	case "FAILED":
 		return galen.Effect{Status: galen.EffectFailed, Why: "repair command " + strconv.Itoa(s.Command) + " failed: " + s.Message}
 	case "":

@@ -7,7 +7,7 @@ const (
 	// FactRepairOwed: "repair-owed/<instance>/<keyspace>" from the intent of a replacement on: the instance holds, or
 	// will hold, what one replica streamed, until the keyspace is repaired there. It denies destructive steps.
 	FactRepairOwed = "repair-owed/"
-	// FactRepaired: "repaired/<instance>/<keyspace>", when that repair was done.
+	// FactRepaired: "repaired/<instance>/<keyspace>", when that repair was done, of all its ranges.
 	FactRepaired = "repaired/"
 	// FactReplaced: "replaced/<dc>", when the last replacement in the data centre was done (I-13); its value is that
 	// step's [ReplaceArgs].
@@ -52,9 +52,14 @@ func replaceFacts(r Ring, in galen.Intent) []galen.Fact {
 	return out
 }
 
-func repairFacts(_ Ring, in galen.Intent) []galen.Fact {
+// repairFacts: what is owed is paid by one repair of all that the node replicates. One of less leaves the debt: of any range
+// that it left out, one node alone may know what a quorum knew.
+func repairFacts(r Ring, in galen.Intent) []galen.Fact {
 	args, err := galen.Decode[RepairArgs](in.Step.Args)
 	if err != nil || in.Effect.Status != galen.EffectDone {
+		return nil
+	}
+	if args.leaves(r, in.Step.Target.ID) != "" {
 		return nil
 	}
 	key := args.Instance + "/" + args.Keyspace
