@@ -340,7 +340,7 @@ func (r replacement) repair(n cassandra.Node) (galen.Plan, bool) {
 		return galen.Plan{}, false
 	}
 	if failed := r.failures(n, owed[0]); failed >= maxRepairs {
-		return person("the repair of keyspace %s on %s failed %d times: the run owes it, destructive steps stay denied until it is done", owed[0], cassandra.Title(n), failed), true
+		return person("the repair of keyspace %s on %s failed or left ranges out %d times: the run owes it, destructive steps stay denied until it is done", owed[0], cassandra.Title(n), failed), true
 	}
 	if down := r.sharing(n, owed[0]); len(down) > 0 {
 		return wait(r.policy.Fallback, "%s is to be repaired, and %s is down: a repair needs all replicas", cassandra.Title(n), names(down)), true
