@@ -89,8 +89,12 @@ func (n Node) basis() basisNode {
 }
 
 func (i Instance) basis() basisInstance {
+	prepared := i.Prepared
+	if i.Preparing != "" {
+		prepared = "half " + i.Preparing
+	}
 	return basisInstance{
-		Name: i.Name, Address: i.Address, Process: i.Process, Data: i.Data, Fenced: i.Fenced, Prepared: i.Prepared,
+		Name: i.Name, Address: i.Address, Process: i.Process, Data: i.Data, Fenced: i.Fenced, Prepared: prepared,
 		Config: i.Config, Replace: i.ReplaceFlag,
 	}
 }

@@ -61,7 +61,7 @@ func checkStart(r Ring, s galen.Step, args StartArgs) error {
 		return fmt.Errorf("process %d is alive (%s)", i.PID, i.Process)
 	case i.Data != DataPresent:
 		return fmt.Errorf("its data are %s: it would start empty", i.Data)
-	case i.Prepared != "" && !i.EverNormal:
+	case i.preparedBy() != "" && !i.EverNormal:
 		return errors.New("it is prepared to replace another node; only replace starts it")
 	}
 	return nil
@@ -115,7 +115,7 @@ func checkPrepare(r Ring, s galen.Step, args PrepareArgs) error {
 	}
 	if !instance.Vacant() {
 		return fmt.Errorf("it is no unused spare (spare %t, process %s, data %s, fenced %q, prepared %q, error %q)",
-			instance.Spare, instance.Process, instance.Data, instance.Fenced, instance.Prepared, instance.Error)
+			instance.Spare, instance.Process, instance.Data, instance.Fenced, instance.preparedBy(), instance.Error)
 	}
 	dead := slices.IndexFunc(r.Nodes, func(n Node) bool { return n.Address == args.Replace && n.Status != Joining })
 	if dead < 0 {
@@ -164,7 +164,7 @@ func checkDiscard(r Ring, s galen.Step, args DiscardArgs) error {
 		return fmt.Errorf("process %d is alive", i.PID)
 	case i.Data != DataGone:
 		return fmt.Errorf("its data are %s: take the joiner back first", i.Data)
-	case i.Prepared == "":
+	case i.preparedBy() == "":
 		return errors.New("nothing is prepared there")
 	}
 	return nil

@@ -158,7 +158,8 @@ func fenceEffect(r Ring, in galen.Intent, args FenceArgs, settle time.Duration) 
 	return done("%s is fenced and has no process", args.Instance)
 }
 
-// prepareEffect reads the configuration back: a joiner with a wrong one must never start.
+// prepareEffect reads the configuration back: a joiner with a wrong one must never start. One that died half way has
+// failed, for its undo stays owed then: absent would leave parts of it in the start configuration.
 func prepareEffect(r Ring, in galen.Intent, args PrepareArgs, settle time.Duration) galen.Effect {
 	_, instance := r.Find(in.Step.Target.ID)
 	if instance == nil {
@@ -168,6 +169,8 @@ func prepareEffect(r Ring, in galen.Intent, args PrepareArgs, settle time.Durati
 	switch {
 	case !ok:
 		return e
+	case p.i.Preparing == in.ID:
+		return p.failed("it is prepared in part only")
 	case p.i.Prepared != in.ID:
 		return absent("%s is not prepared by this", p.i.Name)
 	}
@@ -205,7 +208,7 @@ func discardEffect(r Ring, in galen.Intent, args DiscardArgs, settle time.Durati
 	switch {
 	case !ok:
 		return e
-	case p.i.Prepared != "":
+	case p.i.preparedBy() != "":
 		return absent("%s is still prepared", args.Instance)
 	}
 	return done("%s is as it was before it was prepared", args.Instance)

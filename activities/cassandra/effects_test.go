@@ -1,6 +1,7 @@
 package cassandra_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -88,6 +89,67 @@ func TestEffects(t *testing.T) {
 				t.Errorf("%s (%s), want %s", got.Status, got.Why, c.want)
 			}
 		})
+	}
+}
+
+// TestHalfPrepared: a prepare that died half way has failed, so that its undo stays owed, and is taken back; until then
+// nothing else is prepared or started there. It leaves the start configuration in any state: here it reads back as wanted.
+func TestHalfPrepared(t *testing.T) {
+	with := func(seconds int, change func(*cassandra.Instance)) cassandra.Ring {
+		views, instances := steady(3, at(seconds))
+		killed(views, instances)
+		spare := cassandra.Instance{Name: "n4", Address: "127.0.0.4", Spare: true, At: at(seconds), Process: cassandra.Absent, Data: cassandra.DataGone}
+		if change != nil {
+			change(&spare)
+		}
+		return fold(seen(at(-5), nil), cassandra.Merge("test", at(seconds), views, append(instances, spare), nil))
+	}
+	empty := with(0, nil)
+	step := cassandra.Prepare(empty, instance(empty, "n4"), node(t, empty, id(3)))
+	args, err := galen.Decode[cassandra.PrepareArgs](step.Args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := func(of string) func(*cassandra.Instance) {
+		return func(i *cassandra.Instance) {
+			i.Preparing, i.ReplaceFlag = of, args.Replace
+			i.Config = cassandra.Config{Cluster: args.Cluster, DC: args.DC, Rack: args.Rack, Seeds: args.Seeds, Listen: i.Address, AutoBootstrap: true}
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(*cassandra.Instance)
+		after  int // seconds
+		want   galen.EffectStatus
+	}{
+		"it may go on":        {half("in"), 1, galen.EffectUnderWay},
+		"it died":             {half("in"), 60, galen.EffectFailed},
+		"another's died":      {half("other"), 60, galen.EffectAbsent},
+		"nothing was changed": {nil, 60, galen.EffectAbsent},
+	} {
+		if got := settle(step, with(c.after, c.change), at(c.after)); got.Status != c.want {
+			t.Errorf("%s: %s (%s), want %s", name, got.Status, got.Why, c.want)
+		}
+	}
+	died := with(60, half("in"))
+	i := instance(died, "n4")
+	check := func(s galen.Step) error {
+		k := slices.IndexFunc(cassandra.Verbs(), func(v galen.Verb[cassandra.Ring]) bool { return v.Name == s.Verb })
+		return cassandra.Verbs()[k].Check(died, s)
+	}
+	if err := check(cassandra.Discard(i)); err != nil {
+		t.Errorf("it cannot be taken back: %v", err)
+	}
+	if err := check(step); err == nil || i.Vacant() {
+		t.Errorf("it may be prepared for another: vacant %t", i.Vacant())
+	}
+	if died.Basis(i.Target()) == with(60, func(i *cassandra.Instance) { half("")(i); i.Prepared = "in" }).Basis(i.Target()) {
+		t.Error("half prepared and prepared are the same basis")
+	}
+	if got := settle(cassandra.Discard(i), died, at(60)); got.Status != galen.EffectAbsent {
+		t.Errorf("discard: %s while it is there", got.Status)
+	}
+	if got := settle(cassandra.Discard(i), with(60, nil), at(60)); got.Status != galen.EffectDone {
+		t.Errorf("discard: %s when it is as before", got.Status)
 	}
 }
 

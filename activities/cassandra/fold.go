@@ -104,7 +104,7 @@ func carryInstance(old, now Instance) Instance {
 		}
 		return kept
 	}
-	now.RecordedDevice, now.EverNormal = old.RecordedDevice, old.EverNormal && old.Prepared == now.Prepared
+	now.RecordedDevice, now.EverNormal = old.RecordedDevice, old.EverNormal && old.preparedBy() == now.preparedBy()
 	now.GoneSince, now.GoneLooks = time.Time{}, 0
 	switch now.Data {
 	case DataPresent:

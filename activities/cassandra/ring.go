@@ -137,7 +137,10 @@ type Instance struct {
 	// Fenced and Prepared are the intents that did it, "" if not.
 	Fenced   string `json:"fenced,omitempty"`
 	Prepared string `json:"prepared,omitempty"`
-	Config   Config `json:"config"`
+	// Preparing is the intent of a preparation that has begun and is not complete: it goes on, or it died half way, and then
+	// any part of the start configuration may be the joiner's.
+	Preparing string `json:"preparing,omitempty"`
+	Config    Config `json:"config"`
 	// ReplaceFlag is the address in a replace flag of the command line or the start configuration, "" if none. A running
 	// process keeps the one it was started with.
 	ReplaceFlag string `json:"replace_flag,omitempty"`

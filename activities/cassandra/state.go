@@ -1,6 +1,7 @@
 package cassandra
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -105,8 +106,11 @@ func (i Instance) DataGone(apart time.Duration) (proved bool, why string) {
 // Vacant tells whether the instance is an unused spare: it may be prepared, and nothing runs, lies or is configured
 // there.
 func (i Instance) Vacant() bool {
-	return i.Spare && i.Error == "" && i.Process == Absent && i.Data == DataGone && i.Fenced == "" && i.Prepared == ""
+	return i.Spare && i.Error == "" && i.Process == Absent && i.Data == DataGone && i.Fenced == "" && i.preparedBy() == ""
 }
+
+// preparedBy is the intent that has prepared the instance, be it in part only; "" if none has.
+func (i Instance) preparedBy() string { return cmp.Or(i.Prepared, i.Preparing) }
 
 // bad: down or missing, or nobody calls it good and somebody calls it bad, too few though they may be for a verdict, or it was
 // down and nobody can tell of it any more. Of whom nobody says anything Galen is likely cut off.

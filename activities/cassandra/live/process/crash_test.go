@@ -95,7 +95,8 @@ func mustPrepare(t *testing.T, h *Host) {
 	}
 }
 
-// A prepare that crashed anywhere can also be discarded, or be taken over by another intent and then be discarded.
+// A prepare that crashed anywhere is told by a look from its first change on, and can also be discarded, or be taken over by
+// another intent and then be discarded.
 func TestCrashedPrepareIsTakenBack(t *testing.T) {
 	for n := 0; ; n++ {
 		h := folder(t, "node")
@@ -107,6 +108,11 @@ func TestCrashedPrepareIsTakenBack(t *testing.T) {
 		}
 		want(t, "crash", err, errCrash)
 		again := host(t, h.setup.Folder)
+		got := look(t, again)
+		got.Spare = true
+		if begun := !cmp.Equal(before, tree(t, h)); begun != (got.Preparing == "p1") || begun == got.Vacant() || got.Prepared != "" {
+			t.Errorf("crash at %d, something changed: %t; prepared by %q, preparing for %q, replace flag %q, vacant %t", n, begun, got.Prepared, got.Preparing, got.ReplaceFlag, got.Vacant())
+		}
 		if n%2 == 0 {
 			if err := again.Prepare(t.Context(), by(again, "p2"), prepared()); err != nil {
 				t.Fatalf("crash at %d, other intent: %v", n, err)

@@ -142,6 +142,8 @@ func (h *Host) lookMarkers(out *cassandra.Instance) error {
 	}
 	if prepared.Complete {
 		out.Prepared = prepared.Intent
+	} else {
+		out.Preparing = prepared.Intent
 	}
 	out.Fenced, err = h.fencedBy()
 	return err
