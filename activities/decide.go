@@ -53,12 +53,12 @@ func (a *Activities) decide(ctx context.Context, s subject, refusedSince time.Ti
 	if step != 0 {
 		return a.untimely(ctx, led, policy, step)
 	}
-	byRun, err := Settlements(s.kind, state, led.Open, policy, now)
-	if err != nil {
-		return a.hold(ctx, led, policy, err)
-	}
+	byRun, unjudged := Settlements(s.kind, state, led.Open, policy, now)
 	if led, err = a.settle(ctx, led, byRun); err != nil {
 		return Decided{}, err
+	}
+	if err := unjudged[run.ID]; err != nil {
+		return a.hold(ctx, led, policy, err)
 	}
 	vitals, err := a.o.Records.Vitals(ctx, run.Resource, a.o.Now().Add(-vitalsWindow))
 	if err != nil {
@@ -211,8 +211,12 @@ func (a *Activities) settle(ctx context.Context, led galen.Ledger, byRun map[str
 		return led, nil
 	}
 	for id, changes := range byRun {
-		if err := a.o.Journal.Settle(ctx, id, changes); err != nil {
+		err := a.o.Journal.Settle(ctx, id, changes)
+		switch {
+		case err != nil && id == led.Run.ID:
 			return led, a.noRun(fmt.Errorf("settle effects of run %s: %w", id, err))
+		case err != nil: // that another run is not found does not end this one's workflow
+			return led, fmt.Errorf("settle effects of run %s, seen by run %s: %w", id, led.Run.ID, err)
 		}
 	}
 	failpoint.At(failpoint.Settled, newestVerb(led))
@@ -223,9 +227,9 @@ func (a *Activities) settle(ctx context.Context, led galen.Ledger, byRun map[str
 	return again, nil
 }
 
-// Settlements are the intents whose effect a State shows anew, by run. Pure. An error names the verb that panicked.
-func Settlements(kind galen.ListedKind, state galen.State, open []galen.Intent, p galen.Policy, now time.Time) (map[string][]galen.Settlement, error) {
-	var byRun map[string][]galen.Settlement
+// Settlements are the intents whose effect a State shows anew, by run. Pure. A verb that panics on one leaves that one open; unjudged
+// names it, by run, and is of no other run's concern.
+func Settlements(kind galen.ListedKind, state galen.State, open []galen.Intent, p galen.Policy, now time.Time) (byRun map[string][]galen.Settlement, unjudged map[string]error) {
 	for _, in := range open {
 		verb, ok := kind.Verbs[in.Step.Verb]
 		if !ok {
@@ -233,7 +237,11 @@ func Settlements(kind galen.ListedKind, state galen.State, open []galen.Intent, 
 		}
 		s, err := settlement(verb, state, in, now, func() string { return kind.Margin(state, open, p) })
 		if err != nil {
-			return nil, err
+			if unjudged == nil {
+				unjudged = map[string]error{}
+			}
+			unjudged[in.Run] = errors.Join(unjudged[in.Run], err)
+			continue
 		}
 		if s.Effect.Status == in.Effect.Status {
 			continue
@@ -243,7 +251,7 @@ func Settlements(kind galen.ListedKind, state galen.State, open []galen.Intent, 
 		}
 		byRun[in.Run] = append(byRun[in.Run], s)
 	}
-	return byRun, nil
+	return byRun, unjudged
 }
 
 // settlement is what a State shows of one intent, with the margin where that is news.

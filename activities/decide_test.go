@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
+
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/internal/gate"
 )
@@ -253,6 +255,7 @@ func TestAPanicHoldsTheRun(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := ward()
+			w.ledger.Open[0].Run = "r1"
 			a := c.engine(w)
 			for range 2 {
 				if _, err := a.Decide(t.Context(), DecideInput{Run: "r1"}); err != nil {
@@ -271,6 +274,46 @@ func TestAPanicHoldsTheRun(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestAPanicOnAnEffectIsOfOneRun: the effects of the other intents settle, and the other runs go on.
+func TestAPanicOnAnEffectIsOfOneRun(t *testing.T) {
+	kind := kindWith(func(_ galen.State, in galen.Intent) galen.Effect {
+		if in.Run == "r2" {
+			panic("boom")
+		}
+		return galen.Effect{Status: galen.EffectDone}
+	})
+	w := ward()
+	for _, run := range []string{"r1", "r3"} {
+		w.ledger.Open = append(w.ledger.Open, galen.Intent{ID: "of-" + run, Run: run, Step: step(), At: night, Effect: galen.Effect{Status: galen.EffectUnknown}})
+	}
+	if _, err := w.engine(kind, waits).Decide(t.Context(), DecideInput{Run: "r1"}); err != nil || len(w.set) > 0 || len(w.decided) != 1 {
+		t.Errorf("%v, the run was set to %q, decided %d times: for an intent of another run", err, w.set, len(w.decided))
+	}
+	if len(w.settled) != 2 || len(w.settled["r1"]) != 1 || len(w.settled["r3"]) != 1 {
+		t.Errorf("settled %+v, want one intent of r1 and one of r3", w.settled)
+	}
+	w.settled, w.ledger.Run.ID = nil, "r2"
+	if _, err := w.engine(kind, waits).Decide(t.Context(), DecideInput{Run: "r2"}); err != nil || len(w.set) != 1 || !strings.Contains(w.set[0], "panicked on the effect of intent i1: boom") {
+		t.Errorf("%v, its own run was set to %q, want held", err, w.set)
+	}
+	if len(w.settled) != 2 {
+		t.Errorf("settled %+v by the run that is held, want the others' all the same", w.settled)
+	}
+}
+
+// TestAnotherRunThatIsNotFoundEndsNoWorkflow: only of a run that is itself unknown is the workflow over.
+func TestAnotherRunThatIsNotFoundEndsNoWorkflow(t *testing.T) {
+	for run, over := range map[string]bool{"r1": true, "r2": false} {
+		w := ward()
+		w.ledger.Open[0].Run, w.errs["settle"] = run, galen.ErrNotFound
+		_, err := w.engine(kindWith(done), waits).Decide(t.Context(), DecideInput{Run: "r1"})
+		var app *temporal.ApplicationError
+		if err == nil || errors.As(err, &app) != over {
+			t.Errorf("the row of %s is not found, and run r1 says %v: its workflow is over: want %t", run, err, over)
+		}
 	}
 }
 

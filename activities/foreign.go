@@ -139,11 +139,11 @@ func (a *Activities) settleForeign(ctx context.Context, led galen.Ledger) (galen
 	if step != 0 {
 		return led, nil
 	}
-	byRun, err := Settlements(kind, state, led.Open, policy, now)
-	if err != nil {
+	byRun, unjudged := Settlements(kind, state, led.Open, policy, now)
+	if led, err = a.settle(ctx, led, byRun); err != nil {
 		return led, err
 	}
-	return a.settle(ctx, led, byRun)
+	return led, unjudged[led.Run.ID]
 }
 
 // openEffect names an intent whose effect is not settled, "" if there is none.
