@@ -15,6 +15,9 @@ const CodeUndoOwed Code = "undo-owed"
 // CodeStorm is the one of a group of which too many members are bad: for people, no runbook heals it.
 const CodeStorm Code = "storm"
 
+// CodeDetectorFault is the one of a detector that panics on a resource: what it would find there, nobody sees. For people.
+const CodeDetectorFault Code = "detector-fault"
+
 // Urgency orders findings; more is more urgent. It grows towards a deadline.
 type Urgency int
 

@@ -1,6 +1,7 @@
 package galen_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -46,5 +47,17 @@ func TestADebtIsOwedWithTheIntentAndPaidNewestFirst(t *testing.T) {
 	facts["undo-owed/bad"] = galen.Fact{Key: "undo-owed/bad", Value: []byte(`{"verb":1}`)}
 	if _, err := galen.Debts(facts); err == nil {
 		t.Error("an unreadable debt must be an error")
+	}
+	facts["undo-owed/newer"] = galen.Fact{Key: "undo-owed/newer", Value: []byte(`{"verb":"set","why":"","target":{"id":"a"},"within":"1m","idempotent":true}`)}
+	unread := map[string]galen.Debt{}
+	all := galen.AllDebts(facts)
+	for _, d := range all {
+		if d.Unread != "" {
+			unread[d.Intent] = d
+		}
+	}
+	newer := unread["newer"]
+	if len(all) != 4 || len(unread) != 2 || newer.Step.Target.ID != "a" || newer.Step.Verb != "set" || !strings.Contains(newer.Unread, "idempotent") {
+		t.Errorf("all debts, those that cannot be read among them: %+v", all)
 	}
 }

@@ -98,7 +98,7 @@ func (t *tx) dropNeeds(ctx context.Context, in galen.Intent) error {
 	return t.dropClaims(ctx, in.Run)
 }
 
-// Abandoned are the undos on a resource that runs which have ended still owe, newest first.
+// Abandoned are the undos on a resource that runs which have ended still owe, newest first, those that this release cannot read included.
 func (s *Store) Abandoned(ctx context.Context, r galen.Resource) ([]galen.Debt, error) {
 	var out []galen.Debt
 	err := s.read(ctx, "list the owed undos of "+r.String(), func(ctx context.Context, q querier) error {
@@ -106,11 +106,7 @@ func (s *Store) Abandoned(ctx context.Context, r galen.Resource) ([]galen.Debt, 
 		if err != nil {
 			return err
 		}
-		debts, err := galen.Debts(facts)
-		if err != nil {
-			return err
-		}
-		for _, d := range debts {
+		for _, d := range galen.AllDebts(facts) {
 			open, err := stillOpen(ctx, q, d.Intent)
 			if err != nil {
 				return err

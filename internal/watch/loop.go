@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -151,13 +148,8 @@ func (l *Loops) Round(ctx context.Context, p *Patrol) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := l.findings(ctx, p, state, open); err != nil {
-		return err
-	}
-	if err := l.wake(ctx, p, state, basis, open); err != nil {
-		return err
-	}
-	return l.vitals(ctx, p, state)
+	// One that fails does not keep the others from their work.
+	return errors.Join(l.findings(ctx, p, state, open), l.wake(ctx, p, state, basis, open), l.vitals(ctx, p, state))
 }
 
 // findings opens the runs first and stores the news after: a crash between the two repeats the first, which is
@@ -170,12 +162,7 @@ func (l *Loops) findings(ctx context.Context, p *Patrol, state galen.State, open
 		}
 		p.known = byKey(stored)
 	}
-	now := calm(state, l.o.Policy(p.r), l.o.Now(), l.Detect(p.r, state), p.known)
-	debts, err := l.o.Journal.Abandoned(ctx, p.r)
-	if err != nil {
-		return fmt.Errorf("read owed undos: %w", err)
-	}
-	now = append(now, owed(p.r, state, debts)...)
+	now, wrong := l.found(ctx, p, state)
 	changed, untaken := p.compare(now)
 	if changed || untaken { // else nobody is told of it
 		margin := l.o.Kinds[p.r.Kind].Margin(state, open, l.o.Policy(p.r))
@@ -183,15 +170,14 @@ func (l *Loops) findings(ctx context.Context, p *Patrol, state galen.State, open
 			now[i].Margin = margin
 		}
 	}
+	var failed error
 	for _, f := range now {
-		if err := l.ask(ctx, p, f); err != nil {
-			return err
-		}
+		failed = errors.Join(failed, l.ask(ctx, p, f))
 	}
-	if !changed {
-		return nil
+	if failed == nil && changed {
+		failed = l.tell(ctx, p, now)
 	}
-	return l.tell(ctx, p, now)
+	return errors.Join(wrong, failed)
 }
 
 // compare tells whether the findings are others than those that are known, and whether one has no run that it needs.
@@ -240,57 +226,6 @@ func (l *Loops) tell(ctx context.Context, p *Patrol, now []galen.Finding) error 
 	}
 	p.known = byKey(now)
 	return nil
-}
-
-// Detect runs all detectors on a State: at most one finding per key, the gravest.
-func (l *Loops) Detect(r galen.Resource, state galen.State) []galen.Finding {
-	best := map[string]int{}
-	var out []galen.Finding
-	for _, d := range l.o.Detectors {
-		for _, f := range d.Detect(l.o.Now(), state, l.o.Policy(r)) {
-			i, had := best[f.Key()]
-			switch {
-			case !had:
-				best[f.Key()] = len(out)
-				out = append(out, f)
-			case f.Urgency > out[i].Urgency:
-				out[i] = f
-			}
-		}
-	}
-	return out
-}
-
-// owed are the findings that undos of ended runs are still owed, one for each failure domain.
-func owed(r galen.Resource, state galen.State, debts []galen.Debt) []galen.Finding {
-	domains := map[string]*galen.Finding{}
-	for _, d := range debts {
-		domain, target := "unknown", d.Step.Target
-		for _, m := range state.Members() {
-			if m.Is(target.ID) {
-				domain = m.Domain
-			}
-		}
-		f := domains[domain]
-		if f == nil {
-			f = &galen.Finding{Resource: r, Code: galen.CodeUndoOwed, Domain: domain, Urgency: galen.Medium, Since: d.At}
-			domains[domain] = f
-		}
-		if !f.Has(target.ID) {
-			f.Targets = append(f.Targets, target)
-		}
-		if d.At.Before(f.Since) {
-			f.Since = d.At
-		}
-		f.Why = fmt.Sprintf("runs that have ended owe an undo on %d targets, the oldest: %s of intent %s", len(f.Targets), d.Step, d.Intent)
-	}
-	out := make([]galen.Finding, 0, len(domains))
-	for _, domain := range slices.Sorted(maps.Keys(domains)) {
-		f := domains[domain]
-		slices.SortFunc(f.Targets, func(a, b galen.Target) int { return strings.Compare(a.ID, b.ID) })
-		out = append(out, *f)
-	}
-	return out
 }
 
 func byKey(fs []galen.Finding) map[string]galen.Finding {

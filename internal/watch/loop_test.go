@@ -23,6 +23,7 @@ type book struct {
 	saves    int
 	vitals   [][]galen.Sample
 	debts    []galen.Debt
+	unpaid   error // why nobody knows what is owed
 }
 
 func (b *book) OpenIntents(context.Context, galen.Resource) ([]galen.Intent, error) {
@@ -46,7 +47,9 @@ func (b *book) SaveVitals(_ context.Context, _ galen.Resource, samples []galen.S
 	return nil
 }
 
-func (b *book) Abandoned(context.Context, galen.Resource) ([]galen.Debt, error) { return b.debts, nil }
+func (b *book) Abandoned(context.Context, galen.Resource) ([]galen.Debt, error) {
+	return b.debts, b.unpaid
+}
 
 // desk takes findings and wakes.
 type desk struct {
@@ -77,12 +80,18 @@ type station struct {
 	loops  *watch.Loops
 	patrol *watch.Patrol
 	extra  []galen.Finding // what a detector of the test finds
+	broken string          // how it panics
 }
 
 func newStation(c *fake.Cloud) *station {
 	s := &station{cloud: c, book: &book{}, desk: &desk{free: true}, now: noon}
 	detectors := []galen.Detector[galen.State]{galen.ListDetector(fake.Detectors()[0]), {
-		Name: "test", Detect: func(time.Time, galen.State, galen.Policy) []galen.Finding { return s.extra },
+		Name: "test", Codes: []galen.Code{"odd"}, Detect: func(time.Time, galen.State, galen.Policy) []galen.Finding {
+			if s.broken != "" {
+				panic(s.broken)
+			}
+			return s.extra
+		},
 	}}
 	s.loops = watch.NewLoops(watch.Options{
 		World: watch.NewWorld(kinds(c), &shelf{}, quiet()), Kinds: kinds(c), Detectors: detectors, Journal: s.book, Runs: s.desk,
