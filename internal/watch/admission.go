@@ -60,6 +60,11 @@ func NewAdmission(runs Runs, flood Flood, now func() time.Time, logger *slog.Log
 // Wake implements [Runs]; to wake opens nothing.
 func (a *Admission) Wake(ctx context.Context, r galen.Resource) error { return a.runs.Wake(ctx, r) }
 
+// Left implements [Runs]; to ask opens nothing.
+func (a *Admission) Left(ctx context.Context, f galen.Finding) (bool, error) {
+	return a.runs.Left(ctx, f)
+}
+
 // Open implements [Runs].
 func (a *Admission) Open(ctx context.Context, f galen.Finding) (taken bool, err error) {
 	admitted, tell := a.admit(f)

@@ -25,6 +25,8 @@ type Journal interface {
 type Runs interface {
 	// Open opens the run that heals the finding, see [Opener.Open].
 	Open(ctx context.Context, f galen.Finding) (taken bool, err error)
+	// Left tells whether a finding that was taken is left alone, see [Opener.Left].
+	Left(ctx context.Context, f galen.Finding) (bool, error)
 	// Wake wakes every open run of the resource.
 	Wake(ctx context.Context, r galen.Resource) error
 }
@@ -89,13 +91,16 @@ type Patrol struct {
 	r        galen.Resource
 	known    map[string]galen.Finding // by key, nil before they were read
 	taken    map[string]bool          // by key: the finding has its run, or needs none
+	sure     map[string]time.Time     // by key: when that was asked last
 	basis    string
 	vitalsAt time.Time
 	blind    string // the newest error, told once
 }
 
 // NewPatrol remembers nothing yet.
-func NewPatrol(r galen.Resource) *Patrol { return &Patrol{r: r, taken: map[string]bool{}} }
+func NewPatrol(r galen.Resource) *Patrol {
+	return &Patrol{r: r, taken: map[string]bool{}, sure: map[string]time.Time{}}
+}
 
 func (l *Loops) watch(ctx context.Context, r galen.Resource) {
 	p := NewPatrol(r)
@@ -136,7 +141,7 @@ func place(err error) []any {
 // panic in any of that is an error of this resource alone: the engine goes on watching all others.
 func (l *Loops) Round(ctx context.Context, p *Patrol) (err error) {
 	defer func() { err = recovered(recover(), "watch "+p.r.String(), err) }()
-	ctx, cancel := context.WithTimeout(ctx, 2*lookLimit)
+	ctx, cancel := context.WithTimeout(ctx, roundLimit)
 	defer cancel()
 	open, err := l.o.Journal.OpenIntents(ctx, p.r)
 	if err != nil {
@@ -163,6 +168,7 @@ func (l *Loops) findings(ctx context.Context, p *Patrol, state galen.State, open
 		p.known = byKey(stored)
 	}
 	now, wrong := l.found(ctx, p, state)
+	wrong = errors.Join(wrong, l.review(ctx, p, now))
 	changed, untaken := p.compare(now)
 	if changed || untaken { // else nobody is told of it
 		margin := l.o.Kinds[p.r.Kind].Margin(state, open, l.o.Policy(p.r))
@@ -196,6 +202,29 @@ func (p *Patrol) compare(now []galen.Finding) (changed, untaken bool) {
 	return changed, untaken
 }
 
+// sureFor is how long a finding that has its run is not asked about again.
+const sureFor = time.Minute
+
+// review finds out which of the findings that have their run are left alone by it.
+func (l *Loops) review(ctx context.Context, p *Patrol, now []galen.Finding) error {
+	var failed error
+	for _, f := range now {
+		key := f.Key()
+		if f.Note || !p.taken[key] || l.o.Now().Sub(p.sure[key]).Abs() < sureFor {
+			continue
+		}
+		left, err := l.o.Runs.Left(ctx, f)
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("see to the run of %s: %w", key, err))
+			continue
+		}
+		if p.taken[key], p.sure[key] = !left, l.o.Now(); left {
+			l.o.Logger.Warn("stands, though its run was verified", "resource", p.r.String(), "code", string(f.Code), "domain", f.Domain)
+		}
+	}
+	return failed
+}
+
 // ask asks for the run of a finding, unless it has it or needs none.
 func (l *Loops) ask(ctx context.Context, p *Patrol, f galen.Finding) (err error) {
 	key := f.Key()
@@ -205,6 +234,7 @@ func (l *Loops) ask(ctx context.Context, p *Patrol, f galen.Finding) (err error)
 	if p.taken[key], err = l.o.Runs.Open(ctx, f); err != nil {
 		return fmt.Errorf("open a run for %s: %w", key, err)
 	}
+	p.sure[key] = l.o.Now()
 	return nil
 }
 

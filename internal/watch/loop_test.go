@@ -69,6 +69,13 @@ func (d *desk) Open(ctx context.Context, f galen.Finding) (bool, error) {
 	return d.free && d.err == nil, d.err
 }
 
+func (d *desk) Left(ctx context.Context, f galen.Finding) (bool, error) {
+	if d.opener != nil {
+		return d.opener.Left(ctx, f)
+	}
+	return false, nil
+}
+
 func (d *desk) Wake(context.Context, galen.Resource) error { d.wakes++; return nil }
 
 // station is one patrol over a fake cloud.

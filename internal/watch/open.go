@@ -37,9 +37,9 @@ type Opener struct {
 }
 
 // Open opens the run that heals a finding. It may be asked again and again: a finding whose run is open, or has ended,
-// opens no second one. taken is false while an open run of another key has one of its targets in scope, one run for a
+// opens no second one, unless it was called verified, and the finding stands, see [Opener.Left]. taken is false while an open run of another key has one of its targets in scope, one run for a
 // target, whatever its trouble is called now (but see [galen.Runbook.Beside]), and while the open run of its own key would not
-// answer it if it ended now, see [answers]: ask again later. What no runbook heals is for people, who see it in the list of findings.
+// answer it if it ended now, see [answers], or has just been verified and the finding may be of a look before that: ask again later. What no runbook heals is for people, who see it in the list of findings.
 func (o Opener) Open(ctx context.Context, f galen.Finding) (taken bool, err error) {
 	rb, ok := o.healer(f.Resource.Kind, f.Code)
 	if !ok {
@@ -52,8 +52,14 @@ func (o Opener) Open(ctx context.Context, f galen.Finding) (taken bool, err erro
 	if o.covered(open, f, rb) {
 		return false, nil
 	}
-	if over, err := o.over(ctx, f); over || err != nil {
-		return over, err
+	last, ended, err := o.ended(ctx, f)
+	switch {
+	case err != nil:
+		return false, err
+	case ended && last.Status != galen.RunVerified:
+		return true, nil
+	case ended && !o.disproved(last):
+		return false, nil
 	}
 	if told(open, f) {
 		return false, nil
@@ -77,16 +83,32 @@ func told(open []galen.Run, f galen.Finding) bool {
 	return slices.ContainsFunc(open, func(run galen.Run) bool { return run.Key == f.Key() && run.Urgency >= f.Urgency && !answers(run, f) })
 }
 
-// over tells whether a run that answers this very finding has ended: cancelled by a person, say.
-func (o Opener) over(ctx context.Context, f galen.Finding) (bool, error) {
-	last, err := o.Inbox.LastRun(ctx, f.Resource, f.Key())
-	if errors.Is(err, galen.ErrNotFound) {
+// Left tells whether the finding, which was taken and still stands, is left alone: its run was verified, and was wrong.
+func (o Opener) Left(ctx context.Context, f galen.Finding) (bool, error) {
+	if _, ok := o.healer(f.Resource.Kind, f.Code); !ok {
 		return false, nil
 	}
-	if err != nil {
-		return false, fmt.Errorf("find the run of %s: %w", f.Key(), err)
+	last, ended, err := o.ended(ctx, f)
+	return ended && last.Status == galen.RunVerified && o.disproved(last), err
+}
+
+// ended is the newest run of the finding's key, if it answers this very finding and has ended.
+func (o Opener) ended(ctx context.Context, f galen.Finding) (galen.Run, bool, error) {
+	last, err := o.Inbox.LastRun(ctx, f.Resource, f.Key())
+	if errors.Is(err, galen.ErrNotFound) {
+		return last, false, nil
 	}
-	return !last.Status.Open() && answers(last, f), nil
+	if err != nil {
+		return last, false, fmt.Errorf("find the run of %s: %w", f.Key(), err)
+	}
+	return last, !last.Status.Open() && answers(last, f), nil
+}
+
+// disproved tells that a finding which stands now stands in spite of its verified run: it is not seen in a look from before that end any
+// more. As long as a run must see its target well, so that one that is always wrong is not opened over and over in a row.
+func (o Opener) disproved(run galen.Run) bool {
+	p := o.Policy(run.Resource)
+	return o.Now().Sub(run.Ended) > max(p.HoldFor.D(), p.LookEvery.D()+roundLimit)
 }
 
 // answers tells whether a run is for this very trouble, so that its end is the finding's, too: it was opened after the trouble began, and

@@ -306,3 +306,74 @@ func TestAFindingWhoseRunWasJustClosing(t *testing.T) {
 		t.Errorf("the finding stands, and these are its runs: %+v", box.runs)
 	}
 }
+
+// verifyAt ends a run as verified.
+func (i *inbox) verifyAt(at time.Time, n int) {
+	i.runs[n].Status, i.runs[n].Ended = galen.RunVerified, at
+}
+
+// TestAFindingThatItsVerifiedRunLeftAlone gets another run, before a restart or after one; what was seen before the end proves nothing.
+func TestAFindingThatItsVerifiedRunLeftAlone(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		s := down(t)
+		o, box := opener(t)
+		o.Now = func() time.Time { return s.now }
+		s.desk.opener = &o
+		for range 3 {
+			s.round(t, 10*time.Second)
+		}
+		if len(box.runs) != 1 {
+			t.Fatalf("%+v", box.runs)
+		}
+		box.verifyAt(s.now, 0)
+		if restart {
+			s.restart()
+		}
+		for range 3 {
+			s.round(t, 10*time.Second)
+			if len(box.runs) != 1 {
+				t.Fatalf("opened again %s after its end", s.now.Sub(box.runs[0].Ended))
+			}
+		}
+		for range 60 {
+			s.round(t, 10*time.Second)
+		}
+		if len(box.runs) != 2 || box.runs[1].Key != box.runs[0].Key || !box.runs[1].Status.Open() || box.runs[1].Finding.Margin == "" {
+			t.Errorf("restart %t: the finding stands, and its runs are %+v", restart, box.runs)
+		}
+	}
+}
+
+// TestARunThatIsAlwaysWrongIsNotOpenedInARow: the holding time lies between two of them, also when each is called verified at once; and what
+// a person cancelled stays so.
+func TestARunThatIsAlwaysWrongIsNotOpenedInARow(t *testing.T) {
+	s := down(t)
+	o, box := opener(t)
+	o.Now = func() time.Time { return s.now }
+	s.desk.opener = &o
+	for range 3600 {
+		s.round(t, time.Second)
+		if n := len(box.runs) - 1; n >= 0 && box.runs[n].Status.Open() {
+			box.verifyAt(s.now, n)
+		}
+	}
+	for i := 1; i < len(box.runs); i++ {
+		if rest := box.runs[i].Created.Sub(box.runs[i-1].Ended); rest < galen.SafePolicy().HoldFor.D() {
+			t.Errorf("run %d was opened %s after the end of the one before", i, rest)
+		}
+	}
+	n := len(box.runs)
+	if n < 2 || n > 61 {
+		t.Errorf("%d runs in an hour", n)
+	}
+	s.round(t, time.Minute)
+	s.round(t, time.Minute)
+	n = len(box.runs)
+	box.runs[n-1].Status, box.runs[n-1].Ended = galen.RunCancelled, s.now
+	for range 30 {
+		s.round(t, time.Minute)
+	}
+	if len(box.runs) != n {
+		t.Error("a person's cancel was overruled")
+	}
+}

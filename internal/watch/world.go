@@ -281,3 +281,6 @@ func (w *World) keep(ctx context.Context, r galen.Resource, e *entry) error {
 
 // lookLimit bounds one whole look of the watch; a driver gives each node less.
 const lookLimit = 10 * time.Second
+
+// roundLimit bounds one whole round of the watch.
+const roundLimit = 2 * lookLimit
