@@ -172,6 +172,9 @@ func (w *world) rounds(ctx context.Context, s *slot) error {
 	if err != nil && !expected(err) && !p.dead {
 		return fmt.Errorf("watch: %w", err)
 	}
+	if err == nil {
+		w.trace.rounds = append(w.trace.rounds, w.now)
+	}
 	s.round = w.now.Add(w.in.Policy.LookEvery.D())
 	if w.mixed && !p.dead {
 		return w.foreign(ctx, p)
@@ -346,9 +349,13 @@ func (w *world) over(ctx context.Context) (bool, error) {
 // settleFor is how long a world goes on after the last thing that happened: until the last peer has noticed it, on a slow ring
 // late, and a runbook may act on it.
 func (in Incident) settleFor() time.Duration {
+	return 90*time.Second + slowest(in) + in.Policy.RestartAfter.D()
+}
+
+// slowest is how long the last peer takes to notice a node that is down.
+func slowest(in Incident) time.Duration {
 	t := in.Ring.spec(nil).Timing
-	latest := time.Duration(ring.Longest * t.Jitter * float64(t.Phi))
-	return 90*time.Second + latest + in.Policy.RestartAfter.D()
+	return time.Duration(ring.Longest * t.Jitter * float64(t.Phi))
 }
 
 // heldFor is how long a run that waits for a person is watched.

@@ -31,6 +31,7 @@ type trace struct {
 	found  map[string][]galen.Target    // whom the finding of a run's newest decision names
 	points map[string]time.Time         // when a restore point was last verified, by target
 	alone  map[string]bool              // guards that refused a step which all others allowed
+	rounds []time.Time                  // when a watch had done one
 	sights map[string][]sight           // the newest looks on which each run decided
 	places map[string][]cassandra.Token // that each node had when it was last a member
 }
