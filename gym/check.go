@@ -266,8 +266,10 @@ func (c *checker) observers() {
 func (c *checker) freshness() {
 	const most = 10 * time.Second
 	for _, a := range c.acts {
-		if age := a.Committed.Sub(a.Looked); a.Looked.IsZero() || age > most+c.in.Jitter {
-			c.blame("I-05", a.Committed, "%s was committed on a look %s old", a.Step, age)
+		for _, at := range a.Begun {
+			if age := at.Sub(a.Looked); a.Looked.IsZero() || age > most+c.in.Jitter {
+				c.blame("I-05", at, "the call of %s began on a look %s old", a.Step, age)
+			}
 		}
 	}
 }

@@ -41,6 +41,7 @@ func TestGateRules(t *testing.T) {
 	}{
 		"a look of ten seconds ago":             {(*checker).freshness, []*act{start(same)}, nil, ""},
 		"an older one":                          {(*checker).freshness, []*act{start(func(a *act) { a.Looked = at(49 * time.Second) })}, nil, "I-05"},
+		"an older one, and no call":             {(*checker).freshness, []*act{start(func(a *act) { a.Looked, a.Begun = at(49*time.Second), nil })}, nil, ""},
 		"no look at all":                        {(*checker).freshness, []*act{start(func(a *act) { a.Looked = time.Time{} })}, nil, "I-05"},
 		"a higher fence":                        {(*checker).fences, []*act{start(same), start(func(a *act) { a.Fence = 2 })}, nil, ""},
 		"the same fence again":                  {(*checker).fences, []*act{start(same), start(on("id3", ""))}, nil, "I-06"},

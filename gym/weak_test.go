@@ -184,8 +184,8 @@ func sleepy(counted bool) func(*Engine) {
 			}
 		}
 		e.door = func(o *gate.Options) {
-			mono := o.Mono
-			o.Mono = func() time.Duration { return mono() - lost }
+			mono, now := o.Mono, o.Now
+			o.Mono, o.Now = func() time.Duration { return mono() - lost }, func() time.Time { return now().Add(-lost) }
 		}
 	}
 }
