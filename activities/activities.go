@@ -145,7 +145,7 @@ func (a *Activities) Act(ctx context.Context, in ActInput) (Acted, error) {
 // turnedAway is what a refusal means for the run.
 func turnedAway(out Acted, run galen.Run, res gate.Result) Acted {
 	worst := gate.Worst(res.Verdicts)
-	out.Refused = (res.Answer == gate.Refused || res.Answer == gate.Ask) && !endsByItself(worst)
+	out.Refused = (res.Answer == gate.Refused || res.Answer == gate.Ask) && !waitedOut(worst)
 	if worst.Guard == gate.GuardRate {
 		out.Wait = galen.Duration(spread(run, out.At, out.Wait.D()))
 	}

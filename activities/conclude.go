@@ -221,12 +221,12 @@ func onVerdicts(t thought) conclusion {
 	}
 }
 
-// onLookAgain: the run waits. What ends by itself, and not by this run's doing, is waited for until the run's own deadline.
+// onLookAgain: the run waits. What ends without its doing is waited for until the run's own deadline.
 func onLookAgain(t thought, v galen.Verdict) conclusion {
 	soon := t.policy.LookSoon.D()
-	c := conclusion{status: galen.RunWaiting, why: v.Guard + ": " + v.Why, wait: soon, refused: !endsByItself(v)}
+	c := conclusion{status: galen.RunWaiting, why: v.Guard + ": " + v.Why, wait: soon, refused: !waitedOut(v)}
 	switch v.Guard {
-	case gate.GuardStorm, gate.GuardCalendar:
+	case gate.GuardHold, gate.GuardStorm, gate.GuardCalendar:
 		c.wait = t.policy.Fallback.D()
 	case gate.GuardRate:
 		c.wait = spread(t.ledger.Run, t.now, soon)
@@ -234,10 +234,11 @@ func onLookAgain(t thought, v galen.Verdict) conclusion {
 	return c
 }
 
-// endsByItself: a storm, a window and the release rate end without this run's doing, so waiting for them does not use up the
-// deadline of its step.
-func endsByItself(v galen.Verdict) bool {
-	return v.Answer == galen.LookAgain && (v.Guard == gate.GuardStorm || v.Guard == gate.GuardCalendar || v.Guard == gate.GuardRate)
+// waitedOut: a kill switch, a storm, a window and the release rate end without this run's doing, so waiting for them does not use up
+// the deadline of its step: it goes on when they end.
+func waitedOut(v galen.Verdict) bool {
+	outer := []string{gate.GuardHold, gate.GuardStorm, gate.GuardCalendar, gate.GuardRate}
+	return v.Answer == galen.LookAgain && slices.Contains(outer, v.Guard)
 }
 
 // strictest is the strictest verdict on the steps (not the outline: it may be denied today and allowed when its time

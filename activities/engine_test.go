@@ -415,7 +415,7 @@ func TestWhatTheGateRefuses(t *testing.T) {
 	d := c.planned(run, fake.Set(i, "work_mem", "8MB", "a test"))
 	c.must(c.store.SetHold(t.Context(), galen.Hold{ID: "h", Why: "freeze", By: "ada"}))
 	got, err := c.acts.Act(t.Context(), activities.ActInput{Run: run.ID, Plan: d.Number})
-	if err != nil || got.Sent || !got.Refused || got.Wait != c.policy.LookSoon {
+	if err != nil || got.Sent || got.Refused || got.Wait != c.policy.LookSoon { // it does not use up the deadline of its step
 		t.Errorf("under a hold: %+v, %v", got, err)
 	}
 	if status := c.run(run.ID).Status; status != galen.RunRunning {

@@ -102,7 +102,7 @@ func TestTwoDoNotYieldToEachOther(t *testing.T) {
 
 // TestWhatEndsByItself does not use up the time that a step may be refused, and runs that a cut kept waiting come back apart.
 func TestWhatEndsByItself(t *testing.T) {
-	for guard, refused := range map[string]bool{gate.GuardStorm: false, gate.GuardCalendar: false, gate.GuardRate: false, gate.GuardClaims: true} {
+	for guard, refused := range map[string]bool{gate.GuardHold: false, gate.GuardStorm: false, gate.GuardCalendar: false, gate.GuardRate: false, gate.GuardClaims: true} {
 		w := ward()
 		w.ledger.Run.Stop, w.verdict = "", galen.Verdict{Guard: guard, Answer: galen.LookAgain, Why: "x"}
 		got, err := w.engine(kindWith(done), starts).Decide(t.Context(), DecideInput{Run: "r1"})

@@ -41,6 +41,7 @@ const (
 
 // The guards on whose answers the engine acts in its own way.
 const (
+	GuardHold     = guardHold
 	GuardStorm    = guardStorm
 	GuardCalendar = guardCalendar
 	GuardRate     = guardRate
