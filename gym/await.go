@@ -342,3 +342,19 @@ func (r awaitedStore) OpenRun(ctx context.Context, run galen.Run) (out galen.Run
 	err = r.a.write(func() (err error) { out, created, err = r.store.OpenRun(ctx, run); return err })
 	return out, created, err
 }
+
+func (r awaitedStore) Stop(ctx context.Context, id, stop, by, why string) error {
+	return r.a.write(func() error { return r.store.Stop(ctx, id, stop, by, why) })
+}
+
+func (r awaitedStore) Resume(ctx context.Context, id, why string) error {
+	return r.a.write(func() error { return r.store.Resume(ctx, id, why) })
+}
+
+func (r awaitedStore) Append(ctx context.Context, e galen.Event) error {
+	return r.a.write(func() error { return r.store.Append(ctx, e) })
+}
+
+func (r awaitedStore) SaveVitals(ctx context.Context, res galen.Resource, samples []galen.Sample) error {
+	return r.a.write(func() error { return r.store.SaveVitals(ctx, res, samples) })
+}
