@@ -15,12 +15,20 @@ func (c *checker) leftAlone() {
 	if c.others || c.in.adrift() {
 		return
 	}
+	c.downAlone()
+	c.preparedForNobody()
+}
+
+func (c *checker) downAlone() {
 	for _, m := range c.final.Members {
 		since, down := c.downSince(m)
 		if down && c.watched(since) && !c.attended(since, m.HostID, m.Host) {
 			c.blame("L-2 alone", c.now(), "%s (%s) is down since %s, and there is no run for it", m.Host, m.HostID, since.Sub(epoch()))
 		}
 	}
+}
+
+func (c *checker) preparedForNobody() {
 	for _, h := range c.final.Hosts {
 		by := c.byID[h.Prepared]
 		if by == nil || !h.Spare || h.Running || h.Data || h.HalfData {

@@ -172,9 +172,7 @@ func (w *world) rounds(ctx context.Context, s *slot) error {
 	if err != nil && !expected(err) && !p.dead {
 		return fmt.Errorf("watch: %w", err)
 	}
-	if err == nil {
-		w.trace.rounds = append(w.trace.rounds, w.now)
-	}
+	w.trace.rounded(err)
 	s.round = w.now.Add(w.in.Policy.LookEvery.D())
 	if w.mixed && !p.dead {
 		return w.foreign(ctx, p)

@@ -159,6 +159,13 @@ func (t *trace) refused(run string, step galen.Step, verdicts []galen.Verdict) {
 	}
 }
 
+// rounded notes that a watch has done a round, if it was whole.
+func (t *trace) rounded(err error) {
+	if err == nil {
+		t.rounds = append(t.rounds, t.now())
+	}
+}
+
 func (t *trace) crashed(s *slot) {
 	t.deaths++
 	t.note("engine %d dies", s.name)

@@ -52,14 +52,8 @@ func (o Opener) Open(ctx context.Context, f galen.Finding) (taken bool, err erro
 	if o.covered(open, f, rb) {
 		return false, nil
 	}
-	last, ended, err := o.ended(ctx, f)
-	switch {
-	case err != nil:
-		return false, err
-	case ended && last.Status != galen.RunVerified:
-		return true, nil
-	case ended && !o.disproved(last):
-		return false, nil
+	if over, taken, err := o.over(ctx, f); over || err != nil {
+		return taken, err
 	}
 	if told(open, f) {
 		return false, nil
@@ -90,6 +84,13 @@ func (o Opener) Left(ctx context.Context, f galen.Finding) (bool, error) {
 	}
 	last, ended, err := o.ended(ctx, f)
 	return ended && last.Status == galen.RunVerified && o.disproved(last), err
+}
+
+// over tells whether a run that answers this very finding has ended, so that none is opened now: cancelled by a person, say. taken: nor later.
+func (o Opener) over(ctx context.Context, f galen.Finding) (over, taken bool, err error) {
+	last, ended, err := o.ended(ctx, f)
+	verified := last.Status == galen.RunVerified
+	return ended && !(verified && o.disproved(last)), ended && !verified, err
 }
 
 // ended is the newest run of the finding's key, if it answers this very finding and has ended.
