@@ -202,7 +202,7 @@ func (a *Activities) wait(ctx context.Context, led galen.Ledger, policy galen.Po
 			return Decided{}, a.noRun(fmt.Errorf("note on run %s: %w", run.ID, err))
 		}
 	}
-	return Decided{At: led.Now, Wait: policy.LookSoon, Why: why}, nil
+	return Decided{At: led.Now, Unseen: true, Wait: policy.LookSoon, Why: why}, nil
 }
 
 // settle writes what became of the open intents, and reads the ledger again if that was anything.

@@ -224,8 +224,8 @@ func TestOnlyALookIsBlind(t *testing.T) {
 	c := ward()
 	c.lookErr = errors.New("no route")
 	a := c.engine(kindWith(done), waits)
-	if _, err := a.Decide(t.Context(), DecideInput{Run: "r1"}); err != nil || len(c.set) != 1 || !strings.HasPrefix(c.set[0], "waiting: cannot see the resource") {
-		t.Errorf("%v, the run was set to %q", err, c.set)
+	if d, err := a.Decide(t.Context(), DecideInput{Run: "r1"}); err != nil || !d.Unseen || len(c.set) != 1 || !strings.HasPrefix(c.set[0], "waiting: cannot see the resource") {
+		t.Errorf("%+v, %v, the run was set to %q", d, err, c.set)
 	}
 	c.errs["set"] = galen.ErrHeld
 	if _, err := a.Decide(t.Context(), DecideInput{Run: "r1"}); err != nil {

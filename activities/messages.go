@@ -9,7 +9,7 @@ import (
 // DecideInput asks for one look and one decision of a run.
 type DecideInput struct {
 	Run string `json:"run"`
-	// RefusedSince is when the gate, or a guard at deciding, began to say look-again without a break; zero: it did not.
+	// RefusedSince is when the gate, or a guard at deciding, began to say look-again without another answer since; zero: it did not.
 	RefusedSince time.Time `json:"refused_since,omitzero"`
 }
 
@@ -23,6 +23,8 @@ type Decided struct {
 	Steps int `json:"steps,omitempty"`
 	// Refused: steps are planned, and a guard says look-again.
 	Refused bool `json:"refused,omitempty"`
+	// Unseen: nothing was decided, for nothing could be seen or the clock not be believed. That is no answer of a guard.
+	Unseen bool `json:"unseen,omitempty"`
 	// Wait: look again at the latest then.
 	Wait galen.Duration `json:"wait,omitzero"`
 	// Done: the runbook says so and enough observers show it. Final is the status of the run if it stays so for Looks

@@ -118,7 +118,7 @@ func decided(s RunState, d activities.Decided) (RunState, Command) {
 		return s, Command{Do: DoFinish}
 	}
 	s.Plan, s.Steps, s.Step = d.Plan, d.Steps, 0
-	if d.Steps == 0 { // steps that the preview allows may be refused at the gate again: acted tells
+	if d.Steps == 0 && !d.Unseen { // steps that the preview allows may be refused at the gate again: acted tells
 		s.RefusedSince = since(s.RefusedSince, d.Refused, d.At)
 	}
 	if !d.Done {

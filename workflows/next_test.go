@@ -119,6 +119,11 @@ func TestRefusedSinceIsHandedOn(t *testing.T) {
 	if got := cmds[len(cmds)-1].Decide.RefusedSince; !got.IsZero() {
 		t.Errorf("refused since %s after another answer, want zero", got)
 	}
+	unseen := Result{Decided: &activities.Decided{At: at(3), Unseen: true, Wait: galen.Duration(time.Second)}}
+	_, cmds = play(steps(0, 1, 1), refused(1), Result{Slept: true}, unseen, Result{Slept: true})
+	if got := cmds[len(cmds)-1].Decide.RefusedSince; !got.Equal(at(1)) {
+		t.Errorf("refused since %s after a look that saw nothing, want %s: it would never be too long", got, at(1))
+	}
 }
 
 // TestARefusalThatOnlyTheGateGivesIsTold: the preview allows the step at each decision, the gate says look again each
