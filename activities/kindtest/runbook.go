@@ -162,37 +162,48 @@ func blank[S galen.State, P any](t *testing.T, rb galen.Runbook[S, P], d Drill[S
 func stopped[S galen.State, P any](t *testing.T, rb galen.Runbook[S, P], d Drill[S, P], decisions int) {
 	for _, stop := range []string{galen.StopCancel, galen.StopYield} {
 		for after := range decisions {
-			r := begin(t, rb, d)
-			for n := range after {
-				r.woken = n == after-1 // the stop wakes it from its wait
-				r.turn()
-			}
-			r.woken, r.stop = false, stop
-			asked, before := r.sim.Now(), len(r.past)
-			limit := stopSlack
-			for _, in := range r.open() {
-				limit += in.Step.Within.D()
-			}
-			switch end := r.ends(maxAfterStop); {
-			case end == "":
-				t.Errorf("%s after %d decisions: no end after %d more; it did %q", stop, after, maxAfterStop, r.verbs)
-			case stop == galen.StopYield && end == galen.EndEscalate && d.End == galen.EndDone:
-				t.Errorf("%s after %d decisions: it needs a person, and would go on by itself afterwards otherwise; it did %q", stop, after, r.verbs)
-			}
-			for _, in := range r.past[before:] {
-				limit += in.Step.Within.D()
-			}
-			if took := r.sim.Now().Sub(asked); took > limit {
-				t.Errorf("%s after %d decisions: it took %s to a safe point, its steps have %s", stop, after, took, limit)
-			}
-			if before == 0 && len(r.past) > 0 {
-				t.Errorf("%s before anything was done: it did %q all the same", stop, r.verbs)
-			}
-			if in := r.unsettled(); in != nil {
-				t.Errorf("%s after %d decisions: it ended while %s was not settled", stop, after, in.Step)
-			}
+			stoppedAfter(t, begin(t, rb, d), stop, after)
 		}
 	}
+}
+
+func stoppedAfter[S galen.State, P any](t *testing.T, r *drill[S, P], stop string, after int) {
+	for n := range after {
+		r.woken = n == after-1 // the stop wakes it from its wait
+		r.turn()
+	}
+	r.woken, r.stop = false, stop
+	asked, before := r.sim.Now(), len(r.past)
+	limit := stopSlack
+	for _, in := range r.open() {
+		limit += in.Step.Within.D()
+	}
+	end := r.ends(maxAfterStop)
+	for _, in := range r.past[before:] {
+		limit += in.Step.Within.D()
+	}
+	if took := r.sim.Now().Sub(asked); took > limit {
+		t.Errorf("%s after %d decisions: it took %s to a safe point, its steps have %s", stop, after, took, limit)
+	}
+	if why := r.unsafe(end, before); why != "" {
+		t.Errorf("%s after %d decisions: %s; it did %q", stop, after, why, r.verbs)
+	}
+}
+
+// unsafe says what is wrong with the end of a stopped run that had made so many calls before.
+func (r *drill[S, P]) unsafe(end string, before int) string {
+	in := r.unsettled()
+	switch {
+	case end == "":
+		return fmt.Sprintf("no end after %d more", maxAfterStop)
+	case r.stop == galen.StopYield && end == galen.EndEscalate && r.d.End == galen.EndDone:
+		return "it needs a person, and would go on by itself afterwards otherwise"
+	case before == 0 && len(r.past) > 0:
+		return "nothing was done before, and it began all the same"
+	case in != nil:
+		return fmt.Sprintf("it ended while %s was not settled", in.Step)
+	}
+	return ""
 }
 
 // trouble: lost replies, calls never made, long pauses and things that happen in another order end in some way, and never in a panic.
