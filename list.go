@@ -117,12 +117,12 @@ func liftVerb[S State](v Verb[S]) Verb[State] {
 		}
 		return v.Effect(s, in)
 	}
-	out.Facts = func(st State, in Intent) []Fact {
+	out.Facts = func(st State, in Intent, p Policy) []Fact {
 		var s S
 		if v.Facts == nil || as(st, &s) != nil {
 			return nil
 		}
-		return v.Facts(s, in)
+		return v.Facts(s, in, p)
 	}
 	return out
 }

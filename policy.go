@@ -77,6 +77,11 @@ type Policy struct {
 	// ReplaceAfter: no replacement before a target was down that long or the longest restart seen, save when its data
 	// are proved gone (I-15).
 	ReplaceAfter Duration `json:"replace_after"`
+	// HintWindow is how long the nodes of a ring keep hints for one that is down (max_hint_window): who was silent for longer is
+	// repaired after its start. GCGrace is the smallest gc_grace_seconds of its tables: who was silent for longer is started no
+	// more, for rows that were deleted would come back (N12).
+	HintWindow Duration `json:"hint_window"`
+	GCGrace    Duration `json:"gc_grace"`
 	// GoneApart: the two looks that prove data gone lie at least that far apart (I-15).
 	GoneApart Duration `json:"gone_apart"`
 	// RunDeadline: an open run is held at its end. ApprovalFor: how long a yes is valid. StepDeadline bounds retries
@@ -136,6 +141,8 @@ func SafePolicy() Policy {
 		ReplacesPerRun:         1,
 		JoinerRetriesPerRun:    2,
 		ReplaceAfter:           Duration(10 * time.Minute),
+		HintWindow:             Duration(3 * time.Hour),
+		GCGrace:                Duration(240 * time.Hour),
 		GoneApart:              Duration(10 * time.Second),
 		RunDeadline:            Duration(6 * time.Hour),
 		ApprovalFor:            Duration(30 * time.Minute),
@@ -237,6 +244,8 @@ const (
 	// maxRestorePointAge and minDeleteDelay: what cannot be taken back rests on a restore point of today, and leaves time to say no.
 	maxRestorePointAge = 24 * time.Hour // I-25
 	minDeleteDelay     = time.Hour      // I-25
+	// minGCGrace leaves room for a start, which may take ten minutes.
+	minGCGrace = time.Hour // N12
 	// maxLookBack is how far back the ledger has tokens and recoveries; a longer window would be cut in silence.
 	maxLookBack = 24 * time.Hour
 )
@@ -256,6 +265,7 @@ func (p Policy) times() []error {
 		{"view_age", p.ViewAge, time.Second, maxViewAge, "I-05 lets no call rest on an older view"},
 		{"destructive_window", p.DestructiveWindow, time.Second, maxLookBack, noFurther}, {"cooldown", p.Cooldown, 0, maxLookBack, noFurther}, {"flap_window", p.FlapWindow, time.Second, maxLookBack, "older changes are forgotten"},
 		{"replace_spacing", p.ReplaceSpacing, 0, 0, ""}, {"replace_after", p.ReplaceAfter, 0, 0, ""}, {"gone_apart", p.GoneApart, time.Millisecond, 0, ""},
+		{"hint_window", p.HintWindow, 0, p.GCGrace.D(), "past gc_grace no repair helps"}, {"gc_grace", p.GCGrace, minGCGrace, 0, ""},
 		{"run_deadline", p.RunDeadline, time.Second, 0, ""}, {"approval_for", p.ApprovalFor, time.Second, 0, ""}, {"step_deadline", p.StepDeadline, time.Second, 0, ""},
 		{"quarantine_window", p.QuarantineWindow, time.Second, maxLookBack, noFurther}, {"restore_point_age", p.RestorePointAge, 0, maxRestorePointAge, "I-25 lets nothing be deleted that was saved longer ago"},
 		{"delete_delay", p.DeleteDelay, minDeleteDelay, 0, ""}, {"clock_settle", p.ClockSettle, minClockSettle, 0, ""},

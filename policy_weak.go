@@ -33,6 +33,8 @@ func (p Policy) weakWaits(safe Policy) []weakness {
 		{"cooldowns", "I-14", slices.ContainsFunc(p.Cooldowns, func(c Cooldown) bool { return c.For < safe.Cooldown })},
 		{"replace_after", "I-15", p.ReplaceAfter < safe.ReplaceAfter},
 		{"gone_apart", "I-15", p.GoneApart < safe.GoneApart},
+		{"hint_window", "N12", p.HintWindow > safe.HintWindow},
+		{"gc_grace", "N12", p.GCGrace > safe.GCGrace},
 		{"hold_for", "I-21", p.HoldFor < safe.HoldFor},
 		{"approval_for", "I-22", p.ApprovalFor > safe.ApprovalFor},
 		{"restore_point_age", "I-25", p.RestorePointAge > safe.RestorePointAge},

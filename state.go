@@ -20,6 +20,12 @@ type State interface {
 	Basis(scope ...Target) string
 }
 
+// Lasting is a [State] that carries what only time tells and no Basis does.
+type Lasting interface {
+	// Worth tells whether it is worth a write although its Basis is that of the State that is stored.
+	Worth(stored State) bool
+}
+
 // Member is one member of a resource.
 type Member struct {
 	Target Target `json:"target"`

@@ -235,7 +235,7 @@ func Settlements(kind galen.ListedKind, state galen.State, open []galen.Intent, 
 		if !ok {
 			continue // of another release: its own run is held
 		}
-		s, err := settlement(verb, state, in, now, func() string { return kind.Margin(state, open, p) })
+		s, err := settlement(verb, state, in, p, now, func() string { return kind.Margin(state, open, p) })
 		if err != nil {
 			if unjudged == nil {
 				unjudged = map[string]error{}
@@ -255,7 +255,7 @@ func Settlements(kind galen.ListedKind, state galen.State, open []galen.Intent, 
 }
 
 // settlement is what a State shows of one intent, with the margin where that is news.
-func settlement(verb galen.Verb[galen.State], state galen.State, in galen.Intent, now time.Time, margin func() string) (s galen.Settlement, err error) {
+func settlement(verb galen.Verb[galen.State], state galen.State, in galen.Intent, policy galen.Policy, now time.Time, margin func() string) (s galen.Settlement, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("verb %s, or the margin of its kind, panicked on the effect of intent %s: %v\n%s", verb.Name, in.ID, p, debug.Stack())
@@ -266,7 +266,7 @@ func settlement(verb galen.Verb[galen.State], state galen.State, in galen.Intent
 		return galen.Settlement{Intent: in.ID, Effect: effect}, nil
 	}
 	in.Effect = effect
-	facts := append(verb.Facts(state, in), galen.Paid(in)...)
+	facts := append(verb.Facts(state, in, policy), galen.Paid(in)...)
 	for i := range facts {
 		facts[i].Intent, facts[i].At = in.ID, now
 	}

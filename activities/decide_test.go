@@ -139,7 +139,7 @@ func kindWith(effect func(galen.State, galen.Intent) galen.Effect) galen.ListedK
 	margin := func(galen.State, []galen.Intent, galen.Policy) string { return "" }
 	return galen.ListedKind{Name: "fake", Margin: margin, Verbs: map[string]galen.Verb[galen.State]{"start": {
 		Name: "start", Class: galen.Reversible, Effect: effect, Check: func(galen.State, galen.Step) error { return nil },
-		Facts: func(galen.State, galen.Intent) []galen.Fact { return nil },
+		Facts: func(galen.State, galen.Intent, galen.Policy) []galen.Fact { return nil },
 		Claims: func(_ galen.State, s galen.Step) []galen.Claim {
 			return []galen.Claim{{Name: "ring"}, {Name: "node/" + s.Target.ID}, {Name: "node/instance/n4"}}
 		},

@@ -24,6 +24,18 @@ func beyond(seed uint64, in *Incident, victim string) {
 	part(0xbf58476d1ce4e5b9).faults()
 	part(0xff51afd7ed558ccd).clocks()
 	part(0xc4ceb9fe1a85ec53).room()
+	part(0x2545f4914f6cdd1d).silence()
+}
+
+// silence: hints and tombstones that are kept for a short time only, so that a node which was down has missed writes, or may not
+// come back any more. Hours of virtual time would show the same.
+func (w *writer) silence() {
+	if w.one(12) {
+		w.in.Policy.HintWindow = galen.Duration(pick(w.dice, 0, 10*time.Second, 2*time.Minute))
+	}
+	if w.one(30) {
+		w.in.Policy.GCGrace = galen.Duration(pick(w.dice, 11*time.Minute, 12*time.Minute, 15*time.Minute))
+	}
 }
 
 // room: spares on whose disk there is too little of it, or hardly enough, and loads that nobody tells.

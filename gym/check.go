@@ -46,7 +46,7 @@ func rules() []func(*checker) {
 		(*checker).endings, (*checker).healed, (*checker).deadlines, (*checker).scope, (*checker).joiners, (*checker).schema, (*checker).verbs, (*checker).harmless,
 		(*checker).floor, (*checker).poison, (*checker).assent, (*checker).rate, (*checker).headroom, (*checker).clocks, (*checker).owed,
 		(*checker).order, (*checker).throttles, (*checker).putBack, (*checker).leftAlone, (*checker).named, (*checker).failing,
-		(*checker).claimed, (*checker).debts, (*checker).versions, (*checker).deletions,
+		(*checker).claimed, (*checker).debts, (*checker).versions, (*checker).deletions, (*checker).silences,
 	}
 }
 

@@ -22,6 +22,7 @@ func verbRules() []verbRule {
 	const fence, replace, remove = cassandra.VerbFence, cassandra.VerbReplace, cassandra.VerbRemoveJoiner
 	return []verbRule{
 		{"corpse", []string{start}, returns},
+		{"N12 silence", []string{start}, outdated},
 		{"fence first", []string{replace}, free},
 		{"stuck only", []string{kill}, notStuck},
 		{"orderly stop", []string{stop}, onTheMove},

@@ -167,6 +167,7 @@ func (c *checker) owed() {
 			}
 			c.blame("I-02 repair owed", a.Committed, "%s before %s, which joined from one replica, was repaired", a.Step, heir)
 		}
+		c.lackBeside(a)
 	}
 }
 

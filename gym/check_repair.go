@@ -9,7 +9,7 @@ import (
 	"github.com/galenhq/galen/activities/cassandra/ring"
 )
 
-// unrepaired: the node that a replacement brought shares with the target of an act a range of "orders" that it took over, and its
+// unrepaired: the node that a replacement brought, or a start after a long silence, shares with the target of an act a range of "orders" that it took over, and its
 // repairs since then do not sum up to that range.
 func (c *checker) unrepaired(replacement, a *act, heir string) bool {
 	dead := replacement.Step.Target.ID

@@ -53,6 +53,7 @@ func kills() map[string]uint64 {
 		"I-32 streams":              1,   // I-32 streams at 25s: stop node 3@1767578400: n1 streams (1)
 		"I-30 load":                 1,   // I-30 load at 25s: stop node 3@1767578400: 5000 requests wait at n1
 		"I-16 one data centre":      1,   // I-16 at 40s: prepare instance/n7: n7 stands in dc2, the dead one in dc1
+		"N12 silence":               1,   // N12 silence at 50s: start node 3@1767578400: it was silent for 30s
 		"stuck only":                1,   // stuck only at 50s: kill node 3@1767582047: it answers that it is STARTING
 		"fence first":               5,   // fence first at 1m0s: replace node 2@1767578400: it is not fenced
 		"I-27 one version":          1,   // I-27 at 30s: start node 3@1767578400 of run run1, begun with version 1 of cassandra/hos

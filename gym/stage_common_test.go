@@ -145,7 +145,7 @@ func withWipe(w *world, k *galen.ListedKind) {
 			}
 			return galen.Effect{Status: galen.EffectAbsent, Why: "its data are there"}
 		},
-		Facts: func(galen.State, galen.Intent) []galen.Fact { return nil },
+		Facts: func(galen.State, galen.Intent, galen.Policy) []galen.Fact { return nil },
 	}
 	do := k.Do
 	k.Do = func(ctx context.Context, in galen.Intent) (string, error) {

@@ -47,6 +47,7 @@ func cassandraStages() map[string]stage {
 	const fence, prepare, replace, remove = cassandra.VerbFence, cassandra.VerbPrepare, cassandra.VerbReplace, cassandra.VerbRemoveJoiner
 	return map[string]stage{
 		"corpse":               {prefer: []string{start}, happen: takenPlace},
+		"N12 silence":          {prefer: []string{start}, happen: longSilent},
 		"stuck only":           {prefer: []string{kill}, happen: restarts},
 		"orderly stop":         {prefer: []string{stop}, happen: restarts},
 		"joiner only":          {prefer: []string{fence, prepare, replace, remove}, unchecked: remove, happen: forgotten},
@@ -112,6 +113,13 @@ func restarts(w *writer) {
 		w.add(Happening{At: begins, What: string(ring.Start), Who: w.victim})
 		w.asks(w.victim, begins+2500*time.Millisecond, begins+5*time.Second, 800*time.Millisecond)
 	}
+}
+
+// longSilent: the victim has been down for longer than the tables keep their tombstones.
+func longSilent(w *writer) {
+	w.in.Policy.GCGrace = galen.Duration(5 * time.Second)
+	w.kills(w.victim, quiet)
+	w.asks(w.victim, quiet+90*time.Second, 5*time.Minute, 20*time.Second)
 }
 
 // takenPlace: a person lets the spare take the place of the victim, whose data are there.

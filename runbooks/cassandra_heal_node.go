@@ -171,6 +171,9 @@ func (h healer) restart(n cassandra.Node) galen.Plan {
 	if p, soon := h.tooSoon(n); soon {
 		return p
 	}
+	if silent, known := n.Silence(h.now, h.now); known && cassandra.TooOld(silent, h.policy) {
+		return h.tooOld(n, silent)
+	}
 	tried, all := h.attempts(cassandra.VerbStart, n.HostID)
 	switch {
 	case all-tried >= maxLost:
@@ -184,11 +187,25 @@ func (h healer) restart(n cassandra.Node) galen.Plan {
 // exhausted: restarts did not help. A replacement may follow once the node was down for longer than any restart took.
 func (h healer) exhausted(n cassandra.Node) galen.Plan {
 	tried, _ := h.attempts(cassandra.VerbStart, n.HostID)
-	ripe := n.DownSince.Add(max(h.policy.ReplaceAfter, n.LongestRestart).D())
+	ripe := h.ripe(n)
 	if h.now.Before(ripe) {
 		return wait(h.pause(ripe), "%s; %d of %d restarts did not help; it may be replaced from %s on", evidence(n), tried, h.policy.RestartsPerRun, moment(ripe))
 	}
 	return h.begin(n, "restarts did not help")
+}
+
+// ripe is from when on a node that may come back by itself is replaced.
+func (h healer) ripe(n cassandra.Node) time.Time {
+	return n.DownSince.Add(max(h.policy.ReplaceAfter, n.LongestRestart).D())
+}
+
+// tooOld: its data are there, and must not come back. They stay where they are: the fence keeps it from starting.
+func (h healer) tooOld(n cassandra.Node, silent time.Duration) galen.Plan {
+	why := "it was silent for " + silent.Round(time.Second).String() + ", and after gc_grace (" + h.policy.GCGrace.String() + ") deleted rows would come back with its data"
+	if ripe := h.ripe(n); h.now.Before(ripe) {
+		return wait(h.pause(ripe), "%s; %s; it may be replaced from %s on", evidence(n), why, moment(ripe))
+	}
+	return h.begin(n, why)
 }
 
 // gone: without data a restart cannot help, once that is proved.

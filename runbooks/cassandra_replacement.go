@@ -291,7 +291,7 @@ func (r replacement) after(done galen.Intent) galen.Plan {
 	if p, hurt := r.heir(n); hurt {
 		return p
 	}
-	if p, owed := r.repair(n); owed {
+	if p, owed := r.catchUp(n); owed {
 		return p
 	}
 	i, _ := r.ring.Instance(n.Instance)
@@ -328,8 +328,8 @@ func (r replacement) heir(n cassandra.Node) (galen.Plan, bool) {
 // maxRepairs of one keyspace that may fail before a person is asked, and asked again.
 const maxRepairs = 3
 
-// repair plans the first keyspace that is still owed.
-func (r replacement) repair(n cassandra.Node) (galen.Plan, bool) {
+// catchUp repairs what the new node still owes.
+func (r replacement) catchUp(n cassandra.Node) (galen.Plan, bool) {
 	var owed []string
 	for _, k := range r.ring.RepairedKeyspaces(n.DC) {
 		if !r.repaired(n, k) {
@@ -339,19 +339,27 @@ func (r replacement) repair(n cassandra.Node) (galen.Plan, bool) {
 	if len(owed) == 0 {
 		return galen.Plan{}, false
 	}
-	if failed := r.failures(n, owed[0]); failed >= maxRepairs {
-		return person("the repair of keyspace %s on %s failed or left ranges out %d times: the run owes it, destructive steps stay denied until it is done", owed[0], cassandra.Title(n), failed), true
+	p := r.repair(n, owed, "streamed each range from one replica only")
+	if len(p.Steps) > 0 {
+		p.Outline = append(p.Outline, cassandra.ClearReplace(n))
 	}
-	if down := r.sharing(n, owed[0]); len(down) > 0 {
-		return wait(r.policy.Fallback, "%s is to be repaired, and %s is down: a repair needs all replicas", cassandra.Title(n), names(down)), true
-	}
-	p := do(cassandra.RepairRanges(r.ring, n, owed[0]), "%s streamed each range from one replica only: repair keyspace %s, %d of %d", cassandra.Title(n), owed[0],
-		len(r.ring.RepairedKeyspaces(n.DC))-len(owed)+1, len(r.ring.RepairedKeyspaces(n.DC)))
-	for _, k := range owed[1:] {
-		p.Outline = append(p.Outline, cassandra.RepairRanges(r.ring, n, k))
-	}
-	p.Outline = append(p.Outline, cassandra.ClearReplace(n))
 	return p, true
+}
+
+// repair plans the first of the keyspaces that a node owes.
+func (s scene) repair(n cassandra.Node, owed []string, why string) galen.Plan {
+	if failed := s.failures(n, owed[0]); failed >= maxRepairs {
+		return person("the repair of keyspace %s on %s failed or left ranges out %d times: the run owes it, destructive steps stay denied until it is done", owed[0], cassandra.Title(n), failed)
+	}
+	if down := s.sharing(n, owed[0]); len(down) > 0 {
+		return wait(s.policy.Fallback, "%s is to be repaired, and %s is down: a repair needs all replicas", cassandra.Title(n), names(down))
+	}
+	all := len(s.ring.RepairedKeyspaces(n.DC))
+	p := do(cassandra.RepairRanges(s.ring, n, owed[0]), "%s %s: repair keyspace %s, %d of %d", cassandra.Title(n), why, owed[0], all-len(owed)+1, all)
+	for _, k := range owed[1:] {
+		p.Outline = append(p.Outline, cassandra.RepairRanges(s.ring, n, k))
+	}
+	return p
 }
 
 // repaired: a repair is done, and nothing is owed any more. One whose ranges were moved under its hands pays nothing.
@@ -364,10 +372,10 @@ func (r replacement) repaired(n cassandra.Node, keyspace string) bool {
 
 // failures counts the repairs of a keyspace that is still owed, since a person's last yes: those that failed, never reached the node
 // or left ranges out.
-func (r replacement) failures(n cassandra.Node, keyspace string) int {
+func (s scene) failures(n cassandra.Node, keyspace string) int {
 	failed := 0
-	for _, in := range r.past {
-		if !in.At.Before(r.yes) && repairs(in, n, keyspace) && in.Effect.Settled() {
+	for _, in := range s.past {
+		if !in.At.Before(s.yes) && repairs(in, n, keyspace) && in.Effect.Settled() {
 			failed++
 		}
 	}
@@ -385,10 +393,10 @@ func repairs(in galen.Intent, n cassandra.Node, keyspace string) bool {
 }
 
 // sharing are the nodes that are down and hold replicas of ranges that n holds too.
-func (r replacement) sharing(n cassandra.Node, keyspace string) []cassandra.Node {
+func (s scene) sharing(n cassandra.Node, keyspace string) []cassandra.Node {
 	var out []cassandra.Node
-	q := cassandra.NewQuorum(r.ring, galen.Policy{})
-	for _, o := range r.ring.Nodes {
+	q := cassandra.NewQuorum(s.ring, galen.Policy{})
+	for _, o := range s.ring.Nodes {
 		if o.Down && o.HostID != n.HostID && q.Sharing(keyspace, o.HostID, n.HostID) {
 			out = append(out, o)
 		}

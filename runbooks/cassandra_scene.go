@@ -143,7 +143,21 @@ func (s scene) caughtUp(n cassandra.Node, format string, args ...any) galen.Plan
 	if missed := s.ring.Missed(n); len(missed) > 0 {
 		return wait(s.policy.LookSoon, "%s; it still misses writes: %s", fmt.Sprintf(format, args...), strings.Join(missed, "; "))
 	}
+	if owed := s.owing(n); len(owed) > 0 {
+		if s.stop != "" {
+			return finished("stopped at a safe point: %s serves, and the repair of %s is still owed on it", cassandra.Title(n), strings.Join(owed, ", "))
+		}
+		return s.repair(n, owed, "was silent for longer than its peers keep hints")
+	}
 	return finished(format, args...)
+}
+
+// owing are the keyspaces whose repair somebody owes on a node.
+func (s scene) owing(n cassandra.Node) []string {
+	return slices.DeleteFunc(s.ring.RepairedKeyspaces(n.DC), func(k string) bool {
+		f, owed := s.facts[cassandra.FactRepairOwed+n.Instance+"/"+k]
+		return !owed || f.Gone
+	})
 }
 
 // named is the scope of a request that names one node.

@@ -278,7 +278,7 @@ func (s *tale) verb(name string) galen.Verb[cassandra.Ring] {
 func (s *tale) record(in galen.Intent) {
 	facts := galen.Paid(in)
 	if v := s.verb(in.Step.Verb); v.Facts != nil {
-		facts = append(facts, v.Facts(s.folded, in)...)
+		facts = append(facts, v.Facts(s.folded, in, s.policy)...)
 	}
 	for _, f := range facts {
 		if f.Gone {

@@ -215,7 +215,7 @@ func TestReplaceFacts(t *testing.T) {
 		galen.EffectDone:     {"replaced/dc1": false, "undo-owed/prep": true},
 	} {
 		in.Effect = galen.Effect{Status: status, At: at(60)}
-		facts := replace.Facts(r, in)
+		facts := replace.Facts(r, in, galen.SafePolicy())
 		if len(facts) != len(want) {
 			t.Errorf("%s: %+v", status, facts)
 		}

@@ -5,7 +5,8 @@ import "github.com/galenhq/galen"
 // The facts that verbs leave, by the beginning of their keys. An owed undo is the engine's: [galen.UndoOwed].
 const (
 	// FactRepairOwed: "repair-owed/<instance>/<keyspace>" from the intent of a replacement on: the instance holds, or
-	// will hold, what one replica streamed, until the keyspace is repaired there. It denies destructive steps.
+	// will hold, what one replica streamed, until the keyspace is repaired there; so too from the start of a node on that
+	// was silent for longer than its peers keep hints (N12). It denies destructive steps.
 	FactRepairOwed = "repair-owed/"
 	// FactRepaired: "repaired/<instance>/<keyspace>", when that repair was done, of all its ranges.
 	FactRepaired = "repaired/"
@@ -16,7 +17,7 @@ const (
 
 // replaceFacts: the repairs are owed from the intent on, for nobody knows whether the call went out; they are not if it
 // never happened or failed, for then nobody holds half of the data as a member.
-func replaceFacts(r Ring, in galen.Intent) []galen.Fact {
+func replaceFacts(r Ring, in galen.Intent, _ galen.Policy) []galen.Fact {
 	args, err := galen.Decode[ReplaceArgs](in.Step.Args)
 	if err != nil {
 		return nil // Check has refused such a step
@@ -52,9 +53,28 @@ func replaceFacts(r Ring, in galen.Intent) []galen.Fact {
 	return out
 }
 
+// startFacts: who was silent for longer than its peers keep hints has missed writes that nothing brings but a repair; so has who
+// was silent nobody knows how long. The silence counts until a peer calls it UP again. No start takes such a debt away: an attempt
+// that failed may have ended the silence, and the node still lacks the writes.
+func startFacts(r Ring, in galen.Intent, p galen.Policy) []galen.Fact {
+	n, found := r.Node(in.Step.Target.ID)
+	args, err := galen.Decode[StartArgs](in.Step.Args)
+	if !found || err != nil || in.Effect.Status == galen.EffectAbsent || len(r.Nodes) < 2 {
+		return nil
+	}
+	if silent, known := n.Silence(r.At, in.At); known && silent <= p.HintWindow.D() {
+		return nil
+	}
+	var out []galen.Fact
+	for _, k := range r.RepairedKeyspaces(n.DC) {
+		out = append(out, galen.Fact{Key: FactRepairOwed + args.Instance + "/" + k, Intent: in.ID, At: r.At})
+	}
+	return out
+}
+
 // repairFacts: what is owed is paid by one repair of all that the node replicates. One of less leaves the debt: of any range
 // that it left out, one node alone may know what a quorum knew.
-func repairFacts(r Ring, in galen.Intent) []galen.Fact {
+func repairFacts(r Ring, in galen.Intent, _ galen.Policy) []galen.Fact {
 	args, err := galen.Decode[RepairArgs](in.Step.Args)
 	if err != nil || in.Effect.Status != galen.EffectDone {
 		return nil

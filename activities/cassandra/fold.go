@@ -10,7 +10,7 @@ import (
 
 // Fold puts what was seen onto what was known. Views and instances that the new look asked replace the older ones, the
 // others stay; then the consensus is made anew and what only time can tell is carried along: since when a node is down,
-// how often it flipped, its longest restart, the recorded device, since when data are gone, who is unlisted.
+// when it was last heard, how often it flipped, its longest restart, the recorded device, since when data are gone, who is unlisted.
 //
 // Looks overlap: seen may have begun before what is known. Then it only adds what no younger look has told, and what
 // changes by it has changed at its own time.
@@ -129,6 +129,7 @@ func carryNodes(prev Ring, r *Ring, at time.Time) {
 			carryNode(old, n, at)
 		}
 		carryDown(n, !old.Unlisted, at)
+		carryHeard(n, old, at)
 		carryUnheard(n, old.UnheardSince, at)
 		n.WasDown = !n.Down && known && (old.Down || old.WasDown) && !anyGood(*n)
 	}
@@ -175,6 +176,18 @@ func carryDown(n *Node, wasListed bool, at time.Time) {
 		}
 		n.DownSince = time.Time{}
 	}
+}
+
+// carryHeard keeps when a peer last called the node UP, and since when without a break.
+func carryHeard(n *Node, old Node, at time.Time) {
+	n.Heard = old.Heard
+	if !n.heard() || !at.After(old.Heard.At) {
+		return
+	}
+	if !old.heard() || old.Heard.At.IsZero() {
+		n.Heard.Since, n.Heard.Before = at, old.Heard.At
+	}
+	n.Heard.At = at
 }
 
 // carryUnheard keeps since when nobody says that a node is good, although not enough say bad to call it down.

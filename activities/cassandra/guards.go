@@ -24,6 +24,7 @@ const (
 	guardOrderly   = "orderly stop"
 	guardJoinOnly  = "joiner only"
 	guardThrottle  = "throttle"
+	guardSilence   = "N12 silence"
 	guardHeadroom  = "I-24 headroom"
 	guardLoad      = "I-30 load"
 	guardStreams   = "I-32 streams"
@@ -34,6 +35,7 @@ const (
 func Guards() []galen.Guard[Ring] {
 	return []galen.Guard[Ring]{
 		{Name: guardCorpse, Check: unlessOwn(corpse)},       // what was fenced or replaced never starts again
+		{Name: guardSilence, Check: unlessOwn(silence)},     // nor what was away for too long
 		{Name: guardStuckOnly, Check: unlessOwn(stuckOnly)}, // only a process that serves nobody is killed, and exactly that one
 		{Name: guardOrderly, Check: unlessOwn(orderly)},     // only a NORMAL node is stopped
 		{Name: guardJoinOnly, Check: joinerOnly},            // only a joiner is taken back, by its own run too

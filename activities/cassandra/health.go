@@ -8,6 +8,17 @@ import (
 	"github.com/galenhq/galen"
 )
 
+var _ galen.Lasting = Ring{}
+
+// worthAfter bounds by how much a node seems to have been silent for longer than it was, after the engine was away.
+const worthAfter = time.Hour
+
+// Worth tells it after an hour: when a node was last heard is needed by who starts it, also where all else stayed as it was.
+func (r Ring) Worth(stored galen.State) bool {
+	old, is := stored.(Ring)
+	return is && r.At.Sub(old.At) >= worthAfter
+}
+
 // Ailing says all that a node lacks to be well: NORMAL, owner of tokens, answering itself and as coordinator, UP in the
 // view of every live peer. Empty: it is well, positively seen. It is not silence: a node that nobody can tell of ails.
 func (r Ring) Ailing(n Node) []string {

@@ -80,7 +80,7 @@ func completed(t *testing.T, r cassandra.Ring, step galen.Step) (galen.Effect, [
 		if v.Name == cassandra.VerbRepair {
 			in := galen.Intent{ID: "in", Step: step, At: r.At, Effect: galen.Effect{Status: galen.EffectUnknown}}
 			in.Effect = galen.SettleEffect(v, r, in, r.At)
-			return in.Effect, v.Facts(r, in)
+			return in.Effect, v.Facts(r, in, galen.SafePolicy())
 		}
 	}
 	t.Fatal("no such verb")

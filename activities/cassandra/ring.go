@@ -1,6 +1,7 @@
 package cassandra
 
 import (
+	"slices"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -84,11 +85,38 @@ type Node struct {
 	Unlisted bool `json:"unlisted,omitempty"`
 
 	// Carried by Fold.
+	Heard          Heard          `json:"heard,omitzero"`
 	DownSince      time.Time      `json:"down_since,omitzero"`      // zero: not down, or unlisted and not down before
 	UnheardSince   time.Time      `json:"unheard_since,omitzero"`   // zero: it is down, or somebody says that it is good
 	Flips          int            `json:"flips,omitempty"`          // changes of Down seen
 	Flipped        []time.Time    `json:"flipped,omitempty"`        // when the newest of them were seen, in order
 	LongestRestart galen.Duration `json:"longest_restart,omitzero"` // longest time down that ended by itself being up again
+}
+
+// Heard is when peers called a node UP, by the starts of the looks that showed it: its hints and its tombstones are counted from
+// there. Our own way to it does not count: writes go by what the peers think.
+type Heard struct {
+	At     time.Time `json:"at,omitzero"`     // the newest look at which one did; zero: none ever
+	Since  time.Time `json:"since,omitzero"`  // the first look of the unbroken row that ends with At
+	Before time.Time `json:"before,omitzero"` // the newest one before that row; zero: none is known
+}
+
+// Silence is how long no peer has called the node UP until now, or, if one does, how long none had before that, save when it
+// ended before the moment after. It is not known how long a node was silent of which nobody ever heard.
+func (n Node) Silence(now, after time.Time) (silent time.Duration, known bool) {
+	from, to := n.Heard.At, now
+	if n.heard() {
+		from, to = n.Heard.Before, n.Heard.Since
+		if to.Before(after) {
+			return 0, true
+		}
+	}
+	return to.Sub(from), !from.IsZero()
+}
+
+// heard tells whether a peer calls the node UP.
+func (n Node) heard() bool {
+	return slices.ContainsFunc(n.Observations, func(o galen.Observation) bool { return o.Kind == galen.Peer && o.Says == galen.Good })
 }
 
 // Target is the node as the target of a step.

@@ -22,7 +22,7 @@ type def[A any] struct {
 	check  func(r Ring, s galen.Step, args A) error
 	claims func(r Ring, s galen.Step, args A) []galen.Claim
 	effect func(r Ring, in galen.Intent, args A, settle time.Duration) galen.Effect
-	facts  func(r Ring, in galen.Intent) []galen.Fact
+	facts  func(r Ring, in galen.Intent, p galen.Policy) []galen.Fact
 }
 
 // verb erases the type of the arguments; whoever reads them first is Check, and strictly.
@@ -61,7 +61,7 @@ func (d def[A]) verb() galen.Verb[Ring] {
 func Verbs() []galen.Verb[Ring] {
 	return []galen.Verb[Ring]{
 		def[StartArgs]{name: VerbStart, class: galen.Reversible, call: 5 * time.Second,
-			check: checkStart, claims: claimNode[StartArgs], effect: startEffect}.verb(),
+			check: checkStart, claims: claimNode[StartArgs], effect: startEffect, facts: startFacts}.verb(),
 		def[RepairArgs]{name: VerbRepair, class: galen.Reversible, call: 10 * time.Second,
 			check: checkRepair, claims: claimRepair, effect: repairEffect, facts: repairFacts}.verb(),
 		def[PrepareArgs]{name: VerbPrepare, class: galen.Reversible, call: 10 * time.Second, undo: VerbDiscard,

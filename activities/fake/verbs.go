@@ -163,7 +163,7 @@ func claims(_ Cluster, s galen.Step) []galen.Claim {
 	return []galen.Claim{{Name: "ring", Shared: true}, {Name: "node/" + s.Target.ID}}
 }
 
-func facts(_ Cluster, in galen.Intent) []galen.Fact {
+func facts(_ Cluster, in galen.Intent, _ galen.Policy) []galen.Fact {
 	if in.Step.Verb != VerbReplace || in.Effect.Status != galen.EffectDone {
 		return nil
 	}

@@ -272,7 +272,7 @@ func (r *drill[S, P]) turn() galen.Plan {
 func (r *drill[S, P]) record(v galen.Verb[S], s S, in galen.Intent) {
 	facts := galen.Paid(in)
 	if v.Facts != nil {
-		facts = append(facts, v.Facts(s, in)...)
+		facts = append(facts, v.Facts(s, in, r.d.Policy)...)
 	}
 	for _, f := range facts {
 		if f.Intent, f.At = in.ID, r.sim.Now(); f.Gone {

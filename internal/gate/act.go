@@ -281,7 +281,7 @@ func (g *Gate) commitment(a galen.Ask[galen.State], verdicts []galen.Verdict) (c
 	c = galen.Commit{
 		Intent: in, Revision: l.Revision, Account: l.Account, Claims: a.Claims, Touched: touched(a), Spend: spends(a),
 		PerSecond: a.Policy.ReleasePerSecond,
-		Facts:     g.o.Kinds[l.Run.Resource.Kind].Verbs[a.Step.Verb].Facts(a.State, in), Verdicts: verdicts, State: galen.HashJSON(a.State),
+		Facts:     g.o.Kinds[l.Run.Resource.Kind].Verbs[a.Step.Verb].Facts(a.State, in, a.Policy), Verdicts: verdicts, State: galen.HashJSON(a.State),
 	}
 	owed, err := galen.Owe(in)
 	if err != nil {

@@ -34,7 +34,7 @@ func TestWhatTheTransactionWrites(t *testing.T) {
 	o := r.options()
 	o.Kinds = kinds()
 	tune := o.Kinds["ward"].Verbs["tune"]
-	tune.Facts = func(_ galen.State, in galen.Intent) []galen.Fact {
+	tune.Facts = func(_ galen.State, in galen.Intent, _ galen.Policy) []galen.Fact {
 		return []galen.Fact{{Key: "tuned/" + in.ID, Value: json.RawMessage(`true`)}}
 	}
 	o.Kinds["ward"].Verbs["tune"] = tune
@@ -327,7 +327,7 @@ func TestAVerbThatCannotSayItsFacts(t *testing.T) {
 	r := newRig()
 	o := r.options()
 	wake := o.Kinds["ward"].Verbs["wake"]
-	wake.Facts = func(galen.State, galen.Intent) []galen.Fact { panic("no") }
+	wake.Facts = func(galen.State, galen.Intent, galen.Policy) []galen.Fact { panic("no") }
 	o.Kinds["ward"].Verbs["wake"] = wake
 	g, err := New(o)
 	if err != nil {

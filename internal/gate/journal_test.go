@@ -120,7 +120,7 @@ func (h *hospital) settle(run galen.Run) {
 		if in.Effect.Status != galen.EffectDone {
 			h.Fatalf("%s is %s: %s", in.Step, in.Effect.Status, in.Effect.Why)
 		}
-		change := galen.Settlement{Intent: in.ID, Effect: in.Effect, Facts: append(h.kind.Verbs[in.Step.Verb].Facts(s, in), galen.Paid(in)...)}
+		change := galen.Settlement{Intent: in.ID, Effect: in.Effect, Facts: append(h.kind.Verbs[in.Step.Verb].Facts(s, in, galen.SafePolicy()), galen.Paid(in)...)}
 		if err := h.store.Settle(h.Context(), in.Run, []galen.Settlement{change}); err != nil {
 			h.Fatal(err)
 		}

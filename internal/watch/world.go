@@ -45,6 +45,7 @@ type entry struct {
 	// turn is held by whoever reads or writes the store, and its holder alone may touch what is below.
 	turn  chan struct{}
 	basis string // of the newest State as stored; "": not known
+	kept  galen.State
 	body  []byte // as it was stored or taken up last
 	doubt bool   // whether body is what is stored
 }
@@ -250,14 +251,14 @@ func (w *World) load(ctx context.Context, kind galen.ListedKind, r galen.Resourc
 		return nil
 	}
 	taken, err := e.take(func(galen.State) (galen.State, error) { return state, nil })
-	e.body, e.basis = body, taken.basis
+	e.body, e.basis, e.kept = body, taken.basis, taken.state
 	return err
 }
 
 // keep stores the newest State, whoever folded it, when a fact of it changed; gauges alone are not worth a write.
 func (w *World) keep(ctx context.Context, r galen.Resource, e *entry) error {
 	now := e.newest()
-	if now.basis == e.basis {
+	if lasting, is := now.state.(galen.Lasting); now.basis == e.basis && !(is && e.kept != nil && lasting.Worth(e.kept)) {
 		return nil
 	}
 	body, err := json.Marshal(now.state)
@@ -275,7 +276,7 @@ func (w *World) keep(ctx context.Context, r galen.Resource, e *entry) error {
 	if err := w.store.SaveFolded(ctx, r, body, now.basis, e.body); err != nil {
 		return fmt.Errorf("store state of %s: %w", r, err)
 	}
-	e.basis, e.body, e.doubt = now.basis, body, false
+	e.basis, e.body, e.kept, e.doubt = now.basis, body, now.state, false
 	return nil
 }
 

@@ -78,7 +78,7 @@ func (h *hostile) earn(in galen.Intent) {
 	if facts == nil {
 		return
 	}
-	for _, f := range facts(h.state, in) {
+	for _, f := range facts(h.state, in, galen.SafePolicy()) {
 		if h.facts[f.Key] = f; f.Gone {
 			delete(h.facts, f.Key)
 		}

@@ -1,0 +1,136 @@
+package cassandra_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/activities/cassandra/ring"
+)
+
+// downWithData: n3 is down since half a minute, its data are there.
+func downWithData(t *testing.T) *world {
+	w := newWorld(t)
+	w.make(ring.Kill, "n3")
+	w.wait(30 * time.Second)
+	return w
+}
+
+// ago lets n3 have been heard last so long ago.
+func ago(d time.Duration) func(*world) {
+	return func(w *world) { w.node("n3").Heard.At = w.now.Add(-d) }
+}
+
+// Whoever was silent for longer than the tombstones are kept is not started, and whoever was never heard only with a yes (N12).
+func TestWhoIsTooOldIsNotStarted(t *testing.T) {
+	const most, takes = 240 * time.Hour, 10 * time.Minute
+	for _, c := range []lonely{
+		{"down for half a minute", downWithData, nil, startStep, "", ""},
+		{"just long enough ago to be back in time", downWithData, ago(most - takes), startStep, "", ""},
+		{"it could serve too late", downWithData, ago(most - takes + time.Second), startStep, "N12", galen.Deny},
+		{"for a month", downWithData, ago(720 * time.Hour), startStep, "N12", galen.Deny},
+		{"since nobody knows when", downWithData, func(w *world) { w.node("n3").Heard = cassandra.Heard{} }, startStep, "N12", galen.NeedYes},
+		{"it may be replaced", dead, ago(720 * time.Hour), fenceStep, "", ""},
+	} {
+		t.Run(c.name, c.judged)
+	}
+}
+
+func startVerb(t *testing.T) galen.Verb[cassandra.Ring] {
+	t.Helper()
+	all := cassandra.Verbs()
+	return all[slices.IndexFunc(all, func(v galen.Verb[cassandra.Ring]) bool { return v.Name == cassandra.VerbStart })]
+}
+
+// A start owes repairs if the silence was longer than hints are kept, also if it became so only while the node started; a failed one
+// owes them too, and none takes any away.
+func TestStartFacts(t *testing.T) {
+	const hints = 3 * time.Hour
+	start, p := startVerb(t), galen.SafePolicy()
+	owed := func(w *world, in galen.Intent, status galen.EffectStatus) string {
+		in.Effect = galen.Effect{Status: status, At: w.now}
+		keys := map[string]bool{}
+		for _, f := range start.Facts(w.state, in, p) {
+			if keys[f.Key] = true; f.Gone {
+				t.Errorf("a start takes %s away", f.Key)
+			}
+		}
+		return strings.Join(slices.Sorted(maps.Keys(keys)), " ")
+	}
+	for name, c := range map[string]struct {
+		silent       time.Duration // at the intent
+		first, after bool          // whether repairs are owed from the intent on, and when it serves
+	}{
+		"a minute":                    {time.Minute, false, false},
+		"as long as hints are kept":   {hints, false, true},
+		"longer":                      {hints + time.Second, true, true},
+		"longer once it serves":       {hints - time.Second, false, true},
+		"served in time, by a minute": {hints - time.Minute, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := downWithData(t)
+			ago(c.silent)(w)
+			in := galen.Intent{ID: "in", At: w.now, Step: startStep(w)}
+			all := "repair-owed/n3/" + strings.Join(w.state.RepairedKeyspaces("dc1"), " repair-owed/n3/")
+			want := map[bool]string{true: all}
+			for _, status := range []galen.EffectStatus{galen.EffectUnknown, galen.EffectUnderWay, galen.EffectFailed} {
+				if got := owed(w, in, status); got != want[c.first] {
+					t.Errorf("%s: owes %q, want %q", status, got, want[c.first])
+				}
+			}
+			if got := owed(w, in, galen.EffectAbsent); got != "" {
+				t.Errorf("a start that never happened owes %q", got)
+			}
+			w.make(ring.Start, "n3")
+			w.wait(20 * time.Second)
+			if got := owed(w, in, galen.EffectDone); got != want[c.after] {
+				t.Errorf("done: owes %q, want %q; heard %+v", got, want[c.after], w.node("n3").Heard)
+			}
+		})
+	}
+	w := downWithData(t)
+	w.node("n3").Heard = cassandra.Heard{}
+	if owed(w, galen.Intent{At: w.now, Step: startStep(w)}, galen.EffectUnknown) == "" {
+		t.Error("nobody knows how long it was silent, and nothing is owed")
+	}
+}
+
+// When a node was heard is what its peers say, not what we see of it, and not what an older look saw.
+func TestHeard(t *testing.T) {
+	w := newWorld(t)
+	was := w.node("n3").Heard
+	if was.At.IsZero() || was.Since.IsZero() || !was.Before.IsZero() {
+		t.Fatalf("a node that works was heard %+v", was)
+	}
+	older := w.state
+	older.At = was.At.Add(-time.Second)
+	if got := cassandra.Fold(w.state, older).Nodes; !slices.ContainsFunc(got, func(n cassandra.Node) bool { return n.Instance == "n3" && n.Heard == was }) {
+		t.Errorf("an older look changed when it was heard: %+v", got)
+	}
+	w.make(ring.Mute, "n3")
+	w.wait(time.Minute)
+	last := w.node("n3").Heard
+	if silent, known := w.node("n3").Silence(w.now, w.now); !known || silent < 30*time.Second || last.Since != was.Since {
+		t.Errorf("it answers us, no peer hears it: silent for %s (known: %t), heard %+v", silent, known, last)
+	}
+	w.make(ring.Mend, "n3")
+	w.wait(time.Minute)
+	if now := w.node("n3").Heard; now.Before != last.At || !now.Since.After(last.At) || now.At.Before(now.Since) {
+		t.Errorf("it is heard again: %+v, last heard %+v", now, last)
+	}
+}
+
+// When nodes were heard survives a restart of the engine, an hour's worth aside, although no Basis tells it.
+func TestWorth(t *testing.T) {
+	w := newWorld(t)
+	later := w.state
+	for after, want := range map[time.Duration]bool{59 * time.Minute: false, time.Hour: true} {
+		if later.At = w.state.At.Add(after); later.Worth(w.state) != want {
+			t.Errorf("after %s it is worth a write: %t", after, !want)
+		}
+	}
+}
