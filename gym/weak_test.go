@@ -128,6 +128,7 @@ func weakBuilds() map[string]weakBuild {
 		"the 2 s rule":                  {41, "I-06", func(e *Engine) { e.door = timeless }, nil},
 		"absence after the settle time": {841, "I-20", func(e *Engine) { e.kind = unsettling }, nil},
 		"room at the heir":              {33, "I-24", func(e *Engine) { e.kind = endless }, nil},
+		"repair after a long silence":   {115, "N12 hints", func(e *Engine) { e.kind = careless }, nil},
 		"the age of a view":             {1, "I-05", sleepy(false), sleepy(true)},
 		"no call without its intent":    {1, "I-18", refused(true), refused(false)},
 		"a guard that fails denies":     {1, "I-29", func(e *Engine) { e.spoilt, e.door = "I-07 identity", forgiving }, func(e *Engine) { e.spoilt = "I-07 identity" }},
@@ -228,6 +229,13 @@ func forgiving(o *gate.Options) {
 			return g.Check(a)
 		}
 	}
+}
+
+// careless is a kind whose starts owe no repair, however long the node was silent.
+func careless(_ *world, k *galen.ListedKind) {
+	start := k.Verbs[cassandra.VerbStart]
+	start.Facts = func(galen.State, galen.Intent, galen.Policy) []galen.Fact { return nil }
+	k.Verbs[cassandra.VerbStart] = start
 }
 
 // endless is a kind that believes every disk to be empty.
