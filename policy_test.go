@@ -64,6 +64,10 @@ func TestPolicyBounds(t *testing.T) {
 		{"clock_skew: 2.001s is more than 2s: I-34", func(p *Policy) { p.ClockSkew = Duration(2001 * time.Millisecond) }},
 		{"clock_skew: 0s is less", func(p *Policy) { p.ClockSkew = 0 }},
 		{"delete_delay: -1s is less", func(p *Policy) { p.DeleteDelay = Duration(-time.Second) }},
+		{"hint_window: -1s is less", func(p *Policy) { p.HintWindow = Duration(-time.Second) }},
+		{"", func(p *Policy) { p.HintWindow = 0 }},
+		{"hint_window: 240h0m1s is more than 240h0m0s: past gc_grace", func(p *Policy) { p.HintWindow = Duration(240*time.Hour + time.Second) }},
+		{"gc_grace: 59m59s is less than 1h", func(p *Policy) { p.GCGrace, p.HintWindow = Duration(time.Hour-time.Second), 0 }},
 		{"levels: empty", func(p *Policy) { p.Levels = nil }},
 		{`mode "dare"`, func(p *Policy) { p.Mode = "dare" }},
 	} {
@@ -95,6 +99,7 @@ func TestWeakNumbersAreNamed(t *testing.T) {
 		"destructive_per_account": {"I-10", up}, "floor_share": {"I-11", down}, "quarantine_after": {"I-12", up}, "restarts_per_run": {"I-14", up},
 		"replaces_per_run": {"I-14", up}, "joiner_retries_per_run": {"I-14", up}, "hold_looks": {"I-21", down}, "release_per_second": {"I-23", up},
 		"disk_headroom": {"I-24", down}, "load_pending": {"I-30", up}, "stream_ceiling": {"I-30", up},
+		"hint_window": {"N12", up}, "gc_grace": {"N12", up},
 	}
 	apart := map[string]string{
 		"levels": "below", "keyspace_levels": "below", "cooldowns": "below",
