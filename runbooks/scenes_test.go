@@ -52,6 +52,10 @@ func scenes() []scene {
 			func(s *tale) { s.hurt(ring.Kill).until("start").act().hurt(ring.Kill).after(time.Minute) }},
 		{heal, "starts-exhausted-long", "Restarts do not help, for longer than a restart takes.", "", `{"restarts_per_run":1}`,
 			func(s *tale) { s.hurt(ring.Kill).until("start").act().hurt(ring.Kill).after(11 * time.Minute) }},
+		{heal, "silent-too-long-for-hints", "It serves again, and hints were kept for less long than it was silent.", "", `{"hint_window":"10s"}`,
+			func(s *tale) { s.hurt(ring.Kill).until("start").act().after(time.Minute) }},
+		{heal, "silent-too-long-for-tombstones", "Deleted rows would come back with its data.", "", `{"hint_window":"10s","gc_grace":"11m","replace_after":"2m"}`,
+			func(s *tale) { s.hurt(ring.Kill).after(3 * time.Minute) }},
 		{heal, "start-never-arrived", "The host plane takes no call.", "", "", func(s *tale) {
 			s.hurt(ring.Kill).drop("start", 9).until("start").act().until("start").act().until("start").act().after(time.Minute)
 		}},
