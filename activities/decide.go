@@ -230,12 +230,13 @@ func (a *Activities) settle(ctx context.Context, led galen.Ledger, byRun map[str
 // Settlements are the intents whose effect a State shows anew, by run. Pure. A verb that panics on one leaves that one open; unjudged
 // names it, by run, and is of no other run's concern.
 func Settlements(kind galen.ListedKind, state galen.State, open []galen.Intent, p galen.Policy, now time.Time) (byRun map[string][]galen.Settlement, unjudged map[string]error) {
+	seen := sight{kind: kind, state: state, open: open, policy: p, now: now}
 	for _, in := range open {
 		verb, ok := kind.Verbs[in.Step.Verb]
 		if !ok {
 			continue // of another release: its own run is held
 		}
-		s, err := settlement(verb, state, in, p, now, func() string { return kind.Margin(state, open, p) })
+		s, err := seen.settlement(verb, in)
 		if err != nil {
 			if unjudged == nil {
 				unjudged = map[string]error{}
@@ -254,23 +255,33 @@ func Settlements(kind galen.ListedKind, state galen.State, open []galen.Intent, 
 	return byRun, unjudged
 }
 
+// sight is a State in which the effects of open intents are looked for.
+type sight struct {
+	kind   galen.ListedKind
+	state  galen.State
+	open   []galen.Intent
+	policy galen.Policy
+	now    time.Time
+}
+
 // settlement is what a State shows of one intent, with the margin where that is news.
-func settlement(verb galen.Verb[galen.State], state galen.State, in galen.Intent, policy galen.Policy, now time.Time, margin func() string) (s galen.Settlement, err error) {
+func (s sight) settlement(verb galen.Verb[galen.State], in galen.Intent) (out galen.Settlement, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("verb %s, or the margin of its kind, panicked on the effect of intent %s: %v\n%s", verb.Name, in.ID, p, debug.Stack())
 		}
 	}()
-	effect := galen.SettleEffect(verb, state, in, now)
+	effect := galen.SettleEffect(verb, s.state, in, s.now)
 	if effect.Status == in.Effect.Status {
 		return galen.Settlement{Intent: in.ID, Effect: effect}, nil
 	}
 	in.Effect = effect
-	facts := append(verb.Facts(state, in, policy), galen.Paid(in)...)
+	facts := append(verb.Facts(s.state, in, s.policy), galen.Paid(in)...)
 	for i := range facts {
-		facts[i].Intent, facts[i].At = in.ID, now
+		facts[i].Intent, facts[i].At = in.ID, s.now
 	}
-	return galen.Settlement{Intent: in.ID, Effect: effect, Facts: facts, Basis: concerned(verb, state, in), Margin: margin()}, nil
+	margin := s.kind.Margin(s.state, s.open, s.policy)
+	return galen.Settlement{Intent: in.ID, Effect: effect, Facts: facts, Basis: concerned(verb, s.state, in), Margin: margin}, nil
 }
 
 // concerned is the basis of the target of an intent and of each member that it claims by name, under all their IDs. What
