@@ -22,7 +22,8 @@ func (c *checker) leftAlone() {
 func (c *checker) downAlone() {
 	for _, m := range c.final.Members {
 		since, down := c.downSince(m)
-		if down && c.watched(since) && !c.attended(since, m.HostID, m.Host) {
+		h, _ := c.final.Host(m.Host)
+		if down && c.watched(since) && !c.attended(h.Silent, m.HostID, m.Host) {
 			c.blame("L-2 alone", c.now(), "%s (%s) is down since %s, and there is no run for it", m.Host, m.HostID, since.Sub(epoch()))
 		}
 	}
@@ -41,7 +42,7 @@ func (c *checker) preparedForNobody() {
 	}
 }
 
-// downSince is since when a member is to be seen down: all who work call it so, one of whom answers an engine. In a storm nobody is seen to.
+// downSince is since when at the latest a member is seen down: all who work call it so, one of whom answers an engine. In a storm nobody is seen to.
 func (c *checker) downSince(m ring.TrueMember) (time.Time, bool) {
 	h, found := c.final.Host(m.Host)
 	if !found || m.Status != cassandra.Normal || len(m.Tokens) == 0 || h.Silent.IsZero() || len(h.Up) > 0 || c.stormIn(h.DC) {
@@ -84,7 +85,7 @@ func (c *checker) watched(since time.Time) bool {
 	return n >= lookedAt
 }
 
-// attended: a run is about the node or its machine, see [checker.leftAlone].
+// attended: a run is about the node or its machine, see [checker.leftAlone]. since is when the trouble began: who sees it early may cancel its run early.
 func (c *checker) attended(since time.Time, hostID, host string) bool {
 	for _, run := range c.runs {
 		about := slices.ContainsFunc(c.treated(run), func(t string) bool { return t == hostID || t == "instance/"+host })

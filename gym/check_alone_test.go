@@ -49,6 +49,7 @@ func TestNobodyIsLeftAlone(t *testing.T) {
 		"the run of its machine asks":      {dead, of(run("r", galen.RunAsking, 0, "instance/n3")), 12, 0},
 		"the run of another one is open":   {dead, of(run("r", galen.RunWaiting, 0, "id2")), 12, 1},
 		"cancelled since":                  {dead, of(run("r", galen.RunCancelled, 20, "id3")), 12, 0},
+		"cancelled by who saw it early":    {dead, of(run("r", galen.RunCancelled, 10, "id3")), 12, 0},
 		"cancelled before":                 {dead, of(run("r", galen.RunCancelled, 9, "id3")), 12, 1},
 		"called verified since, long ago":  {dead, of(run("r", galen.RunVerified, 20, "id3")), 12, 1},
 		"called verified just now":         {dead, of(run("r", galen.RunVerified, 58, "id3")), 12, 0},
