@@ -75,6 +75,15 @@ func unmended() map[string]Engine {
 
 // unseen: something is not noticed about a node.
 func unseen(forget func(*cassandra.Node)) func(*world, *galen.ListedKind) {
+	return folded(func(r cassandra.Ring) {
+		for i := range r.Nodes {
+			forget(&r.Nodes[i])
+		}
+	})
+}
+
+// folded is a kind that changes what it knows after each look.
+func folded(change func(cassandra.Ring)) func(*world, *galen.ListedKind) {
 	return func(_ *world, k *galen.ListedKind) {
 		fold := k.Fold
 		k.Fold = func(prev, seen galen.State) (galen.State, error) {
@@ -83,9 +92,7 @@ func unseen(forget func(*cassandra.Node)) func(*world, *galen.ListedKind) {
 			if !is || err != nil {
 				return st, err
 			}
-			for i := range r.Nodes {
-				forget(&r.Nodes[i])
-			}
+			change(r)
 			return r, nil
 		}
 	}

@@ -239,19 +239,12 @@ func careless(_ *world, k *galen.ListedKind) {
 }
 
 // endless is a kind that believes every disk to be empty.
-func endless(_ *world, k *galen.ListedKind) {
-	fold := k.Fold
-	k.Fold = func(prev, seen galen.State) (galen.State, error) {
-		st, err := fold(prev, seen)
-		r, is := st.(cassandra.Ring)
-		if !is || err != nil {
-			return st, err
-		}
+func endless(w *world, k *galen.ListedKind) {
+	folded(func(r cassandra.Ring) {
 		for i := range r.Instances {
 			r.Instances[i].DiskFree = new(int64(1 << 50))
 		}
-		return r, nil
-	}
+	})(w, k)
 }
 
 // unsettling is a kind whose effects are believed absent as soon as anybody has looked since.
