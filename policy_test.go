@@ -102,8 +102,8 @@ func TestWeakNumbersAreNamed(t *testing.T) {
 		"hint_window": {"N12", up}, "gc_grace": {"N12", up},
 	}
 	apart := map[string]string{
-		"levels": "below", "keyspace_levels": "below", "cooldowns": "below",
-		"mode": "what a person allows", "engine_needs": "only adds", "windows": "only add", "guard_keyspaces": "only add", "floors": "only add to the share",
+		"levels": "below", "keyspace_levels": "below", "cooldowns": "below", "floors": "below",
+		"mode": "what a person allows", "engine_needs": "only adds", "windows": "only add", "guard_keyspaces": "only add",
 		"look_every": "pace", "look_soon": "pace", "fallback": "pace", "confirm_for": "pace", "down_for": "pace", "restart_after": "pace", "flap_flips": "a finding's",
 		"flap_window": "a finding's",
 	}
@@ -129,6 +129,7 @@ func TestWeakNumbersAreNamed(t *testing.T) {
 	for field, change := range map[string]func(p *Policy){
 		"levels":          func(p *Policy) { p.Levels = []string{"ONE", "ANY"} },
 		"keyspace_levels": func(p *Policy) { p.KeyspaceLevels = map[string][]string{"orders": {"ONE"}} },
+		"floors":          func(p *Policy) { p.Floors = map[string]int{"dc1": 0} },
 		"cooldowns":       func(p *Policy) { p.Cooldowns = []Cooldown{{Cause: "node-down", Class: Disruptive}} },
 	} {
 		p := SafePolicy()
