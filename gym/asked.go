@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
 	"github.com/galenhq/galen/activities/cassandra/ring"
 )
@@ -76,5 +77,31 @@ func (w *writer) upgraded(at time.Duration) {
 	w.add(Happening{At: at + w.between(5*time.Second, 3*time.Minute), What: Cancel})
 	if w.one(4) {
 		w.add(Happening{At: at + w.between(time.Minute, 6*time.Minute), What: Upgrade, Who: "0", For: w.between(time.Second, 20*time.Second)})
+	}
+}
+
+// overtaken: a person restarts a node, whose starts are lost at first, and its neighbour in the rack dies meanwhile. What was asked for is
+// less urgent, and lets the healing pass. Something comes between, or not.
+func (w *writer) overtaken() {
+	in := w.in
+	in.Sort, in.Engines, in.Jitter, in.Happen = Asked, 1, 0, nil
+	in.Ring = RingPlan{DCs: 1, Racks: 3, PerRack: 2, Spares: 1, VNodes: 1}
+	in.Policy.RestartAfter, in.Policy.LookEvery = 0, galen.Duration(pick(w.dice, 2*time.Second, 5*time.Second))
+	in.Policy.LookSoon = in.Policy.LookEvery
+	who := 1 + w.IntN(in.Ring.nodes())
+	neighbour := 1 + (who+2)%in.Ring.nodes() // nodes are dealt to the racks in turn
+	w.victim = fmt.Sprintf("n%d", who)
+	w.add(Happening{At: quiet, What: Strike, Verb: cassandra.VerbStart, N: 2, Fault: pick(w.dice, ring.Dropped, ring.HungBefore)})
+	w.add(Happening{At: quiet + w.between(0, 10*time.Second), What: AskFor, Verb: "cassandra/restart-node", Who: w.victim})
+	w.add(Happening{At: quiet + w.between(0, 10*time.Second), What: string(ring.Kill), Who: fmt.Sprintf("n%d", neighbour)})
+	then := quiet + w.between(20*time.Second, 2*time.Minute)
+	switch w.IntN(5) {
+	case 0:
+		w.add(Happening{At: then, What: Cancel})
+	case 1:
+		w.hurt(w.victim, then)
+	case 2:
+		w.engineTroubles(1+w.IntN(2), 1)
+	default: // nothing does
 	}
 }

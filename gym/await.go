@@ -344,11 +344,19 @@ func (r awaitedStore) OpenRun(ctx context.Context, run galen.Run) (out galen.Run
 }
 
 func (r awaitedStore) Stop(ctx context.Context, id, stop, by, why string) error {
-	return r.a.write(func() error { return r.store.Stop(ctx, id, stop, by, why) })
+	err := r.a.write(func() error { return r.store.Stop(ctx, id, stop, by, why) })
+	if err == nil {
+		r.a.w.trace.note("run %s is to %s: %s says so", id, stop, by)
+	}
+	return err
 }
 
 func (r awaitedStore) Resume(ctx context.Context, id, why string) error {
-	return r.a.write(func() error { return r.store.Resume(ctx, id, why) })
+	err := r.a.write(func() error { return r.store.Resume(ctx, id, why) })
+	if err == nil {
+		r.a.w.trace.note("run %s goes on: %s", id, why)
+	}
+	return err
 }
 
 func (r awaitedStore) Append(ctx context.Context, e galen.Event) error {

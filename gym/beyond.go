@@ -20,6 +20,10 @@ func beyond(seed uint64, in *Incident, victim string) {
 		w.asked()
 		return
 	}
+	if w := part(0x9fb21c651e98df25); in.Sort != Flapping && w.one(60) {
+		w.overtaken()
+		return
+	}
 	part(0xd1b54a32d192ed03).sharpen()
 	part(0xbf58476d1ce4e5b9).faults()
 	part(0xff51afd7ed558ccd).clocks()

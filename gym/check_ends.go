@@ -19,8 +19,26 @@ func (c *checker) endings() {
 			c.blame("I-26", end, "run %s is still %s: %s", id, run.Status, run.Why)
 		}
 	}
+	c.yields()
 	if !c.in.adrift() { // nothing is settled by a clock that is not believed; the run itself waits for a person in the end
 		c.unsettled(end)
+	}
+}
+
+// I-19: who yields is never done, and goes on once nobody needs what he held.
+func (c *checker) yields() {
+	for id, run := range c.runs {
+		if run.Stop != galen.StopYield {
+			continue
+		}
+		other := c.runs[run.StopBy]
+		since := c.now().Sub(c.ends[run.StopBy])
+		switch {
+		case run.Status == galen.RunVerified:
+			c.blame("I-19", c.now(), "run %s is called verified and yields to %s", id, run.StopBy)
+		case run.Status.Open() && run.Status != galen.RunHeld && !other.Status.Open() && since > 2*c.in.Policy.Fallback.D():
+			c.blame("I-19", c.now(), "run %s yields to %s, which ended %s ago", id, run.StopBy, since)
+		}
 	}
 }
 

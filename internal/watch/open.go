@@ -37,8 +37,8 @@ type Opener struct {
 }
 
 // Open opens the run that heals a finding. It may be asked again and again: a finding whose run is open, or has ended,
-// opens no second one, unless it was called verified, and the finding stands, see [Opener.Left]. taken is false while an open run of another key has one of its targets in scope, one run for a
-// target, whatever its trouble is called now (but see [galen.Runbook.Beside]), and while the open run of its own key would not
+// opens no second one, unless it was called verified, and the finding stands, see [Opener.Left]. taken is false while open runs of other
+// keys have its targets in scope, one run for a target, whatever its trouble is called now, see [Opener.covered] (but see [galen.Runbook.Beside]), and while the open run of its own key would not
 // answer it if it ended now, see [answers], or has just been verified and the finding may be of a look before that: ask again later. What no runbook heals is for people, who see it in the list of findings.
 func (o Opener) Open(ctx context.Context, f galen.Finding) (taken bool, err error) {
 	rb, ok := o.healer(f.Resource.Kind, f.Code)
@@ -67,9 +67,27 @@ func (o Opener) Open(ctx context.Context, f galen.Finding) (taken bool, err erro
 	return err == nil && (created || answers(stored, f)), err
 }
 
-// covered tells whether an open run of another key has one of the finding's targets.
+// covered tells whether open runs of other keys have all of the finding's targets, or one of them has one and takes the others in, as
+// its runbook heals that. What a person asked for on one node of a rack keeps nobody from healing the others.
 func (o Opener) covered(open []galen.Run, f galen.Finding, rb galen.ListedRunbook) bool {
-	return slices.ContainsFunc(open, func(run galen.Run) bool { return run.Key != f.Key() && concerns(run, f) && !o.beside(run, rb) })
+	left := slices.Clone(f.Targets)
+	for _, run := range open {
+		if run.Key == f.Key() || !concerns(run, f) || o.beside(run, rb) {
+			continue
+		}
+		scope := run.InScope()
+		left = slices.DeleteFunc(left, func(t galen.Target) bool {
+			return slices.ContainsFunc(scope, func(has galen.Target) bool { return has.ID == t.ID })
+		})
+		if len(left) == 0 || o.heals(run.Runbook, f.Code) {
+			return true
+		}
+	}
+	return false
+}
+
+func (o Opener) heals(runbook string, code galen.Code) bool {
+	return slices.ContainsFunc(o.Runbooks, func(rb galen.ListedRunbook) bool { return rb.Name == runbook && slices.Contains(rb.Heals, code) })
 }
 
 // told tells whether to store the finding's run would say nothing new: one of its key is open, as urgent, and does not answer it.

@@ -137,6 +137,15 @@ func TestWhetherAnEndedRunIsOpenedAgain(t *testing.T) {
 		{"open, and one more target since", wider, func(r *galen.Run) { r.Status = galen.RunWaiting }, false, false},
 		{"open for an alert, not confirmed yet", f, func(r *galen.Run) { r.Status, r.Asked = galen.RunOpened, "alert x" }, false, false},
 		{"open under another key, for the target", f, func(r *galen.Run) { r.Key, r.Status = "other", galen.RunHeld }, false, false},
+		{"open under another key and for something else, for one of two targets", wider, func(r *galen.Run) {
+			r.Key, r.Runbook, r.Status = "other", "fake/tune", galen.RunHeld
+		}, true, true},
+		{"open under another key and for something else, for both", wider, func(r *galen.Run) {
+			r.Key, r.Runbook, r.Status, r.Finding = "other", "fake/tune", galen.RunHeld, &wider
+		}, false, false},
+		{"open under another key, for one of two targets, and takes in the other", wider, func(r *galen.Run) {
+			r.Key, r.Runbook, r.Status = "other", fake.Heal().Name, galen.RunHeld
+		}, false, false},
 		{"open under another key, for others", f, func(r *galen.Run) {
 			r.Key, r.Status, r.Scope = "other", galen.RunHeld, []galen.Target{{ID: "db-3"}}
 		}, true, true},
