@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/galenhq/galen"
@@ -104,6 +105,36 @@ func TestAlertRules(t *testing.T) {
 		if !alerts[want] {
 			t.Errorf("no alert %s", want)
 		}
+	}
+}
+
+// TestOperationsListTheAlerts: each alert has its row in the table of docs/operations.md, by the metric and the labels it rests on, and each row its alert.
+func TestOperationsListTheAlerts(t *testing.T) {
+	text, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rests := regexp.MustCompile(`galen_[a-z_]+(\{[^}]*\})?`)
+	rows := []string{"up"} // the scrape fails
+	for _, line := range strings.Split(string(text), "\n") {
+		if cell, _, found := strings.Cut(strings.TrimPrefix(line, "| "), " |"); found && strings.HasPrefix(line, "| `") && rests.MatchString(cell) {
+			rows = append(rows, rests.FindString(cell))
+		}
+	}
+	var rules []string
+	for _, g := range ruleFile(t).Groups {
+		for _, r := range g.Rules {
+			on := rests.FindString(r.Expr)
+			if on == "" {
+				on = "up"
+			}
+			rules = append(rules, on)
+		}
+	}
+	slices.Sort(rows)
+	slices.Sort(rules)
+	if diff := cmp.Diff(rules, rows); diff != "" {
+		t.Errorf("alerts and rows of docs/operations.md (-alerts +rows):\n%s", diff)
 	}
 }
 
