@@ -157,11 +157,13 @@ func serveChild(ctx context.Context, dir, kind string) error {
 	select {} // until killed
 }
 
-// hangingRun has the engine's activity options. Its first activity hangs in the first process.
+// hangingRun has the engine's activity options, but that what is never tried again may be silent for long: on a busy machine its time would be
+// over before FailStale ends it. Its first activity hangs in the first process.
 func hangingRun(ctx workflow.Context, kind string) error {
 	options := workflow.ActivityOptions{StartToCloseTimeout: 30 * time.Second, HeartbeatTimeout: 3 * time.Second}
 	if kind == actRun {
 		options.RetryPolicy = &sdktemporal.RetryPolicy{MaximumAttempts: 1}
+		options.StartToCloseTimeout, options.HeartbeatTimeout = 10*time.Minute, 10*time.Minute
 	}
 	ctx = workflow.WithActivityOptions(ctx, options)
 	err := workflow.ExecuteActivity(ctx, "Hang").Get(ctx, nil)
