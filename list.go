@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -169,6 +170,14 @@ func (r ListedRunbook) CheckName() error {
 	return nil
 }
 
+// who may be named.
+func who(members []Member) string {
+	if !slices.ContainsFunc(members, func(m Member) bool { return !m.Bare() }) {
+		return "none of its instances was ever seen as a member, galen findings may say why: " + MemberNames(members)
+	}
+	return "its members are " + MemberNames(members)
+}
+
 // ListRunbook erases a runbook.
 func ListRunbook[S State, P any](r Runbook[S, P]) ListedRunbook {
 	read := func(raw json.RawMessage) (P, error) {
@@ -205,7 +214,7 @@ func ListRunbook[S State, P any](r Runbook[S, P]) ListedRunbook {
 			}
 			scope := r.Scope(st, p)
 			if len(scope) == 0 {
-				return nil, noTarget{fmt.Errorf("runbook %s: %s has no target that the parameters %s name; its members are %s", r.Name, st.Resource(), raw, MemberNames(st.Members()))}
+				return nil, noTarget{fmt.Errorf("runbook %s: %s has no target that the parameters %s name; %s", r.Name, st.Resource(), raw, who(st.Members()))}
 			}
 			return scope, nil
 		},

@@ -51,6 +51,11 @@ type Member struct {
 // counts neither among those who are there nor among those who are bad.
 func (m Member) Bare() bool { return m.Spare || m.Instance != "" && m.Target.ID == m.Instance }
 
+// Unknown tells whether nobody can say how the member is: no observer sees it good, and it is not known to be bad.
+func (m Member) Unknown() bool {
+	return !m.Bad && !m.Bare() && !m.Unlisted && !slices.ContainsFunc(m.Observations, func(o Observation) bool { return o.Says == Good })
+}
+
 // Is tells whether the member goes by an ID: its own, or that of the host plane's instance under it.
 func (m Member) Is(id string) bool { return id != "" && (m.Target.ID == id || m.Instance == id) }
 

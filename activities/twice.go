@@ -102,9 +102,19 @@ func decideOnce(rb galen.ListedRunbook, s galen.Situation[galen.State, json.RawM
 	}
 }
 
+// told is a plan without its reason, which is not compared.
+func told(p galen.Plan) []byte {
+	p.Why = ""
+	b, err := json.Marshal(p)
+	if err != nil {
+		return []byte(err.Error())
+	}
+	return b
+}
+
 func agreed(rb galen.ListedRunbook, plans [2]galen.Plan) (galen.Plan, error) {
 	if plans[0].Hash() != plans[1].Hash() {
-		return galen.Plan{}, fmt.Errorf("runbook %s decided two different plans on one situation: %q and %q", rb.Name, plans[0].Why, plans[1].Why)
+		return galen.Plan{}, fmt.Errorf("runbook %s decided two different plans on one situation: %s and %s", rb.Name, told(plans[0]), told(plans[1]))
 	}
 	if err := plans[0].Valid(); err != nil {
 		return galen.Plan{}, fmt.Errorf("runbook %s: %w", rb.Name, err)

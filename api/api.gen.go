@@ -176,8 +176,13 @@ type Reason struct {
 
 // Resource defines model for Resource.
 type Resource struct {
+	// Apart instances that take no part: spares, and those that are no member or never told that they are
+	Apart int `json:"apart"`
+
 	// Bad members seen bad
-	Bad     int          `json:"bad"`
+	Bad int `json:"bad"`
+
+	// Members those that take part in the service
 	Members int          `json:"members"`
 	Mode    ResourceMode `json:"mode"`
 
@@ -189,6 +194,9 @@ type Resource struct {
 
 	// Seen when it was looked at last; absent before the first look
 	Seen *time.Time `json:"seen,omitempty"`
+
+	// Unknown members that nobody sees good or bad
+	Unknown int `json:"unknown"`
 }
 
 // ResourceMode defines model for Resource.Mode.

@@ -85,6 +85,9 @@ func (p proof) process(r Ring) galen.Effect {
 	switch {
 	case p.alive() && p.i.Intent == p.in.ID:
 		v, _ := r.View(p.i.Name)
+		if v.Jolokia != Answered {
+			return underWay("process %d runs, its Jolokia does not answer yet (%s)", p.i.PID, v.Jolokia)
+		}
 		return underWay("process %d runs, %s", p.i.PID, words(string(v.Jolokia), v.Mode))
 	case p.attempted() && p.alive():
 		return p.failed("its process ended, another one (%d) runs", p.i.PID)

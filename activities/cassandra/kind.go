@@ -14,6 +14,9 @@ func Kind() galen.Kind[Ring] {
 
 // margin is the range with the least replicas to spare, with everybody down who may be.
 func margin(r Ring, open []galen.Intent, p galen.Policy) string {
+	if len(r.Keyspaces) == 0 { // no ring has none: nobody told them
+		return "unknown: no node told its keyspaces"
+	}
 	return NewQuorum(r, p).Verdict(suspects(r, open)).MarginText()
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"net"
+	"net/netip"
 	"path/filepath"
 	"text/tabwriter"
 
@@ -100,12 +102,21 @@ func journalAt(cfg *config.Config) string {
 
 func printMeaning(w io.Writer, m meaning) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "configuration\t%s\ndata\t%s\njournal\t%s\nlisten\t%s\ntemporal\t%s\n", m.Path, m.Data, m.Journal, m.Listen, m.Temporal)
+	fmt.Fprintf(t, "configuration\t%s\ndata\t%s\njournal\t%s\nlisten\t%s\ntemporal\t%s\n", m.Path, m.Data, m.Journal, reach(m.Listen), m.Temporal)
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	fmt.Fprintln(w)
 	return printTreatments(w, m.Resources)
+}
+
+// reach marks an address that others reach: the API speaks plain HTTP.
+func reach(listen string) string {
+	host, _, err := net.SplitHostPort(listen)
+	if ip, wrong := netip.ParseAddr(host); err == nil && (host == "localhost" || wrong == nil && ip.IsLoopback()) {
+		return listen
+	}
+	return listen + "  plain HTTP, other machines reach it: put TLS in front"
 }
 
 // printTreatments shows each resource and where its policy leaves the safe defaults.

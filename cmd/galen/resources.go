@@ -24,7 +24,8 @@ func (c *cli) resourcesCommand() *cobra.Command {
 yes, the default) or act (acts where the guards allow).
 
 With the name of one (kind/name) it shows the members as they were seen last, who says what of the bad ones, and where
-the policy leaves the safe defaults.`,
+the policy leaves the safe defaults. UNKNOWN are members that nobody sees good or bad; APART are instances that take no part: spares, and those
+that are fenced, never joined, or of which nobody has ever told that they are members.`,
 		Example: "  galen resources\n  galen resources cassandra/orders\n  galen resources cassandra/orders -o json | jq '.members[] | select(.bad)'",
 		Args:    takes(0, 1, "at most one resource"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -89,7 +90,8 @@ func printResource(w io.Writer, d api.ResourceDetail, now time.Time) error {
 		fmt.Fprintln(w, "\nnot looked at yet")
 		return nil
 	}
-	fmt.Fprintf(w, "\n%s, %d bad, seen %s\n", some(d.Resource.Members, "member"), d.Resource.Bad, age(now, *d.Resource.Seen))
+	r := d.Resource
+	fmt.Fprintf(w, "\n%s, %d bad, %d unknown; %s apart; seen %s\n", some(r.Members, "member"), r.Bad, r.Unknown, some(r.Apart, "instance"), age(now, *r.Seen))
 	rows := make([][]string, 0, len(d.Members))
 	for _, m := range d.Members {
 		rows = append(rows, []string{m.Name, short(m.Target.ID), m.Instance, m.Domain, standing(m), said(m)})
@@ -107,7 +109,7 @@ func standing(m galen.Member) string {
 		return "BAD"
 	case m.Bare():
 		return "no member" // fenced, prepared, or never joined
-	case !slices.ContainsFunc(m.Observations, func(o galen.Observation) bool { return o.Says == galen.Good }):
+	case m.Unknown():
 		return "UNKNOWN"
 	default:
 		return "good"

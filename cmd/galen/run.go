@@ -32,7 +32,7 @@ func (c *cli) runCommand() *cobra.Command {
 		Long: `Asks the engine to run a runbook on a resource. It passes the same guards as a run that Galen starts by itself; in
 mode approve it asks for a person's yes before it changes anything.
 
---plan looks, decides, asks every guard, prints the steps with each guard's answer and its reason, and starts nothing.
+--plan looks, decides, asks every guard, prints the steps with each guard's answer, its reason where it has more to say than yes, and starts nothing.
 
 --key makes it safe to ask again: the same key opens the same run, once. --wait follows the run to its end; the run's ID is
 told at once, on standard error.

@@ -30,6 +30,9 @@ was opened:
   under way, done, failed, absent    what later looks showed of the effect
   asks, approved, held               where a person came in
   verified   the problem was seen gone, on several looks, by several kinds of observers
+  opened, gone, stop, cancelled      the run began; its finding is seen no more; somebody wants it to end, or it let another pass
+  engine     an engine started meanwhile
+  margin, then, owes, paid, noted    below a line: what was left, what should follow, the debts that it leaves or pays, facts
 
 What repeats is one line with its number. -o json has the whole of every plan, intent and event.`,
 		Example: "  galen runs list --open\n  galen runs show 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44",

@@ -62,12 +62,12 @@ func printStatus(w io.Writer, s api.Status, now time.Time) error {
 	if s.Observe != nil {
 		fmt.Fprintf(t, "acts\tNO: %s\n", oneLine(*s.Observe))
 	}
-	fmt.Fprintf(t, "findings\t%d\n", s.Findings)
 	fmt.Fprintf(t, "runs\t%d open\n", s.OpenRuns)
 	for _, row := range []struct {
 		n          int
 		name, does string
 	}{
+		{s.Findings, "findings", "stand: galen findings"},
 		{s.HeldRuns, "held", "wait for a person: galen runs list --status held"},
 		{s.AskingRuns, "asking", "wait for an approval: galen runs list --status asking"},
 		{s.Holds, "holds", "forbid changes: galen holds"},
@@ -93,7 +93,7 @@ func printResources(w io.Writer, all []api.Resource, now time.Time) error {
 		if r.Seen != nil {
 			seen = age(now, *r.Seen)
 		}
-		rows = append(rows, []string{r.Resource, string(r.Mode), r.Policy, strconv.Itoa(r.Members), strconv.Itoa(r.Bad), seen})
+		rows = append(rows, []string{r.Resource, string(r.Mode), r.Policy, strconv.Itoa(r.Members), strconv.Itoa(r.Bad), strconv.Itoa(r.Unknown), strconv.Itoa(r.Apart), seen})
 	}
-	return table(w, []string{"resource", "mode", "policy", "members", "bad", "seen"}, rows)
+	return table(w, []string{"resource", "mode", "policy", "members", "bad", "unknown", "apart", "seen"}, rows)
 }

@@ -44,7 +44,7 @@ func (c *Config) checkPolicies() []error {
 	for i, r := range c.Resources {
 		p, known := c.policies[c.PolicyName(r.Resource)]
 		if !known {
-			errs = append(errs, fmt.Errorf("resources[%d].policy: no policy %q", i, r.Policy))
+			errs = append(errs, fmt.Errorf("resources[%d].policy: %w", i, c.noPolicy(r.Policy)))
 		}
 		if why := needed[r.Resource]; why != "" && p.EngineNeeds == "" {
 			p.EngineNeeds = why
@@ -89,10 +89,14 @@ func readable(text json.RawMessage) galen.Policy {
 	return p
 }
 
+func (c *Config) noPolicy(name string) error {
+	return fmt.Errorf("no policy %q; there are %s", name, strings.Join(slices.Sorted(maps.Keys(c.policies)), ", "))
+}
+
 // checkPattern refuses a pattern that matches nothing: whoever wrote it believes that something is guarded by it.
 func (c *Config) checkPattern(p Pattern) error {
 	if _, known := c.policies[p.Policy]; !known {
-		return fmt.Errorf("policy: no policy %q", p.Policy)
+		return fmt.Errorf("policy: %w", c.noPolicy(p.Policy))
 	}
 	if _, err := path.Match(p.Match, ""); err != nil || strings.Count(p.Match, "/") != 1 {
 		return fmt.Errorf("match: %q is no pattern: want kind/name with *, ? or [a-z], such as cassandra/*-eu", p.Match)

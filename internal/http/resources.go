@@ -36,10 +36,16 @@ func (s *server) resource(watched Watched) api.Resource {
 		out.Seen = &at
 	}
 	for _, m := range state.Members() {
-		out.Members++
-		if m.Bad {
+		switch {
+		case m.Bare():
+			out.Apart++
+			continue
+		case m.Bad:
 			out.Bad++
+		case m.Unknown():
+			out.Unknown++
 		}
+		out.Members++
 	}
 	return out
 }

@@ -131,7 +131,7 @@ func TestListsAreNeverNull(t *testing.T) {
 	h := Handler(e.options())
 	for path, want := range map[string]string{
 		"/v1/runs": `{"runs":[]}`, "/v1/findings": `{"findings":[]}`, "/v1/holds": `{"holds":[]}`, "/v1/journal/events": `{"events":[]}`,
-		"/v1/resources": `{"resources":[{"bad":0,"members":0,"mode":"approve","policy":"default","resource":"fake/demo"}]}`,
+		"/v1/resources": `{"resources":[{"apart":0,"bad":0,"members":0,"mode":"approve","policy":"default","resource":"fake/demo","unknown":0}]}`,
 	} {
 		if w := call(t, h, "GET", path, ""); strings.TrimSpace(w.Body.String()) != want {
 			t.Errorf("%s: %s, want %s", path, w.Body, want)

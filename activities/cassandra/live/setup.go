@@ -43,7 +43,7 @@ func (s Setup) check() error {
 		return errors.New("nodes: at least one is required")
 	}
 	var errs []error
-	used := map[string]string{}
+	used := map[string]int{}
 	for i, n := range s.Nodes {
 		if !instanceForm.MatchString(n.Instance) {
 			errs = append(errs, fmt.Errorf("nodes[%d].instance %q: want 1 to 63 letters, digits, '.', '_' or '-'", i, n.Instance))
@@ -53,9 +53,9 @@ func (s Setup) check() error {
 		}
 		for field, value := range map[string]string{"instance": n.Instance, "address": n.Address, "jolokia": oneURL(n.Jolokia), "cql": oneEndpoint(n.CQL)} {
 			if other, twice := used[field+" "+value]; twice {
-				errs = append(errs, fmt.Errorf("nodes[%d].%s %q: %s has the same one", i, field, value, other))
+				errs = append(errs, fmt.Errorf("nodes[%d].%s %q: nodes[%d] has the same %s", i, field, value, other, field))
 			}
-			used[field+" "+value] = n.Instance
+			used[field+" "+value] = i
 		}
 	}
 	return errors.Join(append(errs, apart(s.Nodes))...)
