@@ -41,7 +41,11 @@ func healNode(s galen.Situation[cassandra.Ring, HealNodeParams]) galen.Plan {
 	if len(plans) == 0 {
 		return person("no node was named: say which one is to be healed")
 	}
-	return gravest(plans)
+	p := gravest(plans)
+	if p.End == "" { // also while the plan of the fenced target itself asks for a person
+		p.Keep = both(p.Keep, h.keep())
+	}
+	return p
 }
 
 // healer is the ladder of one run.
@@ -93,7 +97,8 @@ func (h healer) target(id string) galen.Plan {
 	return h.ladder(n)
 }
 
-// vanished: somebody else replaced or removed the node. That is no proof of anything; that all who are left are well is.
+// vanished: somebody else replaced or removed the node. That is no proof of anything; that all who are left are well is, and that
+// they owe no repair for what this run did.
 func (h healer) vanished(id string) galen.Plan {
 	open := h.ring.Unsettled()
 	for _, n := range h.ring.Nodes {
@@ -104,7 +109,24 @@ func (h healer) vanished(id string) galen.Plan {
 	if len(open) > 0 || len(h.ring.Nodes) == 0 {
 		return person("%s is no member of the ring any more, and this run did not replace it; not all is well: %s", id, strings.Join(open, "; "))
 	}
+	if p, owed := h.debts(); owed {
+		return p
+	}
 	return finished("%s is no member of the ring any more; all %d members are well, and the ring is at rest", id, len(h.ring.Nodes))
+}
+
+// debts goes on with the repairs that intents of this run left owed on members, whoever they are.
+func (h healer) debts() (galen.Plan, bool) {
+	for _, n := range h.ring.Nodes {
+		owed := slices.DeleteFunc(h.owing(n), func(k string) bool {
+			f := h.facts[cassandra.FactRepairOwed+n.Instance+"/"+k]
+			return !slices.ContainsFunc(h.past, func(in galen.Intent) bool { return in.ID == f.Intent })
+		})
+		if len(owed) > 0 {
+			return h.repair(n, owed, "still owes a repair for what this run did"), true
+		}
+	}
+	return galen.Plan{}, false
 }
 
 // flapping: a node that comes back by itself and does not stay is not restarted in a loop. It may calm down; if it does not

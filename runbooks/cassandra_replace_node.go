@@ -56,11 +56,12 @@ func replaceNode(s galen.Situation[cassandra.Ring, ReplaceNodeParams]) galen.Pla
 
 // replacementBegun is the one that this run has begun, whose target the ring may list no more.
 func (s scene) replacementBegun() (replacement, bool) {
-	for _, in := range s.past {
-		if in.Step.Verb != cassandra.VerbFence && in.Step.Verb != cassandra.VerbReplace {
+	for k := range s.past {
+		place := s.placeOf(k)
+		if place == "" {
 			continue
 		}
-		if r, begun := s.replacement(in.Step.Target.ID); begun {
+		if r, begun := s.replacement(place); begun {
 			return r, true
 		}
 	}

@@ -43,12 +43,12 @@ func (s scene) named() string {
 	return " " + s.spare
 }
 
-// replaced counts the other targets that this run has begun to replace.
+// replaced counts the other targets that this run has begun to replace, those among them that were fenced before.
 func (s scene) replaced(target string) int {
 	others := map[string]bool{}
-	for _, in := range s.past {
-		if in.Step.Verb == cassandra.VerbFence && in.Step.Target.ID != target && in.Effect.Status != galen.EffectAbsent {
-			others[in.Step.Target.ID] = true
+	for k, in := range s.past {
+		if place := s.placeOf(k); place != "" && place != target && in.Effect.Status != galen.EffectAbsent {
+			others[place] = true
 		}
 	}
 	return len(others)
@@ -87,28 +87,67 @@ type replacement struct {
 // preparation.
 func (s scene) replacement(target string) (replacement, bool) {
 	r := replacement{scene: s, dead: target}
-	begun := false
-	for _, in := range s.past {
-		if in.Effect.Status == galen.EffectAbsent {
-			continue
-		}
-		switch in.Step.Verb {
-		case cassandra.VerbFence:
-			begun = in.Step.Target.ID == target
-		case cassandra.VerbPrepare:
-			begun = begun || s.preparesFor(in, target)
-		}
-		if begun {
+	for k, in := range s.past {
+		if in.Effect.Status != galen.EffectAbsent && s.placeOf(k) == target {
 			r.own = append(r.own, in)
 		}
 	}
 	return r, len(r.own) > 0
 }
 
-func (s scene) preparesFor(in galen.Intent, target string) bool {
-	args, err := galen.Decode[cassandra.PrepareArgs](in.Step.Args)
-	n, found := s.ring.Node(target)
-	return err == nil && found && args.Replace == n.Address
+// placeOf is the host ID of the node whose place an intent of this run gives to another one, "" if it is about none. It holds
+// when that node has left the ring, which it does when its place is taken: nothing of its replacement is over then.
+func (s scene) placeOf(k int) string {
+	in := s.past[k]
+	switch in.Step.Verb {
+	case cassandra.VerbFence, cassandra.VerbReplace:
+		return in.Step.Target.ID
+	case cassandra.VerbPrepare:
+		return s.preparedFor(k)
+	case cassandra.VerbDiscard, cassandra.VerbRemoveJoiner: // what was prepared there last
+		for before := k - 1; before >= 0; before-- {
+			if b := s.past[before]; b.Step.Verb == cassandra.VerbPrepare && b.Step.Target.ID == in.Step.Target.ID {
+				return s.preparedFor(before)
+			}
+		}
+	}
+	return ""
+}
+
+// preparedFor is for whose place a preparation was made: the one in which what it prepared was started, else the node at the
+// address that it names, else, if that is there no more, the one that was fenced last.
+func (s scene) preparedFor(k int) string {
+	for _, in := range s.past[k+1:] {
+		if in.Step.Verb != cassandra.VerbReplace {
+			continue
+		}
+		if args, err := galen.Decode[cassandra.ReplaceArgs](in.Step.Args); err == nil && args.Prepared == s.past[k].ID {
+			return in.Step.Target.ID
+		}
+	}
+	if id := s.atAddress(s.past[k]); id != "" {
+		return id
+	}
+	for _, in := range slices.Backward(s.past[:k]) {
+		if in.Step.Verb == cassandra.VerbFence && in.Effect.Status != galen.EffectAbsent {
+			return in.Step.Target.ID
+		}
+	}
+	return ""
+}
+
+// atAddress is the member at the address that a preparation names, "" if there is none.
+func (s scene) atAddress(prepare galen.Intent) string {
+	args, err := galen.Decode[cassandra.PrepareArgs](prepare.Step.Args)
+	if err != nil {
+		return ""
+	}
+	for _, n := range s.ring.Nodes {
+		if n.Address == args.Replace && n.Status != cassandra.Joining {
+			return n.HostID
+		}
+	}
+	return ""
 }
 
 // last is the newest intent with a verb that had an effect, nil if there is none, and its place.
@@ -365,7 +404,7 @@ func (s scene) repair(n cassandra.Node, owed []string, why string) galen.Plan {
 // repaired: a repair is done, and nothing is owed any more. One whose ranges were moved under its hands pays nothing.
 func (r replacement) repaired(n cassandra.Node, keyspace string) bool {
 	_, owed := r.facts[cassandra.FactRepairOwed+n.Instance+"/"+keyspace]
-	return !owed && slices.ContainsFunc(r.own, func(in galen.Intent) bool {
+	return !owed && slices.ContainsFunc(r.past, func(in galen.Intent) bool {
 		return repairs(in, n, keyspace) && in.Effect.Status == galen.EffectDone
 	})
 }

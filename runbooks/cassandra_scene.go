@@ -84,22 +84,21 @@ func (s scene) underWay() (galen.Plan, bool) {
 	return galen.Plan{}, false
 }
 
-// keep is the claim on the whole ring from the fence to the end of the replacement: nobody else may move ranges while a
-// node is fenced and its place is empty.
+// keep is the claim on the whole ring from the fence, or the preparation in the place of a node that was fenced before, to the
+// end of the replacement: nobody else may move ranges while a node is fenced and its place is empty.
 func (s scene) keep() []galen.Claim {
-	held := false
-	for _, in := range s.past {
-		switch in.Step.Verb {
-		case cassandra.VerbFence:
-			held = in.Effect.Status != galen.EffectAbsent
-		case cassandra.VerbReplace:
-			held = held && in.Effect.Status != galen.EffectDone
+	empty := map[string]bool{}
+	for k, in := range s.past {
+		if place := s.placeOf(k); place != "" && in.Effect.Status != galen.EffectAbsent {
+			empty[place] = in.Step.Verb != cassandra.VerbReplace || in.Effect.Status != galen.EffectDone
 		}
 	}
-	if !held {
-		return nil
+	for _, is := range empty {
+		if is {
+			return []galen.Claim{{Name: "ring"}}
+		}
 	}
-	return []galen.Claim{{Name: "ring"}}
+	return nil
 }
 
 // keeping adds the ring's claim to a plan that goes on.

@@ -2,6 +2,7 @@ package runbooks
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/galenhq/galen"
 )
@@ -26,7 +27,9 @@ func finished(format string, args ...any) galen.Plan {
 	return galen.Plan{End: galen.EndDone, Why: fmt.Sprintf(format, args...)}
 }
 
-// gravest of the plans for several targets: act first, then wait, then ask a person; done only if all are.
+// gravest of the plans for several targets: act first, then wait, then ask a person; done only if all are. A wait goes before a
+// person's question, for a run that is held does no more for the others; so that who looks at it is told all the same, its
+// reason names whose trouble needs a person. What any of the targets keeps is kept as long as the run goes on.
 func gravest(plans []galen.Plan) galen.Plan {
 	rank := func(p galen.Plan) int {
 		switch {
@@ -46,5 +49,25 @@ func gravest(plans []galen.Plan) galen.Plan {
 			best = p
 		}
 	}
+	if best.End != "" {
+		return best
+	}
+	for _, p := range plans {
+		if rank(best) == 2 && p.End == galen.EndEscalate {
+			best.Why += "; besides, a person is needed: " + p.Why
+		}
+		best.Keep = both(best.Keep, p.Keep)
+	}
 	return best
+}
+
+// both are the claims of two lists, each once.
+func both(a, b []galen.Claim) []galen.Claim {
+	out := slices.Clone(a)
+	for _, c := range b {
+		if !slices.Contains(out, c) {
+			out = append(out, c)
+		}
+	}
+	return out
 }
