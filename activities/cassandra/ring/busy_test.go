@@ -80,3 +80,34 @@ func TestOthersWorkShows(t *testing.T) {
 		t.Errorf("its coordinator is dead, and %v are read to the end", read)
 	}
 }
+
+// Where clients write, each node compacts now and then; no guard minds it, or nothing would ever be healed.
+func TestCompactionsComeAndGo(t *testing.T) {
+	p := newPatient(t, func(s *ring.Spec) { s.Writes = true })
+	seen := map[bool]map[string]bool{true: {}, false: {}}
+	for range 30 {
+		p.wait(4 * time.Second)
+		for _, v := range p.look().Views {
+			seen[v.Tasks[ring.TaskCompaction] > 0][v.Instance] = true
+			n, found := p.state.NodeOf(v.Instance)
+			if v.Tasks[ring.TaskCompaction] == 0 || !found {
+				continue
+			}
+			if against := p.refusals(cassandra.Stop(n)); len(against) > 0 {
+				t.Errorf("%s compacts, and may not be stopped: %v", v.Instance, against)
+			}
+		}
+	}
+	for _, name := range []string{"n1", "n2", "n3"} {
+		if !seen[true][name] || !seen[false][name] {
+			t.Errorf("%s compacts at some time: %t, rests at some time: %t", name, seen[true][name], seen[false][name])
+		}
+	}
+	quiet := newPatient(t)
+	quiet.wait(55 * time.Second)
+	for _, v := range quiet.look().Views {
+		if v.Tasks[ring.TaskCompaction] > 0 {
+			t.Errorf("%s compacts what nobody wrote", v.Instance)
+		}
+	}
+}

@@ -38,7 +38,24 @@ func (c *Cluster) tasks(h *host, now time.Time) map[string]int {
 			out[cassandra.TaskValidation]++
 		}
 	}
+	if c.compacts(h, now) {
+		out[TaskCompaction]++
+	}
 	return out
+}
+
+// TaskCompaction is a node's own housekeeping, which keeps nobody from anything.
+const TaskCompaction = "compaction"
+
+// Where clients write, a node compacts what they wrote for some seconds of each minute, one node after the other.
+const (
+	compactEvery = time.Minute
+	compactFor   = 12 * time.Second
+)
+
+func (c *Cluster) compacts(h *host, now time.Time) bool {
+	turn := time.Duration(slices.Index(c.hosts, h)) * compactFor / 2 // so that two may at once
+	return c.spec.Writes && now.Sub(h.proc.started.Add(turn))%compactEvery >= compactEvery-compactFor
 }
 
 // startRepair begins a repair. Whatever comes of it, the call succeeds: only the status tells.
