@@ -53,9 +53,10 @@ func (f Finding) Key() string {
 }
 
 // Same tells whether two findings of one key say the same, so that the second is no news: same targets (generations
-// included), urgency and note.
+// included), urgency and note; of a note on what is owed the words too, which say how much of it.
 func (f Finding) Same(g Finding) bool {
-	return f.Key() == g.Key() && f.Urgency == g.Urgency && f.Note == g.Note && slices.Equal(f.Targets, g.Targets)
+	same := f.Key() == g.Key() && f.Urgency == g.Urgency && f.Note == g.Note && slices.Equal(f.Targets, g.Targets)
+	return same && (f.Why == g.Why || !f.Note || !f.Code.Owed())
 }
 
 // Has tells whether a target of that ID is among the finding's.
@@ -66,7 +67,7 @@ func (f Finding) Has(id string) bool {
 // Detector finds problems in a State. Pure: it may look at nothing but its arguments.
 type Detector[S State] struct {
 	Name string
-	// Codes are all codes it can find.
+	// Codes are all codes it can find, none of them [Code.Owed].
 	Codes  []Code
 	Detect func(now time.Time, s S, p Policy) []Finding
 }

@@ -15,6 +15,9 @@ type Kind[S State] struct {
 	// Margin says for people how near the resource is to losing what its guards protect, with the open intents counted as
 	// the guards count them: "1 to spare: orders, QUORUM: 3 of 3 replicas up, 2 needed"; "" if nothing is counted. May be nil.
 	Margin func(s S, open []Intent, p Policy) string
+	// Remedy says for people how a duty that an ended run left is done; false: nobody owes it any more, for what it was about is no
+	// more. It tells no time, for it is told again when it says something else. May be nil: each duty is told without a remedy.
+	Remedy func(s S, d Duty) (how string, owed bool)
 }
 
 // Driver touches the resources of a kind; live or simulated. Every call ends by its context's deadline at the latest.

@@ -112,7 +112,7 @@ type Recovery struct {
 
 // Fact is a row of a resource, written when an intent is committed or settled.
 type Fact struct {
-	// Key names it: "repair-owed/<host id>", "undo-owed/<intent>".
+	// Key names it: "repair-owed/<instance>/<keyspace>", "undo-owed/<intent>".
 	Key   string          `json:"key"`
 	Value json.RawMessage `json:"value,omitempty"`
 	// Intent that wrote it.

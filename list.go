@@ -19,6 +19,7 @@ type ListedKind struct {
 	Fold   func(prev, seen State) (State, error)
 	Vitals func(State) []Sample
 	Margin func(State, []Intent, Policy) string
+	Remedy func(State, Duty) (how string, owed bool)
 	// Decode reads a State's JSON as the journal stored it.
 	Decode func([]byte) (State, error)
 	Look   func(ctx context.Context, r Resource, scope []Target, open []Intent) (State, error)
@@ -46,6 +47,13 @@ func ListKind[S State](k Kind[S], d Driver[S]) ListedKind {
 				return ""
 			}
 			return k.Margin(s, open, p)
+		},
+		Remedy: func(st State, d Duty) (string, bool) {
+			var s S
+			if k.Remedy == nil || as(st, &s) != nil {
+				return "", true
+			}
+			return k.Remedy(s, d)
 		},
 		Decode: func(b []byte) (State, error) {
 			s, err := Decode[S](b)

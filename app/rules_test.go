@@ -101,7 +101,7 @@ func TestAlertRules(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"GalenDead", "GalenBlind", "GalenRunHeld", "GalenRunAsks", "GalenStorm", "GalenStolenRing", "GalenFlood", "GalenDetectorFault", "GalenObservesOnly", "GalenQuarantine", "GalenHoldOverdue"} {
+	for _, want := range []string{"GalenDead", "GalenBlind", "GalenRunHeld", "GalenRunAsks", "GalenStorm", "GalenStolenRing", "GalenFlood", "GalenDetectorFault", "GalenRepairOwed", "GalenObservesOnly", "GalenQuarantine", "GalenHoldOverdue"} {
 		if !alerts[want] {
 			t.Errorf("no alert %s", want)
 		}

@@ -1,6 +1,11 @@
 package cassandra
 
-import "github.com/galenhq/galen"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/galenhq/galen"
+)
 
 // The facts that verbs leave, by the beginning of their keys. An owed undo is the engine's: [galen.UndoOwed].
 const (
@@ -70,6 +75,22 @@ func startFacts(r Ring, in galen.Intent, p galen.Policy) []galen.Fact {
 		out = append(out, galen.Fact{Key: FactRepairOwed + args.Instance + "/" + k, Intent: in.ID, At: r.At})
 	}
 	return out
+}
+
+// remedy is how a repair that an ended run left is done. Nobody owes one of what is no more, or is not compared with any other replica.
+func remedy(r Ring, d galen.Duty) (how string, owed bool) {
+	if string(d.Code())+"/" != FactRepairOwed {
+		return "", true
+	}
+	n, member := r.NodeOf(d.Instance)
+	alone := member && len(r.Keyspaces) > 0 && !slices.Contains(r.RepairedKeyspaces(n.DC), d.Of)
+	switch {
+	case void(r, d.Instance, d.Of), alone:
+		return "", false
+	case !member:
+		return fmt.Sprintf("no node runs on %s now; it is owed until %s is repaired as a member, or is fenced and its process gone", d.Instance, d.Instance), true
+	}
+	return fmt.Sprintf("galen run cassandra/heal-node %s --param node=%s repairs it", r.Resource(), d.Instance), true
 }
 
 // repairFacts: what is owed is paid by one repair of all that the node replicates. One of less leaves the debt: of any range

@@ -9,7 +9,7 @@ import (
 
 // Kind is the pure half of the kind cassandra.
 func Kind() galen.Kind[Ring] {
-	return galen.Kind[Ring]{Name: KindName, Verbs: Verbs(), Guards: Guards(), Fold: Fold, Vitals: vitals, Margin: margin}
+	return galen.Kind[Ring]{Name: KindName, Verbs: Verbs(), Guards: Guards(), Fold: Fold, Vitals: vitals, Margin: margin, Remedy: remedy}
 }
 
 // margin is the range with the least replicas to spare, with everybody down who may be.

@@ -83,6 +83,11 @@ func zeroes[S galen.State](t *testing.T, k galen.Kind[S], worlds []World[S]) {
 			t.Errorf("verb %s panics on the zero State: %v", v.Name, p)
 		}
 	}
+	if k.Remedy != nil {
+		if p := quietly(func() { k.Remedy(none, galen.Duty{}) }); p != nil {
+			t.Errorf("Remedy panics on the zero State: %v", p)
+		}
+	}
 	if p := quietly(func() { none.Members(); none.Basis(); none.Seen(); k.Fold(none, none) }); p != nil {
 		t.Errorf("the zero State panics: %v", p)
 	}

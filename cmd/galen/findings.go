@@ -18,7 +18,8 @@ func (c *cli) findingsCommand() *cobra.Command {
 		Use:   "findings",
 		Short: "The problems that are seen now",
 		Long: `Lists the problems that are seen now, the most urgent first. A note is told to people only: no run starts for it (an
-engine that cannot reach one node which all others see well). -o json has the evidence of each observer.`,
+engine that cannot reach one node which all others see well, a repair that a cancelled run still owed: repair-owed). -o json
+has the evidence of each observer.`,
 		Example: "  galen findings\n  galen findings --resource cassandra/orders -o json | jq '.findings[].evidence'",
 		Args:    takes(0, 0, "no arguments: choose with --resource"),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.findings(cmd.Context(), resource) },

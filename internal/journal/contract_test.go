@@ -88,6 +88,11 @@ type watched interface {
 	SaveFindings(ctx context.Context, r galen.Resource, now []galen.Finding) (news, gone []galen.Finding, err error)
 }
 
+type owing interface {
+	Abandoned(ctx context.Context, r galen.Resource) ([]galen.Debt, []galen.Duty, error)
+	kept
+}
+
 type kept interface {
 	SaveVitals(ctx context.Context, r galen.Resource, samples []galen.Sample) error
 	Vitals(ctx context.Context, r galen.Resource, since time.Time) ([]galen.Sample, error)
@@ -114,7 +119,7 @@ type engineSide interface {
 	decisions
 	acts
 	watched
-	kept
+	owing
 }
 
 type peopleSide interface {
@@ -243,6 +248,7 @@ func Contract(t *testing.T, open opener) {
 		{"shards are leased to the living", testLeases},
 		{"engines that share a journal are told apart", testEngines},
 		{"findings come and go", testFindings},
+		{"what runs that have ended owe is told", testAbandoned},
 		{"the folded state is overwritten by what was folded onto it", testFolded},
 		{"engines fold onto each other", testFoldedRace},
 		{"vitals are a ring", testVitals},

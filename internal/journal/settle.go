@@ -98,33 +98,42 @@ func (t *tx) dropNeeds(ctx context.Context, in galen.Intent) error {
 	return t.dropClaims(ctx, in.Run)
 }
 
-// Abandoned are the undos on a resource that runs which have ended still owe, newest first, those that this release cannot read included.
-func (s *Store) Abandoned(ctx context.Context, r galen.Resource) ([]galen.Debt, error) {
-	var out []galen.Debt
-	err := s.read(ctx, "list the owed undos of "+r.String(), func(ctx context.Context, q querier) error {
+// Abandoned is what runs on a resource that have ended still owe: undos, newest first, those that this release cannot read included, and
+// all else by what and who needs it.
+func (s *Store) Abandoned(ctx context.Context, r galen.Resource) (undos []galen.Debt, duties []galen.Duty, err error) {
+	err = s.read(ctx, "list what ended runs owe on "+r.String(), func(ctx context.Context, q querier) error {
+		undos, duties = nil, nil
 		facts, err := factsOf(ctx, q, r.String())
 		if err != nil {
 			return err
 		}
 		for _, d := range galen.AllDebts(facts) {
-			open, err := stillOpen(ctx, q, d.Intent)
+			_, open, err := whose(ctx, q, d.Intent)
 			if err != nil {
 				return err
 			}
 			if !open {
-				out = append(out, d)
+				undos = append(undos, d)
+			}
+		}
+		for _, d := range galen.Duties(facts) {
+			var open bool
+			if d.Run, open, err = whose(ctx, q, d.Intent); err != nil {
+				return err
+			}
+			if !open {
+				duties = append(duties, d)
 			}
 		}
 		return nil
 	})
-	return out, err
+	return undos, duties, err
 }
 
-// stillOpen: the run of the intent is open.
-func stillOpen(ctx context.Context, q querier, intent string) (open bool, err error) {
-	var run string
+// whose is the run of an intent, and whether it is open.
+func whose(ctx context.Context, q querier, intent string) (run string, open bool, err error) {
 	if _, err = first(ctx, q, []any{&run}, "SELECT run FROM intents WHERE id = ?", intent); err == nil {
 		_, err = first(ctx, q, []any{&open}, "SELECT open FROM runs WHERE id = ?", run)
 	}
-	return open, err
+	return run, open, err
 }

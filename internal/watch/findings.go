@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/galenhq/galen"
 )
@@ -15,19 +14,20 @@ import (
 // owed, is as it was known last: that nobody looked does not make it go. The error tells of that; the findings are to be used all the same.
 func (l *Loops) found(ctx context.Context, p *Patrol, state galen.State) ([]galen.Finding, error) {
 	now, unjudged, wrong := l.detect(p, state)
-	debts, err := l.o.Journal.Abandoned(ctx, p.r)
+	undos, duties, err := l.o.Journal.Abandoned(ctx, p.r)
 	if err != nil {
-		wrong = errors.Join(wrong, fmt.Errorf("read owed undos: %w", err))
-		unjudged = append(unjudged, galen.CodeUndoOwed)
+		wrong = errors.Join(wrong, fmt.Errorf("read what ended runs owe: %w", err))
 	}
+	asKnown := func(c galen.Code) bool { return slices.Contains(unjudged, c) || err != nil && c.Owed() }
 	for _, key := range slices.Sorted(maps.Keys(p.known)) {
 		had := slices.ContainsFunc(now, func(f galen.Finding) bool { return f.Key() == key })
-		if f := p.known[key]; !had && slices.Contains(unjudged, f.Code) {
+		if f := p.known[key]; !had && asKnown(f.Code) {
 			now = append(now, f)
 		}
 	}
 	now = calm(state, l.o.Policy(p.r), l.o.Now(), now, p.known)
-	return append(now, owed(p.r, state, debts)...), wrong
+	now = append(now, owed(p.r, state, undos)...)
+	return append(now, l.duties(p.r, state, duties)...), wrong
 }
 
 // detect runs all detectors on a State: at most one finding per key, the gravest. One that panics hinders no other: its codes are
@@ -69,43 +69,4 @@ func (l *Loops) faulty(p *Patrol, d galen.Detector[galen.State], err error) gale
 		f.Since = was.Since
 	}
 	return f
-}
-
-// owed are the findings that undos of ended runs are still owed, one for each failure domain.
-func owed(r galen.Resource, state galen.State, debts []galen.Debt) []galen.Finding {
-	domains, unread := map[string]*galen.Finding{}, map[string]string{}
-	for _, d := range debts {
-		domain, target := "unknown", d.Step.Target
-		if target.ID == "" { // not even that can be read
-			target.ID = "intent/" + d.Intent
-		}
-		for _, m := range state.Members() {
-			if m.Is(target.ID) {
-				domain = m.Domain
-			}
-		}
-		f := domains[domain]
-		if f == nil {
-			f = &galen.Finding{Resource: r, Code: galen.CodeUndoOwed, Domain: domain, Urgency: galen.Medium, Since: d.At}
-			domains[domain] = f
-		}
-		if !f.Has(target.ID) {
-			f.Targets = append(f.Targets, target)
-		}
-		if d.At.Before(f.Since) {
-			f.Since = d.At
-		}
-		f.Why = fmt.Sprintf("runs that have ended owe an undo on %d targets, the oldest: %s of intent %s", len(f.Targets), d.Step, d.Intent)
-		if d.Unread != "" {
-			unread[domain] = fmt.Sprintf("; that of intent %s cannot be read, a newer release wrote it or it is damaged: %s", d.Intent, d.Unread)
-		}
-	}
-	out := make([]galen.Finding, 0, len(domains))
-	for _, domain := range slices.Sorted(maps.Keys(domains)) {
-		f := domains[domain]
-		f.Why += unread[domain]
-		slices.SortFunc(f.Targets, func(a, b galen.Target) int { return strings.Compare(a.ID, b.ID) })
-		out = append(out, *f)
-	}
-	return out
 }

@@ -17,8 +17,8 @@ type Journal interface {
 	Findings(ctx context.Context, r galen.Resource) ([]galen.Finding, error)
 	SaveFindings(ctx context.Context, r galen.Resource, now []galen.Finding) (news, gone []galen.Finding, err error)
 	SaveVitals(ctx context.Context, r galen.Resource, samples []galen.Sample) error
-	// Abandoned are the undos that runs which have ended still owe.
-	Abandoned(ctx context.Context, r galen.Resource) ([]galen.Debt, error)
+	// Abandoned is what runs which have ended still owe.
+	Abandoned(ctx context.Context, r galen.Resource) (undos []galen.Debt, duties []galen.Duty, err error)
 }
 
 // Runs is how a finding becomes a run, and how a waiting run is woken.

@@ -23,6 +23,7 @@ type book struct {
 	saves    int
 	vitals   [][]galen.Sample
 	debts    []galen.Debt
+	duties   []galen.Duty
 	unpaid   error // why nobody knows what is owed
 }
 
@@ -47,8 +48,8 @@ func (b *book) SaveVitals(_ context.Context, _ galen.Resource, samples []galen.S
 	return nil
 }
 
-func (b *book) Abandoned(context.Context, galen.Resource) ([]galen.Debt, error) {
-	return b.debts, b.unpaid
+func (b *book) Abandoned(context.Context, galen.Resource) ([]galen.Debt, []galen.Duty, error) {
+	return b.debts, b.duties, b.unpaid
 }
 
 // desk takes findings and wakes.
