@@ -30,7 +30,7 @@ func TestACancelledRepairIsTold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return slices.DeleteFunc(all, func(f galen.Finding) bool { return f.Code != "repair-owed" })
+		return slices.DeleteFunc(all, func(f galen.Finding) bool { return f.Code != cassandra.CodeRepairOwed })
 	}
 	until := func(what string, is func() bool) {
 		t.Helper()

@@ -25,6 +25,7 @@ const (
 	CodeNodeFlapping = "node-flapping" // it goes down and comes back over and over
 	CodeStaleSeed    = "stale-seed"    // a seed list names an address that is no node of the ring
 	CodeStolenRing   = "stolen-ring"   // a NORMAL node without ownership: a corpse came back
+	CodeRepairOwed   = "repair-owed"   // a run has ended and left one of FactRepairOwed; the engine finds it
 	CodeDisagree     = "observers-disagree"
 	CodeUnreachable  = "unreachable" // nobody says that it is good, and nobody can say that it is down
 )

@@ -12,7 +12,7 @@ const (
 	// FactRepairOwed: "repair-owed/<instance>/<keyspace>" from the intent of a replacement on: the instance holds, or
 	// will hold, what one replica streamed, until the keyspace is repaired there; so too from the start of a node on that
 	// was silent for longer than its peers keep hints (N12). It denies destructive steps.
-	FactRepairOwed = "repair-owed/"
+	FactRepairOwed = CodeRepairOwed + "/"
 	// FactRepaired: "repaired/<instance>/<keyspace>", when that repair was done, of all its ranges.
 	FactRepaired = "repaired/"
 	// FactReplaced: "replaced/<dc>", when the last replacement in the data centre was done (I-13); its value is that
@@ -79,7 +79,7 @@ func startFacts(r Ring, in galen.Intent, p galen.Policy) []galen.Fact {
 
 // remedy is how a repair that an ended run left is done. Nobody owes one of what is no more, or is not compared with any other replica.
 func remedy(r Ring, d galen.Duty) (how string, owed bool) {
-	if string(d.Code())+"/" != FactRepairOwed {
+	if d.Code() != CodeRepairOwed {
 		return "", true
 	}
 	n, member := r.NodeOf(d.Instance)
