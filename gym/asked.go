@@ -105,3 +105,30 @@ func (w *writer) overtaken() {
 	default: // nothing does
 	}
 }
+
+// takenOver: a node dies and loses its data, a person cancels its healing right after the fence, and somebody asks for the node anew, or
+// the engine finds it. Something comes between that and the end, or not.
+func (w *writer) takenOver() {
+	in := w.in
+	in.Sort, in.Engines, in.Jitter, in.Happen = Asked, 1, 0, nil
+	in.Ring.Spares, in.Ring.StraySpare = max(in.Ring.Spares, in.Ring.DCs), false
+	w.gone(w.victim, quiet)
+	w.add(Happening{At: quiet, What: Cancel, Verb: cassandra.VerbFence})
+	at := quiet + w.between(90*time.Second, 6*time.Minute)
+	if in.Policy.DestructivePerResource = 2; w.one(4) { // it is spent by the fence, and is there again
+		in.Policy.DestructivePerResource, at = 1, at+in.Policy.DestructiveWindow.D()
+	}
+	w.add(Happening{At: at, What: AskFor, Verb: pick(w.dice, "cassandra/heal-node", "cassandra/replace-node"), Who: w.victim})
+	switch w.IntN(5) {
+	case 0:
+		w.add(Happening{At: at, What: Cancel, Verb: cassandra.VerbReplace})
+	case 1:
+		w.engineTroubles(1+w.IntN(2), 1)
+	case 2:
+		w.add(Happening{
+			At: quiet, What: Strike, Verb: pick(w.dice, cassandra.VerbPrepare, cassandra.VerbReplace, cassandra.VerbRepair), N: 1 + w.IntN(2),
+			Fault: pick(w.dice, ring.LostReply, ring.Dropped, ring.HungAfter), Step: w.between(0, 4*time.Second),
+		})
+	default: // nothing does
+	}
+}

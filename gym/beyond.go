@@ -24,6 +24,10 @@ func beyond(seed uint64, in *Incident, victim string) {
 		w.overtaken()
 		return
 	}
+	if w := part(0xa0761d6478bd642f); in.Sort != Flapping && w.one(60) {
+		w.takenOver()
+		return
+	}
 	part(0xd1b54a32d192ed03).sharpen()
 	part(0xbf58476d1ce4e5b9).faults()
 	part(0xff51afd7ed558ccd).clocks()

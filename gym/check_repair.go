@@ -20,6 +20,30 @@ func (c *checker) unrepaired(replacement, a *act, heir string) bool {
 	})
 }
 
+// I-02: no run calls healed what it replaced and did not finish, whoever fenced the dead node: who took the place got each range from one
+// replica until all of them are repaired, and its start configuration replaces the dead one until the flag is out.
+func (c *checker) unfinished() {
+	for _, a := range c.replaced() {
+		end, ended := c.ends[a.Run]
+		looks := c.holding(a.Run, end)
+		if !ended || c.runs[a.Run].Status != galen.RunVerified || len(a.Accepted) == 0 || len(looks) == 0 {
+			continue
+		}
+		last, name := looks[len(looks)-1].Truth, a.Accepted[0].Instance
+		heir, member := memberAt(last, name)
+		if !member {
+			continue
+		}
+		given := &act{Committed: end, Seen: last} // as if its own place were given up then
+		if given.Step.Target.ID = heir; c.unrepaired(a, given, heir) {
+			c.blame("I-02 repair owed", end, "run %s is verified, and %s, which joined from one replica in the place of %s, is not repaired", a.Run, name, a.Step.Target)
+		}
+		if h, _ := last.Host(name); h.Flag != "" {
+			c.blame("I-02 repair owed", end, "run %s is verified, and %s would replace %s at its next start", a.Run, name, h.Flag)
+		}
+	}
+}
+
 // repairedRanges of the keyspace whose ranges all nodes share.
 func (c *checker) repairedRanges(id string, from, until time.Time) []cassandra.Range {
 	var out []cassandra.Range

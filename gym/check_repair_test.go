@@ -66,6 +66,16 @@ func TestRepairOwedRule(t *testing.T) {
 			if got := len(judge.found) > 0; got != c.broke {
 				t.Errorf("blamed %t, want %t: %v", got, c.broke, judge.found)
 			}
+			judge.found, judge.acts = nil, judge.acts[:len(judge.acts)-1] // now its own run is called healed then
+			judge.runs, judge.ends["r"] = map[string]galen.Run{"r": {ID: "r", Status: galen.RunVerified}}, at(60)
+			judge.decides("r", after)
+			if judge.unfinished(); len(judge.found) > 0 != c.broke {
+				t.Errorf("verified, blamed %t, want %t: %v", len(judge.found) > 0, c.broke, judge.found)
+			}
+			judge.found, judge.runs["r"] = nil, galen.Run{ID: "r", Status: galen.RunCancelled}
+			if judge.unfinished(); len(judge.found) > 0 {
+				t.Errorf("cancelled, and blamed: %v", judge.found)
+			}
 		})
 	}
 }

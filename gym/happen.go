@@ -26,6 +26,13 @@ func (w *world) happenings(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", h, err)
 		}
 	}
+	if w.until != "" && w.trace.took(w.until) {
+		w.until = ""
+		w.trace.note("a person cancels what is open")
+		if err := w.cancel(ctx); err != nil {
+			return err
+		}
+	}
 	return w.persons(ctx)
 }
 
@@ -195,6 +202,10 @@ func (w *world) letPerson(ctx context.Context, h Happening) error {
 	case Ack:
 		return w.acknowledge(ctx)
 	case Cancel:
+		if h.Verb != "" {
+			w.until = h.Verb
+			return nil
+		}
 		return w.cancel(ctx)
 	case AskFor:
 		return w.ask(ctx, h)

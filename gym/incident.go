@@ -68,7 +68,7 @@ const (
 	Blind    = "blind"     // the engine reaches nothing, for For
 	Hold     = "hold"      // a person pulls the kill switch
 	Release  = "release"   // and lets it go
-	Cancel   = "cancel"    // a person cancels every open run
+	Cancel   = "cancel"    // a person cancels every open run; with a Verb once the ring has accepted a step of that
 	Ack      = "ack"       // a person has looked at every recovery
 	AskFor   = "ask-for"   // a person asks for runbook Verb on Who
 	Alert    = "alert"     // an alert names the failure domain of Who, N times

@@ -65,11 +65,12 @@ func breaksWithout(t *testing.T, k Kept) {
 // unmended are engines, and gyms, as they were before what they did was found.
 func unmended() map[string]Engine {
 	return map[string]Engine{
-		"who is shunned counts":             {kind: unseen(func(n *cassandra.Node) { n.Shunned = false })},
-		"whom nobody calls good counts":     {kind: unseen(func(n *cassandra.Node) { n.WasDown, n.UnheardSince = false, time.Time{} })},
-		"the call leaves at once":           {kind: callWaits},
-		"verified is seen lately":           {rows: func(s store) store { return remembering{s} }},
-		"a spare stands in the data centre": {Runbooks: []galen.ListedRunbook{strays()}, Without: "I-16 one data centre", unchecked: cassandra.VerbPrepare, kind: withoutHeadroom},
+		"who is shunned counts":                   {kind: unseen(func(n *cassandra.Node) { n.Shunned = false })},
+		"whom nobody calls good counts":           {kind: unseen(func(n *cassandra.Node) { n.WasDown, n.UnheardSince = false, time.Time{} })},
+		"the call leaves at once":                 {kind: callWaits},
+		"verified is seen lately":                 {rows: func(s store) store { return remembering{s} }},
+		"a spare stands in the data centre":       {Runbooks: []galen.ListedRunbook{strays()}, Without: "I-16 one data centre", unchecked: cassandra.VerbPrepare, kind: withoutHeadroom},
+		"a fence of somebody else is a beginning": {Runbooks: []galen.ListedRunbook{fenceOnly()}},
 	}
 }
 

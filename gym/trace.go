@@ -109,6 +109,11 @@ func (t *trace) accepted(c ring.Call, truth ring.Truth) {
 	a.Accepted = append(a.Accepted, accepted{At: c.At, Instance: c.Instance, Truth: truth, Again: c.Why == string(ring.Twice)})
 }
 
+// took tells whether the ring has accepted a step of a verb.
+func (t *trace) took(verb string) bool {
+	return slices.ContainsFunc(t.acts, func(a *act) bool { return a.Step.Verb == verb && len(a.Accepted) > 0 })
+}
+
 func (t *trace) settled(changes []galen.Settlement) {
 	for _, c := range changes {
 		t.restored(c.Facts)

@@ -65,6 +65,7 @@ type world struct {
 	ids    int
 	awaits int
 	hold   string               // the newest kill switch
+	until  string               // the verb on which a person cancels every open run; "": none
 	mixed  bool                 // an engine has become another release
 	yes    map[string]time.Time // when a person last approved a run
 

@@ -1,0 +1,71 @@
+package gym
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/runbooks"
+)
+
+// overtaking is the incident of a seed in which a run is cancelled right after its fence, and another one goes on.
+func overtaking(seed uint64) Incident {
+	in := Draw(seed)
+	w := &writer{dice: newDice(seed), in: &in, nodes: in.Ring.nodes(), victim: "n2"}
+	w.takenOver()
+	in.sort()
+	in.Limit = in.last() + in.Policy.RunDeadline.D()
+	return in
+}
+
+// TestWhoTakesOverFinishes: who goes on where a run was cancelled right after its fence repairs the new node and takes the flag out before
+// it says done; and the checker misses it of a runbook that does not, which forgets what it did once the dead node has left the ring.
+func TestWhoTakesOverFinishes(t *testing.T) {
+	over, healed, missed := 0, 0, 0
+	for seed := range uint64(20) {
+		in := overtaking(seed)
+		p, err := Play(t.Context(), in, Engine{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Violations) > 0 {
+			t.Errorf("seed %d: %v\n%s", seed, p.Violations, p.Story)
+		}
+		_, after, cancelled := strings.Cut(p.Story, "run run1 is cancelled")
+		if cancelled && strings.Contains(after, "the ring accepts replace") {
+			over++
+		}
+		if cancelled && strings.Contains(after, "is verified") && strings.Contains(after, "the ring accepts repair") && strings.Contains(after, "the ring accepts clear-replace") {
+			healed++
+		}
+		if p, err = Play(t.Context(), in, Engine{Runbooks: []galen.ListedRunbook{fenceOnly()}}); err != nil {
+			t.Fatal(err)
+		}
+		if p.broke("I-02 repair owed") {
+			missed++
+		}
+	}
+	if over < 15 || healed < 15 || missed < 6 {
+		t.Errorf("of 20, %d are gone on with after the cancel, %d to the end; where that is forgotten, the checker misses it in %d", over, healed, missed)
+	}
+}
+
+// fenceOnly is the healing of a node as it was when a replacement was known by its fence alone, once its node has left the ring.
+func fenceOnly() galen.ListedRunbook {
+	rb := runbooks.CassandraHealNode()
+	decide := rb.Decide
+	rb.Decide = func(s galen.Situation[cassandra.Ring, runbooks.HealNodeParams]) galen.Plan {
+		first := func(verb string) int {
+			return slices.IndexFunc(s.Past, func(in galen.Intent) bool { return in.Step.Verb == verb && in.Effect.Status == galen.EffectDone })
+		}
+		if i := first(cassandra.VerbReplace); i >= 0 && first(cassandra.VerbFence) < 0 {
+			if _, member := s.State.Node(s.Past[i].Step.Target.ID); !member {
+				s.Past = nil
+			}
+		}
+		return decide(s)
+	}
+	return galen.ListRunbook(rb)
+}
