@@ -97,5 +97,10 @@ func (c Catalogue) open(setups func(kind string) map[galen.Resource]json.RawMess
 		}
 		out.runbooks[rb.Name] = rb
 	}
+	for _, d := range c.Detectors {
+		if i := slices.IndexFunc(d.Codes, galen.Code.Owed); i >= 0 {
+			return out, fmt.Errorf("detector %s finds %s: codes that end like it are told of what ended runs owe, and no detector sees that", d.Name, d.Codes[i])
+		}
+	}
 	return out, nil
 }

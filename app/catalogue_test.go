@@ -51,3 +51,13 @@ func TestKindsAreClosed(t *testing.T) {
 		}
 	}
 }
+
+// TestNoDetectorTellsWhatIsOwed: two findings of one key could not be stored.
+func TestNoDetectorTellsWhatIsOwed(t *testing.T) {
+	for code, fits := range map[galen.Code]bool{"node-down": true, "owed": true, galen.CodeUndoOwed: false, "repair-owed": false} {
+		c := Catalogue{Detectors: []galen.Detector[galen.State]{{Name: "test", Codes: []galen.Code{"odd", code}}}}
+		if _, err := c.open(nil, slog.New(slog.DiscardHandler)); (err == nil) != fits {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+}

@@ -89,10 +89,11 @@ type station struct {
 	patrol *watch.Patrol
 	extra  []galen.Finding // what a detector of the test finds
 	broken string          // how it panics
+	kinds  map[string]galen.ListedKind
 }
 
 func newStation(c *fake.Cloud) *station {
-	s := &station{cloud: c, book: &book{}, desk: &desk{free: true}, now: noon}
+	s := &station{cloud: c, book: &book{}, desk: &desk{free: true}, now: noon, kinds: kinds(c)}
 	detectors := []galen.Detector[galen.State]{galen.ListDetector(fake.Detectors()[0]), {
 		Name: "test", Codes: []galen.Code{"odd"}, Detect: func(time.Time, galen.State, galen.Policy) []galen.Finding {
 			if s.broken != "" {
@@ -102,7 +103,7 @@ func newStation(c *fake.Cloud) *station {
 		},
 	}}
 	s.loops = watch.NewLoops(watch.Options{
-		World: watch.NewWorld(kinds(c), &shelf{}, quiet()), Kinds: kinds(c), Detectors: detectors, Journal: s.book, Runs: s.desk,
+		World: watch.NewWorld(s.kinds, &shelf{}, quiet()), Kinds: s.kinds, Detectors: detectors, Journal: s.book, Runs: s.desk,
 		Policy: func(galen.Resource) galen.Policy { return galen.SafePolicy() }, Now: func() time.Time { return s.now }, Logger: quiet(),
 	})
 	s.restart()

@@ -90,3 +90,20 @@ func TestWhatIsNotKnownToBeDone(t *testing.T) {
 		t.Errorf("found %s once it is known that nothing is owed", codes(s.book.findings))
 	}
 }
+
+// TestWhatNobodyOwesAnyMore is not told, and the rest with the words of its kind.
+func TestWhatNobodyOwesAnyMore(t *testing.T) {
+	s := newStation(fake.NewCloud("billing", 3, noon))
+	k := s.kinds[fake.KindName]
+	k.Remedy = func(_ galen.State, d galen.Duty) (string, bool) { return "repair " + d.Instance, d.Of != "dropped" }
+	s.kinds[fake.KindName] = k
+	s.book.duties = []galen.Duty{repairOf("db-1", "dropped", noon), repairOf("db-2", "dropped", noon.Add(-time.Hour)), repairOf("db-2", "orders", noon)}
+	s.round(t, time.Second)
+	if len(s.book.findings) != 1 {
+		t.Fatalf("%+v", s.book.findings)
+	}
+	f := s.book.findings[0]
+	if f.Has("db-1") || !f.Since.Equal(noon) || strings.Contains(f.Why, "dropped") || !strings.HasSuffix(f.Why, ": repair db-2") {
+		t.Errorf("%+v", f)
+	}
+}
