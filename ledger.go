@@ -120,6 +120,8 @@ type Fact struct {
 	At     time.Time `json:"at"`
 	// Gone removes the fact of this key.
 	Gone bool `json:"gone,omitempty"`
+	// Keep leaves the fact of this key that stands already as it is. It tells the journal, and is not stored.
+	Keep bool `json:"keep,omitempty"`
 }
 
 // Quarantine keeps a runbook from acting, everywhere, until a person clears it: it failed alike on several targets (I-12).

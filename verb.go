@@ -29,7 +29,7 @@ type Verb[S State] struct {
 	// Effect recognises the effect in a State, and is right when the reply was lost.
 	Effect func(S, Intent) Effect
 	// Facts are owed with the intent (its effect unknown), or earned with the settled effect. A fact replaces one of
-	// the same key; a fact with Gone set removes it.
+	// the same key; a fact with Gone set removes it, and one with Keep set yields to one that stands.
 	Facts func(S, Intent, Policy) []Fact
 	// Own: the verb takes back what the run itself made (an undo, the removal of its own failed joiner): never denied
 	// by the guards of the ring.

@@ -193,8 +193,8 @@ func (h healer) restart(n cassandra.Node) galen.Plan {
 	if p, soon := h.tooSoon(n); soon {
 		return p
 	}
-	if silent, known := n.Silence(h.now, h.now); known && cassandra.TooOld(silent, h.policy) {
-		return h.tooOld(n, silent)
+	if lack := h.ring.Lack(n, h.facts, h.now); lack.TooOld(h.policy) {
+		return h.tooOld(n, lack)
 	}
 	tried, all := h.attempts(cassandra.VerbStart, n.HostID)
 	switch {
@@ -222,8 +222,8 @@ func (h healer) ripe(n cassandra.Node) time.Time {
 }
 
 // tooOld: its data are there, and must not come back. They stay where they are: the fence keeps it from starting.
-func (h healer) tooOld(n cassandra.Node, silent time.Duration) galen.Plan {
-	why := "it was silent for " + silent.Round(time.Second).String() + ", and after gc_grace (" + h.policy.GCGrace.String() + ") deleted rows would come back with its data"
+func (h healer) tooOld(n cassandra.Node, lack cassandra.Lack) galen.Plan {
+	why := "it " + lack.String() + ", and after gc_grace (" + h.policy.GCGrace.String() + ") deleted rows would come back with its data"
 	if ripe := h.ripe(n); h.now.Before(ripe) {
 		return wait(h.pause(ripe), "%s; %s; it may be replaced from %s on", evidence(n), why, moment(ripe))
 	}

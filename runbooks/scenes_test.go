@@ -54,6 +54,11 @@ func scenes() []scene {
 			func(s *tale) { s.hurt(ring.Kill).until("start").act().after(time.Minute) }},
 		{heal, "silent-too-long-for-tombstones", "Deleted rows would come back with its data.", "", `{"hint_window":"10s","gc_grace":"11m","replace_after":"2m"}`,
 			func(s *tale) { s.hurt(ring.Kill).after(3 * time.Minute) }},
+		{heal, "silent-again-unrepaired", "It served for a moment, unrepaired, and died: deleted rows would come back with its data.", "",
+			`{"hint_window":"10s","gc_grace":"13m","replace_after":"2m"}`,
+			func(s *tale) {
+				s.hurt(ring.Kill).until("start").act().after(15 * time.Second).hurt(ring.Kill).after(150 * time.Second)
+			}},
 		{heal, "start-never-arrived", "The host plane takes no call.", "", "", func(s *tale) {
 			s.hurt(ring.Kill).drop("start", 9).until("start").act().until("start").act().until("start").act().after(time.Minute)
 		}},

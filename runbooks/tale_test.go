@@ -91,6 +91,10 @@ func (s *tale) record(in galen.Intent) {
 			delete(s.facts, f.Key)
 			continue
 		}
+		if _, stands := s.facts[f.Key]; stands && f.Keep {
+			continue
+		}
+		f.Keep = false
 		s.facts[f.Key] = f
 	}
 }

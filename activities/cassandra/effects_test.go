@@ -212,7 +212,7 @@ func TestReplaceFacts(t *testing.T) {
 		galen.EffectUnderWay: {"repair-owed/n4/ks": false},
 		galen.EffectFailed:   {"repair-owed/n4/ks": true},
 		galen.EffectAbsent:   {"repair-owed/n4/ks": true},
-		galen.EffectDone:     {"replaced/dc1": false, "undo-owed/prep": true},
+		galen.EffectDone:     {"replaced/dc1": false, "undo-owed/prep": true, "silent-since/" + id(3) + "/ks": true},
 	} {
 		in.Effect = galen.Effect{Status: status, At: at(60)}
 		facts := replace.Facts(r, in, galen.SafePolicy())

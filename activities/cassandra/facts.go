@@ -1,8 +1,10 @@
 package cassandra
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/galenhq/galen"
 )
@@ -18,7 +20,16 @@ const (
 	// FactReplaced: "replaced/<dc>", when the last replacement in the data centre was done (I-13); its value is that
 	// step's [ReplaceArgs].
 	FactReplaced = "replaced/"
+	// FactSilent: "silent-since/<host ID>/<keyspace>", with the repair that a start owes: its value is a [Silent]. The oldest
+	// silence stands until that repair, however often the node was silent and started again meanwhile.
+	FactSilent = "silent-since/"
 )
+
+// Silent is the value of a [FactSilent].
+type Silent struct {
+	// Since no peer called the node UP; zero: nobody knows since when.
+	Since time.Time `json:"since,omitzero"`
+}
 
 // replaceFacts: the repairs are owed from the intent on, for nobody knows whether the call went out; they are not if it
 // never happened or failed, for then nobody holds half of the data as a member.
@@ -46,6 +57,9 @@ func replaceFacts(r Ring, in galen.Intent, _ galen.Policy) []galen.Fact {
 		add(FactReplaced+dc, false)
 		out[0].Value = in.Step.Args
 		add(galen.UndoOwed+args.Prepared, true)
+		for _, k := range r.RepairedKeyspaces(dc) {
+			add(FactSilent+in.Step.Target.ID+"/"+k, true) // its data are of no node any more
+		}
 	case galen.EffectAbsent, galen.EffectFailed:
 		for _, k := range r.RepairedKeyspaces(dc) {
 			add(FactRepairOwed+args.Instance+"/"+k, true)
@@ -59,20 +73,32 @@ func replaceFacts(r Ring, in galen.Intent, _ galen.Policy) []galen.Fact {
 }
 
 // startFacts: who was silent for longer than its peers keep hints has missed writes that nothing brings but a repair; so has who
-// was silent nobody knows how long. The silence counts until a peer calls it UP again. No start takes such a debt away: an attempt
-// that failed may have ended the silence, and the node still lacks the writes.
+// was silent nobody knows how long. The silence counts until a peer calls it UP again, so that it is owed as much earlier as a start
+// may take: no look need see how long it was in the end. No start takes such a debt away: an attempt that failed may have ended the
+// silence, and the node still lacks the writes.
 func startFacts(r Ring, in galen.Intent, p galen.Policy) []galen.Fact {
 	n, found := r.Node(in.Step.Target.ID)
 	args, err := galen.Decode[StartArgs](in.Step.Args)
 	if !found || err != nil || in.Effect.Status == galen.EffectAbsent || len(r.Nodes) < 2 {
 		return nil
 	}
-	if silent, known := n.Silence(r.At, in.At); known && silent <= p.HintWindow.D() {
+	silent, known := n.Silence(r.At, in.At)
+	if known && silent+withinStart <= p.HintWindow.D() {
 		return nil
+	}
+	since := n.Heard.At
+	if n.heard() && !n.Heard.Since.Before(in.At) {
+		since = n.Heard.Before
+	}
+	value, err := json.Marshal(Silent{Since: since})
+	if err != nil {
+		return nil // of no moment that a clock tells
 	}
 	var out []galen.Fact
 	for _, k := range r.RepairedKeyspaces(n.DC) {
-		out = append(out, galen.Fact{Key: FactRepairOwed + args.Instance + "/" + k, Intent: in.ID, At: r.At})
+		out = append(out,
+			galen.Fact{Key: FactRepairOwed + args.Instance + "/" + k, Intent: in.ID, At: r.At},
+			galen.Fact{Key: FactSilent + n.HostID + "/" + k, Value: value, Intent: in.ID, At: r.At, Keep: true})
 	}
 	return out
 }
@@ -107,5 +133,6 @@ func repairFacts(r Ring, in galen.Intent, _ galen.Policy) []galen.Fact {
 	return []galen.Fact{
 		{Key: FactRepaired + key, Intent: in.ID, At: in.Effect.At},
 		{Key: FactRepairOwed + key, Intent: in.ID, At: in.Effect.At, Gone: true},
+		{Key: FactSilent + in.Step.Target.ID + "/" + args.Keyspace, Intent: in.ID, At: in.Effect.At, Gone: true},
 	}
 }

@@ -1,6 +1,9 @@
 package cassandra
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -8,7 +11,8 @@ import (
 
 // silence: a node that was silent for longer than its tables keep their tombstones is not started any more (N12): what was
 // deleted meanwhile is deleted nowhere any more, lives on in its data alone, and a repair would spread it. It is replaced. The
-// silence counts until it serves again, so that a start has to begin as much earlier as it may take.
+// silence counts until it serves again, so that a start has to begin as much earlier as it may take, and until it is repaired if
+// that is owed.
 func silence(a galen.Ask[Ring]) galen.Verdict {
 	if a.Step.Verb != VerbStart {
 		return allow("%s brings no old data back", a.Step.Verb)
@@ -20,17 +24,64 @@ func silence(a galen.Ask[Ring]) galen.Verdict {
 	case len(a.State.Nodes) < 2:
 		return allow("there is no other node, so that it has missed nothing")
 	}
-	silent, known := node.Silence(a.Now, a.Now)
+	lack := a.State.Lack(*node, facts(a), a.Now)
 	switch {
-	case !known:
-		return ask(a, "no peer was ever heard to call %s UP, so that nobody knows how long it was silent: after more than gc_grace (%s) deleted rows would come back with it, and then it has to be replaced",
-			Title(*node), a.Policy.GCGrace)
-	case TooOld(silent, a.Policy):
-		return deny("%s was silent for %s, and the tables keep their tombstones for %s (gc_grace): its data are too old, deleted rows would come back with them: replace it",
-			Title(*node), silent.Round(time.Second), a.Policy.GCGrace)
+	case lack.Unknown != "":
+		return ask(a, "%s, so that nobody knows how long %s was silent: after more than gc_grace (%s) deleted rows would come back with it, and then it has to be replaced",
+			lack.Unknown, Title(*node), a.Policy.GCGrace)
+	case lack.TooOld(a.Policy):
+		return deny("%s %s, and the tables keep their tombstones for %s (gc_grace): its data are too old, deleted rows would come back with them: replace it",
+			Title(*node), lack, a.Policy.GCGrace)
 	}
-	return allow("%s was silent for %s, less than gc_grace (%s)", Title(*node), silent.Round(time.Second), a.Policy.GCGrace)
+	return allow("%s %s, less than gc_grace (%s)", Title(*node), lack, a.Policy.GCGrace)
 }
 
-// TooOld tells whether a node that was silent so long may be started no more, for it could serve too late.
-func TooOld(silent time.Duration, p galen.Policy) bool { return silent+withinStart > p.GCGrace.D() }
+// Lack is what a node may lack: all that was written and deleted since its oldest silence began that no repair has followed.
+type Lack struct {
+	For     time.Duration // since that silence began
+	Past    bool          // it ended, by a start that owes the repair still
+	Unknown string        // why nobody knows how long that is; "": it is known
+}
+
+// Lack of a node, by its silence now and those that the facts tell of. A silence that ended does not count from its end: a node
+// that serves for a moment has caught up with nothing. Of a keyspace that is compared with no other replica any more nothing comes back.
+func (r Ring) Lack(n Node, facts map[string]galen.Fact, now time.Time) Lack {
+	silent, known := n.Silence(now, now)
+	if !known {
+		return Lack{Unknown: "no peer was ever heard to call it UP"}
+	}
+	out, held := Lack{For: silent}, r.RepairedKeyspaces(n.DC)
+	for _, key := range sortedKeys(facts) {
+		keyspace, is := strings.CutPrefix(key, FactSilent+n.HostID+"/")
+		if !is || facts[key].Gone || len(r.Keyspaces) > 0 && !slices.Contains(held, keyspace) {
+			continue
+		}
+		past, err := galen.Decode[Silent](facts[key].Value)
+		switch ago := now.Sub(past.Since); {
+		case err != nil:
+			return Lack{Unknown: fmt.Sprintf("the fact %s cannot be read (%v)", key, err)}
+		case past.Since.IsZero():
+			return Lack{Unknown: "nobody knew it at a start since which keyspace " + keyspace + " was not repaired"}
+		case ago > out.For:
+			out = Lack{For: ago, Past: true}
+		}
+	}
+	return out
+}
+
+// TooOld tells whether a node that lacks so much may be started no more, for it could serve too late.
+func (l Lack) TooOld(p galen.Policy) bool {
+	return l.Unknown == "" && l.For+withinStart > p.GCGrace.D()
+}
+
+// String is for people.
+func (l Lack) String() string {
+	switch ago := l.For.Round(time.Second); {
+	case l.Unknown != "":
+		return "was silent nobody knows how long: " + l.Unknown
+	case l.Past:
+		return fmt.Sprintf("became silent %s ago, and was not repaired since", ago)
+	default:
+		return fmt.Sprintf("was silent for %s", ago)
+	}
+}

@@ -38,10 +38,10 @@ func (r Ring) RoomFor(n Node, p galen.Policy) Room {
 	return room
 }
 
-// In tells whether an instance has it, as far as that is told: where nobody tells what is needed, whatever is not full.
+// In tells whether an instance is known to have it: where nobody tells what is needed, whatever is not full.
 func (m Room) In(i Instance) bool {
 	if m.Held == 0 {
-		return i.free() != 0
+		return i.free() > 0
 	}
 	return i.free() >= m.Need
 }

@@ -70,6 +70,10 @@ func TestHeadroomStandsAlone(t *testing.T) {
 			}
 			*w.instance("n4").DiskFree = 0
 		}, replaceStep, "I-24", galen.Deny},
+		{"nobody tells what anybody holds, nor the heir's host how much is free", ready, func(w *world) {
+			w.untold()
+			w.instance("n4").DiskFree = nil
+		}, replaceStep, "I-24", galen.LookAgain},
 		{"no spare at all", dead, func(w *world) { w.instance("n4").Spare, w.instance("n5").Spare = false, false }, fenceStep, "I-24", galen.Deny},
 	} {
 		t.Run(c.name, c.judged)
@@ -139,7 +143,7 @@ func TestMissingRoom(t *testing.T) {
 		{known, []cassandra.Instance{silent, free("n4", 1300)}, "", false},
 		{like, []cassandra.Instance{free("n4", 1<<10)}, "n4 has 1.0 KiB free, and 5.0 TiB are needed: nobody tells what it held, and n1 holds 1.0 MiB", false},
 		{unknown, []cassandra.Instance{free("n4", 1)}, "", false},
-		{unknown, []cassandra.Instance{silent}, "", false},
+		{unknown, []cassandra.Instance{silent}, "the host of n6 does not tell how much is free, and nobody tells what it held", true},
 		{unknown, []cassandra.Instance{free("n4", 0)}, "n4 has 0 B free, and nobody tells what it held", false},
 		{cassandra.Room{Held: 1, Need: math.MaxInt64}, []cassandra.Instance{free("n4", 1<<40)}, "n4 has 1.0 TiB free, and 8.0 EiB are needed: it held 1 B", false},
 	} {

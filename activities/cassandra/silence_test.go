@@ -34,9 +34,94 @@ func TestWhoIsTooOldIsNotStarted(t *testing.T) {
 		{"it could serve too late", downWithData, ago(most - takes + time.Second), startStep, "N12", galen.Deny},
 		{"for a month", downWithData, ago(720 * time.Hour), startStep, "N12", galen.Deny},
 		{"since nobody knows when", downWithData, func(w *world) { w.node("n3").Heard = cassandra.Heard{} }, startStep, "N12", galen.NeedYes},
+		{"serves between two silences, and is owed the repair still", downWithData, owedSince(14*24*time.Hour, "n3"), startStep, "N12", galen.Deny},
+		{"serves between two silences that are short enough together", downWithData, owedSince(most-takes, "n3"), startStep, "", ""},
+		{"was repaired after a silence of old", downWithData, func(w *world) {
+			owedSince(14*24*time.Hour, "n3")(w)
+			for key, f := range w.facts {
+				f.Gone = true
+				w.facts[key] = f
+			}
+		}, startStep, "", ""},
+		{"another node owes its repair for too long", downWithData, owedSince(14*24*time.Hour, "n2"), startStep, "", ""},
+		{"a keyspace that was dropped is not repaired any more", downWithData, func(w *world) { w.fact("silent-since/"+w.node("n3").HostID+"/gone", nil, 0) }, startStep, "", ""},
+		{"the replacement owes the repair, and is no silence", downWithData, func(w *world) { w.fact("repair-owed/n3/orders", nil, 720*time.Hour) }, startStep, "", ""},
+		{"since when it owes the repair cannot be read", downWithData, func(w *world) { w.fact("silent-since/"+w.node("n3").HostID+"/orders", "long ago", 0) }, startStep, "N12", galen.NeedYes},
+		{"since when it owes the repair nobody knew", downWithData, func(w *world) {
+			w.fact("silent-since/"+w.node("n3").HostID+"/orders", cassandra.Silent{}, 0)
+		}, startStep, "N12", galen.NeedYes},
 		{"it may be replaced", dead, ago(720 * time.Hour), fenceStep, "", ""},
 	} {
 		t.Run(c.name, c.judged)
+	}
+}
+
+// owedSince: an instance became silent so long ago and was started; what it missed then is not repaired yet.
+func owedSince(d time.Duration, instance string) func(*world) {
+	return func(w *world) {
+		w.fact("silent-since/"+w.node(instance).HostID+"/orders", cassandra.Silent{Since: w.now.Add(-d)}, time.Hour)
+	}
+}
+
+// What a start leaves tells since when the node lacks what was deleted: when it was last heard, also once it serves again, and not
+// what was before. The whole repair takes it away.
+func TestStartTellsTheSilence(t *testing.T) {
+	w, start := downWithData(t), startVerb(t)
+	last := w.now.Add(-9 * 24 * time.Hour)
+	ago(w.now.Sub(last))(w)
+	in := galen.Intent{ID: "in", At: w.now, Step: startStep(w)}
+	told := func(status galen.EffectStatus, want time.Time) []string {
+		t.Helper()
+		in.Effect = galen.Effect{Status: status, At: w.now}
+		var keys []string
+		for _, f := range start.Facts(w.state, in, galen.SafePolicy()) {
+			if !strings.HasPrefix(f.Key, cassandra.FactSilent) {
+				continue
+			}
+			keys = append(keys, f.Key)
+			if got, err := galen.Decode[cassandra.Silent](f.Value); err != nil || !got.Since.Equal(want) || !f.Keep || f.Gone {
+				t.Errorf("%s: %+v (%v), want since %s", status, f, err, want)
+			}
+		}
+		return keys
+	}
+	keys := told(galen.EffectUnknown, last)
+	if len(keys) != len(w.state.RepairedKeyspaces("dc1")) {
+		t.Errorf("it tells of %q", keys)
+	}
+	w.make(ring.Start, "n3")
+	w.wait(20 * time.Second)
+	told(galen.EffectDone, last)
+	w.make(ring.Kill, "n3")
+	w.wait(30 * time.Second)
+	ago(4 * time.Hour)(w)
+	told(galen.EffectFailed, w.node("n3").Heard.At) // the journal keeps the older one
+	repair := cassandra.RepairRanges(w.state, *w.node("n3"), "orders")
+	paid := galen.Intent{ID: "repair", At: w.now, Step: repair, Effect: galen.Effect{Status: galen.EffectDone, At: w.now}}
+	for _, v := range cassandra.Verbs() {
+		if v.Name == cassandra.VerbRepair && !slices.ContainsFunc(v.Facts(w.state, paid, galen.SafePolicy()), func(f galen.Fact) bool {
+			return f.Gone && f.Key == cassandra.FactSilent+w.node("n3").HostID+"/orders"
+		}) {
+			t.Error("its repair leaves that it is owed since then")
+		}
+	}
+}
+
+// A node that is heard still was not silent when it was last, however long that was.
+func TestAStartOfWhoIsHeard(t *testing.T) {
+	w, p := newWorld(t), galen.SafePolicy()
+	w.node("n3").Heard.Before = w.now.Add(-720 * time.Hour)
+	w.node("n3").Heard.Since = w.now.Add(-time.Hour)
+	in := galen.Intent{ID: "in", At: w.now, Step: startStep(w)}
+	p.HintWindow = 0
+	all := startVerb(t).Facts(w.state, in, p)
+	for _, f := range all {
+		if s, err := galen.Decode[cassandra.Silent](f.Value); strings.HasPrefix(f.Key, cassandra.FactSilent) && (err != nil || s.Since != w.node("n3").Heard.At) {
+			t.Errorf("%+v (%v)", f, err)
+		}
+	}
+	if len(all) == 0 {
+		t.Error("without hints a start owes the repair")
 	}
 }
 
@@ -46,30 +131,32 @@ func startVerb(t *testing.T) galen.Verb[cassandra.Ring] {
 	return all[slices.IndexFunc(all, func(v galen.Verb[cassandra.Ring]) bool { return v.Name == cassandra.VerbStart })]
 }
 
-// A start owes repairs if the silence was longer than hints are kept, also if it became so only while the node started; a failed one
-// owes them too, and none takes any away.
+// A start owes repairs if the silence was longer than hints are kept, also if it may become so while the node starts: it may serve
+// for a moment between two looks. A failed one owes them too, and none takes any away.
 func TestStartFacts(t *testing.T) {
-	const hints = 3 * time.Hour
+	const hints, takes = 3 * time.Hour, 10 * time.Minute
 	start, p := startVerb(t), galen.SafePolicy()
 	owed := func(w *world, in galen.Intent, status galen.EffectStatus) string {
 		in.Effect = galen.Effect{Status: status, At: w.now}
 		keys := map[string]bool{}
 		for _, f := range start.Facts(w.state, in, p) {
-			if keys[f.Key] = true; f.Gone {
+			if keys[f.Key] = strings.HasPrefix(f.Key, cassandra.FactRepairOwed); f.Gone {
 				t.Errorf("a start takes %s away", f.Key)
 			}
 		}
+		maps.DeleteFunc(keys, func(_ string, debt bool) bool { return !debt })
 		return strings.Join(slices.Sorted(maps.Keys(keys)), " ")
 	}
 	for name, c := range map[string]struct {
 		silent       time.Duration // at the intent
 		first, after bool          // whether repairs are owed from the intent on, and when it serves
 	}{
-		"a minute":                    {time.Minute, false, false},
-		"as long as hints are kept":   {hints, false, true},
-		"longer":                      {hints + time.Second, true, true},
-		"longer once it serves":       {hints - time.Second, false, true},
-		"served in time, by a minute": {hints - time.Minute, false, false},
+		"a minute":                  {time.Minute, false, false},
+		"as long as hints are kept": {hints, true, true},
+		"longer":                    {hints + time.Second, true, true},
+		"it may serve too late":     {hints - takes + time.Second, true, true},
+		"just in time":              {hints - takes, false, true}, // and then it took a while
+		"in time, by a minute":      {hints - takes - time.Minute, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := downWithData(t)

@@ -279,6 +279,10 @@ func (r *drill[S, P]) record(v galen.Verb[S], s S, in galen.Intent) {
 			delete(r.facts, f.Key)
 			continue
 		}
+		if _, stands := r.facts[f.Key]; stands && f.Keep {
+			continue
+		}
+		f.Keep = false
 		r.facts[f.Key] = f
 	}
 }

@@ -291,7 +291,7 @@ func (t *tx) spend(ctx context.Context, in galen.Intent, spends []galen.Spend) (
 
 func spendRow(s galen.Spend) string { return "spend/" + s.Budget + "/" + s.Run + "/" + s.Target }
 
-// putFacts writes or removes facts of the intent's resource, and returns them as written.
+// putFacts writes or removes facts of the intent's resource, and returns those that changed, as written.
 func (t *tx) putFacts(ctx context.Context, in galen.Intent, facts []galen.Fact) ([]galen.Fact, error) {
 	resource := in.Resource.String()
 	out := make([]galen.Fact, 0, len(facts))
@@ -301,6 +301,16 @@ func (t *tx) putFacts(ctx context.Context, in galen.Intent, facts []galen.Fact) 
 		}
 		if f.At.IsZero() {
 			f.At = t.now
+		}
+		if f.Keep {
+			_, stands, err := doc[galen.Fact](ctx, t, "SELECT doc FROM facts WHERE resource = ? AND key = ?", resource, f.Key)
+			if err != nil {
+				return nil, err
+			}
+			if stands {
+				continue
+			}
+			f.Keep = false
 		}
 		out = append(out, f)
 		if f.Gone {

@@ -228,6 +228,7 @@ func Contract(t *testing.T, open opener) {
 		{"claims live as long as they are needed", testClaims},
 		{"a call has one outcome", testOutcome},
 		{"an effect settles once", testSettle},
+		{"a fact is kept", testFactKept},
 		{"a refusal repeated counts", testRefused},
 		{"an approval is used, voided, rejected", testApprovals},
 		{"a yes re-arms a held run at once, and no older one does", testApproveRearms},

@@ -369,6 +369,35 @@ func testSettle(t *testing.T, w world) {
 	w.commit(t, run, "a") // the target is free again
 }
 
+// A fact that is to be kept yields to one that stands, and tells nobody that it changed; who removes it makes way for the next.
+func testFactKept(t *testing.T, w world) {
+	run := w.open(t, "k")
+	keep := func(value string) galen.Intent {
+		t.Helper()
+		c := w.commitOf(t, run, "a")
+		c.Facts = []galen.Fact{{Key: "f", Value: []byte(value), Keep: true}, {Key: "g", Value: []byte(value)}}
+		in, err := w.Commit(t.Context(), c)
+		must(t, err)
+		return in
+	}
+	stands := func(by galen.Intent, value string) {
+		t.Helper()
+		want := galen.Fact{Key: "f", Value: []byte(value), Intent: by.ID, At: by.At}
+		if diff := cmp.Diff(want, w.ledger(t, run).Facts["f"]); diff != "" {
+			t.Error(diff)
+		}
+	}
+	first := keep("1")
+	stands(first, "1")
+	w.settle(t, first, galen.EffectFailed)
+	second := keep("2")
+	stands(first, "1")
+	equal(t, "replaced", string(w.ledger(t, run).Facts["g"].Value), "2")
+	gone := galen.Settlement{Intent: second.ID, Effect: galen.Effect{Status: galen.EffectFailed}, Facts: []galen.Fact{{Key: "f", Gone: true}}}
+	must(t, w.Settle(t.Context(), run.ID, []galen.Settlement{gone}))
+	stands(keep("3"), "3")
+}
+
 func testRefused(t *testing.T, w world) {
 	run := w.open(t, "k")
 	say := func(answer galen.Answer, why string) {
