@@ -28,6 +28,10 @@ func beyond(seed uint64, in *Incident, victim string) {
 		w.takenOver()
 		return
 	}
+	if w := part(0xe7037ed1a0b428db); in.Sort != Flapping && w.one(60) {
+		w.relapses()
+		return
+	}
 	part(0xd1b54a32d192ed03).sharpen()
 	part(0xbf58476d1ce4e5b9).faults()
 	part(0xff51afd7ed558ccd).clocks()
@@ -44,6 +48,36 @@ func (w *writer) silence() {
 	if w.one(30) {
 		w.in.Policy.GCGrace = galen.Duration(pick(w.dice, 11*time.Minute, 12*time.Minute, 15*time.Minute))
 	}
+}
+
+// relapses: a node that missed writes is started and dies again before it is repaired, for nobody is there to repair it from, or at
+// once; by then, or soon, the others have forgotten what was deleted while it was silent first.
+func (w *writer) relapses() {
+	in := w.in
+	in.Sort, in.Engines, in.Jitter, in.Happen = Double, 1, 0, nil
+	in.Ring = RingPlan{DCs: 1, Racks: 3, PerRack: 1, VNodes: pick(w.dice, 1, 2), Honest: w.one(2)}
+	in.Policy.Mode, in.Policy.RestartAfter = galen.ModeAct, galen.Duration(time.Minute)
+	in.Policy.HintWindow = galen.Duration(pick(w.dice, 0, 10*time.Second))
+	in.Policy.GCGrace = galen.Duration(pick(w.dice, 14*time.Minute, 16*time.Minute))
+	who := w.IntN(in.Ring.nodes())
+	w.victim = fmt.Sprintf("n%d", 1+who)
+	w.add(Happening{At: quiet, What: string(ring.Kill), Who: w.victim})
+	last := quiet + in.Policy.GCGrace.D() + 2*time.Minute
+	switch w.IntN(4) {
+	case 0: // soon, and a replacement is at hand
+		in.Ring.Spares = 1
+		w.add(Happening{At: quiet + w.between(90*time.Second, 3*time.Minute), What: string(ring.Kill), Who: w.victim})
+		return
+	case 1: // time and again
+		in.Policy.RestartsPerRun, in.Policy.FlapFlips = 10, 100
+		for at := quiet; at < last; {
+			at += w.between(3*time.Minute, 4*time.Minute)
+			w.add(Happening{At: at, What: string(ring.Kill), Who: w.victim})
+		}
+	default:
+		w.add(Happening{At: last - w.between(0, 12*time.Minute), What: string(ring.Kill), Who: w.victim})
+	}
+	w.gone(fmt.Sprintf("n%d", 1+(who+1)%in.Ring.nodes()), quiet+w.between(0, 10*time.Second))
 }
 
 // room: spares on whose disk there is too little of it, or hardly enough, and loads that nobody tells.

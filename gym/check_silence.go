@@ -9,12 +9,36 @@ import (
 	"github.com/galenhq/galen/activities/cassandra/ring"
 )
 
-// outdated: it was silent for longer than the others know what was deleted.
+// outdated: it was silent for longer than the others know what was deleted, or became so for longer ago, was started, and lacks
+// ever since what was written meanwhile.
 func outdated(c *checker, t ring.Truth, h ring.TrueHost) string {
-	if silent := silentFor(t, h); silent > c.in.Policy.GCGrace.D() {
+	most := c.in.Policy.GCGrace.D()
+	if silent := silentFor(t, h); silent > most {
 		return "it was silent for " + silent.String()
 	}
+	for _, a := range c.effective() {
+		then := a.Accepted[0].Truth
+		was, found := targetHost(then, a.Step.Target.ID)
+		if a.Step.Verb != cassandra.VerbStart || !found || was.Name != h.Name || !a.Accepted[0].At.Before(t.At) || !c.missedWrites(then, was) {
+			continue
+		}
+		if ago := t.At.Sub(was.Silent); ago > most && c.lacksSince(a, a.Accepted[0].At, t) {
+			return "it became silent " + ago.String() + " ago, and was started and not repaired since"
+		}
+	}
 	return ""
+}
+
+// missedWrites: a node was silent for longer than the others keep hints for it.
+func (c *checker) missedWrites(t ring.Truth, h ring.TrueHost) bool {
+	return silentFor(t, h) > c.in.Policy.HintWindow.D()+noticed
+}
+
+// lacksSince: a range that a node had when it was started, and has still, was not repaired between a moment and that of the truth.
+func (c *checker) lacksSince(start *act, from time.Time, now ring.Truth) bool {
+	id := start.Step.Target.ID
+	had, done := shared(start.Accepted[0].Truth, c.keyspaces, id, id), c.repairedRanges(id, from, now.At)
+	return slices.ContainsFunc(shared(now, c.keyspaces, id, id), func(r cassandra.Range) bool { return sumUp(had, r) && !sumUp(done, r) })
 }
 
 func silentFor(t ring.Truth, h ring.TrueHost) time.Duration {
@@ -35,7 +59,7 @@ func (c *checker) lacking() []*act {
 			continue
 		}
 		h, found := targetHost(a.Accepted[0].Truth, a.Step.Target.ID)
-		if found && silentFor(a.Accepted[0].Truth, h) > c.in.Policy.HintWindow.D()+noticed {
+		if found && c.missedWrites(a.Accepted[0].Truth, h) {
 			out = append(out, a)
 		}
 	}
@@ -54,15 +78,14 @@ func (c *checker) silences() {
 
 // stillLacks: a range that the node had when it was started, and has on the last look of the run, was not repaired since.
 func (c *checker) stillLacks(start *act, end time.Time) bool {
-	id, then := start.Step.Target.ID, start.Accepted[0].Truth
-	last := then
+	last := start.Accepted[0].Truth
 	for _, look := range c.sights[start.Run] {
 		if !look.At.After(end) {
 			last = look.Truth
 		}
 	}
-	had, done := shared(then, c.keyspaces, id, id), c.repairedRanges(id, start.Settled, end)
-	return slices.ContainsFunc(shared(last, c.keyspaces, id, id), func(r cassandra.Range) bool { return sumUp(had, r) && !sumUp(done, r) })
+	last.At = end
+	return c.lacksSince(start, start.Settled, last)
 }
 
 // lackBeside blames an act that gives a node up for each node of the same ranges that lacks writes.

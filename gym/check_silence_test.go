@@ -1,6 +1,7 @@
 package gym
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -30,6 +31,60 @@ func TestSilenceRule(t *testing.T) {
 		})
 		if got := invariants(c); got != broke {
 			t.Errorf("started after %s: broke %q, want %q", silent, got, broke)
+		}
+	}
+}
+
+// A silence counts from its beginning until it is repaired, also when a start ended it: not a short one, not another node's, and not
+// once the repair is done.
+func TestRelapseRule(t *testing.T) {
+	const most, hints = 240 * time.Hour, 3 * time.Hour
+	now := silentFrom(5 * 24 * time.Hour)
+	start := func(instance, id string, ago, silent time.Duration) *act {
+		then := silentFrom(silent)
+		then.At = now.At.Add(-ago)
+		for i := range then.Hosts {
+			then.Hosts[i].Silent = then.At.Add(-silent)
+		}
+		return &act{
+			Intent:   galen.Intent{Step: cassandra.Start(cassandra.Node{HostID: id, Instance: instance})},
+			Accepted: []accepted{{Instance: instance, At: then.At, Truth: then}}, Settled: then.At, Status: galen.EffectFailed,
+		}
+	}
+	repair := func(ago time.Duration) *act {
+		n := cassandra.Node{HostID: "id3", Instance: "n3"}
+		return &act{
+			Intent: galen.Intent{Step: galen.Step{Verb: cassandra.VerbRepair, Target: n.Target(), Args: []byte(`{"instance":"n3","keyspace":"orders","ranges":[{"start":7,"end":7}]}`)}},
+			Status: galen.EffectDone, Settled: now.At.Add(-ago),
+		}
+	}
+	const day = 24 * time.Hour
+	for name, c := range map[string]struct {
+		before []*act
+		blamed bool
+	}{
+		"nothing was before":                      {nil, false},
+		"silent for 9 days, started 5 days ago":   {[]*act{start("n3", "id3", 5*day, 9*day)}, true},
+		"as long as tombstones are kept":          {[]*act{start("n3", "id3", 5*day, most-5*day)}, false},
+		"longer":                                  {[]*act{start("n3", "id3", 5*day, most-5*day+time.Second)}, true},
+		"so short that hints brought all":         {[]*act{start("n3", "id3", most, hints+noticed)}, false},
+		"hardly longer, and long ago":             {[]*act{start("n3", "id3", most, hints+noticed+time.Second)}, true},
+		"another node":                            {[]*act{start("n2", "id2", 5*day, 9*day)}, false},
+		"repaired meanwhile":                      {[]*act{start("n3", "id3", 5*day+time.Hour, 9*day), repair(5 * day)}, false},
+		"repaired before":                         {[]*act{start("n3", "id3", 5*day, 9*day), repair(6 * day)}, true},
+		"the older of two silences is not repaid": {[]*act{start("n3", "id3", 5*day, 9*day), start("n3", "id3", 4*day, day)}, true},
+	} {
+		a := &act{Intent: galen.Intent{Step: cassandra.Start(cassandra.Node{HostID: "id3", Instance: "n3"})}, Seen: now, Accepted: []accepted{{Instance: "n3", At: now.At, Truth: now}}}
+		of := checkerOf(append(c.before, a)...)
+		of.keyspaces = RingPlan{DCs: 1, Racks: 3, PerRack: 1}.spec(nil).Keyspaces
+		h, _ := now.Host("n3")
+		if got := outdated(of, now, h); (got != "") != c.blamed {
+			t.Errorf("%s: %q", name, got)
+		}
+		of.verbs()
+		got := slices.ContainsFunc(of.found, func(v Violation) bool { return v.Invariant == "N12 silence" && v.At == a.Committed.Sub(epoch()) })
+		if got != c.blamed {
+			t.Errorf("%s: %v", name, of.found)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package gym
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -129,6 +130,8 @@ func weakBuilds() map[string]weakBuild {
 		"absence after the settle time": {841, "I-20", func(e *Engine) { e.kind = unsettling }, nil},
 		"room at the heir":              {33, "I-24", func(e *Engine) { e.kind = endless }, nil},
 		"repair after a long silence":   {115, "N12 hints", func(e *Engine) { e.kind = careless }, nil},
+		"since when it is owed":         {60, "N12 silence", func(e *Engine) { e.kind = speechless }, nil},
+		"the oldest silence counts":     {1015, "N12 silence", func(e *Engine) { e.kind = newest }, nil},
 		"the age of a view":             {1, "I-05", sleepy(false), sleepy(true)},
 		"no call without its intent":    {1, "I-18", refused(true), refused(false)},
 		"a guard that fails denies":     {1, "I-29", func(e *Engine) { e.spoilt, e.door = "I-07 identity", forgiving }, func(e *Engine) { e.spoilt = "I-07 identity" }},
@@ -235,6 +238,30 @@ func forgiving(o *gate.Options) {
 func careless(_ *world, k *galen.ListedKind) {
 	start := k.Verbs[cassandra.VerbStart]
 	start.Facts = func(galen.State, galen.Intent, galen.Policy) []galen.Fact { return nil }
+	k.Verbs[cassandra.VerbStart] = start
+}
+
+// speechless is a kind whose starts owe the repair, and do not tell since when.
+func speechless(_ *world, k *galen.ListedKind) {
+	start := k.Verbs[cassandra.VerbStart]
+	facts := start.Facts
+	start.Facts = func(s galen.State, in galen.Intent, p galen.Policy) []galen.Fact {
+		return slices.DeleteFunc(facts(s, in, p), func(f galen.Fact) bool { return strings.HasPrefix(f.Key, cassandra.FactSilent) })
+	}
+	k.Verbs[cassandra.VerbStart] = start
+}
+
+// newest is a kind whose starts tell of the newest silence only.
+func newest(_ *world, k *galen.ListedKind) {
+	start := k.Verbs[cassandra.VerbStart]
+	facts := start.Facts
+	start.Facts = func(s galen.State, in galen.Intent, p galen.Policy) []galen.Fact {
+		out := facts(s, in, p)
+		for i := range out {
+			out[i].Keep = false
+		}
+		return out
+	}
 	k.Verbs[cassandra.VerbStart] = start
 }
 
