@@ -47,7 +47,7 @@ func rules() []func(*checker) {
 		(*checker).floor, (*checker).poison, (*checker).assent, (*checker).rate, (*checker).headroom, (*checker).clocks, (*checker).owed,
 		(*checker).order, (*checker).throttles, (*checker).putBack, (*checker).leftAlone, (*checker).named, (*checker).failing,
 		(*checker).claimed, (*checker).debts, (*checker).versions, (*checker).deletions, (*checker).silences,
-		(*checker).unfinished,
+		(*checker).unfinished, (*checker).kept,
 	}
 }
 

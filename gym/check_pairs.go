@@ -1,6 +1,7 @@
 package gym
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,29 @@ func (c *checker) claimed() {
 			}
 		}
 	}
+}
+
+// I-19: from the fence of a node until another one has its place, a run keeps the ring, whatever else it does meanwhile: nobody else
+// may move ranges then. That is what the listed runbooks promise; no guard asks it of others.
+func (c *checker) kept() {
+	for i, a := range c.acts {
+		promised := slices.Contains([]string{"cassandra/heal-node", "cassandra/replace-node"}, c.runs[a.Run].Runbook)
+		if !promised || a.Undoes != "" || slices.Contains(a.Kept, "ring") { // who takes back may have come for nothing else
+			continue
+		}
+		for _, b := range c.acts[:i] {
+			if b.Run == a.Run && b.Step.Verb == cassandra.VerbFence && b.Status == galen.EffectDone && b.settled(a.Looked) && !c.taken(b.Step.Target.ID, a) {
+				c.blame("I-19 claims", a.Committed, "%s of run %s, which does not keep the ring, and the place of %s is empty", a.Step, a.Run, b.Step.Target)
+			}
+		}
+	}
+}
+
+// taken: the run of an act has put another node into that place by then.
+func (c *checker) taken(place string, a *act) bool {
+	return slices.ContainsFunc(c.replaced(), func(b *act) bool {
+		return b.Run == a.Run && b.Step.Target.ID == place && b.settled(a.Committed)
+	})
 }
 
 // common is a claim that two have and cannot share.

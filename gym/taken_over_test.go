@@ -4,9 +4,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/activities/cassandra/ring"
 	"github.com/galenhq/galen/runbooks"
 )
 
@@ -68,4 +70,35 @@ func fenceOnly() galen.ListedRunbook {
 		return decide(s)
 	}
 	return galen.ListRunbook(rb)
+}
+
+// TestTheRingIsKeptForTwo: a node of a rack is fenced, and its neighbour, which has its data, is started by the same run meanwhile. The
+// checker misses the claim where a plan for the one lets go what the other one needs.
+func TestTheRingIsKeptForTwo(t *testing.T) {
+	in := Incident{Seed: 1, Sort: Double, Engines: 1, Policy: galen.SafePolicy(), Limit: 2 * time.Hour}
+	in.Policy.Mode, in.Policy.RestartAfter = galen.ModeAct, galen.Duration(time.Minute)
+	in.Ring = RingPlan{DCs: 1, Racks: 3, PerRack: 2, Spares: 1, VNodes: 1}
+	for _, who := range []string{"n2", "n5"} {
+		in.Happen = append(in.Happen, Happening{At: quiet, What: string(ring.Kill), Who: who})
+	}
+	in.Happen = append(in.Happen, Happening{At: quiet, What: string(ring.LoseData), Who: "n5"})
+	in.Happen = append(in.Happen, Happening{At: quiet, What: Strike, Verb: cassandra.VerbPrepare, N: 2, Fault: ring.Dropped}) // so that the start comes before
+	p, err := Play(t.Context(), in, Engine{})
+	_, fenced, _ := strings.Cut(p.Story, "the ring accepts fence of run1-1 on n5")
+	started, _, replaced := strings.Cut(fenced, "the ring accepts replace")
+	if err != nil || len(p.Violations) > 0 || !replaced || !strings.Contains(started, "the ring accepts start") {
+		t.Errorf("%v, %v\n%s", err, p.Violations, p.Story)
+	}
+	rb := runbooks.CassandraHealNode()
+	decide := rb.Decide
+	rb.Decide = func(s galen.Situation[cassandra.Ring, runbooks.HealNodeParams]) galen.Plan {
+		p := decide(s)
+		if len(p.Steps) > 0 && p.Steps[0].Verb == cassandra.VerbStart {
+			p.Keep = nil
+		}
+		return p
+	}
+	if p, err = Play(t.Context(), in, Engine{Runbooks: []galen.ListedRunbook{galen.ListRunbook(rb)}}); err != nil || !p.broke("I-19 claims") {
+		t.Errorf("let go: %v, %v\n%s", err, p.Violations, p.Story)
+	}
 }
