@@ -180,7 +180,8 @@ func (r replacement) next() galen.Plan {
 	if started != nil && started.Effect.Status == galen.EffectDone {
 		return r.after(*started)
 	}
-	if _, removed := r.last(cassandra.VerbRemoveJoiner); started != nil && at > removed {
+	back, removed := r.last(cassandra.VerbRemoveJoiner)
+	if started != nil && (at > removed || back.Effect.Status != galen.EffectDone) {
 		return r.keeping(r.takeBack(*started))
 	}
 	return r.keeping(r.before())

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
 )
 
 // do plans one step: one change at a time, then look again.
@@ -27,12 +28,15 @@ func finished(format string, args ...any) galen.Plan {
 	return galen.Plan{End: galen.EndDone, Why: fmt.Sprintf(format, args...)}
 }
 
-// gravest of the plans for several targets: act first, then wait, then ask a person; done only if all are. A wait goes before a
+// gravest of the plans for several targets: act first, what destroys last, for a start may end what a fence has to ask about; then wait,
+// then ask a person; done only if all are. A wait goes before a
 // person's question, for a run that is held does no more for the others; so that who looks at it is told all the same, its
 // reason names whose trouble needs a person. What any of the targets keeps is kept as long as the run goes on.
 func gravest(plans []galen.Plan) galen.Plan {
 	rank := func(p galen.Plan) int {
 		switch {
+		case len(p.Steps) > 0 && !destroys(p.Steps[0]):
+			return 4
 		case len(p.Steps) > 0:
 			return 3
 		case p.End == "":
@@ -59,6 +63,11 @@ func gravest(plans []galen.Plan) galen.Plan {
 		best.Keep = both(best.Keep, p.Keep)
 	}
 	return best
+}
+
+// destroys tells of a step that the data or the membership of a node depends on.
+func destroys(s galen.Step) bool {
+	return slices.Contains([]string{cassandra.VerbFence, cassandra.VerbReplace, cassandra.VerbRemoveJoiner}, s.Verb)
 }
 
 // both are the claims of two lists, each once.

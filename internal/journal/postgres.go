@@ -59,7 +59,6 @@ func openPostgres(ctx context.Context, url string, opts Options) (*postgres, err
 		return nil, err
 	}
 	for _, step := range []func() error{
-		func() error { return p.durable(ctx, opts.NoSync) },
 		func() error { return p.migrate(ctx) },
 		func() error { return p.forget(ctx) },
 	} {
@@ -75,7 +74,7 @@ func openPostgres(ctx context.Context, url string, opts Options) (*postgres, err
 
 // readPostgres changes nothing: an engine of another release may be at work.
 func readPostgres(ctx context.Context, url string) (*postgres, error) {
-	p, err := connectPostgres(url, Options{})
+	p, err := connectPostgres(url, Options{NoSync: true}) // what is only read can lose nothing
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +94,12 @@ func connectPostgres(url string, opts Options) (*postgres, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the connection string: %w", withoutSecrets(err))
 	}
-	config.ValidateConnect = noStandby
+	config.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error { // of each server, after a failover too
+		if err := noStandby(ctx, conn); err != nil || opts.NoSync {
+			return err
+		}
+		return durable(ctx, conn)
+	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
 	}
@@ -141,16 +145,13 @@ func withoutSecrets(err error) error {
 }
 
 // durable refuses a server that acknowledges what it has not written.
-func (p *postgres) durable(ctx context.Context, noSync bool) error {
-	if noSync {
-		return nil
-	}
+func durable(ctx context.Context, conn *pgconn.PgConn) error {
 	for _, setting := range []string{"fsync", "synchronous_commit"} {
-		var value string
-		if err := p.db.QueryRowContext(ctx, "SELECT current_setting($1)", setting).Scan(&value); err != nil {
-			return err
+		result, err := conn.Exec(ctx, "SHOW "+setting).ReadAll()
+		if err != nil {
+			return fmt.Errorf("ask for its %s: %w", setting, err)
 		}
-		if value == "off" {
+		if string(result[0].Rows[0][0]) == "off" {
 			return fmt.Errorf("%s is off: this server loses acknowledged writes when it crashes; switch it on for the journal's database", setting)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/internal/journal"
@@ -210,4 +211,28 @@ func TestALongJournalOutlivesTheStatementTimeout(t *testing.T) {
 	report, err := from.Verify(t.Context())
 	must(t, err)
 	equal(t, "rows that no event knows", len(report.Faults), 300)
+}
+
+// TestPostgresThatDoesNotKeepIsRefused, whether it is the first server or one that a failover led to: each connection asks.
+func TestPostgresThatDoesNotKeepIsRefused(t *testing.T) {
+	c := pgtest.Start(t, "-c", "fsync=on")
+	s, err := journal.OpenPostgres(t.Context(), c.URL("kept"), journal.Options{})
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	c.SQL("ALTER SYSTEM SET synchronous_commit = off")
+	c.SQL("SELECT pg_reload_conf()")
+	c.SQL("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'galen'")
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		_, err := s.OpenRuns(t.Context(), galen.Resource{Kind: "cassandra", Name: "orders"})
+		if err != nil && strings.Contains(err.Error(), "synchronous_commit is off") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("a connection to a server that loses acknowledged writes: %v", err)
+		}
+	}
+	if _, err := journal.OpenPostgres(t.Context(), c.URL("new"), journal.Options{}); err == nil || !strings.Contains(err.Error(), "synchronous_commit is off") {
+		t.Errorf("a new journal there: %v", err)
+	}
 }

@@ -171,7 +171,8 @@ func (l *Loops) findings(ctx context.Context, p *Patrol, state galen.State, open
 	wrong = errors.Join(wrong, l.review(ctx, p, now))
 	changed, untaken := p.compare(now)
 	if changed || untaken { // else nobody is told of it
-		margin := l.o.Kinds[p.r.Kind].Margin(state, open, l.o.Policy(p.r))
+		margin, err := l.margin(p.r, state, open)
+		wrong = errors.Join(wrong, err)
 		for i := range now {
 			now[i].Margin = margin
 		}
@@ -184,6 +185,12 @@ func (l *Loops) findings(ctx context.Context, p *Patrol, state galen.State, open
 		failed = l.tell(ctx, p, now)
 	}
 	return errors.Join(wrong, failed)
+}
+
+// margin is what the kind says; one that panics keeps nothing from being found.
+func (l *Loops) margin(r galen.Resource, state galen.State, open []galen.Intent) (text string, err error) {
+	defer func() { err = recovered(recover(), "ask "+r.String()+" for its margin", err) }()
+	return l.o.Kinds[r.Kind].Margin(state, open, l.o.Policy(r)), nil
 }
 
 // compare tells whether the findings are others than those that are known, and whether one has no run that it needs.

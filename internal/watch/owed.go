@@ -89,7 +89,7 @@ func (l *Loops) noteOf(r galen.Resource, state galen.State, left []galen.Duty) (
 	var of, runs []string
 	var how string
 	for _, d := range left {
-		h, still := l.o.Kinds[r.Kind].Remedy(state, d)
+		h, still := l.remedy(r, state, d)
 		if !still {
 			continue
 		}
@@ -118,6 +118,16 @@ func (l *Loops) noteOf(r galen.Resource, state galen.State, left []galen.Duty) (
 		Why: fmt.Sprintf("%s of %s on %s, since %s, by run %s: %s",
 			d.What, strings.Join(of, ", "), who, note.Since.UTC().Format(time.RFC3339), strings.Join(runs, ", "), how),
 	}, true
+}
+
+// remedy is what the kind says; where it panics the duty is told all the same.
+func (l *Loops) remedy(r galen.Resource, state galen.State, d galen.Duty) (how string, owed bool) {
+	defer func() {
+		if err := recovered(recover(), "ask "+r.String()+" how to mend it", nil); err != nil {
+			how, owed = "see to it by hand: "+err.Error(), true
+		}
+	}()
+	return l.o.Kinds[r.Kind].Remedy(state, d)
 }
 
 // holder is the member that runs on an instance, or goes by its name, its failure domain and its name for people.

@@ -107,3 +107,21 @@ func TestWhatNobodyOwesAnyMore(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// TestAKindThatPanicsKeepsNothingFromBeingFound: neither its words for what is owed nor its margin.
+func TestAKindThatPanicsKeepsNothingFromBeingFound(t *testing.T) {
+	s := newStation(crashed())
+	s.book.duties = []galen.Duty{repairOf("db-2", "orders", noon)}
+	k := s.kinds[fake.KindName]
+	k.Remedy = func(galen.State, galen.Duty) (string, bool) { panic("no words") }
+	k.Margin = func(galen.State, []galen.Intent, galen.Policy) string { panic("no margin") }
+	s.kinds[fake.KindName] = k
+	_ = s.tryRound(t, 0) // the first sight of it
+	err := s.tryRound(t, 10*time.Second)
+	if err == nil || !strings.Contains(err.Error(), "no margin") || s.desk.wakes == 0 {
+		t.Errorf("%v, woken %d times", err, s.desk.wakes)
+	}
+	if got := codes(s.book.findings); got != "instance-unavailable repair-owed*" || !strings.Contains(s.book.findings[1].Why, "see to it by hand: ") {
+		t.Errorf("found %s: %+v", got, s.book.findings)
+	}
+}
