@@ -135,7 +135,7 @@ type Watched struct {
 type World interface {
 	// Watched are the resources in the order of the configuration.
 	Watched() []Watched
-	// Last is the newest State, false before the first look.
+	// Last is the newest State that this engine has seen or taken up from another one, false before the first.
 	Last(r galen.Resource) (galen.State, bool)
 }
 

@@ -30,6 +30,7 @@ func (l *Loops) RunShards(ctx context.Context, shards Shards, resources []galen.
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	wg.Go(func() { l.follow(ctx, resources) })
 	mine := map[galen.Resource]*shift{}
 	var last time.Time // of the clock, when the newest lease was asked for
 	for ctx.Err() == nil {
@@ -113,6 +114,44 @@ func (l *Loops) take(ctx context.Context, wg *sync.WaitGroup, mine map[galen.Res
 			s.lost = true
 		}
 	}
+}
+
+// followEvery is how often an engine takes up what the others have stored.
+const followEvery = 20 * time.Second
+
+// follow takes up what other engines have stored of the resources that they watch: people and alerts ask any engine who is there.
+func (l *Loops) follow(ctx context.Context, resources []galen.Resource) {
+	told := map[galen.Resource]string{}
+	for ctx.Err() == nil {
+		for _, r := range resources {
+			why := ""
+			if err := l.takeUp(ctx, r); err != nil {
+				why = err.Error()
+			}
+			if why != told[r] && why != "" && ctx.Err() == nil {
+				l.o.Logger.Warn("what another engine saw cannot be taken up", "resource", r.String(), "error", why)
+			}
+			told[r] = why
+		}
+		t := time.NewTimer(followEvery)
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		}
+		t.Stop()
+	}
+}
+
+func (l *Loops) takeUp(ctx context.Context, r galen.Resource) error {
+	l.mu.Lock()
+	_, mine := l.beats[r]
+	l.mu.Unlock()
+	if mine || ctx.Err() != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
+	return l.o.World.TakeUp(ctx, r)
 }
 
 // forget: another engine beats for it.

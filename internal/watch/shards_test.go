@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/fake"
 	"github.com/galenhq/galen/internal/watch"
 )
 
@@ -67,7 +68,7 @@ func TestAnEngineWatchesWhatIsLeasedToIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		journal, shards := &asked{seen: map[string]int{}}, &dealer{}
 		loops := watch.NewLoops(watch.Options{
-			Journal: journal, Policy: func(galen.Resource) galen.Policy { return galen.SafePolicy() }, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+			World: watch.NewWorld(nil, &shelf{}, quiet()), Journal: journal, Policy: func(galen.Resource) galen.Policy { return galen.SafePolicy() }, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
@@ -124,7 +125,7 @@ func TestALeaseDoesNotOutliveItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		journal, shards := &asked{seen: map[string]int{}}, &silent{}
 		loops := watch.NewLoops(watch.Options{
-			Journal: journal, Policy: func(galen.Resource) galen.Policy { return galen.SafePolicy() }, Now: time.Now, Logger: quiet(),
+			World: watch.NewWorld(nil, &shelf{}, quiet()), Journal: journal, Policy: func(galen.Resource) galen.Policy { return galen.SafePolicy() }, Now: time.Now, Logger: quiet(),
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
@@ -175,7 +176,7 @@ func TestAShardThatComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		journal, shards := &stuck{let: make(chan struct{})}, &dealer{}
 		loops := watch.NewLoops(watch.Options{
-			Journal: journal, Policy: func(galen.Resource) galen.Policy { return galen.SafePolicy() }, Now: time.Now, Logger: quiet(),
+			World: watch.NewWorld(nil, &shelf{}, quiet()), Journal: journal, Policy: func(galen.Resource) galen.Policy { return galen.SafePolicy() }, Now: time.Now, Logger: quiet(),
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
@@ -198,6 +199,45 @@ func TestAShardThatComesBack(t *testing.T) {
 		}
 		cancel()
 		close(journal.let)
+		wg.Wait()
+	})
+}
+
+// TestAnEngineKnowsWhatAnotherOneWatches: people, holds and alerts ask any engine who is there, and may not be told of an hour ago.
+func TestAnEngineKnowsWhatAnotherOneWatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &shelf{}
+		world := func(c *fake.Cloud) *watch.World {
+			w := watch.NewWorld(kinds(c), store, quiet())
+			w.Share(sameClock())
+			return w
+		}
+		cloud := fake.NewCloud("billing", 3, noon)
+		cloud.Advance(time.Minute)
+		other, holder, never := world(cloud), world(cloud), world(cloud)
+		seen(t, other) // and loses its shard
+		cloud.Crash("db-1", true)
+		cloud.Advance(fake.APILag)
+		seen(t, holder)
+		want, _ := holder.Last(billing())
+		if old, _ := other.Last(billing()); old.Basis() == want.Basis() {
+			t.Fatal("nothing has changed since: this shows nothing")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for _, w := range []*watch.World{other, never} {
+			loops := watch.NewLoops(watch.Options{
+				World: w, Journal: &asked{seen: map[string]int{}}, Policy: func(galen.Resource) galen.Policy { return galen.SafePolicy() }, Now: time.Now, Logger: quiet(),
+			})
+			wg.Go(func() { loops.RunShards(ctx, &dealer{}, []galen.Resource{billing()}) })
+		}
+		synctest.Wait()
+		for name, w := range map[string]*watch.World{"lost its shard": other, "never had it": never} {
+			if got, known := w.Last(billing()); !known || got.Basis() != want.Basis() {
+				t.Errorf("an engine that %s: known %t, another State than what is stored", name, known)
+			}
+		}
+		cancel()
 		wg.Wait()
 	})
 }

@@ -213,7 +213,18 @@ func (w *World) Do(ctx context.Context, in galen.Intent) (string, error) {
 	return kind.Do(ctx, in)
 }
 
-// Last is the newest State, false before the first look of this process.
+// TakeUp makes what another engine has stored since the newest State, see [World.Share].
+func (w *World) TakeUp(ctx context.Context, r galen.Resource) error {
+	kind, known := w.kinds[r.Kind]
+	if !known || w.others == nil {
+		return nil
+	}
+	e := w.entry(r)
+	return e.inTurn(ctx, func() error { return w.load(ctx, kind, r, e) })
+}
+
+// Last is the newest State that this process has seen, or has taken up from the store; false before the first. Of what another engine
+// watches it is the one that was stored last: gauges and ages may be older.
 func (w *World) Last(r galen.Resource) (galen.State, bool) {
 	state := w.entry(r).newest().state
 	return state, state != nil
