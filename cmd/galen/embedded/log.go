@@ -31,8 +31,11 @@ func (l logger) Debug(string, ...tag.Tag) {}
 func (l logger) Info(string, ...tag.Tag)  {}
 func (l logger) Error(msg string, tags ...tag.Tag) {
 	level := l.unlessStopping(slog.LevelError)
-	if brokenOff(tags) {
-		level = slog.LevelDebug
+	switch {
+	case endsWith(tags, context.Canceled.Error()):
+		level = slog.LevelDebug // the caller went away in the middle of the call, as a worker does that stops while it polls; it knows that itself
+	case endsWith(tags, "shard status unknown"):
+		level = min(level, slog.LevelWarn) // a queue was read while its shard was being taken up, as at a start on a busy machine; it is read again
 	}
 	l.write(level, msg, tags)
 }
@@ -48,12 +51,9 @@ func (l logger) Warn(msg string, tags ...tag.Tag) {
 	}
 }
 
-// brokenOff: the caller went away in the middle of the call, as a worker does that stops while it polls. It knows that
-// itself, and to the server it is no fault. A tag keeps only the text of an error.
-func brokenOff(tags []tag.Tag) bool {
-	return slices.ContainsFunc(tags, func(t tag.Tag) bool {
-		return t.Key() == "error" && strings.HasSuffix(fmt.Sprint(t.Value()), context.Canceled.Error())
-	})
+// endsWith tells how the error of a message ends. A tag keeps only its text.
+func endsWith(tags []tag.Tag, text string) bool {
+	return slices.ContainsFunc(tags, func(t tag.Tag) bool { return t.Key() == "error" && strings.HasSuffix(fmt.Sprint(t.Value()), text) })
 }
 
 func (l logger) unlessStopping(level slog.Level) slog.Level {

@@ -28,6 +28,10 @@ func TestLogWithoutNoise(t *testing.T) {
 	if out.Len() > 0 {
 		t.Errorf("of a caller that went away: %s", &out)
 	}
+	part.Error("Queue reader unable to retrieve tasks", tag.Error(errors.New("shard status unknown")))
+	if got := out.String(); !strings.Contains(got, "level=WARN") || strings.Contains(got, "level=ERROR") {
+		t.Errorf("of a queue that is read again: %s", got)
+	}
 	part.Warn("disk is slow")
 	part.Error("disk is full", tag.Error(errors.New("no space left on device")))
 	if got := out.String(); !strings.Contains(got, "disk is slow") || !strings.Contains(got, "disk is full") {
