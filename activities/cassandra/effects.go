@@ -294,17 +294,35 @@ func clearEffect(r Ring, in galen.Intent, args ClearReplaceArgs, settle time.Dur
 	return done("the start configuration has no replace flag")
 }
 
+// coordinatorDied says why a repair cannot go on, and begin no more either: its coordinator's process has ended since, and no order of that
+// time arrives any more. "": nobody knows that it did.
+func coordinatorDied(r Ring, in galen.Intent, args RepairArgs, settle time.Duration) string {
+	i, known := r.Instance(args.Instance)
+	switch {
+	case !known || i.Error != "" || i.At.Before(in.At.Add(settle)):
+		return ""
+	case i.Process == Absent:
+		return "the process of its coordinator has ended"
+	case i.Process == Running && i.Started.After(in.At.Add(settle)):
+		return "the process of its coordinator has ended, another one (" + strconv.Itoa(i.PID) + ") runs"
+	}
+	return ""
+}
+
 // repairEffect follows the session that the coordinator ran for the intent. One that the coordinator forgot (it was
-// started again) counts as failed: to repair again does no harm.
+// started again), or died over, counts as failed: to repair again does no harm. One of which nothing was told this time may be under way.
 func repairEffect(r Ring, in galen.Intent, args RepairArgs, settle time.Duration) galen.Effect {
 	v, _ := r.View(args.Instance)
 	heard := v.Jolokia == Answered && !v.At.Before(in.At)
+	if why := coordinatorDied(r, in, args, settle); why != "" && !heard {
+		return galen.Effect{Status: galen.EffectFailed, Why: why}
+	}
 	i := slices.IndexFunc(r.Repairs, func(s Repair) bool { return s.Intent == in.ID })
-	if i < 0 || r.Repairs[i].Status == "" && r.Repairs[i].Command == 0 {
-		if !heard {
-			return unknown("the coordinator was not heard")
-		}
-		return absent("the coordinator knows of no such repair")
+	switch {
+	case i < 0 && heard:
+		return unknown("the coordinator answers, and did not tell this time whether it knows of the repair")
+	case i < 0:
+		return unknown("the coordinator was not heard")
 	}
 	switch s := r.Repairs[i]; s.Status {
 	case "COMPLETED":
@@ -312,11 +330,21 @@ func repairEffect(r Ring, in galen.Intent, args RepairArgs, settle time.Duration
 	case "FAILED":
 		return galen.Effect{Status: galen.EffectFailed, Why: "repair command " + strconv.Itoa(s.Command) + " failed: " + s.Message}
 	case "":
-		if heard && !v.At.Before(in.At.Add(settle)) {
-			return galen.Effect{Status: galen.EffectFailed, Why: "the coordinator has forgotten repair command " + strconv.Itoa(s.Command)}
-		}
-		return unknown("the coordinator does not tell of repair command %d", s.Command)
+		return unlisted(s, heard, heard && !v.At.Before(in.At.Add(settle)))
 	default:
 		return underWay("repair command %d is %s", s.Command, s.Status)
 	}
+}
+
+// unlisted: the coordinator was asked, and names no status.
+func unlisted(s Repair, heard, late bool) galen.Effect {
+	switch {
+	case s.Command == 0 && heard:
+		return absent("the coordinator knows of no such repair")
+	case s.Command == 0:
+		return unknown("the coordinator was not heard")
+	case late:
+		return galen.Effect{Status: galen.EffectFailed, Why: "the coordinator has forgotten repair command " + strconv.Itoa(s.Command)}
+	}
+	return unknown("the coordinator does not tell of repair command %d", s.Command)
 }

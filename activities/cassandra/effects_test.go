@@ -182,8 +182,8 @@ func TestRepairEffect(t *testing.T) {
 		"failed":           {[]cassandra.Repair{{Intent: "in", Command: 3, Status: "FAILED", Message: "Endpoint not alive"}}, galen.EffectFailed},
 		"running":          {[]cassandra.Repair{{Intent: "in", Command: 3, Status: "IN_PROGRESS"}}, galen.EffectUnderWay},
 		"forgotten":        {[]cassandra.Repair{{Intent: "in", Command: 3}}, galen.EffectFailed},
-		"never heard of":   {nil, galen.EffectAbsent},
-		"that of another":  {[]cassandra.Repair{{Intent: "other", Command: 3, Status: "COMPLETED"}}, galen.EffectAbsent},
+		"nothing is told":  {nil, galen.EffectUnknown},
+		"that of another":  {[]cassandra.Repair{{Intent: "other", Command: 3, Status: "COMPLETED"}}, galen.EffectUnknown},
 		"no command known": {[]cassandra.Repair{{Intent: "in"}}, galen.EffectAbsent},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -193,6 +193,44 @@ func TestRepairEffect(t *testing.T) {
 				t.Errorf("%s (%s), want %s", got.Status, got.Why, c.want)
 			}
 		})
+	}
+}
+
+// TestARepairThatItsCoordinatorDiedOver has failed, as soon as no order of its time arrives any more: the node is to be healed. While the
+// process is there, or its host tells nothing, it may go on.
+func TestARepairThatItsCoordinatorDiedOver(t *testing.T) {
+	r := seen(at(0), nil)
+	step := cassandra.RepairRanges(r, node(t, r, id(3)), "ks")
+	hung := func(views []cassandra.View, _ []cassandra.Instance) {
+		peer(views, []int{1, 2}, 3, down)
+		views[2].Jolokia, views[2].CQL = cassandra.Hung, cassandra.Hung
+	}
+	dead := func(views []cassandra.View, hosts []cassandra.Instance) {
+		hung(views, hosts)
+		hosts[2].Process, hosts[2].PID = cassandra.Absent, 0
+	}
+	again := func(started time.Time) func([]cassandra.View, []cassandra.Instance) {
+		return func(views []cassandra.View, hosts []cassandra.Instance) {
+			hung(views, hosts)
+			hosts[2].PID, hosts[2].Started = 77, started
+		}
+	}
+	for name, c := range map[string]struct {
+		late   int
+		change func([]cassandra.View, []cassandra.Instance)
+		want   galen.EffectStatus
+	}{
+		"it hangs":                      {600, hung, galen.EffectUnknown},
+		"its process has ended":         {60, dead, galen.EffectFailed},
+		"its process has just ended":    {1, dead, galen.EffectUnknown},
+		"another process comes up":      {600, again(at(300)), galen.EffectFailed},
+		"one that may have got it":      {600, again(at(1)), galen.EffectUnknown},
+		"its host does not tell":        {60, func(v []cassandra.View, h []cassandra.Instance) { dead(v, h); h[2].Error = "no answer" }, galen.EffectUnknown},
+		"another node's process is not": {60, func(v []cassandra.View, h []cassandra.Instance) { hung(v, h); h[1].Process = cassandra.Absent }, galen.EffectUnknown},
+	} {
+		if got := settle(step, seen(at(c.late), c.change), at(c.late)); got.Status != c.want {
+			t.Errorf("%s: %s (%s), want %s", name, got.Status, got.Why, c.want)
+		}
 	}
 }
 

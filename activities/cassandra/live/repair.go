@@ -14,7 +14,7 @@ import (
 	"github.com/galenhq/galen/activities/cassandra/live/jolokia"
 )
 
-// repair is what the coordinator says of an open intent's repair; nil if the intent is none, or it could not be asked.
+// repair is what the coordinator says of an open intent's repair; nil if the intent is none, or nothing was told: it may be under way.
 func (r *ring) repair(ctx context.Context, in galen.Intent) *cassandra.Repair {
 	if in.Step.Verb != cassandra.VerbRepair {
 		return nil
