@@ -63,7 +63,9 @@ type Run struct {
 	// Plan is the number of the newest plan, 0 before the first.
 	Plan int `json:"plan,omitempty"`
 	// PlanStop is the Stop that the newest plan was made with; the gate acts only while it is still the run's.
-	PlanStop string    `json:"plan_stop,omitempty"`
+	PlanStop string `json:"plan_stop,omitempty"`
+	// HeldFast: it was not held by a decision on a look, but by a person's no, a lost workflow or the like. Only a person's yes lets it go on.
+	HeldFast bool      `json:"held_fast,omitempty"`
 	Ended    time.Time `json:"ended,omitzero"`
 }
 

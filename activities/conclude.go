@@ -38,15 +38,15 @@ func conclude(t thought, refusedSince time.Time) conclusion {
 		return finished
 	}
 	if why := overdue(t, refusedSince); why != "" {
-		return conclusion{status: galen.RunHeld, why: strings.TrimPrefix(finished.why+"; "+why, "; "), wait: t.policy.Fallback.D()}
+		return held(t, strings.TrimPrefix(finished.why+"; "+why, "; "))
 	}
 	switch {
 	case staysHeld(t):
-		return conclusion{status: galen.RunHeld, why: run.Why, wait: t.policy.Fallback.D()}
+		return held(t, run.Why)
 	case t.plan.End == galen.EndDone:
 		return finished
 	case t.plan.End == galen.EndEscalate:
-		return conclusion{status: galen.RunHeld, why: t.plan.Why, wait: t.policy.Fallback.D()}
+		return held(t, t.plan.Why)
 	case len(t.plan.Steps) == 0:
 		wait := max(min(t.plan.Wait.D(), t.policy.Fallback.D()), minWait)
 		return conclusion{status: galen.RunWaiting, why: t.plan.Why, wait: wait}
@@ -76,10 +76,45 @@ func givenUp(t thought) conclusion {
 	}
 }
 
-// staysHeld: a held run goes on by a person's yes. A cancelled one takes back its own work without one, and nothing else.
+// held waits for a person. Who is held already, and keeps targets to itself that have their trouble since, says which: a page of its own.
+func held(t thought, why string) conclusion {
+	also := newcomers(t)
+	words := make([]string, 0, len(also))
+	for _, target := range also {
+		words = append(words, target.ID)
+	}
+	more := "; has the trouble since it was held, and no other run sees to it: " + strings.Join(words, ", ")
+	if len(also) > 0 && !strings.Contains(why, more) {
+		why += more
+	}
+	return conclusion{status: galen.RunHeld, why: why, wait: t.policy.Fallback.D()}
+}
+
+// staysHeld: a cancelled run takes back its own work without a person's yes, and nothing else.
 func staysHeld(t thought) bool {
+	return leftToPeople(t) && !(t.ledger.Run.Stop == galen.StopCancel && t.own)
+}
+
+// leftToPeople: a held run goes on by a person's yes, or decides anew when another target has the trouble, for it keeps that one from
+// every other run. That does not overrule a person's no, nor anything else that no look decided.
+func leftToPeople(t thought) bool {
 	run := t.ledger.Run
-	return run.Status == galen.RunHeld && t.ledger.Approval == nil && !(run.Stop == galen.StopCancel && t.own)
+	return run.Status == galen.RunHeld && t.ledger.Approval == nil && (run.HeldFast || len(newcomers(t)) == 0)
+}
+
+// newcomers are the targets that a held run is to heal, and was not when it was decided on last. A cancelled one heals nothing any more.
+func newcomers(t thought) []galen.Target {
+	run := t.ledger.Run
+	if run.Status != galen.RunHeld || run.Stop == galen.StopCancel || t.finding == nil {
+		return nil
+	}
+	had := run.Scope
+	if run.Finding != nil {
+		had = run.Finding.Targets
+	}
+	return slices.DeleteFunc(slices.Clone(t.finding.Targets), func(now galen.Target) bool {
+		return slices.ContainsFunc(had, func(was galen.Target) bool { return was.ID == now.ID })
+	})
 }
 
 // takesBack: the run was cancelled and is taking back its own work, which no deadline of the run forbids.
@@ -97,7 +132,7 @@ func unconfirmed(t thought) conclusion {
 		why := "cancelled before anything confirmed the alert: nothing was done"
 		return conclusion{status: galen.RunWaiting, why: why, wait: minWait, done: true, final: galen.RunCancelled, atOnce: true}
 	case staysHeld(t):
-		return conclusion{status: galen.RunHeld, why: run.Why, wait: t.policy.Fallback.D()}
+		return held(t, run.Why)
 	}
 	if t.now.Sub(run.Created) < t.policy.ConfirmFor.D() {
 		why := fmt.Sprintf("%s; looks on until %s", t.plan.Why, run.Created.Add(t.policy.ConfirmFor.D()).UTC().Format(time.TimeOnly))
@@ -171,7 +206,7 @@ func kindsSayingGood(m galen.Member) int {
 // overdue says which deadline has passed. A person who approves after a deadline lets the run go on past it, until the yes expires.
 func overdue(t thought, refusedSince time.Time) string {
 	run := t.ledger.Run
-	if run.Status == galen.RunHeld && t.ledger.Approval == nil {
+	if leftToPeople(t) {
 		return ""
 	}
 	passed := func(deadline time.Time) bool {
@@ -217,7 +252,7 @@ func onVerdicts(t thought) conclusion {
 	case galen.LookAgain:
 		return onLookAgain(t, v)
 	default:
-		return conclusion{status: galen.RunHeld, why: v.Guard + ": " + v.Why, wait: t.policy.Fallback.D()}
+		return held(t, v.Guard+": "+v.Why)
 	}
 }
 

@@ -183,6 +183,56 @@ func TestConclude(t *testing.T) {
 	}
 }
 
+// TestAHeldRunDecidesAnewForANewcomer: it keeps the rest of its rack from being healed by any other run. What it was held for holds it
+// again, with a page of its own; a person's no stays one.
+func TestAHeldRunDecidesAnewForANewcomer(t *testing.T) {
+	act := galen.Plan{Steps: []galen.Step{step()}, Why: "start it"}
+	finding := func(ids ...string) *galen.Finding {
+		f := &galen.Finding{Code: "down"}
+		for _, id := range ids {
+			f.Targets = append(f.Targets, galen.Target{ID: id})
+		}
+		return f
+	}
+	const page = "; has the trouble since it was held, and no other run sees to it: n4"
+	unsettled := galen.Intent{ID: "i1", Run: "r1", Step: step(), At: night.Add(-time.Hour), Effect: galen.Effect{Status: galen.EffectUnderWay}}
+	for name, c := range map[string]struct {
+		plan   galen.Plan
+		change func(*thought)
+		status galen.RunStatus
+		why    string
+	}{
+		"acts":               {act, func(*thought) {}, galen.RunRunning, "start it"},
+		"waits":              {galen.Plan{Wait: galen.Duration(time.Second), Why: "not yet"}, func(*thought) {}, galen.RunWaiting, "not yet"},
+		"asks":               {act, answer(galen.NeedYes), galen.RunAsking, "because"},
+		"still needs one":    {galen.Plan{End: galen.EndEscalate, Why: "no spare"}, func(*thought) {}, galen.RunHeld, "no spare" + page},
+		"in quarantine":      {act, answer(galen.Deny), galen.RunHeld, "I-02: because" + page},
+		"past its deadline":  {act, func(t *thought) { t.ledger.Run.Deadline = night.Add(-time.Second) }, galen.RunHeld, "the run is past its deadline 2026-01-05T02:59:59Z" + page},
+		"a step not settled": {act, func(t *thought) { t.ledger.Past = []galen.Intent{unsettled} }, galen.RunHeld, step().String() + " is not settled 1m0s after its intent i1: " + page},
+		"rejected":           {act, func(t *thought) { t.ledger.Run.HeldFast, t.ledger.Run.Why = true, "rejected by ada: no" }, galen.RunHeld, "rejected by ada: no" + page},
+		"rejected past its deadline": {act, func(t *thought) {
+			t.ledger.Run.HeldFast, t.ledger.Run.Why, t.ledger.Run.Deadline = true, "rejected by ada: no", night.Add(-time.Second)
+		}, galen.RunHeld, "rejected by ada: no" + page},
+		"rejected, told already": {act, func(t *thought) { t.ledger.Run.HeldFast, t.ledger.Run.Why = true, "rejected by ada: no"+page }, galen.RunHeld, "rejected by ada: no" + page},
+		"cancelled":              {act, func(t *thought) { t.ledger.Run.Stop = galen.StopCancel }, galen.RunHeld, "no spare"},
+		"known before":           {act, func(t *thought) { t.ledger.Run.Finding = finding("n1", "n4", "n7") }, galen.RunHeld, "no spare"},
+		"one that is well again": {act, func(t *thought) { t.finding = finding("n1") }, galen.RunHeld, "no spare"},
+		"nothing is found":       {act, func(t *thought) { t.finding = nil }, galen.RunHeld, "no spare"},
+		"of a person's run":      {act, func(t *thought) { t.ledger.Run.Finding = nil }, galen.RunRunning, "start it"},
+		"named by that person": {act, func(t *thought) {
+			t.ledger.Run.Finding, t.ledger.Run.Scope = nil, finding("n4", "n1").Targets
+		}, galen.RunHeld, "no spare"},
+	} {
+		got := conclude(thinking(c.plan, func(t *thought) {
+			t.ledger.Run.Status, t.ledger.Run.Why, t.ledger.Run.Finding, t.finding = galen.RunHeld, "no spare", finding("n1"), finding("n1", "n4")
+			c.change(t)
+		}), time.Time{})
+		if got.status != c.status || got.why != c.why || got.done {
+			t.Errorf("%s: got %s %q, want %s %q", name, got.status, got.why, c.status, c.why)
+		}
+	}
+}
+
 func TestCancelledRunEndsCancelled(t *testing.T) {
 	for name, past := range map[string][]galen.Intent{"no call": nil, "a call": {{ID: "i1", Step: step(), Effect: galen.Effect{Status: galen.EffectFailed}}}} {
 		got := conclude(thinking(galen.Plan{End: galen.EndEscalate, Why: "no node of the ring has the host ID"}, func(t *thought) {

@@ -337,10 +337,10 @@ func (a *Activities) record(ctx context.Context, t thought, c conclusion) (Decid
 	return out, nil
 }
 
-// page logs that a run waits for a person from now on.
+// page logs that a run waits for a person from now on, or for something else than before.
 func (a *Activities) page(t thought, c conclusion) {
 	run := t.ledger.Run
-	if c.status == run.Status {
+	if c.status == run.Status && (c.status != galen.RunHeld || c.why == run.Why) {
 		return
 	}
 	log := a.o.Logger.With("run", run.ID, "resource", run.Resource.String())

@@ -217,6 +217,7 @@ func Contract(t *testing.T, open opener) {
 		{"a run yields and goes on", testYield},
 		{"a thousand duplicates are one run", testThousandDuplicates},
 		{"a plan is numbered and counted", testDecide},
+		{"a run that is held for something else pages anew", testHeldAnew},
 		{"a decision does not overwrite what a person did meanwhile", testDecideMoved},
 		{"nor does a denial", testHoldMoved},
 		{"a state is stored and pruned", testStates},

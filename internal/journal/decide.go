@@ -10,7 +10,7 @@ import (
 )
 
 // Decide stores what a run decided on a State and sets where the run stands. A plan with the hash of the newest one keeps
-// its number and counts. It is an event only when the plan, an answer of a guard or the status changed; only then
+// its number and counts. It is an event only when the plan, an answer of a guard, the status or what a person is paged for changed; only then
 // is the body of the State stored (nil: not at hand), and its hash taken where d.State is empty; without an event the decision
 // keeps the State that its plan was cited with. A run that a person has moved since d.Was, or that was looked at too long ago, is left
 // as it is: galen.ErrMoved. Who becomes held loses the yes that was given before.
@@ -53,14 +53,19 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 	if err := errors.Join(t.inVain(ctx, was, d, looked), t.stand(ctx, run, d)); err != nil {
 		return d, err
 	}
-	again := !news && was.Status == run.Status && was.PlanStop == run.PlanStop && len(t.cites) == 0
+	again := !news && !summons(was, run) && was.Status == run.Status && was.PlanStop == run.PlanStop && len(t.cites) == 0
 	if d.State, err = t.stateOf(ctx, d, state, again); err != nil {
 		return d, err
 	}
 	if err := t.savePlan(ctx, d, answers); err != nil || again {
 		return d, err
 	}
-	return d, t.decided(ctx, run, was.Status, d, state)
+	return d, t.decided(ctx, run, was, d, state)
+}
+
+// summons: a person is needed from now on, or for something else than before.
+func summons(was, run galen.Run) bool {
+	return was.Status != run.Status && letsGo(run.Status) || run.Status == galen.RunHeld && was.Why != run.Why
 }
 
 // stateOf is the hash of the State that a decision is stored with.
@@ -126,6 +131,7 @@ func (t *tx) standAs(run galen.Run, d galen.Decision) galen.Run {
 	if d.Finding != nil {
 		run.Finding, run.Urgency = d.Finding, max(run.Urgency, d.Finding.Urgency)
 	}
+	run.HeldFast = run.HeldFast && run.Status == galen.RunHeld
 	if !run.Status.Open() {
 		run.Ended = t.now
 	}
@@ -141,7 +147,7 @@ func keptBy(run galen.Run, p galen.Plan) []galen.Claim {
 }
 
 // decided is the event of a decision, and all that hangs on it.
-func (t *tx) decided(ctx context.Context, run galen.Run, was galen.RunStatus, d galen.Decision, state []byte) error {
+func (t *tx) decided(ctx context.Context, run, was galen.Run, d galen.Decision, state []byte) error {
 	if err := t.saveState(ctx, run.Resource, d, state); err != nil {
 		return err
 	}
@@ -150,8 +156,8 @@ func (t *tx) decided(ctx context.Context, run galen.Run, was galen.RunStatus, d 
 	if err := t.event(ctx, galen.Event{Resource: run.Resource, Run: run.ID, Kind: galen.EventDecided}, map[string]any{"decision": d}); err != nil {
 		return err
 	}
-	if was != run.Status && letsGo(run.Status) { // what a person waits for has its own line; the rest is in the decision
-		if err := t.statusEvent(ctx, run, was, ""); err != nil {
+	if summons(was, run) { // what a person waits for has its own line; the rest is in the decision
+		if err := t.statusEvent(ctx, run, was.Status, ""); err != nil {
 			return err
 		}
 	}

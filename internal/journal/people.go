@@ -160,7 +160,7 @@ func (s *Store) Reject(ctx context.Context, runID, by, why string) error {
 		if err := t.keepClaims(ctx, run, nil); err != nil {
 			return err
 		}
-		run.Status, run.Why, run.Until = galen.RunHeld, "rejected by "+by+": "+why, time.Time{}
+		run.Status, run.Why, run.Until, run.HeldFast = galen.RunHeld, "rejected by "+by+": "+why, time.Time{}, true
 		if err := t.saveRun(ctx, run); err != nil {
 			return err
 		}

@@ -240,6 +240,7 @@ func (t *tx) setStatus(ctx context.Context, run galen.Run, to standing) error {
 	if was == to.status {
 		return t.saveRun(ctx, run)
 	}
+	run.HeldFast = to.status == galen.RunHeld
 	if !to.status.Open() {
 		run.Ended = t.now
 	}

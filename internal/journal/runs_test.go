@@ -321,6 +321,36 @@ func testDecide(t *testing.T, w world) {
 	refused(t, err, galen.ErrEnded)
 }
 
+// testHeldAnew: a person is paged for each reason once.
+func testHeldAnew(t *testing.T, w world) {
+	run := w.open(t, "k")
+	d := galen.Decision{Run: run.ID, Plan: galen.Plan{End: galen.EndEscalate, Why: "no spare"}, Status: galen.RunHeld}
+	for i, why := range []string{"no spare", "no spare", "no spare; n4, too", "no spare; n4, too"} {
+		d.Why = why
+		_, err := w.Decide(t.Context(), d, nil)
+		must(t, err)
+		equal(t, fmt.Sprintf("pages after look %d", i+1), w.count(t, galen.EventHeld), 1+i/2)
+	}
+	last, err := w.Run(t.Context(), run.ID)
+	must(t, err)
+	equal(t, "why", last.Why, d.Why)
+	fast := func(what string, want bool) {
+		t.Helper()
+		last, err := w.Run(t.Context(), run.ID)
+		must(t, err)
+		equal(t, what, last.HeldFast, want)
+	}
+	fast("held by a look", false)
+	must(t, w.Reject(t.Context(), run.ID, "ada", "no"))
+	fast("rejected", true)
+	w.decide(t, run, d.Plan, galen.RunHeld)
+	fast("looked at", true)
+	w.decide(t, run, plan(time.Second), galen.RunWaiting)
+	fast("goes on", false)
+	must(t, w.SetRun(t.Context(), run.ID, galen.RunHeld, "its workflow was lost", time.Time{}))
+	fast("held by no look", true)
+}
+
 // testForgotten: the same refusal again is only counted, until nobody has met it for a month.
 func testForgotten(t *testing.T, w world) {
 	run := w.open(t, "k")

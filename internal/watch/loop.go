@@ -261,7 +261,7 @@ func (l *Loops) tell(ctx context.Context, p *Patrol, now []galen.Finding) error 
 	for _, f := range gone {
 		l.o.Logger.Info("gone", "resource", p.r.String(), "code", string(f.Code), "domain", f.Domain)
 	}
-	p.known = byKey(now)
+	p.known, p.basis = byKey(now), "" // a trouble is found when it has lasted, with no fact changed: whoever keeps its target to itself looks now
 	return nil
 }
 

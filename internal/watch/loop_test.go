@@ -309,6 +309,23 @@ func TestRunsAreWokenByFactsAndEffects(t *testing.T) {
 	}
 }
 
+// TestRunsAreWokenByFindings: a trouble that has lasted is found with no fact changed, and the run that has its target looks at once.
+func TestRunsAreWokenByFindings(t *testing.T) {
+	s := down(t)
+	for len(s.desk.asked) == 0 {
+		before := s.desk.wakes
+		if s.round(t, time.Second); s.desk.wakes != before && len(s.desk.asked) == 0 {
+			t.Fatal("woken without a reason")
+		} else if len(s.desk.asked) > 0 && s.desk.wakes != before+1 {
+			t.Errorf("woken %d times by a finding, want once", s.desk.wakes-before)
+		}
+	}
+	before := s.desk.wakes
+	if s.round(t, time.Second); s.desk.wakes != before {
+		t.Error("woken by a finding that is known")
+	}
+}
+
 func TestVitalsAreKeptOnceAMinute(t *testing.T) {
 	s := newStation(fake.NewCloud("billing", 3, noon))
 	for range 25 {
