@@ -36,11 +36,13 @@ type Finding struct {
 	// Targets are all targets with this problem in the failure domain, sorted by ID, never empty.
 	Targets []Target `json:"targets"`
 	// Domain is the failure domain that holds all targets.
-	Domain   string        `json:"domain"`
-	Urgency  Urgency       `json:"urgency"`
-	Since    time.Time     `json:"since"`
-	Why      string        `json:"why"`
-	Evidence []Observation `json:"evidence"`
+	Domain  string    `json:"domain"`
+	Urgency Urgency   `json:"urgency"`
+	Since   time.Time `json:"since"`
+	// Began is since when each target has the problem, by ID; of one that is not there Since counts.
+	Began    map[string]time.Time `json:"began,omitempty"`
+	Why      string               `json:"why"`
+	Evidence []Observation        `json:"evidence"`
 	// Margin is what the resource had to spare when the finding was told, see [Kind.Margin].
 	Margin string `json:"margin,omitempty"`
 	// Note: seen and told, but nothing that a run should start for (an engine cut off from one node only).
@@ -62,6 +64,35 @@ func (f Finding) Same(g Finding) bool {
 // Has tells whether a target of that ID is among the finding's.
 func (f Finding) Has(id string) bool {
 	return slices.ContainsFunc(f.Targets, func(t Target) bool { return t.ID == id })
+}
+
+// BeganAt is since when a target has the problem.
+func (f Finding) BeganAt(id string) time.Time {
+	if at, told := f.Began[id]; told {
+		return at
+	}
+	return f.Since
+}
+
+// Without is the finding of the targets whose problem began later than their time in except, or that are not there: of none, if that is
+// all of them.
+func (f Finding) Without(except map[string]time.Time) Finding {
+	if len(except) == 0 {
+		return f
+	}
+	all := f
+	f.Targets = nil
+	for _, t := range all.Targets {
+		began := all.BeganAt(t.ID)
+		if until, is := except[t.ID]; is && !began.After(until) {
+			continue
+		}
+		if len(f.Targets) == 0 || began.Before(f.Since) {
+			f.Since = began
+		}
+		f.Targets = append(f.Targets, t)
+	}
+	return f
 }
 
 // Detector finds problems in a State. Pure: it may look at nothing but its arguments.

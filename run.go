@@ -3,6 +3,7 @@ package galen
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -47,6 +48,8 @@ type Run struct {
 	Finding *Finding `json:"finding,omitempty"`
 	// Scope are the targets of the finding or request. A step on anything else is refused.
 	Scope []Target `json:"scope,omitempty"`
+	// Except: what began on a target, by ID, at that time or before is none of this run's business: a person has cancelled its healing.
+	Except map[string]time.Time `json:"except,omitempty"`
 	// Asked says who or what asked: "detector node-down", "alert <fingerprint>", "person <name>".
 	Asked    string    `json:"asked"`
 	Urgency  Urgency   `json:"urgency"`
@@ -187,6 +190,28 @@ func (r Run) Cause() Code {
 	}
 	code, _, _ := strings.Cut(rest, "/")
 	return Code(code)
+}
+
+// Left is what the run leaves to people: [Run.Except], and once a person has cancelled it, all the trouble that its targets had until
+// then. Not so of an alert's that nothing confirmed: it was about no trouble yet.
+func (r Run) Left() map[string]time.Time {
+	out := maps.Clone(r.Except)
+	if r.Status != RunCancelled || r.FromAlert() && r.Finding == nil {
+		return out
+	}
+	until := r.Created
+	if r.Ended.After(until) {
+		until = r.Ended
+	}
+	for _, t := range r.InScope() {
+		if out == nil {
+			out = map[string]time.Time{}
+		}
+		if until.After(out[t.ID]) {
+			out[t.ID] = until
+		}
+	}
+	return out
 }
 
 // InScope are the targets that the run may act on: those it was opened for and those of the newest finding, by ID.

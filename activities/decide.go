@@ -382,7 +382,7 @@ func (t thought) situation() galen.Situation[galen.State, json.RawMessage] {
 	var finding *galen.Finding
 	if t.finding != nil {
 		f := *t.finding
-		f.Targets, f.Evidence = slices.Clone(f.Targets), slices.Clone(f.Evidence)
+		f.Targets, f.Evidence, f.Began = slices.Clone(f.Targets), slices.Clone(f.Evidence), maps.Clone(f.Began)
 		finding = &f
 	}
 	facts := maps.Clone(t.ledger.Facts)

@@ -93,19 +93,19 @@ func detect(d galen.Detector[galen.State], s subject) []galen.Finding {
 }
 
 // newest is the run's finding as the State shows it now: the one of its key, else the gravest one that the runbook
-// heals on one of its targets; nil: gone, or asked for by a person.
+// heals on one of its targets; nil: gone, or asked for by a person. What the run leaves to people is not in it.
 func newest(run galen.Run, rb galen.ListedRunbook, all []galen.Finding) *galen.Finding {
 	var best *galen.Finding
-	for i, f := range all {
-		if f.Resource != run.Resource || f.Note {
+	for _, f := range all {
+		if f = f.Without(run.Except); f.Resource != run.Resource || f.Note || len(f.Targets) == 0 {
 			continue
 		}
 		if f.Key() == run.Key {
-			return &all[i]
+			return &f
 		}
 		shares := slices.ContainsFunc(run.InScope(), func(t galen.Target) bool { return f.Has(t.ID) })
 		if shares && slices.Contains(rb.Heals, f.Code) && (best == nil || f.Urgency > best.Urgency) {
-			best = &all[i]
+			best = &f
 		}
 	}
 	return best

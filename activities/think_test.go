@@ -1,7 +1,9 @@
 package activities
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/galenhq/galen"
 )
@@ -33,5 +35,43 @@ func TestAHintedRunAdoptsTheFindingOfItsMember(t *testing.T) {
 				t.Errorf("adopts %s, want %q", got.Code, c.want)
 			}
 		})
+	}
+}
+
+// What a person has cancelled on a target is in no finding that a run is shown, by whatever name; what began on it later is.
+func TestARunIsNotShownWhatItLeavesToPeople(t *testing.T) {
+	r := galen.Resource{Kind: "cassandra", Name: "d"}
+	f := galen.Finding{
+		Resource: r, Code: "node-down", Domain: "dc1/r3", Since: night, Targets: []galen.Target{{ID: "h3"}, {ID: "h4"}},
+		Began: map[string]time.Time{"h3": night, "h4": night.Add(time.Hour)},
+	}
+	frozen := f
+	frozen.Code = "node-frozen"
+	rb := galen.ListedRunbook{Name: "cassandra/heal-node", Heals: []galen.Code{"node-down", "node-frozen"}}
+	run := galen.Run{Resource: r, Key: f.Key(), Scope: []galen.Target{{ID: "h4"}}}
+	for _, c := range []struct {
+		name   string
+		until  time.Time
+		all    galen.Finding
+		want   string
+		scoped int
+	}{
+		{"it began before", night, f, "[h4]", 1},
+		{"so it did under another name", night, frozen, "[h4]", 1},
+		{"it began later", night.Add(-time.Second), f, "[h3 h4]", 2},
+	} {
+		run.Except = map[string]time.Time{"h3": c.until}
+		got := newest(run, rb, []galen.Finding{c.all})
+		if got == nil || fmt.Sprint(got.Targets) != c.want {
+			t.Fatalf("%s: shown %+v, want %s", c.name, got, c.want)
+		}
+		now := run
+		if now.Finding = got; len(now.InScope()) != c.scoped {
+			t.Errorf("%s: in scope are %v", c.name, now.InScope())
+		}
+	}
+	run.Except = map[string]time.Time{"h3": night, "h4": night.Add(time.Hour)}
+	if got := newest(run, rb, []galen.Finding{f}); got != nil {
+		t.Errorf("shown %+v, and all of it is left to people", got)
 	}
 }

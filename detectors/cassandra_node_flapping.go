@@ -27,9 +27,10 @@ func CassandraNodeFlapping() galen.Detector[cassandra.Ring] {
 				}
 			}
 			return byDomain(r, nodes, func(domain string, nodes []cassandra.Node) galen.Finding {
-				f := galen.Finding{Code: cassandra.CodeNodeFlapping, Urgency: galen.Medium, Since: now}
+				f := galen.Finding{Code: cassandra.CodeNodeFlapping, Urgency: galen.Medium, Since: now, Began: map[string]time.Time{}}
 				words := make([]string, 0, len(nodes))
 				for _, n := range nodes {
+					f.Began[n.HostID] = since[n.HostID]
 					if since[n.HostID].Before(f.Since) {
 						f.Since = since[n.HostID]
 					}

@@ -38,6 +38,9 @@ func byDomain(r cassandra.Ring, nodes []cassandra.Node, tell func(domain string,
 			f.Targets = append(f.Targets, n.Target())
 			f.Evidence = append(f.Evidence, n.Observations...)
 		}
+		if f.Began == nil && !f.Note {
+			f.Began = beganDown(group)
+		}
 		out = append(out, f)
 	}
 	slices.SortFunc(out, func(a, b galen.Finding) int { return cmp.Compare(a.Domain, b.Domain) })
@@ -66,6 +69,21 @@ func sinceDown(nodes []cassandra.Node) time.Time {
 		}
 	}
 	return since
+}
+
+// beganDown is since when each of the nodes is down that is.
+func beganDown(nodes []cassandra.Node) map[string]time.Time {
+	var out map[string]time.Time
+	for _, n := range nodes {
+		if !n.Down {
+			continue
+		}
+		if out == nil {
+			out = map[string]time.Time{}
+		}
+		out[n.HostID] = n.DownSince
+	}
+	return out
 }
 
 // urgency of nodes that do not serve: critical where more than one failure domain of the ring has some, for then a

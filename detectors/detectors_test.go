@@ -1,6 +1,7 @@
 package detectors_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -202,6 +203,22 @@ func TestNodeDownNamesItsEvidence(t *testing.T) {
 		if !strings.Contains(f.Why, word) {
 			t.Errorf("%q does not name %s", f.Why, word)
 		}
+	}
+}
+
+// TestEachTargetHasItsOwnBeginning: what a person cancelled on one node of a rack must not be taken for what its neighbour has since.
+func TestEachTargetHasItsOwnBeginning(t *testing.T) {
+	r := cassandra.Ring{Nodes: []cassandra.Node{
+		{HostID: "h1", DC: "dc1", Rack: "r1", Down: true, DownSince: time.Unix(100, 0)}, {HostID: "h2", DC: "dc1", Rack: "r1"},
+		{HostID: "h3", DC: "dc1", Rack: "r1", Down: true, DownSince: time.Unix(50, 0)},
+	}}
+	found := detectors.CassandraNodeDown().Detect(time.Unix(1000, 0), r, galen.SafePolicy())
+	if want := map[string]time.Time{"h1": time.Unix(100, 0), "h3": time.Unix(50, 0)}; len(found) != 1 || !maps.Equal(found[0].Began, want) || !found[0].Since.Equal(time.Unix(50, 0)) {
+		t.Errorf("%+v", found)
+	}
+	f := newWatch(t).flap(4).pass(time.Minute).findings()[0]
+	if f.Code != cassandra.CodeNodeFlapping || len(f.Began) != 1 || !f.BeganAt(f.Targets[0].ID).Equal(f.Since) {
+		t.Errorf("%+v", f)
 	}
 }
 

@@ -27,11 +27,11 @@ func unavailable(now time.Time, c Cluster, p galen.Policy) []galen.Finding {
 		}
 		f := byZone[i.Zone]
 		if f == nil {
-			f = &galen.Finding{Resource: c.Resource(), Code: CodeUnavailable, Domain: c.Name + "/" + i.Zone, Urgency: galen.Medium, Since: i.BadSince}
+			f = &galen.Finding{Resource: c.Resource(), Code: CodeUnavailable, Domain: c.Name + "/" + i.Zone, Urgency: galen.Medium, Since: i.BadSince, Began: map[string]time.Time{}}
 			byZone[i.Zone] = f
 			zones = append(zones, i.Zone)
 		}
-		f.Targets = append(f.Targets, i.Target())
+		f.Targets, f.Began[i.Target().ID] = append(f.Targets, i.Target()), i.BadSince
 		f.Evidence = append(f.Evidence, i.Observations...)
 		if i.Role == Writer {
 			f.Urgency = galen.High

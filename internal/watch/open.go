@@ -37,7 +37,8 @@ type Opener struct {
 }
 
 // Open opens the run that heals a finding. It may be asked again and again: a finding whose run is open, or has ended,
-// opens no second one, unless it was called verified, and the finding stands, see [Opener.Left]. taken is false while open runs of other
+// opens no second one, unless it was called verified, and the finding stands, see [Opener.Left]. What a person has cancelled of it is left
+// out, see [galen.Run.Left]: the run is for the other targets. taken is false while open runs of other
 // keys have its targets in scope, one run for a target, whatever its trouble is called now, see [Opener.covered] (but see [galen.Runbook.Beside]), and while the open run of its own key would not
 // answer it if it ended now, see [answers], or has just been verified and the finding may be of a look before that: ask again later. What no runbook heals is for people, who see it in the list of findings.
 func (o Opener) Open(ctx context.Context, f galen.Finding) (taken bool, err error) {
@@ -49,13 +50,14 @@ func (o Opener) Open(ctx context.Context, f galen.Finding) (taken bool, err erro
 	if err != nil {
 		return false, fmt.Errorf("list the open runs of %s: %w", f.Resource, err)
 	}
-	if o.covered(open, f, rb) {
-		return false, nil
+	last, err := o.last(ctx, f)
+	if err != nil {
+		return false, err
 	}
-	if over, taken, err := o.over(ctx, f); over || err != nil {
-		return taken, err
+	if f = f.Without(last.Left()); len(f.Targets) == 0 {
+		return true, nil
 	}
-	if told(open, f) {
+	if o.covered(open, f, rb) || verified(last, f) && !o.disproved(last) || told(open, f) {
 		return false, nil
 	}
 	run, err := o.build(rb, f.Resource, nil)
@@ -63,6 +65,7 @@ func (o Opener) Open(ctx context.Context, f galen.Finding) (taken bool, err erro
 		return false, err
 	}
 	run.Key, run.Finding, run.Scope, run.Urgency, run.Asked = f.Key(), &f, f.Targets, f.Urgency, "detector "+string(f.Code)
+	run.Except = last.Left()
 	stored, created, err := o.store(ctx, run)
 	return err == nil && (created || answers(stored, f)), err
 }
@@ -100,27 +103,25 @@ func (o Opener) Left(ctx context.Context, f galen.Finding) (bool, error) {
 	if _, ok := o.healer(f.Resource.Kind, f.Code); !ok {
 		return false, nil
 	}
-	last, ended, err := o.ended(ctx, f)
-	return ended && last.Status == galen.RunVerified && o.disproved(last), err
+	last, err := o.last(ctx, f)
+	return verified(last, f.Without(last.Left())) && o.disproved(last), err
 }
 
-// over tells whether a run that answers this very finding has ended, so that none is opened now: cancelled by a person, say. taken: nor later.
-func (o Opener) over(ctx context.Context, f galen.Finding) (over, taken bool, err error) {
-	last, ended, err := o.ended(ctx, f)
-	verified := last.Status == galen.RunVerified
-	return ended && !(verified && o.disproved(last)), ended && !verified, err
-}
-
-// ended is the newest run of the finding's key, if it answers this very finding and has ended.
-func (o Opener) ended(ctx context.Context, f galen.Finding) (galen.Run, bool, error) {
+// last is the newest run of the finding's key; the zero Run if there is none.
+func (o Opener) last(ctx context.Context, f galen.Finding) (galen.Run, error) {
 	last, err := o.Inbox.LastRun(ctx, f.Resource, f.Key())
 	if errors.Is(err, galen.ErrNotFound) {
-		return last, false, nil
+		return galen.Run{}, nil
 	}
 	if err != nil {
-		return last, false, fmt.Errorf("find the run of %s: %w", f.Key(), err)
+		return galen.Run{}, fmt.Errorf("find the run of %s: %w", f.Key(), err)
 	}
-	return last, !last.Status.Open() && answers(last, f), nil
+	return last, nil
+}
+
+// verified tells whether the run that answers this very finding was called verified.
+func verified(last galen.Run, f galen.Finding) bool {
+	return last.Status == galen.RunVerified && len(f.Targets) > 0 && answers(last, f)
 }
 
 // disproved tells that a finding which stands now stands in spite of its verified run: it is not seen in a look from before that end any
@@ -131,13 +132,9 @@ func (o Opener) disproved(run galen.Run) bool {
 }
 
 // answers tells whether a run is for this very trouble, so that its end is the finding's, too: it was opened after the trouble began, and
-// for all of the targets, and it was more than an alert's hint. A person who cancels a run means all the trouble there was until then.
+// for all of the targets, and it was more than an alert's hint.
 func answers(run galen.Run, f galen.Finding) bool {
-	from := run.Created
-	if run.Status == galen.RunCancelled && from.Before(run.Ended) {
-		from = run.Ended
-	}
-	if run.FromAlert() && run.Finding == nil || from.Before(f.Since) {
+	if run.FromAlert() && run.Finding == nil || run.Created.Before(f.Since) {
 		return false
 	}
 	has := run.InScope()
@@ -165,7 +162,11 @@ func (o Opener) OpenHint(ctx context.Context, hint galen.Finding, alert string) 
 	if i := slices.IndexFunc(open, func(run galen.Run) bool { return concerns(run, hint) && !o.beside(run, rb) }); i >= 0 {
 		return open[i], nil
 	}
-	run.Key, run.Scope = hint.Key(), hint.Targets
+	last, err := o.last(ctx, hint)
+	if err != nil {
+		return galen.Run{}, err
+	}
+	run.Key, run.Scope, run.Except = hint.Key(), hint.Targets, last.Left()
 	run.Asked, run.Urgency = galen.AskedAlert+" "+alert, galen.Medium
 	run, _, err = o.store(ctx, run)
 	return run, err

@@ -164,6 +164,88 @@ func TestWhetherAnEndedRunIsOpenedAgain(t *testing.T) {
 	}
 }
 
+// TestWhatAPersonCancelledStaysSo: a finding names all of a rack, and a cancel is about those who were in trouble then. The others get their
+// run, and that run leaves the cancelled trouble to people, as does the one after it.
+func TestWhatAPersonCancelledStaysSo(t *testing.T) {
+	f := unavailable(t) // of db-1
+	since := f.Since
+	cancelled := since.Add(10 * time.Minute)
+	of := func(began map[string]time.Duration) galen.Finding {
+		wider := f
+		wider.Targets, wider.Began, wider.Since = nil, map[string]time.Time{}, since.Add(24*time.Hour)
+		for _, id := range []string{"db-1", "db-4", "db-7"} {
+			after, is := began[id]
+			if !is {
+				continue
+			}
+			at := since.Add(after)
+			wider.Targets, wider.Began[id] = append(wider.Targets, galen.Target{ID: id}), at
+			if at.Before(wider.Since) {
+				wider.Since = at
+			}
+		}
+		return wider
+	}
+	both := of(map[string]time.Duration{"db-1": 0, "db-4": time.Minute})
+	before := galen.Run{
+		ID: "r1", Key: f.Key(), Resource: f.Resource, Status: galen.RunCancelled, Scope: f.Targets, Created: since.Add(time.Second), Ended: cancelled,
+		Asked: "detector instance-unavailable",
+	}
+	of2 := func(r galen.Run) galen.Run { r.Finding = &both; return r }
+	after := func(status galen.RunStatus) galen.Run {
+		r := before
+		r.ID, r.Status, r.Scope, r.Finding = "r2", status, []galen.Target{{ID: "db-4"}}, nil
+		r.Created, r.Ended, r.Except = cancelled.Add(time.Minute), cancelled.Add(10*time.Minute), map[string]time.Time{"db-1": cancelled}
+		return r
+	}
+	for name, c := range map[string]struct {
+		runs  []galen.Run
+		now   galen.Finding
+		scope []string // of the run that is opened; none: no run is
+		taken bool
+	}{
+		"a neighbour dies after it":           {[]galen.Run{before}, of(map[string]time.Duration{"db-1": 0, "db-4": time.Hour}), []string{"db-4"}, true},
+		"a neighbour had died, unseen yet":    {[]galen.Run{before}, of(map[string]time.Duration{"db-1": 0, "db-4": 9 * time.Minute}), []string{"db-4"}, true},
+		"both, and one comes back and dies":   {[]galen.Run{of2(before)}, of(map[string]time.Duration{"db-1": 0, "db-4": time.Hour}), []string{"db-4"}, true},
+		"both, and one comes back":            {[]galen.Run{of2(before)}, of(map[string]time.Duration{"db-1": 0}), nil, true},
+		"both, and nobody does":               {[]galen.Run{of2(before)}, both, nil, true},
+		"it comes back and dies itself":       {[]galen.Run{before}, of(map[string]time.Duration{"db-1": time.Hour}), []string{"db-1"}, true},
+		"the run after it was verified":       {[]galen.Run{before, after(galen.RunVerified)}, of(map[string]time.Duration{"db-1": 0}), nil, true},
+		"and a third one dies":                {[]galen.Run{before, after(galen.RunVerified)}, of(map[string]time.Duration{"db-1": 0, "db-7": time.Hour}), []string{"db-7"}, true},
+		"the run after it was cancelled, too": {[]galen.Run{before, after(galen.RunCancelled)}, of(map[string]time.Duration{"db-1": 0, "db-4": 0, "db-7": 0}), []string{"db-7"}, true},
+		"the run after it is open":            {[]galen.Run{before, after(galen.RunHeld)}, of(map[string]time.Duration{"db-1": 0, "db-4": 5 * time.Minute}), nil, true},
+		"and there is a third one":            {[]galen.Run{before, after(galen.RunHeld)}, of(map[string]time.Duration{"db-1": 0, "db-4": 0, "db-7": time.Hour}), nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, box := opener(t)
+			o.Now, box.runs = func() time.Time { return since.Add(2 * time.Hour) }, slices.Clone(c.runs)
+			taken, err := o.Open(t.Context(), c.now)
+			if err != nil || taken != c.taken || len(box.runs)-len(c.runs) != min(1, len(c.scope)) {
+				t.Fatalf("taken %t, %v, %d runs", taken, err, len(box.runs))
+			}
+			if c.scope == nil {
+				return
+			}
+			run := box.runs[len(box.runs)-1]
+			var got []string
+			for _, target := range run.InScope() {
+				got = append(got, target.ID)
+			}
+			if !slices.Equal(got, c.scope) || !run.Except["db-1"].Equal(cancelled) || run.Finding.Since.Before(run.Finding.BeganAt(c.scope[0])) {
+				t.Errorf("it may act on %v, leaves %v to people, and is for %+v", got, run.Except, run.Finding)
+			}
+			if taken, err := o.Open(t.Context(), c.now); err != nil || !taken {
+				t.Errorf("again: taken %t, %v", taken, err)
+			}
+			hint := galen.Finding{Resource: billing(), Code: f.Code, Domain: f.Domain, Targets: f.Targets}
+			box.runs[len(box.runs)-1].Status = galen.RunVerified
+			if run, err := o.OpenHint(t.Context(), hint, "4711"); err != nil || !run.Except["db-1"].Equal(cancelled) {
+				t.Errorf("an alert's run leaves %v to people, %v", run.Except, err)
+			}
+		})
+	}
+}
+
 // TestARunBesideKeepsNobodyFromHealing: what a person set on a member, or what is owed there, waits while the member is down; it is
 // healed meanwhile. Two of that sort do not meet on a target: each would put back what the other one has set.
 func TestARunBesideKeepsNobodyFromHealing(t *testing.T) {
