@@ -39,7 +39,7 @@ func kills() map[string]uint64 {
 		"I-34 clocks":               1,   // I-34 at 50s: by an engine whose clock is 5s off, in its stage
 		"I-32 calendar":             18,  // I-32 calendar at 2m30s: prepare instance/n5 in the window backup
 		"claim order":               13,  // claim order at 50s: prepare instance/n5 of run run1 takes node/instance/n5 and holds node/instance/n4
-		"I-19 failure domain":       37,  // I-19 at 1m21.93s: prepare instance/n4 of run run2 while repair node 1@1767578400
+		"I-19 failure domain":       74,  // I-19 at 2m22.61s: discard instance/n4 of run run2 while discard instance/n5 of r
 		"I-10 budgets":              248, // I-10 at 1m50s: replace node 5@1767578400 is destructive target 2 in 30m0s
 		"I-04 observers agree":      58,  // I-04 at 54.54s: fence node 1@1767578400: only 5 observers could say that it is d
 		"I-32 schema":               68,  // I-32 schema at 40s: fence node 10@1767578400 while n4 knows another schema
@@ -64,7 +64,7 @@ func kills() map[string]uint64 {
 		"I-19 claims":               5,   // I-19 claims at 1m13.46s: fence node 2@1767578400 of run run3 takes ring, which repair node 5@17
 		"I-09 whole listing":        6,   // I-09 at 40s: kill node 3@1767578400 on a listing that lacked 2 of 9 members
 		"I-03 share of bad members": 11,  // I-03 at 50s: fence node 1@1767578400 while 2 of 6 nodes of dc1 are down, in 2 racks
-		"I-02 repair owed":          243, // I-02 repair owed at 2m4.61s: fence node 2@1767578400 before n7, which joined fro
+		"I-02 repair owed":          892, // I-02 repair owed at 4m20s: fence node 6@1767578400 before n8, which joined from
 	}
 }
 
