@@ -114,7 +114,7 @@ func remedy(r Ring, d galen.Duty) (how string, owed bool) {
 	case void(r, d.Instance, d.Of), alone:
 		return "", false
 	case !member:
-		return fmt.Sprintf("no node runs on %s now; it is owed until %s is repaired as a member, or is fenced and its process gone", d.Instance, d.Instance), true
+		return fmt.Sprintf("no node runs on %s now; it is owed until %s is repaired as a member, or is fenced and its process gone; what destroys a replica of its ranges needs a yes", d.Instance, d.Instance), true
 	}
 	return fmt.Sprintf("galen run cassandra/heal-node %s --param node=%s repairs it", r.Resource(), d.Instance), true
 }

@@ -183,11 +183,20 @@ func owed(a galen.Ask[Ring]) galen.Verdict {
 		if holder.HostID == node.HostID || void(a.State, name, keyspace) {
 			continue
 		}
+		if !member && !coming(a, name) {
+			return ask(a, "the repair of %s on %s is owed, and %s is no node of the ring any more: what it alone knew may be on no other node", keyspace, name, name)
+		}
 		if !member || q.Sharing(keyspace, holder.HostID, node.HostID) {
 			return lookAgain("the repair of %s on %s is owed, which shares ranges with %s: repair first", keyspace, name, node.HostID)
 		}
 	}
 	return allow("no repair of a shared range is owed")
+}
+
+// coming tells whether an instance that is no member may become one: it has a process, or is prepared, or nobody can see it now.
+func coming(a galen.Ask[Ring], name string) bool {
+	i, known := a.State.Instance(name)
+	return known && (i.Error != "" || i.Process != Absent || i.preparedBy() != "")
 }
 
 // void: nobody owes that repair any more.

@@ -251,7 +251,7 @@ func settledIn(a galen.Ask[Ring], name string) galen.Verdict {
 	node, member := a.State.NodeOf(name)
 	switch {
 	case !member:
-		return lookAgain("%s, the last replacement, is no node of the ring", name)
+		return ask(a, "%s, the last replacement, is no node of the ring any more, or none that goes by that name: nobody can see whether the ring has settled since", name)
 	case node.HostID == a.Step.Target.ID:
 		return allow("%s, the last replacement, is what has to be replaced", name)
 	case node.Status != Normal || node.Down:

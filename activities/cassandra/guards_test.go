@@ -298,7 +298,8 @@ func TestEachGuardStandsAlone(t *testing.T) {
 		{"a stop of a node that one peer calls down, beside a dead one", dead, func(w *world) { w.says("n1", "n2", func(e *cassandra.Endpoint) { e.Up = false }) }, stopStep, "I-02 quorum", galen.LookAgain},
 
 		{"a repair is owed", ready, func(w *world) { w.fact("repair-owed/n1/orders", nil, time.Hour) }, replaceStep, "I-02 repair owed", galen.LookAgain},
-		{"a repair is owed by who knows", ready, func(w *world) { w.fact("repair-owed/n9/orders", nil, time.Hour) }, replaceStep, "I-02 repair owed", galen.LookAgain},
+		{"a repair is owed by who has left", ready, func(w *world) { w.fact("repair-owed/n9/orders", nil, time.Hour) }, replaceStep, "I-02 repair owed", galen.NeedYes},
+		{"a repair is owed by who is to come", ready, func(w *world) { w.fact("repair-owed/n4/orders", nil, time.Hour) }, fenceStep, "I-02 repair owed", galen.LookAgain},
 		{"a repair is owed where nothing is shared", ready, func(w *world) { w.fact("repair-owed/n1/system_auth", nil, time.Hour) }, replaceStep, "", ""},
 		{"a repair is owed of a keyspace that was dropped", ready, func(w *world) { w.fact("repair-owed/n9/gone", nil, time.Hour) }, replaceStep, "", ""},
 		{"a repair is owed by the dead one", ready, func(w *world) { w.fact("repair-owed/n3/orders", nil, time.Hour) }, replaceStep, "", ""},
@@ -334,6 +335,7 @@ func TestEachGuardStandsAlone(t *testing.T) {
 			w.fact("replaced/dc1", cassandra.ReplaceArgs{Instance: "n2"}, time.Hour)
 			w.says("n1", "n2", func(e *cassandra.Endpoint) { e.Status = "" })
 		}, replaceStep, "I-13", galen.LookAgain},
+		{"the last one has left", ready, func(w *world) { w.fact("replaced/dc1", cassandra.ReplaceArgs{Instance: "n9"}, 90*24*time.Hour) }, fenceStep, "I-13", galen.NeedYes},
 		{"the last one is well", ready, func(w *world) { w.fact("replaced/dc1", cassandra.ReplaceArgs{Instance: "n2"}, time.Hour) }, replaceStep, "", ""},
 		{"another data centre", ready, func(w *world) { w.fact("replaced/dc2", cassandra.ReplaceArgs{Instance: "n2"}, time.Minute) }, replaceStep, "", ""},
 
