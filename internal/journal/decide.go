@@ -53,7 +53,7 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 	if err := errors.Join(t.inVain(ctx, was, d, looked), t.stand(ctx, run, d)); err != nil {
 		return d, err
 	}
-	again := !news && !summons(was, run) && was.Status == run.Status && was.PlanStop == run.PlanStop && len(t.cites) == 0
+	again := !news && stands(was, run) && len(t.cites) == 0
 	if d.State, err = t.stateOf(ctx, d, state, again); err != nil {
 		return d, err
 	}
@@ -61,6 +61,11 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 		return d, err
 	}
 	return d, t.decided(ctx, run, was, d, state)
+}
+
+// stands: the run stands as before, for the same reason if a person is needed.
+func stands(was, run galen.Run) bool {
+	return was.Status == run.Status && was.PlanStop == run.PlanStop && !summons(was, run)
 }
 
 // summons: a person is needed from now on, or for something else than before.

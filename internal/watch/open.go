@@ -57,7 +57,7 @@ func (o Opener) Open(ctx context.Context, f galen.Finding) (taken bool, err erro
 	if f = f.Without(last.Left()); len(f.Targets) == 0 {
 		return true, nil
 	}
-	if o.covered(open, f, rb) || verified(last, f) && !o.disproved(last) || told(open, f) {
+	if o.covered(open, f, rb) || o.justVerified(last, f) || told(open, f) {
 		return false, nil
 	}
 	run, err := o.build(rb, f.Resource, nil)
@@ -122,6 +122,11 @@ func (o Opener) last(ctx context.Context, f galen.Finding) (galen.Run, error) {
 // verified tells whether the run that answers this very finding was called verified.
 func verified(last galen.Run, f galen.Finding) bool {
 	return last.Status == galen.RunVerified && len(f.Targets) > 0 && answers(last, f)
+}
+
+// justVerified: the finding may be of a look before that.
+func (o Opener) justVerified(last galen.Run, f galen.Finding) bool {
+	return verified(last, f) && !o.disproved(last)
 }
 
 // disproved tells that a finding which stands now stands in spite of its verified run: it is not seen in a look from before that end any
