@@ -33,20 +33,6 @@ func finished(format string, args ...any) galen.Plan {
 // person's question, for a run that is held does no more for the others; so that who looks at it is told all the same, its
 // reason names whose trouble needs a person. What any of the targets keeps is kept as long as the run goes on.
 func gravest(plans []galen.Plan) galen.Plan {
-	rank := func(p galen.Plan) int {
-		switch {
-		case len(p.Steps) > 0 && !destroys(p.Steps[0]):
-			return 4
-		case len(p.Steps) > 0:
-			return 3
-		case p.End == "":
-			return 2
-		case p.End == galen.EndEscalate:
-			return 1
-		default:
-			return 0
-		}
-	}
 	best := plans[0]
 	for _, p := range plans[1:] {
 		if rank(p) > rank(best) {
@@ -63,6 +49,22 @@ func gravest(plans []galen.Plan) galen.Plan {
 		best.Keep = both(best.Keep, p.Keep)
 	}
 	return best
+}
+
+// rank orders plans: what is done goes before what is waited for or asked.
+func rank(p galen.Plan) int {
+	switch {
+	case len(p.Steps) > 0 && !destroys(p.Steps[0]):
+		return 4
+	case len(p.Steps) > 0:
+		return 3
+	case p.End == "":
+		return 2
+	case p.End == galen.EndEscalate:
+		return 1
+	default:
+		return 0
+	}
 }
 
 // destroys tells of a step that the data or the membership of a node depends on.
