@@ -44,13 +44,7 @@ func (w *writer) tuned() {
 		Params: fmt.Sprintf(`{"nodes":[%q,%q],"to":%d,"for":"%dm"}`, w.victim, other, 50+w.IntN(100), 1+w.IntN(9)),
 	})
 	then := at + w.between(30*time.Second, 3*time.Minute)
-	switch w.IntN(6) {
-	case 0:
-		w.add(Happening{At: then, What: Cancel})
-	case 1:
-		w.hurt(w.victim, then)
-	case 2:
-		w.engineTroubles(1+w.IntN(2), 1)
+	switch n := w.IntN(6); n {
 	case 3:
 		w.add(Happening{
 			At: quiet, What: Strike, Verb: pick(w.dice, cassandra.VerbRaiseStream, cassandra.VerbRestoreStream), N: 1 + w.IntN(2),
@@ -59,7 +53,8 @@ func (w *writer) tuned() {
 		})
 	case 4:
 		w.upgraded(then)
-	default: // nothing does
+	default:
+		w.disturbed(n, then)
 	}
 }
 
@@ -95,14 +90,19 @@ func (w *writer) overtaken() {
 	w.add(Happening{At: quiet + w.between(0, 10*time.Second), What: AskFor, Verb: "cassandra/restart-node", Who: w.victim})
 	w.add(Happening{At: quiet + w.between(0, 10*time.Second), What: string(ring.Kill), Who: fmt.Sprintf("n%d", neighbour)})
 	then := quiet + w.between(20*time.Second, 2*time.Minute)
-	switch w.IntN(5) {
+	w.disturbed(w.IntN(5), then)
+}
+
+// disturbed: a person cancels, the victim suffers, or the engine does; nothing, for any other number.
+func (w *writer) disturbed(how int, then time.Duration) {
+	switch how {
 	case 0:
 		w.add(Happening{At: then, What: Cancel})
 	case 1:
 		w.hurt(w.victim, then)
 	case 2:
 		w.engineTroubles(1+w.IntN(2), 1)
-	default: // nothing does
+	default:
 	}
 }
 

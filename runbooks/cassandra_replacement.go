@@ -404,8 +404,7 @@ func (s scene) repair(n cassandra.Node, owed []string, why string) galen.Plan {
 
 // repaired: a repair is done, and nothing is owed any more. One whose ranges were moved under its hands pays nothing.
 func (r replacement) repaired(n cassandra.Node, keyspace string) bool {
-	_, owed := r.facts[cassandra.FactRepairOwed+n.Instance+"/"+keyspace]
-	return !owed && slices.ContainsFunc(r.past, func(in galen.Intent) bool {
+	return !slices.Contains(r.owing(n), keyspace) && slices.ContainsFunc(r.past, func(in galen.Intent) bool {
 		return repairs(in, n, keyspace) && in.Effect.Status == galen.EffectDone
 	})
 }

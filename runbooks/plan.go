@@ -43,7 +43,7 @@ func gravest(plans []galen.Plan) galen.Plan {
 		return best
 	}
 	for _, p := range plans {
-		if rank(best) == 2 && p.End == galen.EndEscalate {
+		if len(best.Steps) == 0 && p.End == galen.EndEscalate {
 			best.Why += "; besides, a person is needed: " + p.Why
 		}
 		best.Keep = both(best.Keep, p.Keep)

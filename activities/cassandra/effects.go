@@ -294,17 +294,18 @@ func clearEffect(r Ring, in galen.Intent, args ClearReplaceArgs, settle time.Dur
 	return done("the start configuration has no replace flag")
 }
 
-// coordinatorDied says why a repair cannot go on, and begin no more either: its coordinator's process has ended since, and no order of that
-// time arrives any more. "": nobody knows that it did.
+// coordinatorDied says why a repair cannot go on, and begin no more either: its coordinator's process has ended since, or is of no member
+// any more, and no order of that time arrives. "": nobody knows that it did.
 func coordinatorDied(r Ring, in galen.Intent, args RepairArgs, settle time.Duration) string {
-	i, known := r.Instance(args.Instance)
+	since := in.At.Add(settle)
+	i, _ := r.Instance(args.Instance)
 	switch {
-	case !known || i.Error != "" || i.At.Before(in.At.Add(settle)):
-		return ""
-	case i.Process == Absent:
+	case r.stopped(args.Instance, since):
 		return "the process of its coordinator has ended"
-	case i.Process == Running && i.Started.After(in.At.Add(settle)):
+	case i.Error == "" && !i.At.Before(since) && i.Process == Running && i.Started.After(since):
 		return "the process of its coordinator has ended, another one (" + strconv.Itoa(i.PID) + ") runs"
+	case r.left(in.Step.Target.ID, since):
+		return "its coordinator has left the ring"
 	}
 	return ""
 }

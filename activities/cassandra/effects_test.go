@@ -215,6 +215,10 @@ func TestARepairThatItsCoordinatorDiedOver(t *testing.T) {
 			hosts[2].PID, hosts[2].Started = 77, started
 		}
 	}
+	lost := func(views []cassandra.View, hosts []cassandra.Instance) {
+		dead(views, hosts)
+		hosts[2].Error = "no route"
+	}
 	for name, c := range map[string]struct {
 		late   int
 		change func([]cassandra.View, []cassandra.Instance)
@@ -225,11 +229,27 @@ func TestARepairThatItsCoordinatorDiedOver(t *testing.T) {
 		"its process has just ended":    {1, dead, galen.EffectUnknown},
 		"another process comes up":      {600, again(at(300)), galen.EffectFailed},
 		"one that may have got it":      {600, again(at(1)), galen.EffectUnknown},
-		"its host does not tell":        {60, func(v []cassandra.View, h []cassandra.Instance) { dead(v, h); h[2].Error = "no answer" }, galen.EffectUnknown},
+		"its host does not tell":        {60, lost, galen.EffectUnknown},
 		"another node's process is not": {60, func(v []cassandra.View, h []cassandra.Instance) { hung(v, h); h[1].Process = cassandra.Absent }, galen.EffectUnknown},
 	} {
 		if got := settle(step, seen(at(c.late), c.change), at(c.late)); got.Status != c.want {
 			t.Errorf("%s: %s (%s), want %s", name, got.Status, got.Why, c.want)
+		}
+	}
+}
+
+// TestARepairWhoseCoordinatorLeft has failed, though nobody can read its host any more: a node that is removed repairs nothing.
+func TestARepairWhoseCoordinatorLeft(t *testing.T) {
+	r := seen(at(0), nil)
+	step := cassandra.RepairRanges(r, node(t, r, id(3)), "ks")
+	for late, want := range map[int]galen.EffectStatus{1: galen.EffectUnknown, 60: galen.EffectFailed} {
+		left := seen(at(late), func(views []cassandra.View, hosts []cassandra.Instance) {
+			peer(views, []int{1, 2}, 3, down)
+			views[2].Jolokia, views[2].CQL, hosts[2].Error = cassandra.Hung, cassandra.Hung, "no route"
+		})
+		left.Nodes = slices.DeleteFunc(left.Nodes, func(n cassandra.Node) bool { return n.HostID == id(3) }) // as the fold forgets it
+		if got := settle(step, left, at(late)); got.Status != want {
+			t.Errorf("%d s after the order: %s (%s), want %s", late, got.Status, got.Why, want)
 		}
 	}
 }

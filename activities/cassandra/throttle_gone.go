@@ -15,13 +15,19 @@ func (a RestoreArgs) Over(r Ring, hostID string, since time.Time) string {
 	if r.stopped(a.Instance, since) {
 		return a.Instance + " has no process, and a throttle dies with it"
 	}
-	if v, _ := r.View(a.Instance); there || v.Jolokia == Answered && v.Generation == a.Generation {
+	if v, _ := r.View(a.Instance); v.Jolokia == Answered && v.Generation == a.Generation {
 		return ""
 	}
-	if slices.ContainsFunc(r.Live(), func(v View) bool { return !v.At.Before(since) }) {
+	if r.left(hostID, since) {
 		return hostID + " has left the ring"
 	}
 	return ""
+}
+
+// left: somebody who lives was asked since, and no member goes by that host ID.
+func (r Ring) left(hostID string, since time.Time) bool {
+	_, there := r.Node(hostID)
+	return !there && slices.ContainsFunc(r.Live(), func(v View) bool { return !v.At.Before(since) })
 }
 
 // stopped: its host was read since, and has no process of it.
