@@ -142,8 +142,8 @@ func unconfirmed(t thought) conclusion {
 	return conclusion{status: galen.RunWaiting, why: why, wait: t.policy.LookSoon.D(), done: true, final: galen.RunNotConfirmed}
 }
 
-// doneOrDoubt believes a runbook's done only if no effect is open, and two kinds of observers show every member of the
-// scope good and no observer bad, as far as it is still a member. A run that yields is never done: it goes on when [Activities.resume]
+// doneOrDoubt believes a runbook's done only if no effect is open, the run owes nothing, and two kinds of observers show every member of
+// the scope good and no observer bad, as far as it is still a member. A run that yields is never done: it goes on when [Activities.resume]
 // lets it.
 func doneOrDoubt(t thought) conclusion {
 	run := t.ledger.Run
@@ -164,31 +164,46 @@ func doneOrDoubt(t thought) conclusion {
 	return out
 }
 
-// doubt says why the members do not yet prove it; a cancelled run has nothing to prove.
+// doubt says why the members do not yet prove it, or what the run still owes; a cancelled run has nothing to prove.
 func doubt(t thought) string {
 	if t.ledger.Run.Stop == galen.StopCancel {
 		return ""
 	}
-	scope := map[string]bool{}
+	for _, m := range toProve(t) {
+		if why := notGood(m, t.policy.Kinds); why != "" {
+			return why
+		}
+	}
+	return t.owes
+}
+
+// toProve are the members that the run was for and acted on. Where none of those is left, all are: that a member vanished heals nothing.
+func toProve(t thought) []galen.Member {
+	ids := map[string]bool{}
 	for _, target := range t.scope() {
-		scope[target.ID] = true
+		ids[target.ID] = true
 	}
 	for _, in := range t.ledger.Past {
-		scope[in.Step.Target.ID] = true
+		ids[in.Step.Target.ID] = true
 	}
-	for _, m := range t.state.Members() {
-		if m.Spare || !(scope[m.Target.ID] || scope[m.Instance]) {
-			continue
-		}
-		if m.Bad {
-			return fmt.Sprintf("%s (%s) is seen bad", m.Name, m.Target)
-		}
-		if seen, want := kindsSayingGood(m), t.policy.Kinds; seen < want {
-			return fmt.Sprintf("%s (%s) is seen good by %d kinds of observers, want %d", m.Name, m.Target, seen, want)
-		}
-		if i := slices.IndexFunc(m.Observations, func(o galen.Observation) bool { return o.Says == galen.Bad }); i >= 0 {
-			return fmt.Sprintf("%s calls %s (%s) bad: %s", m.Observations[i].Observer, m.Name, m.Target, m.Observations[i].Detail)
-		}
+	all := slices.DeleteFunc(slices.Clone(t.state.Members()), func(m galen.Member) bool { return m.Spare })
+	left := slices.DeleteFunc(slices.Clone(all), func(m galen.Member) bool { return !ids[m.Target.ID] && !ids[m.Instance] })
+	if len(ids) > 0 && len(left) == 0 {
+		return all
+	}
+	return left
+}
+
+// notGood says who calls the member bad, or that too few kinds of observers call it good.
+func notGood(m galen.Member, want int) string {
+	if m.Bad {
+		return fmt.Sprintf("%s (%s) is seen bad", m.Name, m.Target)
+	}
+	if seen := kindsSayingGood(m); seen < want {
+		return fmt.Sprintf("%s (%s) is seen good by %d kinds of observers, want %d", m.Name, m.Target, seen, want)
+	}
+	if i := slices.IndexFunc(m.Observations, func(o galen.Observation) bool { return o.Says == galen.Bad }); i >= 0 {
+		return fmt.Sprintf("%s calls %s (%s) bad: %s", m.Observations[i].Observer, m.Name, m.Target, m.Observations[i].Detail)
 	}
 	return ""
 }

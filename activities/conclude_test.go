@@ -93,6 +93,10 @@ func TestConclude(t *testing.T) {
 			t.ledger.Past = []galen.Intent{young}
 		}, galen.RunWaiting, false, 0, "done, but the effect of start n1 (intent i1) is under-way"},
 		{"done, an effect is overdue", done, func(t *thought) { t.ledger.Past = []galen.Intent{open} }, galen.RunHeld, false, 0, "not settled 1m0s after"},
+		{"done, its member is gone and the others are well", done, func(t *thought) { t.state = plain{member("n2", false, galen.Peer, galen.Probe)} }, galen.RunWaiting, true, 0, "all good"},
+		{"done, its member is gone and another is bad", done, func(t *thought) { t.state = plain{member("n2", true, galen.Peer, galen.Probe)} }, galen.RunWaiting, false, 0, "n2 (n2) is seen bad"},
+		{"done, and owes", done, func(t *thought) { t.owes = "the repair of orders on n1 is owed" }, galen.RunWaiting, false, 0, "done, but the repair of orders"},
+		{"done, owes, cancelled", done, func(t *thought) { t.owes, t.ledger.Run.Stop = "the repair of orders", galen.StopCancel }, galen.RunWaiting, true, 0, "all good"},
 		{"done, seen bad past its deadline", done, func(t *thought) {
 			t.state, t.ledger.Run.Deadline = plain{member("n1", true, galen.Peer, galen.Probe)}, night.Add(-time.Second)
 		}, galen.RunHeld, false, 0, "past its deadline"},

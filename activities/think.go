@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -33,6 +34,8 @@ type thought struct {
 	own bool
 	// unconfirmed: an alert that nothing in the State confirms.
 	unconfirmed bool
+	// owes is what the run itself still owes to a member, for people; "": nothing.
+	owes string
 }
 
 // think finds the finding in the State, lets the runbook decide and asks the guards. Pure but for the detectors' and
@@ -57,7 +60,7 @@ func (a *Activities) think(s subject) (t thought, err error) {
 	if err != nil {
 		return t, &runbookFault{err}
 	}
-	t.plan = plan
+	t.plan, t.owes = plan, owes(s)
 	w := galen.World[galen.State]{Now: s.now, State: s.state, Vitals: s.vitals}
 	led := s.ledger
 	led.Run.Finding = t.finding
@@ -72,6 +75,27 @@ func (a *Activities) think(s subject) (t thought, err error) {
 		t.verdicts = append(t.verdicts, a.o.Gate.Foresee(w, led, step))
 	}
 	return t, nil
+}
+
+// owes is the first undo or duty that stands since an intent of the run.
+func owes(s subject) string {
+	own := func(intent string) bool {
+		return slices.ContainsFunc(s.ledger.Past, func(in galen.Intent) bool { return in.ID == intent })
+	}
+	for _, d := range galen.AllDebts(s.ledger.Facts) {
+		if own(d.Intent) {
+			return fmt.Sprintf("%s, which takes back intent %s, is owed", d.Step, d.Intent)
+		}
+	}
+	for _, d := range galen.Duties(s.ledger.Facts) {
+		if !own(d.Intent) {
+			continue
+		}
+		if how, owed := s.kind.Remedy(s.state, d); owed {
+			return strings.TrimSuffix(fmt.Sprintf("the %s of %s on %s is owed since intent %s: %s", d.What, d.Of, d.Instance, d.Intent, how), ": ")
+		}
+	}
+	return ""
 }
 
 func (a *Activities) findings(s subject) []galen.Finding {

@@ -75,3 +75,35 @@ func TestARunIsNotShownWhatItLeavesToPeople(t *testing.T) {
 		t.Errorf("shown %+v, and all of it is left to people", got)
 	}
 }
+
+// What a run owes is what its own intents left; another run's is found and told elsewhere.
+func TestWhatARunOwes(t *testing.T) {
+	fact := func(intent string, gone bool) galen.Fact {
+		return galen.Fact{Intent: intent, At: night, Gone: gone, Value: []byte(`{"verb":"tune","target":{"id":"n1"}}`)}
+	}
+	still := func(galen.State, galen.Duty) (string, bool) { return "heal-node repairs it", true }
+	for _, c := range []struct {
+		name   string
+		facts  map[string]galen.Fact
+		remedy func(galen.State, galen.Duty) (string, bool)
+		want   string
+	}{
+		{"nothing", nil, still, ""},
+		{"a repair", map[string]galen.Fact{"repair-owed/n1/orders": fact("i1", false)}, still, "the repair of orders on n1 is owed since intent i1: heal-node repairs it"},
+		{"a repair that nobody needs any more", map[string]galen.Fact{"repair-owed/n1/orders": fact("i1", false)}, func(galen.State, galen.Duty) (string, bool) { return "", false }, ""},
+		{"a repair that was done", map[string]galen.Fact{"repair-owed/n1/orders": fact("i1", true)}, still, ""},
+		{"another run's repair", map[string]galen.Fact{"repair-owed/n1/orders": fact("i9", false)}, still, ""},
+		{"an undo", map[string]galen.Fact{galen.UndoOwed + "i1": fact("i1", false)}, still, "tune n1, which takes back intent i1, is owed"},
+		{"another run's undo", map[string]galen.Fact{galen.UndoOwed + "i9": fact("i9", false)}, still, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := owes(subject{
+				kind:   galen.ListedKind{Remedy: c.remedy},
+				ledger: galen.Ledger{Facts: c.facts, Past: []galen.Intent{{ID: "i1"}, {ID: "i2"}}},
+			})
+			if got != c.want {
+				t.Errorf("it owes %q, want %q", got, c.want)
+			}
+		})
+	}
+}

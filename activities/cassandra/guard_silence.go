@@ -12,9 +12,9 @@ import (
 // silence: a node that was silent for longer than its tables keep their tombstones is not started any more (N12): what was
 // deleted meanwhile is deleted nowhere any more, lives on in its data alone, and a repair would spread it. It is replaced. The
 // silence counts until it serves again, so that a start has to begin as much earlier as it may take, and until it is repaired if
-// that is owed.
+// that is owed. Who has come back to that debt is not stopped without a person: it could not be started again.
 func silence(a galen.Ask[Ring]) galen.Verdict {
-	if a.Step.Verb != VerbStart {
+	if a.Step.Verb != VerbStart && a.Step.Verb != VerbStop {
 		return allow("%s brings no old data back", a.Step.Verb)
 	}
 	node, _ := a.State.Find(a.Step.Target.ID)
@@ -25,6 +25,9 @@ func silence(a galen.Ask[Ring]) galen.Verdict {
 		return allow("there is no other node, so that it has missed nothing")
 	}
 	lack := a.State.Lack(*node, facts(a), a.Now)
+	if a.Step.Verb == VerbStop {
+		return lastStop(a, *node, lack)
+	}
 	switch {
 	case lack.Unknown != "":
 		return ask(a, "%s, so that nobody knows how long %s was silent: after more than gc_grace (%s) deleted rows would come back with it, and then it has to be replaced",
@@ -36,10 +39,19 @@ func silence(a galen.Ask[Ring]) galen.Verdict {
 	return allow("%s %s, less than gc_grace (%s)", Title(*node), lack, a.Policy.GCGrace)
 }
 
+// lastStop: who is silent now loses nothing by a stop, who serves with a debt of old does.
+func lastStop(a galen.Ask[Ring], n Node, lack Lack) galen.Verdict {
+	if lack.Past && (lack.Unknown != "" || lack.TooOld(a.Policy)) {
+		return ask(a, "%s %s: once stopped it could not be started again (gc_grace %s), only be replaced; this repairs it first: galen run cassandra/heal-node %s --param node=%s",
+			Title(n), lack, a.Policy.GCGrace, a.State.Resource(), n.Instance)
+	}
+	return allow("%s may be started again after it", Title(n))
+}
+
 // Lack is what a node may lack: all that was written and deleted since its oldest silence began that no repair has followed.
 type Lack struct {
 	For     time.Duration // since that silence began
-	Past    bool          // it ended, by a start that owes the repair still
+	Past    bool          // it ended, by a start that owes the repair still, if what is unknown is about such a one
 	Unknown string        // why nobody knows how long that is; "": it is known
 }
 
@@ -59,9 +71,9 @@ func (r Ring) Lack(n Node, facts map[string]galen.Fact, now time.Time) Lack {
 		past, err := galen.Decode[Silent](facts[key].Value)
 		switch ago := now.Sub(past.Since); {
 		case err != nil:
-			return Lack{Unknown: fmt.Sprintf("the fact %s cannot be read (%v)", key, err)}
+			return Lack{Past: true, Unknown: fmt.Sprintf("the fact %s cannot be read (%v)", key, err)}
 		case past.Since.IsZero():
-			return Lack{Unknown: "nobody knew it at a start since which keyspace " + keyspace + " was not repaired"}
+			return Lack{Past: true, Unknown: "nobody knew it at a start since which keyspace " + keyspace + " was not repaired"}
 		case ago > out.For:
 			out = Lack{For: ago, Past: true}
 		}

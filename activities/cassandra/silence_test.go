@@ -50,6 +50,12 @@ func TestWhoIsTooOldIsNotStarted(t *testing.T) {
 		{"since when it owes the repair nobody knew", downWithData, func(w *world) {
 			w.fact("silent-since/"+w.node("n3").HostID+"/orders", cassandra.Silent{}, 0)
 		}, startStep, "N12", galen.NeedYes},
+		{"it serves, owes no repair, and is stopped", newWorld, nil, stopStep, "", ""},
+		{"it serves and could be started again", newWorld, owedSince(most-takes, "n2"), stopStep, "", ""},
+		{"it serves and could not be started again", newWorld, owedSince(most-takes+time.Second, "n2"), stopStep, "N12", galen.NeedYes},
+		{"it serves, and nobody knows since when it owes the repair", newWorld, func(w *world) {
+			w.fact("silent-since/"+w.node("n2").HostID+"/orders", cassandra.Silent{}, 0)
+		}, stopStep, "N12", galen.NeedYes},
 		{"it may be replaced", dead, ago(720 * time.Hour), fenceStep, "", ""},
 	} {
 		t.Run(c.name, c.judged)
