@@ -77,7 +77,7 @@ N    ?= 30000
 SEED ?= 1
 gym: build ## N=30000 seeded incidents in virtual time from seed SEED=1 on, 7 to 8 minutes: runbooks, gate and journal against a hostile world
 	@$(call step,gym: $(N) incidents from seed $(SEED))
-	@GOGC=400 bin/galen gym --n $(N) --seed $(SEED) # much garbage and little that lives
+	@GOGC=1600 bin/galen gym --n $(N) --seed $(SEED) # much garbage and little that lives: up to 1 GiB of it
 
 # make test plays a sample of them.
 gym-temporal: setup-go ## N=1000 incidents of the gym with the real workflow code, in Temporal's test environment
