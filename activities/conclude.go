@@ -189,7 +189,7 @@ func toProve(t thought) []galen.Member {
 	all := slices.DeleteFunc(slices.Clone(t.state.Members()), func(m galen.Member) bool { return m.Spare })
 	left := slices.DeleteFunc(slices.Clone(all), func(m galen.Member) bool { return !ids[m.Target.ID] && !ids[m.Instance] })
 	if len(ids) > 0 && len(left) == 0 {
-		return all
+		return slices.DeleteFunc(all, galen.Member.Bare)
 	}
 	return left
 }

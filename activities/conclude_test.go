@@ -95,6 +95,11 @@ func TestConclude(t *testing.T) {
 		{"done, an effect is overdue", done, func(t *thought) { t.ledger.Past = []galen.Intent{open} }, galen.RunHeld, false, 0, "not settled 1m0s after"},
 		{"done, its member is gone and the others are well", done, func(t *thought) { t.state = plain{member("n2", false, galen.Peer, galen.Probe)} }, galen.RunWaiting, true, 0, "all good"},
 		{"done, its member is gone and another is bad", done, func(t *thought) { t.state = plain{member("n2", true, galen.Peer, galen.Probe)} }, galen.RunWaiting, false, 0, "n2 (n2) is seen bad"},
+		{"done, its member is gone, and what is left of it is no member", done, func(t *thought) {
+			bare := member("instance/n1", false)
+			bare.Instance = "instance/n1"
+			t.state = plain{bare, member("n2", false, galen.Peer, galen.Probe)}
+		}, galen.RunWaiting, true, 0, "all good"},
 		{"done, and owes", done, func(t *thought) { t.owes = "the repair of orders on n1 is owed" }, galen.RunWaiting, false, 0, "done, but the repair of orders"},
 		{"done, owes, cancelled", done, func(t *thought) { t.owes, t.ledger.Run.Stop = "the repair of orders", galen.StopCancel }, galen.RunWaiting, true, 0, "all good"},
 		{"done, seen bad past its deadline", done, func(t *thought) {

@@ -70,7 +70,7 @@ func unmended() map[string]Engine {
 		"the call leaves at once":                 {kind: callWaits},
 		"verified is seen lately":                 {rows: func(s store) store { return remembering{s} }},
 		"a spare stands in the data centre":       {Runbooks: []galen.ListedRunbook{strays()}, Without: "I-16 one data centre", unchecked: cassandra.VerbPrepare, kind: withoutHeadroom},
-		"a fence of somebody else is a beginning": {Runbooks: []galen.ListedRunbook{fenceOnly()}},
+		"a fence of somebody else is a beginning": {Runbooks: []galen.ListedRunbook{fenceOnly()}, kind: debtless},
 	}
 }
 
