@@ -62,16 +62,16 @@ func firstOf(texts ...string) string {
 type reply interface {
 	StatusCode() int
 	Status() string
-	GetJSONDefault() *api.Error
+	GetApplicationproblemJSONDefault() *api.Error
 }
 
 // saidOf is what the engine says of it; what was tried, or of what, is said by both sides, and left out.
 func saidOf(what string, r reply) string {
-	said := r.GetJSONDefault()
-	if said == nil || said.Error == "" {
+	said := r.GetApplicationproblemJSONDefault()
+	if said == nil || said.Detail == "" {
 		return r.Status()
 	}
-	why := strings.TrimPrefix(oneLine(said.Error), what+": ")
+	why := strings.TrimPrefix(oneLine(said.Detail), what+": ")
 	if of, rest, both := strings.Cut(why, ": "); both && strings.HasSuffix(what, " "+of) {
 		why = rest
 	}

@@ -88,15 +88,15 @@ func (c *canned) start(t *testing.T) string {
 		answer, known := c.answers[what]
 		if no, is := answer.(refused); is {
 			w.WriteHeader(no.status)
-			answer, what = map[string]string{"error": no.says}, ""
+			answer, what = map[string]string{"detail": no.says}, ""
 		}
 		switch status, refused := answer.(int); {
 		case !known:
 			w.WriteHeader(http.StatusNotFound)
-			answer = map[string]string{"error": "run x: not found"}
+			answer = map[string]string{"detail": "run x: not found"}
 		case refused:
 			w.WriteHeader(status)
-			answer = map[string]string{"error": http.StatusText(status) + ", said the engine"}
+			answer = map[string]string{"detail": http.StatusText(status) + ", said the engine"}
 			if status == http.StatusNoContent {
 				return
 			}

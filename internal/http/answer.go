@@ -2,7 +2,6 @@ package http
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,11 +10,14 @@ import (
 	"strings"
 
 	"github.com/galenhq/galen"
-	"github.com/galenhq/galen/api"
 )
 
 // answer writes v as JSON. It is encoded whole before the first byte goes out, so that a fault is a clean 500.
 func (s *server) answer(w http.ResponseWriter, r *http.Request, status int, v any) {
+	s.answerAs(w, r, "application/json; charset=utf-8", status, v)
+}
+
+func (s *server) answerAs(w http.ResponseWriter, r *http.Request, form string, status int, v any) {
 	var body bytes.Buffer
 	to := json.NewEncoder(&body)
 	to.SetEscapeHTML(false) // no browser takes it for HTML, see secured, and people read it
@@ -23,7 +25,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, status int, v an
 		s.fail(w, r, fmt.Errorf("encode the answer: %w", err))
 		return
 	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Type", form)
 	s.write(w, r, status, body.Bytes())
 }
 
@@ -36,46 +38,17 @@ func (s *server) write(w http.ResponseWriter, r *http.Request, status int, body 
 
 // fail answers with an error in the API's form.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	status := statusOf(err)
-	text := err.Error()
+	p, text := problemOf(err), err.Error()
 	switch {
-	case status == http.StatusRequestEntityTooLarge:
+	case p.status == http.StatusRequestEntityTooLarge:
 		text = fmt.Sprintf("the body is larger than %d bytes: send less at once", bodyLimit)
 		w.Header().Set("Connection", "close") // what is still to come is not read
-	case status == http.StatusServiceUnavailable:
+	case p.status == http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "5")
-	case status >= http.StatusInternalServerError:
+	case p.status >= http.StatusInternalServerError:
 		s.o.Logger.Error("a call failed", "method", r.Method, "path", r.URL.Path, "error", text)
 	}
-	s.answer(w, r, status, api.Error{Error: text})
-}
-
-// statusOf is the status that tells a program what sort of trouble it is.
-func statusOf(err error) int {
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return http.StatusRequestEntityTooLarge
-	case errors.Is(err, ErrBad):
-		return http.StatusBadRequest
-	case errors.Is(err, galen.ErrNotFound):
-		return http.StatusNotFound
-	case isConflict(err):
-		return http.StatusConflict
-	case errors.Is(err, ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return http.StatusServiceUnavailable
-	default:
-		return http.StatusInternalServerError
-	}
-}
-
-func isConflict(err error) bool {
-	for _, rule := range []error{ErrConflict, galen.ErrEnded, galen.ErrMoved, galen.ErrClaimed, galen.ErrUnsettled, galen.ErrHeld, galen.ErrDisarmed} {
-		if errors.Is(err, rule) {
-			return true
-		}
-	}
-	return false
+	s.tell(w, r, p, text)
 }
 
 // body reads the whole body within the limit.

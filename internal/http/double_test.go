@@ -203,8 +203,9 @@ func call(t *testing.T, h http.Handler, method, path, body string) *httptest.Res
 func complaint(t *testing.T, w *httptest.ResponseRecorder) string {
 	t.Helper()
 	e, err := galen.Decode[api.Error](w.Body.Bytes())
-	if err != nil || e.Error == "" {
+	if err != nil || !strings.HasPrefix(e.Type, problemBase) || e.Title == "" || e.Status != w.Code || e.Detail == "" || e.Instance == "" ||
+		!strings.HasPrefix(w.Header().Get("Content-Type"), "application/problem+json") {
 		t.Fatalf("not an error in the API's form: %v: %s", err, w.Body)
 	}
-	return e.Error
+	return e.Detail
 }

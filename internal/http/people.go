@@ -279,7 +279,7 @@ func (s *server) PostAlertmanager(w http.ResponseWriter, r *http.Request) {
 	}
 	accepted, err := s.o.Alerts.Store(r.Context(), b)
 	if err != nil {
-		if statusOf(err) == http.StatusInternalServerError {
+		if problemOf(err).status == http.StatusInternalServerError {
 			s.o.Logger.Error("alerts could not be stored, the sender is asked to try again", "error", err.Error())
 			err = Unavailable(err)
 		}

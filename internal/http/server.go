@@ -148,7 +148,7 @@ func (s *server) secured(next http.Handler) http.Handler {
 		open := r.URL.Path == "/v1/health" && (r.Method == http.MethodGet || r.Method == http.MethodHead)
 		if !open && !bearer(r, s.o.Token) {
 			h.Set("WWW-Authenticate", `Bearer realm="galen"`)
-			s.answer(w, r, http.StatusUnauthorized, api.Error{Error: s.unauthorized(r)})
+			s.tell(w, r, unauthorized(), s.unauthorized(r))
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -189,10 +189,10 @@ func (s *server) routed(mux *http.ServeMux) http.Handler {
 		refuse.ServeHTTP(probe, r)
 		if allow := probe.header.Get("Allow"); probe.status == http.StatusMethodNotAllowed {
 			w.Header().Set("Allow", allow)
-			s.answer(w, r, probe.status, api.Error{Error: fmt.Sprintf("%s does not take %s: use %s", r.URL.Path, r.Method, allow)})
+			s.tell(w, r, wrongMethod(), fmt.Sprintf("%s does not take %s: use %s", r.URL.Path, r.Method, allow))
 			return
 		}
-		s.answer(w, r, http.StatusNotFound, api.Error{Error: fmt.Sprintf("there is no %s: GET /v1/openapi.yaml lists the calls", r.URL.Path)})
+		s.tell(w, r, noSuchCall(), fmt.Sprintf("there is no %s: GET /v1/openapi.yaml lists the calls", r.URL.Path))
 	})
 }
 

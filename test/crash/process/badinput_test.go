@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
 	"github.com/galenhq/galen/app"
 	"github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/test/engine"
@@ -226,8 +227,8 @@ func TestBadInputCostsNothing(t *testing.T) {
 			if status != b.status || !strings.Contains(text, b.says) || len(text) > 2000 {
 				t.Errorf("answered %d %.300q, want %d with %q", status, text, b.status, b.says)
 			}
-			var told struct{ Error string }
-			if err := json.Unmarshal([]byte(text), &told); err != nil || told.Error == "" {
+			var told api.Error
+			if err := json.Unmarshal([]byte(text), &told); err != nil || told.Detail == "" || told.Status != b.status {
 				t.Errorf("%.300q is no error of the API (%v)", text, err)
 			}
 		})
