@@ -138,17 +138,22 @@ type Quarantine struct {
 type Hold struct {
 	ID string `json:"id"`
 	// Resource it covers; zero: everything. Target narrows it to one target ID.
-	Resource Resource  `json:"resource,omitzero"`
-	Target   string    `json:"target,omitempty"`
-	Why      string    `json:"why"`
-	By       string    `json:"by"`
-	At       time.Time `json:"at"`
-	// Until: after it the hold is overdue (it still holds); zero: open.
+	Resource Resource `json:"resource,omitzero"`
+	Target   string   `json:"target,omitempty"`
+	// Pattern means the resources that it covers, with Resource and Target empty.
+	Pattern Pattern   `json:"pattern,omitempty"`
+	Why     string    `json:"why"`
+	By      string    `json:"by"`
+	At      time.Time `json:"at"`
+	// Until: after it the hold is overdue (it still holds); zero: an older release set it without an end.
 	Until time.Time `json:"until,omitzero"`
 }
 
 // Covers tells whether the hold forbids a step on the target of the resource.
 func (h Hold) Covers(r Resource, target string) bool {
+	if h.Pattern != "" { // one that cannot be read was meant to hold something
+		return h.Pattern.Matches(r) || h.Pattern.Check() != nil
+	}
 	return (h.Resource == Resource{} || h.Resource == r) && (h.Target == "" || h.Target == target)
 }
 

@@ -413,7 +413,7 @@ func TestWhatTheGateRefuses(t *testing.T) {
 	}
 	i, _ := c.last.(fake.Cluster).Instance("db-2")
 	d := c.planned(run, fake.Set(i, "work_mem", "8MB", "a test"))
-	c.must(c.store.SetHold(t.Context(), galen.Hold{ID: "h", Why: "freeze", By: "ada"}))
+	c.must(c.store.SetHold(t.Context(), galen.Hold{ID: "h", Why: "freeze", By: "ada", Until: time.Now().Add(240 * time.Hour)}))
 	got, err := c.acts.Act(t.Context(), activities.ActInput{Run: run.ID, Plan: d.Number})
 	if err != nil || got.Sent || got.Refused || got.Wait != c.policy.LookSoon { // it does not use up the deadline of its step
 		t.Errorf("under a hold: %+v, %v", got, err)

@@ -119,6 +119,13 @@ type EventList struct {
 	Events []Event `json:"events"`
 }
 
+// ExtendHold defines model for ExtendHold.
+type ExtendHold struct {
+	// Until the new end
+	Until time.Time `json:"until"`
+	Why   string    `json:"why"`
+}
+
 // Finding defines model for Finding.
 type Finding = galen.Finding
 
@@ -147,15 +154,15 @@ type HoldList struct {
 
 // HoldRequest defines model for HoldRequest.
 type HoldRequest struct {
-	// Resource kind/name; absent
+	// Resource kind/name, or a pattern with *, ? or [a-z] such as cassandra/*-eu, which covers later ones too; absent, everything
 	Resource *string `json:"resource,omitempty"`
 
 	// Target one member of the resource: its ID, instance, name or address, the hold has its ID; another name is a 400 that lists the members
 	Target *string `json:"target,omitempty"`
 
-	// Until past it the hold is overdue and still holds
-	Until *time.Time `json:"until,omitempty"`
-	Why   string     `json:"why"`
+	// Until past it the hold is overdue: it still holds, and pages until a person extends or releases it
+	Until time.Time `json:"until"`
+	Why   string    `json:"why"`
 }
 
 // Intent defines model for Intent.
@@ -368,6 +375,9 @@ type PostAlertmanagerJSONRequestBody = PostAlertmanagerJSONBody
 // SetHoldJSONRequestBody defines body for SetHold for application/json ContentType.
 type SetHoldJSONRequestBody = HoldRequest
 
+// ExtendHoldJSONRequestBody defines body for ExtendHold for application/json ContentType.
+type ExtendHoldJSONRequestBody = ExtendHold
+
 // ClearQuarantineJSONRequestBody defines body for ClearQuarantine for application/json ContentType.
 type ClearQuarantineJSONRequestBody = ClearQuarantine
 
@@ -514,6 +524,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/holds (the `SetHold` operationId).
 	SetHold(ctx context.Context, body SetHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExtendHoldWithBody Move the end of a kill switch
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/holds/{id}/extend (the `ExtendHold` operationId).
+	ExtendHoldWithBody(ctx context.Context, id Id, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExtendHold Move the end of a kill switch
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/holds/{id}/extend (the `ExtendHold` operationId).
+	ExtendHold(ctx context.Context, id Id, body ExtendHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReleaseHold Release a kill switch
 	//
@@ -786,6 +810,40 @@ func (c *Client) SetHoldWithBody(ctx context.Context, contentType string, body i
 // Corresponds with POST /v1/holds (the `SetHold` operationId).
 func (c *Client) SetHold(ctx context.Context, body SetHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetHoldRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExtendHoldWithBody Move the end of a kill switch
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/holds/{id}/extend (the `ExtendHold` operationId).
+func (c *Client) ExtendHoldWithBody(ctx context.Context, id Id, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExtendHoldRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExtendHold Move the end of a kill switch
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/holds/{id}/extend (the `ExtendHold` operationId).
+func (c *Client) ExtendHold(ctx context.Context, id Id, body ExtendHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExtendHoldRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1380,6 +1438,53 @@ func NewSetHoldRequestWithBody(server string, contentType string, body io.Reader
 	}
 
 	operationPath := fmt.Sprintf("/v1/holds")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewExtendHoldRequest calls the generic ExtendHold builder with application/json body
+func NewExtendHoldRequest(server string, id Id, body ExtendHoldJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExtendHoldRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewExtendHoldRequestWithBody constructs an http.Request for the ExtendHold method, with any body, and a specified content type
+func NewExtendHoldRequestWithBody(server string, id Id, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/holds/%s/extend", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -2293,6 +2398,20 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/holds (the `SetHold` operationId).
 	SetHoldWithResponse(ctx context.Context, body SetHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*SetHoldResponse, error)
 
+	// ExtendHoldWithBodyWithResponse Move the end of a kill switch
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/holds/{id}/extend (the `ExtendHold` operationId).
+	ExtendHoldWithBodyWithResponse(ctx context.Context, id Id, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExtendHoldResponse, error)
+
+	// ExtendHoldWithResponse Move the end of a kill switch
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/holds/{id}/extend (the `ExtendHold` operationId).
+	ExtendHoldWithResponse(ctx context.Context, id Id, body ExtendHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*ExtendHoldResponse, error)
+
 	// ReleaseHoldWithResponse Release a kill switch
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -2737,6 +2856,54 @@ func (r SetHoldResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SetHoldResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ExtendHoldResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Hold
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ExtendHoldResponse) GetJSON200() *Hold {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ExtendHoldResponse) GetApplicationproblemJSONDefault() *Error {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExtendHoldResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExtendHoldResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExtendHoldResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExtendHoldResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -3646,6 +3813,32 @@ func (c *ClientWithResponses) SetHoldWithResponse(ctx context.Context, body SetH
 	return ParseSetHoldResponse(rsp)
 }
 
+// ExtendHoldWithBodyWithResponse Move the end of a kill switch
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/holds/{id}/extend (the `ExtendHold` operationId).
+func (c *ClientWithResponses) ExtendHoldWithBodyWithResponse(ctx context.Context, id Id, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExtendHoldResponse, error) {
+	rsp, err := c.ExtendHoldWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExtendHoldResponse(rsp)
+}
+
+// ExtendHoldWithResponse Move the end of a kill switch
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/holds/{id}/extend (the `ExtendHold` operationId).
+func (c *ClientWithResponses) ExtendHoldWithResponse(ctx context.Context, id Id, body ExtendHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*ExtendHoldResponse, error) {
+	rsp, err := c.ExtendHold(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExtendHoldResponse(rsp)
+}
+
 // ReleaseHoldWithResponse Release a kill switch
 //
 // Returns a wrapper object for the known response body format(s).
@@ -4136,6 +4329,39 @@ func ParseSetHoldResponse(rsp *http.Response) (*SetHoldResponse, error) {
 			return nil, err
 		}
 		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseExtendHoldResponse parses an HTTP response from a ExtendHoldWithResponse call
+func ParseExtendHoldResponse(rsp *http.Response) (*ExtendHoldResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExtendHoldResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Hold
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Error
@@ -4718,6 +4944,9 @@ type ServerInterface interface {
 	// SetHold The kill switch. No mutating call in its scope until a person releases it
 	// (POST /v1/holds)
 	SetHold(w http.ResponseWriter, r *http.Request)
+	// ExtendHold Move the end of a kill switch
+	// (POST /v1/holds/{id}/extend)
+	ExtendHold(w http.ResponseWriter, r *http.Request, id Id)
 	// ReleaseHold Release a kill switch
 	// (POST /v1/holds/{id}/release)
 	ReleaseHold(w http.ResponseWriter, r *http.Request, id Id)
@@ -4874,6 +5103,32 @@ func (siw *ServerInterfaceWrapper) SetHold(w http.ResponseWriter, r *http.Reques
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SetHold(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExtendHold operation middleware
+func (siw *ServerInterfaceWrapper) ExtendHold(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExtendHold(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -5541,6 +5796,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/runs/{id}/cancel", wrapper.CancelRun)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/holds", wrapper.ListHolds)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds", wrapper.SetHold)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds/{id}/extend", wrapper.ExtendHold)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds/{id}/release", wrapper.ReleaseHold)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quarantines", wrapper.ListQuarantines)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/quarantines/clear", wrapper.ClearQuarantine)

@@ -364,7 +364,7 @@ func TestHolds(t *testing.T) {
 	e := engineWithoutTemporal(t)
 	c, ctx := served(t, e), t.Context()
 	resource := "fake/demo"
-	set, err := c.SetHoldWithResponse(ctx, api.HoldRequest{Why: "upgrade", Resource: &resource})
+	set, err := c.SetHoldWithResponse(ctx, api.HoldRequest{Why: "upgrade", Resource: &resource, Until: time.Now().Add(time.Hour)})
 	want(t, "set", err, set.HTTPResponse, set.Body, 201, "upgrade")
 	all, err := c.ListHoldsWithResponse(ctx)
 	want(t, "list", err, all.HTTPResponse, all.Body, 200, set.JSON201.ID)

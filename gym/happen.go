@@ -192,7 +192,7 @@ func (w *world) letPerson(ctx context.Context, h Happening) error {
 	case Hold:
 		w.hold = "hold-" + strconv.Itoa(len(w.happen))
 		w.trace.held(true)
-		return w.store.SetHold(ctx, galen.Hold{ID: w.hold, Resource: Resource(), Why: "drill", By: person})
+		return w.store.SetHold(ctx, galen.Hold{ID: w.hold, Resource: Resource(), Why: "drill", By: person, Until: w.now.Add(time.Hour)})
 	case Release:
 		w.trace.held(false)
 		if err := w.store.Release(ctx, w.hold, person); err != nil && !errors.Is(err, galen.ErrNotFound) {

@@ -89,9 +89,11 @@ func cannedAPI() *canned {
 		"POST /v1/runs/r1/cancel":  http.StatusConflict,
 		"GET /v1/holds": api.HoldList{Holds: []galen.Hold{
 			{ID: "hold-1", Why: "change freeze", By: "operator", At: noon().Add(-50 * time.Hour), Until: noon().Add(-time.Hour)},
-			{ID: "hold-2", Resource: orders(), Target: n2, Why: "forensics", By: "operator", At: noon().Add(-time.Minute)},
+			{ID: "hold-2", Resource: orders(), Target: n2, Why: "forensics", By: "operator", At: noon().Add(-time.Minute), Until: noon().Add(72 * time.Hour)},
+			{ID: "hold-3", Pattern: "cassandra/*-eu", Why: "set by an older release", By: "operator", At: noon().Add(-time.Hour)},
 		}},
-		"POST /v1/holds":                galen.Hold{ID: "hold-3", Resource: orders(), Why: "disks", By: "operator", At: noon()},
+		"POST /v1/holds":                galen.Hold{ID: "hold-3", Resource: orders(), Why: "disks", By: "operator", At: noon(), Until: noon().Add(4 * time.Hour)},
+		"POST /v1/holds/hold-3/extend":  galen.Hold{ID: "hold-3", Resource: orders(), Why: "disks", By: "operator", At: noon(), Until: noon().Add(6 * time.Hour)},
 		"POST /v1/holds/hold-1/release": http.StatusNoContent,
 		"GET /v1/quarantines": api.QuarantineList{Quarantines: []galen.Quarantine{{
 			Runbook: "cassandra/heal-node", Verb: "replace", Targets: []string{"cassandra/orders " + n2, "cassandra/logs " + n4}, Why: "twice", At: noon().Add(-time.Hour),
@@ -114,7 +116,7 @@ func TestTables(t *testing.T) {
 	server := cannedAPI().start(t)
 	for name, args := range map[string]string{
 		"status": "status", "resources": "resources", "resource": "resources cassandra/orders", "findings": "findings", "runbooks": "runbooks",
-		"runs": "runs list", "run-quiet": "runs show r1", "holds": "holds", "hold": "hold cassandra/orders --why disks --until 4h",
+		"runs": "runs list", "run-quiet": "runs show r1", "holds": "holds", "hold": "hold cassandra/orders --why disks --until 4h", "hold-extend": "hold extend hold-3 --why late --until 6h",
 		"quarantines": "quarantine list", "quarantine-clear": "quarantine clear cassandra/heal-node --why mended",
 		"release": "release hold-1", "ack": "ack cassandra/orders 127.0.0.2", "approve": "runs approve r2 --plan 3", "approve-shown": "runs approve r2 --plan 3:1f0c9a2e",
 		"reject": "runs reject r2 --why no", "cancel": "runs cancel r2 --why no",
@@ -187,7 +189,10 @@ func TestExitCodes(t *testing.T) {
 		{"hold", exitUsage, "--why is required"},
 		{"runs approve r2 --plan third", exitUsage, "a plan's number"},
 		{"runs approve r2 --plan 3:", exitUsage, "3:1f0c9a2e"},
-		{"hold orders --why x", exitUsage, "kind/name"},
+		{"hold --why x", exitUsage, "--until is required"},
+		{"hold extend hold-1 --until 4h", exitUsage, "--why is required"},
+		{"hold extend hold-1 --why x", exitUsage, "--until is required"},
+		{"hold orders --why x --until 4h", exitUsage, "kind/name"},
 		{"hold --why x --until soon", exitUsage, "or a duration such as 4h"},
 		{"run a cassandra/orders --param x", exitUsage, "want name=value"},
 		{"run a cassandra/orders --params [1]", exitUsage, "--params"},

@@ -252,7 +252,7 @@ func TestStoryWithPeople(t *testing.T) {
 			b.must(err)
 		}
 	}
-	b.must(b.store.SetHold(t.Context(), galen.Hold{ID: "hold-1", Resource: b.res, Why: "disks are being swapped", By: "operator"}))
+	b.must(b.store.SetHold(t.Context(), galen.Hold{ID: "hold-1", Resource: b.res, Why: "disks are being swapped", By: "operator", Until: b.now.Add(4 * time.Hour)}))
 	b.after(time.Second).must(b.store.Refused(t.Context(), b.run.ID, restart.Steps[0], []galen.Verdict{{Guard: "I-17 hold", Answer: galen.LookAgain, Why: "operator holds all changes here"}}))
 	b.must(b.store.Release(t.Context(), "hold-1", "operator"))
 	b.after(time.Second)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/galenhq/galen"
 )
@@ -70,9 +71,17 @@ func (s *story) stop(e galen.Event) {
 }
 
 func (s *story) hold(e galen.Event) {
-	h := read[struct{ Hold galen.Hold }](e).Hold
+	body := read[struct {
+		Hold     galen.Hold
+		Extended string
+	}](e)
+	h := body.Hold
 	if e.Kind == galen.EventRelease {
 		s.say(e, "released", fmt.Sprintf("%s by %s", h.ID, e.By))
+		return
+	}
+	if body.Extended != "" {
+		s.say(e, "extended", fmt.Sprintf("%s by %s, until %s: %s", h.ID, e.By, h.Until.UTC().Format(time.RFC3339), oneLine(body.Extended)))
 		return
 	}
 	s.say(e, "hold", fmt.Sprintf("%s forbids any change to %s: %s", e.By, scope(h), h.Why))

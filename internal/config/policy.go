@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
@@ -17,9 +16,8 @@ const defaultPolicy = "default"
 
 // Pattern gives a policy to the resources that it matches.
 type Pattern struct {
-	// Match is kind/name with the wildcards of path.Match: "cassandra/*-eu". No wildcard matches the slash.
-	Match  string `json:"match"`
-	Policy string `json:"policy"`
+	Match  galen.Pattern `json:"match"`
+	Policy string        `json:"policy"`
 }
 
 // checkPolicies reads the policies and finds that of each resource; it tells every fault.
@@ -98,18 +96,13 @@ func (c *Config) checkPattern(p Pattern) error {
 	if _, known := c.policies[p.Policy]; !known {
 		return fmt.Errorf("policy: %w", c.noPolicy(p.Policy))
 	}
-	if _, err := path.Match(p.Match, ""); err != nil || strings.Count(p.Match, "/") != 1 {
-		return fmt.Errorf("match: %q is no pattern: want kind/name with *, ? or [a-z], such as cassandra/*-eu", p.Match)
+	if err := p.Match.Check(); err != nil {
+		return fmt.Errorf("match: %w", err)
 	}
-	if !slices.ContainsFunc(c.Resources, func(r Resource) bool { return p.matches(r.Resource) }) {
+	if !slices.ContainsFunc(c.Resources, func(r Resource) bool { return p.Match.Matches(r.Resource) }) {
 		return fmt.Errorf("match: %q matches no resource", p.Match)
 	}
 	return nil
-}
-
-func (p Pattern) matches(r galen.Resource) bool {
-	is, err := path.Match(p.Match, r.String())
-	return is && err == nil // a wrong pattern was refused
 }
 
 // PolicyName is the name of a resource's policy: its own, or that of the first pattern that matches it, or "default".
@@ -120,7 +113,7 @@ func (c *Config) PolicyName(r galen.Resource) string {
 		}
 	}
 	for _, p := range c.PolicyFor {
-		if p.matches(r) {
+		if p.Match.Matches(r) {
 			return p.Policy
 		}
 	}

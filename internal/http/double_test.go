@@ -3,6 +3,7 @@ package http
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -123,6 +124,16 @@ func (e *engine) Cancel(context.Context, string, string, string) error { return 
 func (e *engine) Acknowledge(_ context.Context, _ galen.Resource, target, _ string) error {
 	e.acknowledged = append(e.acknowledged, target)
 	return e.broken
+}
+
+func (e *engine) ExtendHold(_ context.Context, id string, until time.Time, _, _ string) (galen.Hold, error) {
+	for i, h := range e.holds {
+		if h.ID == id {
+			e.holds[i].Until = until
+			return e.holds[i], e.broken
+		}
+	}
+	return galen.Hold{}, fmt.Errorf("hold %q: %w", id, galen.ErrNotFound)
 }
 
 func (e *engine) SetHold(_ context.Context, h galen.Hold) error {

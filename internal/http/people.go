@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -210,8 +211,8 @@ func (s *server) ListHolds(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, http.StatusOK, api.HoldList{Holds: list(holds)})
 }
 
-// SetHold implements [api.ServerInterface]. A resource that nobody looks after, and a target that is no member, are refused:
-// such a hold would hold nothing. One of everything never is.
+// SetHold implements [api.ServerInterface]. A resource that nobody looks after, a pattern that means none, and a target that is no
+// member are refused: such a hold would hold nothing. One of everything never is.
 func (s *server) SetHold(w http.ResponseWriter, r *http.Request) {
 	req, err := read[api.HoldRequest](r)
 	if err != nil {
@@ -233,31 +234,77 @@ func (s *server) SetHold(w http.ResponseWriter, r *http.Request) {
 func (s *server) hold(req api.HoldRequest) (galen.Hold, error) {
 	now := s.o.Now().UTC()
 	h := galen.Hold{
-		ID: "hold-" + strings.ToLower(rand.Text()[:12]), Target: deref(req.Target), Why: req.Why, By: operator, At: now, Until: deref(req.Until).UTC(),
+		ID: "hold-" + strings.ToLower(rand.Text()[:12]), Target: deref(req.Target), Why: req.Why, By: operator, At: now, Until: req.Until.UTC(),
 	}
-	if err := checkWhy(req.Why); err != nil {
+	if err := errors.Join(checkWhy(req.Why), checkUntil(req.Until, now)); err != nil {
 		return h, err
+	}
+	if err := s.covers(&h, deref(req.Resource)); err != nil {
+		return h, err
+	}
+	switch {
+	case h.Target == "":
+		return h, nil
+	case h.Resource == (galen.Resource{}):
+		return h, badf("target %q: name its one resource too", h.Target)
 	}
 	var err error
-	if h.Resource, err = resourceOr(req.Resource); err != nil {
-		return h, err
-	}
-	if h.Target != "" && h.Resource == (galen.Resource{}) {
-		return h, badf("target %q: name its resource too", h.Target)
-	}
-	if h.Resource != (galen.Resource{}) {
-		// A mistyped name would hold nothing while a person believes that it does. A hold of everything is never refused.
-		if _, err := s.watched(h.Resource); err != nil {
-			return h, err
-		}
-	}
-	if !h.Until.IsZero() && !h.Until.After(now) {
-		return h, badf("until %s is past: leave it out for an open end", h.Until.Format(time.RFC3339))
-	}
-	if h.Target != "" {
-		h.Target, err = s.target(h.Resource, h.Target)
-	}
+	h.Target, err = s.target(h.Resource, h.Target)
 	return h, err
+}
+
+// covers sets what the hold is for: everything, one resource, or those that a pattern means. A mistyped name would hold nothing while a
+// person believes that it does.
+func (s *server) covers(h *galen.Hold, name string) error {
+	pattern := galen.Pattern(name)
+	switch {
+	case name == "": // a hold of everything is never refused
+		return nil
+	case !pattern.Wild():
+		r, err := resourceOr(&name)
+		if err == nil {
+			_, err = s.watched(r)
+		}
+		h.Resource = r
+		return err
+	}
+	if err := pattern.Check(); err != nil {
+		return badf("resource: %w", err)
+	}
+	if !slices.ContainsFunc(s.o.World.Watched(), func(w Watched) bool { return pattern.Matches(w.Resource) }) {
+		return badf("resource: %q means no resource that is looked after: GET /v1/resources lists them", name)
+	}
+	h.Pattern = pattern
+	return nil
+}
+
+// checkUntil: an end is required, and past it the hold still holds.
+func checkUntil(until, now time.Time) error {
+	switch {
+	case until.IsZero():
+		return badf("until: want when the hold is overdue; it still holds then, and a person is paged")
+	case !until.After(now):
+		return badf("until %s is past, it is %s", until.UTC().Format(time.RFC3339), now.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// ExtendHold implements [api.ServerInterface].
+func (s *server) ExtendHold(w http.ResponseWriter, r *http.Request, id api.Id) {
+	req, err := read[api.ExtendHold](r)
+	if err == nil {
+		err = errors.Join(checkWhy(req.Why), checkUntil(req.Until, s.o.Now().UTC()))
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	h, err := s.o.Holds.ExtendHold(r.Context(), id, req.Until, operator, req.Why)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.answer(w, r, http.StatusOK, h)
 }
 
 // ReleaseHold implements [api.ServerInterface].

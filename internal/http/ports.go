@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
@@ -107,6 +108,8 @@ type Decisions interface {
 // Holds sets and releases the kill switch.
 type Holds interface {
 	SetHold(ctx context.Context, h galen.Hold) error
+	// ExtendHold moves its end; nothing else of it changes.
+	ExtendHold(ctx context.Context, id string, until time.Time, by, why string) (galen.Hold, error)
 	Release(ctx context.Context, id, by string) error
 }
 

@@ -171,6 +171,11 @@ func TestHoldsCarryAnID(t *testing.T) {
 	if err != nil || w.Code != 201 || got.ID == "" || got.By != operator || !got.Until.Equal(noon().Add(time.Hour)) {
 		t.Fatalf("%d %s %v", w.Code, w.Body, err)
 	}
+	w = call(t, h, "POST", "/v1/holds/"+got.ID+"/extend", `{"why":"late","until":"2026-11-23T15:00:00+01:00"}`)
+	longer, err := galen.Decode[galen.Hold](w.Body.Bytes())
+	if err != nil || w.Code != 200 || !longer.Until.Equal(noon().Add(2*time.Hour)) || longer.Why != "upgrade" {
+		t.Errorf("extend: %d %s %v", w.Code, w.Body, err)
+	}
 	if w := call(t, h, "POST", "/v1/holds/"+got.ID+"/release", ""); w.Code != 204 {
 		t.Errorf("release: %d %s", w.Code, w.Body)
 	}

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -31,7 +32,7 @@ func TestTargetsByName(t *testing.T) {
 	} {
 		e := &engine{members: ring()}
 		h := Handler(e.options())
-		held := call(t, h, "POST", "/v1/holds", `{"why":"x","resource":"fake/demo","target":"`+c.given+`"}`)
+		held := call(t, h, "POST", "/v1/holds", `{"why":"x","until":"2026-11-24T00:00:00Z","resource":"fake/demo","target":"`+c.given+`"}`)
 		seen := call(t, h, "POST", "/v1/resources/fake/demo/acknowledge", `{"target":"`+c.given+`"}`)
 		if c.want == "" {
 			status := http.StatusNotFound
@@ -63,19 +64,20 @@ func TestTargetsByName(t *testing.T) {
 func TestAWholeResourceCanAlwaysBeHeld(t *testing.T) {
 	e := &engine{}
 	h := Handler(e.options())
-	for _, body := range []string{`{"why":"x"}`, `{"why":"x","resource":"fake/demo"}`} {
+	for _, body := range []string{`{"why":"x"%s}`, `{"why":"x","resource":"fake/demo"%s}`, `{"why":"x","resource":"fake/d*"%s}`} {
+		body = fmt.Sprintf(body, `,"until":"2026-11-24T00:00:00Z"`)
 		if w := call(t, h, "POST", "/v1/holds", body); w.Code != http.StatusCreated {
 			t.Errorf("%s: %d %s", body, w.Code, w.Body)
 		}
 	}
-	for _, body := range []string{`{"why":"x","resource":"fake/demo","target":"n1"}`} {
+	for _, body := range []string{`{"why":"x","until":"2026-11-24T00:00:00Z","resource":"fake/demo","target":"n1"}`} {
 		w := call(t, h, "POST", "/v1/holds", body)
 		if w.Code != http.StatusBadRequest || !strings.Contains(complaint(t, w), "hold the whole resource") {
 			t.Errorf("%s: %d %s", body, w.Code, w.Body)
 		}
 	}
-	w := call(t, h, "POST", "/v1/holds", `{"why":"x","resource":"fake/dem"}`)
-	if w.Code != http.StatusNotFound || !strings.Contains(complaint(t, w), "galen resources") || len(e.holds) != 2 {
+	w := call(t, h, "POST", "/v1/holds", `{"why":"x","until":"2026-11-24T00:00:00Z","resource":"fake/dem"}`)
+	if w.Code != http.StatusNotFound || !strings.Contains(complaint(t, w), "galen resources") || len(e.holds) != 3 {
 		t.Errorf("a mistyped resource: %d %s, %d holds", w.Code, w.Body, len(e.holds))
 	}
 }

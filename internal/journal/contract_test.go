@@ -51,10 +51,15 @@ type approvals interface {
 	standings
 }
 
-type switches interface {
+type holds interface {
 	SetHold(ctx context.Context, h galen.Hold) error
+	ExtendHold(ctx context.Context, id string, until time.Time, by, why string) (galen.Hold, error)
 	Release(ctx context.Context, holdID, by string) error
 	Holds(ctx context.Context) ([]galen.Hold, error)
+}
+
+type switches interface {
+	holds
 	Acknowledge(ctx context.Context, resource galen.Resource, names []string, by string) error
 	Prune(ctx context.Context) error
 }

@@ -128,14 +128,14 @@ func testRefusals(t *testing.T, w world) {
 	if _, err := w.Commit(t.Context(), elsewhere); err == nil {
 		t.Error("an intent on another resource was committed")
 	}
-	for _, h := range []galen.Hold{{}, {Resource: ring()}, {Resource: ring(), Target: "c"}, {Target: "c"}} {
-		h.ID, h.By, h.Why = "h", "ann", "careful"
+	for _, h := range []galen.Hold{{}, {Resource: ring()}, {Resource: ring(), Target: "c"}, {Target: "c"}, {Pattern: "cassandra/*"}} {
+		h.ID, h.By, h.Why, h.Until = "h", "ann", "careful", w.clock.read().Add(time.Hour)
 		must(t, w.SetHold(t.Context(), h))
 		_, err := w.Commit(t.Context(), w.commitOf(t, run, "c"))
 		refused(t, err, galen.ErrHeld)
 		must(t, w.Release(t.Context(), "h", "ann"))
 	}
-	must(t, w.SetHold(t.Context(), galen.Hold{ID: "h", Resource: ring(), Target: "instance/n4", By: "ann", Why: "its disks are swapped"}))
+	must(t, w.SetHold(t.Context(), galen.Hold{ID: "h", Resource: ring(), Target: "instance/n4", By: "ann", Why: "its disks are swapped", Until: w.clock.read().Add(time.Hour)}))
 	_, err = w.Commit(t.Context(), w.commitOf(t, run, "c", claims("rack/r3", "node/c", "node/instance/n4")...))
 	refused(t, err, galen.ErrHeld)
 	must(t, w.Release(t.Context(), "h", "ann"))
@@ -179,7 +179,7 @@ func testNames(t *testing.T, w world) {
 	commit(step("instance/n4"), galen.ErrUnsettled)
 	w.settle(t, second, galen.EffectDone)
 
-	must(t, w.SetHold(t.Context(), galen.Hold{ID: "h", Resource: ring(), Target: "instance/n4", By: "ann", Why: "its disks are swapped"}))
+	must(t, w.SetHold(t.Context(), galen.Hold{ID: "h", Resource: ring(), Target: "instance/n4", By: "ann", Why: "its disks are swapped", Until: w.clock.read().Add(time.Hour)}))
 	commit(step("host-4", "instance/n4"), galen.ErrHeld)
 	other := step("host-6", "instance/n6")
 	other.Touched = append(other.Touched, "host-4", "instance/n4") // it claims that one by another name
@@ -221,8 +221,8 @@ func testRevisions(t *testing.T, w world) {
 	var in galen.Intent
 	until := w.clock.read().Add(time.Hour)
 	approval := galen.Approval{ID: "y", Run: run.ID, By: "ann", Expires: until, Steps: []galen.ApprovedStep{{Verb: "x", Target: "x", Count: 1}}}
-	held := galen.Hold{ID: "h", Resource: ring(), By: "ann", Why: "w"}
-	all := galen.Hold{ID: "all", By: "ann", Why: "w"}
+	held := galen.Hold{ID: "h", Resource: ring(), By: "ann", Why: "w", Until: until}
+	all := galen.Hold{ID: "all", By: "ann", Why: "w", Until: until}
 	for _, c := range []struct {
 		name    string
 		account bool

@@ -296,14 +296,17 @@ func (t *tx) rebase(ctx context.Context, runID string, basis map[string]string) 
 	return t.exec(ctx, "UPDATE approvals SET basis = ? WHERE id = ?", text, rows[0].ID)
 }
 
-// SetHold sets the kill switch, or changes one of the same ID (a person extends it). It raises the revision of all that it
-// covers, and wakes its open runs, so that each says at once what it waits for.
+// SetHold sets the kill switch. It raises the revision of all that it covers, and wakes its open runs, so that each says at once what it
+// waits for. An end is required: one that nobody set a time for is the one that is forgotten.
 func (s *Store) SetHold(ctx context.Context, h galen.Hold) error {
-	if h.By == "" || h.Why == "" {
-		return errors.New("set a hold: who sets it and why are required")
+	if err := checkHold(h); err != nil {
+		return fmt.Errorf("set a hold: %w", err)
 	}
 	return s.write(ctx, "set a hold", func(ctx context.Context, t *tx) error {
 		h := h
+		if !h.Until.After(t.now) {
+			return fmt.Errorf("set a hold until %s: that is past, it is %s", h.Until.UTC().Format(time.RFC3339), t.now.UTC().Format(time.RFC3339))
+		}
 		if h.ID == "" {
 			h.ID = t.newID(t.now)
 		}
@@ -330,6 +333,54 @@ func (s *Store) SetHold(ctx context.Context, h galen.Hold) error {
 	})
 }
 
+func checkHold(h galen.Hold) error {
+	switch {
+	case h.By == "" || h.Why == "" || h.Until.IsZero():
+		return errors.New("who sets it, why and until when are required")
+	case h.Pattern == "":
+		return nil
+	case h.Resource != (galen.Resource{}) || h.Target != "":
+		return fmt.Errorf("it names %s %s and the pattern %s: want one of them", h.Resource, h.Target, h.Pattern)
+	}
+	return h.Pattern.Check()
+}
+
+// ExtendHold moves the end of a hold that nobody has released, and returns it. Nothing else of it changes.
+func (s *Store) ExtendHold(ctx context.Context, id string, until time.Time, by, why string) (galen.Hold, error) {
+	var h galen.Hold
+	if by == "" || why == "" {
+		return h, fmt.Errorf("extend hold %s: who extends it and why are required", id)
+	}
+	err := s.write(ctx, "extend hold "+id, func(ctx context.Context, t *tx) (err error) {
+		if h, err = heldBy(ctx, t, id); err != nil {
+			return err
+		}
+		if !until.After(t.now) {
+			return fmt.Errorf("extend hold %s until %s: that is past, it is %s", id, until.UTC().Format(time.RFC3339), t.now.UTC().Format(time.RFC3339))
+		}
+		h.Until = until.UTC()
+		text, err := asDoc(h)
+		if err != nil {
+			return err
+		}
+		if err := t.exec(ctx, "UPDATE holds SET doc = ? WHERE id = ?", text, id); err != nil {
+			return err
+		}
+		t.cite(holdRow(h), citedHold(h, false))
+		return t.event(ctx, galen.Event{Resource: h.Resource, Kind: galen.EventHold, By: by}, map[string]any{"hold": h, "extended": why})
+	})
+	return h, err
+}
+
+// heldBy is a hold that nobody has released.
+func heldBy(ctx context.Context, t *tx, id string) (galen.Hold, error) {
+	h, found, err := doc[galen.Hold](ctx, t, "SELECT doc FROM holds WHERE id = ? AND released = 0", id)
+	if err == nil && !found {
+		err = fmt.Errorf("hold %q: %w", id, galen.ErrNotFound)
+	}
+	return h, err
+}
+
 func holdRow(h galen.Hold) string { return "hold/" + h.ID }
 
 func citedHold(h galen.Hold, released bool) any { return []any{h, released} }
@@ -340,12 +391,9 @@ func (s *Store) Release(ctx context.Context, holdID, by string) error {
 		return fmt.Errorf("release hold %s: who releases it is required", holdID)
 	}
 	return s.write(ctx, "release hold "+holdID, func(ctx context.Context, t *tx) error {
-		h, found, err := doc[galen.Hold](ctx, t, "SELECT doc FROM holds WHERE id = ? AND released = 0", holdID)
+		h, err := heldBy(ctx, t, holdID)
 		if err != nil {
 			return err
-		}
-		if !found {
-			return fmt.Errorf("hold %q: %w", holdID, galen.ErrNotFound)
 		}
 		if err := t.exec(ctx, "UPDATE holds SET released = 1 WHERE id = ?", holdID); err != nil {
 			return err

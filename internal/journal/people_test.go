@@ -307,17 +307,32 @@ func testHolds(t *testing.T, w world) {
 	holds, err := w.Holds(t.Context())
 	must(t, err)
 	equal(t, "overdue holds stay", len(holds), 1)
-	holds[0].Until = w.clock.read().Add(time.Hour)
-	must(t, w.SetHold(t.Context(), holds[0]))
-	equal(t, "in the ledger", len(w.ledger(t, run).Holds), 1)
-	w.woken(t, "whose hold was extended", run)
+	later := w.clock.read().Add(time.Hour)
+	longer, err := w.ExtendHold(t.Context(), "h", later, "bea", "the disks are late")
+	must(t, err)
+	equal(t, "who set it", longer.By, "ann")
+	equal(t, "its end", longer.Until.Equal(later), true)
+	equal(t, "in the ledger", w.ledger(t, run).Holds[0].Until.Equal(later), true)
+	for _, bad := range []struct {
+		until   time.Time
+		by, why string
+	}{{w.clock.read(), "bea", "w"}, {later, "", "w"}, {later, "bea", ""}} {
+		if _, err := w.ExtendHold(t.Context(), "h", bad.until, bad.by, bad.why); err == nil {
+			t.Errorf("extended until %s by %q: %q", bad.until, bad.by, bad.why)
+		}
+	}
 	if w.Release(t.Context(), "h", "") == nil {
 		t.Error("nobody released it")
 	}
 	must(t, w.Release(t.Context(), "h", "ann"))
 	refused(t, w.Release(t.Context(), "h", "ann"), galen.ErrNotFound)
+	_, err = w.ExtendHold(t.Context(), "h", later, "bea", "w")
+	refused(t, err, galen.ErrNotFound)
 	w.woken(t, "who was held", run)
-	for _, bad := range []galen.Hold{{By: "ann"}, {Why: "w"}} {
+	for _, bad := range []galen.Hold{
+		{By: "ann", Until: later}, {Why: "w", Until: later}, {By: "ann", Why: "w"}, {By: "ann", Why: "w", Until: w.clock.read()},
+		{By: "ann", Why: "w", Until: later, Pattern: "cassandra"}, {By: "ann", Why: "w", Until: later, Pattern: "*/*", Resource: ring()},
+	} {
 		if w.SetHold(t.Context(), bad) == nil {
 			t.Errorf("set %+v", bad)
 		}

@@ -83,7 +83,7 @@ func hold(ctx context.Context, t *testing.T, s *victim.Stage) (release func()) {
 	t.Helper()
 	c, err := s.Engine.Client()
 	must(t, err)
-	set, err := c.SetHoldWithResponse(ctx, api.HoldRequest{Why: "a test"})
+	set, err := c.SetHoldWithResponse(ctx, api.HoldRequest{Why: "a test", Until: time.Now().Add(time.Hour)})
 	must(t, err)
 	if set.JSON201 == nil {
 		t.Fatalf("set a hold: %s: %s", set.Status(), set.Body)
