@@ -145,6 +145,8 @@ const (
 	EventFlood      EventKind = "flood"       // more findings at once than runs are opened for: a page
 	EventAck        EventKind = "acknowledge" // a person has seen a recovery
 	EventPruned     EventKind = "pruned"      // rows that nothing can need any more were dropped
+	EventToken      EventKind = "token"       // a token was made or revoked
+	EventKeptOut    EventKind = "kept-out"    // calls of the API were refused for who made them, counted by the minute
 )
 
 // EventKinds are all of them.
@@ -152,7 +154,7 @@ func EventKinds() []EventKind {
 	return []EventKind{
 		EventFound, EventGone, EventAlert, EventOpened, EventDecided, EventRefused, EventIntended, EventCalled, EventSettled, EventAsked, EventApproved,
 		EventRejected, EventVoided, EventHeld, EventStatus, EventStop, EventEnded, EventHold, EventRelease, EventPolicy, EventEngine, EventDisarmed,
-		EventRearmed, EventQuarantine, EventFault, EventFlood, EventAck, EventPruned,
+		EventRearmed, EventQuarantine, EventFault, EventFlood, EventAck, EventPruned, EventToken, EventKeptOut,
 	}
 }
 

@@ -17,6 +17,8 @@ type citedTable struct {
 	row         func(cursor) (name, hash string, err error)
 	// late: cited only since some version; a row that no event knows may be an older engine's.
 	late bool
+	// since: the version of the tables that brought it, 0: the first. A journal of an earlier release has no such table.
+	since int64
 }
 
 func citedTables() []citedTable {
@@ -34,6 +36,7 @@ func citedTables() []citedTable {
 		{name: "claims", query: "SELECT resource, run, name, shared, since FROM claims ORDER BY resource, name, run", row: claimCited},
 		{name: "needs", query: "SELECT intent, name, resource, run FROM needs ORDER BY intent, name", row: needCited},
 		{name: "acks", query: "SELECT resource, target, by, at FROM acks ORDER BY resource, target", row: ackCited},
+		{name: "tokens", query: "SELECT name, hash, doc FROM tokens ORDER BY name", row: tokenCited, since: 4},
 		{name: "resources", query: "SELECT resource, policy FROM resources ORDER BY resource", row: resourceCited},
 		{name: "states", query: "SELECT hash, resource, basis, body FROM states ORDER BY hash", row: stateCited, late: true},
 		{name: "approvals", query: "SELECT id, basis FROM approvals ORDER BY n", row: basisCited, late: true},
@@ -147,6 +150,16 @@ func holdCited(rows cursor) (string, string, error) {
 	}
 	h, err := undoc[galen.Hold](text)
 	return "hold/" + id, galen.HashJSON(citedHold(h, released)), atOdds(err, h.ID == id)
+}
+
+func tokenCited(rows cursor) (string, string, error) {
+	var name, hash string
+	var text []byte
+	if err := rows.Scan(&name, &hash, &text); err != nil {
+		return "", "", err
+	}
+	token, err := undoc[galen.Token](text)
+	return tokenRow(name), galen.HashJSON(citedToken(token, hash)), atOdds(err, token.Name == name)
 }
 
 func factCited(rows cursor) (string, string, error) {

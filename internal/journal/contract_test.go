@@ -127,8 +127,20 @@ type engineSide interface {
 	owing
 }
 
-type peopleSide interface {
+type tokens interface {
+	CreateToken(ctx context.Context, t galen.Token, hash string) (galen.Token, error)
+	Token(ctx context.Context, hash string) (galen.Token, time.Time, error)
+	Tokens(ctx context.Context) ([]galen.Token, error)
+	RevokeToken(ctx context.Context, name, by string) error
+}
+
+type named interface {
+	tokens
 	approvals
+}
+
+type peopleSide interface {
+	named
 	switches
 	quarantined
 	boxes
@@ -241,6 +253,8 @@ func Contract(t *testing.T, open opener) {
 		{"a yes without steps counts until it expires", testEmptyYes},
 		{"an effect re-bases the yes of its run", testRebase},
 		{"a hold holds until a person releases it", testHolds},
+		{"a token counts until it is revoked or past its end", testTokens},
+		{"of several tokens of one name one is made", testRaceToken},
 		{"a recovery is acknowledged", testRecoveries},
 		{"an acknowledgement is pruned when no recovery is as old", testAcksPruned},
 		{"a runbook that fails on two targets is in quarantine", testQuarantine},

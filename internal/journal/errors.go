@@ -18,6 +18,8 @@ var (
 	ErrTwin = errors.New("another process works under the identity of this engine: its data directory was copied; stop this engine, delete the file id in its data directory, start it again")
 	// ErrTemporal: engines that share a journal share a Temporal, too.
 	ErrTemporal = errors.New("engines that share a journal must work with the same Temporal: name its address and namespace in the configuration of each")
+	// ErrTokenName: the name has a token that counts.
+	ErrTokenName = errors.New("there is a token of that name: revoke it first, or take another name beside it until whoever uses it has changed")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("the journal is closed")
 )

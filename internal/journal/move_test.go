@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -132,4 +133,26 @@ func TestRestore(t *testing.T) {
 		must(t, err)
 		equal(t, "faults", len(report.Faults), 0)
 	}
+}
+
+// TestVerifyOfAnEarlierRelease: a backup that was made before there were tokens is sound.
+func TestVerifyOfAnEarlierRelease(t *testing.T) {
+	place := journal.Place{Path: filepath.Join(t.TempDir(), "old.db")}
+	s, err := journal.Open(t.Context(), place.Path, journal.Options{Now: newClock().read})
+	must(t, err)
+	must(t, s.SetResource(t.Context(), ring(), []byte(`{"mode":"act"}`), "bob"))
+	must(t, s.Close())
+	r := openRaw(t, place.Path)
+	r.exec("DROP TABLE tokens")
+	r.exec("DELETE FROM goose_db_version WHERE version_id > 3")
+	must(t, r.db.Close())
+	report, err := place.Verify(t.Context())
+	must(t, err)
+	if !report.OK() {
+		t.Errorf("faults: %+v", report.Faults)
+	}
+	s, err = journal.Open(t.Context(), place.Path, journal.Options{Now: newClock().read})
+	must(t, err)
+	_, err = s.Tokens(t.Context())
+	must(t, errors.Join(err, s.Close()))
 }

@@ -120,12 +120,26 @@ func (c *checker) all(ctx context.Context, q querier, store ...part) error {
 		return nil
 	}
 	for _, table := range citedTables() {
-		if err := c.damaged(table.name, c.table(ctx, q, table)); err != nil {
+		if err := c.damaged(table.name, c.rows(ctx, q, table)); err != nil {
 			return err
 		}
 	}
 	c.missing()
 	return nil
+}
+
+// rows looks at a table if the journal is of a release that has it.
+func (c *checker) rows(ctx context.Context, q querier, table citedTable) error {
+	if table.since > 0 {
+		var has int64
+		if _, err := first(ctx, q, []any{&has}, "SELECT version_id FROM goose_db_version ORDER BY id DESC LIMIT 1"); err != nil {
+			return err
+		}
+		if has < table.since {
+			return nil
+		}
+	}
+	return c.table(ctx, q, table)
 }
 
 // isJournal refuses another sort of database.

@@ -26,6 +26,7 @@ func tables() map[string]string {
 		"findings": "'finding/' || key", "spends": "'spend/' || budget || '/' || run || '/' || target",
 		"fences": "'fence/' || resource || '/' || target", "claims": "'claim/' || resource || '/' || run || '/' || name",
 		"needs": "'need/' || intent || '/' || name", "acks": "'ack/' || resource || '/' || target", "resources": "'resource/' || resource",
+		"tokens": "'token/' || name",
 	}
 }
 
@@ -74,6 +75,10 @@ func live(ctx context.Context, s store, c *clock, i int) error {
 	errs = append(errs, voided, s.SetHold(ctx, hold), s.Acknowledge(ctx, ring(), []string{target(0)}, "ann"),
 		s.SetResource(ctx, ring(), fmt.Appendf(nil, `{"mode":"act","kinds":%d}`, i+1), "bob"),
 		s.Stop(ctx, run.ID, galen.StopYield, "engine", "because"))
+	_, made := s.CreateToken(ctx, galen.Token{
+		Name: fmt.Sprint("ci-", i), Grants: []galen.Grant{{Scope: galen.ScopeView, Resource: galen.Everything}}, By: "ann", Expires: c.read().Add(time.Hour),
+	}, fmt.Sprint("hash-", i))
+	errs = append(errs, made)
 	if i%2 == 0 {
 		errs = append(errs, s.Release(ctx, hold.ID, "ann"), s.SetRun(ctx, run.ID, galen.RunCancelled, "enough", time.Time{}))
 	}
