@@ -14,6 +14,7 @@ import (
 	"github.com/galenhq/galen/internal/config"
 	galenhttp "github.com/galenhq/galen/internal/http"
 	"github.com/galenhq/galen/internal/intake"
+	"github.com/galenhq/galen/internal/journal"
 )
 
 // TokenFile is the file of the API's token in the data directory.
@@ -38,14 +39,38 @@ func (e *Engine) ways(listener net.Listener) error {
 	}
 	inbox := intake.NewInbox(alertRows{e.journal})
 	e.matchAlerts(inbox)
+	refusals := galenhttp.NewRefusals(e.journal.Append)
+	e.tellRefusals(refusals)
 	e.serve(listener, galenhttp.New(galenhttp.Options{
-		Token: token, TokenFile: file,
+		Token: token, TokenFile: file, Tokens: tokens{e.journal}, Refusals: refusals,
 		Runs: rows{e.journal}, Records: rows{e.journal}, Requests: requests{e}, Decisions: people{e}, Holds: e.journal, Quarantines: e.journal, Epochs: epochs{e.journal},
 		World: seen{watched, e}, Alerts: alerts{inbox}, Runbooks: e.o.Catalogue.Runbooks, Faults: e.faults.All, Health: e.health,
-		Measure: measure{e, inbox}.now,
+		Measure: measure{e, inbox, refusals}.now,
 		Version: e.o.Version, Started: e.started, Now: time.Now, Logger: e.o.Logger,
 	}))
 	return nil
+}
+
+// tellRefusals tells the journal of refused calls until the engine stops.
+func (e *Engine) tellRefusals(r *galenhttp.Refusals) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.Run(ctx, func(err error) { e.o.Logger.Error("refused calls are not in the journal yet", "error", err.Error()) })
+	}()
+	e.stops = append(e.stops, func() error { cancel(); <-ended; return nil })
+}
+
+// tokens are the named tokens as the API knows them.
+type tokens struct{ *journal.Store }
+
+func (t tokens) CreateToken(ctx context.Context, token galen.Token, hash string) (galen.Token, error) {
+	made, err := t.Store.CreateToken(ctx, token, hash)
+	if errors.Is(err, journal.ErrTokenName) {
+		err = galenhttp.Conflict(err)
+	}
+	return made, err
 }
 
 // serve answers calls until the engine stops.

@@ -89,7 +89,8 @@ func (e *Engine) matchAlerts(inbox *intake.Inbox) {
 // measure counts for the metrics.
 type measure struct {
 	*Engine
-	inbox *intake.Inbox
+	inbox    *intake.Inbox
+	refusals *galenhttp.Refusals
 }
 
 // countLimit bounds what one scrape reads of runs and outbox.
@@ -144,6 +145,10 @@ func (m measure) now(ctx context.Context) (galenhttp.Measures, error) {
 			return out, err
 		}
 		out.OpenIntents[r.Resource] = len(intents)
+	}
+	out.Refused = m.refusals.Counts()
+	if out.Tokens, err = m.journal.Tokens(ctx); err != nil {
+		return out, err
 	}
 	out.Alerts.Stored, out.Alerts.Duplicates, out.Alerts.Refused = m.inbox.Counts()
 	return out, nil

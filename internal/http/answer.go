@@ -39,16 +39,30 @@ func (s *server) write(w http.ResponseWriter, r *http.Request, status int, body 
 // fail answers with an error in the API's form.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p, text := problemOf(err), err.Error()
-	switch {
-	case p.status == http.StatusRequestEntityTooLarge:
+	switch p.status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
+		s.keepOut(w, r, p.status, err)
+	case http.StatusRequestEntityTooLarge:
 		text = fmt.Sprintf("the body is larger than %d bytes: send less at once", bodyLimit)
 		w.Header().Set("Connection", "close") // what is still to come is not read
-	case p.status == http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "5")
-	case p.status >= http.StatusInternalServerError:
+	case http.StatusInternalServerError:
 		s.o.Logger.Error("a call failed", "method", r.Method, "path", r.URL.Path, "error", text)
 	}
 	s.tell(w, r, p, text)
+}
+
+// keepOut tells whoever may not call how and when to call instead, and takes it down.
+func (s *server) keepOut(w http.ResponseWriter, r *http.Request, status int, err error) {
+	s.refused(r, status, err)
+	var tooMany *tooManyError
+	switch {
+	case errors.As(err, &tooMany):
+		w.Header().Set("Retry-After", tooMany.seconds())
+	case status == http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="galen"`)
+	}
 }
 
 // body reads the whole body within the limit.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -37,7 +38,8 @@ type engine struct {
 	happened     []galen.Event
 	opened       bool
 	broken       error
-	members      []galen.Member // as seen last; nil: not seen yet
+	tokens       map[string]galen.Token // by the hash of their secrets
+	members      []galen.Member         // as seen last; nil: not seen yet
 }
 
 // seenState is a State of members only.
@@ -173,6 +175,37 @@ func (e *engine) Rearm(_ context.Context, _, _ string) error {
 	return e.broken
 }
 
+func (e *engine) CreateToken(_ context.Context, t galen.Token, hash string) (galen.Token, error) {
+	if e.tokens == nil {
+		e.tokens = map[string]galen.Token{}
+	}
+	e.tokens[hash] = t
+	return t, e.broken
+}
+
+func (e *engine) Token(_ context.Context, hash string) (galen.Token, time.Time, error) {
+	t, ok := e.tokens[hash]
+	if !ok {
+		return t, noon(), galen.ErrNotFound
+	}
+	return t, noon(), e.broken
+}
+
+func (e *engine) Tokens(context.Context) ([]galen.Token, error) {
+	return slices.SortedFunc(maps.Values(e.tokens), func(a, b galen.Token) int { return strings.Compare(a.Name, b.Name) }), e.broken
+}
+
+func (e *engine) RevokeToken(_ context.Context, name, by string) error {
+	for hash, t := range e.tokens {
+		if t.Name == name {
+			t.Revoked, t.RevokedBy = noon(), by
+			e.tokens[hash] = t
+			return e.broken
+		}
+	}
+	return galen.ErrNotFound
+}
+
 func (e *engine) Watched() []Watched {
 	return []Watched{{Resource: demo(), PolicyName: "default", Policy: galen.SafePolicy()}}
 }
@@ -188,7 +221,7 @@ func (e *engine) Store(_ context.Context, body []byte) (api.Accepted, error) {
 
 func (e *engine) options() Options {
 	return Options{
-		Token: testToken, TokenFile: "/var/lib/galen/token", Runs: e, Records: e, Requests: e, Decisions: e, Holds: e, Quarantines: e, Epochs: e, World: e, Alerts: e,
+		Token: testToken, TokenFile: "/var/lib/galen/token", Tokens: e, Runs: e, Records: e, Requests: e, Decisions: e, Holds: e, Quarantines: e, Epochs: e, World: e, Alerts: e,
 		Runbooks: []galen.ListedRunbook{{
 			Name: "fake/heal", Version: 1, Heals: []galen.Code{"down"},
 			Defaults: func() map[string]any { return map[string]any{"reboots": 1} },

@@ -39,7 +39,7 @@ const countLimit = 10_000
 // GetStatus implements [api.ServerInterface].
 func (s *server) GetStatus(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
-	open, err := s.o.Runs.Runs(ctx, RunFilter{OpenOnly: true, Limit: countLimit})
+	open, err := s.runs(ctx, RunFilter{OpenOnly: true, Limit: countLimit})
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -49,12 +49,13 @@ func (s *server) GetStatus(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	holds, err := s.o.Records.Holds(ctx)
+	findings = only(findings, seesOf(ctx).finding)
+	holds, err := s.holds(ctx)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	quarantines, err := s.o.Quarantines.Quarantines(ctx)
+	quarantines, err := s.quarantines(ctx)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -65,7 +66,7 @@ func (s *server) GetStatus(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := api.Status{
-		Health: s.health(ctx), Resources: s.resources(), Findings: len(findings), OpenRuns: len(open), Holds: len(holds), Quarantines: len(quarantines),
+		Health: s.health(ctx), Resources: s.resources(ctx), Findings: len(findings), OpenRuns: len(open), Holds: len(holds), Quarantines: len(quarantines),
 	}
 	if observe != "" {
 		out.Observe = &observe
@@ -89,7 +90,7 @@ func (s *server) Rearm(w http.ResponseWriter, r *http.Request) {
 		err = checkWhy(req.Why)
 	}
 	if err == nil {
-		err = s.o.Epochs.Rearm(r.Context(), operator, req.Why)
+		err = s.o.Epochs.Rearm(r.Context(), by(r.Context()), req.Why)
 	}
 	if err != nil {
 		s.fail(w, r, err)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,6 +36,10 @@ type Measures struct {
 	Waiting int
 	// Armed is whether the engine may act; else it observes only, for its journal is in doubt.
 	Armed bool
+	// Refused calls by status, since the start of the engine.
+	Refused map[int]int64
+	// Tokens are the named ones.
+	Tokens []galen.Token
 	// Looks per resource, as far as they are counted.
 	Looks map[galen.Resource]LookCounts
 }
@@ -164,6 +169,11 @@ func (c snapshot) Collect(out chan<- prometheus.Metric) {
 		send("galen_heartbeat_timestamp_seconds", "When the watch last ended a round of the resource that is furthest behind.", float64(c.m.Beat.UnixMilli())/1000)
 	}
 	send("galen_outbox_depth", "Messages that wait for the workflow engine.", float64(c.m.Outbox))
+	for _, t := range c.m.Tokens {
+		if t.Counts(c.at) {
+			send("galen_token_expires_timestamp_seconds", "When a named token that counts ends.", float64(t.Expires.Unix()), "token", t.Name)
+		}
+	}
 	c.counters(out)
 }
 
@@ -181,6 +191,10 @@ func (c snapshot) counters(out chan<- prometheus.Metric) {
 	count("galen_alerts_total", alerts, float64(c.m.Alerts.Stored), "outcome", "stored")
 	count("galen_alerts_total", alerts, float64(c.m.Alerts.Duplicates), "outcome", "duplicate")
 	count("galen_alerts_total", alerts, float64(c.m.Alerts.Refused), "outcome", "refused")
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests} {
+		count("galen_calls_refused_total", "Calls of the API that were refused for who made them, or how often, since the engine started.",
+			float64(c.m.Refused[status]), "status", strconv.Itoa(status))
+	}
 	for r, n := range c.m.Looks {
 		count("galen_looks_total", "Looks at a resource, since the engine started.", float64(n.Total), "resource", r.String())
 		count("galen_look_errors_total", "Looks that saw nothing at all.", float64(n.Errors), "resource", r.String())

@@ -63,7 +63,7 @@ func (s *server) approval(ctx context.Context, id string, req api.Approve) (gale
 	}
 	now := s.o.Now().UTC()
 	yes := galen.Approval{
-		Run: id, Runbook: run.Runbook, Version: run.Version, Params: galen.HashJSON(run.Params), By: operator, Why: deref(req.Why),
+		Run: id, Runbook: run.Runbook, Version: run.Version, Params: galen.HashJSON(run.Params), By: by(ctx), Why: deref(req.Why),
 		Steps: []galen.ApprovedStep{}, Basis: map[string]string{}, At: now, Expires: now.Add(watched.Policy.ApprovalFor.D()),
 	}
 	if yes.Why != "" {
@@ -167,7 +167,7 @@ func (s *server) withReason(w http.ResponseWriter, r *http.Request, id string, d
 		err = checkWhy(req.Why)
 	}
 	if err == nil {
-		err = do(r.Context(), id, operator, req.Why)
+		err = do(r.Context(), id, by(r.Context()), req.Why)
 	}
 	if err != nil {
 		s.fail(w, r, err)
@@ -198,12 +198,12 @@ func (s *server) acknowledge(r *http.Request, resource galen.Resource) (string, 
 	if err != nil {
 		return "", err
 	}
-	return id, s.o.Decisions.Acknowledge(r.Context(), resource, id, operator)
+	return id, s.o.Decisions.Acknowledge(r.Context(), resource, id, by(r.Context()))
 }
 
 // ListHolds implements [api.ServerInterface].
 func (s *server) ListHolds(w http.ResponseWriter, r *http.Request) {
-	holds, err := s.o.Records.Holds(r.Context())
+	holds, err := s.holds(r.Context())
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -219,7 +219,7 @@ func (s *server) SetHold(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	h, err := s.hold(req)
+	h, err := s.hold(r.Context(), req)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -231,15 +231,15 @@ func (s *server) SetHold(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, http.StatusCreated, h)
 }
 
-func (s *server) hold(req api.HoldRequest) (galen.Hold, error) {
+func (s *server) hold(ctx context.Context, req api.HoldRequest) (galen.Hold, error) {
 	now := s.o.Now().UTC()
 	h := galen.Hold{
-		ID: "hold-" + strings.ToLower(rand.Text()[:12]), Target: deref(req.Target), Why: req.Why, By: operator, At: now, Until: req.Until.UTC(),
+		ID: "hold-" + strings.ToLower(rand.Text()[:12]), Target: deref(req.Target), Why: req.Why, By: by(ctx), At: now, Until: req.Until.UTC(),
 	}
 	if err := errors.Join(checkWhy(req.Why), checkUntil(req.Until, now)); err != nil {
 		return h, err
 	}
-	if err := s.covers(&h, deref(req.Resource)); err != nil {
+	if err := s.covers(ctx, &h, deref(req.Resource)); err != nil {
 		return h, err
 	}
 	switch {
@@ -255,13 +255,16 @@ func (s *server) hold(req api.HoldRequest) (galen.Hold, error) {
 
 // covers sets what the hold is for: everything, one resource, or those that a pattern means. A mistyped name would hold nothing while a
 // person believes that it does.
-func (s *server) covers(h *galen.Hold, name string) error {
+func (s *server) covers(ctx context.Context, h *galen.Hold, name string) error {
 	pattern := galen.Pattern(name)
 	switch {
-	case name == "": // a hold of everything is never refused
-		return nil
+	case name == "": // a hold of everything is refused to nobody who may set it
+		return may(ctx, galen.ScopeOperate, galen.Resource{})
 	case !pattern.Wild():
 		r, err := resourceOr(&name)
+		if err == nil {
+			err = may(ctx, galen.ScopeOperate, r)
+		}
 		if err == nil {
 			_, err = s.watched(r)
 		}
@@ -270,6 +273,9 @@ func (s *server) covers(h *galen.Hold, name string) error {
 	}
 	if err := pattern.Check(); err != nil {
 		return badf("resource: %w", err)
+	}
+	if err := mayOver(ctx, galen.ScopeOperate, pattern); err != nil {
+		return err
 	}
 	if !slices.ContainsFunc(s.o.World.Watched(), func(w Watched) bool { return pattern.Matches(w.Resource) }) {
 		return badf("resource: %q means no resource that is looked after: GET /v1/resources lists them", name)
@@ -299,7 +305,7 @@ func (s *server) ExtendHold(w http.ResponseWriter, r *http.Request, id api.Id) {
 		s.fail(w, r, err)
 		return
 	}
-	h, err := s.o.Holds.ExtendHold(r.Context(), id, req.Until, operator, req.Why)
+	h, err := s.o.Holds.ExtendHold(r.Context(), id, req.Until, by(r.Context()), req.Why)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -309,7 +315,7 @@ func (s *server) ExtendHold(w http.ResponseWriter, r *http.Request, id api.Id) {
 
 // ReleaseHold implements [api.ServerInterface].
 func (s *server) ReleaseHold(w http.ResponseWriter, r *http.Request, id api.Id) {
-	if err := s.o.Holds.Release(r.Context(), id, operator); err != nil {
+	if err := s.o.Holds.Release(r.Context(), id, by(r.Context())); err != nil {
 		s.fail(w, r, err)
 		return
 	}

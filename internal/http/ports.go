@@ -17,6 +17,10 @@ var (
 	ErrBad = errors.New("bad request")
 	// ErrConflict: the present state forbids it; 409.
 	ErrConflict = errors.New("conflict")
+	// ErrUnauthorized: nobody knows who calls; 401.
+	ErrUnauthorized = errors.New("unauthorized")
+	// ErrForbidden: who calls may not do that; 403.
+	ErrForbidden = errors.New("forbidden")
 	// ErrUnavailable: try again later; 503.
 	ErrUnavailable = errors.New("unavailable")
 )

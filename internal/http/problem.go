@@ -27,10 +27,6 @@ func wrongMethod() problem {
 	return problem{"method-not-allowed", "The call takes another method", http.StatusMethodNotAllowed}
 }
 
-func unauthorized() problem {
-	return problem{"unauthorized", "The call needs a token that counts", http.StatusUnauthorized}
-}
-
 // ruled is a rule with what its breach is told as.
 type ruled struct {
 	rule error
@@ -54,9 +50,16 @@ func conflicts() []ruled {
 // problemOf tells a program what sort of trouble an error is.
 func problemOf(err error) problem {
 	var tooLarge *http.MaxBytesError
+	var tooMany *tooManyError
 	switch {
 	case errors.As(err, &tooLarge):
 		return problem{"too-large", "The body is too large", http.StatusRequestEntityTooLarge}
+	case errors.As(err, &tooMany):
+		return problem{"too-many-calls", "Too many calls at once", http.StatusTooManyRequests}
+	case errors.Is(err, ErrUnauthorized):
+		return problem{"unauthorized", "The call needs a token that counts", http.StatusUnauthorized}
+	case errors.Is(err, ErrForbidden):
+		return problem{"forbidden", "The token does not grant it", http.StatusForbidden}
 	case errors.Is(err, ErrBad):
 		return problem{"bad-request", "The call cannot be understood", http.StatusBadRequest}
 	case errors.Is(err, galen.ErrNotFound):

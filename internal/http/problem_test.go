@@ -30,7 +30,7 @@ func TestProblems(t *testing.T) {
 	_, told, _ := bytes.Cut(api.Spec, []byte(problemBase))
 	told, _, _ = bytes.Cut(told, []byte("\n"))
 	for _, p := range []problem{
-		noSuchCall(), wrongMethod(), unauthorized(), problemOf(Bad(errDisk)), problemOf(galen.ErrNotFound), problemOf(&http.MaxBytesError{}),
+		noSuchCall(), wrongMethod(), problemOf(ErrUnauthorized), problemOf(ErrForbidden), problemOf(Bad(errDisk)), problemOf(galen.ErrNotFound), problemOf(&http.MaxBytesError{}),
 		problemOf(Unavailable(errDisk)), problemOf(errors.New("x")),
 	} {
 		if !strings.Contains(string(told), p.name) {

@@ -8,7 +8,7 @@ import (
 
 // ListQuarantines implements [api.ServerInterface].
 func (s *server) ListQuarantines(w http.ResponseWriter, r *http.Request) {
-	all, err := s.o.Quarantines.Quarantines(r.Context())
+	all, err := s.quarantines(r.Context())
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -23,7 +23,7 @@ func (s *server) ClearQuarantine(w http.ResponseWriter, r *http.Request) {
 		err = checkWhy(req.Why)
 	}
 	if err == nil {
-		err = s.o.Quarantines.ClearQuarantine(r.Context(), req.Runbook, operator, req.Why)
+		err = s.o.Quarantines.ClearQuarantine(r.Context(), req.Runbook, by(r.Context()), req.Why)
 	}
 	if err != nil {
 		s.fail(w, r, err)

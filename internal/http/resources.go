@@ -12,12 +12,12 @@ import (
 
 // ListResources implements [api.ServerInterface].
 func (s *server) ListResources(w http.ResponseWriter, r *http.Request) {
-	s.answer(w, r, http.StatusOK, api.ResourceList{Resources: s.resources()})
+	s.answer(w, r, http.StatusOK, api.ResourceList{Resources: s.resources(r.Context())})
 }
 
-func (s *server) resources() []api.Resource {
+func (s *server) resources(ctx context.Context) []api.Resource {
 	out := []api.Resource{}
-	for _, watched := range s.o.World.Watched() {
+	for _, watched := range only(s.o.World.Watched(), seesOf(ctx).watched) {
 		out = append(out, s.resource(watched))
 	}
 	return out
@@ -60,11 +60,19 @@ func (s *server) watched(r galen.Resource) (Watched, error) {
 	return Watched{}, fmt.Errorf("resource %s: %w; galen resources lists those in the configuration", r, galen.ErrNotFound)
 }
 
+// viewed is nil for no resource, and for one that the token may view.
+func viewed(ctx context.Context, r galen.Resource) error {
+	if r == (galen.Resource{}) {
+		return nil
+	}
+	return may(ctx, galen.ScopeView, r)
+}
+
 // known is nil for no resource, for one that is looked after, and for one that the journal has events of: it was looked
 // after once. Else a mistyped name would read like a resource without trouble; galen.ErrNotFound.
 func (s *server) known(ctx context.Context, r galen.Resource) error {
-	if r == (galen.Resource{}) {
-		return nil
+	if err := viewed(ctx, r); err != nil || r == (galen.Resource{}) {
+		return err
 	}
 	_, unwatched := s.watched(r)
 	if unwatched == nil {
@@ -104,6 +112,9 @@ func (s *server) GetResource(w http.ResponseWriter, r *http.Request, kind api.Ki
 // ListFindings implements [api.ServerInterface].
 func (s *server) ListFindings(w http.ResponseWriter, r *http.Request, params api.ListFindingsParams) {
 	resource, err := resourceOr(params.Resource)
+	if err == nil {
+		err = viewed(r.Context(), resource)
+	}
 	if err == nil && resource != (galen.Resource{}) {
 		_, err = s.watched(resource) // of another one nothing is seen, not even that it is well
 	}
@@ -116,7 +127,7 @@ func (s *server) ListFindings(w http.ResponseWriter, r *http.Request, params api
 		s.fail(w, r, err)
 		return
 	}
-	s.answer(w, r, http.StatusOK, api.FindingList{Findings: list(findings)})
+	s.answer(w, r, http.StatusOK, api.FindingList{Findings: only(findings, seesOf(r.Context()).finding)})
 }
 
 // ListRunbooks implements [api.ServerInterface].
@@ -159,7 +170,7 @@ func (s *server) ListEvents(w http.ResponseWriter, r *http.Request, params api.L
 		return
 	}
 	f.Resource = resource
-	events, err := s.o.Records.Events(r.Context(), f)
+	events, err := s.events(r.Context(), f)
 	if err == nil && len(events) == 0 && f.Run != "" { // there are none, or nobody knows such a run
 		_, err = s.o.Runs.Run(r.Context(), f.Run)
 	}

@@ -14,9 +14,6 @@ import (
 	"github.com/galenhq/galen/api"
 )
 
-// operator is who holds the token. There is one token, so there is one name.
-const operator = "operator"
-
 // ListRuns implements [api.ServerInterface].
 func (s *server) ListRuns(w http.ResponseWriter, r *http.Request, params api.ListRunsParams) {
 	f, err := runFilter(params)
@@ -33,7 +30,7 @@ func (s *server) ListRuns(w http.ResponseWriter, r *http.Request, params api.Lis
 			return
 		}
 	}
-	runs, err := s.o.Runs.Runs(r.Context(), f)
+	runs, err := s.runs(r.Context(), f)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -112,11 +109,15 @@ func (s *server) CreateRun(w http.ResponseWriter, r *http.Request, params api.Cr
 		s.fail(w, r, err)
 		return
 	}
+	if err := may(r.Context(), galen.ScopePropose, req.Resource); err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	if _, err := s.watched(req.Resource); err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	q := Request{Runbook: req.Runbook, Resource: req.Resource, Params: req.Params, By: operator}
+	q := Request{Runbook: req.Runbook, Resource: req.Resource, Params: req.Params, By: by(r.Context())}
 	if req.PlanOnly {
 		plan, err := s.o.Requests.Preview(r.Context(), q)
 		if err != nil {

@@ -27,7 +27,7 @@ func TestApproveBindsTheNewestPlan(t *testing.T) {
 		return r
 	}
 	yes := galen.Approval{
-		Run: "a", Runbook: "fake/heal", Version: 3, Params: galen.HashJSON(run.Params), By: operator,
+		Run: "a", Runbook: "fake/heal", Version: 3, Params: galen.HashJSON(run.Params), By: galen.Operator,
 		Steps: []galen.ApprovedStep{{Verb: "failover", Target: "db-1", Count: 2}, {Verb: "reboot", Target: "db-1", Count: 1}},
 		Basis: map[string]string{"db-1": "basis"}, At: noon(), Expires: noon().Add(30 * time.Minute),
 	}
@@ -168,7 +168,7 @@ func TestHoldsCarryAnID(t *testing.T) {
 	}
 	w = call(t, h, "POST", "/v1/holds", `{"why":"upgrade","resource":"fake/demo","target":"db-1","until":"2026-11-23T14:00:00+01:00"}`)
 	got, err := galen.Decode[galen.Hold](w.Body.Bytes())
-	if err != nil || w.Code != 201 || got.ID == "" || got.By != operator || !got.Until.Equal(noon().Add(time.Hour)) {
+	if err != nil || w.Code != 201 || got.ID == "" || got.By != galen.Operator || !got.Until.Equal(noon().Add(time.Hour)) {
 		t.Fatalf("%d %s %v", w.Code, w.Body, err)
 	}
 	w = call(t, h, "POST", "/v1/holds/"+got.ID+"/extend", `{"why":"late","until":"2026-11-23T15:00:00+01:00"}`)

@@ -21,6 +21,11 @@ type Options struct {
 	// Token that calls must carry, and the file where a person finds it.
 	Token     string
 	TokenFile string
+	// Tokens are the named ones beside it.
+	Tokens Tokens
+	// Refusals takes down every call that is refused for who makes it; nil: nobody does.
+	Refusals *Refusals
+	Limits   Limits
 
 	Runs        Runs
 	Records     Records
@@ -58,22 +63,26 @@ const (
 
 // server implements [api.ServerInterface].
 type server struct {
-	o       Options
-	metrics http.Handler
+	o          Options
+	metrics    http.Handler
+	operations map[string]api.Operation
+	mux        *http.ServeMux
+	// The calls of each token, of each address without one, and of each address to what needs none.
+	perToken, perAddress, unnamed *buckets
 }
 
 // Handler answers all calls of the API.
 func Handler(o Options) http.Handler {
-	s := &server{o: o}
-	s.metrics = s.metricsHandler()
-	mux := http.NewServeMux()
+	s := &server{o: o, mux: http.NewServeMux(), perToken: newBuckets(o.Limits.PerToken), perAddress: newBuckets(o.Limits.PerAddress), unnamed: newBuckets(o.Limits.PerToken)}
+	s.metrics, s.operations = s.metricsHandler(), s.operationsOf()
 	api.HandlerWithOptions(s, api.StdHTTPServerOptions{
-		BaseRouter: mux,
+		BaseRouter:  s.mux,
+		Middlewares: []api.MiddlewareFunc{s.permitted},
 		ErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) {
 			s.fail(w, r, Bad(err))
 		},
 	})
-	return s.recovered(s.logged(s.secured(s.limited(s.routed(mux)))))
+	return s.recovered(s.logged(s.secured(s.limited(s.routed(s.mux)))))
 }
 
 // New is a server with time limits for [Handler]; the caller serves and stops it.
@@ -145,22 +154,45 @@ func (s *server) secured(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		h.Set("Referrer-Policy", "no-referrer")
-		open := r.URL.Path == "/v1/health" && (r.Method == http.MethodGet || r.Method == http.MethodHead)
-		if !open && !bearer(r, s.o.Token) {
-			h.Set("WWW-Authenticate", `Bearer realm="galen"`)
-			s.tell(w, r, unauthorized(), s.unauthorized(r))
+		token, err := s.caller(r)
+		r = r.WithContext(withCaller(r.Context(), token))
+		if err != nil {
+			s.fail(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-func (s *server) unauthorized(r *http.Request) string {
-	what := "this call needs the API's token"
-	if r.Header.Get("Authorization") != "" {
-		what = "the token of this call is not the API's"
+// caller is the token that a call is made with, none for a call that needs none, if it may be made now. Who has no token that counts
+// takes no call away from those who have one, even from the same address.
+func (s *server) caller(r *http.Request) (galen.Token, error) {
+	need := s.operations[s.callOf(r)].Access
+	if need.Scope == scopeNone {
+		return galen.Token{}, s.unnamed.take(network(r), s.o.Now())
 	}
-	return fmt.Sprintf("%s: send the header \"Authorization: Bearer <token>\"; the token is in the file %s where galen serve runs", what, s.o.TokenFile)
+	token, err := s.holder(r.Context(), credential(r))
+	switch {
+	case errors.Is(err, ErrUnauthorized):
+		if tooMany := s.perAddress.take(network(r), s.o.Now()); tooMany != nil {
+			return token, tooMany
+		}
+		return token, s.unauthorized(r, err)
+	case err != nil:
+		return token, err
+	case need.Scope == string(galen.ScopeAlerts): // a sender of alerts drops what it is refused so
+		return token, nil
+	}
+	return token, s.perToken.take(token.Name, s.o.Now())
+}
+
+// unauthorized says where a token is to be had.
+func (s *server) unauthorized(r *http.Request, err error) error {
+	if r.Header.Get("Authorization") == "" {
+		err = errors.New("this call needs a token of the API")
+	}
+	return markedError{fmt.Errorf("%w: send the header \"Authorization: Bearer <token>\"; galen token create makes one, and that of an administrator is in the file %s where galen serve runs",
+		err, s.o.TokenFile), ErrUnauthorized}
 }
 
 // limited bounds the time of a call and the size of its body; a body that says it is too long is not read at all.

@@ -29,12 +29,12 @@ func TestToken(t *testing.T) {
 		says               string
 	}{
 		{"none", "/v1/runs", "", 401, "in the file /var/lib/galen/token"},
-		{"wrong", "/v1/runs", "Bearer " + strings.Repeat("0", 32), 401, "is not the API's"},
-		{"cut", "/v1/runs", "Bearer " + testToken[:31], 401, "is not the API's"},
-		{"longer", "/v1/runs", "Bearer " + testToken + "0", 401, "is not the API's"},
-		{"basic", "/v1/runs", "Basic " + testToken, 401, "is not the API's"},
-		{"unknown path tells nothing", "/v1/nothing", "", 401, "needs the API's token"},
-		{"metrics", "/metrics", "", 401, "needs the API's token"},
+		{"wrong", "/v1/runs", "Bearer " + strings.Repeat("0", 32), 401, "is none of the API's"},
+		{"cut", "/v1/runs", "Bearer " + testToken[:31], 401, "is none of the API's"},
+		{"longer", "/v1/runs", "Bearer " + testToken + "0", 401, "is none of the API's"},
+		{"basic", "/v1/runs", "Basic " + testToken, 401, "is none of the API's"},
+		{"unknown path tells nothing", "/v1/nothing", "", 401, "needs a token of the API"},
+		{"metrics", "/metrics", "", 401, "needs a token of the API"},
 		{"right", "/v1/runs", "Bearer " + testToken, 200, ""},
 		{"health is open", "/v1/health", "", 200, ""},
 	}

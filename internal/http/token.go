@@ -2,13 +2,10 @@ package http
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"os"
 	"strings"
 )
@@ -56,15 +53,4 @@ func makeToken(path string) (string, error) {
 		return "", fmt.Errorf("make the API's token: %w", err)
 	}
 	return token, nil
-}
-
-// bearer tells whether a request carries the token. Hashes are compared, in constant time, so that neither length nor
-// content leaks.
-func bearer(r *http.Request, token string) bool {
-	given, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !found {
-		return false
-	}
-	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(token))
-	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }

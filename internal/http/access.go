@@ -1,0 +1,291 @@
+package http
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+)
+
+// What x-access of the OpenAPI file says besides the scopes.
+const (
+	scopeNone = "none" // the call needs no token
+	scopeAny  = "any"  // it needs one, whatever it grants
+
+	onAny      = "any"
+	onList     = "list" // the answer has what the token may view
+	onBody     = "body" // the resource is in the body: its handler asks
+	onAll      = "all"
+	onResource = "resource"
+	onRun      = "run"
+	onHold     = "hold"
+)
+
+// callerKey is where a call's token is in its context.
+type callerKey struct{}
+
+func withCaller(ctx context.Context, t galen.Token) context.Context {
+	return context.WithValue(ctx, callerKey{}, t)
+}
+
+// callerOf is the token that a call was made with; without one it grants nothing.
+func callerOf(ctx context.Context) galen.Token {
+	t, _ := ctx.Value(callerKey{}).(galen.Token)
+	return t
+}
+
+// by is the name under which the journal knows who makes the call.
+func by(ctx context.Context) string { return callerOf(ctx).Name }
+
+// permitted lets a call pass that its token may make. It knows what each call needs from the OpenAPI file: one that does not stand
+// there, or of which the file does not say it, passes for nobody.
+func (s *server) permitted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.permit(r); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *server) permit(r *http.Request) error {
+	need := s.operations[r.Pattern].Access
+	scope, ctx := galen.Scope(need.Scope), r.Context()
+	switch {
+	case need.Scope == scopeNone, need.Scope == scopeAny && callerOf(ctx).Name != "":
+		return nil
+	case !slices.Contains(galen.Scopes(), scope):
+		return fmt.Errorf("openapi.yaml does not say what a token needs for %s: this is a fault of galen, please report it", r.Pattern)
+	case !callerOf(ctx).MayAny(scope):
+		return forbidden(ctx, scope, "anything")
+	}
+	return s.permitOn(r, need.On, scope)
+}
+
+// permitOn asks for the scope on what the call is about.
+func (s *server) permitOn(r *http.Request, on string, scope galen.Scope) error {
+	ctx := r.Context()
+	switch on {
+	case onAny, onList, onBody:
+		return nil
+	case onResource:
+		return may(ctx, scope, galen.Resource{Kind: r.PathValue("kind"), Name: r.PathValue("name")})
+	case onRun:
+		return s.mayOnRun(ctx, scope, r.PathValue("id"))
+	case onHold:
+		return s.mayOnHold(ctx, scope, r.PathValue("id"))
+	default: // onAll, and whatever we do not know
+		return may(ctx, scope, galen.Resource{})
+	}
+}
+
+// may is nil if the call's token grants the scope on a resource, or on everything for the zero one.
+func may(ctx context.Context, scope galen.Scope, r galen.Resource) error {
+	if callerOf(ctx).May(scope, r) {
+		return nil
+	}
+	if r == (galen.Resource{}) {
+		return forbidden(ctx, scope, "everything")
+	}
+	if _, err := galen.ParseResource(r.String()); err != nil { // of a path: it goes into the journal
+		return Bad(err)
+	}
+	return forbidden(ctx, scope, r.String())
+}
+
+// mayOver is may for all that a pattern means.
+func mayOver(ctx context.Context, scope galen.Scope, p galen.Pattern) error {
+	if callerOf(ctx).MayAll(scope, p) {
+		return nil
+	}
+	return forbidden(ctx, scope, string(p))
+}
+
+func forbidden(ctx context.Context, scope galen.Scope, what string) error {
+	t := callerOf(ctx)
+	grants := make([]string, 0, len(t.Grants))
+	for _, g := range t.Grants {
+		grants = append(grants, string(g.Scope)+" on "+string(g.Resource))
+	}
+	return &forbiddenError{scope: scope, what: what, err: fmt.Errorf("this needs the scope %s on %s, and the token %q grants %s: ask whoever makes tokens for one that does",
+		scope, what, t.Name, strings.Join(grants, ", "))}
+}
+
+// forbiddenError is an [ErrForbidden] that tells what was missing.
+type forbiddenError struct {
+	scope galen.Scope
+	what  string // a resource, a pattern, or words of ours
+	err   error
+}
+
+// Error says what is needed, and what the token grants.
+func (e *forbiddenError) Error() string { return e.err.Error() }
+
+// Is makes it an ErrForbidden.
+func (e *forbiddenError) Is(target error) bool { return target == ErrForbidden }
+
+// mayOnRun looks up whose run it is, unless the token may do that to every one.
+func (s *server) mayOnRun(ctx context.Context, scope galen.Scope, id string) error {
+	if callerOf(ctx).May(scope, galen.Resource{}) {
+		return nil
+	}
+	run, err := s.o.Runs.Run(ctx, id)
+	if errors.Is(err, galen.ErrNotFound) {
+		return fmt.Errorf("run %s: %w", id, galen.ErrNotFound)
+	}
+	if err != nil {
+		return err
+	}
+	if callerOf(ctx).May(scope, run.Resource) {
+		return nil
+	}
+	return forbidden(ctx, scope, "the resource of run "+id)
+}
+
+func (s *server) mayOnHold(ctx context.Context, scope galen.Scope, id string) error {
+	if callerOf(ctx).May(scope, galen.Resource{}) {
+		return nil
+	}
+	holds, err := s.o.Records.Holds(ctx)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(holds, func(h galen.Hold) bool { return h.ID == id })
+	if i < 0 {
+		return fmt.Errorf("hold %q: %w", id, galen.ErrNotFound)
+	}
+	return mayHold(ctx, scope, holds[i])
+}
+
+// mayHold asks for the scope on all that a hold covers.
+func mayHold(ctx context.Context, scope galen.Scope, h galen.Hold) error {
+	if h.Pattern != "" {
+		return mayOver(ctx, scope, h.Pattern)
+	}
+	return may(ctx, scope, h.Resource)
+}
+
+// sees is what the call's token may view; everything that a list answers with passes here.
+type sees struct{ token galen.Token }
+
+func seesOf(ctx context.Context) sees { return sees{callerOf(ctx)} }
+
+func (v sees) all() bool                      { return v.token.May(galen.ScopeView, galen.Resource{}) }
+func (v sees) resource(r galen.Resource) bool { return v.token.May(galen.ScopeView, r) }
+func (v sees) run(run galen.Run) bool         { return v.resource(run.Resource) }
+func (v sees) finding(f galen.Finding) bool   { return v.resource(f.Resource) }
+func (v sees) watched(w Watched) bool         { return v.resource(w.Resource) }
+func (v sees) event(e galen.Event) bool       { return v.resource(e.Resource) }
+
+// only are those that pass.
+func only[T any](all []T, pass func(T) bool) []T {
+	out := make([]T, 0, len(all))
+	for _, one := range all {
+		if pass(one) {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
+// holds are those that hold anything that the token may view.
+func (s *server) holds(ctx context.Context) ([]galen.Hold, error) {
+	holds, err := s.o.Records.Holds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	view := seesOf(ctx)
+	mine := only(s.o.World.Watched(), view.watched)
+	return only(holds, func(h galen.Hold) bool {
+		return view.all() || view.resource(h.Resource) || slices.ContainsFunc(mine, func(w Watched) bool { return h.Covers(w.Resource, h.Target) })
+	}), nil
+}
+
+// quarantines are of the whole account: everyone sees that a runbook acts nowhere, and of what it failed on what they may view.
+func (s *server) quarantines(ctx context.Context) ([]galen.Quarantine, error) {
+	all, err := s.o.Quarantines.Quarantines(ctx)
+	view := seesOf(ctx)
+	if err != nil || view.all() {
+		return all, err
+	}
+	out := make([]galen.Quarantine, 0, len(all))
+	for _, q := range all {
+		n := len(q.Targets)
+		q.Targets = only(q.Targets, func(target string) bool {
+			name, _, _ := strings.Cut(target, " ")
+			r, err := galen.ParseResource(name)
+			return err == nil && view.resource(r)
+		})
+		q.Why = fmt.Sprintf("%s failed on %d targets", q.Verb, n)
+		out = append(out, q)
+	}
+	return out, nil
+}
+
+// scanPage is how much of the journal is read at once for a token that may not view everything.
+const scanPage = 1000
+
+// runs are those of a filter that the token may view, as many as the filter wants if there are so many.
+func (s *server) runs(ctx context.Context, f RunFilter) ([]galen.Run, error) {
+	view, want := seesOf(ctx), f.Limit
+	if view.all() || f.Resource != (galen.Resource{}) {
+		return s.o.Runs.Runs(ctx, f)
+	}
+	var out []galen.Run
+	for f.Limit = scanPage; ; {
+		page, err := s.o.Runs.Runs(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, only(page, view.run)...)
+		if len(out) >= want || len(page) < f.Limit {
+			return out[:min(want, len(out))], nil
+		}
+		f.Before = page[len(page)-1].ID
+	}
+}
+
+// events are those of a filter that the token may view. The newest are searched for in the newest scanMost.
+func (s *server) events(ctx context.Context, f EventFilter) ([]galen.Event, error) {
+	view, want := seesOf(ctx), f.Limit
+	if view.all() || f.Resource != (galen.Resource{}) {
+		return s.o.Records.Events(ctx, f)
+	}
+	const scanMost = 64 * scanPage
+	var out []galen.Event
+	for f.Limit = scanPage; ; {
+		page, err := s.o.Records.Events(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		seen := only(page, view.event)
+		if f.Newest {
+			out = seen
+		} else {
+			out = append(out, seen...)
+		}
+		if len(out) >= want || len(page) < f.Limit || f.Newest && f.Limit >= scanMost {
+			return out[:min(want, len(out))], nil
+		}
+		if f.Newest {
+			f.Limit *= 4
+		} else {
+			f.After = page[len(page)-1].Seq
+		}
+	}
+}
+
+// operationsOf reads what each call needs; without it no call passes.
+func (s *server) operationsOf() map[string]api.Operation {
+	all, err := api.Operations()
+	if err != nil {
+		s.o.Logger.Error("the API refuses every call", "error", err.Error())
+	}
+	return all
+}

@@ -1,0 +1,177 @@
+package http
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// The bounds of what refused calls can make the journal write, however many there are.
+const (
+	refusalsEvery = time.Minute // one event in it
+	refusalsTold  = 50          // that are told apart in an event; what is more is only counted
+	flushWithin   = 5 * time.Second
+)
+
+// keptOut is a sort of call that was refused for who made it.
+type keptOut struct {
+	Status int    `json:"status"`
+	Call   string `json:"call"`
+	// Token is the name of the one that the call carried, if there is such a one.
+	Token string `json:"token,omitempty"`
+	Needs string `json:"needs,omitempty"`
+	From  string `json:"from"`
+}
+
+type countedOut struct {
+	keptOut
+	Count int64 `json:"count"`
+}
+
+// Refusals tells the journal of every call that was refused for who made it (401, 403): the first one at once, then counted and folded
+// into one event a minute, so that a flood of them is no flood of events. Too many calls (429) are counted for the metrics only.
+type Refusals struct {
+	write func(ctx context.Context, e galen.Event) error
+	every time.Duration
+	fresh chan struct{} // there is something to tell
+
+	mu      sync.Mutex
+	pending map[keptOut]int64
+	more    int64 // that found no place in pending
+	total   map[int]int64
+}
+
+// NewRefusals tells them to write, which must be durable when it returns nil; what it could not write is told with the next.
+func NewRefusals(write func(ctx context.Context, e galen.Event) error) *Refusals {
+	return &Refusals{write: write, every: refusalsEvery, fresh: make(chan struct{}, 1), pending: map[keptOut]int64{}, total: map[int]int64{}}
+}
+
+// Counts are the refused calls by status, since the start of the engine.
+func (r *Refusals) Counts() map[int]int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.total)
+}
+
+// Run writes until ctx ends, and then what is left.
+func (r *Refusals) Run(ctx context.Context, failed func(error)) {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+		case <-pause.C:
+			select {
+			case <-ctx.Done():
+			case <-r.fresh:
+			}
+		}
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
+		if err := r.flush(last); err != nil {
+			failed(err)
+		}
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		pause.Reset(r.every)
+	}
+}
+
+func (r *Refusals) note(one keptOut) {
+	r.mu.Lock()
+	r.total[one.Status]++
+	if one.Status != http.StatusTooManyRequests {
+		if _, known := r.pending[one]; known || len(r.pending) < refusalsTold {
+			r.pending[one]++
+		} else {
+			r.more++
+		}
+	}
+	r.mu.Unlock()
+	r.nudge()
+}
+
+func (r *Refusals) nudge() {
+	select {
+	case r.fresh <- struct{}{}:
+	default:
+	}
+}
+
+// flush writes one event of all that is pending.
+func (r *Refusals) flush(ctx context.Context) error {
+	r.mu.Lock()
+	pending, more := r.pending, r.more
+	r.pending, r.more = map[keptOut]int64{}, 0
+	r.mu.Unlock()
+	if len(pending) == 0 {
+		return nil
+	}
+	told := make([]countedOut, 0, len(pending))
+	for one, n := range pending {
+		told = append(told, countedOut{one, n})
+	}
+	slices.SortFunc(told, func(a, b countedOut) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(fmt.Sprint(a.keptOut), fmt.Sprint(b.keptOut)))
+	})
+	body, err := json.Marshal(map[string]any{"refusals": told, "more": more})
+	if err == nil {
+		err = r.write(ctx, galen.Event{Kind: galen.EventKeptOut, Body: body})
+	}
+	if err == nil {
+		return nil
+	}
+	r.mu.Lock()
+	for one, n := range pending {
+		r.pending[one] += n
+	}
+	r.more += more
+	r.mu.Unlock()
+	r.nudge()
+	return fmt.Errorf("tell the journal of refused calls: %w", err)
+}
+
+// refused notes a call that is refused with that status. Of what the caller wrote nothing is kept but a resource's name.
+func (s *server) refused(r *http.Request, status int, err error) {
+	if s.o.Refusals == nil {
+		return
+	}
+	one := keptOut{Status: status, Call: s.callOf(r), Token: by(r.Context()), From: addressOf(r)}
+	var no *forbiddenError
+	if errors.As(err, &no) {
+		one.Needs = string(no.scope) + " on " + no.what
+	}
+	s.o.Refusals.note(one)
+}
+
+// callOf is the call as the OpenAPI file has it.
+func (s *server) callOf(r *http.Request) string {
+	pattern := r.Pattern
+	if pattern == "" {
+		_, pattern = s.mux.Handler(r)
+	}
+	if pattern == "" {
+		return "no call of the API"
+	}
+	return pattern
+}
+
+// addressOf is where a call comes from, without the port.
+func addressOf(r *http.Request) string {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return "unknown"
+	}
+	return at.Addr().Unmap().WithZone("").String()
+}

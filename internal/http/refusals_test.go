@@ -1,0 +1,211 @@
+package http
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// written are the events that refusals became.
+type written struct {
+	mu     sync.Mutex
+	broken error
+	events []galen.Event
+}
+
+func (w *written) write(_ context.Context, e galen.Event) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.broken == nil {
+		w.events = append(w.events, e)
+	}
+	return w.broken
+}
+
+func (w *written) set(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.broken = err
+}
+
+type toldRefusals struct {
+	Refusals []countedOut `json:"refusals"`
+	More     int64        `json:"more"`
+}
+
+// all is how many calls the events tell of.
+func (w *written) all(t *testing.T) (events int, calls int64, last toldRefusals) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range w.events {
+		last = toldRefusals{}
+		if err := json.Unmarshal(e.Body, &last); err != nil || e.Kind != galen.EventKeptOut {
+			t.Fatalf("%+v %v", e, err)
+		}
+		calls += last.More
+		for _, one := range last.Refusals {
+			calls += one.Count
+		}
+	}
+	return len(w.events), calls, last
+}
+
+// TestAFloodOfRefusals: the first is told at once, the others by the minute, and none is lost, though the journal fails for a while.
+func TestAFloodOfRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		journal := &written{}
+		r := NewRefusals(journal.write)
+		ctx, cancel := context.WithCancel(t.Context())
+		var ended sync.WaitGroup
+		failed := 0
+		ended.Go(func() { r.Run(ctx, func(error) { failed++ }) })
+		synctest.Wait()
+		r.note(keptOut{Status: 401, Call: "GET /v1/runs", From: "10.0.0.1"})
+		synctest.Wait()
+		if events, calls, last := journal.all(t); events != 1 || calls != 1 || last.Refusals[0].From != "10.0.0.1" {
+			t.Errorf("the first: %d events of %d calls, %+v", events, calls, last)
+		}
+		for i := range 300 {
+			for range 1000 {
+				r.note(keptOut{Status: 401, Call: "GET /v1/runs", From: fmt.Sprint("10.0.0.", i)})
+			}
+			time.Sleep(time.Second)
+		}
+		journal.set(errDisk)
+		r.note(keptOut{Status: 403, Call: "GET /v1/runs", Token: "ci", From: "10.0.0.1"})
+		time.Sleep(5 * time.Minute)
+		journal.set(nil)
+		time.Sleep(2 * time.Minute)
+		events, calls, last := journal.all(t)
+		if calls != 300_002 || events > 10 || failed == 0 || len(last.Refusals) > refusalsTold {
+			t.Errorf("%d events of %d calls, %d failed, %+v", events, calls, failed, last)
+		}
+		r.note(keptOut{Status: 403, Call: "GET /v1/runs", Token: "ci", From: "10.0.0.1"})
+		r.note(keptOut{Status: 429, Call: "GET /v1/runs", Token: "ci", From: "10.0.0.1"})
+		cancel()
+		ended.Wait()
+		if _, calls, _ := journal.all(t); calls != 300_003 {
+			t.Errorf("at the end: %d calls", calls)
+		}
+		if n := r.Counts(); n[401] != 300_001 || n[403] != 2 || n[429] != 1 {
+			t.Errorf("counts %v", n)
+		}
+	})
+}
+
+// TestRefusalsSayWho: the token where it is known, the call as the API has it, and nothing that the caller could write.
+func TestRefusalsSayWho(t *testing.T) {
+	e := newTwo()
+	e.tokens[hashOf(secretOf("me"))] = galen.Token{Name: "me", Grants: []galen.Grant{{Scope: galen.ScopeView, Resource: "fake/demo"}}, Expires: noon().Add(time.Hour)}
+	e.tokens[hashOf(secretOf("old"))] = galen.Token{Name: "old", Grants: []galen.Grant{{Scope: galen.ScopeView, Resource: "fake/demo"}}, Expires: noon()}
+	journal := &written{}
+	o := e.options()
+	o.Runs, o.Records, o.World, o.Refusals = e, e, e, NewRefusals(journal.write)
+	h := Handler(o)
+	hostile := "/v1/%3Cscript%3E%1b[31m"
+	callAs(t, h, "", "GET", hostile, "")
+	callAs(t, h, secretOf("old"), "GET", "/v1/runs/run-demo", "")
+	callAs(t, h, secretOf("me"), "POST", "/v1/runs/run-demo/cancel", `{"why":"x"}`)
+	callAs(t, h, secretOf("me"), "GET", "/v1/resources/fake/other", "")
+	callAs(t, h, secretOf("me"), "GET", "/v1/resources/fake/%1b%3Cb%3E", "")
+	if err := o.Refusals.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	body := string(journal.events[0].Body)
+	for _, want := range []string{
+		`{"status":401,"call":"no call of the API","from":"192.0.2.1","count":1}`,
+		`{"status":401,"call":"GET /v1/runs/{id}","token":"old","from":"192.0.2.1","count":1}`,
+		`{"status":403,"call":"POST /v1/runs/{id}/cancel","token":"me","needs":"operate on anything","from":"192.0.2.1","count":1}`,
+		`{"status":403,"call":"GET /v1/resources/{kind}/{name}","token":"me","needs":"view on fake/other","from":"192.0.2.1","count":1}`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("lacks %s:\n%s", want, body)
+		}
+	}
+	if strings.Contains(body, "script") || strings.Contains(body, `\u003cb`) || strings.Contains(body, secretPrefix) {
+		t.Errorf("a caller's own words: %s", body)
+	}
+}
+
+// TestTooManyCalls: who calls too often waits, alone, and alerts are let in.
+func TestTooManyCalls(t *testing.T) {
+	e := newTwo()
+	now := noon()
+	e.tokens[hashOf(secretOf("me"))] = galen.Token{Name: "me", Grants: []galen.Grant{{Scope: galen.ScopeView, Resource: galen.Everything}}, Expires: noon().Add(time.Hour)}
+	e.tokens[hashOf(secretOf("am"))] = galen.Token{Name: "am", Grants: []galen.Grant{{Scope: galen.ScopeAlerts, Resource: galen.Everything}}, Expires: noon().Add(time.Hour)}
+	o := e.options()
+	o.Runs, o.Records, o.World, o.Now, o.Limits = e, e, e, func() time.Time { return now }, Limits{PerToken: 5, PerAddress: 2}
+	h := Handler(o)
+	count := func(secret, method, path, from string) (n map[int]int) {
+		n = map[int]int{}
+		for range 30 {
+			r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader("{}"))
+			r.Header.Set("Authorization", "Bearer "+secret)
+			r.RemoteAddr = from
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			n[w.Code]++
+			if w.Code == http.StatusTooManyRequests && (w.Header().Get("Retry-After") != "1" || !strings.Contains(complaint(t, w), "try again in 1 s")) {
+				t.Errorf("%v %s", w.Header(), w.Body)
+			}
+		}
+		return n
+	}
+	for _, c := range []struct {
+		name, secret, method, path, from string
+		want                             map[int]int
+	}{
+		{"a token", secretOf("me"), "GET", "/v1/runs", "10.0.0.1:1", map[int]int{200: 10, 429: 20}},
+		{"it from elsewhere", secretOf("me"), "GET", "/v1/runs", "10.0.0.2:1", map[int]int{429: 30}},
+		{"another token", testToken, "GET", "/v1/runs", "10.0.0.1:1", map[int]int{200: 10, 429: 20}},
+		{"no token", "wrong", "GET", "/v1/runs", "10.0.0.1:1", map[int]int{401: 4, 429: 26}},
+		{"a good one beside it", secretOf("am"), "POST", "/v1/alerts/alertmanager", "10.0.0.1:1", map[int]int{202: 30}},
+		{"one host of IPv6", "wrong", "GET", "/v1/runs", "[2001:db8::1]:1", map[int]int{401: 4, 429: 26}},
+		{"its next address", "wrong", "GET", "/v1/runs", "[2001:db8::2]:1", map[int]int{429: 30}},
+		{"health", "", "GET", "/v1/health", "10.0.0.1:1", map[int]int{200: 10, 429: 20}},
+	} {
+		if got := count(c.secret, c.method, c.path, c.from); fmt.Sprint(got) != fmt.Sprint(c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+	now = now.Add(time.Second)
+	if got := count(secretOf("me"), "GET", "/v1/runs", "10.0.0.1:1"); got[200] != 5 {
+		t.Errorf("a second later: %v", got)
+	}
+}
+
+// TestBucketsAreBounded: callers without number cost no memory without bound.
+func TestBucketsAreBounded(t *testing.T) {
+	b := newBuckets(1)
+	for i := range 3 * bucketLimit {
+		if err := b.take(fmt.Sprint(i), noon()); err != nil && i < bucketLimit {
+			t.Fatal(err)
+		}
+	}
+	if n := len(b.of); n > bucketLimit+1 {
+		t.Errorf("%d buckets", n)
+	}
+	if err := b.take("new", noon().Add(time.Hour)); err != nil || len(b.of) > 2 {
+		t.Errorf("an hour later: %v, %d buckets", err, len(b.of))
+	}
+	var tooMany *tooManyError
+	for range 3 {
+		if err := b.take("new", noon().Add(time.Hour)); err != nil && !errors.As(err, &tooMany) {
+			t.Error(err)
+		}
+	}
+	if tooMany == nil {
+		t.Error("nobody is limited")
+	}
+}

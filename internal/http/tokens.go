@@ -1,0 +1,123 @@
+package http
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+)
+
+// Tokens are the named tokens, by the hash of their secrets. All engines that share a journal share them.
+type Tokens interface {
+	// CreateToken is an [ErrConflict] if the name has one that counts.
+	CreateToken(ctx context.Context, t galen.Token, hash string) (galen.Token, error)
+	// Token finds one, with the time by which it counts or not; galen.ErrNotFound.
+	Token(ctx context.Context, hash string) (galen.Token, time.Time, error)
+	Tokens(ctx context.Context) ([]galen.Token, error)
+	RevokeToken(ctx context.Context, name, by string) error
+}
+
+// secretPrefix begins every secret, so that a scanner for leaked ones finds it; secretLength is the whole length.
+const (
+	secretPrefix = "galen_"
+	secretLength = len(secretPrefix) + 43
+)
+
+func newSecret() string {
+	raw := make([]byte, tokenBytes)
+	_, _ = rand.Read(raw) // never fails: it ends the process instead
+	return secretPrefix + base64.RawURLEncoding.EncodeToString(raw)
+}
+
+// hashOf is how a secret is kept. It is random and of 256 bits, so there is nothing to guess, and a slow hash would only slow each call.
+func hashOf(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
+}
+
+// credential is the secret that a call carries, "" for none.
+func credential(r *http.Request) string {
+	given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return strings.TrimSpace(given)
+}
+
+// holder is the token that a credential is the secret of, by whatever header it came; an [ErrUnauthorized] tells why there is none. The
+// name is known where a token of that name counts no more.
+func (s *server) holder(ctx context.Context, credential string) (galen.Token, error) {
+	if same(credential, s.o.Token) {
+		return galen.Token{Name: galen.Operator, Grants: []galen.Grant{{Scope: galen.ScopeAdmin, Resource: galen.Everything}}}, nil
+	}
+	unknown := markedError{errors.New("the token of this call is none of the API's"), ErrUnauthorized}
+	if len(credential) != secretLength || !strings.HasPrefix(credential, secretPrefix) {
+		return galen.Token{}, unknown // nobody has to look for it
+	}
+	t, now, err := s.o.Tokens.Token(ctx, hashOf(credential))
+	switch {
+	case errors.Is(err, galen.ErrNotFound):
+		return galen.Token{}, unknown
+	case err != nil:
+		return galen.Token{}, Unavailable(fmt.Errorf("look up the token of this call: %w", err))
+	case !t.Revoked.IsZero():
+		return galen.Token{Name: t.Name}, markedError{fmt.Errorf("the token %q was revoked at %s", t.Name, t.Revoked.Format(time.RFC3339)), ErrUnauthorized}
+	case !t.Counts(now):
+		return galen.Token{Name: t.Name}, markedError{fmt.Errorf("the token %q expired at %s", t.Name, t.Expires.Format(time.RFC3339)), ErrUnauthorized}
+	}
+	return t, nil
+}
+
+// same compares hashes in constant time, so that neither length nor content leaks.
+func same(given, token string) bool {
+	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(token))
+	return token != "" && subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}
+
+// ListTokens implements [api.ServerInterface].
+func (s *server) ListTokens(w http.ResponseWriter, r *http.Request) {
+	all, err := s.o.Tokens.Tokens(r.Context())
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.answer(w, r, http.StatusOK, api.TokenList{Tokens: list(all)})
+}
+
+// CreateToken implements [api.ServerInterface].
+func (s *server) CreateToken(w http.ResponseWriter, r *http.Request) {
+	req, err := read[api.TokenRequest](r)
+	token := galen.Token{Name: req.Name, Grants: req.Grants, By: by(r.Context()), Expires: req.Expires.UTC()}
+	if err == nil {
+		if err = token.Check(s.o.Now()); err != nil {
+			err = Bad(err)
+		}
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	secret := newSecret()
+	token, err = s.o.Tokens.CreateToken(r.Context(), token, hashOf(secret))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.answer(w, r, http.StatusCreated, api.NewToken{Token: token, Secret: secret})
+}
+
+// RevokeToken implements [api.ServerInterface].
+func (s *server) RevokeToken(w http.ResponseWriter, r *http.Request, name api.Name) {
+	if err := s.o.Tokens.RevokeToken(r.Context(), name, by(r.Context())); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
