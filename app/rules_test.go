@@ -68,7 +68,7 @@ func (f rules) expr(t *testing.T, alert string) string {
 // TestAlertRules: the rule file is well-formed, rests on metrics that the engine has, and tells a dead engine within a minute.
 func TestAlertRules(t *testing.T) {
 	file := ruleFile(t)
-	metrics := galenhttp.MetricNames(galenhttp.Measures{Beat: time.Now(), Findings: []galen.Finding{{Code: galen.CodeStorm}}})
+	metrics := galenhttp.MetricNames(galenhttp.Measures{Beat: time.Now(), Tokens: []galen.Token{{Expires: time.Now().Add(time.Hour)}}, Findings: []galen.Finding{{Code: galen.CodeStorm}}})
 	names := regexp.MustCompile(`galen_[a-z_]+`)
 	span := func(text string) time.Duration {
 		t.Helper()
@@ -101,7 +101,7 @@ func TestAlertRules(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"GalenDead", "GalenBlind", "GalenRunHeld", "GalenRunAsks", "GalenStorm", "GalenStolenRing", "GalenFlood", "GalenDetectorFault", "GalenRepairOwed", "GalenObservesOnly", "GalenQuarantine", "GalenHoldOverdue"} {
+	for _, want := range []string{"GalenDead", "GalenBlind", "GalenRunHeld", "GalenRunAsks", "GalenStorm", "GalenStolenRing", "GalenFlood", "GalenDetectorFault", "GalenRepairOwed", "GalenObservesOnly", "GalenQuarantine", "GalenHoldOverdue", "GalenTokenExpires"} {
 		if !alerts[want] {
 			t.Errorf("no alert %s", want)
 		}

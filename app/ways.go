@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -41,14 +42,31 @@ func (e *Engine) ways(listener net.Listener) error {
 	e.matchAlerts(inbox)
 	refusals := galenhttp.NewRefusals(e.journal.Append)
 	e.tellRefusals(refusals)
+	secure, err := e.tls()
+	if err != nil {
+		return err
+	}
+	limits := e.o.Config.Limits
 	e.serve(listener, galenhttp.New(galenhttp.Options{
-		Token: token, TokenFile: file, Tokens: tokens{e.journal}, Refusals: refusals,
-		Runs: rows{e.journal}, Records: rows{e.journal}, Requests: requests{e}, Decisions: people{e}, Holds: e.journal, Quarantines: e.journal, Epochs: epochs{e.journal},
+		Token: token, TokenFile: file, Tokens: tokens{e.journal}, Refusals: refusals, TLS: secure,
+		Limits: galenhttp.Limits{PerToken: *limits.PerToken, PerAddress: *limits.PerAddress},
+		Runs:   rows{e.journal}, Records: rows{e.journal}, Requests: requests{e}, Decisions: people{e}, Holds: e.journal, Quarantines: e.journal, Epochs: epochs{e.journal},
 		World: seen{watched, e}, Alerts: alerts{inbox}, Runbooks: e.o.Catalogue.Runbooks, Faults: e.faults.All, Health: e.health,
 		Measure: measure{e, inbox, refusals}.now,
 		Version: e.o.Version, Started: e.started, Now: time.Now, Logger: e.o.Logger,
 	}))
 	return nil
+}
+
+// tls is that of the API, nil for plain HTTP.
+func (e *Engine) tls() (*tls.Config, error) {
+	t := e.o.Config.TLS
+	if !t.On() {
+		return nil, nil
+	}
+	return galenhttp.TLS(galenhttp.TLSFiles{Cert: t.CertFile, Key: t.KeyFile, ClientCA: t.ClientCAFile}, func(err error) {
+		e.o.Logger.Error("a certificate that was changed cannot be used", "error", err.Error())
+	})
 }
 
 // tellRefusals tells the journal of refused calls until the engine stops.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,13 +18,21 @@ const (
 	defaultServer = "http://127.0.0.1:7170"
 	envServer     = "GALEN_SERVER"
 	envTokenFile  = "GALEN_TOKEN_FILE"
+	envCAFile     = "GALEN_CA_FILE"
+	envCertFile   = "GALEN_CERT_FILE"
+	envKeyFile    = "GALEN_KEY_FILE"
 	// callLimit is longer than the engine takes for any answer.
 	callLimit = time.Minute
 )
 
 // client is the generated client of the engine's API, with the token.
 func (c *cli) client() (*api.ClientWithResponses, error) {
-	options := []api.ClientOption{api.WithHTTPClient(&http.Client{Timeout: callLimit})}
+	secure, err := c.tlsConfig()
+	if err != nil {
+		return nil, err
+	}
+	caller := &http.Client{Timeout: callLimit, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: secure, ForceAttemptHTTP2: true}}
+	options := []api.ClientOption{api.WithHTTPClient(caller)}
 	if file := firstOf(c.tokenFile, c.env(envTokenFile)); file != "" {
 		token, err := os.ReadFile(file)
 		if err != nil {
@@ -40,13 +50,44 @@ func (c *cli) client() (*api.ClientWithResponses, error) {
 	return client, nil
 }
 
-// address of the API; a host and port alone are called without TLS, as the engine listens.
+// tlsFiles are what the command line knows for HTTPS, in PEM.
+type tlsFiles struct{ ca, cert, key string }
+
+// tlsConfig is what the files come to.
+func (c *cli) tlsConfig() (*tls.Config, error) {
+	ca, cert, key := firstOf(c.tls.ca, c.env(envCAFile)), firstOf(c.tls.cert, c.env(envCertFile)), firstOf(c.tls.key, c.env(envKeyFile))
+	out := &tls.Config{MinVersion: tls.VersionTLS12}
+	if ca != "" {
+		text, err := os.ReadFile(ca)
+		if err != nil {
+			return nil, fmt.Errorf("--ca-file: %w", err)
+		}
+		out.RootCAs = x509.NewCertPool()
+		if !out.RootCAs.AppendCertsFromPEM(text) {
+			return nil, usage("--ca-file %s: there is no certificate in it", ca)
+		}
+	}
+	if cert == "" && key == "" {
+		return out, nil
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("--cert-file %q with --key-file %q: %w", cert, key, err)
+	}
+	out.Certificates = []tls.Certificate{pair}
+	return out, nil
+}
+
+// address of the API; a host and port alone are called by HTTPS if there is a --ca-file, as plain HTTP if not.
 func (c *cli) address() string {
 	address := firstOf(c.server, c.env(envServer), defaultServer)
-	if !strings.Contains(address, "://") {
-		return "http://" + address
+	switch {
+	case strings.Contains(address, "://"):
+		return address
+	case firstOf(c.tls.ca, c.env(envCAFile)) != "":
+		return "https://" + address
 	}
-	return address
+	return "http://" + address
 }
 
 func firstOf(texts ...string) string {
@@ -90,7 +131,7 @@ func (c *cli) fault(what string, r reply, err error, ok bool) error {
 	}
 	why := saidOf(what, r)
 	switch r.StatusCode() {
-	case http.StatusNotFound, http.StatusConflict:
+	case http.StatusNotFound, http.StatusConflict, http.StatusForbidden:
 		return notDone("%s: %s", what, why)
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
 		return &failure{code: exitUsage, err: fmt.Errorf("%s: %s", what, why), clear: true}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"path/filepath"
 	"text/tabwriter"
 
@@ -59,8 +58,11 @@ type meaning struct {
 	Data      string      `json:"data"`
 	Journal   string      `json:"journal"` // its file, or PostgreSQL and the file that says where
 	Listen    string      `json:"listen"`
+	TLS       bool        `json:"tls"`
 	Temporal  string      `json:"temporal"` // address, or "embedded"
 	Resources []treatment `json:"resources"`
+
+	reach string // in words
 }
 
 // treatment is how one resource is looked after.
@@ -72,7 +74,7 @@ type treatment struct {
 }
 
 func meaningOf(cfg *config.Config) (meaning, error) {
-	out := meaning{Path: cfg.Path, Data: cfg.Data, Journal: journalAt(cfg), Listen: cfg.Listen, Temporal: cfg.Temporal.Address, Resources: []treatment{}}
+	out := meaning{Path: cfg.Path, Data: cfg.Data, Journal: journalAt(cfg), Listen: cfg.Listen, TLS: cfg.TLS.On(), reach: reachOf(cfg), Temporal: cfg.Temporal.Address, Resources: []treatment{}}
 	if out.Temporal == "" {
 		out.Temporal = "embedded"
 	}
@@ -102,7 +104,7 @@ func journalAt(cfg *config.Config) string {
 
 func printMeaning(w io.Writer, m meaning) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "configuration\t%s\ndata\t%s\njournal\t%s\nlisten\t%s\ntemporal\t%s\n", m.Path, m.Data, m.Journal, reach(m.Listen), m.Temporal)
+	fmt.Fprintf(t, "configuration\t%s\ndata\t%s\njournal\t%s\nlisten\t%s\ntemporal\t%s\n", m.Path, m.Data, m.Journal, m.Listen+m.reach, m.Temporal)
 	if err := t.Flush(); err != nil {
 		return err
 	}
@@ -110,13 +112,18 @@ func printMeaning(w io.Writer, m meaning) error {
 	return printTreatments(w, m.Resources)
 }
 
-// reach marks an address that others reach: the API speaks plain HTTP.
-func reach(listen string) string {
-	host, _, err := net.SplitHostPort(listen)
-	if ip, wrong := netip.ParseAddr(host); err == nil && (host == "localhost" || wrong == nil && ip.IsLoopback()) {
-		return listen
+// reachOf marks an API that other machines reach, or that is served by HTTPS.
+func reachOf(cfg *config.Config) string {
+	host, _, err := net.SplitHostPort(cfg.Listen)
+	switch {
+	case cfg.TLS.ClientCAFile != "":
+		return "  TLS, clients need a certificate"
+	case cfg.TLS.On():
+		return "  TLS"
+	case err == nil && config.Loopback(host):
+		return ""
 	}
-	return listen + "  plain HTTP, other machines reach it: put TLS in front"
+	return "  plain HTTP, other machines reach it: put TLS in front"
 }
 
 // printTreatments shows each resource and where its policy leaves the safe defaults.

@@ -100,7 +100,7 @@ func (c *canned) start(t *testing.T) string {
 			if status == http.StatusNoContent {
 				return
 			}
-		case what == "POST /v1/holds" || what == "POST /v1/runs" && answer.(api.RunAnswer).Plan == nil:
+		case what == "POST /v1/holds" || what == "POST /v1/tokens" || what == "POST /v1/runs" && answer.(api.RunAnswer).Plan == nil:
 			w.WriteHeader(http.StatusCreated)
 		}
 		if err := json.NewEncoder(w).Encode(answer); err != nil {

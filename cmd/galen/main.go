@@ -58,6 +58,7 @@ type cli struct {
 	// Set by global flags.
 	server    string
 	tokenFile string
+	tls       tlsFiles
 	output    string
 }
 
@@ -95,8 +96,8 @@ step passes guards, and everything that was seen, decided, refused and done is i
 galen serve is the engine. These need none and no token: config check; journal verify, backup, restore and move, which work
 on the journal itself; gym and version. The others ask a running engine through its API.
 
-The engine makes a token on its first start, in the file "token" of its data directory; who can read that file may
-command the engine. galen serve prints its path.
+The engine makes a token on its first start, in the file "token" of its data directory; who can read that file is an
+administrator. galen serve prints its path. galen token makes named tokens that may do less.
 
 Exit codes:
   0  done
@@ -118,11 +119,14 @@ Exit codes:
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.server, "server", "", "address of the engine's API (env GALEN_SERVER; default "+defaultServer+")")
 	flags.StringVar(&c.tokenFile, "token-file", "", "file with the API's token (env GALEN_TOKEN_FILE)")
+	flags.StringVar(&c.tls.ca, "ca-file", "", "certificate of who signed the engine's, for https; absent, those of the system (env GALEN_CA_FILE)")
+	flags.StringVar(&c.tls.cert, "cert-file", "", "your own certificate, if the engine wants one (env GALEN_CERT_FILE)")
+	flags.StringVar(&c.tls.key, "key-file", "", "the key of --cert-file (env GALEN_KEY_FILE)")
 	flags.StringVarP(&c.output, "output", "o", formTable, "table, or json: the API's answer as it is")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return c.checkForm() }
 	root.AddCommand(
 		c.serveCommand(), c.statusCommand(), c.metricsCommand(), c.resourcesCommand(), c.findingsCommand(), c.runbooksCommand(), c.runsCommand(), c.runCommand(),
-		c.holdCommand(), c.holdsCommand(), c.releaseCommand(), c.ackCommand(), c.quarantineCommand(), c.rearmCommand(), c.journalCommand(),
+		c.holdCommand(), c.holdsCommand(), c.releaseCommand(), c.ackCommand(), c.quarantineCommand(), c.rearmCommand(), c.tokenCommand(), c.journalCommand(),
 		c.gymCommand(), c.configCommand(), c.versionCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true

@@ -106,8 +106,12 @@ func printReady(w io.Writer, m meaning, address string, took time.Duration) erro
 	if err := printTreatments(w, m.Resources); err != nil {
 		return fmt.Errorf("tell that the engine is ready: %w", err)
 	}
-	_, err := fmt.Fprintf(w, "ready in %d ms  api http://%s  data %s  journal %s  token %s  temporal %s\n",
-		took.Milliseconds(), address, m.Data, m.Journal, filepath.Join(m.Data, app.TokenFile), m.Temporal)
+	scheme := "http"
+	if m.TLS {
+		scheme = "https"
+	}
+	_, err := fmt.Fprintf(w, "ready in %d ms  api %s://%s  data %s  journal %s  token %s  temporal %s\n",
+		took.Milliseconds(), scheme, address, m.Data, m.Journal, filepath.Join(m.Data, app.TokenFile), m.Temporal)
 	if err != nil {
 		return fmt.Errorf("tell that the engine is ready: %w", err)
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,6 +30,10 @@ type Config struct {
 	// Data is the directory of the journal and the embedded Temporal, absolute.
 	Data   string `json:"data"`
 	Listen string `json:"listen,omitempty"`
+	// PlainHTTP lets the API be reached from other machines without TLS.
+	PlainHTTP bool   `json:"plain_http,omitempty"`
+	TLS       TLS    `json:"tls,omitzero"`
+	Limits    Limits `json:"limits,omitzero"`
 	// Temporal is an external server; without an address the embedded one is used.
 	Temporal Temporal `json:"temporal,omitzero"`
 	// Journal says where the journal is; by default in a file of the data directory.
@@ -115,8 +118,8 @@ func Load(path string) (*Config, error) {
 
 // absolute makes every relative path of the file one below its folder.
 func (c *Config) absolute(folder string) error {
-	t := &c.Temporal
-	for _, p := range []*string{&c.Data, &c.Journal.URLFile, &t.CAFile, &t.CertFile, &t.KeyFile, &t.APIKeyFile} {
+	t, l := &c.Temporal, &c.TLS
+	for _, p := range []*string{&c.Data, &c.Journal.URLFile, &t.CAFile, &t.CertFile, &t.KeyFile, &t.APIKeyFile, &l.CertFile, &l.KeyFile, &l.ClientCAFile} {
 		if *p == "" || filepath.IsAbs(*p) {
 			continue
 		}
@@ -165,6 +168,11 @@ func (c *Config) defaults() {
 	if c.Listen == "" {
 		c.Listen = DefaultListen
 	}
+	for limit, usual := range map[**float64]float64{&c.Limits.PerToken: DefaultPerToken, &c.Limits.PerAddress: DefaultPerAddress} {
+		if *limit == nil {
+			*limit = &usual
+		}
+	}
 	if c.Temporal.Namespace == "" {
 		c.Temporal.Namespace = "galen"
 	}
@@ -208,13 +216,6 @@ func (c *Config) check() error {
 		seen[r.Resource] = true
 	}
 	return errors.Join(append(errs, c.checkPolicies()...)...)
-}
-
-func (c *Config) checkListen() error {
-	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-		return fmt.Errorf("listen: %q: want host:port, such as %s", c.Listen, DefaultListen)
-	}
-	return nil
 }
 
 // OfKind are the resources of one kind with their setups.

@@ -26,6 +26,9 @@ const (
 	onHold     = "hold"
 )
 
+// everything is what the pattern */* means, in words.
+const everything = "everything"
+
 // callerKey is where a call's token is in its context.
 type callerKey struct{}
 
@@ -63,7 +66,11 @@ func (s *server) permit(r *http.Request) error {
 	case !slices.Contains(galen.Scopes(), scope):
 		return fmt.Errorf("openapi.yaml does not say what a token needs for %s: this is a fault of galen, please report it", r.Pattern)
 	case !callerOf(ctx).MayAny(scope):
-		return forbidden(ctx, scope, "anything")
+		what := "anything"
+		if need.On == onAll {
+			what = everything
+		}
+		return forbidden(ctx, scope, what)
 	}
 	return s.permitOn(r, need.On, scope)
 }
@@ -91,7 +98,7 @@ func may(ctx context.Context, scope galen.Scope, r galen.Resource) error {
 		return nil
 	}
 	if r == (galen.Resource{}) {
-		return forbidden(ctx, scope, "everything")
+		return forbidden(ctx, scope, everything)
 	}
 	if _, err := galen.ParseResource(r.String()); err != nil { // of a path: it goes into the journal
 		return Bad(err)

@@ -20,14 +20,19 @@ type Limits struct {
 	PerAddress float64
 }
 
-// bucketLimit bounds how many callers are told apart; who comes on top of them shares one bucket.
-const bucketLimit = 10_000
+const (
+	// bucketLimit bounds how many callers are told apart; who comes on top of them shares one bucket.
+	bucketLimit = 10_000
+	// sweepEvery is how often at most it is looked for callers who have been quiet.
+	sweepEvery = time.Second
+)
 
 // buckets count the calls of each caller.
 type buckets struct {
 	perSecond float64
 	mu        sync.Mutex
 	of        map[string]*rate.Limiter
+	swept     time.Time
 }
 
 func newBuckets(perSecond float64) *buckets {
@@ -55,7 +60,8 @@ func (b *buckets) bucket(caller string, now time.Time) *rate.Limiter {
 		return have
 	}
 	burst := int(math.Ceil(2 * b.perSecond))
-	if len(b.of) >= bucketLimit {
+	if len(b.of) >= bucketLimit && now.Sub(b.swept) >= sweepEvery { // to look at all of them for each call would be a flood's helper
+		b.swept = now
 		for name, one := range b.of { // who was quiet starts anew anyway
 			if one.TokensAt(now) >= float64(burst) {
 				delete(b.of, name)

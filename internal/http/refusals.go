@@ -92,14 +92,19 @@ func (r *Refusals) note(one keptOut) {
 	r.mu.Lock()
 	r.total[one.Status]++
 	if one.Status != http.StatusTooManyRequests {
-		if _, known := r.pending[one]; known || len(r.pending) < refusalsTold {
-			r.pending[one]++
-		} else {
-			r.more++
-		}
+		r.add(one, 1)
 	}
 	r.mu.Unlock()
 	r.nudge()
+}
+
+// add needs the lock.
+func (r *Refusals) add(one keptOut, n int64) {
+	if _, known := r.pending[one]; known || len(r.pending) < refusalsTold {
+		r.pending[one] += n
+	} else {
+		r.more += n
+	}
 }
 
 func (r *Refusals) nudge() {
@@ -134,7 +139,7 @@ func (r *Refusals) flush(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	for one, n := range pending {
-		r.pending[one] += n
+		r.add(one, n)
 	}
 	r.more += more
 	r.mu.Unlock()

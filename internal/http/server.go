@@ -4,6 +4,7 @@ package http
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,6 +27,8 @@ type Options struct {
 	// Refusals takes down every call that is refused for who makes it; nil: nobody does.
 	Refusals *Refusals
 	Limits   Limits
+	// TLS is that of the listener, see [TLS]; nil: plain HTTP.
+	TLS *tls.Config
 
 	Runs        Runs
 	Records     Records
@@ -94,13 +97,18 @@ func New(o Options) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    headerLimit,
+		TLSConfig:         o.TLS,
 		ErrorLog:          slog.NewLogLogger(o.Logger.With("part", "http").Handler(), slog.LevelDebug),
 	}
 }
 
 // Serve serves until the server is stopped; that is no error.
 func Serve(s *http.Server, l net.Listener) error {
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	serve := s.Serve
+	if s.TLSConfig != nil {
+		serve = func(l net.Listener) error { return s.ServeTLS(l, "", "") }
+	}
+	if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve the API on %s: %w", l.Addr(), err)
 	}
 	return nil
