@@ -154,6 +154,19 @@ func (c snapshot) Collect(out chan<- prometheus.Metric) {
 		send("galen_open_intents", "Calls whose effect is not settled.", float64(n), "resource", r.String())
 	}
 	send("galen_runbooks_at_fault", "Runbooks that panicked, hung or contradicted themselves, and are asked no more until the engine is restarted.", float64(c.m.Faults))
+	c.holds(send)
+	send("galen_quarantines", "Runbooks that act nowhere until a person clears them.", float64(len(c.m.Quarantines)))
+	send("galen_findings_waiting", "Findings that wait for their run, for more were found at once than runs are opened for.", float64(c.m.Waiting))
+	send("galen_armed", "1 while the engine may act; 0: observe only, its journal is in doubt until a person re-arms it.", oneIf(c.m.Armed))
+	if !c.m.Beat.IsZero() {
+		send("galen_heartbeat_timestamp_seconds", "When the watch last ended a round of the resource that is furthest behind.", float64(c.m.Beat.UnixMilli())/1000)
+	}
+	send("galen_outbox_depth", "Messages that wait for the workflow engine.", float64(c.m.Outbox))
+	c.tokens(send)
+	c.counters(out)
+}
+
+func (c snapshot) holds(send emit) {
 	overdue := 0
 	for _, h := range c.m.Holds {
 		if !h.Until.IsZero() && c.at.After(h.Until) {
@@ -162,19 +175,14 @@ func (c snapshot) Collect(out chan<- prometheus.Metric) {
 	}
 	send("galen_holds", "Kill switches that are set.", float64(len(c.m.Holds)))
 	send("galen_holds_overdue", "Kill switches past their end; they still hold until a person releases them.", float64(overdue))
-	send("galen_quarantines", "Runbooks that act nowhere until a person clears them.", float64(len(c.m.Quarantines)))
-	send("galen_findings_waiting", "Findings that wait for their run, for more were found at once than runs are opened for.", float64(c.m.Waiting))
-	send("galen_armed", "1 while the engine may act; 0: observe only, its journal is in doubt until a person re-arms it.", oneIf(c.m.Armed))
-	if !c.m.Beat.IsZero() {
-		send("galen_heartbeat_timestamp_seconds", "When the watch last ended a round of the resource that is furthest behind.", float64(c.m.Beat.UnixMilli())/1000)
-	}
-	send("galen_outbox_depth", "Messages that wait for the workflow engine.", float64(c.m.Outbox))
+}
+
+func (c snapshot) tokens(send emit) {
 	for _, t := range c.m.Tokens {
 		if t.Counts(c.at) {
 			send("galen_token_expires_timestamp_seconds", "When a named token that counts ends.", float64(t.Expires.Unix()), "token", t.Name)
 		}
 	}
-	c.counters(out)
 }
 
 func oneIf(is bool) float64 {

@@ -33,17 +33,25 @@ type ruled struct {
 	is   problem
 }
 
-// conflicts are the rules that may forbid a call for now, so that a program can tell them apart; the first that fits counts.
-func conflicts() []ruled {
-	const status = http.StatusConflict
+// rules are the breaches that a program can tell apart; the first that fits counts.
+func rules() []ruled {
+	const conflict = http.StatusConflict
+	unavailable := problem{"unavailable", "Not now, try again", http.StatusServiceUnavailable}
 	return []ruled{
-		{galen.ErrDisarmed, problem{"observe-only", "Galen only observes", status}},
-		{galen.ErrEnded, problem{"ended", "The run has ended", status}},
-		{galen.ErrHeld, problem{"held", "A hold forbids it", status}},
-		{galen.ErrMoved, problem{"moved", "The world has changed meanwhile", status}},
-		{galen.ErrClaimed, problem{"claimed", "Another run is at work there", status}},
-		{galen.ErrUnsettled, problem{"unsettled", "A call is under way whose effect is not known", status}},
-		{ErrConflict, problem{"conflict", "The present state forbids it", status}},
+		{ErrUnauthorized, problem{"unauthorized", "The call needs a token that counts", http.StatusUnauthorized}},
+		{ErrForbidden, problem{"forbidden", "The token does not grant it", http.StatusForbidden}},
+		{ErrBad, problem{"bad-request", "The call cannot be understood", http.StatusBadRequest}},
+		{galen.ErrNotFound, problem{"not-found", "It is not there", http.StatusNotFound}},
+		{galen.ErrDisarmed, problem{"observe-only", "Galen only observes", conflict}},
+		{galen.ErrEnded, problem{"ended", "The run has ended", conflict}},
+		{galen.ErrHeld, problem{"held", "A hold forbids it", conflict}},
+		{galen.ErrMoved, problem{"moved", "The world has changed meanwhile", conflict}},
+		{galen.ErrClaimed, problem{"claimed", "Another run is at work there", conflict}},
+		{galen.ErrUnsettled, problem{"unsettled", "A call is under way whose effect is not known", conflict}},
+		{ErrConflict, problem{"conflict", "The present state forbids it", conflict}},
+		{ErrUnavailable, unavailable},
+		{context.DeadlineExceeded, unavailable},
+		{context.Canceled, unavailable},
 	}
 }
 
@@ -56,22 +64,11 @@ func problemOf(err error) problem {
 		return problem{"too-large", "The body is too large", http.StatusRequestEntityTooLarge}
 	case errors.As(err, &tooMany):
 		return problem{"too-many-calls", "Too many calls at once", http.StatusTooManyRequests}
-	case errors.Is(err, ErrUnauthorized):
-		return problem{"unauthorized", "The call needs a token that counts", http.StatusUnauthorized}
-	case errors.Is(err, ErrForbidden):
-		return problem{"forbidden", "The token does not grant it", http.StatusForbidden}
-	case errors.Is(err, ErrBad):
-		return problem{"bad-request", "The call cannot be understood", http.StatusBadRequest}
-	case errors.Is(err, galen.ErrNotFound):
-		return problem{"not-found", "It is not there", http.StatusNotFound}
 	}
-	for _, one := range conflicts() {
+	for _, one := range rules() {
 		if errors.Is(err, one.rule) {
 			return one.is
 		}
-	}
-	if errors.Is(err, ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		return problem{"unavailable", "Not now, try again", http.StatusServiceUnavailable}
 	}
 	return problem{"internal", "A fault of galen or of what it stands on", http.StatusInternalServerError}
 }
