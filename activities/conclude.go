@@ -157,6 +157,9 @@ func doneOrDoubt(t thought) conclusion {
 	if why := doubt(t); why != "" {
 		return conclusion{status: galen.RunWaiting, why: "done, but " + why, wait: t.policy.LookSoon.D()}
 	}
+	if t.owes != "" && run.Stop != galen.StopCancel { // nothing that is waited for pays it: a person is paged soon
+		return conclusion{status: galen.RunWaiting, why: "done, but " + t.owes, wait: t.policy.LookSoon.D(), refused: true}
+	}
 	out := conclusion{status: galen.RunWaiting, why: t.plan.Why, wait: t.policy.LookSoon.D(), done: true, final: galen.RunVerified}
 	if run.Stop == galen.StopCancel {
 		out.final, out.atOnce = galen.RunCancelled, len(t.ledger.Past) == 0 // without a call there is nothing to see settle
@@ -164,7 +167,7 @@ func doneOrDoubt(t thought) conclusion {
 	return out
 }
 
-// doubt says why the members do not yet prove it, or what the run still owes; a cancelled run has nothing to prove.
+// doubt says why the members do not yet prove it; a cancelled run has nothing to prove.
 func doubt(t thought) string {
 	if t.ledger.Run.Stop == galen.StopCancel {
 		return ""
@@ -174,10 +177,11 @@ func doubt(t thought) string {
 			return why
 		}
 	}
-	return t.owes
+	return ""
 }
 
-// toProve are the members that the run was for and acted on. Where none of those is left, all are: that a member vanished heals nothing.
+// toProve are the members that the run was for and acted on, but for spares, which serve nobody. Where none of those is left, all are: that
+// a member vanished heals nothing.
 func toProve(t thought) []galen.Member {
 	ids := map[string]bool{}
 	for _, target := range t.scope() {
@@ -186,12 +190,12 @@ func toProve(t thought) []galen.Member {
 	for _, in := range t.ledger.Past {
 		ids[in.Step.Target.ID] = true
 	}
-	all := slices.DeleteFunc(slices.Clone(t.state.Members()), func(m galen.Member) bool { return m.Spare })
+	all := t.state.Members()
 	left := slices.DeleteFunc(slices.Clone(all), func(m galen.Member) bool { return !ids[m.Target.ID] && !ids[m.Instance] })
 	if len(ids) > 0 && len(left) == 0 {
-		return slices.DeleteFunc(all, galen.Member.Bare)
+		return slices.DeleteFunc(slices.Clone(all), galen.Member.Bare)
 	}
-	return left
+	return slices.DeleteFunc(left, func(m galen.Member) bool { return m.Spare })
 }
 
 // notGood says who calls the member bad, or that too few kinds of observers call it good.
@@ -245,6 +249,9 @@ func refusedTooLong(t thought, since time.Time) string {
 	why := "the gate refuses what the guards allow beforehand, see the events of the run"
 	if v := strictest(t); v.Answer != galen.Allow {
 		why = v.Why
+	}
+	if t.plan.End == galen.EndDone {
+		why = "its runbook plans nothing for what it owes"
 	}
 	return fmt.Sprintf("refused for longer than %s: %s", t.policy.StepDeadline, why)
 }

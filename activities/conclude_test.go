@@ -100,7 +100,16 @@ func TestConclude(t *testing.T) {
 			bare.Instance = "instance/n1"
 			t.state = plain{bare, member("n2", false, galen.Peer, galen.Probe)}
 		}, galen.RunWaiting, true, 0, "all good"},
+		{"done, its target is a spare, and another is bad", done, func(t *thought) {
+			t.ledger.Run.Scope = []galen.Target{{ID: "instance/n4"}}
+			spare := member("instance/n4", false)
+			spare.Instance, spare.Spare = "instance/n4", true
+			t.state = plain{spare, member("n2", true, galen.Peer, galen.Probe)}
+		}, galen.RunWaiting, true, 0, "all good"},
 		{"done, and owes", done, func(t *thought) { t.owes = "the repair of orders on n1 is owed" }, galen.RunWaiting, false, 0, "done, but the repair of orders"},
+		{"refused too long, done, and owes", done, func(t *thought) {
+			t.owes, t.now = "the repair of orders on n1 is owed", night.Add(11*time.Minute)
+		}, galen.RunHeld, false, 0, "done, but the repair of orders on n1 is owed; refused for longer than 10m0s: its runbook plans nothing for what it owes"},
 		{"done, owes, cancelled", done, func(t *thought) { t.owes, t.ledger.Run.Stop = "the repair of orders", galen.StopCancel }, galen.RunWaiting, true, 0, "all good"},
 		{"done, seen bad past its deadline", done, func(t *thought) {
 			t.state, t.ledger.Run.Deadline = plain{member("n1", true, galen.Peer, galen.Probe)}, night.Add(-time.Second)

@@ -77,7 +77,8 @@ func (a *Activities) think(s subject) (t thought, err error) {
 	return t, nil
 }
 
-// owes is the first undo or duty that stands since an intent of the run.
+// owes is the first undo, or duty towards a member, that stands since an intent of the run. Of who is no member any more, a note tells it
+// when the run has ended.
 func owes(s subject) string {
 	own := func(intent string) bool {
 		return slices.ContainsFunc(s.ledger.Past, func(in galen.Intent) bool { return in.ID == intent })
@@ -88,7 +89,7 @@ func owes(s subject) string {
 		}
 	}
 	for _, d := range galen.Duties(s.ledger.Facts) {
-		if !own(d.Intent) {
+		if !own(d.Intent) || !serving(s.state, d.Instance) {
 			continue
 		}
 		if how, owed := s.kind.Remedy(s.state, d); owed {
@@ -96,6 +97,11 @@ func owes(s subject) string {
 		}
 	}
 	return ""
+}
+
+// serving: a member that takes part runs on the instance.
+func serving(s galen.State, instance string) bool {
+	return slices.ContainsFunc(s.Members(), func(m galen.Member) bool { return m.Is("instance/"+instance) && !m.Bare() })
 }
 
 func (a *Activities) findings(s subject) []galen.Finding {

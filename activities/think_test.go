@@ -81,6 +81,8 @@ func TestWhatARunOwes(t *testing.T) {
 	fact := func(intent string, gone bool) galen.Fact {
 		return galen.Fact{Intent: intent, At: night, Gone: gone, Value: []byte(`{"verb":"tune","target":{"id":"n1"}}`)}
 	}
+	serves, spare := member("h1", false, galen.Host, galen.Peer), member("instance/n2", false)
+	serves.Instance, spare.Instance, spare.Spare = "instance/n1", "instance/n2", true
 	still := func(galen.State, galen.Duty) (string, bool) { return "heal-node repairs it", true }
 	for _, c := range []struct {
 		name   string
@@ -92,6 +94,7 @@ func TestWhatARunOwes(t *testing.T) {
 		{"a repair", map[string]galen.Fact{"repair-owed/n1/orders": fact("i1", false)}, still, "the repair of orders on n1 is owed since intent i1: heal-node repairs it"},
 		{"a repair that nobody needs any more", map[string]galen.Fact{"repair-owed/n1/orders": fact("i1", false)}, func(galen.State, galen.Duty) (string, bool) { return "", false }, ""},
 		{"a repair that was done", map[string]galen.Fact{"repair-owed/n1/orders": fact("i1", true)}, still, ""},
+		{"a repair of who is no member any more", map[string]galen.Fact{"repair-owed/n2/orders": fact("i1", false)}, still, ""},
 		{"another run's repair", map[string]galen.Fact{"repair-owed/n1/orders": fact("i9", false)}, still, ""},
 		{"an undo", map[string]galen.Fact{galen.UndoOwed + "i1": fact("i1", false)}, still, "tune n1, which takes back intent i1, is owed"},
 		{"another run's undo", map[string]galen.Fact{galen.UndoOwed + "i9": fact("i9", false)}, still, ""},
@@ -99,6 +102,7 @@ func TestWhatARunOwes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			got := owes(subject{
 				kind:   galen.ListedKind{Remedy: c.remedy},
+				state:  plain{serves, spare},
 				ledger: galen.Ledger{Facts: c.facts, Past: []galen.Intent{{ID: "i1"}, {ID: "i2"}}},
 			})
 			if got != c.want {

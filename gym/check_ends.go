@@ -115,7 +115,7 @@ func hostOf(a *act) string {
 	return h.Name
 }
 
-// I-28: a run acts on what it was opened for, and on what it prepared itself.
+// I-28: a run acts on what it was opened for, and on what it prepared itself; and it repairs whom it has started.
 func (c *checker) scope() {
 	for i, a := range c.acts {
 		run := c.runs[a.Run]
@@ -124,16 +124,28 @@ func (c *checker) scope() {
 		if !found || among(a.Seen, allowed, h) {
 			continue
 		}
-		empty := a.Step.Verb == cassandra.VerbPrepare && h.Spare && !h.Running && !h.Data
-		if !empty && a.Undoes == "" && !preparedBy(c.acts[:i], a.Run, h) {
+		if a.Undoes == "" && !itsOwn(a, h, c.acts[:i]) {
 			c.blame("I-28", a.Committed, "%s of run %s, which is about %v", a.Step, a.Run, allowed)
 		}
 	}
 }
 
+// itsOwn: what it acts on is an empty spare to be prepared, or what its run has made or brought back before.
+func itsOwn(a *act, h ring.TrueHost, before []*act) bool {
+	empty := a.Step.Verb == cassandra.VerbPrepare && h.Spare && !h.Running && !h.Data
+	repaired := a.Step.Verb == cassandra.VerbRepair && startedBy(before, a.Run, h)
+	return empty || repaired || preparedBy(before, a.Run, h)
+}
+
 func preparedBy(acts []*act, run string, h ring.TrueHost) bool {
 	return slices.ContainsFunc(acts, func(b *act) bool {
 		return b.Run == run && b.Step.Verb == cassandra.VerbPrepare && b.Step.Target.ID == "instance/"+h.Name
+	})
+}
+
+func startedBy(acts []*act, run string, h ring.TrueHost) bool {
+	return slices.ContainsFunc(acts, func(b *act) bool {
+		return b.Run == run && b.Step.Verb == cassandra.VerbStart && hostOf(b) == h.Name
 	})
 }
 

@@ -42,6 +42,11 @@ func healNode(s galen.Situation[cassandra.Ring, HealNodeParams]) galen.Plan {
 		return person("no node was named: say which one is to be healed")
 	}
 	p := gravest(plans)
+	if p.End == galen.EndDone && h.stop == "" { // who was in the finding once, and was started by this run, may be in it no more
+		if owing, owed := h.debts(); owed {
+			p = owing
+		}
+	}
 	if p.End == "" { // also while the plan of the fenced target itself asks for a person
 		p.Keep = both(p.Keep, h.keep())
 	}

@@ -39,9 +39,11 @@ func silence(a galen.Ask[Ring]) galen.Verdict {
 	return allow("%s %s, less than gc_grace (%s)", Title(*node), lack, a.Policy.GCGrace)
 }
 
-// lastStop: who is silent now loses nothing by a stop, who serves with a debt of old does.
+// lastStop: who is down loses nothing by a stop, who serves with a debt of old does. The stop itself takes its time.
 func lastStop(a galen.Ask[Ring], n Node, lack Lack) galen.Verdict {
-	if lack.Past && (lack.Unknown != "" || lack.TooOld(a.Policy)) {
+	after := lack
+	after.For += withinStop + a.Policy.LookEvery.D()
+	if !n.Down && lack.Past && (lack.Unknown != "" || after.TooOld(a.Policy)) {
 		return ask(a, "%s %s: once stopped it could not be started again (gc_grace %s), only be replaced; this repairs it first: galen run cassandra/heal-node %s --param node=%s",
 			Title(n), lack, a.Policy.GCGrace, a.State.Resource(), n.Instance)
 	}

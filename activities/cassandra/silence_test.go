@@ -28,6 +28,7 @@ func ago(d time.Duration) func(*world) {
 // Whoever was silent for longer than the tombstones are kept is not started, and whoever was never heard only with a yes (N12).
 func TestWhoIsTooOldIsNotStarted(t *testing.T) {
 	const most, takes = 240 * time.Hour, 10 * time.Minute
+	const stopped = takes + 6*time.Minute + 5*time.Second // the stop, and a look
 	for _, c := range []lonely{
 		{"down for half a minute", downWithData, nil, startStep, "", ""},
 		{"just long enough ago to be back in time", downWithData, ago(most - takes), startStep, "", ""},
@@ -51,14 +52,28 @@ func TestWhoIsTooOldIsNotStarted(t *testing.T) {
 			w.fact("silent-since/"+w.node("n3").HostID+"/orders", cassandra.Silent{}, 0)
 		}, startStep, "N12", galen.NeedYes},
 		{"it serves, owes no repair, and is stopped", newWorld, nil, stopStep, "", ""},
-		{"it serves and could be started again", newWorld, owedSince(most-takes, "n2"), stopStep, "", ""},
-		{"it serves and could not be started again", newWorld, owedSince(most-takes+time.Second, "n2"), stopStep, "N12", galen.NeedYes},
+		{"it serves and could be started again", newWorld, owedSince(most-stopped, "n2"), stopStep, "", ""},
+		{"it serves and could not be started again", newWorld, owedSince(most-stopped+time.Second, "n2"), stopStep, "N12", galen.NeedYes},
 		{"it serves, and nobody knows since when it owes the repair", newWorld, func(w *world) {
 			w.fact("silent-since/"+w.node("n2").HostID+"/orders", cassandra.Silent{}, 0)
 		}, stopStep, "N12", galen.NeedYes},
 		{"it may be replaced", dead, ago(720 * time.Hour), fenceStep, "", ""},
 	} {
 		t.Run(c.name, c.judged)
+	}
+}
+
+// Of who is down nobody is asked for a stop: it serves nobody, and is replaced if it may not be started again.
+func TestWhoIsDownMayBeStopped(t *testing.T) {
+	w := newWorld(t)
+	owedSince(20*24*time.Hour, "n2")(w)
+	if got := w.answers(stopStep(w)); got["N12 silence"].Answer != galen.NeedYes {
+		t.Errorf("of one that serves: %v", got)
+	}
+	w.make(ring.Freeze, "n2")
+	w.wait(2 * time.Minute)
+	if got := w.answers(stopStep(w)); !w.node("n2").Down || got["N12 silence"].Answer == galen.NeedYes {
+		t.Errorf("of one that is down (%t): %v", w.node("n2").Down, got)
 	}
 }
 

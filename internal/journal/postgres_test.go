@@ -196,13 +196,13 @@ func TestALongJournalOutlivesTheStatementTimeout(t *testing.T) {
 	c := pgtest.Start(t)
 	url := c.URL("long")
 	must(t, openPG(t, url, journal.Options{}).Append(t.Context(), galen.Event{Kind: galen.EventEngine}))
-	// slow makes each row of a table take 6 ms to read: 300 take longer than one statement may, 100 do not by far.
+	// slow makes each row of a table take 20 ms to read, and more on a busy machine: 300 take longer than one statement may, 100 do not by far.
 	slow := func(table, columns, values string) {
 		c.SQL("ALTER TABLE long." + table + " RENAME TO quick_" + table)
 		c.SQL("INSERT INTO long.quick_" + table + " (" + columns + ") SELECT " + values + " FROM generate_series(1, 300) n")
-		c.SQL("CREATE VIEW long." + table + " AS SELECT q.* FROM long.quick_" + table + " q WHERE pg_sleep(0.006) IS NOT NULL")
+		c.SQL("CREATE VIEW long." + table + " AS SELECT q.* FROM long.quick_" + table + " q WHERE pg_sleep(0.02) IS NOT NULL")
 	}
-	from := journal.Place{URL: url + " statement_timeout=1500"}
+	from := journal.Place{URL: url + " statement_timeout=5500"}
 	slow("outbox", "kind, run, key", "'wake', 'r' || n, 'k'")
 	moved, err := journal.Move(t.Context(), from, journal.Place{Path: filepath.Join(t.TempDir(), "backup.db")}, nil)
 	must(t, err)
