@@ -326,6 +326,8 @@ type Decision struct {
 	Until  time.Time `json:"until,omitzero"`
 	// Finding as the newest State shows it, nil: gone.
 	Finding *Finding `json:"finding,omitempty"`
+	// Suggests is what the run would do now, were it not for the mode, see [Suggestion].
+	Suggests []string `json:"suggests,omitempty"`
 	// Count is how often this plan was decided in a row.
 	Count int `json:"count"`
 }

@@ -11,6 +11,8 @@ import (
 // Policy holds the numbers of the guards and of the loop for a resource. [SafePolicy] has the defaults.
 type Policy struct {
 	Mode Mode `json:"mode"`
+	// Modes are those of some runbooks and classes of steps instead; the first that fits counts.
+	Modes []ModeRule `json:"modes"`
 	// LookEvery is the interval of the watch; LookSoon that of a run that waits for its own effect or verifies.
 	LookEvery Duration `json:"look_every"`
 	LookSoon  Duration `json:"look_soon"`
@@ -104,6 +106,7 @@ type Policy struct {
 func SafePolicy() Policy {
 	return Policy{
 		Mode:                   ModeApprove,
+		Modes:                  []ModeRule{},
 		LookEvery:              Duration(5 * time.Second),
 		LookSoon:               Duration(2 * time.Second),
 		Fallback:               Duration(time.Minute),
@@ -165,10 +168,8 @@ func (p Policy) Valid() error {
 			errs = append(errs, fmt.Errorf("keyspace_levels.%s: empty; name at least one consistency level, such as ONE", keyspace))
 		}
 	}
-	switch p.Mode {
-	case ModeObserve, ModeApprove, ModeAct:
-	default:
-		errs = append(errs, fmt.Errorf("mode %q: want observe, approve or act", p.Mode))
+	if err := p.Mode.valid(); err != nil {
+		errs = append(errs, fmt.Errorf("mode %w", err))
 	}
 	return errors.Join(errs...)
 }
@@ -194,6 +195,11 @@ func (p Policy) lists() []error {
 	for _, group := range slices.Sorted(maps.Keys(p.Floors)) {
 		if p.Floors[group] < 0 {
 			errs = append(errs, fmt.Errorf("floors.%s: %d is less than 0", group, p.Floors[group]))
+		}
+	}
+	for i, r := range p.Modes {
+		if err := r.valid(); err != nil {
+			errs = append(errs, fmt.Errorf("modes[%d]: %w", i, err))
 		}
 	}
 	for i, c := range p.Cooldowns {

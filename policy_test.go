@@ -103,7 +103,7 @@ func TestWeakNumbersAreNamed(t *testing.T) {
 	}
 	apart := map[string]string{
 		"levels": "below", "keyspace_levels": "below", "cooldowns": "below", "floors": "below",
-		"mode": "what a person allows", "engine_needs": "only adds", "windows": "only add", "guard_keyspaces": "only add",
+		"mode": "what a person allows", "modes": "what a person allows", "engine_needs": "only adds", "windows": "only add", "guard_keyspaces": "only add",
 		"look_every": "pace", "look_soon": "pace", "fallback": "pace", "confirm_for": "pace", "down_for": "pace", "restart_after": "pace", "flap_flips": "a finding's",
 		"flap_window": "a finding's",
 	}

@@ -2,7 +2,6 @@ package galen
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -68,8 +67,19 @@ type Run struct {
 	// PlanStop is the Stop that the newest plan was made with; the gate acts only while it is still the run's.
 	PlanStop string `json:"plan_stop,omitempty"`
 	// HeldFast: it was not held by a decision on a look, but by a person's no, a lost workflow or the like. Only a person's yes lets it go on.
-	HeldFast bool      `json:"held_fast,omitempty"`
-	Ended    time.Time `json:"ended,omitzero"`
+	HeldFast bool `json:"held_fast,omitempty"`
+	// Suggested is what the run would have done last, were it not for the mode.
+	Suggested *Suggestion `json:"suggested,omitempty"`
+	Ended     time.Time   `json:"ended,omitzero"`
+}
+
+// Suggestion is what a run in [ModeSuggest] would have done.
+type Suggestion struct {
+	// Plan is its number, At when it was decided first.
+	Plan int       `json:"plan"`
+	At   time.Time `json:"at"`
+	// Steps for people, each with its reason.
+	Steps []string `json:"steps"`
 }
 
 // Stops.
@@ -77,26 +87,6 @@ const (
 	StopCancel = "cancel"
 	StopYield  = "yield"
 )
-
-// Mode is how far Galen goes by itself on a resource.
-type Mode string
-
-// The modes.
-const (
-	ModeObserve Mode = "observe" // finds and plans, never acts
-	ModeApprove Mode = "approve" // acts on a person's yes; the default
-	ModeAct     Mode = "act"     // acts where the guards allow
-)
-
-// UnmarshalText refuses an unknown mode.
-func (m *Mode) UnmarshalText(b []byte) error {
-	switch got := Mode(b); got {
-	case ModeObserve, ModeApprove, ModeAct:
-		*m = got
-		return nil
-	}
-	return fmt.Errorf("%q: want observe, approve or act", b)
-}
 
 // Event is one line of the journal.
 type Event struct {

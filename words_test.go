@@ -27,7 +27,7 @@ func words() map[string]reflect.Type {
 		reflect.TypeFor[Plan](), reflect.TypeFor[Claim](), reflect.TypeFor[Policy](), reflect.TypeFor[Cooldown](),
 		reflect.TypeFor[Target](), reflect.TypeFor[Run](), reflect.TypeFor[Event](), reflect.TypeFor[Member](),
 		reflect.TypeFor[Observation](), reflect.TypeFor[Sample](), reflect.TypeFor[Effect](), reflect.TypeFor[Intent](),
-		reflect.TypeFor[Window](), reflect.TypeFor[Token](), reflect.TypeFor[Grant](),
+		reflect.TypeFor[Window](), reflect.TypeFor[Token](), reflect.TypeFor[Grant](), reflect.TypeFor[ModeRule](), reflect.TypeFor[Suggestion](),
 	} {
 		out[t.Name()] = t
 	}

@@ -17,8 +17,10 @@ type conclusion struct {
 	wait    time.Duration
 	steps   int // how many steps to execute now
 	refused bool
-	done    bool
-	final   galen.RunStatus
+	// suggests is what it would do, were it not for the mode.
+	suggests []string
+	done     bool
+	final    galen.RunStatus
 	// atOnce: done needs no further look.
 	atOnce bool
 }
@@ -160,7 +162,8 @@ func doneOrDoubt(t thought) conclusion {
 	if t.owes != "" && run.Stop != galen.StopCancel { // nothing that is waited for pays it: a person is paged soon
 		return conclusion{status: galen.RunWaiting, why: "done, but " + t.owes, wait: t.policy.LookSoon.D(), refused: true}
 	}
-	out := conclusion{status: galen.RunWaiting, why: t.plan.Why, wait: t.policy.LookSoon.D(), done: true, final: galen.RunVerified}
+	why := t.plan.Why + otherwise(run, t.ledger.Past)
+	out := conclusion{status: galen.RunWaiting, why: why, wait: t.policy.LookSoon.D(), done: true, final: galen.RunVerified}
 	if run.Stop == galen.StopCancel {
 		out.final, out.atOnce = galen.RunCancelled, len(t.ledger.Past) == 0 // without a call there is nothing to see settle
 	}
@@ -260,8 +263,12 @@ func refusedTooLong(t thought, since time.Time) string {
 func onVerdicts(t thought) conclusion {
 	v := strictest(t)
 	soon := t.policy.LookSoon.D()
-	if t.policy.Mode == galen.ModeObserve {
-		return conclusion{status: galen.RunWaiting, why: "mode observe, would " + t.plan.Steps[0].String() + ": " + t.plan.Why, wait: t.policy.Fallback.D()}
+	if mode := strictestMode(t); !mode.Acts() {
+		out := conclusion{status: galen.RunWaiting, why: fmt.Sprintf("mode %s, would %s: %s", mode, t.plan.Steps[0], t.plan.Why), wait: t.policy.Fallback.D()}
+		if mode == galen.ModeSuggest {
+			out.suggests = suggested(t.plan)
+		}
+		return out
 	}
 	if t.ledger.Observe != "" { // a person ends that, and it wakes the run
 		return conclusion{status: galen.RunWaiting, why: t.ledger.Observe, wait: t.policy.Fallback.D()}
@@ -276,6 +283,40 @@ func onVerdicts(t thought) conclusion {
 	default:
 		return held(t, v.Guard+": "+v.Why)
 	}
+}
+
+// strictestMode is that of the steps which goes least far; that of the resource, if a verb is unknown.
+func strictestMode(t thought) galen.Mode {
+	var out galen.Mode
+	for i, step := range t.plan.Steps {
+		mode := t.policy.Mode
+		if verb, known := t.kind.Verbs[step.Verb]; known {
+			mode = t.policy.ModeOf(t.ledger.Run.Runbook, verb.Class)
+		}
+		if i == 0 || mode.Less(out) {
+			out = mode
+		}
+	}
+	return out
+}
+
+// suggested are the steps of a plan for people.
+func suggested(p galen.Plan) []string {
+	out := make([]string, 0, len(p.Steps))
+	for _, s := range p.Steps {
+		out = append(out, fmt.Sprintf("%s: %s", s, s.Why))
+	}
+	return out
+}
+
+// otherwise says of a run that only suggested, and did nothing, that it ended without Galen, and what it would have done.
+func otherwise(run galen.Run, past []galen.Intent) string {
+	if run.Suggested == nil || len(past) > 0 {
+		return ""
+	}
+	s := run.Suggested
+	return fmt.Sprintf("; galen did nothing (mode suggest): it ended otherwise; suggested since %s, plan %d: %s",
+		s.At.UTC().Format(time.RFC3339), s.Plan, strings.Join(s.Steps, "; "))
 }
 
 // onLookAgain: the run waits. What ends without its doing is waited for until the run's own deadline.

@@ -75,6 +75,20 @@ func TestConclude(t *testing.T) {
 		{"denied", act, answer(galen.Deny), galen.RunHeld, false, 0, "I-02: because"},
 		{"no guard was asked", act, func(t *thought) { t.verdicts = nil }, galen.RunHeld, false, 0, "no guard"},
 		{"observe only", act, func(t *thought) { t.policy.Mode = galen.ModeObserve }, galen.RunWaiting, false, 0, "would start n1"},
+		{"suggests", act, func(t *thought) { t.policy.Mode = galen.ModeSuggest }, galen.RunWaiting, false, 0, "mode suggest, would start n1"},
+		{"its class is only observed", act, func(t *thought) {
+			t.kind = galen.ListedKind{Verbs: map[string]galen.Verb[galen.State]{"start": {Class: galen.Reversible}}}
+			t.policy.Mode, t.policy.Modes = galen.ModeAct, []galen.ModeRule{{Class: galen.Reversible, Mode: galen.ModeObserve}}
+		}, galen.RunWaiting, false, 0, "mode observe, would start n1"},
+		{"done after it suggested", done, func(t *thought) {
+			t.ledger.Run.Suggested = &galen.Suggestion{Plan: 2, At: night, Steps: []string{"start n1: it is down"}}
+		}, galen.RunWaiting, true, 0, "all good; galen did nothing (mode suggest): it ended otherwise; suggested since 2026-01-05T03:00:00Z, plan 2: start n1: it is down"},
+		{"done by itself after it suggested", done, func(t *thought) {
+			t.ledger.Run.Suggested = &galen.Suggestion{Plan: 2, At: night, Steps: []string{"start n1: it is down"}}
+			paid := open
+			paid.Effect.Status = galen.EffectDone
+			t.ledger.Past = []galen.Intent{paid}
+		}, galen.RunWaiting, true, 0, "all good"},
 		{"the journal is in doubt", act, func(t *thought) { t.ledger.Observe = "observe only: a jump" }, galen.RunWaiting, false, 0, "observe only: a jump"},
 		{"the journal is in doubt, and a guard denies", act, func(t *thought) { t.ledger.Observe = "observe only: a jump"; answer(galen.Deny)(t) }, galen.RunWaiting, false, 0, "observe only: a jump"},
 		{"waits", wait, nil, galen.RunWaiting, false, 0, "not yet"},

@@ -319,7 +319,7 @@ func (a *Activities) record(ctx context.Context, t thought, c conclusion) (Decid
 	was.At = t.began // reading the ledger again made the look no younger
 	d, err := a.o.Journal.Decide(ctx, galen.Decision{
 		Run: run.ID, Was: &was, At: t.now, Plan: t.plan, Verdicts: t.verdicts, Margin: t.margin, Basis: t.state.Basis(),
-		Shown: t.shown(), Status: c.status, Why: c.why, Until: t.now.Add(c.wait), Finding: t.finding,
+		Shown: t.shown(), Status: c.status, Why: c.why, Until: t.now.Add(c.wait), Finding: t.finding, Suggests: c.suggests,
 	}, body)
 	if err != nil {
 		return Decided{}, a.noRun(fmt.Errorf("store decision of run %s: %w", run.ID, err))

@@ -26,6 +26,7 @@ const (
 	ResourceModeAct     ResourceMode = "act"
 	ResourceModeApprove ResourceMode = "approve"
 	ResourceModeObserve ResourceMode = "observe"
+	ResourceModeSuggest ResourceMode = "suggest"
 )
 
 // Valid indicates whether the value is a known member of the ResourceMode enum.
@@ -36,6 +37,8 @@ func (e ResourceMode) Valid() bool {
 	case ResourceModeApprove:
 		return true
 	case ResourceModeObserve:
+		return true
+	case ResourceModeSuggest:
 		return true
 	default:
 		return false

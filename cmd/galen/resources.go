@@ -20,8 +20,9 @@ func (c *cli) resourcesCommand() *cobra.Command {
 		Use:     "resources [RESOURCE]",
 		Aliases: []string{"resource"},
 		Short:   "What is looked after; with a name, its members and policy",
-		Long: `Lists what is looked after, each with its mode: observe (finds and plans, never acts), approve (acts on a person's
-yes, the default) or act (acts where the guards allow).
+		Long: `Lists what is looked after, each with its mode: observe (finds and plans, never acts), suggest (the same, and its runs
+tell what they would have done and that it ended otherwise), approve (acts on a person's yes, the default) or act (acts
+where the guards allow). A policy's modes may differ for some runbooks and classes of steps.
 
 With the name of one (kind/name) it shows the members as they were seen last, who says what of the bad ones, and where
 the policy leaves the safe defaults. UNKNOWN are members that nobody sees good or bad; APART are instances that take no part: spares, and those

@@ -32,7 +32,7 @@ func TestParse(t *testing.T) {
 		{"missing", strings.Replace(good, "data: data", "", 1), `"data" is missing`},
 		{"unknown policy", strings.Replace(good, "policy: demo", "policy: demon", 1), `no policy "demon"`},
 		{"unknown policy field", strings.Replace(good, "mode: act", "mood: act", 1), `policies.demo: unknown field "mood" (did you mean "mode"?)`},
-		{"bad mode", strings.Replace(good, "mode: act", "mode: yolo", 1), "observe, approve or act"},
+		{"bad mode", strings.Replace(good, "mode: act", "mode: yolo", 1), "observe, suggest, approve or act"},
 		{"bad number", strings.Replace(good, "mode: act", "unhealthy_share: 3", 1), "not a share"},
 		{"bad resource", strings.Replace(good, "cassandra/demo", "demo", 1), "kind/name"},
 		{"no resources", "data: x\nresources: []\n", "nothing to look after"},

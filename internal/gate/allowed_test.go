@@ -77,6 +77,10 @@ func closeCalls() []closeCall {
 				s.ledger.Released = append(s.ledger.Released, noon)
 			}
 		}},
+		{"a rule for another class", "wake", func(s *scene) { s.policy.Modes = []galen.ModeRule{{Class: galen.Destructive, Mode: galen.ModeObserve}} }},
+		{"a rule that lets its class act", "wake", func(s *scene) {
+			s.policy.Mode, s.policy.Modes = galen.ModeObserve, []galen.ModeRule{{Class: galen.Reversible, Mode: galen.ModeAct}}
+		}},
 		{"a start with somebody missing", "wake", func(s *scene) { s.ward.Missing = []string{"room-2"} }},
 		{"two of the three in one room", "discharge", func(s *scene) {
 			s.ward.bed("bed-2").Bad, s.ward.bed("bed-3").Domain = true, "east/room-1"

@@ -112,16 +112,25 @@ func spends(a galen.Ask[galen.State]) []galen.Spend {
 	return []galen.Spend{{Budget: galen.BudgetDestructive, Resource: a.Ledger.Run.Resource, Run: a.Ledger.Run.ID, Target: target, At: a.Ledger.Now}}
 }
 
+// modeFor says for whom the mode is another than that of the resource.
+func modeFor(a galen.Ask[galen.State], mode galen.Mode) string {
+	if mode == a.Policy.Mode {
+		return ""
+	}
+	return fmt.Sprintf(" for %s steps of %s", a.Class, a.Ledger.Run.Runbook)
+}
+
 // modeAndAssent: how far the engine goes by itself. The yes to a step is a yes to its undo.
 func modeAndAssent(a galen.Ask[galen.State]) galen.Verdict {
 	_, pays := paysDebt(a)
+	mode := a.Policy.ModeOf(a.Ledger.Run.Runbook, a.Class)
 	switch {
 	case !mutates(a):
 		return allow("")
-	case a.Policy.Mode == galen.ModeAct:
+	case mode == galen.ModeAct:
 		return allow("mode act")
-	case a.Policy.Mode != galen.ModeApprove:
-		return deny("the resource is in mode %s: the engine finds and plans, and changes nothing", a.Policy.Mode)
+	case !mode.Acts():
+		return deny("the resource is in mode %s%s: the engine finds and plans, and changes nothing", mode, modeFor(a, mode))
 	case pays:
 		return allow("the undo of an approved step")
 	}

@@ -319,6 +319,9 @@ func kills() []kill {
 		}, galen.Deny},
 
 		{guardApproval, "observe", "wake", func(s *scene) { s.policy.Mode = galen.ModeObserve }, galen.Deny},
+		{guardApproval, "suggest", "wake", func(s *scene) { s.policy.Mode = galen.ModeSuggest }, galen.Deny},
+		{guardApproval, "its class is only observed", "wake", func(s *scene) { s.policy.Modes = []galen.ModeRule{{Class: galen.Reversible, Mode: galen.ModeObserve}} }, galen.Deny},
+		{guardApproval, "its class needs a yes", "wake", func(s *scene) { s.policy.Modes = []galen.ModeRule{{Class: galen.Reversible, Mode: galen.ModeApprove}} }, galen.NeedYes},
 		{guardApproval, "no mode at all", "wake", func(s *scene) { s.policy.Mode = "" }, galen.Deny},
 		{guardApproval, "nobody said yes", "wake", func(s *scene) { s.policy.Mode = galen.ModeApprove }, galen.NeedYes},
 		{guardApproval, "expired", "wake", func(s *scene) {

@@ -237,6 +237,7 @@ func Contract(t *testing.T, open opener) {
 		{"a run that is held for something else pages anew", testHeldAnew},
 		{"a decision does not overwrite what a person did meanwhile", testDecideMoved},
 		{"nor does a denial", testHoldMoved},
+		{"what a run suggests is kept, with an event", testSuggestion},
 		{"a state is stored and pruned", testStates},
 		{"an intent is committed", testCommit},
 		{"a commit is refused", testRefusals},

@@ -65,7 +65,7 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 
 // stands: the run stands as before, for the same reason if a person is needed.
 func stands(was, run galen.Run) bool {
-	return was.Status == run.Status && was.PlanStop == run.PlanStop && !summons(was, run)
+	return was.Status == run.Status && was.PlanStop == run.PlanStop && was.Suggested == run.Suggested && !summons(was, run)
 }
 
 // summons: a person is needed from now on, or for something else than before.
@@ -137,6 +137,9 @@ func (t *tx) standAs(run galen.Run, d galen.Decision) galen.Run {
 		run.Finding, run.Urgency = d.Finding, max(run.Urgency, d.Finding.Urgency)
 	}
 	run.HeldFast = run.HeldFast && run.Status == galen.RunHeld
+	if was := run.Suggested; len(d.Suggests) > 0 && (was == nil || was.Plan != d.Number) {
+		run.Suggested = &galen.Suggestion{Plan: d.Number, At: t.now.UTC(), Steps: d.Suggests}
+	}
 	if !run.Status.Open() {
 		run.Ended = t.now
 	}

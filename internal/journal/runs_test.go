@@ -321,6 +321,32 @@ func testDecide(t *testing.T, w world) {
 	refused(t, err, galen.ErrEnded)
 }
 
+// testSuggestion: a plan that was approved before the mode was changed is suggested from then on, and no row changes without its event.
+func testSuggestion(t *testing.T, w world) {
+	run := w.open(t, "k")
+	d := galen.Decision{Run: run.ID, Plan: plan(time.Second), Status: galen.RunWaiting, Why: "w"}
+	decide := func(suggests ...string) *galen.Suggestion {
+		t.Helper()
+		d.Suggests = suggests
+		_, err := w.Decide(t.Context(), d, nil)
+		must(t, err)
+		got, err := w.Run(t.Context(), run.ID)
+		must(t, err)
+		return got.Suggested
+	}
+	equal(t, "before", decide() == nil, true)
+	first := decide("start n1: it is down")
+	equal(t, "kept", fmt.Sprint(first.Plan, first.Steps), "1 [start n1: it is down]")
+	equal(t, "decided events", w.count(t, galen.EventDecided), 2)
+	w.clock.skip(time.Minute)
+	equal(t, "since the first time", decide("start n1: it is down").At.Equal(first.At), true)
+	equal(t, "decided events of the same", w.count(t, galen.EventDecided), 2)
+	d.Plan = plan(time.Minute)
+	equal(t, "another plan", decide("kill n1: it hangs").Plan, 2)
+	d.Plan = plan(time.Hour)
+	equal(t, "once it waits only", decide().Plan, 2)
+}
+
 // testHeldAnew: a person is paged for each reason once.
 func testHeldAnew(t *testing.T, w world) {
 	run := w.open(t, "k")

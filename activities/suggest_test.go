@@ -1,0 +1,52 @@
+package activities_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/fake"
+	"github.com/galenhq/galen/internal/journal"
+)
+
+// TestWhatASuggestionEndsAs: in mode suggest nothing is done, what would be is kept from its first plan on, and the end tells that the
+// trouble ended otherwise.
+func TestWhatASuggestionEndsAs(t *testing.T) {
+	c := newClinic(t, galen.ModeSuggest)
+	c.cloud.Crash("db-2", false)
+	run := c.open("k", "fake/heal", "db-2", nil)
+	c.decide(run, fake.APILag+c.policy.DownFor.D(), galen.RunWaiting, "db-2 may come back by itself")
+	if got := c.run(run.ID); got.Suggested != nil {
+		t.Errorf("while it waits it suggests %+v", got.Suggested)
+	}
+	c.decide(run, c.policy.RestartAfter.D(), galen.RunWaiting, "mode suggest, would reboot")
+	first := c.run(run.ID).Suggested
+	c.decide(run, time.Minute, galen.RunWaiting, "mode suggest, would reboot")
+	got := c.run(run.ID).Suggested
+	if first == nil || got == nil || got.Plan != first.Plan || !got.At.Equal(first.At) || len(got.Steps) != 1 || !strings.Contains(got.Steps[0], "reboot") {
+		t.Fatalf("it suggests %+v, at first %+v", got, first)
+	}
+	if c.calls() != 0 {
+		t.Fatalf("%d calls in mode suggest", c.calls())
+	}
+	plan, err := c.store.Plan(t.Context(), run.ID, got.Plan)
+	c.must(err)
+	if _, err := c.cloud.Do(t.Context(), galen.Intent{ID: "by hand", Resource: billing(), Step: plan.Plan.Steps[0], At: c.cloud.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	d := c.decide(run, 2*time.Minute, galen.RunWaiting, "it ended otherwise")
+	if !d.Done || d.Final != galen.RunVerified || !strings.Contains(d.Why, "galen did nothing (mode suggest)") || !strings.Contains(d.Why, got.Steps[0]) {
+		t.Errorf("decided %+v", d)
+	}
+	c.close(run, d)
+	ends, err := c.store.Events(t.Context(), journal.EventFilter{Run: run.ID, Kind: galen.EventEnded})
+	if err != nil || len(ends) != 1 || !strings.Contains(string(ends[0].Body), "it ended otherwise") {
+		t.Errorf("the journal tells %v, %v", ends, err)
+	}
+	asked, err := c.store.Events(t.Context(), journal.EventFilter{Run: run.ID, Kind: galen.EventDecided})
+	if err != nil || !slices.ContainsFunc(asked, func(e galen.Event) bool { return strings.Contains(string(e.Body), `"suggests":["reboot`) }) {
+		t.Errorf("no decision of the journal tells what it suggests: %v, %v", asked, err)
+	}
+}
