@@ -1,5 +1,5 @@
 // Command galen is the whole engine in one file, and the way for people and scripts to talk to it. Each command has its
-// own file; all but serve, gym, version, `config check` and what works on a journal itself use only the API.
+// own file; all but serve, gym, explain, version, `config check` and what works on a journal itself use only the API.
 package main
 
 import (
@@ -127,7 +127,7 @@ Exit codes:
 	root.AddCommand(
 		c.serveCommand(), c.statusCommand(), c.metricsCommand(), c.resourcesCommand(), c.findingsCommand(), c.runbooksCommand(), c.runsCommand(), c.runCommand(),
 		c.holdCommand(), c.holdsCommand(), c.releaseCommand(), c.ackCommand(), c.quarantineCommand(), c.rearmCommand(), c.tokenCommand(), c.journalCommand(),
-		c.gymCommand(), c.configCommand(), c.versionCommand(),
+		c.explainCommand(), c.gymCommand(), c.configCommand(), c.versionCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root

@@ -110,6 +110,7 @@ func table() map[string]row {
 		},
 
 		// The ways in.
+		"docs":            {std: anyStd},
 		"api":             {may: []string{".", "github.com/oapi-codegen/runtime/...", "go.yaml.in/yaml/v3"}, std: anyStd},
 		"internal/config": {may: []string{".", "go.yaml.in/yaml/v3"}, std: anyStd},
 		"internal/intake": {may: []string{"."}, std: anyStd},

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/app"
+	"github.com/galenhq/galen/docs"
+	"github.com/galenhq/galen/internal/gate"
+)
+
+// topic is what galen explain tells of one word.
+type topic struct {
+	Name  string   `json:"name"`
+	Sort  string   `json:"sort"` // guard, promise, finding or runbook
+	About string   `json:"about"`
+	More  []string `json:"more,omitempty"` // "label: text"
+}
+
+// aboutWidth is how much of a text a list shows.
+const aboutWidth = 80
+
+func (c *cli) explainCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain [GUARD | CODE | RUNBOOK]",
+		Short: "What a guard, a finding or a runbook means",
+		Long: `Explains a word of Galen's answers: a guard or its number (I-02, "I-02 quorum"), a finding's code (node-down) or a
+runbook (cassandra/heal-node). It asks no engine: it tells what this binary has, and of the promises what docs/safety.md
+says. Without a word it lists all.`,
+		Example: "  galen explain\n  galen explain I-02\n  galen explain node-down\n  galen explain cassandra/heal-node",
+		Args:    takes(0, 1, "at most one word, in quotes if it has a space"),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return topicNames(topics(catalogue())), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error { return c.explain(args) },
+	}
+}
+
+func (c *cli) explain(args []string) error {
+	all := topics(catalogue())
+	if len(args) == 0 {
+		return c.print(all, func(w io.Writer) error { return printTopics(w, all) })
+	}
+	found := topicsNamed(all, args[0])
+	if len(found) == 0 {
+		return usage("%q is no guard, code or runbook of this binary: galen explain lists them all", args[0])
+	}
+	return c.print(found, func(w io.Writer) error {
+		for i, t := range found {
+			if i > 0 {
+				fmt.Fprintln(w)
+			}
+			fmt.Fprintf(w, "%s (%s)\n", t.Name, t.Sort)
+			for _, line := range append([]string{t.About}, t.More...) {
+				for _, part := range wrap(line, pageWidth-2) {
+					fmt.Fprintln(w, "  "+part)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// topicsNamed are the topics of that name, or of that number.
+func topicsNamed(all []topic, word string) []topic {
+	named := func(of func(string) string) []topic {
+		return slices.DeleteFunc(slices.Clone(all), func(t topic) bool { return !strings.EqualFold(of(t.Name), word) })
+	}
+	if exact := named(func(name string) string { return name }); len(exact) > 0 {
+		return exact
+	}
+	return named(func(name string) string {
+		number, _, _ := strings.Cut(name, " ")
+		return number
+	})
+}
+
+func topicNames(all []topic) []string {
+	var out []string
+	for _, t := range all {
+		out = append(out, t.Name)
+	}
+	return out
+}
+
+func printTopics(w io.Writer, all []topic) error {
+	rows := make([][]string, 0, len(all))
+	for _, t := range all {
+		rows = append(rows, []string{t.Name, t.Sort, cut(t.About, aboutWidth)})
+	}
+	return table(w, []string{"word", "sort", "about"}, rows)
+}
+
+// topics are all words that can be explained: guards in the order in which they are asked, promises that no one guard holds, findings,
+// runbooks.
+func topics(can app.Catalogue) []topic {
+	promises := promisesOf(docs.Safety)
+	var out []topic
+	guards := map[string]bool{}
+	for _, name := range guardNames() {
+		number, _, _ := strings.Cut(name, " ")
+		guards[number] = true
+		p := promises[number]
+		if p.About == "" {
+			p = besides(docs.Safety, name, promises)
+		}
+		out = append(out, topic{Name: name, Sort: "guard", About: p.About, More: p.More})
+	}
+	for _, number := range slices.Sorted(maps.Keys(promises)) {
+		if !guards[number] {
+			out = append(out, promises[number])
+		}
+	}
+	return append(out, append(findingsOf(can), runbooksOf(can)...)...)
+}
+
+func guardNames() []string {
+	var out []string
+	for _, g := range gate.CommonGuards() {
+		out = append(out, g.Name)
+	}
+	for _, g := range cassandra.Guards() {
+		out = append(out, g.Name)
+	}
+	return out
+}
+
+// promisesOf reads the rows of the table of invariants, by number.
+func promisesOf(page string) map[string]topic {
+	out := map[string]topic{}
+	_, page, _ = strings.Cut(page, "\n## The invariants\n")
+	page, _, _ = strings.Cut(page, "\n## ")
+	for line := range strings.Lines(page) {
+		cells := strings.Split(line, "|") // the first and the last are empty
+		if len(cells) < 6 {
+			continue
+		}
+		number := plain(cells[1])
+		if !strings.HasPrefix(number, "I-") && !strings.HasPrefix(number, "L-") {
+			continue
+		}
+		t := topic{Name: number, Sort: "promise", About: plain(cells[2]), More: []string{"held by: " + plain(cells[3])}}
+		if value := plain(cells[4]); value != "" && value != "–" {
+			t.More = append(t.More, "numbers: "+value)
+		}
+		out[number] = t
+	}
+	return out
+}
+
+// besides is what the page says of a guard without a row of its own: what stands behind its name in brackets, the promise that it helps
+// to hold, or the paragraph that names it; nothing if none does.
+func besides(page, name string, promises map[string]topic) topic {
+	mark := "`" + name + "`"
+	if _, after, found := strings.Cut(page, mark+" ("); found {
+		text, _, _ := strings.Cut(after, ")")
+		return topic{About: plain(text)}
+	}
+	for _, number := range slices.Sorted(maps.Keys(promises)) {
+		if p := promises[number]; strings.Contains(p.More[0], name) {
+			return p
+		}
+	}
+	before, after, found := strings.Cut(page, mark)
+	if !found {
+		return topic{}
+	}
+	from := max(strings.LastIndex(before, "\n- "), 0)
+	for _, end := range []string{"\n- ", "\n\n"} {
+		after, _, _ = strings.Cut(after, end)
+	}
+	text := strings.Join(strings.Fields(before[from:]+mark+after), " ")
+	return topic{About: plain(strings.TrimPrefix(text, "- "))}
+}
+
+// plain is Markdown without its marks and the targets of its links.
+func plain(s string) string {
+	for {
+		before, rest, open := strings.Cut(s, "](")
+		_, after, closed := strings.Cut(rest, ")")
+		if !open || !closed {
+			break
+		}
+		if i := strings.LastIndex(before, "["); i >= 0 {
+			before = before[:i] + before[i+1:]
+		}
+		s = before + after
+	}
+	return strings.TrimSpace(strings.NewReplacer("`", "", "**", "").Replace(s))
+}
+
+func findingsOf(can app.Catalogue) []topic {
+	var out []topic
+	for _, d := range can.Detectors {
+		for _, code := range d.Codes {
+			t := topic{Name: string(code), Sort: "finding", About: "found by the detector " + d.Name}
+			healers := healersOf(can, code)
+			if len(healers) == 0 {
+				t.More = []string{"no runbook starts for it: it is a note for people"}
+			}
+			for _, rb := range healers {
+				t.More = append(t.More, rb.Name+" starts for it: "+rb.About)
+			}
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func healersOf(can app.Catalogue, code galen.Code) []galen.ListedRunbook {
+	return slices.DeleteFunc(slices.Clone(can.Runbooks), func(rb galen.ListedRunbook) bool { return !slices.Contains(rb.Heals, code) })
+}
+
+func runbooksOf(can app.Catalogue) []topic {
+	var out []topic
+	for _, rb := range can.Runbooks {
+		t := topic{Name: rb.Name, Sort: "runbook", About: rb.About, More: []string{fmt.Sprintf("version %d", rb.Version)}}
+		if len(rb.Heals) > 0 {
+			t.More = append(t.More, "starts by itself for: "+joinCodes(rb.Heals))
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+func joinCodes(codes []galen.Code) string {
+	words := make([]string, 0, len(codes))
+	for _, c := range codes {
+		words = append(words, string(c))
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,9 @@
+// Package docs holds what people read. What the command line tells of it is embedded, so that there is one text.
+package docs
+
+import _ "embed"
+
+// Safety is the page of the invariants: a row of its table begins "| I-02 |", with promise, place, number and tests.
+//
+//go:embed safety.md
+var Safety string
