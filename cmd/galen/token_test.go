@@ -1,6 +1,13 @@
 package main
 
 import (
+	"encoding/pem"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -20,5 +27,50 @@ func TestTokenCreate(t *testing.T) {
 	got = galenCLI(t, server, "token", "create", "ci", "--scope", "view", "--expires", "2027-01-01T00:00:00Z", "-o", "json")
 	if got.code != exitOK || !contains(got.out, `"secret": "galen_x"`) || !contains(c.bodies["POST /v1/tokens"], `"resource":"*/*"`) {
 		t.Errorf("%+v asked %s", got, c.bodies["POST /v1/tokens"])
+	}
+}
+
+// TestTLSOfTheCommandLine: an engine by HTTPS is asked only if its certificate is known, and may ask for one itself.
+func TestTLSOfTheCommandLine(t *testing.T) {
+	engine := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if _, err := w.Write([]byte(`{"holds":[]}`)); err != nil {
+			t.Error(err)
+		}
+	}))
+	engine.Config.ErrorLog = log.New(io.Discard, "", 0)
+	engine.StartTLS()
+	defer engine.Close()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: engine.Certificate().Raw})
+	if err := os.WriteFile(ca, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	address := strings.TrimPrefix(engine.URL, "https://")
+	for _, c := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"holds --server " + engine.URL + " --ca-file " + ca, exitOK, ""},
+		{"holds --server " + address + " --ca-file " + ca, exitOK, ""},
+		{"holds --server " + engine.URL, exitError, "certificate"},
+		{"holds --server " + engine.URL + " --ca-file none", exitError, "none"},
+		{"holds --server " + engine.URL + " --ca-file " + os.Args[0], exitUsage, "no certificate in it"},
+		{"holds --server " + engine.URL + " --ca-file " + ca + " --cert-file " + ca, exitError, "--key-file"},
+	} {
+		if got := galenCLI(t, "", strings.Fields(c.args)...); got.code != c.code || !contains(got.errs, c.says) {
+			t.Errorf("%s: %+v, want %d with %q", c.args, got, c.code, c.says)
+		}
+	}
+}
+
+// TestMayNot: what a token does not grant is not done, other than what is broken.
+func TestMayNot(t *testing.T) {
+	c := cannedAPI()
+	c.answers["GET /v1/tokens"] = refused{http.StatusForbidden, "this needs the scope admin on everything"}
+	got := galenCLI(t, c.start(t), "token", "list")
+	if got.code != exitNotDone || !contains(got.errs, "needs the scope admin") {
+		t.Errorf("%+v", got)
 	}
 }

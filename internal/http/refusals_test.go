@@ -209,3 +209,23 @@ func TestBucketsAreBounded(t *testing.T) {
 		t.Error("nobody is limited")
 	}
 }
+
+// FuzzAuthorization: whatever a caller writes there, it is the secret of a token that counts, or the call is refused.
+func FuzzAuthorization(f *testing.F) {
+	for _, header := range []string{"", "Bearer", "Bearer ", "Bearer " + testToken, "Bearer " + secretOf("ci"), "Basic " + testToken, "bearer " + testToken, "Bearer galen_\x00", "Bearer  " + testToken} {
+		f.Add(header)
+	}
+	e := newTwo()
+	h := e.handler()
+	f.Fuzz(func(t *testing.T, header string) {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/runs", nil)
+		r.Header.Set("Authorization", header)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		given := strings.TrimSpace(strings.TrimPrefix(header, "Bearer "))
+		good := given == testToken || given == secretOf("ci")
+		if w.Code != http.StatusUnauthorized && w.Code != http.StatusOK || w.Code == http.StatusOK && !good {
+			t.Errorf("%q: %d %s", header, w.Code, w.Body)
+		}
+	})
+}

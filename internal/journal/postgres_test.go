@@ -54,6 +54,21 @@ func TestPostgres(t *testing.T) {
 		testTwoEngines(t, openPG(t, url, journal.Options{}), openPG(t, url, journal.Options{}))
 		soundPG(t, url)
 	})
+	t.Run("a token that one engine revokes counts at no other", func(t *testing.T) {
+		url := c.URL(next())
+		one, two := openPG(t, url, journal.Options{}), openPG(t, url, journal.Options{})
+		_, err := one.CreateToken(t.Context(), galen.Token{
+			Name: "ci", Grants: []galen.Grant{{Scope: galen.ScopeView, Resource: galen.Everything}}, By: "ann", Expires: time.Now().Add(time.Hour),
+		}, "hash")
+		must(t, err)
+		got, now, err := two.Token(t.Context(), "hash")
+		must(t, err)
+		equal(t, "counts at the other", got.Counts(now), true)
+		must(t, one.RevokeToken(t.Context(), "ci", "ann"))
+		got, now, err = two.Token(t.Context(), "hash")
+		must(t, err)
+		equal(t, "counts after it was revoked", got.Counts(now), false)
+	})
 	t.Run("the triggers forbid", func(t *testing.T) {
 		url := c.URL("forbid")
 		s := openPG(t, url, journal.Options{})
