@@ -189,7 +189,7 @@ func TestExitCodes(t *testing.T) {
 		{"runz", exitUsage, "did you mean"},
 		{"runs shwo r1", exitUsage, "did you mean show?"},
 		{"status --nope", exitUsage, "unknown flag"},
-		{"status -o xml", exitUsage, "want table or json"},
+		{"status -o xml", exitUsage, "want table, json or yaml"},
 		{"status more", exitUsage, "want no arguments"},
 		{"runs show", exitUsage, "the ID of one run"},
 		{"runs show none", exitNotDone, "not found"},

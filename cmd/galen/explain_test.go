@@ -1,8 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
 )
 
 // TestEveryWordIsExplained: a guard, code or runbook that is added is explained, or this fails; no Markdown is left in the text.
@@ -54,5 +60,31 @@ func TestExplain(t *testing.T) {
 	}
 	if got := galenCLI(t, "", "explain", "I-02", "-o", "json"); got.code != exitOK || !strings.HasPrefix(got.out, "[\n") {
 		t.Errorf("%d %s", got.code, got.out)
+	}
+}
+
+// TestYAML: the same fields and values as JSON, in the same order, without its braces; text that would be read as something else keeps its quotes.
+func TestYAML(t *testing.T) {
+	for _, args := range [][]string{{"version"}, {"explain", "node-down"}, {"explain"}} {
+		asJSON, asYAML := galenCLI(t, "", append(args, "-o", "json")...), galenCLI(t, "", append(args, "-o", "yaml")...)
+		var a, b any
+		if err := errors.Join(json.Unmarshal([]byte(asJSON.out), &a), yaml.Unmarshal([]byte(asYAML.out), &b)); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(a, b); diff != "" || strings.HasPrefix(asYAML.out, "{") || strings.HasPrefix(asYAML.out, "[") {
+			t.Errorf("%q: %s\n%s", args, diff, asYAML.out)
+		}
+	}
+	var out bytes.Buffer
+	value := map[string]any{"time": "2026-11-29T03:00:00Z", "number": "007", "yes": "yes", "text": "a: b # c\n\x1b[2J", "none": "", "list": []any{}, "n": 1.5}
+	if err := printYAML(&out, value); err != nil {
+		t.Fatal(err)
+	}
+	back := map[string]any{}
+	if err := yaml.Unmarshal(out.Bytes(), &back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(value, back); diff != "" || bytes.ContainsRune(out.Bytes(), 0x1b) {
+		t.Errorf("%s\n%q", diff, out.String())
 	}
 }

@@ -94,7 +94,7 @@ func (c *cli) root() *cobra.Command {
 step passes guards, and everything that was seen, decided, refused and done is in a journal.
 
 galen serve is the engine. These need none and no token: config check; journal verify, backup, restore and move, which work
-on the journal itself; gym and version. The others ask a running engine through its API.
+on the journal itself; explain, gym and version. The others ask a running engine through its API.
 
 The engine makes a token on its first start, in the file "token" of its data directory; who can read that file is an
 administrator. galen serve prints its path. galen token makes named tokens that may do less.
@@ -110,7 +110,7 @@ Exit codes:
   galen runs list --open                          what is going on
   galen runs show ID                              what happened, line by line
   galen run cassandra/restart-node cassandra/orders --param node=n2 --plan
-  galen hold cassandra/orders --why "disks are being swapped"`,
+  galen hold cassandra/orders --why "disks are being swapped" --until 4h`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -122,7 +122,7 @@ Exit codes:
 	flags.StringVar(&c.tls.ca, "ca-file", "", "certificate of who signed the engine's, for https; absent, those of the system (env GALEN_CA_FILE)")
 	flags.StringVar(&c.tls.cert, "cert-file", "", "your own certificate, if the engine wants one (env GALEN_CERT_FILE)")
 	flags.StringVar(&c.tls.key, "key-file", "", "the key of --cert-file (env GALEN_KEY_FILE)")
-	flags.StringVarP(&c.output, "output", "o", formTable, "table, or json: the API's answer as it is")
+	flags.StringVarP(&c.output, "output", "o", formTable, "table; json: the API's answer as it is; or yaml: the same")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return c.checkForm() }
 	root.AddCommand(
 		c.serveCommand(), c.statusCommand(), c.metricsCommand(), c.resourcesCommand(), c.findingsCommand(), c.runbooksCommand(), c.runsCommand(), c.runCommand(),

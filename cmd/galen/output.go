@@ -1,33 +1,69 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // The forms of output.
 const (
 	formTable = "table"
 	formJSON  = "json"
+	formYAML  = "yaml"
 )
 
 func (c *cli) checkForm() error {
-	if c.output != formTable && c.output != formJSON {
-		return usage("--output %q: want table or json", c.output)
+	switch c.output {
+	case formTable, formJSON, formYAML:
+		return nil
+	}
+	return usage("--output %q: want table, json or yaml", c.output)
+}
+
+// print writes an answer in the form that was asked for: value as JSON or YAML, or what table makes of it.
+func (c *cli) print(value any, table func(io.Writer) error) error {
+	switch c.output {
+	case formJSON:
+		return printJSON(c.out, value)
+	case formYAML:
+		return printYAML(c.out, value)
+	}
+	return table(c.out)
+}
+
+// printYAML writes the same fields in the same order as JSON, which is YAML too.
+func printYAML(w io.Writer, value any) error {
+	var text bytes.Buffer
+	if err := printJSON(&text, value); err != nil {
+		return err
+	}
+	var node yaml.Node
+	if err := yaml.Unmarshal(text.Bytes(), &node); err != nil {
+		return fmt.Errorf("turn the answer into YAML: %w", err)
+	}
+	inBlocks(&node)
+	e := yaml.NewEncoder(w)
+	e.SetIndent(2)
+	if err := errors.Join(e.Encode(&node), e.Close()); err != nil {
+		return fmt.Errorf("write the answer: %w", err)
 	}
 	return nil
 }
 
-// print writes an answer in the form that was asked for: value as JSON, or what table makes of it.
-func (c *cli) print(value any, table func(io.Writer) error) error {
-	if c.output == formJSON {
-		return printJSON(c.out, value)
+// inBlocks takes the braces and quotes of JSON away where YAML needs none.
+func inBlocks(n *yaml.Node) {
+	n.Style = 0
+	for _, child := range n.Content {
+		inBlocks(child)
 	}
-	return table(c.out)
 }
 
 func printJSON(w io.Writer, value any) error {

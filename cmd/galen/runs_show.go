@@ -51,8 +51,8 @@ func (c *cli) runsShow(ctx context.Context, id string) error {
 		return err
 	}
 	d := *res.JSON200
-	if c.output == formJSON {
-		return printJSON(c.out, d)
+	if c.output != formTable {
+		return c.print(d, nil)
 	}
 	around, err := c.around(ctx, client, d)
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 
@@ -16,11 +17,10 @@ func (c *cli) versionCommand() *cobra.Command {
 		Example: "  galen version",
 		Args:    takes(0, 0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			if c.output == formJSON {
-				return printJSON(c.out, map[string]string{"version": version(), "go": runtime.Version()})
-			}
-			fmt.Fprintf(c.out, "galen %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return nil
+			return c.print(map[string]string{"version": version(), "go": runtime.Version()}, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "galen %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+				return err
+			})
 		},
 	}
 }
