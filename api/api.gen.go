@@ -21,6 +21,30 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for AlertState.
+const (
+	Matched   AlertState = "matched"
+	Pending   AlertState = "pending"
+	Refused   AlertState = "refused"
+	Unmatched AlertState = "unmatched"
+)
+
+// Valid indicates whether the value is a known member of the AlertState enum.
+func (e AlertState) Valid() bool {
+	switch e {
+	case Matched:
+		return true
+	case Pending:
+		return true
+	case Refused:
+		return true
+	case Unmatched:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ResourceMode.
 const (
 	ResourceModeAct     ResourceMode = "act"
@@ -65,6 +89,51 @@ type Acknowledge struct {
 	// Target the target's ID, instance, name or address; another name is a 400 that lists the members
 	Target string `json:"target"`
 }
+
+// Alert defines model for Alert.
+type Alert struct {
+	Annotations *map[string]string `json:"annotations,omitempty"`
+
+	// Body as it was received, of a refused one the beginning; not in a list
+	Body *string `json:"body,omitempty"`
+
+	// Duplicates how often the same came again
+	Duplicates  int64  `json:"duplicates"`
+	Fingerprint string `json:"fingerprint"`
+	Id          string `json:"id"`
+
+	// Labels as they were sent; of a refused one at most the alertname
+	Labels map[string]string `json:"labels"`
+
+	// Number in the order in which they came
+	Number   int64     `json:"number"`
+	Received time.Time `json:"received"`
+
+	// Run the run that looks into it
+	Run      *string    `json:"run,omitempty"`
+	Source   string     `json:"source"`
+	StartsAt *time.Time `json:"starts_at,omitempty"`
+
+	// State pending: not dealt with yet; matched: a run looks into it, or it tells that something is over; unmatched: neither the configuration nor what was seen knows what it names; refused: it breaks a limit
+	State AlertState `json:"state"`
+
+	// Status firing or resolved
+	Status string `json:"status"`
+
+	// Why why it stands so
+	Why *string `json:"why,omitempty"`
+}
+
+// AlertList defines model for AlertList.
+type AlertList struct {
+	Alerts []Alert `json:"alerts"`
+
+	// Next before of the next page; absent on the last one
+	Next *int64 `json:"next,omitempty"`
+}
+
+// AlertState pending: not dealt with yet; matched: a run looks into it, or it tells that something is over; unmatched: neither the configuration nor what was seen knows what it names; refused: it breaks a limit
+type AlertState string
 
 // Approve defines model for Approve.
 type Approve struct {
@@ -360,6 +429,15 @@ type Name = string
 // Of defines model for of.
 type Of = string
 
+// ListAlertsParams defines parameters for ListAlerts.
+type ListAlertsParams struct {
+	State *AlertState `form:"state,omitempty" json:"state,omitempty"`
+	Limit *int        `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Before a number, the next of the page before; only older ones
+	Before *int64 `form:"before,omitempty" json:"before,omitempty"`
+}
+
 // PostAlertmanagerJSONBody defines parameters for PostAlertmanager.
 type PostAlertmanagerJSONBody = map[string]interface{}
 
@@ -512,9 +590,14 @@ type ClientInterface interface {
 	// Corresponds with GET /metrics (the `GetMetrics` operationId).
 	GetMetrics(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListAlerts The alerts that were sent, newest first, each with what became of it
+	//
+	// Corresponds with GET /v1/alerts (the `ListAlerts` operationId).
+	ListAlerts(ctx context.Context, params *ListAlertsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// PostAlertmanagerWithBody Alertmanager's webhook, version 4; stored before the answer, a hint only
 	//
-	// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert which is not refused is on disk. After a 503 send the same again, what was stored is a duplicate then.
+	// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow) send the same again, what was stored is a duplicate then.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -523,12 +606,17 @@ type ClientInterface interface {
 
 	// PostAlertmanager Alertmanager's webhook, version 4; stored before the answer, a hint only
 	//
-	// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert which is not refused is on disk. After a 503 send the same again, what was stored is a duplicate then.
+	// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow) send the same again, what was stored is a duplicate then.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/alerts/alertmanager (the `PostAlertmanager` operationId).
 	PostAlertmanager(ctx context.Context, body PostAlertmanagerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetAlert One alert by its ID or its number, with its body as it was received
+	//
+	// Corresponds with GET /v1/alerts/{id} (the `GetAlert` operationId).
+	GetAlert(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListFindings The problems seen now
 	//
@@ -761,9 +849,24 @@ func (c *Client) GetMetrics(ctx context.Context, reqEditors ...RequestEditorFn) 
 	return c.Client.Do(req)
 }
 
+// ListAlerts The alerts that were sent, newest first, each with what became of it
+//
+// Corresponds with GET /v1/alerts (the `ListAlerts` operationId).
+func (c *Client) ListAlerts(ctx context.Context, params *ListAlertsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAlertsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // PostAlertmanagerWithBody Alertmanager's webhook, version 4; stored before the answer, a hint only
 //
-// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert which is not refused is on disk. After a 503 send the same again, what was stored is a duplicate then.
+// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow) send the same again, what was stored is a duplicate then.
 //
 // Takes any type of body and a specified content type.
 //
@@ -782,13 +885,28 @@ func (c *Client) PostAlertmanagerWithBody(ctx context.Context, contentType strin
 
 // PostAlertmanager Alertmanager's webhook, version 4; stored before the answer, a hint only
 //
-// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert which is not refused is on disk. After a 503 send the same again, what was stored is a duplicate then.
+// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow) send the same again, what was stored is a duplicate then.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/alerts/alertmanager (the `PostAlertmanager` operationId).
 func (c *Client) PostAlertmanager(ctx context.Context, body PostAlertmanagerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPostAlertmanagerRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetAlert One alert by its ID or its number, with its body as it was received
+//
+// Corresponds with GET /v1/alerts/{id} (the `GetAlert` operationId).
+func (c *Client) GetAlert(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAlertRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -1391,6 +1509,84 @@ func NewGetMetricsRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListAlertsRequest constructs an http.Request for the ListAlerts method
+func NewListAlertsRequest(server string, params *ListAlertsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/alerts")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Before != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", *params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewPostAlertmanagerRequest calls the generic PostAlertmanager builder with application/json body
 func NewPostAlertmanagerRequest(server string, body PostAlertmanagerJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -1427,6 +1623,40 @@ func NewPostAlertmanagerRequestWithBody(server string, contentType string, body 
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetAlertRequest constructs an http.Request for the GetAlert method
+func NewGetAlertRequest(server string, id Id) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/alerts/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -2568,9 +2798,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /metrics (the `GetMetrics` operationId).
 	GetMetricsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMetricsResponse, error)
 
+	// ListAlertsWithResponse The alerts that were sent, newest first, each with what became of it
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/alerts (the `ListAlerts` operationId).
+	ListAlertsWithResponse(ctx context.Context, params *ListAlertsParams, reqEditors ...RequestEditorFn) (*ListAlertsResponse, error)
+
 	// PostAlertmanagerWithBodyWithResponse Alertmanager's webhook, version 4; stored before the answer, a hint only
 	//
-	// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert which is not refused is on disk. After a 503 send the same again, what was stored is a duplicate then.
+	// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow) send the same again, what was stored is a duplicate then.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -2579,12 +2816,19 @@ type ClientWithResponsesInterface interface {
 
 	// PostAlertmanagerWithResponse Alertmanager's webhook, version 4; stored before the answer, a hint only
 	//
-	// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert which is not refused is on disk. After a 503 send the same again, what was stored is a duplicate then.
+	// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow) send the same again, what was stored is a duplicate then.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/alerts/alertmanager (the `PostAlertmanager` operationId).
 	PostAlertmanagerWithResponse(ctx context.Context, body PostAlertmanagerJSONRequestBody, reqEditors ...RequestEditorFn) (*PostAlertmanagerResponse, error)
+
+	// GetAlertWithResponse One alert by its ID or its number, with its body as it was received
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/alerts/{id} (the `GetAlert` operationId).
+	GetAlertWithResponse(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*GetAlertResponse, error)
 
 	// ListFindingsWithResponse The problems seen now
 	//
@@ -2873,6 +3117,54 @@ func (r GetMetricsResponse) ContentType() string {
 	return ""
 }
 
+type ListAlertsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AlertList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAlertsResponse) GetJSON200() *AlertList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAlertsResponse) GetApplicationproblemJSONDefault() *Error {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAlertsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAlertsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAlertsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAlertsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type PostAlertmanagerResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -2915,6 +3207,54 @@ func (r PostAlertmanagerResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PostAlertmanagerResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetAlertResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Alert
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetAlertResponse) GetJSON200() *Alert {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetAlertResponse) GetApplicationproblemJSONDefault() *Error {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetAlertResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetAlertResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetAlertResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetAlertResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -4106,9 +4446,22 @@ func (c *ClientWithResponses) GetMetricsWithResponse(ctx context.Context, reqEdi
 	return ParseGetMetricsResponse(rsp)
 }
 
+// ListAlertsWithResponse The alerts that were sent, newest first, each with what became of it
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/alerts (the `ListAlerts` operationId).
+func (c *ClientWithResponses) ListAlertsWithResponse(ctx context.Context, params *ListAlertsParams, reqEditors ...RequestEditorFn) (*ListAlertsResponse, error) {
+	rsp, err := c.ListAlerts(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAlertsResponse(rsp)
+}
+
 // PostAlertmanagerWithBodyWithResponse Alertmanager's webhook, version 4; stored before the answer, a hint only
 //
-// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert which is not refused is on disk. After a 503 send the same again, what was stored is a duplicate then.
+// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow) send the same again, what was stored is a duplicate then.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -4123,7 +4476,7 @@ func (c *ClientWithResponses) PostAlertmanagerWithBodyWithResponse(ctx context.C
 
 // PostAlertmanagerWithResponse Alertmanager's webhook, version 4; stored before the answer, a hint only
 //
-// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert which is not refused is on disk. After a 503 send the same again, what was stored is a duplicate then.
+// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow) send the same again, what was stored is a duplicate then.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -4134,6 +4487,19 @@ func (c *ClientWithResponses) PostAlertmanagerWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParsePostAlertmanagerResponse(rsp)
+}
+
+// GetAlertWithResponse One alert by its ID or its number, with its body as it was received
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/alerts/{id} (the `GetAlert` operationId).
+func (c *ClientWithResponses) GetAlertWithResponse(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*GetAlertResponse, error) {
+	rsp, err := c.GetAlert(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetAlertResponse(rsp)
 }
 
 // ListFindingsWithResponse The problems seen now
@@ -4617,6 +4983,39 @@ func ParseGetMetricsResponse(rsp *http.Response) (*GetMetricsResponse, error) {
 	return response, nil
 }
 
+// ParseListAlertsResponse parses an HTTP response from a ListAlertsWithResponse call
+func ParseListAlertsResponse(rsp *http.Response) (*ListAlertsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAlertsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AlertList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParsePostAlertmanagerResponse parses an HTTP response from a PostAlertmanagerWithResponse call
 func ParsePostAlertmanagerResponse(rsp *http.Response) (*PostAlertmanagerResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -4637,6 +5036,39 @@ func ParsePostAlertmanagerResponse(rsp *http.Response) (*PostAlertmanagerRespons
 			return nil, err
 		}
 		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetAlertResponse parses an HTTP response from a GetAlertWithResponse call
+func ParseGetAlertResponse(rsp *http.Response) (*GetAlertResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetAlertResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Alert
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Error
@@ -5464,9 +5896,15 @@ type ServerInterface interface {
 	// GetMetrics Metrics in Prometheus' text form
 	// (GET /metrics)
 	GetMetrics(w http.ResponseWriter, r *http.Request)
+	// ListAlerts The alerts that were sent, newest first, each with what became of it
+	// (GET /v1/alerts)
+	ListAlerts(w http.ResponseWriter, r *http.Request, params ListAlertsParams)
 	// PostAlertmanager Alertmanager's webhook, version 4; stored before the answer, a hint only
 	// (POST /v1/alerts/alertmanager)
 	PostAlertmanager(w http.ResponseWriter, r *http.Request)
+	// GetAlert One alert by its ID or its number, with its body as it was received
+	// (GET /v1/alerts/{id})
+	GetAlert(w http.ResponseWriter, r *http.Request, id Id)
 	// ListFindings The problems seen now
 	// (GET /v1/findings)
 	ListFindings(w http.ResponseWriter, r *http.Request, params ListFindingsParams)
@@ -5567,11 +6005,96 @@ func (siw *ServerInterfaceWrapper) GetMetrics(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// ListAlerts operation middleware
+func (siw *ServerInterfaceWrapper) ListAlerts(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAlertsParams
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", r.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "state"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "state", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "before", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListAlerts(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // PostAlertmanager operation middleware
 func (siw *ServerInterfaceWrapper) PostAlertmanager(w http.ResponseWriter, r *http.Request) {
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.PostAlertmanager(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetAlert operation middleware
+func (siw *ServerInterfaceWrapper) GetAlert(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetAlert(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -6380,6 +6903,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/health", wrapper.GetHealth)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/status", wrapper.GetStatus)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/alerts", wrapper.ListAlerts)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/alerts/{id}", wrapper.GetAlert)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/alerts/alertmanager", wrapper.PostAlertmanager)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/resources", wrapper.ListResources)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/resources/{kind}/{name}", wrapper.GetResource)

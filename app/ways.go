@@ -14,7 +14,6 @@ import (
 	"github.com/galenhq/galen/api"
 	"github.com/galenhq/galen/internal/config"
 	galenhttp "github.com/galenhq/galen/internal/http"
-	"github.com/galenhq/galen/internal/intake"
 	"github.com/galenhq/galen/internal/journal"
 )
 
@@ -38,7 +37,7 @@ func (e *Engine) ways(listener net.Listener) error {
 	if err != nil {
 		return err
 	}
-	inbox := intake.NewInbox(alertRows{e.journal})
+	inbox := e.inbox()
 	e.matchAlerts(inbox)
 	refusals := galenhttp.NewRefusals(e.journal.Append)
 	e.tellRefusals(refusals)
@@ -51,7 +50,7 @@ func (e *Engine) ways(listener net.Listener) error {
 		Token: token, TokenFile: file, Tokens: tokens{e.journal}, Refusals: refusals, TLS: secure,
 		Limits: galenhttp.Limits{PerToken: *limits.PerToken, PerAddress: *limits.PerAddress},
 		Runs:   rows{e.journal}, Records: rows{e.journal}, Requests: requests{e}, Decisions: people{e}, Holds: e.journal, Quarantines: e.journal, Epochs: epochs{e.journal},
-		World: seen{watched, e}, Alerts: alerts{inbox}, Runbooks: e.o.Catalogue.Runbooks, Faults: e.faults.All, Health: e.health,
+		World: seen{watched, e}, Alerts: alerts{inbox, e.journal}, Runbooks: e.o.Catalogue.Runbooks, Faults: e.faults.All, Health: e.health,
 		Measure: measure{e, inbox, refusals}.now,
 		Version: e.o.Version, Started: e.started, Now: time.Now, Logger: e.o.Logger,
 	}))

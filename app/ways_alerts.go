@@ -21,8 +21,8 @@ func (r alertRows) StoreAlert(ctx context.Context, a intake.Alert) (bool, error)
 	return r.journal.StoreAlert(ctx, journal.Alert(a))
 }
 
-func (r alertRows) PendingAlerts(ctx context.Context, limit int) ([]intake.Alert, error) {
-	pending, err := r.journal.PendingAlerts(ctx, limit)
+func (r alertRows) PendingAlerts(ctx context.Context, after int64, limit int) ([]intake.Alert, error) {
+	pending, err := r.journal.PendingAlerts(ctx, after, limit)
 	out := make([]intake.Alert, 0, len(pending))
 	for _, a := range pending {
 		out = append(out, intake.Alert(a))
@@ -30,12 +30,70 @@ func (r alertRows) PendingAlerts(ctx context.Context, limit int) ([]intake.Alert
 	return out, err
 }
 
-func (r alertRows) AlertDone(ctx context.Context, id, outcome string) error {
-	return r.journal.AlertDone(ctx, id, outcome)
+func (r alertRows) CountPendingAlerts(ctx context.Context, limit int) (int, error) {
+	return r.journal.CountPendingAlerts(ctx, limit)
+}
+
+func (r alertRows) AlertsDone(ctx context.Context, ends ...intake.End) error {
+	done := make([]journal.AlertEnd, 0, len(ends))
+	for _, end := range ends {
+		done = append(done, journal.AlertEnd(end))
+	}
+	return r.journal.AlertsDone(ctx, done...)
+}
+
+// inbox takes alerts into the journal.
+func (e *Engine) inbox() *intake.Inbox {
+	return intake.NewInbox(intake.InboxOptions{Store: alertRows{e.journal}, MaxPending: e.o.Config.Inbox.MaxPending, Now: time.Now})
 }
 
 // alerts is the inbox as the API knows it.
-type alerts struct{ inbox *intake.Inbox }
+type alerts struct {
+	inbox   *intake.Inbox
+	journal *journal.Store
+}
+
+func (a alerts) List(ctx context.Context, state string, before int64, limit int) ([]api.Alert, error) {
+	all, err := a.journal.Alerts(ctx, journal.AlertFilter{State: state, Before: before, Limit: limit})
+	out := make([]api.Alert, 0, len(all))
+	for _, one := range all {
+		out = append(out, shownAlert(one))
+	}
+	return out, err
+}
+
+func (a alerts) Alert(ctx context.Context, id string) (api.Alert, error) {
+	one, err := a.journal.Alert(ctx, id)
+	out := shownAlert(one)
+	if body := string(one.Body); body != "" {
+		out.Body = &body
+	}
+	return out, err
+}
+
+// shownAlert is an alert as the API shows it.
+func shownAlert(a journal.Alert) api.Alert {
+	out := api.Alert{
+		Id: a.ID, Number: a.N, State: api.AlertState(a.State), Source: a.Source, Fingerprint: a.Fingerprint, Status: a.Status, Labels: a.Labels,
+		Received: a.Received, Duplicates: a.Duplicates,
+	}
+	if out.Labels == nil {
+		out.Labels = map[string]string{}
+	}
+	if len(a.Annotations) > 0 {
+		out.Annotations = &a.Annotations
+	}
+	if !a.StartsAt.IsZero() {
+		out.StartsAt = &a.StartsAt
+	}
+	if a.Why != "" {
+		out.Why = &a.Why
+	}
+	if a.Run != "" {
+		out.Run = &a.Run
+	}
+	return out
+}
 
 func (a alerts) Store(ctx context.Context, body []byte) (api.Accepted, error) {
 	got, err := a.inbox.Alertmanager(ctx, body)
@@ -67,10 +125,10 @@ func (h hints) OpenHint(ctx context.Context, hint galen.Finding, alert string) (
 func (e *Engine) matcher(inbox *intake.Inbox) *intake.Matcher {
 	o := intake.Options{Inbox: inbox, World: e.world, Runs: hints{e}, Now: time.Now, Logger: e.o.Logger}
 	for _, rule := range e.o.Config.Alerts {
-		o.Rules = append(o.Rules, intake.Rule(rule))
+		o.Rules = append(o.Rules, intake.Rule{Matches: rule.Matches, Code: rule.Code, MemberLabel: rule.MemberLabel})
 	}
 	for _, r := range e.o.Config.Resources {
-		o.Resources = append(o.Resources, intake.Resource{Resource: r.Resource, Labels: r.Labels})
+		o.Resources = append(o.Resources, intake.Resource{Resource: r.Resource, Matches: r.Named})
 	}
 	return intake.NewMatcher(o)
 }
@@ -150,6 +208,6 @@ func (m measure) now(ctx context.Context) (galenhttp.Measures, error) {
 	if out.Tokens, err = m.journal.Tokens(ctx); err != nil {
 		return out, err
 	}
-	out.Alerts.Stored, out.Alerts.Duplicates, out.Alerts.Refused = m.inbox.Counts()
+	out.Alerts = galenhttp.AlertCounts(m.inbox.Counts())
 	return out, nil
 }

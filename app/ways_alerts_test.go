@@ -38,7 +38,7 @@ func (e *Engine) matched(t *testing.T) {
 	t.Helper()
 	deadline := time.Now().Add(2 * time.Minute)
 	for {
-		pending, err := e.journal.PendingAlerts(t.Context(), 10)
+		pending, err := e.journal.PendingAlerts(t.Context(), 0, 10)
 		if err != nil || time.Now().After(deadline) {
 			t.Fatalf("%d alerts pending, %v", len(pending), err)
 		}

@@ -118,7 +118,7 @@ func unhealed(rules []config.AlertRule, books []galen.ListedRunbook) []error {
 	var errs []error
 	for i, rule := range rules {
 		if !slices.Contains(codes, rule.Code) {
-			errs = append(errs, fmt.Errorf("alerts[%d].code: no runbook heals %q, so that %s would start nothing; one of %q", i, rule.Code, rule.Alertname, codes))
+			errs = append(errs, fmt.Errorf("alerts[%d].code: no runbook heals %q, so that it would start nothing; one of %q", i, rule.Code, codes))
 		}
 	}
 	return errs

@@ -76,6 +76,8 @@ func cannedAPI() *canned {
 			{Resource: orders(), Code: "stale-seed", Targets: []galen.Target{{ID: n2}}, Urgency: galen.Low, Since: seen, Why: "seeds name\nno node", Note: true, Evidence: []galen.Observation{}},
 			{Resource: orders(), Code: "node-down", Targets: []galen.Target{{ID: n2}}, Domain: "dc1/r2", Urgency: galen.High, Since: seen, Why: "n2 is down", Evidence: []galen.Observation{}},
 		}},
+		"GET /v1/alerts":   api.AlertList{Alerts: []api.Alert{cannedAlert(), {Id: "refused-77aa", Number: 3, State: api.Refused, Status: "on fire", Received: noon(), Why: ptr("alerts[0]: 65 labels")}}, Next: ptr(int64(3))},
+		"GET /v1/alerts/4": cannedAlert(),
 		"GET /v1/runbooks": api.RunbookList{Runbooks: []api.Runbook{
 			{Name: "cassandra/heal-node", Version: 1, About: "Brings a node back.", Heals: []string{"node-down", "node-frozen"}},
 			{Name: "cassandra/restart-node", Version: 2, About: "Restarts one.", Heals: []string{}, ByHand: true, Params: &map[string]any{"node": ""}, Fault: ptr("it took longer than 1s to decide")},
@@ -119,11 +121,21 @@ func cannedAPI() *canned {
 	}}
 }
 
+// cannedAlert has labels that would move a cursor.
+func cannedAlert() api.Alert {
+	return api.Alert{
+		Id: "0123456789abcdef0123456789abcdef", Number: 4, State: api.Matched, Why: ptr("run r1 looks for node-down in dc1/r2 of cassandra/orders"), Run: ptr("r1"),
+		Source: "alertmanager", Fingerprint: "c5b2f1", Status: "firing", Received: noon().Add(-time.Minute), Duplicates: 999, StartsAt: ptr(noon().Add(-time.Hour)),
+		Labels: map[string]string{"alertname": "Cassandra\x1b[2JDown", "instance": "127.0.0.2:7070\nSTATE ok"}, Annotations: &map[string]string{"summary": "$(reboot) <b>"},
+	}
+}
+
 // Each command against canned answers.
 func TestTables(t *testing.T) {
 	server := cannedAPI().start(t)
 	for name, args := range map[string]string{
 		"status": "status", "resources": "resources", "resource": "resources cassandra/orders", "findings": "findings", "runbooks": "runbooks",
+		"alerts": "alerts list", "alert": "alerts show 4",
 		"runs": "runs list", "run-quiet": "runs show r1", "holds": "holds", "hold": "hold cassandra/orders --why disks --until 4h", "hold-extend": "hold extend hold-3 --why late --until 6h",
 		"tokens": "token list", "tokens-all": "token list --all", "token-revoke": "token revoke ci",
 		"quarantines": "quarantine list", "quarantine-clear": "quarantine clear cassandra/heal-node --why mended",

@@ -125,7 +125,7 @@ Exit codes:
 	flags.StringVarP(&c.output, "output", "o", formTable, "table; json: the API's answer as it is; or yaml: the same")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return c.checkForm() }
 	root.AddCommand(
-		c.serveCommand(), c.statusCommand(), c.metricsCommand(), c.resourcesCommand(), c.findingsCommand(), c.runbooksCommand(), c.runsCommand(), c.runCommand(),
+		c.serveCommand(), c.statusCommand(), c.metricsCommand(), c.resourcesCommand(), c.findingsCommand(), c.alertsCommand(), c.runbooksCommand(), c.runsCommand(), c.runCommand(),
 		c.holdCommand(), c.holdsCommand(), c.releaseCommand(), c.ackCommand(), c.quarantineCommand(), c.rearmCommand(), c.tokenCommand(), c.journalCommand(),
 		c.explainCommand(), c.gymCommand(), c.configCommand(), c.versionCommand(),
 	)

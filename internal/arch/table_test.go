@@ -112,7 +112,7 @@ func table() map[string]row {
 		// The ways in.
 		"docs":            {std: anyStd},
 		"api":             {may: []string{".", "github.com/oapi-codegen/runtime/...", "go.yaml.in/yaml/v3"}, std: anyStd},
-		"internal/config": {may: []string{".", "go.yaml.in/yaml/v3"}, std: anyStd},
+		"internal/config": {may: []string{".", "go.yaml.in/yaml/v3", "github.com/prometheus/alertmanager/pkg/labels"}, std: anyStd},
 		"internal/intake": {may: []string{"."}, std: anyStd},
 		"internal/http": {
 			may: []string{".", "api", "github.com/prometheus/client_golang/...", "golang.org/x/time/rate"}, std: anyStd,

@@ -40,6 +40,8 @@ type Config struct {
 	Journal   Journal     `json:"journal,omitzero"`
 	Resources []Resource  `json:"resources"`
 	Alerts    []AlertRule `json:"alerts,omitempty"`
+	// Inbox bounds what is taken in.
+	Inbox Inbox `json:"inbox,omitzero"`
 	// PolicyTexts are the policies as written, each over the safe defaults; "default" is that of a resource that names
 	// none.
 	PolicyTexts map[string]json.RawMessage `json:"policies,omitempty"`
@@ -77,18 +79,11 @@ type Resource struct {
 	Policy   string         `json:"policy,omitempty"`
 	// DependsOn are the resources that this one cannot do without.
 	DependsOn []galen.Resource `json:"depends_on,omitempty"`
-	// Labels by which alerts name it, all must match.
-	Labels map[string]string `json:"labels,omitempty"`
+	// Labels by which alerts name it, all must match; Matchers, too, such as env=~"prod|live".
+	Labels   map[string]string `json:"labels,omitempty"`
+	Matchers []Matcher         `json:"matchers,omitempty"`
 	// Setup is read strictly by the kind.
 	Setup json.RawMessage `json:"setup"`
-}
-
-// AlertRule maps an alert to a problem code: closed world, no field of an alert reaches a command.
-type AlertRule struct {
-	Alertname string     `json:"alertname"`
-	Code      galen.Code `json:"code"`
-	// MemberLabel is the label that names the member, by address (a port is ignored) or host ID.
-	MemberLabel string `json:"member_label"`
 }
 
 // Load reads a file. Relative paths in it are relative to its folder. With an error comes what of it could be read, if any,
@@ -207,7 +202,7 @@ func (c *Config) empty() error {
 }
 
 func (c *Config) check() error {
-	errs := []error{c.checkListen()}
+	errs := append(c.checkAlerts(), c.checkListen())
 	seen := map[galen.Resource]bool{}
 	for i, r := range c.Resources {
 		if seen[r.Resource] {

@@ -214,6 +214,24 @@ func (e *engine) Last(galen.Resource) (galen.State, bool) {
 	return seenState{members: e.members}, e.members != nil
 }
 
+func (e *engine) List(_ context.Context, state string, before int64, limit int) ([]api.Alert, error) {
+	var out []api.Alert
+	for n := int64(3); n > 0; n-- {
+		a := api.Alert{Id: fmt.Sprint("alert-", n), Number: n, State: api.Unmatched}
+		if (before == 0 || n < before) && (state == "" || state == string(a.State)) && len(out) < limit {
+			out = append(out, a)
+		}
+	}
+	return out, e.broken
+}
+
+func (e *engine) Alert(_ context.Context, id string) (api.Alert, error) {
+	if id != "alert-1" {
+		return api.Alert{}, fmt.Errorf("alert %q: %w", id, galen.ErrNotFound)
+	}
+	return api.Alert{Id: id, Number: 1, State: api.Unmatched}, e.broken
+}
+
 func (e *engine) Store(_ context.Context, body []byte) (api.Accepted, error) {
 	e.stored = append(e.stored, body)
 	return api.Accepted{Stored: 1}, e.broken

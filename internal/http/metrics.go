@@ -44,9 +44,9 @@ type Measures struct {
 	Looks map[galen.Resource]LookCounts
 }
 
-// AlertCounts are since the start of the engine.
+// AlertCounts are since the start of the engine; TurnedAway counts calls, and Pending alerts that wait now.
 type AlertCounts struct {
-	Stored, Duplicates, Refused int64
+	Stored, Duplicates, Refused, TurnedAway, Pending int64
 }
 
 // LookCounts are since the start of the engine.
@@ -161,6 +161,7 @@ func (c snapshot) Collect(out chan<- prometheus.Metric) {
 	if !c.m.Beat.IsZero() {
 		send("galen_heartbeat_timestamp_seconds", "When the watch last ended a round of the resource that is furthest behind.", float64(c.m.Beat.UnixMilli())/1000)
 	}
+	send("galen_alerts_pending", "Alerts in the inbox that nobody has dealt with, as counted last.", float64(c.m.Alerts.Pending))
 	send("galen_outbox_depth", "Messages that wait for the workflow engine.", float64(c.m.Outbox))
 	c.tokens(send)
 	c.counters(out)
@@ -199,6 +200,7 @@ func (c snapshot) counters(out chan<- prometheus.Metric) {
 	count("galen_alerts_total", alerts, float64(c.m.Alerts.Stored), "outcome", "stored")
 	count("galen_alerts_total", alerts, float64(c.m.Alerts.Duplicates), "outcome", "duplicate")
 	count("galen_alerts_total", alerts, float64(c.m.Alerts.Refused), "outcome", "refused")
+	count("galen_alert_calls_turned_away_total", "Calls with alerts that were told to come again, because the inbox was full or busy.", float64(c.m.Alerts.TurnedAway))
 	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests} {
 		count("galen_calls_refused_total", "Calls of the API that were refused for who made them, or how often, since the engine started.",
 			float64(c.m.Refused[status]), "status", strconv.Itoa(status))

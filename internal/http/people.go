@@ -321,23 +321,3 @@ func (s *server) ReleaseHold(w http.ResponseWriter, r *http.Request, id api.Id) 
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
-
-// PostAlertmanager implements [api.ServerInterface]. Trouble of ours is a 503, which Alertmanager tries again; a 4xx it
-// drops.
-func (s *server) PostAlertmanager(w http.ResponseWriter, r *http.Request) {
-	b, err := body(r)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	accepted, err := s.o.Alerts.Store(r.Context(), b)
-	if err != nil {
-		if problemOf(err).status == http.StatusInternalServerError {
-			s.o.Logger.Error("alerts could not be stored, the sender is asked to try again", "error", err.Error())
-			err = Unavailable(err)
-		}
-		s.fail(w, r, err)
-		return
-	}
-	s.answer(w, r, http.StatusAccepted, accepted)
-}

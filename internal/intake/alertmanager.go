@@ -1,21 +1,26 @@
 package intake
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
 
 // The limits of one call. Labels over them make an alert refused; annotations, which are for people only, are cut.
 const (
+	keptBody       = 4096 // bytes of a refused alert
 	maxAlerts      = 10_000
 	maxLabels      = 64
 	maxLabelName   = 256  // bytes
 	maxLabelValue  = 4096 // bytes
 	maxAnnotations = 64
 	maxFingerprint = 128 // bytes
+	maxStatus      = 20  // bytes of one that is none
 	maxReason      = 3   // how many refused alerts an answer explains
 )
 
@@ -45,8 +50,8 @@ type sent struct {
 	Fingerprint string            `json:"fingerprint"`
 }
 
-// parse reads a message of version 4. Alerts that break a limit are left out and counted, each with its reason.
-func parse(body []byte) (alerts []Alert, refused []error, err error) {
+// parse reads a message of version 4. Alerts that break a limit come apart, each with its reason and little else.
+func parse(body []byte) (alerts, refused []Alert, err error) {
 	if !utf8.Valid(body) {
 		return nil, nil, fmt.Errorf("%w: the body is not valid UTF-8", ErrBad)
 	}
@@ -63,7 +68,7 @@ func parse(body []byte) (alerts []Alert, refused []error, err error) {
 	for i, raw := range message.Alerts {
 		a, err := parseAlert(raw)
 		if err != nil {
-			refused = append(refused, fmt.Errorf("alerts[%d]: %w", i, err))
+			refused = append(refused, refusedAlert(raw, fmt.Errorf("alerts[%d]: %w", i, err)))
 			continue
 		}
 		alerts = append(alerts, a)
@@ -95,6 +100,38 @@ func parseAlert(raw json.RawMessage) (Alert, error) {
 		Source: SourceAlertmanager, Fingerprint: in.Fingerprint, Status: in.Status, Labels: in.Labels,
 		Annotations: cut(in.Annotations), StartsAt: in.StartsAt.UTC(), Body: raw,
 	}, nil
+}
+
+// refusedAlert is what is kept of an alert that breaks a limit: enough to find its sender, too little to fill a disk. What cannot
+// be told of it is its hash.
+func refusedAlert(raw json.RawMessage, why error) Alert {
+	var in struct {
+		Fingerprint string            `json:"fingerprint"`
+		Status      string            `json:"status"`
+		Labels      map[string]string `json:"labels"`
+	}
+	_ = json.Unmarshal(raw, &in) // as far as it goes
+	sum := sha256.Sum256(raw)
+	hash := hex.EncodeToString(sum[:])
+	out := Alert{
+		ID: "refused-" + hash, Source: SourceAlertmanager, Fingerprint: in.Fingerprint, Status: begin(in.Status, maxStatus),
+		State: Refused, Why: why.Error(), Body: raw[:min(len(raw), keptBody)],
+	}
+	if out.Fingerprint == "" || len(out.Fingerprint) > maxFingerprint {
+		out.Fingerprint = hash
+	}
+	if name, has := in.Labels["alertname"]; has {
+		out.Labels = map[string]string{"alertname": begin(name, maxLabelName)}
+	}
+	return out
+}
+
+// begin is a text, or its beginning if it is longer than n bytes.
+func begin(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "")
 }
 
 // cut keeps annotations only if they are few and short; the body has them all.

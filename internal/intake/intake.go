@@ -24,27 +24,85 @@ type Alert struct {
 	// Body as it was received.
 	Body     []byte
 	Received time.Time
+
+	// N numbers the alerts of the journal in the order in which they came.
+	N int64
+	// State is one of the states below, Why it stands so, Run the run that looks into it.
+	State, Why, Run string
+	// Duplicates is how often the same came again.
+	Duplicates int64
 }
+
+// The states of an alert; before it is stored, none or refused.
+const (
+	Matched   = "matched"
+	Unmatched = "unmatched"
+	Refused   = "refused"
+)
+
+// End is what became of an alert.
+type End struct{ ID, State, Why, Run string }
 
 // Store keeps alerts.
 type Store interface {
 	// StoreAlert has it on disk when it returns; dup: it was there already.
 	StoreAlert(ctx context.Context, a Alert) (dup bool, err error)
-	// PendingAlerts are those that nobody has dealt with, oldest first.
-	PendingAlerts(ctx context.Context, limit int) ([]Alert, error)
-	AlertDone(ctx context.Context, id, outcome string) error
+	// PendingAlerts are those after a number that nobody has dealt with, oldest first.
+	PendingAlerts(ctx context.Context, after int64, limit int) ([]Alert, error)
+	// CountPendingAlerts counts them, up to a limit.
+	CountPendingAlerts(ctx context.Context, limit int) (int, error)
+	AlertsDone(ctx context.Context, ends ...End) error
+}
+
+// The limits of what is taken in.
+const (
+	// DefaultMaxPending is how many alerts may wait at once.
+	DefaultMaxPending = 50_000
+	maxCalls          = 128             // calls at work at once: each may hold a megabyte
+	storeLimit        = 5 * time.Second // a journal that needs longer for one call is slow, and the sender should come again
+	countEvery        = time.Second     // the pending ones are counted anew that often; other engines share them
+)
+
+// Errors that a sender should answer by trying again later.
+var (
+	// ErrFull: too many alerts wait to be dealt with.
+	ErrFull = errors.New("the inbox is full")
+	// ErrBusy: too many calls are at work.
+	ErrBusy = errors.New("the inbox is busy")
+	// ErrSlow: the journal did not store in time.
+	ErrSlow = errors.New("the journal is slow")
+)
+
+// InboxOptions of [NewInbox].
+type InboxOptions struct {
+	Store Store
+	// MaxPending is how many alerts may wait at once; 0: [DefaultMaxPending].
+	MaxPending int
+	Now        func() time.Time
 }
 
 // Inbox takes alerts in.
 type Inbox struct {
 	store  Store
+	most   int
+	now    func() time.Time
 	signal chan struct{}
+	calls  chan struct{}
 
-	stored, duplicates, refused atomic.Int64
+	counting sync.Mutex
+	counted  time.Time
+	pending  atomic.Int64 // as counted last, and what came and went since
+
+	stored, duplicates, refused, turnedAway atomic.Int64
 }
 
-// NewInbox stores alerts in store.
-func NewInbox(store Store) *Inbox { return &Inbox{store: store, signal: make(chan struct{}, 1)} }
+// NewInbox takes alerts into a store.
+func NewInbox(o InboxOptions) *Inbox {
+	if o.MaxPending == 0 {
+		o.MaxPending = DefaultMaxPending
+	}
+	return &Inbox{store: o.Store, most: o.MaxPending, now: o.Now, signal: make(chan struct{}, 1), calls: make(chan struct{}, maxCalls)}
+}
 
 // Receipt says what became of the alerts of one call.
 type Receipt struct {
@@ -53,38 +111,125 @@ type Receipt struct {
 	Why error
 }
 
-// Counts are since the inbox was made.
-func (in *Inbox) Counts() (stored, duplicates, refused int64) {
-	return in.stored.Load(), in.duplicates.Load(), in.refused.Load()
+// Counts are since the inbox was made, but for Pending, which is now.
+type Counts struct{ Stored, Duplicates, Refused, TurnedAway, Pending int64 }
+
+// Counts tells what came in.
+func (in *Inbox) Counts() Counts {
+	return Counts{in.stored.Load(), in.duplicates.Load(), in.refused.Load(), in.turnedAway.Load(), in.pending.Load()}
 }
 
-// Alertmanager stores every alert of one webhook call. When it returns without error, all of them but the refused ones
-// are on disk. An [ErrBad] will not get better; after any other error the sender should try again: what was stored is a
-// duplicate then.
+// Alertmanager stores every alert of one webhook call. When it returns without error, all of them are on disk, the refused
+// ones with the reason. An [ErrBad] will not get better; after any other error the sender should try again: what was stored
+// is a duplicate then.
 func (in *Inbox) Alertmanager(ctx context.Context, body []byte) (Receipt, error) {
+	select {
+	case in.calls <- struct{}{}:
+		defer func() { <-in.calls }()
+	default:
+		in.turnedAway.Add(1)
+		return Receipt{}, fmt.Errorf("%w: %d calls are at work: send again", ErrBusy, maxCalls)
+	}
 	alerts, refused, err := parse(body)
 	if err != nil {
 		return Receipt{}, err
 	}
-	out := Receipt{Refused: len(refused), Why: errors.Join(refused[:min(len(refused), maxReason)]...)}
-	in.refused.Add(int64(len(refused)))
+	out := Receipt{Refused: len(refused), Why: why(refused)}
 	if len(alerts) == 0 && len(refused) > 0 {
+		in.refused.Add(int64(len(refused)))
 		return out, fmt.Errorf("%w: every alert of it was refused: %w", ErrBad, out.Why)
 	}
-	duplicates, err := in.keep(ctx, alerts)
+	ctx, cancel := context.WithTimeoutCause(ctx, storeLimit, fmt.Errorf("%w: it has not stored the alerts within %s: send again", ErrSlow, storeLimit))
+	defer cancel()
+	if err := in.room(ctx, len(alerts)); err != nil {
+		in.turnedAway.Add(1)
+		return Receipt{}, err
+	}
+	duplicates, again, err := in.keepAll(ctx, alerts, refused)
 	if err != nil {
+		in.recount() // some of them may be stored
 		return out, fmt.Errorf("store alerts: %w", err)
 	}
 	out.Stored, out.Duplicates = len(alerts)-duplicates, duplicates
 	in.stored.Add(int64(out.Stored))
 	in.duplicates.Add(int64(out.Duplicates))
-	if out.Stored > 0 {
-		select {
-		case in.signal <- struct{}{}:
-		default:
-		}
-	}
+	in.refused.Add(int64(len(refused) - again))
+	in.arrived(out.Stored)
 	return out, nil
+}
+
+// keepAll stores what was taken and what was refused, and counts the duplicates of each.
+func (in *Inbox) keepAll(ctx context.Context, alerts, refused []Alert) (duplicates, again int, err error) {
+	if again, err = in.keep(ctx, refused); err != nil {
+		return 0, 0, err
+	}
+	duplicates, err = in.keep(ctx, alerts)
+	return duplicates, again, err
+}
+
+// why the first few were refused.
+func why(refused []Alert) error {
+	var errs []error
+	for _, a := range refused[:min(len(refused), maxReason)] {
+		errs = append(errs, errors.New(a.Why))
+	}
+	return errors.Join(errs...)
+}
+
+// arrived wakes the matcher.
+func (in *Inbox) arrived(stored int) {
+	if stored == 0 {
+		return
+	}
+	in.pending.Add(int64(stored))
+	select {
+	case in.signal <- struct{}{}:
+	default:
+	}
+}
+
+// room is nil if so many alerts more may come in. A call of one alert is never too large for an empty inbox.
+func (in *Inbox) room(ctx context.Context, more int) error {
+	if err := in.count(ctx); err != nil {
+		return err
+	}
+	if now := in.pending.Load(); now > 0 && now+int64(more) > int64(in.most) {
+		return fmt.Errorf("%w: %d alerts wait, %d may (inbox.max_pending): send again later", ErrFull, now, in.most)
+	}
+	return nil
+}
+
+// count counts the pending ones now and then; in between, what comes and goes here is added up.
+func (in *Inbox) count(ctx context.Context) error {
+	in.counting.Lock()
+	defer in.counting.Unlock()
+	if now := in.now(); in.counted.IsZero() || now.Sub(in.counted) >= countEvery || now.Before(in.counted) {
+		n, err := in.store.CountPendingAlerts(ctx, in.most+1)
+		if err != nil {
+			return fmt.Errorf("count the alerts that wait: %w", err)
+		}
+		in.pending.Store(int64(n))
+		in.counted = now
+	}
+	return nil
+}
+
+func (in *Inbox) recount() {
+	in.counting.Lock()
+	defer in.counting.Unlock()
+	in.counted = time.Time{}
+}
+
+// done takes alerts out.
+func (in *Inbox) done(ctx context.Context, ends []End) error {
+	if len(ends) == 0 {
+		return nil
+	}
+	if err := in.store.AlertsDone(ctx, ends...); err != nil {
+		return fmt.Errorf("finish %d alerts: %w", len(ends), err)
+	}
+	in.pending.Add(-int64(len(ends)))
+	return nil
 }
 
 // storing is how many alerts of one call are handed to the store at once: it commits together what waits together.

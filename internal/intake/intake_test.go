@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,14 +19,20 @@ type store struct {
 	mu     sync.Mutex
 	alerts map[string]Alert // by ID
 	order  []string
-	done   map[string]string
+	done   map[string]string // why
+	states map[string]string
 	fail   func(n int) error
-	calls  int
-	atOnce int // how many calls were under way together, at most
-	now    int
+	// uncounted is what counting fails with.
+	uncounted error
+	writes    int // of what became of alerts
+	calls     int
+	atOnce    int // how many calls were under way together, at most
+	now       int
 }
 
-func newStore() *store { return &store{alerts: map[string]Alert{}, done: map[string]string{}} }
+func newStore() *store {
+	return &store{alerts: map[string]Alert{}, done: map[string]string{}, states: map[string]string{}}
+}
 
 func (s *store) StoreAlert(_ context.Context, a Alert) (bool, error) {
 	s.mu.Lock()
@@ -42,32 +49,61 @@ func (s *store) StoreAlert(_ context.Context, a Alert) (bool, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a.ID = fmt.Sprintf("%s/%s/%s", a.Fingerprint, a.Status, a.StartsAt.Format(time.RFC3339))
+	if a.ID == "" {
+		a.ID = fmt.Sprintf("%s/%s/%s", a.Fingerprint, a.Status, a.StartsAt.Format(time.RFC3339))
+	}
 	if _, dup := s.alerts[a.ID]; dup {
 		return true, nil
 	}
+	a.N = int64(len(s.order) + 1)
 	s.alerts[a.ID] = a
 	s.order = append(s.order, a.ID)
 	return false, nil
 }
 
-func (s *store) PendingAlerts(_ context.Context, limit int) ([]Alert, error) {
+func (s *store) PendingAlerts(_ context.Context, after int64, limit int) ([]Alert, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []Alert
 	for _, id := range s.order {
-		if _, done := s.done[id]; !done && len(out) < limit {
-			out = append(out, s.alerts[id])
+		a := s.alerts[id]
+		if _, done := s.done[id]; !done && a.State != Refused && a.N > after && len(out) < limit {
+			out = append(out, a)
 		}
 	}
 	return out, nil
 }
 
-func (s *store) AlertDone(_ context.Context, id, outcome string) error {
+func (s *store) CountPendingAlerts(ctx context.Context, limit int) (int, error) {
+	if s.uncounted != nil {
+		return 0, s.uncounted
+	}
+	all, err := s.PendingAlerts(ctx, 0, limit)
+	return len(all), err
+}
+
+func (s *store) AlertsDone(_ context.Context, ends ...End) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.done[id] = outcome
+	s.writes++
+	for _, end := range ends {
+		s.done[end.ID], s.states[end.ID] = end.Why, end.State
+	}
 	return nil
+}
+
+// inboxOf a store, at noon.
+func inboxOf(s *store) *Inbox { return NewInbox(InboxOptions{Store: s, Now: noon}) }
+
+// taken are the alerts that were not refused.
+func (s *store) taken() []Alert {
+	var out []Alert
+	for _, id := range s.order {
+		if s.alerts[id].State != Refused {
+			out = append(out, s.alerts[id])
+		}
+	}
+	return out
 }
 
 // As Alertmanager 0.27 sends it, with fields that we do not use.
@@ -132,7 +168,7 @@ func TestAlertmanager(t *testing.T) {
 		{"time that is none", post(one("a"), `{"status":"firing","fingerprint":"f","labels":{"a":"b"},"startsAt":"noon"}`), Receipt{Stored: 1, Refused: 1}, "", "noon"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := NewInbox(newStore()).Alertmanager(t.Context(), []byte(c.body))
+			got, err := inboxOf(newStore()).Alertmanager(t.Context(), []byte(c.body))
 			switch {
 			case c.err == "" && err != nil:
 				t.Fatal(err)
@@ -152,14 +188,14 @@ func TestAlertmanager(t *testing.T) {
 
 func TestWhatIsStored(t *testing.T) {
 	s := newStore()
-	if _, err := NewInbox(s).Alertmanager(t.Context(), []byte(message)); err != nil {
+	if _, err := inboxOf(s).Alertmanager(t.Context(), []byte(message)); err != nil {
 		t.Fatal(err)
 	}
 	got := s.alerts[s.order[0]]
 	if !strings.Contains(string(got.Body), "generatorURL") {
 		t.Errorf("body %s is not what was received", got.Body)
 	}
-	got.Body, got.ID = nil, ""
+	got.Body, got.ID, got.N = nil, "", 0
 	want := Alert{
 		Source: "alertmanager", Fingerprint: "c5b2f1", Status: "firing", Annotations: map[string]string{"summary": "down"},
 		Labels:   map[string]string{"alertname": "CassandraDown", "cluster": "demo", "instance": "127.0.0.2:7070"},
@@ -180,7 +216,7 @@ func TestNothingIsLostOnTrouble(t *testing.T) {
 		}
 		return nil
 	}
-	in := NewInbox(s)
+	in := inboxOf(s)
 	body := []byte(post(many(1000, func(i int) string { return one(fmt.Sprint(i)) })...))
 	if got, err := in.Alertmanager(t.Context(), body); !errors.Is(err, disk) || errors.Is(err, ErrBad) {
 		t.Fatalf("%+v %v", got, err)
@@ -193,8 +229,8 @@ func TestNothingIsLostOnTrouble(t *testing.T) {
 	if err != nil || got.Stored != 700 || got.Duplicates != 300 || len(s.order) != 1000 {
 		t.Errorf("%+v %v, %d stored", got, err, len(s.order))
 	}
-	if stored, duplicates, refused := in.Counts(); stored != 700 || duplicates != 300 || refused != 0 {
-		t.Errorf("counts %d %d %d", stored, duplicates, refused)
+	if got := in.Counts(); got != (Counts{Stored: 700, Duplicates: 300, Pending: 1000}) {
+		t.Errorf("counts %+v", got)
 	}
 }
 
@@ -211,15 +247,101 @@ func TestStoredSideBySide(t *testing.T) {
 		return nil
 	}
 	body := []byte(post(many(500, func(i int) string { return one(fmt.Sprint(i)) })...))
-	if _, err := NewInbox(s).Alertmanager(t.Context(), body); err != nil || s.atOnce != storing {
+	if _, err := inboxOf(s).Alertmanager(t.Context(), body); err != nil || s.atOnce != storing {
 		t.Errorf("%d at once, want %d; %v", s.atOnce, storing, err)
+	}
+}
+
+// TestFull: an inbox that is full turns away, and takes in again when there is room; nothing that it took is lost.
+func TestFull(t *testing.T) {
+	s := newStore()
+	now := noon()
+	in := NewInbox(InboxOptions{Store: s, MaxPending: 10, Now: func() time.Time { return now }})
+	take := func(first, n int) error {
+		_, err := in.Alertmanager(t.Context(), []byte(post(many(n, func(i int) string { return one(fmt.Sprint(first + i)) })...)))
+		return err
+	}
+	if err := take(0, 8); err != nil {
+		t.Fatal(err)
+	}
+	if err := take(8, 3); !errors.Is(err, ErrFull) || errors.Is(err, ErrBad) || len(s.order) != 8 {
+		t.Fatalf("%v, %d stored", err, len(s.order))
+	}
+	if err := take(8, 2); err != nil {
+		t.Fatal(err)
+	}
+	if err := take(0, 1); !errors.Is(err, ErrFull) {
+		t.Fatal(err)
+	}
+	if err := in.done(t.Context(), []End{{ID: s.order[0], State: Unmatched}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := take(10, 1); err != nil {
+		t.Fatal(err)
+	}
+	// Another engine deals with the rest: it is counted anew.
+	for _, id := range s.order {
+		s.done[id] = "elsewhere"
+	}
+	now = now.Add(countEvery)
+	if err := take(100, 10); err != nil {
+		t.Fatal(err)
+	}
+	if got := in.Counts(); got != (Counts{Stored: 21, TurnedAway: 2, Pending: 10}) {
+		t.Errorf("counts %+v", got)
+	}
+	now, s.uncounted = now.Add(countEvery), errors.New("disk")
+	if err := take(200, 1); !errors.Is(err, s.uncounted) || errors.Is(err, ErrBad) {
+		t.Error(err)
+	}
+}
+
+// TestBusy: only so many calls are at work; who comes on top is told to come again.
+func TestBusy(t *testing.T) {
+	s := newStore()
+	in := inboxOf(s)
+	for range maxCalls {
+		in.calls <- struct{}{}
+	}
+	if _, err := in.Alertmanager(t.Context(), []byte(message)); !errors.Is(err, ErrBusy) || len(s.order) != 0 {
+		t.Fatalf("%v, %d stored", err, len(s.order))
+	}
+	<-in.calls
+	if _, err := in.Alertmanager(t.Context(), []byte(message)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRefusedAreKept: whoever was answered with 2xx finds every alert of the call again, the refused ones with the reason.
+func TestRefusedAreKept(t *testing.T) {
+	s := newStore()
+	in := inboxOf(s)
+	long := `{"status":"firing","fingerprint":"f","labels":{"alertname":"` + strings.Repeat("n", maxLabelValue+1) + `"}}`
+	body := []byte(post(one("a"), labels(maxLabels+1, "v"), long, `{"status":"`+strings.Repeat("on fire", 10)+`"}`))
+	for range 2 {
+		if got, err := in.Alertmanager(t.Context(), body); err != nil || got.Refused != 3 {
+			t.Fatalf("%+v %v", got, err)
+		}
+	}
+	var got []string
+	for _, id := range s.order {
+		if a := s.alerts[id]; a.State == Refused {
+			got = append(got, strings.Join([]string{a.Fingerprint[:1], a.Status, fmt.Sprint(len(a.Labels["alertname"])), a.Why}, "/"))
+		}
+	}
+	slices.Sort(got)
+	if len(got) != 3 || len(s.taken()) != 1 || !strings.Contains(strings.Join(got, " "), "65 labels") || !strings.Contains(strings.Join(got, " "), "f/firing/256/") {
+		t.Errorf("%q", got)
+	}
+	if got := in.Counts(); got.Refused != 3 {
+		t.Errorf("%+v: the second time they are duplicates", got)
 	}
 }
 
 func TestCallersDeadline(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := NewInbox(newStore()).Alertmanager(ctx, []byte(message)); !errors.Is(err, context.Canceled) {
+	if _, err := inboxOf(newStore()).Alertmanager(ctx, []byte(message)); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v: an alert that was not stored must not be answered with success", err)
 	}
 }
@@ -232,11 +354,19 @@ func FuzzAlertmanager(f *testing.F) {
 	f.Add([]byte("{\"version\":\"4\",\"alerts\":[{\"labels\":{\"\xff\":\"\"}}]}"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		s := newStore()
-		got, err := NewInbox(s).Alertmanager(t.Context(), body)
-		if err == nil && got.Stored != len(s.order) {
-			t.Fatalf("says %d, stored %d", got.Stored, len(s.order))
+		got, err := inboxOf(s).Alertmanager(t.Context(), body)
+		if err == nil && got.Stored != len(s.taken()) {
+			t.Fatalf("says %d, stored %d", got.Stored, len(s.taken()))
+		}
+		if err != nil && len(s.order) > 0 {
+			t.Fatalf("%v, and stored %d", err, len(s.order))
 		}
 		for _, a := range s.alerts {
+			if a.State == Refused && (a.Why == "" || len(a.Fingerprint) > maxFingerprint || len(a.Body) > keptBody || len(a.Labels) > 1) {
+				t.Fatalf("kept of a refused one: %+v", a)
+			}
+		}
+		for _, a := range s.taken() {
 			if a.Fingerprint == "" || len(a.Labels) == 0 || len(a.Labels) > maxLabels || a.Status != firing && a.Status != resolved {
 				t.Fatalf("stored %+v", a)
 			}

@@ -16,16 +16,18 @@ import (
 
 // Rule says which problem an alert hints at.
 type Rule struct {
-	Alertname string
-	Code      galen.Code
+	// Matches tells whether the rule is for an alert with these labels; the first that is counts.
+	Matches func(labels map[string]string) bool
+	Code    galen.Code
 	// MemberLabel is the label whose value names the member.
 	MemberLabel string
 }
 
-// Resource is one that alerts can name, by labels which must all match; without labels none does.
+// Resource is one that alerts can name.
 type Resource struct {
 	Resource galen.Resource
-	Labels   map[string]string
+	// Matches tells whether an alert with these labels names it.
+	Matches func(labels map[string]string) bool
 }
 
 // World is what we know of resources ourselves.
@@ -61,7 +63,7 @@ type Matcher struct{ o Options }
 func NewMatcher(o Options) *Matcher { return &Matcher{o: o} }
 
 const (
-	window     = 1000             // alerts read at once
+	window     = 1000             // alerts read and settled at once
 	retryEvery = time.Second      // while some must wait
 	idleEvery  = time.Minute      // in case a signal was lost with a crash
 	unseenFor  = 10 * time.Minute // how long an alert waits for the first look at its resource
@@ -77,7 +79,7 @@ func (m *Matcher) Run(ctx context.Context) {
 			m.o.Logger.Warn("alerts could not be matched, trying again", "error", err.Error())
 		}
 		if left > 0 || err != nil {
-			wait = retryEvery
+			wait = retryEvery * time.Duration(1+left/window) // many that wait are not read over and over
 		}
 		t := time.NewTimer(wait)
 		select {
@@ -91,43 +93,61 @@ func (m *Matcher) Run(ctx context.Context) {
 	}
 }
 
-// Round deals with every pending alert once; left is how many must wait: for a first look, or for the next round.
+// Round deals with every pending alert once; left is how many must wait for a first look or for trouble to pass.
 func (m *Matcher) Round(ctx context.Context) (left int, err error) {
-	read, cancel := context.WithTimeout(ctx, stepLimit)
-	pending, err := m.o.Inbox.store.PendingAlerts(read, window)
-	cancel()
-	if err != nil {
-		return 0, fmt.Errorf("read pending alerts: %w", err)
+	var errs []error
+	for after := int64(0); ctx.Err() == nil; {
+		pending, err := m.pending(ctx, after)
+		if err != nil {
+			return left, errors.Join(append(errs, err)...)
+		}
+		waiting, err := m.settle(ctx, pending)
+		left += waiting
+		errs = append(errs, err)
+		if len(pending) < window {
+			break
+		}
+		after = pending[len(pending)-1].N
 	}
+	return left, errors.Join(errs...)
+}
+
+func (m *Matcher) pending(ctx context.Context, after int64) ([]Alert, error) {
+	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+	defer cancel()
+	pending, err := m.o.Inbox.store.PendingAlerts(ctx, after, window)
+	if err != nil {
+		return nil, fmt.Errorf("read pending alerts: %w", err)
+	}
+	return pending, nil
+}
+
+// settle deals with some alerts and writes down together what became of them. Those that hint at the same problem ask for
+// its run once.
+func (m *Matcher) settle(ctx context.Context, pending []Alert) (left int, err error) {
+	asked := map[string]End{}
+	var ends []End
 	var errs []error
 	for _, a := range pending {
 		if ctx.Err() != nil {
 			break
 		}
-		done, err := m.settle(ctx, a)
-		if !done {
+		end, err := m.match(ctx, a, asked)
+		if err != nil || end.State == "" {
 			left++
+			errs = append(errs, err)
+			continue
 		}
-		errs = append(errs, err)
+		end.ID = a.ID
+		ends = append(ends, end)
+		m.o.Logger.Info("alert dealt with", "alert", a.ID, "alertname", brief(a.Labels["alertname"]), "named", brief(m.names(a)), "state", end.State, "outcome", end.Why)
 	}
-	if len(pending) == window {
-		left++
+	write, cancel := context.WithTimeout(ctx, stepLimit)
+	defer cancel()
+	if err := m.o.Inbox.done(write, ends); err != nil {
+		return len(pending), errors.Join(append(errs, err)...)
 	}
 	return left, errors.Join(errs...)
-}
-
-func (m *Matcher) settle(ctx context.Context, a Alert) (done bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, stepLimit)
-	defer cancel()
-	outcome, err := m.match(ctx, a)
-	if err != nil || outcome == "" {
-		return false, err
-	}
-	if err := m.o.Inbox.store.AlertDone(ctx, a.ID, outcome); err != nil {
-		return false, fmt.Errorf("finish alert %s: %w", a.ID, err)
-	}
-	m.o.Logger.Info("alert dealt with", "alert", a.ID, "alertname", brief(a.Labels["alertname"]), "named", brief(m.names(a)), "outcome", outcome)
-	return true, nil
 }
 
 // logged is how many characters of a label the log shows.
@@ -142,7 +162,7 @@ func brief(label string) string {
 
 // rule of an alert, false if there is none.
 func (m *Matcher) rule(a Alert) (Rule, bool) {
-	i := slices.IndexFunc(m.o.Rules, func(r Rule) bool { return r.Alertname == a.Labels["alertname"] })
+	i := slices.IndexFunc(m.o.Rules, func(r Rule) bool { return r.Matches(a.Labels) })
 	if i < 0 {
 		return Rule{}, false
 	}
@@ -158,61 +178,70 @@ func (m *Matcher) names(a Alert) string {
 	return a.Labels[rule.MemberLabel]
 }
 
-// match says in words what became of an alert, "" if it must wait. Its labels are compared with what we know and go no
-// further: the run gets our own resource, code and failure domain.
-func (m *Matcher) match(ctx context.Context, a Alert) (string, error) {
-	if a.Status != firing {
-		return "resolved: noted; it cancels nothing", nil
-	}
+func unmatched(why string) End { return End{State: Unmatched, Why: why} }
+
+// match says what became of an alert; without a state it must wait. Its labels are compared with what we know and go no
+// further: the run gets our own resource, code and failure domain. asked are the runs that this round has asked for.
+func (m *Matcher) match(ctx context.Context, a Alert, asked map[string]End) (End, error) {
 	rule, found := m.rule(a)
 	if !found {
-		return "no rule for this alertname", nil
-	}
-	name := a.Labels[rule.MemberLabel]
-	if name == "" {
-		return "no label " + rule.MemberLabel, nil
+		return unmatched("no rule: nothing under alerts in the configuration matches its labels"), nil
 	}
 	named := m.named(a.Labels)
 	if len(named) == 0 {
-		return "no resource has these labels", nil
+		return unmatched("no resource has these labels"), nil
+	}
+	if a.Status != firing {
+		return End{State: Matched, Why: "resolved: noted; it cancels nothing"}, nil
+	}
+	name := a.Labels[rule.MemberLabel]
+	if name == "" {
+		return unmatched("no label " + rule.MemberLabel), nil
 	}
 	places, unseen := m.find(named, name)
 	switch {
 	case len(places) > 1:
-		return "ambiguous: there are several such members", nil
+		return unmatched("ambiguous: there are several such members"), nil
 	case len(places) == 1:
-		return m.open(ctx, a, rule, places[0])
+		return m.open(ctx, a, hintOf(rule, places[0]), asked)
 	case unseen && m.o.Now().Sub(a.Received) < unseenFor:
-		return "", nil
+		return End{}, nil
 	case unseen:
-		return fmt.Sprintf("its resource was not seen within %s", unseenFor), nil
+		return unmatched(fmt.Sprintf("its resource was not seen within %s", unseenFor)), nil
 	default:
-		return "no such member", nil
+		return unmatched("no such member"), nil
 	}
 }
 
-func (m *Matcher) open(ctx context.Context, a Alert, rule Rule, at place) (string, error) {
-	if !m.o.Runs.Heals(at.resource.Kind, rule.Code) {
-		return fmt.Sprintf("no runbook heals %s on resources of kind %s", rule.Code, at.resource.Kind), nil
+func hintOf(rule Rule, at place) galen.Finding {
+	return galen.Finding{Resource: at.resource, Code: rule.Code, Domain: at.domain, Targets: []galen.Target{at.target}}
+}
+
+// open asks for the run of a problem, once in a round however many alerts hint at it.
+func (m *Matcher) open(ctx context.Context, a Alert, hint galen.Finding, asked map[string]End) (End, error) {
+	key := hint.Key() + "\n" + hint.Targets[0].ID
+	if end, known := asked[key]; known {
+		return end, nil
 	}
-	hint := galen.Finding{Resource: at.resource, Code: rule.Code, Domain: at.domain, Targets: []galen.Target{at.target}}
+	if !m.o.Runs.Heals(hint.Resource.Kind, hint.Code) {
+		return unmatched(fmt.Sprintf("no runbook heals %s on resources of kind %s", hint.Code, hint.Resource.Kind)), nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+	defer cancel()
 	run, err := m.o.Runs.OpenHint(ctx, hint, a.ID)
 	if err != nil {
-		return "", fmt.Errorf("open a run for alert %s: %w", a.ID, err)
+		return End{}, fmt.Errorf("open a run for alert %s: %w", a.ID, err)
 	}
-	return fmt.Sprintf("run %s looks for %s in %s of %s", run.ID, rule.Code, at.domain, at.resource), nil
+	end := End{State: Matched, Run: run.ID, Why: fmt.Sprintf("run %s looks for %s in %s of %s", run.ID, hint.Code, hint.Domain, hint.Resource)}
+	asked[key] = end
+	return end, nil
 }
 
-// named are the resources whose labels all are labels of the alert.
+// named are the resources that the alert's labels name.
 func (m *Matcher) named(labels map[string]string) []galen.Resource {
 	var out []galen.Resource
 	for _, r := range m.o.Resources {
-		match := len(r.Labels) > 0
-		for name, value := range r.Labels {
-			got, has := labels[name]
-			match = match && has && got == value
-		}
-		if match {
+		if r.Matches(labels) {
 			out = append(out, r.Resource)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -63,14 +64,26 @@ func members() []galen.Member {
 	}
 }
 
+// has matches labels that have these names and values.
+func has(pairs ...string) func(map[string]string) bool {
+	return func(labels map[string]string) bool {
+		for i := 0; i+1 < len(pairs); i += 2 {
+			if labels[pairs[i]] != pairs[i+1] {
+				return false
+			}
+		}
+		return true
+	}
+}
+
 func matcher(s *store, w world, r *runs) *Matcher {
 	return NewMatcher(Options{
-		Inbox: NewInbox(s), World: w, Runs: r, Now: noon, Logger: slog.New(slog.DiscardHandler),
-		Rules: []Rule{{"CassandraDown", "node-down", "instance"}, {"Incurable", "incurable", "instance"}, {"ByHost", "node-down", "host_id"}},
+		Inbox: inboxOf(s), World: w, Runs: r, Now: noon, Logger: slog.New(slog.DiscardHandler),
+		Rules: []Rule{{has("alertname", "CassandraDown"), "node-down", "instance"}, {has("alertname", "Incurable"), "incurable", "instance"}, {has("alertname", "ByHost"), "node-down", "host_id"}},
 		Resources: []Resource{
-			{Resource: demo(), Labels: map[string]string{"cluster": "demo", "env": "prod"}},
-			{Resource: other(), Labels: map[string]string{"cluster": "other"}},
-			{Resource: galen.Resource{Kind: "cassandra", Name: "unlabelled"}},
+			{Resource: demo(), Matches: has("cluster", "demo", "env", "prod")},
+			{Resource: other(), Matches: has("cluster", "other")},
+			{Resource: galen.Resource{Kind: "cassandra", Name: "unlabelled"}, Matches: func(map[string]string) bool { return false }},
 		},
 	})
 }
@@ -100,6 +113,7 @@ func TestMatch(t *testing.T) {
 		{"by instance", good("instance", "n2"), firing, "run run-dc1/r2", "cassandra/demo node-down dc1/r2 22222222-bbbb"},
 		{"who vanished", good("instance", "127.0.0.8"), firing, "run run-dc1/r8", "cassandra/demo node-down dc1/r8 88888888-gone"},
 		{"resolved cancels nothing", good(), resolved, "resolved", ""},
+		{"resolved of somebody else", good("alertname", "Other"), resolved, "no rule", ""},
 		{"no rule", good("alertname", "Other"), firing, "no rule", ""},
 		{"no member label", good("instance", ""), firing, "no label instance", ""},
 		{"unknown member", good("instance", "127.0.0.77:7070"), firing, "no such member", ""},
@@ -124,6 +138,9 @@ func TestMatch(t *testing.T) {
 			if !strings.HasPrefix(outcome, c.outcome) || strings.Contains(outcome, "touch") {
 				t.Errorf("outcome %q, want %q", outcome, c.outcome)
 			}
+			if matched := c.asked != "" || c.outcome == "resolved"; (s.states[s.order[0]] == Matched) != matched {
+				t.Errorf("state %q", s.states[s.order[0]])
+			}
 			var want []string
 			if c.asked != "" {
 				want = []string{c.asked + " " + s.order[0]}
@@ -142,7 +159,7 @@ func TestTheOutcomeIsLogged(t *testing.T) {
 		labels []string
 		want   []string
 	}{
-		{"no rule", []string{"alertname", "Other"}, []string{`"alertname":"Other"`, `"named":""`, `"outcome":"no rule for this alertname"`}},
+		{"no rule", []string{"alertname", "Other"}, []string{`"alertname":"Other"`, `"named":""`, `"state":"unmatched","outcome":"no rule: `}},
 		{"no member", []string{"instance", "127.0.0.77"}, []string{`"alertname":"CassandraDown"`, `"named":"127.0.0.77"`, `"outcome":"no such member"`}},
 		{"long", []string{"instance", strings.Repeat("x", 1000)}, []string{`"named":"` + strings.Repeat("x", logged) + `…"`}},
 	} {
@@ -172,8 +189,8 @@ func TestAmbiguousMember(t *testing.T) {
 	s, r := newStore(), &runs{}
 	twice := append(members(), galen.Member{Target: galen.Target{ID: "x"}, Name: "127.0.0.2", Domain: "dc1/r7"})
 	m := matcher(s, world{demo(): twice}, r)
-	if got, err := m.match(t.Context(), down("f", noon())); err != nil || !strings.HasPrefix(got, "ambiguous") || r.asked != nil {
-		t.Errorf("%q %v %v", got, err, r.asked)
+	if got, err := m.match(t.Context(), down("f", noon()), nil); err != nil || !strings.HasPrefix(got.Why, "ambiguous") || r.asked != nil {
+		t.Errorf("%+v %v %v", got, err, r.asked)
 	}
 }
 
@@ -232,7 +249,7 @@ func TestRun(t *testing.T) {
 	}
 	deadline := time.Now().Add(time.Minute)
 	for {
-		pending, err := s.PendingAlerts(t.Context(), 10)
+		pending, err := s.PendingAlerts(t.Context(), 0, 10)
 		if err != nil || time.Now().After(deadline) {
 			t.Fatalf("%v, %d pending", err, len(pending))
 		}
@@ -245,5 +262,28 @@ func TestRun(t *testing.T) {
 	<-ended
 	if len(r.asked) != 1 {
 		t.Errorf("asked %v", r.asked)
+	}
+}
+
+// TestCopiesAskOnce: a storm about one problem asks for its run once a round, and is written down in a few writes; alerts that
+// must wait for a first look keep no other waiting, however many they are.
+func TestCopiesAskOnce(t *testing.T) {
+	s, r := newStore(), &runs{}
+	m := matcher(s, world{demo(): members()}, r)
+	const copies, waiting = 1000, 2 * window
+	for i := range waiting {
+		a := down(fmt.Sprint("waits-", i), noon())
+		a.Labels["cluster"] = "other"
+		if _, err := s.StoreAlert(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range copies {
+		if _, err := s.StoreAlert(t.Context(), down(fmt.Sprint(i), noon())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left, err := m.Round(t.Context()); left != waiting || err != nil || len(r.asked) != 1 || len(s.done) != copies || s.writes != 1 {
+		t.Errorf("%d left, %v, %d asked, %d done in %d writes", left, err, len(r.asked), len(s.done), s.writes)
 	}
 }

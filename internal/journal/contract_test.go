@@ -105,10 +105,21 @@ type kept interface {
 	Resources(ctx context.Context) ([]journal.WatchedResource, error)
 }
 
-type boxes interface {
+type alertRows interface {
+	Alerts(ctx context.Context, f journal.AlertFilter) ([]journal.Alert, error)
+	Alert(ctx context.Context, id string) (journal.Alert, error)
+}
+
+type inbox interface {
 	StoreAlert(ctx context.Context, a journal.Alert) (bool, error)
-	PendingAlerts(ctx context.Context, limit int) ([]journal.Alert, error)
-	AlertDone(ctx context.Context, id, outcome string) error
+	PendingAlerts(ctx context.Context, after int64, limit int) ([]journal.Alert, error)
+	CountPendingAlerts(ctx context.Context, limit int) (int, error)
+	AlertsDone(ctx context.Context, ends ...journal.AlertEnd) error
+}
+
+type boxes interface {
+	inbox
+	alertRows
 	Outbox(ctx context.Context, limit int) ([]journal.OutboxItem, error)
 	OutboxDone(ctx context.Context, ids ...int64) error
 }
@@ -276,6 +287,8 @@ func Contract(t *testing.T, open opener) {
 		{"vitals are a ring", testVitals},
 		{"a policy change is an event", testResources},
 		{"an alert is stored once", testAlerts},
+		{"alerts are listed", testAlertList},
+		{"the outbox is urgent first", testUrgentFirst},
 		{"the outbox is emptied", testOutbox},
 		{"events are listed", testEvents},
 		{"two runs race for a target", testRaceTarget},

@@ -69,6 +69,37 @@ type Alert struct {
 	// Body as it was received.
 	Body     []byte    `json:"body,omitempty"`
 	Received time.Time `json:"received,omitzero"`
+
+	// N numbers the alerts in the order in which they came. It and what follows are columns of their own.
+	N int64 `json:"-"`
+	// State is pending, matched, unmatched or refused; Why says so in words, and Run is the run that looks into it.
+	State, Why, Run string `json:"-"`
+	// Duplicates is how often the same alert came again.
+	Duplicates int64 `json:"-"`
+}
+
+// The states of an alert.
+const (
+	AlertPending   = "pending"   // nobody has dealt with it
+	AlertMatched   = "matched"   // the configuration knows it, and a run looks into it, or it tells that something is over
+	AlertUnmatched = "unmatched" // nothing in the configuration, or nothing that was seen, is what it names
+	AlertRefused   = "refused"   // it breaks a limit: only what says so is kept
+)
+
+// AlertStates lists them.
+func AlertStates() []string {
+	return []string{AlertPending, AlertMatched, AlertUnmatched, AlertRefused}
+}
+
+// AlertEnd is what became of an alert.
+type AlertEnd struct{ ID, State, Why, Run string }
+
+// AlertFilter chooses alerts, newest first.
+type AlertFilter struct {
+	State string // "": all
+	Limit int    // 0: 100
+	// Before: only those with a smaller number, for the next page; 0: from the newest.
+	Before int64
 }
 
 // The kinds of outbox items.

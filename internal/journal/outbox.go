@@ -4,7 +4,7 @@ import (
 	"context"
 )
 
-// Outbox are the oldest messages to the workflow engine that are not done.
+// Outbox are the messages to the workflow engine that are not done: those of the most urgent runs first, the oldest of them first.
 func (s *Store) Outbox(ctx context.Context, limit int) ([]OutboxItem, error) {
 	var out []OutboxItem
 	err := s.read(ctx, "read the outbox", func(ctx context.Context, q querier) error {
@@ -13,7 +13,7 @@ func (s *Store) Outbox(ctx context.Context, limit int) ([]OutboxItem, error) {
 			err := rows.Scan(&item.ID, &item.Kind, &item.Run, &item.Key)
 			out = append(out, item)
 			return err
-		}, "SELECT id, kind, run, key FROM outbox ORDER BY id LIMIT ?", limitOr(limit))
+		}, "SELECT id, kind, run, key FROM outbox ORDER BY urgency DESC, id LIMIT ?", limitOr(limit))
 	})
 	return out, err
 }

@@ -71,9 +71,9 @@ func tables() []table {
 		{name: "findings", columns: []string{"key", "resource", "doc"}, key: []string{"key"}, lookup: [][]string{resource}},
 		{name: "vitals", columns: []string{"resource", "slot", "minute", "body"}, key: []string{"resource", "slot"}, lookup: [][]string{resource}},
 		{
-			name: "alerts", columns: []string{"n", "id", "received", "done", "outcome", "duplicates", "doc"}, key: []string{"n"}, counts: "n",
-			unique: id,
+			name: "alerts", columns: []string{"n", "id", "received", "done", "outcome", "duplicates", "doc", "state", "run"}, key: []string{"n"}, counts: "n",
+			unique: id, lookup: [][]string{{"state"}},
 		},
-		{name: "outbox", columns: []string{"id", "kind", "run", "key"}, key: []string{"id"}, counts: "id"},
+		{name: "outbox", columns: []string{"id", "kind", "run", "key", "urgency"}, key: []string{"id"}, counts: "id"},
 	}
 }

@@ -80,7 +80,7 @@ func (t *tx) raise(ctx context.Context, name string) error {
 // post adds a message to the workflow engine.
 func (t *tx) post(ctx context.Context, kind string, run galen.Run) error {
 	t.nudges = true
-	return t.exec(ctx, `INSERT INTO outbox (kind, run, key) VALUES (?, ?, ?)`, kind, run.ID, run.Key)
+	return t.exec(ctx, `INSERT INTO outbox (kind, run, key, urgency) VALUES (?, ?, ?, ?)`, kind, run.ID, run.Key, int64(run.Urgency))
 }
 
 // docs reads a column of JSON documents. They are read tolerantly: a row outlives the version that wrote it, and an edited

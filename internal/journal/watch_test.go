@@ -200,28 +200,85 @@ func testAlerts(t *testing.T, w world) {
 	resolved.Status = "resolved"
 	_, err := w.StoreAlert(t.Context(), resolved)
 	must(t, err)
-	got, err := w.PendingAlerts(t.Context(), 0)
+	got, err := w.PendingAlerts(t.Context(), 0, 0)
 	must(t, err)
 	equal(t, "pending", len(got), 2)
 	equal(t, "events", w.count(t, galen.EventAlert), 2)
 	equal(t, "body", string(got[0].Body), string(a.Body))
 	equal(t, "label", got[0].Labels["alertname"], "<Down>")
+	equal(t, "duplicates", got[0].Duplicates, 2)
 	if got[0].Received.IsZero() {
 		t.Error("not dated")
 	}
-	must(t, w.AlertDone(t.Context(), got[0].ID, "run 1"))
-	refused(t, w.AlertDone(t.Context(), "nobody", ""), galen.ErrNotFound)
-	got, err = w.PendingAlerts(t.Context(), 1)
+	must(t, w.AlertsDone(t.Context(), journal.AlertEnd{ID: got[0].ID, State: journal.AlertMatched, Why: "node-down", Run: "run-1"}))
+	// Another engine that comes late changes nothing; with one that is not there, nothing is done at all.
+	must(t, w.AlertsDone(t.Context(), journal.AlertEnd{ID: got[0].ID, State: journal.AlertUnmatched}))
+	refused(t, w.AlertsDone(t.Context(), journal.AlertEnd{ID: got[1].ID, State: journal.AlertUnmatched}, journal.AlertEnd{ID: "nobody"}), galen.ErrNotFound)
+	got, err = w.PendingAlerts(t.Context(), got[0].N, 1)
 	must(t, err)
 	equal(t, "left", got[0].Status, "resolved")
+	n, err := w.CountPendingAlerts(t.Context(), 10)
+	must(t, err)
+	equal(t, "count", n, 1)
 	w.clock.skip(31 * 24 * time.Hour)
 	must(t, w.Prune(t.Context()))
 	dup, err := w.StoreAlert(t.Context(), a)
 	must(t, err)
 	equal(t, "forgotten after 30 days", dup, false)
-	got, err = w.PendingAlerts(t.Context(), 0)
+	got, err = w.PendingAlerts(t.Context(), 0, 0)
 	must(t, err)
 	equal(t, "a pending one is never pruned", len(got), 2)
+}
+
+// testAlertList: every alert can be found by where it stands, page by page; who breaks a limit is kept with the reason.
+func testAlertList(t *testing.T, w world) {
+	for i := range 4 {
+		a := journal.Alert{Source: "alertmanager", Fingerprint: fmt.Sprint(i), Status: "firing", Body: []byte("{}")}
+		if i == 3 {
+			a.State, a.Why = journal.AlertRefused, "65 labels"
+		}
+		_, err := w.StoreAlert(t.Context(), a)
+		must(t, err)
+	}
+	pending, err := w.PendingAlerts(t.Context(), 0, 0)
+	must(t, err)
+	equal(t, "pending", len(pending), 3)
+	must(t, w.AlertsDone(t.Context(),
+		journal.AlertEnd{ID: pending[0].ID, State: journal.AlertMatched, Why: "node-down", Run: "run-1"},
+		journal.AlertEnd{ID: pending[1].ID, State: journal.AlertUnmatched, Why: "no rule"}))
+	list := func(f journal.AlertFilter) string {
+		all, err := w.Alerts(t.Context(), f)
+		must(t, err)
+		var out []string
+		for _, a := range all {
+			out = append(out, strings.Join([]string{a.Fingerprint, a.State, a.Why, a.Run, string(a.Body)}, "/"))
+		}
+		return strings.Join(out, " ")
+	}
+	equal(t, "all", list(journal.AlertFilter{}), "3/refused/65 labels// 2/pending/// 1/unmatched/no rule// 0/matched/node-down/run-1/")
+	equal(t, "refused", list(journal.AlertFilter{State: journal.AlertRefused}), "3/refused/65 labels//")
+	equal(t, "a page", list(journal.AlertFilter{Limit: 1, Before: pending[2].N}), "1/unmatched/no rule//")
+	one, err := w.Alert(t.Context(), pending[0].ID)
+	must(t, err)
+	equal(t, "one", one.Run+string(one.Body), "run-1{}")
+	_, err = w.Alert(t.Context(), "nobody")
+	refused(t, err, galen.ErrNotFound)
+}
+
+// testUrgentFirst: what is most urgent leaves the outbox first, and among equals the oldest.
+func testUrgentFirst(t *testing.T, w world) {
+	for i, urgency := range []galen.Urgency{galen.Low, galen.High, galen.Medium, galen.High} {
+		run := galen.Run{Key: fmt.Sprint(i), Resource: ring(), Runbook: "cassandra/heal-node", Urgency: urgency}
+		_, _, err := w.OpenRun(t.Context(), run)
+		must(t, err)
+	}
+	items, err := w.Outbox(t.Context(), 3)
+	must(t, err)
+	var keys []string
+	for _, item := range items {
+		keys = append(keys, item.Key)
+	}
+	equal(t, "order", strings.Join(keys, " "), "1 3 2")
 }
 
 func testOutbox(t *testing.T, w world) {

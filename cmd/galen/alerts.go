@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/galenhq/galen/api"
+)
+
+func (c *cli) alertsCommand() *cobra.Command {
+	cmd := group(&cobra.Command{
+		Use:   "alerts",
+		Short: "The alerts that were sent, and what became of each",
+		Long: `Every alert that Galen answered with success is here, with where it stands: pending (not dealt with yet), matched (a run
+looks into it, or it tells that something is over), unmatched (neither the configuration nor what was seen knows what it
+names: nothing starts) or refused (it breaks a limit). Alerts that were dealt with are kept for 30 days.`,
+	})
+	cmd.AddCommand(c.alertsListCommand(), c.alertsShowCommand())
+	return cmd
+}
+
+type alertsFlags struct {
+	state  string
+	limit  int
+	before int64
+}
+
+func (c *cli) alertsListCommand() *cobra.Command {
+	var f alertsFlags
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "Alerts, newest first",
+		Long: `Lists alerts, the newest first, with why each stands as it does. TIMES is how often the same alert came: same source,
+fingerprint, status and start.`,
+		Example: `  galen alerts list --state unmatched
+  galen alerts list --limit 500 -o json | jq -r '.alerts[] | select(.state == "refused") | .why'`,
+		Args: takes(0, 0, "no arguments: choose with flags"),
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.alertsList(cmd.Context(), f) },
+	}
+	cmd.Flags().StringVar(&f.state, "state", "", "only those that stand so: pending, matched, unmatched, refused")
+	cmd.Flags().IntVar(&f.limit, "limit", 30, "how many at most")
+	cmd.Flags().Int64Var(&f.before, "before", 0, "only those with a smaller number: the next page")
+	return cmd
+}
+
+func (c *cli) alertsList(ctx context.Context, f alertsFlags) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	res, err := client.ListAlertsWithResponse(ctx, &api.ListAlertsParams{
+		State: optional(api.AlertState(f.state)), Limit: &f.limit, Before: optional(f.before),
+	})
+	if err := c.fault("list the alerts", res, err, res != nil && res.JSON200 != nil); err != nil {
+		return err
+	}
+	return c.print(res.JSON200, func(w io.Writer) error { return printAlerts(w, *res.JSON200, c.now()) })
+}
+
+func printAlerts(w io.Writer, list api.AlertList, now time.Time) error {
+	if len(list.Alerts) == 0 {
+		fmt.Fprintln(w, "no alerts")
+		return nil
+	}
+	rows := make([][]string, 0, len(list.Alerts))
+	for _, a := range list.Alerts {
+		rows = append(rows, []string{
+			fmt.Sprint(a.Number), cut(a.Id, shortID), cut(oneLine(a.Labels["alertname"]), nameShown), a.Status, age(now, a.Received),
+			fmt.Sprint(a.Duplicates + 1), string(a.State), cut(oneLine(valueOf(a.Why)), whyShown),
+		})
+	}
+	if err := table(w, []string{"number", "alert", "alertname", "status", "received", "times", "state", "why"}, rows); err != nil {
+		return err
+	}
+	if list.Next != nil {
+		fmt.Fprintf(w, "\nmore: --before %d\n", *list.Next)
+	}
+	return nil
+}
+
+// How many characters of an ID and of a name a list shows.
+const (
+	shortID   = 13
+	nameShown = 40
+)
+
+func valueOf[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+func (c *cli) alertsShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show NUMBER|ID",
+		Short: "One alert with its labels",
+		Long: `Shows one alert with its labels, and what became of it. -o json has its body as it was received, too. What a sender
+wrote is foreign text: control characters are not printed.`,
+		Example: "  galen alerts show 4711",
+		Args:    takes(1, 1, "one alert: its number in the list, or its whole ID"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.alertsShow(cmd.Context(), args[0]) },
+	}
+}
+
+func (c *cli) alertsShow(ctx context.Context, id string) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	res, err := client.GetAlertWithResponse(ctx, id)
+	if err := c.fault("read alert "+id, res, err, res != nil && res.JSON200 != nil); err != nil {
+		return err
+	}
+	return c.print(res.JSON200, func(w io.Writer) error { return printAlert(w, *res.JSON200, c.now()) })
+}
+
+func printAlert(w io.Writer, a api.Alert, now time.Time) error {
+	rows := [][]string{
+		{"alert", a.Id}, {"state", string(a.State)}, {"why", valueOf(a.Why)}, {"run", valueOf(a.Run)}, {"source", a.Source},
+		{"fingerprint", a.Fingerprint}, {"status", a.Status}, {"received", age(now, a.Received)}, {"times", fmt.Sprint(a.Duplicates + 1)},
+	}
+	if a.StartsAt != nil {
+		rows = append(rows, []string{"started", a.StartsAt.UTC().Format(time.RFC3339)})
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.Labels)) {
+		rows = append(rows, []string{"label " + name, a.Labels[name]})
+	}
+	notes := valueOf(a.Annotations)
+	for _, name := range slices.Sorted(maps.Keys(notes)) {
+		rows = append(rows, []string{"annotation " + name, notes[name]})
+	}
+	return table(w, []string{"number", fmt.Sprint(a.Number)}, rows)
+}

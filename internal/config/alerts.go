@@ -1,0 +1,104 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/prometheus/alertmanager/pkg/labels"
+
+	"github.com/galenhq/galen"
+)
+
+// Inbox bounds what is taken in.
+type Inbox struct {
+	// MaxPending is how many alerts may wait to be dealt with; 0: a default.
+	MaxPending int `json:"max_pending,omitempty"`
+}
+
+// maxPending is the greatest [Inbox.MaxPending].
+const maxPending = 1_000_000
+
+// AlertRule maps an alert to a problem code: closed world, no field of an alert reaches a command.
+type AlertRule struct {
+	// Alertname is short for the matcher alertname="…". It, Matchers or both.
+	Alertname string     `json:"alertname,omitempty"`
+	Matchers  []Matcher  `json:"matchers,omitempty"`
+	Code      galen.Code `json:"code"`
+	// MemberLabel is the label that names the member, by address (a port is ignored) or host ID.
+	MemberLabel string `json:"member_label"`
+}
+
+// Matches tells whether the rule is for an alert with these labels.
+func (r AlertRule) Matches(of map[string]string) bool {
+	if r.Alertname != "" && of["alertname"] != r.Alertname {
+		return false
+	}
+	return (r.Alertname != "" || len(r.Matchers) > 0) && matchAll(r.Matchers, of)
+}
+
+// Named tells whether an alert with these labels names the resource. One without labels and matchers is never named.
+func (r Resource) Named(of map[string]string) bool {
+	for name, value := range r.Labels {
+		if got, has := of[name]; !has || got != value {
+			return false
+		}
+	}
+	return len(r.Labels)+len(r.Matchers) > 0 && matchAll(r.Matchers, of)
+}
+
+// Matcher is one of Alertmanager's: name="value", name!="value", name=~"regexp", name!~"regexp"; a label that is not there is
+// empty, and a regular expression is for the whole value.
+type Matcher struct{ is *labels.Matcher }
+
+func matchAll(all []Matcher, of map[string]string) bool {
+	for _, m := range all {
+		if m.is == nil || !m.is.Matches(of[m.is.Name]) {
+			return false
+		}
+	}
+	return true
+}
+
+// UnmarshalJSON reads its text.
+func (m *Matcher) UnmarshalJSON(b []byte) error {
+	var text string
+	if err := json.Unmarshal(b, &text); err != nil {
+		return fmt.Errorf("a matcher is text such as 'severity=~\"page|critical\"': %w", err)
+	}
+	is, err := labels.ParseMatcher(text)
+	if err != nil {
+		return fmt.Errorf("matcher %q: %w; write it as Alertmanager does: 'severity=~\"page|critical\"' (=, !=, =~, !~)", text, err)
+	}
+	m.is = is
+	return nil
+}
+
+// MarshalJSON writes it as it is read.
+func (m Matcher) MarshalJSON() ([]byte, error) {
+	if m.is == nil {
+		return nil, errors.New("a matcher without contents")
+	}
+	return json.Marshal(m.is.String())
+}
+
+// ofNothing tells whether an alert without any label matches: then the matchers say nothing.
+func ofNothing(all []Matcher) bool { return matchAll(all, nil) }
+
+func (c *Config) checkAlerts() []error {
+	var errs []error
+	for i, r := range c.Alerts {
+		if r.Alertname == "" && ofNothing(r.Matchers) {
+			errs = append(errs, fmt.Errorf("alerts[%d]: it matches every alert: name an alertname, or a matcher that an alert without that label does not match", i))
+		}
+	}
+	for i, r := range c.Resources {
+		if len(r.Matchers) > 0 && len(r.Labels) == 0 && ofNothing(r.Matchers) {
+			errs = append(errs, fmt.Errorf("resources[%d].matchers: every alert names %s by them: name a label, or a matcher that an alert without that label does not match", i, r.Resource))
+		}
+	}
+	if n := c.Inbox.MaxPending; n < 0 || n > maxPending {
+		errs = append(errs, fmt.Errorf("inbox.max_pending: %d: want 1 to %d, or leave it out for the default", n, maxPending))
+	}
+	return errs
+}

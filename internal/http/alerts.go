@@ -1,0 +1,68 @@
+package http
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/galenhq/galen/api"
+)
+
+// PostAlertmanager implements [api.ServerInterface]. Trouble of ours, and a body that came to us cut off, is a 503, which
+// Alertmanager tries again; a 4xx it drops.
+func (s *server) PostAlertmanager(w http.ResponseWriter, r *http.Request) {
+	b, err := body(r)
+	if errors.Is(err, ErrBad) {
+		err = Unavailable(errors.Unwrap(err))
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	accepted, err := s.o.Alerts.Store(r.Context(), b)
+	if err != nil {
+		if problemOf(err).status == http.StatusInternalServerError {
+			s.o.Logger.Error("alerts could not be stored, the sender is asked to try again", "error", err.Error())
+			err = Unavailable(err)
+		}
+		s.fail(w, r, err)
+		return
+	}
+	s.answer(w, r, http.StatusAccepted, accepted)
+}
+
+// ListAlerts implements [api.ServerInterface].
+func (s *server) ListAlerts(w http.ResponseWriter, r *http.Request, params api.ListAlertsParams) {
+	limit, err := limitOf(params.Limit, 100, 1000)
+	state := deref(params.State)
+	switch {
+	case err != nil:
+	case state != "" && !state.Valid():
+		err = badf("state %q: want pending, matched, unmatched or refused", string(state))
+	case params.Before != nil && *params.Before < 1:
+		err = badf("before %d: want the number of an alert, as next of the last page says it", *params.Before)
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	all, err := s.o.Alerts.List(r.Context(), string(state), deref(params.Before), limit)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	out := api.AlertList{Alerts: list(all)}
+	if len(all) == limit {
+		out.Next = &all[len(all)-1].Number
+	}
+	s.answer(w, r, http.StatusOK, out)
+}
+
+// GetAlert implements [api.ServerInterface].
+func (s *server) GetAlert(w http.ResponseWriter, r *http.Request, id api.Id) {
+	a, err := s.o.Alerts.Alert(r.Context(), id)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.answer(w, r, http.StatusOK, a)
+}

@@ -1,0 +1,52 @@
+package http
+
+import (
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+// TestListAlerts: the list is read page by page, and what it is asked for is checked.
+func TestListAlerts(t *testing.T) {
+	h := Handler((&engine{}).options())
+	for _, c := range []struct {
+		path   string
+		status int
+		want   string
+	}{
+		{"/v1/alerts", 200, `"number":1`},
+		{"/v1/alerts?limit=2", 200, `"next":2`},
+		{"/v1/alerts?limit=2&before=2", 200, `{"alerts":[{"duplicates":0,"fingerprint":"","id":"alert-1"`},
+		{"/v1/alerts?state=unmatched&limit=1", 200, `"next":3`},
+		{"/v1/alerts?state=matched", 200, `{"alerts":[]}`},
+		{"/v1/alerts?state=lost", 400, "want pending, matched, unmatched or refused"},
+		{"/v1/alerts?limit=0", 400, "limit 0"},
+		{"/v1/alerts?limit=1001", 400, "limit 1001"},
+		{"/v1/alerts?before=0", 400, "before 0"},
+		{"/v1/alerts?before=x", 400, "before"},
+		{"/v1/alerts/alert-1", 200, `"id":"alert-1"`},
+		{"/v1/alerts/alert-9", 404, "alert-9"},
+	} {
+		w := call(t, h, "GET", c.path, "")
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
+			t.Errorf("%s: %d %s, want %d with %s", c.path, w.Code, w.Body, c.status, c.want)
+		}
+	}
+	if w := call(t, Handler((&engine{broken: errDisk}).options()), "GET", "/v1/alerts", ""); w.Code != 500 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestCutOffAlerts: what came cut off can be sent again, so it must not be answered with what Alertmanager gives up on.
+func TestCutOffAlerts(t *testing.T) {
+	e := &engine{}
+	r := httptest.NewRequestWithContext(t.Context(), "POST", "/v1/alerts/alertmanager", io.MultiReader(strings.NewReader(`{"version":`), iotest.ErrReader(io.ErrUnexpectedEOF)))
+	r.Header.Set("Authorization", "Bearer "+testToken)
+	w := httptest.NewRecorder()
+	Handler(e.options()).ServeHTTP(w, r)
+	if w.Code != 503 || w.Header().Get("Retry-After") == "" || len(e.stored) != 0 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
