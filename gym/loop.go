@@ -216,6 +216,8 @@ func (w *world) dispatch(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("outbox: %w", err)
 	}
+	// The most urgent come first, which counts where the rate is bounded. Here all are carried at once, in the order of their age.
+	slices.SortFunc(items, func(a, b journal.OutboxItem) int { return cmp.Compare(a.ID, b.ID) })
 	for _, item := range items {
 		if w.flows[item.Run] == nil && item.Kind == journal.OutboxStart {
 			f := &flow{run: item.Run, key: item.Key, work: w.of.Workflows(item.Run)}
