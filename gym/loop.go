@@ -1,6 +1,7 @@
 package gym
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"

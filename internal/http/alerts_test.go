@@ -50,3 +50,24 @@ func TestCutOffAlerts(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
+
+// TestBasicAlerts: whoever sends alerts may send the token as a password; nobody else may.
+func TestBasicAlerts(t *testing.T) {
+	for _, c := range []struct {
+		method, path, password string
+		status                 int
+	}{
+		{"POST", alertsPath, testToken, 202},
+		{"POST", alertsPath, testToken + "x", 401},
+		{"POST", alertsPath, "", 401},
+		{"GET", "/v1/alerts", testToken, 401},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), c.method, c.path, strings.NewReader("{}"))
+		r.SetBasicAuth("galen", c.password)
+		w := httptest.NewRecorder()
+		Handler((&engine{}).options()).ServeHTTP(w, r)
+		if w.Code != c.status {
+			t.Errorf("%s %s with %q: %d %s", c.method, c.path, c.password, w.Code, w.Body)
+		}
+	}
+}

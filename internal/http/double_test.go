@@ -226,7 +226,7 @@ func (e *engine) List(_ context.Context, state string, before int64, limit int) 
 }
 
 func (e *engine) Alert(_ context.Context, id string) (api.Alert, error) {
-	if id != "alert-1" {
+	if id == "alert-9" {
 		return api.Alert{}, fmt.Errorf("alert %q: %w", id, galen.ErrNotFound)
 	}
 	return api.Alert{Id: id, Number: 1, State: api.Unmatched}, e.broken

@@ -41,6 +41,8 @@ func matrix() map[string]row {
 		"getResource":      {"view", "resource", nothing, false},
 		"acknowledge":      {"operate", "resource", of(`{"target":"db-1"}`), false},
 		"listFindings":     {"view", "list", nothing, true},
+		"listAlerts":       {"view", "all", nothing, false},
+		"getAlert":         {"view", "all", nothing, false},
 		"listRunbooks":     {"view", "any", nothing, false},
 		"listRuns":         {"view", "list", nothing, true},
 		"createRun":        {"propose", "body", of(`{"runbook":"fake/heal","resource":"$"}`), false},

@@ -58,9 +58,9 @@ type Store interface {
 const (
 	// DefaultMaxPending is how many alerts may wait at once.
 	DefaultMaxPending = 50_000
-	maxCalls          = 128             // calls at work at once: each may hold a megabyte
-	storeLimit        = 5 * time.Second // a journal that needs longer for one call is slow, and the sender should come again
-	countEvery        = time.Second     // the pending ones are counted anew that often; other engines share them
+	maxCalls          = 128              // calls at work at once: each may hold a megabyte
+	storeLimit        = 20 * time.Second // a journal that needs longer for one call is slow, and the sender should come again
+	countEvery        = time.Second      // the pending ones are counted anew that often; other engines share them
 )
 
 // Errors that a sender should answer by trying again later.
