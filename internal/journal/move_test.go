@@ -144,6 +144,10 @@ func TestVerifyOfAnEarlierRelease(t *testing.T) {
 	must(t, s.Close())
 	r := openRaw(t, place.Path)
 	r.exec("DROP TABLE tokens")
+	r.exec("DROP INDEX alerts_state")
+	for _, column := range []string{"alerts DROP COLUMN state", "alerts DROP COLUMN run", "outbox DROP COLUMN urgency"} {
+		r.exec("ALTER TABLE " + column)
+	}
 	r.exec("DELETE FROM goose_db_version WHERE version_id > 3")
 	must(t, r.db.Close())
 	report, err := place.Verify(t.Context())
