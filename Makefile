@@ -160,7 +160,7 @@ test-laws test-vet test-root test-alone test-engine test-ring: setup-test
 setup-go:
 	@build/setup go
 setup-test:
-	@build/setup go race ring postgres
+	@build/setup go race ring postgres prometheus
 setup-demo:
 	@build/setup go ring
 

@@ -89,6 +89,9 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 	if err := e.ways(listener); err != nil {
 		return nil, err
 	}
+	if err := e.silence(ctx); err != nil {
+		return nil, err
+	}
 	return e, e.tellStart(ctx)
 }
 

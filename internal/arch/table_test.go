@@ -110,10 +110,11 @@ func table() map[string]row {
 		},
 
 		// The ways in.
-		"docs":            {std: anyStd},
-		"api":             {may: []string{".", "github.com/oapi-codegen/runtime/...", "go.yaml.in/yaml/v3"}, std: anyStd},
-		"internal/config": {may: []string{".", "go.yaml.in/yaml/v3", "github.com/prometheus/alertmanager/pkg/labels"}, std: anyStd},
-		"internal/intake": {may: []string{"."}, std: anyStd},
+		"docs":                  {std: anyStd},
+		"api":                   {may: []string{".", "github.com/oapi-codegen/runtime/...", "go.yaml.in/yaml/v3"}, std: anyStd},
+		"internal/config":       {may: []string{".", "go.yaml.in/yaml/v3", "github.com/prometheus/alertmanager/pkg/labels"}, std: anyStd},
+		"internal/alertmanager": {std: anyStd},
+		"internal/intake":       {may: []string{"."}, std: anyStd},
 		"internal/http": {
 			may: []string{".", "api", "github.com/prometheus/client_golang/...", "golang.org/x/time/rate"}, std: anyStd,
 		},
@@ -127,6 +128,7 @@ func table() map[string]row {
 		"test/lab":              {may: []string{"..."}, std: anyStd},
 		"test/lab/client":       {may: []string{"..."}, std: anyStd},
 		"test/ringd":            {may: []string{"..."}, std: anyStd},
+		"test/alerting":         {tests: []string{"..."}, std: anyStd},
 		"test/race":             {tests: []string{"..."}, std: anyStd},
 		"test/temporal":         {tests: []string{"..."}, std: anyStd},
 		"test/crash":            {may: []string{"..."}, std: anyStd},

@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"net/url"
+	"slices"
 
 	"github.com/prometheus/alertmanager/pkg/labels"
 
@@ -14,6 +17,47 @@ import (
 type Inbox struct {
 	// MaxPending is how many alerts may wait to be dealt with; 0: a default.
 	MaxPending int `json:"max_pending,omitempty"`
+}
+
+// Alertmanager is where silences are kept while runs work; without a URL nowhere.
+type Alertmanager struct {
+	URL string `json:"url,omitempty"`
+	// TokenFile holds a bearer token for it; absolute after [Load].
+	TokenFile string `json:"token_file,omitempty"`
+}
+
+func (a Alertmanager) check() error {
+	u, err := url.Parse(a.URL)
+	switch {
+	case a.URL == "" && a.TokenFile == "":
+		return nil
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return fmt.Errorf("alertmanager.url: %q: want one such as http://127.0.0.1:9093", a.URL)
+	case u.User != nil:
+		return errors.New("alertmanager.url: it holds a password: put a token into a file, and name that as alertmanager.token_file")
+	}
+	return nil
+}
+
+// NamedBy is a matcher by which alerts name a resource.
+type NamedBy struct {
+	Name, Value string
+	Regexp, Not bool
+}
+
+// NamedBy are the matchers by which alerts name the resource, see [Resource.Named].
+func (r Resource) NamedBy() []NamedBy {
+	var out []NamedBy
+	for _, name := range slices.Sorted(maps.Keys(r.Labels)) {
+		out = append(out, NamedBy{Name: name, Value: r.Labels[name]})
+	}
+	for _, m := range r.Matchers {
+		out = append(out, NamedBy{
+			Name: m.is.Name, Value: m.is.Value, Regexp: m.is.Type == labels.MatchRegexp || m.is.Type == labels.MatchNotRegexp,
+			Not: m.is.Type == labels.MatchNotEqual || m.is.Type == labels.MatchNotRegexp,
+		})
+	}
+	return out
 }
 
 // maxPending is the greatest [Inbox.MaxPending].
@@ -100,5 +144,5 @@ func (c *Config) checkAlerts() []error {
 	if n := c.Inbox.MaxPending; n < 0 || n > maxPending {
 		errs = append(errs, fmt.Errorf("inbox.max_pending: %d: want 1 to %d, or leave it out for the default", n, maxPending))
 	}
-	return errs
+	return append(errs, c.Alertmanager.check())
 }

@@ -73,6 +73,9 @@ func TestAlertFaults(t *testing.T) {
 		"every alert names it":  {strings.Replace(good, "policy: demo", "matchers: ['env!=test']", 1), "resources[0].matchers: every alert names cassandra/demo"},
 		"inbox":                 {good + "inbox: {max_pending: -1}\n", "inbox.max_pending: -1"},
 		"large inbox":           {good + "inbox: {max_pending: 1000001}\n", "inbox.max_pending: 1000001"},
+		"no URL":                {good + "alertmanager: {url: 127.0.0.1}\n", "alertmanager.url"},
+		"a token for nobody":    {good + "alertmanager: {token_file: x}\n", "alertmanager.url"},
+		"a password":            {good + "alertmanager: {url: 'http://a:b@c'}\n", "alertmanager.token_file"},
 		"unknown":               {good + "inbox: {size: 1}\n", `unknown field "size"`},
 	} {
 		if _, err := Parse([]byte(c.in)); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -42,6 +42,8 @@ type Config struct {
 	Alerts    []AlertRule `json:"alerts,omitempty"`
 	// Inbox bounds what is taken in.
 	Inbox Inbox `json:"inbox,omitzero"`
+	// Alertmanager is told to be silent about what a run works on.
+	Alertmanager Alertmanager `json:"alertmanager,omitzero"`
 	// PolicyTexts are the policies as written, each over the safe defaults; "default" is that of a resource that names
 	// none.
 	PolicyTexts map[string]json.RawMessage `json:"policies,omitempty"`
@@ -114,7 +116,7 @@ func Load(path string) (*Config, error) {
 // absolute makes every relative path of the file one below its folder.
 func (c *Config) absolute(folder string) error {
 	t, l := &c.Temporal, &c.TLS
-	for _, p := range []*string{&c.Data, &c.Journal.URLFile, &t.CAFile, &t.CertFile, &t.KeyFile, &t.APIKeyFile, &l.CertFile, &l.KeyFile, &l.ClientCAFile} {
+	for _, p := range []*string{&c.Data, &c.Journal.URLFile, &t.CAFile, &t.CertFile, &t.KeyFile, &t.APIKeyFile, &l.CertFile, &l.KeyFile, &l.ClientCAFile, &c.Alertmanager.TokenFile} {
 		if *p == "" || filepath.IsAbs(*p) {
 			continue
 		}

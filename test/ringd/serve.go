@@ -110,7 +110,7 @@ func serve(stop context.Context, l net.Listener, o Options) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: handler(c), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: handler(c, o.Name), ReadHeaderTimeout: 5 * time.Second}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }()
 	select {
@@ -121,7 +121,8 @@ func serve(stop context.Context, l net.Listener, o Options) error {
 	}
 }
 
-func handler(c *ring.Cluster) http.Handler {
+func handler(c *ring.Cluster, name string) http.Handler {
+	of := galen.Resource{Kind: cassandra.KindName, Name: name}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /look", answer(func(ctx context.Context, r lookRequest) (any, error) {
 		seen, err := c.Look(ctx, r.Resource, r.Scope, r.Open)
@@ -150,8 +151,25 @@ func handler(c *ring.Cluster) http.Handler {
 		return nil, errors.New("neither trouble nor strike is given")
 	}))
 	mux.HandleFunc("POST /calls", answer(func(context.Context, struct{}) (any, error) { return list(c.Calls()), nil }))
+	mux.HandleFunc("GET /metrics/{instance}", func(w http.ResponseWriter, r *http.Request) { metrics(c, of, w, r) })
 	mux.HandleFunc("POST /harms", answer(func(context.Context, struct{}) (any, error) { return list(c.Harms()), nil }))
 	return mux
+}
+
+// metrics is the exporter of a node, which is gone with its node.
+func metrics(c *ring.Cluster, of galen.Resource, w http.ResponseWriter, r *http.Request) {
+	seen, err := c.Look(r.Context(), of, nil, nil)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	for _, m := range seen.Members() {
+		if m.Instance == "instance/"+r.PathValue("instance") && !m.Bad && !m.Spare {
+			fmt.Fprintf(w, "cassandra_node_info{address=%q} 1\n", m.Name)
+			return
+		}
+	}
+	http.Error(w, "the node does not run", http.StatusServiceUnavailable)
 }
 
 // told is a Ring in its strict form: while no node lives, it holds none, and null is not a list.

@@ -56,6 +56,8 @@ type StageOptions struct {
 	Policy map[string]any
 	// Journal is a PostgreSQL connection string; empty: a file.
 	Journal string
+	// Config is what else stands in the configuration.
+	Config map[string]any
 	// Ring that another stage has set; nil: a new one.
 	Ring *ringd.Process
 }
@@ -98,11 +100,13 @@ func (o StageOptions) stage(r *ringd.Process) (*Stage, error) {
 	maps.Copy(policy, o.Policy)
 	config := map[string]any{
 		"data": s.Engine.Data, "listen": "127.0.0.1:0", "policies": map[string]any{"test": policy},
-		"alerts": []any{map[string]any{"alertname": "CassandraDown", "code": cassandra.CodeNodeDown, "member_label": "instance"}},
+		"alerts": []any{map[string]any{"alertname": "CassandraDown", "code": cassandra.CodeNodeDown, "member_label": "instance"},
+			map[string]any{"alertname": "CassandraNodeDown", "code": cassandra.CodeNodeDown, "member_label": "instance"}},
 		"resources": []any{map[string]any{
 			"resource": Resource(), "policy": "test", "labels": map[string]string{"cluster": "demo"}, "setup": Setup{URL: r.URL},
 		}},
 	}
+	maps.Copy(config, o.Config)
 	if o.Journal != "" {
 		file := filepath.Join(o.Dir, "journal.url")
 		s.Journal, config["journal"] = journal.Place{URL: o.Journal}, map[string]any{"url_file": file}
