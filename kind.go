@@ -18,6 +18,8 @@ type Kind[S State] struct {
 	// Remedy says for people how a duty that an ended run left is done; false: nobody owes it any more, for what it was about is no
 	// more. It tells no time, for it is told again when it says something else. May be nil: each duty is told without a remedy.
 	Remedy func(s S, d Duty) (how string, owed bool)
+	// ByHand answers people before they touch a member outside of Galen. May be nil: nobody can tell.
+	ByHand *ByHand[S]
 }
 
 // Driver touches the resources of a kind; live or simulated. Every call ends by its context's deadline at the latest.

@@ -20,6 +20,7 @@ type ListedKind struct {
 	Vitals func(State) []Sample
 	Margin func(State, []Intent, Policy) string
 	Remedy func(State, Duty) (how string, owed bool)
+	ByHand *ByHand[State] // nil: the kind has none
 	// Decode reads a State's JSON as the journal stored it.
 	Decode func([]byte) (State, error)
 	Look   func(ctx context.Context, r Resource, scope []Target, open []Intent) (State, error)
@@ -74,6 +75,7 @@ func ListKind[S State](k Kind[S], d Driver[S]) ListedKind {
 	for _, v := range k.Verbs {
 		out.Verbs[v.Name] = liftVerb(v)
 	}
+	out.ByHand = liftByHand(k.ByHand)
 	for _, g := range k.Guards {
 		out.Guards = append(out.Guards, LiftGuard(g))
 	}
@@ -143,11 +145,16 @@ func LiftGuard[S State](g Guard[S]) Guard[State] {
 		if err := as(a.State, &s); err != nil {
 			return Verdict{Guard: g.Name, Answer: Deny, Why: err.Error()}
 		}
-		return g.Check(Ask[S]{
-			World: World[S]{Now: a.Now, State: s, Vitals: a.Vitals, Facts: a.Facts, Open: a.Open},
-			Step:  a.Step, Class: a.Class, Own: a.Own, Deletes: a.Deletes, Version: a.Version, ClockStep: a.ClockStep, Claims: a.Claims, Scope: a.Scope, Policy: a.Policy, Ledger: a.Ledger,
-		})
+		return g.Check(askOf(a, s))
 	}}
+}
+
+// askOf is the question about a State of its own type.
+func askOf[S State](a Ask[State], s S) Ask[S] {
+	return Ask[S]{
+		World: World[S]{Now: a.Now, State: s, Vitals: a.Vitals, Facts: a.Facts, Open: a.Open},
+		Step:  a.Step, Class: a.Class, Own: a.Own, Deletes: a.Deletes, Version: a.Version, ClockStep: a.ClockStep, Claims: a.Claims, Scope: a.Scope, Policy: a.Policy, Ledger: a.Ledger,
+	}
 }
 
 // ListedRunbook is a runbook erased to State and JSON parameters.

@@ -20,6 +20,8 @@ var update = flag.Bool("update", false, "write testdata/words.json anew")
 func words() map[string]reflect.Type {
 	out := map[string]reflect.Type{}
 	for _, t := range []reflect.Type{
+		reflect.TypeFor[Outlook](), reflect.TypeFor[Level](), reflect.TypeFor[Rolling](),
+		reflect.TypeFor[Threat](), reflect.TypeFor[Doubt](), reflect.TypeFor[Advice](), reflect.TypeFor[Saved](),
 		reflect.TypeFor[Finding](), reflect.TypeFor[Verdict](), reflect.TypeFor[Ledger](), reflect.TypeFor[HeldClaim](),
 		reflect.TypeFor[Spend](), reflect.TypeFor[Recovery](), reflect.TypeFor[Fact](), reflect.TypeFor[Quarantine](),
 		reflect.TypeFor[Hold](), reflect.TypeFor[Approval](), reflect.TypeFor[ApprovedStep](), reflect.TypeFor[Commit](),

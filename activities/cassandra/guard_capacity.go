@@ -116,7 +116,9 @@ func load(a galen.Ask[Ring]) galen.Verdict {
 
 // takesPart tells whether a verb takes a node away that may have a part in what others do. To kill is none of them: it ends
 // a process that hangs, which takes part in nothing, and a wait would keep ill what heals.
-func takesPart(verb string) bool { return verb == VerbStop || replaces(verb) }
+func takesPart(verb string) bool {
+	return verb == VerbStop || verb == deedDecommission || replaces(verb)
+}
 
 // streams: no node is stopped or given up while others work on the data: a repair, an upgrade, a rebuild, a bulk load (I-32),
 // or while the last replacement still streams (I-13). What ends by itself is waited for.

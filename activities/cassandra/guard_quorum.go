@@ -12,17 +12,21 @@ import (
 // quorum: a destructive step needs every guarded level in every range, before and after it; any other step must not
 // take one away (I-02). What is to be started, written or repaired takes nothing away.
 func quorum(a galen.Ask[Ring]) galen.Verdict {
+	return quorumBy(a, NewQuorum(a.State, a.Policy))
+}
+
+// quorumBy is quorum where the Quorum is made already.
+func quorumBy(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 	if a.Class < galen.Disruptive {
 		v := allow("%s takes no replica away", a.Step.Verb)
 		// The margin as it is now: whoever reads the story of a night wants to know how near the edge it was.
-		v.Margin = margin(a.State, open(a), a.Policy)
+		v.Margin = marginBy(a.State, open(a), q)
 		return v
 	}
 	node, _ := a.State.Find(a.Step.Target.ID)
 	if node == nil {
 		return deny("%s is no node of the ring: nobody can tell which replicas it takes away", a.Step.Target)
 	}
-	q := NewQuorum(a.State, a.Policy)
 	before := suspects(a.State, open(a))
 	after := maps.Clone(before)
 	after[node.HostID] = true
@@ -165,6 +169,11 @@ func listBreaks(breaks []Break) string {
 // owed: a replacement streams each range from one replica, so that a write that a quorum knew may be known by one node
 // alone. Until its repair, no other node that shares those ranges is destroyed.
 func owed(a galen.Ask[Ring]) galen.Verdict {
+	return owedBy(a, func() *Quorum { return NewQuorum(a.State, galen.Policy{}) })
+}
+
+// owedBy is owed where the Quorum may be made already; which levels it guards is all one here.
+func owedBy(a galen.Ask[Ring], quorum func() *Quorum) galen.Verdict {
 	if a.Class < galen.Destructive {
 		return allow("%s destroys no replica", a.Step.Verb)
 	}
@@ -172,7 +181,7 @@ func owed(a galen.Ask[Ring]) galen.Verdict {
 	if node == nil {
 		return deny("%s is no node of the ring", a.Step.Target)
 	}
-	q := NewQuorum(a.State, galen.Policy{})
+	q := quorum()
 	for _, key := range sortedKeys(facts(a)) {
 		rest, isOwed := strings.CutPrefix(key, FactRepairOwed)
 		if !isOwed {

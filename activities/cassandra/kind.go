@@ -9,15 +9,19 @@ import (
 
 // Kind is the pure half of the kind cassandra.
 func Kind() galen.Kind[Ring] {
-	return galen.Kind[Ring]{Name: KindName, Verbs: Verbs(), Guards: Guards(), Fold: Fold, Vitals: vitals, Margin: margin, Remedy: remedy}
+	return galen.Kind[Ring]{Name: KindName, Verbs: Verbs(), Guards: Guards(), Fold: Fold, Vitals: vitals, Margin: margin, Remedy: remedy, ByHand: byHand()}
 }
 
 // margin is the range with the least replicas to spare, with everybody down who may be.
 func margin(r Ring, open []galen.Intent, p galen.Policy) string {
+	return marginBy(r, open, NewQuorum(r, p))
+}
+
+func marginBy(r Ring, open []galen.Intent, q *Quorum) string {
 	if len(r.Keyspaces) == 0 { // no ring has none: nobody told them
 		return "unknown: no node told its keyspaces"
 	}
-	return NewQuorum(r, p).Verdict(suspects(r, open)).MarginText()
+	return q.Verdict(suspects(r, open)).MarginText()
 }
 
 // vitals are the gauges of the newest views and hosts. Names carry the unit.

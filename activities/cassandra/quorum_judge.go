@@ -100,29 +100,47 @@ func (t *toll) beyond(may int) (ranges, worst int) {
 	return ranges, worst
 }
 
-// judge goes over all checks and keeps what is lost, and the least margin.
-func (q *Quorum) judge(d downs) Judgement {
+// tolls are what the nodes that are down cost each scope.
+func (q *Quorum) tolls(d downs) map[*scope]toll {
 	tolls := make(map[*scope]toll, len(q.scopes))
 	for _, s := range q.scopes {
 		tolls[s] = s.toll(d)
 	}
+	return tolls
+}
+
+// judge goes over all checks and keeps what is lost, and the least margin.
+func (q *Quorum) judge(d downs) Judgement {
+	tolls := q.tolls(d)
 	j := Judgement{Doubts: q.doubts}
 	for _, c := range q.checks {
-		b := Break{DC: c.dc, Level: c.level, Needed: c.needed, Ranges: 1}
-		if c.scope == nil {
-			j.keep(b, c, d.before == nil)
-			continue
-		}
-		t := tolls[c.scope]
-		b.Replicas = c.scope.width
-		b.Alive, b.Range = b.Replicas-t.worst, c.scope.rangeAt(int(t.at))
-		j.keep(b, c, false)
-		if ranges, worst := t.beyond(b.Replicas - c.needed); ranges > 0 {
-			b.Ranges, b.Alive, b.Range = ranges, b.Replicas-worst, c.scope.rangeAt(int(t.first[worst]))
-			j.keep(b, c, true)
+		worst, lost := c.weigh(tolls[c.scope], d)
+		j.keep(worst, c, false)
+		if lost.Ranges > 0 {
+			j.keep(lost, c, true)
 		}
 	}
 	return j
+}
+
+// weigh tells the worst range of a check, and, where there are such, the worst of those that lost the level and how many they are.
+func (c check) weigh(t toll, d downs) (worst, lost Break) {
+	worst = Break{DC: c.dc, Level: c.level, Needed: c.needed, Ranges: 1}
+	lost = worst
+	if c.scope == nil {
+		if d.before != nil {
+			lost.Ranges = 0
+		}
+		return worst, lost
+	}
+	worst.Replicas = c.scope.width
+	lost = worst
+	worst.Alive, worst.Range = worst.Replicas-t.worst, c.scope.rangeAt(int(t.at))
+	ranges, most := t.beyond(lost.Replicas - c.needed)
+	if lost.Ranges = ranges; ranges > 0 {
+		lost.Alive, lost.Range = lost.Replicas-most, c.scope.rangeAt(int(t.first[most]))
+	}
+	return worst, lost
 }
 
 // keep notes a lost level for each keyspace, or the least margin.

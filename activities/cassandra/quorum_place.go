@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 )
@@ -327,6 +328,9 @@ func (l *layout) join(p *placement) *scope {
 	return l.scope(all, l.ring)
 }
 
+// mostReplicas is more than any keyspace has, and small enough for sums.
+const mostReplicas = 1 << 16
+
 // The strategies that can be judged.
 const (
 	strategyTopology = "NetworkTopologyStrategy"
@@ -344,6 +348,8 @@ func unjudged(k Keyspace) string {
 		return "keyspace " + k.Name + " has the unknown replication class " + strconv.Quote(k.Strategy)
 	case len(k.RF) == 0:
 		return "keyspace " + k.Name + " tells no replication factor"
+	case slices.ContainsFunc(slices.Collect(maps.Values(k.RF)), func(rf int) bool { return rf < 0 || rf > mostReplicas }):
+		return "keyspace " + k.Name + " has a replication factor that no keyspace can have"
 	case k.Strategy == strategySimple && (len(k.RF) != 1 || !whole), k.Strategy == strategyTopology && whole:
 		return "keyspace " + k.Name + " has a replication factor that does not fit " + k.Strategy
 	}

@@ -52,15 +52,8 @@ func Kind() galen.Kind[Cluster] {
 			verb(VerbFailover, galen.Disruptive, effectOfFailover),
 			verb(VerbReplace, galen.Destructive, effectOfReplace),
 		},
-		Margin: func(c Cluster, _ []galen.Intent, _ galen.Policy) string {
-			good := 0
-			for _, m := range c.Members() {
-				if !m.Bad {
-					good++
-				}
-			}
-			return fmt.Sprintf("%d to spare: %d of %d instances are well, 1 needed", good-1, good, len(c.Members()))
-		},
+		Margin: func(c Cluster, _ []galen.Intent, _ galen.Policy) string { return c.outlook(nil).Margin },
+		ByHand: byHand(),
 		Vitals: func(c Cluster) []galen.Sample {
 			return []galen.Sample{{At: c.Looked, Member: c.Name, Name: "connections", Value: c.Connections}}
 		},

@@ -24,6 +24,7 @@ func Kind[S galen.State](t *testing.T, k galen.Kind[S], worlds ...World[S]) {
 				made[step.Verb] = true
 				t.Run(step.String(), func(t *testing.T) {
 					checks(t, k, s, step)
+					byHand(t, k, w, s, step)
 					happens(t, k, w, step)
 					neverHappened(t, k, w, step)
 				})
@@ -88,6 +89,7 @@ func zeroes[S galen.State](t *testing.T, k galen.Kind[S], worlds []World[S]) {
 			t.Errorf("Remedy panics on the zero State: %v", p)
 		}
 	}
+	zeroByHand(t, k)
 	if p := quietly(func() { none.Members(); none.Basis(); none.Seen(); k.Fold(none, none) }); p != nil {
 		t.Errorf("the zero State panics: %v", p)
 	}

@@ -88,6 +88,7 @@ func table() map[string]row {
 		// Empty but in builds for tests, see there.
 		"internal/failpoint": {may: []string{"."}, std: anyStd},
 		"internal/gate":      {may: []string{".", "internal/failpoint"}, tests: []string{"activities/fake", "internal/journal"}, std: anyStd},
+		"internal/advice":    {may: []string{".", "internal/gate"}, tests: []string{"activities/fake", "activities/cassandra", "activities/cassandra/ring"}},
 		"internal/journal": {
 			may: []string{".", "github.com/pressly/goose/v3/...", "modernc.org/sqlite/...", "github.com/jackc/pgx/v5/..."}, tests: []string{"internal/pgtest"}, std: anyStd,
 		},

@@ -1,0 +1,146 @@
+package cassandra
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/galenhq/galen"
+)
+
+// What people do to a node that Galen has no verb for.
+const (
+	deedDecommission = "decommission" // the node streams its ranges away and leaves
+	deedRemoveNode   = "removenode"   // others take a dead node out of the ring
+)
+
+// byHand is what a ring tells people before they touch a node.
+func byHand() *galen.ByHand[Ring] {
+	return &galen.ByHand[Ring]{Deed: deed, Judge: judgeByHand, WhatIf: whatIf}
+}
+
+// deeds are the words for what people do to a node: their own, and those of nodetool.
+func deeds() []string {
+	return []string{VerbStop, "drain", "restart", VerbKill, VerbStart, VerbFence, deedDecommission, deedRemoveNode}
+}
+
+// deed is what a person would do to a node, as the guards are asked about it.
+func deed(r Ring, verb string, t galen.Target) (galen.Deed, error) {
+	if !slices.Contains(deeds(), verb) {
+		return galen.Deed{}, fmt.Errorf("verb %q: want one of %s", verb, strings.Join(deeds(), ", "))
+	}
+	node, instance := r.Find(t.ID)
+	if node == nil {
+		return galen.Deed{}, fmt.Errorf("%s %s: it is no node of the ring", verb, t.ID)
+	}
+	var s galen.Step
+	switch verb {
+	case VerbKill:
+		if instance == nil {
+			return galen.Deed{}, fmt.Errorf("kill %s: no host tells of its process", Title(*node))
+		}
+		s = Kill(*node, *instance)
+	case VerbStart:
+		s = Start(*node)
+	case VerbFence:
+		s = Fence(*node)
+	case deedDecommission, deedRemoveNode:
+		return galen.Deed{
+			Step:  galen.Step{Verb: verb, Target: node.Target(), Within: galen.Duration(withinReplace), Why: verb + " " + Title(*node)},
+			Class: galen.Destructive, Claims: []galen.Claim{{Name: "ring"}, {Name: "node/" + node.HostID}},
+		}, nil
+	default:
+		s = Stop(*node)
+	}
+	for _, v := range Verbs() {
+		if v.Name == s.Verb {
+			return galen.Deed{Step: s, Class: v.Class, Claims: v.Claims(r, s)}, nil
+		}
+	}
+	return galen.Deed{}, fmt.Errorf("verb %q is not listed", s.Verb)
+}
+
+// judgeByHand asks all guards of the ring, with one Quorum for those that need one, and then what only people do.
+func judgeByHand(a galen.Ask[Ring]) ([]galen.Verdict, galen.Outlook) {
+	q := NewQuorum(a.State, a.Policy)
+	var out []galen.Verdict
+	for _, g := range Guards() {
+		check := g.Check
+		switch g.Name {
+		case guardQuorum:
+			check = unlessOwn(func(a galen.Ask[Ring]) galen.Verdict { return quorumBy(a, q) })
+		case guardOwed:
+			check = unlessOwn(func(a galen.Ask[Ring]) galen.Verdict { return owedBy(a, func() *Quorum { return q }) })
+		}
+		v := check(a)
+		v.Guard = g.Name
+		out = append(out, v)
+	}
+	v := departure(a, q)
+	v.Guard = guardDeparture
+	asked := []string{}
+	if node, _ := a.State.Find(a.Step.Target.ID); node != nil && a.Class >= galen.Disruptive {
+		asked = append(asked, node.HostID)
+	}
+	return append(out, v), outlookOf(a.State, q, open(a), asked)
+}
+
+// guardDeparture is asked of people only: Galen takes no node out of a ring for good.
+const guardDeparture = "departure"
+
+// departure: who leaves for good leaves enough nodes for the replicas, and only the dead are taken out by others.
+func departure(a galen.Ask[Ring], q *Quorum) galen.Verdict {
+	node, _ := a.State.Find(a.Step.Target.ID)
+	switch {
+	case a.Step.Verb != deedDecommission && a.Step.Verb != deedRemoveNode:
+		return allow("%s takes no node out of the ring", a.Step.Verb)
+	case node == nil:
+		return deny("%s is no node of the ring", a.Step.Target)
+	case a.Step.Verb == deedRemoveNode && !node.Down:
+		return deny("%s is not down: who lives is decommissioned, not removed", Title(*node))
+	case a.Step.Verb == deedDecommission && node.bad():
+		return deny("%s is not well: it could not stream its ranges away", Title(*node))
+	}
+	rest := a.State
+	rest.Nodes = slices.DeleteFunc(slices.Clone(rest.Nodes), func(n Node) bool { return n.HostID == node.HostID })
+	if short := tooFew(rest, q); len(short) > 0 {
+		return deny("without it %s", strings.Join(short, "; "))
+	}
+	return allow("enough nodes stay for the replicas of each keyspace")
+}
+
+// whatIf is what the ring loses with these members down.
+func whatIf(r Ring, open []galen.Intent, p galen.Policy, down []string) galen.Outlook {
+	q := NewQuorum(r, p)
+	asked := []string{}
+	for _, id := range down {
+		node, _ := r.Find(id)
+		switch {
+		case node == nil:
+			o := outlookOf(r, q, open, nil)
+			o.Doubts = append(o.Doubts, galen.Doubt{Why: id + " is no node of the ring", Lasting: true})
+			return o
+		case !slices.Contains(asked, node.HostID):
+			asked = append(asked, node.HostID)
+		}
+	}
+	slices.Sort(asked)
+	o := outlookOf(r, q, open, asked)
+	q.further(&o)
+	return o
+}
+
+// outlookOf counts as the quorum guard does: who may be down is down, save those asked about that are not proved to be.
+func outlookOf(r Ring, q *Quorum, open []galen.Intent, asked []string) galen.Outlook {
+	before := suspects(r, open)
+	for _, id := range asked {
+		if node, known := r.Node(id); known && !node.Down {
+			delete(before, id)
+		}
+	}
+	o := q.outlook(before, asked)
+	for _, why := range slices.Concat(misformed(r), tooFew(r, q)) {
+		o.Doubts = append(o.Doubts, galen.Doubt{Why: why, Lasting: true})
+	}
+	return o
+}

@@ -1,0 +1,188 @@
+package cassandra_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/activities/cassandra/ring"
+)
+
+// lostOf are the lost levels of a Judgement as Levels tells them.
+func lostOf(j cassandra.Judgement) map[string]int {
+	out := map[string]int{}
+	for _, b := range j.Breaks {
+		out[b.Keyspace+"/"+b.DC+"/"+b.Level] = b.Ranges
+	}
+	return out
+}
+
+// TestLevelsAreThoseOfTheVerdict: what people are shown is what the guards count, and the naive count too.
+func TestLevelsAreThoseOfTheVerdict(t *testing.T) {
+	eachDrawing(t, drawnAnswers, func(t *testing.T, d drawing) {
+		r, p := d.ring(), d.policy()
+		down := d.down(r, 4)
+		q := cassandra.NewQuorum(r, p)
+		got := map[string]int{}
+		for _, l := range q.Levels(down) {
+			if l.Lost > 0 {
+				got[l.Of+"/"+l.Group+"/"+l.Name] = l.Lost
+			}
+			if l.Lost > l.Ranges {
+				t.Errorf("%+v loses more ranges than there are", l)
+			}
+		}
+		if diff := cmp.Diff(lostOf(q.Verdict(down)), got); diff != "" {
+			t.Errorf("down %v (-verdict +levels):\n%s", down, diff)
+		}
+		compare(t, "levels", q.Verdict(down), newNaive(r, p).judge(down, nil))
+	})
+}
+
+// TestWhatIfIsTheQuorum: the outlook's parts are the answers of the mathematics.
+func TestWhatIfIsTheQuorum(t *testing.T) {
+	r := ring.Large(2, 12)
+	p := galen.SafePolicy()
+	down := []string{r.Nodes[0].HostID, r.Nodes[5].HostID}
+	q := cassandra.NewQuorum(r, p)
+	set := map[string]bool{down[0]: true, down[1]: true}
+	o := cassandra.Kind().ByHand.WhatIf(r, nil, p, down)
+	if diff := cmp.Diff(down, o.Asked); diff != "" || len(o.Down) != 0 || len(o.Doubts) != 0 {
+		t.Errorf("asked %v down %v doubts %v", o.Asked, o.Down, o.Doubts)
+	}
+	lost := map[string]int{}
+	for _, l := range o.Levels {
+		if l.Lost > 0 {
+			lost[l.Of+"/"+l.Group+"/"+l.Name] = l.Lost
+		}
+	}
+	if diff := cmp.Diff(lostOf(q.Verdict(set)), lost); diff != "" {
+		t.Error(diff)
+	}
+	if o.Margin != q.Verdict(set).MarginText() {
+		t.Errorf("margin %q", o.Margin)
+	}
+	batches, threats := q.Rolling(set), q.Unsafe(set)
+	if len(o.Rolling) != len(batches) || len(o.Threats) != len(threats) || len(threats) == 0 {
+		t.Fatalf("%d rolling, %d threats; the quorum has %d, %d", len(o.Rolling), len(o.Threats), len(batches), len(threats))
+	}
+	for i, b := range batches {
+		if !slices.Equal(o.Rolling[i].Members, b.Nodes) || !slices.Equal(o.Rolling[i].Others, b.Others) {
+			t.Errorf("rolling %+v, the quorum says %+v", o.Rolling[i], b)
+		}
+	}
+	for i, one := range threats {
+		if o.Threats[i].ID != one.HostID || len(o.Threats[i].Levels) != len(one.Breaks) {
+			t.Errorf("threat %+v, the quorum says %+v", o.Threats[i], one)
+		}
+	}
+}
+
+// nonsense are rings that cannot be, each made of a sound one, with what is said of it.
+func nonsense() map[string]func(r *cassandra.Ring) {
+	rf := func(n int) func(r *cassandra.Ring) {
+		return func(r *cassandra.Ring) { r.Keyspaces[0].RF = map[string]int{"dc1": n} }
+	}
+	return map[string]func(r *cassandra.Ring){
+		"owned by both":               func(r *cassandra.Ring) { r.Nodes[1].Tokens[3] = r.Nodes[0].Tokens[0] },
+		"wants 7 replicas":            rf(7),
+		"no keyspace can have":        rf(-3),
+		"replication factor that no ": rf(1 << 62),
+		"is in no rack":               func(r *cassandra.Ring) { r.Nodes[2].Rack = "" },
+		"is in no data centre":        func(r *cassandra.Ring) { r.Nodes[2].DC = "" },
+		"the ring has no nodes":       func(r *cassandra.Ring) { r.Nodes = []cassandra.Node{} },
+		"unknown replication class":   func(r *cassandra.Ring) { r.Keyspaces[0].Strategy = "EverywhereStrategy" },
+		"tells no replication factor": func(r *cassandra.Ring) { r.Keyspaces[0].RF = nil },
+		"transient":                   func(r *cassandra.Ring) { r.Keyspaces[0].Transient = true },
+		"told the keyspaces":          func(r *cassandra.Ring) { r.Keyspaces = nil },
+		"owns no token":               func(r *cassandra.Ring) { r.Nodes[4].Tokens = nil },
+		"stand in the order":          func(r *cassandra.Ring) { r.Nodes[1], r.Nodes[2] = r.Nodes[2], r.Nodes[1] },
+		"each once":                   func(r *cassandra.Ring) { r.Nodes[1].HostID = r.Nodes[0].HostID },
+		"both are at":                 func(r *cassandra.Ring) { r.Nodes[1].Address = r.Nodes[0].Address },
+		"has no address":              func(r *cassandra.Ring) { r.Nodes[1].Address = "" },
+		"unknown status":              func(r *cassandra.Ring) { r.Nodes[1].Status = "ASLEEP" },
+		"stands twice":                func(r *cassandra.Ring) { r.Keyspaces = append(r.Keyspaces, r.Keyspaces[0]) },
+		"in dc9, and 0 nodes":         func(r *cassandra.Ring) { r.Keyspaces[0].RF = map[string]int{"dc1": 3, "dc9": 3} },
+		"is pending at":               func(r *cassandra.Ring) { r.Pending = []cassandra.Pending{{Keyspace: "ks", Address: "10.9.9.9"}} },
+	}
+}
+
+func copied(r cassandra.Ring) cassandra.Ring {
+	r.Nodes = slices.Clone(r.Nodes)
+	for i := range r.Nodes {
+		r.Nodes[i].Tokens = slices.Clone(r.Nodes[i].Tokens)
+	}
+	r.Keyspaces = slices.Clone(r.Keyspaces)
+	for i := range r.Keyspaces {
+		r.Keyspaces[i].RF = maps.Clone(r.Keyspaces[i].RF)
+	}
+	return r
+}
+
+func TestNonsenseRingsAreDoubted(t *testing.T) {
+	sound := ring.Large(1, 6)
+	b := cassandra.Kind().ByHand
+	if o := b.WhatIf(sound, nil, galen.SafePolicy(), nil); len(o.Doubts) > 0 {
+		t.Fatalf("a sound ring is doubted: %v", o.Doubts)
+	}
+	for says, break1 := range nonsense() {
+		t.Run(says, func(t *testing.T) {
+			r := copied(sound)
+			break1(&r)
+			for _, down := range [][]string{nil, {"host-0000"}, {"host-0005"}} {
+				o := b.WhatIf(r, nil, galen.SafePolicy(), down)
+				if text := fmt.Sprint(o.Doubts); len(o.Doubts) == 0 || !strings.Contains(text, says) {
+					t.Errorf("down %v: doubts %s, want %q", down, text, says)
+				}
+			}
+		})
+	}
+}
+
+// TestNegativeReplicationIsDenied: with such a keyspace the guard itself let every node go, for it counted none.
+func TestNegativeReplicationIsDenied(t *testing.T) {
+	r := copied(ring.Large(1, 6))
+	r.Keyspaces[0].RF = map[string]int{"dc1": -3}
+	j := cassandra.NewQuorum(r, galen.SafePolicy()).Verdict(map[string]bool{"host-0000": true, "host-0001": true})
+	if j.Safe() {
+		t.Errorf("safe: %+v", j)
+	}
+}
+
+func TestDeeds(t *testing.T) {
+	r := ring.Large(1, 3)
+	b := cassandra.Kind().ByHand
+	for _, verb := range []string{"stop", "drain", "restart", "start", "fence", "decommission", "removenode"} {
+		d, err := b.Deed(r, verb, galen.Target{ID: "host-0001"})
+		if err != nil || d.Step.Target.ID != "host-0001" || len(d.Claims) == 0 {
+			t.Errorf("%s: %+v, %v", verb, d, err)
+		}
+	}
+	for _, c := range [][2]string{{"stop", "host-9999"}, {"stop", ""}, {"kill", "host-0001"}, {"repair", "host-0001"}, {"", "host-0001"}, {"STOP", "host-0001"}} {
+		if _, err := b.Deed(r, c[0], galen.Target{ID: c[1]}); err == nil {
+			t.Errorf("%s %s is accepted", c[0], c[1])
+		}
+	}
+}
+
+// TestDeparture: three nodes for three replicas cannot spare one for good, whatever a quorum says.
+func TestDeparture(t *testing.T) {
+	for nodes, want := range map[int]galen.Answer{3: galen.Deny, 4: galen.Allow} {
+		r := ring.Large(1, nodes)
+		b := cassandra.Kind().ByHand
+		d, err := b.Deed(r, "decommission", galen.Target{ID: "host-0001"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		verdicts, _ := b.Judge(galen.Ask[cassandra.Ring]{World: galen.World[cassandra.Ring]{State: r}, Step: d.Step, Class: d.Class, Policy: galen.SafePolicy()})
+		if v := verdicts[len(verdicts)-1]; v.Guard != "departure" || v.Answer != want {
+			t.Errorf("%d nodes: %+v, want %s", nodes, v, want)
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package cassandra
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// misformed says what no ring can be like, however it was seen: a State that a file or a broken observer tells.
+func misformed(r Ring) []string {
+	if len(r.Nodes) == 0 {
+		return []string{"the ring has no nodes"}
+	}
+	var out []string
+	addresses := map[string]string{}
+	for i, n := range r.Nodes {
+		if i > 0 && cmp.Compare(r.Nodes[i-1].HostID, n.HostID) >= 0 {
+			out = append(out, fmt.Sprintf("node %q follows %q: nodes stand in the order of their host IDs, each once", n.HostID, r.Nodes[i-1].HostID))
+		}
+		if why := n.misformed(); why != "" {
+			out = append(out, fmt.Sprintf("node %q %s", n.HostID, why))
+		}
+		if n.Status == Joining || n.Unlisted {
+			continue // who joins may take the address of whom it replaces
+		}
+		if other, taken := addresses[n.Address]; taken {
+			out = append(out, fmt.Sprintf("nodes %q and %q both are at %s", other, n.HostID, n.Address))
+		}
+		addresses[n.Address] = n.HostID
+	}
+	for i, k := range r.Keyspaces {
+		if slices.ContainsFunc(r.Keyspaces[:i], func(o Keyspace) bool { return o.Name == k.Name }) {
+			out = append(out, fmt.Sprintf("keyspace %q stands twice", k.Name))
+		}
+	}
+	return out
+}
+
+func (n Node) misformed() string {
+	switch {
+	case n.HostID == "":
+		return "has no host ID"
+	case n.Address == "":
+		return "has no address"
+	case n.DC == "":
+		return "is in no data centre"
+	case n.Rack == "":
+		return "is in no rack"
+	case !slices.Contains([]NodeStatus{Normal, Joining, Leaving, Moving}, n.Status):
+		return fmt.Sprintf("has the unknown status %q", n.Status)
+	}
+	return ""
+}
+
+// tooFew names the guarded keyspaces with more replicas than there are nodes to have them.
+func tooFew(r Ring, q *Quorum) []string {
+	nodes := map[string]int{}
+	for _, n := range r.Nodes {
+		if n.Status != Joining {
+			nodes[n.DC]++
+			nodes[""]++ // the whole of SimpleStrategy
+		}
+	}
+	var out []string
+	for _, k := range r.Keyspaces {
+		told := slices.ContainsFunc(q.reported, func(o Reported) bool { return o.Keyspace == k.Name })
+		if told || k.Strategy == strategyLocal {
+			continue
+		}
+		for _, dc := range sortedKeys(k.RF) {
+			if rf := k.RF[dc]; rf > nodes[dc] {
+				out = append(out, fmt.Sprintf("keyspace %s wants %d replicas%s, and %s there", k.Name, rf, inDC(dc), isAre(nodes[dc])))
+			}
+		}
+	}
+	return out
+}
+
+func inDC(dc string) string {
+	if dc == "" {
+		return ""
+	}
+	return " in " + dc
+}
+
+func isAre(nodes int) string {
+	if nodes == 1 {
+		return "1 node is"
+	}
+	return fmt.Sprintf("%d nodes are", nodes)
+}

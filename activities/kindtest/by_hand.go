@@ -1,0 +1,76 @@
+package kindtest
+
+import (
+	"testing"
+
+	"github.com/galenhq/galen"
+)
+
+// zeroByHand: of what was never seen nobody may believe anything.
+func zeroByHand[S galen.State](t *testing.T, k galen.Kind[S]) {
+	t.Helper()
+	if k.ByHand == nil {
+		return
+	}
+	var none S
+	if p := quietly(func() {
+		if _, err := k.ByHand.Deed(none, "no-such-verb", galen.Target{}); err == nil {
+			t.Error("Deed knows a verb that there is not")
+		}
+		for _, v := range k.Verbs {
+			if _, err := k.ByHand.Deed(none, v.Name, galen.Target{ID: "no-such-thing"}); err == nil {
+				t.Errorf("Deed: %s on a target that there is not", v.Name)
+			}
+		}
+		if o := k.ByHand.WhatIf(none, nil, galen.SafePolicy(), nil); len(o.Doubts) == 0 {
+			t.Error("WhatIf does not doubt the zero State")
+		}
+		if _, o := k.ByHand.Judge(galen.Ask[S]{World: galen.World[S]{State: none}, Policy: galen.SafePolicy()}); len(o.Doubts) == 0 {
+			t.Error("Judge does not doubt the zero State")
+		}
+	}); p != nil {
+		t.Errorf("ByHand panics on the zero State: %v", p)
+	}
+}
+
+// byHand: what people are told is what the guards say, the same twice, and nothing changes by asking.
+func byHand[S galen.State](t *testing.T, k galen.Kind[S], w World[S], s S, step galen.Step) {
+	if k.ByHand == nil {
+		return
+	}
+	before := text(t, s)
+	policy := galen.SafePolicy()
+	var class galen.Class
+	for _, v := range k.Verbs {
+		if v.Name == step.Verb {
+			class = v.Class
+		}
+	}
+	a := galen.Ask[S]{
+		World: galen.World[S]{Now: w.New().Now(), State: s}, Step: step, Class: class, Policy: policy, Scope: []galen.Target{step.Target},
+		Ledger: galen.Ledger{Run: galen.Run{Resource: w.Resource}},
+	}
+	got, outlook := k.ByHand.Judge(a)
+	if len(got) < len(k.Guards) {
+		t.Fatalf("Judge has %d verdicts, the kind %d guards", len(got), len(k.Guards))
+	}
+	for i, g := range k.Guards {
+		want := g.Check(a)
+		want.Guard = g.Name
+		if got[i] != want {
+			t.Errorf("Judge says %+v, the guard %+v", got[i], want)
+		}
+	}
+	down := []string{step.Target.ID}
+	if text(t, k.ByHand.WhatIf(s, nil, policy, down)) != text(t, k.ByHand.WhatIf(s, nil, policy, down)) {
+		t.Error("WhatIf is not the same twice")
+	}
+	for _, l := range append(outlook.Levels, k.ByHand.WhatIf(s, nil, policy, nil).Levels...) {
+		if l.LostNow > l.Lost || l.Lost > l.Ranges || l.Alive > l.Replicas {
+			t.Errorf("the level %+v counts more than there is, or a loss gives something back", l)
+		}
+	}
+	if text(t, s) != before {
+		t.Error("ByHand changed the State")
+	}
+}

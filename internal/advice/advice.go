@@ -1,0 +1,208 @@
+// Package advice answers people before they touch a member by hand: may I, and what if. It asks the guards that a run asks, on a
+// State that was seen or saved, and has no opinion of its own: where they do not know, the answer is unknown, never yes.
+package advice
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/gate"
+)
+
+// View is what a question is answered from.
+type View struct {
+	Kind galen.ListedKind
+	// State is nil where the resource was never seen.
+	State  galen.State
+	Policy galen.Policy
+	// Ledger tells the steps in flight, claims and facts; its run has the resource only.
+	Ledger galen.Ledger
+	Now    time.Time
+}
+
+// CanI tells whether a person may do a verb to the member of that ID now. An error means that the question has no sense: the kind
+// has no such verb, or the member is none.
+func CanI(v View, verb, member string) (out galen.Advice, err error) {
+	out = v.blank()
+	out.Verb, out.Member = verb, member
+	if out.Why != "" {
+		return out, nil
+	}
+	defer func() { recovered(recover(), &out) }()
+	deed, err := v.Kind.ByHand.Deed(v.State, verb, galen.Target{ID: member})
+	if err != nil {
+		return out, err
+	}
+	a := galen.Ask[galen.State]{
+		World: galen.World[galen.State]{Now: v.Now, State: v.State, Facts: v.Ledger.Facts, Open: v.Ledger.Open},
+		Step:  deed.Step, Class: deed.Class, Claims: deed.Claims, Scope: []galen.Target{deed.Step.Target}, Policy: v.Policy, Ledger: v.Ledger,
+	}
+	own, outlook := v.Kind.ByHand.Judge(a)
+	out.Verdicts = append(gate.ByHand(a), own...)
+	out.Outlook = outlook
+	out.Answer, out.Why = opinion(out)
+	v.name(&out)
+	return out, nil
+}
+
+// WhatIf tells what is lost with the members of these IDs down at once; none: what is lost now.
+func WhatIf(v View, down []string) (out galen.Advice) {
+	out = v.blank()
+	if out.Why != "" {
+		return out
+	}
+	defer func() { recovered(recover(), &out) }()
+	out.Outlook = v.Kind.ByHand.WhatIf(v.State, v.Ledger.Open, v.Policy, down)
+	if why := v.stale(down); why != "" {
+		out.Outlook.Doubts = append(out.Outlook.Doubts, galen.Doubt{Why: why})
+	}
+	out.Answer, out.Why = prospect(out.Outlook)
+	v.name(&out)
+	return out
+}
+
+// blank is the advice before anything is known; it says why where nothing can be.
+func (v View) blank() galen.Advice {
+	out := galen.Advice{
+		Resource: v.Ledger.Run.Resource, Names: map[string]string{}, Answer: galen.DontKnow, At: v.Now, Verdicts: []galen.Verdict{},
+		Outlook: galen.Outlook{Asked: []string{}, Down: []string{}, Levels: []galen.Level{}},
+	}
+	switch {
+	case v.Kind.ByHand == nil:
+		out.Why = fmt.Sprintf("the kind %s does not tell what is safe to do by hand", v.Kind.Name)
+	case v.State == nil:
+		out.Why = fmt.Sprintf("%s has not been looked at yet", out.Resource)
+	default:
+		out.Seen, _ = v.State.Seen()
+	}
+	return out
+}
+
+// stale says why the view is too old or too narrow for an answer; "" if it is not. The age is that which a call may rest on (I-05).
+func (v View) stale(down []string) string {
+	var scope []galen.Target
+	for _, id := range down {
+		scope = append(scope, galen.Target{ID: id})
+	}
+	oldest, missing := v.State.Seen(scope...)
+	age := v.Now.Sub(oldest)
+	switch {
+	case oldest.IsZero():
+		return "nobody was heard"
+	case age > v.Policy.ViewAge.D():
+		return fmt.Sprintf("the view is %s old, at most %s is believed", age.Round(time.Second), v.Policy.ViewAge)
+	case age < -time.Minute:
+		return fmt.Sprintf("the view is %s from the future: a clock was set", (-age).Round(time.Second))
+	case len(missing) > 0:
+		return "not heard: " + strings.Join(missing, ", ")
+	}
+	return ""
+}
+
+// opinion is the answer to can-i: the gravest reason decides.
+func opinion(a galen.Advice) (galen.Opinion, string) {
+	find := func(is func(galen.Verdict) bool) (string, bool) {
+		i := slices.IndexFunc(a.Verdicts, is)
+		if i < 0 {
+			return "", false
+		}
+		return a.Verdicts[i].Guard + ": " + a.Verdicts[i].Why, true
+	}
+	denies := func(v galen.Verdict) bool { return v.Answer == galen.Deny }
+	if why, found := find(denies); found {
+		return galen.No, why
+	}
+	if answer, why := doubted(a.Outlook); answer != galen.Yes {
+		return answer, why
+	}
+	if why, found := find(gate.Blind); found {
+		return galen.DontKnow, why
+	}
+	if why, found := find(func(v galen.Verdict) bool { return v.Answer == galen.LookAgain }); found {
+		return galen.No, why
+	}
+	if why, found := find(func(v galen.Verdict) bool { return v.Answer != galen.Allow }); found {
+		return galen.DontKnow, why
+	}
+	if text := losses(a.Outlook, galen.Level.Loses); text != "" {
+		return galen.No, text // the guards and the outlook rest on one count; whoever breaks that gets no yes
+	}
+	if len(a.Verdicts) == 0 {
+		return galen.DontKnow, "no guard was asked"
+	}
+	return galen.Yes, a.Outlook.Margin
+}
+
+// prospect is the answer to what-if.
+func prospect(o galen.Outlook) (galen.Opinion, string) {
+	if answer, why := doubted(o); answer != galen.Yes {
+		return answer, why
+	}
+	count := galen.Level.Loses
+	if len(o.Asked) == 0 {
+		count = func(l galen.Level) int { return l.Lost }
+	}
+	if text := losses(o, count); text != "" {
+		return galen.No, text
+	}
+	return galen.Yes, o.Margin
+}
+
+// doubted: a doubt that lasts is a no, any other means that nobody knows now.
+func doubted(o galen.Outlook) (galen.Opinion, string) {
+	if len(o.Doubts) == 0 {
+		return galen.Yes, ""
+	}
+	if i := slices.IndexFunc(o.Doubts, func(d galen.Doubt) bool { return d.Lasting }); i >= 0 {
+		return galen.No, o.Doubts[i].Why + ": nobody can tell what is safe"
+	}
+	return galen.DontKnow, o.Doubts[0].Why
+}
+
+// losses names the levels that are lost by a count, "" if none is.
+func losses(o galen.Outlook, count func(galen.Level) int) string {
+	var lost []string
+	for _, l := range o.Levels {
+		if n := count(l); n > 0 {
+			lost = append(lost, fmt.Sprintf("%s in %d of %d ranges", strings.TrimSpace(l.Of+" "+l.Name+" "+l.Group), n, l.Ranges))
+		}
+	}
+	if len(lost) == 0 {
+		return ""
+	}
+	return "lost: " + strings.Join(lost, "; ")
+}
+
+// name gives the members that are told of the names that people use.
+func (v View) name(a *galen.Advice) {
+	told := slices.Concat([]string{a.Member}, a.Outlook.Asked, a.Outlook.Down)
+	for _, r := range a.Outlook.Rolling {
+		told = append(append(told, r.Members...), r.Others...)
+	}
+	for _, t := range a.Outlook.Threats {
+		told = append(told, t.ID)
+	}
+	called := map[string]string{}
+	for _, m := range v.State.Members() {
+		name := m.Name
+		if m.Instance != "" {
+			name = m.Instance[strings.LastIndex(m.Instance, "/")+1:]
+		}
+		called[m.Target.ID] = name
+	}
+	for _, id := range told {
+		if name := called[id]; name != "" {
+			a.Names[id] = name
+		}
+	}
+}
+
+// recovered: a kind that panics knows nothing.
+func recovered(p any, out *galen.Advice) {
+	if p != nil {
+		out.Answer, out.Why = galen.DontKnow, fmt.Sprintf("the kind panicked (%v), and what cannot be judged is not allowed: please report it", p)
+	}
+}
