@@ -90,6 +90,9 @@ type Acknowledge struct {
 	Target string `json:"target"`
 }
 
+// Advice defines model for Advice.
+type Advice = galen.Advice
+
 // Alert defines model for Alert.
 type Alert struct {
 	Annotations *map[string]string `json:"annotations,omitempty"`
@@ -283,6 +286,9 @@ type Resource struct {
 	// Bad members seen bad
 	Bad int `json:"bad"`
 
+	// Margin how near it is to losing what its guards protect, with the steps in flight counted: 1 to spare: orders, QUORUM: 3 of 3 replicas up, 2 needed; absent before the first look and of kinds that count nothing
+	Margin *string `json:"margin,omitempty"`
+
 	// Members those that take part in the service
 	Members int          `json:"members"`
 	Mode    ResourceMode `json:"mode"`
@@ -379,6 +385,9 @@ type RunbookList struct {
 	Runbooks []Runbook `json:"runbooks"`
 }
 
+// Saved defines model for Saved.
+type Saved = galen.Saved
+
 // Status defines model for Status.
 type Status struct {
 	// AskingRuns these wait for an approval
@@ -458,6 +467,21 @@ type ListEventsParams struct {
 	After  *int64  `form:"after,omitempty" json:"after,omitempty"`
 	Newest *bool   `form:"newest,omitempty" json:"newest,omitempty"`
 	Limit  *int    `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// CanIParams defines parameters for CanI.
+type CanIParams struct {
+	// Verb what would be done; of a Cassandra node stop, drain, restart, kill, start, fence, decommission or removenode
+	Verb string `form:"verb" json:"verb"`
+
+	// Member the member's ID, instance, name or address
+	Member string `form:"member" json:"member"`
+}
+
+// WhatIfParams defines parameters for WhatIf.
+type WhatIfParams struct {
+	// Down members by ID, instance, name or address, separated by commas; none: as it is now
+	Down *[]string `form:"down,omitempty" json:"down,omitempty"`
 }
 
 // ListRunsParams defines parameters for ListRuns.
@@ -732,6 +756,25 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/resources/{kind}/{name}/acknowledge (the `Acknowledge` operationId).
 	Acknowledge(ctx context.Context, kind Kind, name Name, body AcknowledgeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CanI Whether a person may do something to a member by hand now
+	//
+	// The answer is yes, no or unknown, with the verdict of each guard that was asked and what would be lost; only yes is leave. It rests on what was seen last, with the steps in flight counted as down. Nothing is reserved: what is true now need not be in a minute.
+	//
+	// Corresponds with GET /v1/resources/{kind}/{name}/can-i (the `CanI` operationId).
+	CanI(ctx context.Context, kind Kind, name Name, params *CanIParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetState The newest State in a form that can be saved and asked later, with the policy, the steps in flight and what is owed
+	//
+	// docs/schema/state.md has the form. 404 before the first look.
+	//
+	// Corresponds with GET /v1/resources/{kind}/{name}/state (the `GetState` operationId).
+	GetState(ctx context.Context, kind Kind, name Name, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WhatIf What is lost when these members are down at once beside those that may be down already, who may be down besides, and whose loss would break what
+	//
+	// Corresponds with GET /v1/resources/{kind}/{name}/what-if (the `WhatIf` operationId).
+	WhatIf(ctx context.Context, kind Kind, name Name, params *WhatIfParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRunbooks What this engine can run
 	//
@@ -1212,6 +1255,55 @@ func (c *Client) AcknowledgeWithBody(ctx context.Context, kind Kind, name Name, 
 // Corresponds with POST /v1/resources/{kind}/{name}/acknowledge (the `Acknowledge` operationId).
 func (c *Client) Acknowledge(ctx context.Context, kind Kind, name Name, body AcknowledgeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAcknowledgeRequest(c.Server, kind, name, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CanI Whether a person may do something to a member by hand now
+//
+// The answer is yes, no or unknown, with the verdict of each guard that was asked and what would be lost; only yes is leave. It rests on what was seen last, with the steps in flight counted as down. Nothing is reserved: what is true now need not be in a minute.
+//
+// Corresponds with GET /v1/resources/{kind}/{name}/can-i (the `CanI` operationId).
+func (c *Client) CanI(ctx context.Context, kind Kind, name Name, params *CanIParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCanIRequest(c.Server, kind, name, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetState The newest State in a form that can be saved and asked later, with the policy, the steps in flight and what is owed
+//
+// docs/schema/state.md has the form. 404 before the first look.
+//
+// Corresponds with GET /v1/resources/{kind}/{name}/state (the `GetState` operationId).
+func (c *Client) GetState(ctx context.Context, kind Kind, name Name, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetStateRequest(c.Server, kind, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WhatIf What is lost when these members are down at once beside those that may be down already, who may be down besides, and whose loss would break what
+//
+// Corresponds with GET /v1/resources/{kind}/{name}/what-if (the `WhatIf` operationId).
+func (c *Client) WhatIf(ctx context.Context, kind Kind, name Name, params *WhatIfParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWhatIfRequest(c.Server, kind, name, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2260,6 +2352,187 @@ func NewAcknowledgeRequestWithBody(server string, kind Kind, name Name, contentT
 	return req, nil
 }
 
+// NewCanIRequest constructs an http.Request for the CanI method
+func NewCanIRequest(server string, kind Kind, name Name, params *CanIParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "kind", kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/resources/%s/%s/can-i", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "verb", params.Verb, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "member", params.Member, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetStateRequest constructs an http.Request for the GetState method
+func NewGetStateRequest(server string, kind Kind, name Name) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "kind", kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/resources/%s/%s/state", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewWhatIfRequest constructs an http.Request for the WhatIf method
+func NewWhatIfRequest(server string, kind Kind, name Name, params *WhatIfParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "kind", kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/resources/%s/%s/what-if", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Down != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "down", *params.Down, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListRunbooksRequest constructs an http.Request for the ListRunbooks method
 func NewListRunbooksRequest(server string) (*http.Request, error) {
 	var err error
@@ -2962,6 +3235,31 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/resources/{kind}/{name}/acknowledge (the `Acknowledge` operationId).
 	AcknowledgeWithResponse(ctx context.Context, kind Kind, name Name, body AcknowledgeJSONRequestBody, reqEditors ...RequestEditorFn) (*AcknowledgeResponse, error)
+
+	// CanIWithResponse Whether a person may do something to a member by hand now
+	//
+	// The answer is yes, no or unknown, with the verdict of each guard that was asked and what would be lost; only yes is leave. It rests on what was seen last, with the steps in flight counted as down. Nothing is reserved: what is true now need not be in a minute.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/resources/{kind}/{name}/can-i (the `CanI` operationId).
+	CanIWithResponse(ctx context.Context, kind Kind, name Name, params *CanIParams, reqEditors ...RequestEditorFn) (*CanIResponse, error)
+
+	// GetStateWithResponse The newest State in a form that can be saved and asked later, with the policy, the steps in flight and what is owed
+	//
+	// docs/schema/state.md has the form. 404 before the first look.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/resources/{kind}/{name}/state (the `GetState` operationId).
+	GetStateWithResponse(ctx context.Context, kind Kind, name Name, reqEditors ...RequestEditorFn) (*GetStateResponse, error)
+
+	// WhatIfWithResponse What is lost when these members are down at once beside those that may be down already, who may be down besides, and whose loss would break what
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/resources/{kind}/{name}/what-if (the `WhatIf` operationId).
+	WhatIfWithResponse(ctx context.Context, kind Kind, name Name, params *WhatIfParams, reqEditors ...RequestEditorFn) (*WhatIfResponse, error)
 
 	// ListRunbooksWithResponse What this engine can run
 	//
@@ -3905,6 +4203,150 @@ func (r AcknowledgeResponse) ContentType() string {
 	return ""
 }
 
+type CanIResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Advice
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CanIResponse) GetJSON200() *Advice {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CanIResponse) GetApplicationproblemJSONDefault() *Error {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CanIResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CanIResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CanIResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CanIResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetStateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Saved
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetStateResponse) GetJSON200() *Saved {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetStateResponse) GetApplicationproblemJSONDefault() *Error {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetStateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetStateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetStateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetStateResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type WhatIfResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Advice
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r WhatIfResponse) GetJSON200() *Advice {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r WhatIfResponse) GetApplicationproblemJSONDefault() *Error {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r WhatIfResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r WhatIfResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r WhatIfResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r WhatIfResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListRunbooksResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4749,6 +5191,49 @@ func (c *ClientWithResponses) AcknowledgeWithResponse(ctx context.Context, kind 
 	return ParseAcknowledgeResponse(rsp)
 }
 
+// CanIWithResponse Whether a person may do something to a member by hand now
+//
+// The answer is yes, no or unknown, with the verdict of each guard that was asked and what would be lost; only yes is leave. It rests on what was seen last, with the steps in flight counted as down. Nothing is reserved: what is true now need not be in a minute.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/resources/{kind}/{name}/can-i (the `CanI` operationId).
+func (c *ClientWithResponses) CanIWithResponse(ctx context.Context, kind Kind, name Name, params *CanIParams, reqEditors ...RequestEditorFn) (*CanIResponse, error) {
+	rsp, err := c.CanI(ctx, kind, name, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCanIResponse(rsp)
+}
+
+// GetStateWithResponse The newest State in a form that can be saved and asked later, with the policy, the steps in flight and what is owed
+//
+// docs/schema/state.md has the form. 404 before the first look.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/resources/{kind}/{name}/state (the `GetState` operationId).
+func (c *ClientWithResponses) GetStateWithResponse(ctx context.Context, kind Kind, name Name, reqEditors ...RequestEditorFn) (*GetStateResponse, error) {
+	rsp, err := c.GetState(ctx, kind, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetStateResponse(rsp)
+}
+
+// WhatIfWithResponse What is lost when these members are down at once beside those that may be down already, who may be down besides, and whose loss would break what
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/resources/{kind}/{name}/what-if (the `WhatIf` operationId).
+func (c *ClientWithResponses) WhatIfWithResponse(ctx context.Context, kind Kind, name Name, params *WhatIfParams, reqEditors ...RequestEditorFn) (*WhatIfResponse, error) {
+	rsp, err := c.WhatIf(ctx, kind, name, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWhatIfResponse(rsp)
+}
+
 // ListRunbooksWithResponse What this engine can run
 //
 // Returns a wrapper object for the known response body format(s).
@@ -5525,6 +6010,105 @@ func ParseAcknowledgeResponse(rsp *http.Response) (*AcknowledgeResponse, error) 
 	return response, nil
 }
 
+// ParseCanIResponse parses an HTTP response from a CanIWithResponse call
+func ParseCanIResponse(rsp *http.Response) (*CanIResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CanIResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Advice
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetStateResponse parses an HTTP response from a GetStateWithResponse call
+func ParseGetStateResponse(rsp *http.Response) (*GetStateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetStateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Saved
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseWhatIfResponse parses an HTTP response from a WhatIfWithResponse call
+func ParseWhatIfResponse(rsp *http.Response) (*WhatIfResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &WhatIfResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Advice
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListRunbooksResponse parses an HTTP response from a ListRunbooksWithResponse call
 func ParseListRunbooksResponse(rsp *http.Response) (*ListRunbooksResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -5947,6 +6531,15 @@ type ServerInterface interface {
 	// Acknowledge A person has seen that a target was treated; its cool-down is over
 	// (POST /v1/resources/{kind}/{name}/acknowledge)
 	Acknowledge(w http.ResponseWriter, r *http.Request, kind Kind, name Name)
+	// CanI Whether a person may do something to a member by hand now
+	// (GET /v1/resources/{kind}/{name}/can-i)
+	CanI(w http.ResponseWriter, r *http.Request, kind Kind, name Name, params CanIParams)
+	// GetState The newest State in a form that can be saved and asked later, with the policy, the steps in flight and what is owed
+	// (GET /v1/resources/{kind}/{name}/state)
+	GetState(w http.ResponseWriter, r *http.Request, kind Kind, name Name)
+	// WhatIf What is lost when these members are down at once beside those that may be down already, who may be down besides, and whose loss would break what
+	// (GET /v1/resources/{kind}/{name}/what-if)
+	WhatIf(w http.ResponseWriter, r *http.Request, kind Kind, name Name, params WhatIfParams)
 	// ListRunbooks What this engine can run
 	// (GET /v1/runbooks)
 	ListRunbooks(w http.ResponseWriter, r *http.Request)
@@ -6469,6 +7062,156 @@ func (siw *ServerInterfaceWrapper) Acknowledge(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// CanI operation middleware
+func (siw *ServerInterfaceWrapper) CanI(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "kind" -------------
+	var kind Kind
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kind", r.PathValue("kind"), &kind, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "name" -------------
+	var name Name
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", r.PathValue("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CanIParams
+
+	// ------------- Required query parameter "verb" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "verb", r.URL.Query(), &params.Verb, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "verb"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "verb", Err: err})
+		}
+		return
+	}
+
+	// ------------- Required query parameter "member" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "member", r.URL.Query(), &params.Member, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "member"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "member", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CanI(w, r, kind, name, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetState operation middleware
+func (siw *ServerInterfaceWrapper) GetState(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "kind" -------------
+	var kind Kind
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kind", r.PathValue("kind"), &kind, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "name" -------------
+	var name Name
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", r.PathValue("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetState(w, r, kind, name)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// WhatIf operation middleware
+func (siw *ServerInterfaceWrapper) WhatIf(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "kind" -------------
+	var kind Kind
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kind", r.PathValue("kind"), &kind, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "name" -------------
+	var name Name
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", r.PathValue("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WhatIfParams
+
+	// ------------- Optional query parameter "down" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "down", r.URL.Query(), &params.Down, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "down"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "down", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.WhatIf(w, r, kind, name, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListRunbooks operation middleware
 func (siw *ServerInterfaceWrapper) ListRunbooks(w http.ResponseWriter, r *http.Request) {
 
@@ -6908,6 +7651,9 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/alerts/alertmanager", wrapper.PostAlertmanager)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/resources", wrapper.ListResources)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/resources/{kind}/{name}", wrapper.GetResource)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/resources/{kind}/{name}/can-i", wrapper.CanI)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/resources/{kind}/{name}/what-if", wrapper.WhatIf)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/resources/{kind}/{name}/state", wrapper.GetState)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/resources/{kind}/{name}/acknowledge", wrapper.Acknowledge)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/findings", wrapper.ListFindings)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/runbooks", wrapper.ListRunbooks)

@@ -232,6 +232,25 @@ func (e *engine) Alert(_ context.Context, id string) (api.Alert, error) {
 	return api.Alert{Id: id, Number: 1, State: api.Unmatched}, e.broken
 }
 
+func (e *engine) CanI(_ context.Context, r galen.Resource, verb, member string) (galen.Advice, error) {
+	return galen.Advice{Resource: r, Verb: verb, Member: member, Answer: galen.DontKnow, Verdicts: []galen.Verdict{}}, e.broken
+}
+
+func (e *engine) WhatIf(_ context.Context, r galen.Resource, down []string) (galen.Advice, error) {
+	return galen.Advice{Resource: r, Answer: galen.Yes, Outlook: galen.Outlook{Asked: down}}, e.broken
+}
+
+func (e *engine) Saved(_ context.Context, r galen.Resource) (galen.Saved, error) {
+	if e.members == nil {
+		return galen.Saved{}, galen.ErrNotFound
+	}
+	return galen.Saved{Form: galen.SavedForm, Resource: r, State: []byte("{}")}, e.broken
+}
+
+func (e *engine) Margin(context.Context, galen.Resource) (string, error) {
+	return "1 to spare", e.broken
+}
+
 func (e *engine) Store(_ context.Context, body []byte) (api.Accepted, error) {
 	e.stored = append(e.stored, body)
 	return api.Accepted{Stored: 1}, e.broken
@@ -239,7 +258,7 @@ func (e *engine) Store(_ context.Context, body []byte) (api.Accepted, error) {
 
 func (e *engine) options() Options {
 	return Options{
-		Token: testToken, TokenFile: "/var/lib/galen/token", Tokens: e, Runs: e, Records: e, Requests: e, Decisions: e, Holds: e, Quarantines: e, Epochs: e, World: e, Alerts: e,
+		Token: testToken, TokenFile: "/var/lib/galen/token", Tokens: e, Runs: e, Records: e, Requests: e, Decisions: e, Holds: e, Quarantines: e, Epochs: e, World: e, Advice: e, Alerts: e,
 		Runbooks: []galen.ListedRunbook{{
 			Name: "fake/heal", Version: 1, Heals: []galen.Code{"down"},
 			Defaults: func() map[string]any { return map[string]any{"reboots": 1} },

@@ -39,6 +39,9 @@ func matrix() map[string]row {
 		"postAlertmanager": {"alerts", "all", of(`{}`), false},
 		"listResources":    {"view", "list", nothing, true},
 		"getResource":      {"view", "resource", nothing, false},
+		"canI":             {"view", "resource", nothing, false},
+		"whatIf":           {"view", "resource", nothing, false},
+		"getState":         {"view", "resource", nothing, false},
 		"acknowledge":      {"operate", "resource", of(`{"target":"db-1"}`), false},
 		"listFindings":     {"view", "list", nothing, true},
 		"listAlerts":       {"view", "all", nothing, false},
@@ -119,6 +122,9 @@ func (e two) did() string {
 // about is the call of an operation about a resource.
 func about(pattern string, r row, res galen.Resource) (method, path, body string) {
 	method, path, _ = strings.Cut(pattern, " ")
+	if strings.HasSuffix(path, "/can-i") { // what has no sense is refused before anybody asks who calls
+		path += "?verb=reboot&member=db-1"
+	}
 	id := r.on + "-" + res.Name
 	name := res.Name
 	if r.on == "all" {

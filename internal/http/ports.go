@@ -146,6 +146,16 @@ type World interface {
 	Last(r galen.Resource) (galen.State, bool)
 }
 
+// Advice is what people are told before they touch a member by hand. Members go by their IDs.
+type Advice interface {
+	// CanI answers from what was seen last; an error that is an [ErrBad] says that there is no such verb.
+	CanI(ctx context.Context, r galen.Resource, verb, member string) (galen.Advice, error)
+	WhatIf(ctx context.Context, r galen.Resource, down []string) (galen.Advice, error)
+	Saved(ctx context.Context, r galen.Resource) (galen.Saved, error)
+	// Margin is "" before the first look.
+	Margin(ctx context.Context, r galen.Resource) (string, error)
+}
+
 // Alerts is the inbox.
 type Alerts interface {
 	// Store stores the alerts of one call of Alertmanager durably before it returns. An error that is not an [ErrBad] is

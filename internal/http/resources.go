@@ -18,12 +18,12 @@ func (s *server) ListResources(w http.ResponseWriter, r *http.Request) {
 func (s *server) resources(ctx context.Context) []api.Resource {
 	out := []api.Resource{}
 	for _, watched := range only(s.o.World.Watched(), seesOf(ctx).watched) {
-		out = append(out, s.resource(watched))
+		out = append(out, s.resource(ctx, watched))
 	}
 	return out
 }
 
-func (s *server) resource(watched Watched) api.Resource {
+func (s *server) resource(ctx context.Context, watched Watched) api.Resource {
 	out := api.Resource{
 		Resource: watched.Resource.String(), Mode: api.ResourceMode(watched.Policy.Mode), Policy: watched.PolicyName,
 	}
@@ -35,6 +35,7 @@ func (s *server) resource(watched Watched) api.Resource {
 		at := oldest.UTC()
 		out.Seen = &at
 	}
+	out.Margin = s.margin(ctx, watched.Resource)
 	for _, m := range state.Members() {
 		switch {
 		case m.Bare():
@@ -101,7 +102,7 @@ func (s *server) GetResource(w http.ResponseWriter, r *http.Request, kind api.Ki
 		return
 	}
 	out := api.ResourceDetail{
-		Resource: s.resource(watched), Policy: watched.Policy, Differences: list(watched.Differences), Members: []galen.Member{},
+		Resource: s.resource(r.Context(), watched), Policy: watched.Policy, Differences: list(watched.Differences), Members: []galen.Member{},
 	}
 	if state, seen := s.o.World.Last(resource); seen {
 		out.Members = list(state.Members())

@@ -38,6 +38,7 @@ type Options struct {
 	Quarantines Quarantines
 	Epochs      Epochs
 	World       World
+	Advice      Advice
 	Alerts      Alerts
 	Runbooks    []galen.ListedRunbook
 	// Faults are the runbooks that this engine asks no more, with the reasons.

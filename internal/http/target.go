@@ -17,6 +17,25 @@ func (s *server) target(r galen.Resource, name string) (string, error) {
 	if !seen {
 		return "", badf("target %q: %s has not been seen yet, so nobody knows its members; wait for its first look, or hold the whole resource", name, r)
 	}
+	return MemberID(r, state, name)
+}
+
+// MemberIDs are the IDs of the members that a person names, see [MemberID].
+func MemberIDs(r galen.Resource, state galen.State, names []string) ([]string, error) {
+	out := make([]string, 0, len(names))
+	for _, name := range names {
+		id, err := MemberID(r, state, name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, id)
+	}
+	return out, nil
+}
+
+// MemberID is the ID of the member of a State that a person names by ID, instance (with or without its prefix), name or address. A
+// name that means nobody is a galen.ErrNotFound, one that means several an [ErrBad]; both say whom it could mean.
+func MemberID(r galen.Resource, state galen.State, name string) (string, error) {
 	members := state.Members()
 	found := meant(members, name)
 	switch len(found) {
