@@ -9,7 +9,7 @@ import (
 	"github.com/galenhq/galen/api"
 )
 
-// seenResource is a resource of a path that is looked after, and whether it was seen.
+// seenResource is a resource of a path that is looked after, with its newest State; nil before the first look.
 func (s *server) seenResource(kind, name string) (r galen.Resource, state galen.State, err error) {
 	r, err = galen.ParseResource(kind + "/" + name)
 	if err != nil {
@@ -18,7 +18,9 @@ func (s *server) seenResource(kind, name string) (r galen.Resource, state galen.
 	if _, err := s.watched(r); err != nil {
 		return r, nil, err
 	}
-	state, _ = s.o.World.Last(r)
+	if last, seen := s.o.World.Last(r); seen {
+		state = last
+	}
 	return r, state, nil
 }
 
