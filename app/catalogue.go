@@ -27,6 +27,8 @@ type Kind struct {
 	Open func(setups map[galen.Resource]json.RawMessage, logger *slog.Logger) (galen.ListedKind, error)
 	// CheckPolicy tells what only the kind can see to be wrong in a policy of its resources; nil: nothing.
 	CheckPolicy func(galen.Policy) error
+	// Saved is the kind without a driver, for questions about States that were saved, see [galen.ListSaved]; nil: none can be asked.
+	Saved func() galen.ListedKind
 }
 
 // CheckPolicies lets each kind check the policies of its resources; each fault is an error.

@@ -35,19 +35,13 @@ func zeroByHand[S galen.State](t *testing.T, k galen.Kind[S]) {
 
 // byHand: what people are told is what the guards say, the same twice, and nothing changes by asking.
 func byHand[S galen.State](t *testing.T, k galen.Kind[S], w World[S], s S, step galen.Step) {
+	t.Helper()
 	if k.ByHand == nil {
 		return
 	}
 	before := text(t, s)
-	policy := galen.SafePolicy()
-	var class galen.Class
-	for _, v := range k.Verbs {
-		if v.Name == step.Verb {
-			class = v.Class
-		}
-	}
 	a := galen.Ask[S]{
-		World: galen.World[S]{Now: w.New().Now(), State: s}, Step: step, Class: class, Policy: policy, Scope: []galen.Target{step.Target},
+		World: galen.World[S]{Now: w.New().Now(), State: s}, Step: step, Class: classOf(k, step), Policy: galen.SafePolicy(), Scope: []galen.Target{step.Target},
 		Ledger: galen.Ledger{Run: galen.Run{Resource: w.Resource}},
 	}
 	got, outlook := k.ByHand.Judge(a)
@@ -61,16 +55,35 @@ func byHand[S galen.State](t *testing.T, k galen.Kind[S], w World[S], s S, step 
 			t.Errorf("Judge says %+v, the guard %+v", got[i], want)
 		}
 	}
-	down := []string{step.Target.ID}
-	if text(t, k.ByHand.WhatIf(s, nil, policy, down)) != text(t, k.ByHand.WhatIf(s, nil, policy, down)) {
-		t.Error("WhatIf is not the same twice")
-	}
-	for _, l := range append(outlook.Levels, k.ByHand.WhatIf(s, nil, policy, nil).Levels...) {
-		if l.LostNow > l.Lost || l.Lost > l.Ranges || l.Alive > l.Replicas {
-			t.Errorf("the level %+v counts more than there is, or a loss gives something back", l)
+	counts(t, outlook)
+	for _, down := range [][]string{nil, {step.Target.ID}} {
+		first := k.ByHand.WhatIf(s, nil, a.Policy, down)
+		second := k.ByHand.WhatIf(s, nil, a.Policy, down)
+		if text(t, first) != text(t, second) {
+			t.Error("WhatIf is not the same twice")
 		}
+		counts(t, first)
 	}
 	if text(t, s) != before {
 		t.Error("ByHand changed the State")
+	}
+}
+
+func classOf[S galen.State](k galen.Kind[S], step galen.Step) galen.Class {
+	for _, v := range k.Verbs {
+		if v.Name == step.Verb {
+			return v.Class
+		}
+	}
+	return galen.Destructive
+}
+
+// counts: no level counts more than there is, and no loss gives something back.
+func counts(t *testing.T, o galen.Outlook) {
+	t.Helper()
+	for _, l := range o.Levels {
+		if l.LostNow > l.Lost || l.Lost > l.Ranges || l.Alive > l.Replicas {
+			t.Errorf("the level %+v counts more than there is, or a loss gives something back", l)
+		}
 	}
 }

@@ -23,12 +23,14 @@ import (
 func catalogue() app.Catalogue {
 	return app.Catalogue{
 		Kinds: []app.Kind{
-			{Name: cassandra.KindName, Open: openCassandra, CheckPolicy: cassandra.CheckPolicy},
+			{Name: cassandra.KindName, Open: openCassandra, CheckPolicy: cassandra.CheckPolicy, Saved: savedCassandra},
 		},
 		Runbooks:  runbooks.All(),
 		Detectors: detectors.All(),
 	}
 }
+
+func savedCassandra() galen.ListedKind { return galen.ListSaved(cassandra.Kind()) }
 
 func openCassandra(setups map[galen.Resource]json.RawMessage, _ *slog.Logger) (galen.ListedKind, error) {
 	driver, err := live.Open(setups, time.Now)

@@ -32,6 +32,8 @@ type failure struct {
 	err  error
 	// clear: the error says all; how the command is written is not the trouble.
 	clear bool
+	// said: the answer that was printed says all.
+	said bool
 }
 
 // Error is the text of the error inside.
@@ -79,9 +81,15 @@ func (c *cli) run(ctx context.Context, args []string) int {
 	}
 	f := &failure{code: exitError}
 	errors.As(err, &f)
+	if f.said {
+		return f.code
+	}
 	fmt.Fprintf(c.errs, "galen: %s\n", err)
 	if f.code == exitUsage && !f.clear {
 		fmt.Fprintf(c.errs, "\nusage: %s\nhelp:  %s --help\n", cmd.UseLine(), cmd.CommandPath())
+	}
+	if _, question := cmd.Annotations[asks]; question {
+		return exitUnasked
 	}
 	return f.code
 }
@@ -103,13 +111,15 @@ Exit codes:
   0  done
   1  error: galen, the engine or the way to it is broken
   2  usage: the command or what it names cannot be understood
-  3  not done: refused, held, rejected, not found; a run that was waited for did not end well`,
+  3  not done: refused, held, rejected, not found; a run that was waited for did not end well
+can-i and what-if have others: 0 yes, 1 no, 2 unknown, 3 no answer`,
 		Example: `  galen serve --config galen.yaml                 the engine
   export GALEN_TOKEN_FILE=/var/lib/galen/token    for all that follows
   galen status                                    how is everything
   galen runs list --open                          what is going on
   galen runs show ID                              what happened, line by line
   galen run cassandra/restart-node cassandra/orders --param node=n2 --plan
+  galen can-i stop cassandra/orders n7            may I, before I touch it
   galen hold cassandra/orders --why "disks are being swapped" --until 4h`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -125,7 +135,7 @@ Exit codes:
 	flags.StringVarP(&c.output, "output", "o", formTable, "table; json: the API's answer as it is; or yaml: the same")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return c.checkForm() }
 	root.AddCommand(
-		c.serveCommand(), c.statusCommand(), c.metricsCommand(), c.resourcesCommand(), c.findingsCommand(), c.alertsCommand(), c.runbooksCommand(), c.runsCommand(), c.runCommand(),
+		c.serveCommand(), c.statusCommand(), c.metricsCommand(), c.resourcesCommand(), c.canICommand(), c.whatIfCommand(), c.stateCommand(), c.findingsCommand(), c.alertsCommand(), c.runbooksCommand(), c.runsCommand(), c.runCommand(),
 		c.holdCommand(), c.holdsCommand(), c.releaseCommand(), c.ackCommand(), c.quarantineCommand(), c.rearmCommand(), c.tokenCommand(), c.journalCommand(),
 		c.explainCommand(), c.gymCommand(), c.configCommand(), c.versionCommand(),
 	)

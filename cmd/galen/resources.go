@@ -93,6 +93,9 @@ func printResource(w io.Writer, d api.ResourceDetail, now time.Time) error {
 	}
 	r := d.Resource
 	fmt.Fprintf(w, "\n%s, %d bad, %d unknown; %s apart; seen %s\n", some(r.Members, "member"), r.Bad, r.Unknown, some(r.Apart, "instance"), age(now, *r.Seen))
+	if r.Margin != nil {
+		fmt.Fprintf(w, "margin: %s\n", oneLine(*r.Margin))
+	}
 	rows := make([][]string, 0, len(d.Members))
 	for _, m := range d.Members {
 		rows = append(rows, []string{m.Name, short(m.Target.ID), m.Instance, m.Domain, standing(m), said(m)})

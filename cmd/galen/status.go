@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -93,7 +94,13 @@ func printResources(w io.Writer, all []api.Resource, now time.Time) error {
 		if r.Seen != nil {
 			seen = age(now, *r.Seen)
 		}
-		rows = append(rows, []string{r.Resource, string(r.Mode), r.Policy, strconv.Itoa(r.Members), strconv.Itoa(r.Bad), strconv.Itoa(r.Unknown), strconv.Itoa(r.Apart), seen})
+		rows = append(rows, []string{r.Resource, string(r.Mode), r.Policy, strconv.Itoa(r.Members), strconv.Itoa(r.Bad), strconv.Itoa(r.Unknown), strconv.Itoa(r.Apart), seen, shortMargin(r.Margin)})
 	}
-	return table(w, []string{"resource", "mode", "policy", "members", "bad", "unknown", "apart", "seen"}, rows)
+	return table(w, []string{"resource", "mode", "policy", "members", "bad", "unknown", "apart", "seen", "margin"}, rows)
+}
+
+// shortMargin is what stands before the range; the resource itself tells the rest.
+func shortMargin(m *string) string {
+	first, _, _ := strings.Cut(text(m), ":")
+	return first
 }

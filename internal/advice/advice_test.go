@@ -70,7 +70,7 @@ func TestCanI(t *testing.T) {
 			v.Ledger.Claims = []galen.HeldClaim{{Claim: galen.Claim{Name: "ring"}, Run: "r9"}}
 		}, "stop", "host-0001", galen.No, "I-19 claims"},
 		{"a range moves", func(r *cassandra.Ring, _ *View) { r.Nodes[2].Status = cassandra.Leaving }, "stop", "host-0001", galen.No, "I-01 range movement"},
-		{"a repair is owed", func(r *cassandra.Ring, v *View) {
+		{"a repair is owed", func(_ *cassandra.Ring, v *View) {
 			v.Ledger.Facts = map[string]galen.Fact{cassandra.FactRepairOwed + "n0000/ks": {Key: cassandra.FactRepairOwed + "n0000/ks"}}
 		}, "decommission", "host-0001", galen.No, "departure"},
 		{"the floor", func(_ *cassandra.Ring, v *View) { v.Policy.Floors = map[string]int{"dc1": 3} }, "stop", "host-0001", galen.No, "I-11 floor"},
@@ -78,7 +78,7 @@ func TestCanI(t *testing.T) {
 		{"nobody was heard", func(r *cassandra.Ring, _ *View) { r.Views, r.Instances = nil, nil }, "drain", "host-0001", galen.No, "orderly"},
 		{"no keyspace was told", func(r *cassandra.Ring, _ *View) { r.Keyspaces = nil }, "stop", "host-0001", galen.DontKnow, "keyspaces"},
 		{"who is down stops for nothing", func(r *cassandra.Ring, _ *View) { r.Nodes[1].Down = true; r.Instances[1].Process = cassandra.Absent }, "kill", "host-0001", galen.No, "stuck only"},
-		{"a start takes nothing", func(r *cassandra.Ring, _ *View) {}, "start", "host-0001", galen.DontKnow, "N12 silence"},
+		{"a start takes nothing", nil, "start", "host-0001", galen.DontKnow, "N12 silence"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

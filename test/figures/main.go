@@ -11,6 +11,7 @@
 //   - resume: from exec to the first decision of a run that a killed engine left at each point of its steps.
 //   - idle: memory and processor of an engine that watches a healthy ring under the safe policy.
 //   - quorum: the first and each next answer on rings of 1,000 and 5,000 nodes, and all sets of up to three nodes.
+//   - may: can-i from a saved ring of 1,000 nodes with 16 tokens each and 10 keyspaces, apart from parsing the file.
 //   - size: of the journal: what it keeps of a quiet ring, and what one incident adds.
 package main
 
@@ -34,7 +35,7 @@ func main() {
 	ringd.MaybeServe()
 	kills := flag.Int("kills", 20, "how many nodes to kill for the reaction")
 	idle := flag.Duration("idle", 30*time.Second, "how long to watch an idle engine")
-	only := flag.String("only", "", "measure only this one: reaction, ready, resume, idle, quorum or size")
+	only := flag.String("only", "", "measure only this one: reaction, ready, resume, idle, quorum, may or size")
 	slack := flag.Float64("slack", 1, "how many times its goal a figure may be, on a busy machine")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -50,6 +51,7 @@ func main() {
 		{"resume", func(ctx context.Context) error { return resume(ctx, *slack) }},
 		{"idle", func(ctx context.Context) error { return resting(ctx, *idle, *slack) }},
 		{"quorum", func(ctx context.Context) error { return quorum(ctx, *slack) }},
+		{"may", func(ctx context.Context) error { return may(ctx, *slack) }},
 		{"size", size},
 	} {
 		if ctx.Err() == nil && (*only == "" || *only == m.name) {

@@ -1,0 +1,316 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+	"github.com/galenhq/galen/internal/advice"
+	galenhttp "github.com/galenhq/galen/internal/http"
+)
+
+// The exit codes of a question. A script goes on at 0 only.
+const (
+	exitNo      = 1
+	exitUnknown = 2
+	exitUnasked = 3 // no answer: a usage error, or the engine could not be asked
+)
+
+// asks marks the commands with the exit codes of a question.
+const asks = "asks"
+
+const answers = `Exit codes, which differ from those of other commands: 0 yes, 1 no, 2 unknown (never seen, the view is too old, or nobody could be
+heard), 3 no answer: the question has no sense, or the engine could not be asked. Only 0 is leave.`
+
+func (c *cli) canICommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "can-i VERB RESOURCE MEMBER",
+		Short: "May I do this to a member by hand now",
+		Long: `Asks whether a person may do something to a member by hand now: the guards of the resource that a run would meet, and what would be
+lost, level by level. Steps in flight count as down. Nothing is reserved: what is true now need not be in a minute.
+
+Of a Cassandra node: stop, drain, restart, kill, start, fence, decommission, removenode. MEMBER is an ID, instance, name or address.
+
+--state asks a file that galen state has written, without an engine: its policy, steps in flight and age are those of the moment when it was
+saved. Claims of runs are not in it.
+
+` + answers,
+		Example: `  galen can-i stop cassandra/orders n7
+  galen can-i decommission cassandra/orders 10.0.3.7 -o json | jq .why
+  galen can-i drain cassandra/orders n7 && nodetool drain    # deploy/nodetool/nodetool does it for you
+  galen can-i stop cassandra/orders n7 --state orders.json`,
+		Args:        takes(3, 3, "a verb, a resource and a member"),
+		Annotations: map[string]string{asks: ""},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.canI(cmd.Context(), args[0], args[1], args[2], file)
+		},
+	}
+	cmd.Flags().StringVar(&file, "state", "", "ask this file, written by galen state, and no engine")
+	return cmd
+}
+
+func (c *cli) whatIfCommand() *cobra.Command {
+	var file string
+	var down []string
+	cmd := &cobra.Command{
+		Use:   "what-if RESOURCE",
+		Short: "What is lost if these members go down",
+		Long: `Shows each level that the resource keeps, in how many ranges it is lost now and with the members of --down down at once; who may be down at
+once besides, in each failure domain; and whose loss would break what then. Steps in flight count as down. Without --down it is how things are.
+
+--state asks a file that galen state has written, without an engine.
+
+The answer is yes if nothing is lost by it, no if something is. ` + answers,
+		Example: `  galen what-if cassandra/orders
+  galen what-if cassandra/orders --down n3,n7
+  galen what-if cassandra/orders --down n3 -o json | jq '.outlook.rolling[] | {domain, members}'
+  galen what-if cassandra/orders --down n3 --state orders.json`,
+		Args:        takes(1, 1, "a resource"),
+		Annotations: map[string]string{asks: ""},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.whatIf(cmd.Context(), args[0], down, file)
+		},
+	}
+	cmd.Flags().StringSliceVar(&down, "down", nil, "members supposed to be down at once, separated by commas")
+	cmd.Flags().StringVar(&file, "state", "", "ask this file, written by galen state, and no engine")
+	return cmd
+}
+
+func (c *cli) stateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "state RESOURCE",
+		Short: "What was seen last, to be saved and asked later",
+		Long: `Prints the newest State of a resource as JSON, whatever -o says, with its policy, the steps in flight and what is owed. can-i and what-if ask
+such a file with --state. docs/schema/state.md has the form.`,
+		Example: "  galen state cassandra/orders > orders.json\n  galen what-if cassandra/orders --down n3 --state orders.json",
+		Args:    takes(1, 1, "a resource"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := resourceNamed(args[0])
+			if err != nil {
+				return err
+			}
+			client, err := c.client()
+			if err != nil {
+				return err
+			}
+			res, err := client.GetStateWithResponse(cmd.Context(), r.Kind, r.Name)
+			if err := c.fault("read the state of "+args[0], res, err, res != nil && res.JSON200 != nil); err != nil {
+				return err
+			}
+			return printJSON(c.out, res.JSON200)
+		},
+	}
+}
+
+func (c *cli) canI(ctx context.Context, verb, resource, member, file string) error {
+	r, err := resourceNamed(resource)
+	if err != nil {
+		return err
+	}
+	if file != "" {
+		v, ids, err := c.savedView(file, r, []string{member})
+		if err != nil {
+			return err
+		}
+		out, err := advice.CanI(v, verb, ids[0])
+		if err != nil {
+			return usage("%w", err)
+		}
+		return c.advise(out)
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	res, err := client.CanIWithResponse(ctx, r.Kind, r.Name, &api.CanIParams{Verb: verb, Member: member})
+	if err := c.fault(fmt.Sprintf("can I %s %s of %s", verb, member, resource), res, err, res != nil && res.JSON200 != nil); err != nil {
+		return err
+	}
+	return c.advise(*res.JSON200)
+}
+
+func (c *cli) whatIf(ctx context.Context, resource string, down []string, file string) error {
+	r, err := resourceNamed(resource)
+	if err != nil {
+		return err
+	}
+	if file != "" {
+		v, ids, err := c.savedView(file, r, down)
+		if err != nil {
+			return err
+		}
+		return c.advise(advice.WhatIf(v, ids))
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	params := &api.WhatIfParams{}
+	if len(down) > 0 {
+		params.Down = &down
+	}
+	res, err := client.WhatIfWithResponse(ctx, r.Kind, r.Name, params)
+	if err := c.fault("what if, of "+resource, res, err, res != nil && res.JSON200 != nil); err != nil {
+		return err
+	}
+	return c.advise(*res.JSON200)
+}
+
+// savedView reads a file of galen state, which has to be of that resource, and the IDs of the members that were named.
+func (c *cli) savedView(file string, r galen.Resource, names []string) (advice.View, []string, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return advice.View{}, nil, fmt.Errorf("--state: %w", err)
+	}
+	v, err := advice.Load(b, savedKind)
+	if err != nil {
+		return v, nil, &failure{code: exitUsage, err: fmt.Errorf("--state %s: %w", file, err), clear: true}
+	}
+	if of := v.Ledger.Run.Resource; of != r {
+		return v, nil, usage("--state %s: it is of %s, not of %s", file, of, r)
+	}
+	ids, err := galenhttp.MemberIDs(r, v.State, names)
+	if err != nil {
+		return v, nil, &failure{code: exitUsage, err: err, clear: true}
+	}
+	return v, ids, nil
+}
+
+// savedKind is the pure half of a kind of the catalogue.
+func savedKind(name string) (galen.ListedKind, bool) {
+	for _, k := range catalogue().Kinds {
+		if k.Name == name && k.Saved != nil {
+			return k.Saved(), true
+		}
+	}
+	return galen.ListedKind{}, false
+}
+
+// advise prints the answer; the exit code tells it too.
+func (c *cli) advise(a galen.Advice) error {
+	if err := c.print(a, func(w io.Writer) error { return c.printAdvice(w, a) }); err != nil {
+		return err
+	}
+	switch a.Answer {
+	case galen.Yes:
+		return nil
+	case galen.No:
+		return &failure{code: exitNo, err: errors.New("no"), said: true}
+	default:
+		return &failure{code: exitUnknown, err: errors.New("unknown"), said: true}
+	}
+}
+
+func (c *cli) printAdvice(w io.Writer, a galen.Advice) error {
+	called := func(id string) string { return firstOf(oneLine(a.Names[id]), short(id)) }
+	fmt.Fprintf(w, "%s: %s\n", strings.ToUpper(string(a.Answer)), oneLine(a.Why))
+	if a.Answer != galen.Yes && a.Outlook.Margin != "" {
+		fmt.Fprintf(w, "margin then: %s\n", oneLine(a.Outlook.Margin))
+	}
+	if !a.Seen.IsZero() {
+		fmt.Fprintf(w, "seen %s before it was asked\n", span(a.At.Sub(a.Seen)))
+	}
+	if len(a.Outlook.Down) > 0 {
+		fmt.Fprintf(w, "down already, or may be: %s\n", fewOf(a.Outlook.Down, called))
+	}
+	for _, d := range a.Outlook.Doubts {
+		fmt.Fprintf(w, "in doubt: %s\n", oneLine(d.Why))
+	}
+	if err := printObjections(w, a.Verdicts); err != nil {
+		return err
+	}
+	if err := printLevels(w, a.Outlook.Levels); err != nil {
+		return err
+	}
+	if len(a.Outlook.Unguarded) > 0 {
+		fmt.Fprintf(w, "not guarded, for want of replicas: %s\n", oneLine(strings.Join(a.Outlook.Unguarded, ", ")))
+	}
+	if err := printRolling(w, a.Outlook.Rolling, called); err != nil {
+		return err
+	}
+	return printThreats(w, a.Outlook.Threats, called)
+}
+
+// fewOf names the first of many members.
+func fewOf(ids []string, called func(string) string) string {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = called(id)
+	}
+	if len(names) == 0 {
+		return "-"
+	}
+	return few(names)
+}
+
+// printObjections shows who does not allow it, and how many do.
+func printObjections(w io.Writer, all []galen.Verdict) error {
+	if len(all) == 0 {
+		return nil
+	}
+	against := slices.DeleteFunc(slices.Clone(all), func(v galen.Verdict) bool { return v.Answer == galen.Allow })
+	fmt.Fprintf(w, "%d of %d guards allow it\n", len(all)-len(against), len(all))
+	return printVerdicts(w, against)
+}
+
+func printLevels(w io.Writer, all []galen.Level) error {
+	if len(all) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w)
+	rows := make([][]string, 0, len(all))
+	for _, l := range all {
+		rows = append(rows, []string{l.Of, l.Group, l.Name, fmt.Sprint(l.Ranges), fmt.Sprint(l.LostNow), fmt.Sprint(l.Lost), fmt.Sprintf("%d of %d, %d needed", l.Alive, l.Replicas, l.Needed)})
+	}
+	return table(w, []string{"of", "group", "level", "ranges", "lost now", "lost then", "worst range"}, rows)
+}
+
+func printRolling(w io.Writer, all []galen.Rolling, called func(string) string) error {
+	if len(all) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w)
+	rows := make([][]string, 0, len(all))
+	for _, r := range all {
+		most := fmt.Sprint(len(r.Members))
+		if !r.Largest {
+			most += " or more"
+		}
+		rows = append(rows, []string{r.Domain, most, fewOf(r.Members, called), fewOf(r.Others, called)})
+	}
+	return table(w, []string{"domain", "may rest", "at once", "not besides"}, rows)
+}
+
+// threatsAtMost of a long list are printed; -o json has them all.
+const threatsAtMost = 20
+
+func printThreats(w io.Writer, all []galen.Threat, called func(string) string) error {
+	if len(all) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w)
+	var rows [][]string
+	for i, t := range all {
+		if i == threatsAtMost {
+			rows = append(rows, []string{fmt.Sprintf("and %d more", len(all)-i), "-o json has all", "", ""})
+			break
+		}
+		for j, l := range t.Levels {
+			who := ""
+			if j == 0 {
+				who = called(t.ID)
+			}
+			rows = append(rows, []string{who, l.Of, strings.TrimSpace(l.Name + " " + l.Group), fmt.Sprintf("%d of %d", l.Lost, l.Ranges)})
+		}
+	}
+	return table(w, []string{"one more down", "breaks", "level", "ranges"}, rows)
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/activities/cassandra/ring"
+	"github.com/galenhq/galen/internal/advice"
+)
+
+// savedRing writes a file as galen state does, of a ring that was heard whole just before.
+func savedRing(t *testing.T, change func(*cassandra.Ring)) (file string, v advice.View) {
+	t.Helper()
+	r := ring.Large(2, 6)
+	r.Name, r.At, r.Instances, r.Views = "orders", noon().Add(-time.Second), []cassandra.Instance{}, []cassandra.View{}
+	for i := range r.Nodes {
+		n := &r.Nodes[i]
+		n.Instance, n.Observations = fmt.Sprintf("n%d", i), []galen.Observation{{Observer: "probe", Kind: galen.Probe, Says: galen.Good, At: r.At}}
+		r.Instances = append(r.Instances, cassandra.Instance{Name: n.Instance, Address: n.Address, At: r.At, Process: cassandra.Running, Data: cassandra.DataPresent})
+		r.Views = append(r.Views, cassandra.View{Instance: n.Instance, Address: n.Address, At: r.At, Jolokia: cassandra.Answered, CQL: cassandra.Answered, HostID: n.HostID, Mode: "NORMAL"})
+	}
+	if change != nil {
+		change(&r)
+	}
+	v = advice.View{State: r, Policy: galen.SafePolicy(), Now: noon(), Ledger: galen.Ledger{Run: galen.Run{Resource: r.Resource()}}}
+	s, err := advice.Save(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.MarshalIndent(s, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = filepath.Join(t.TempDir(), "orders.json")
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	v, err = advice.Load(b, savedKind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file, v
+}
+
+func downNode(i int) func(*cassandra.Ring) {
+	return func(r *cassandra.Ring) { r.Nodes[i].Down = true }
+}
+
+func TestAdviceGoldens(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*cassandra.Ring)
+		args   []string
+		code   int
+	}{
+		"can-i-yes":   {nil, []string{"can-i", "stop", "cassandra/orders", "n3"}, exitOK},
+		"can-i-no":    {downNode(1), []string{"can-i", "stop", "cassandra/orders", "n3"}, exitNo},
+		"can-i-leave": {nil, []string{"can-i", "decommission", "cassandra/orders", "n3"}, exitNo},
+		"can-i-unknown": {func(r *cassandra.Ring) {
+			for i := range r.Views {
+				r.Views[i].At, r.Instances[i].At = noon().Add(-time.Hour), noon().Add(-time.Hour)
+			}
+			r.At = noon().Add(-time.Hour)
+		}, []string{"can-i", "stop", "cassandra/orders", "n3"}, exitUnknown},
+		"what-if-now": {nil, []string{"what-if", "cassandra/orders"}, exitOK},
+		"what-if-one": {nil, []string{"what-if", "cassandra/orders", "--down", "n3"}, exitOK},
+		"what-if-two": {nil, []string{"what-if", "cassandra/orders", "--down", "n1,n3"}, exitNo},
+		"what-if-doubt": {func(r *cassandra.Ring) {
+			r.Nodes[0].Tokens[0] = r.Nodes[1].Tokens[0]
+		}, []string{"what-if", "cassandra/orders"}, exitUnknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, v := savedRing(t, c.change)
+			got := galenCLI(t, "", append(c.args, "--state", path)...)
+			if got.code != c.code || got.errs != "" {
+				t.Fatalf("exit %d, want %d: %s%s", got.code, c.code, got.out, got.errs)
+			}
+			golden(t, file(name), got.out)
+			for line := range strings.Lines(got.out) {
+				if n := len([]rune(line)); n > 200 {
+					t.Errorf("%d characters: %s", n, line)
+				}
+			}
+			// Over the API it is the same answer with the same code.
+			var live galen.Advice
+			var err error
+			where := "GET /v1/resources/cassandra/orders/what-if"
+			if c.args[0] == "can-i" {
+				where = "GET /v1/resources/cassandra/orders/can-i"
+				live, err = advice.CanI(v, c.args[1], "host-0003")
+			} else {
+				ids := []string{}
+				if len(c.args) > 2 {
+					for _, n := range strings.Split(c.args[3], ",") {
+						ids = append(ids, strings.Replace(n, "n", "host-000", 1))
+					}
+				}
+				live = advice.WhatIf(v, ids)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			served := &canned{answers: map[string]any{where: live}}
+			if over := galenCLI(t, served.start(t), c.args...); over != got {
+				t.Errorf("over the API it is %d\n%s%s", over.code, over.out, over.errs)
+			}
+		})
+	}
+}
+
+// TestNoAnswerIsNoLeave: whatever goes wrong has a code of its own, which is neither yes, no nor unknown.
+func TestNoAnswerIsNoLeave(t *testing.T) {
+	good, _ := savedRing(t, nil)
+	broken := filepath.Join(t.TempDir(), "broken.json")
+	if err := os.WriteFile(broken, []byte(`{"form":1,"form":2}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	nobody := "http://127.0.0.1:1"
+	refusing := (&canned{answers: map[string]any{"GET /v1/resources/cassandra/orders/can-i": 401}}).start(t)
+	for _, c := range []struct {
+		server string
+		args   []string
+		says   string
+	}{
+		{nobody, []string{"can-i", "stop", "cassandra/orders", "n3"}, "galen serve"},
+		{refusing, []string{"can-i", "stop", "cassandra/orders", "n3"}, "said the engine"},
+		{refusing, []string{"what-if", "cassandra/orders"}, "not found"},
+		{nobody, []string{"can-i", "stop", "cassandra/orders"}, "want a verb"},
+		{nobody, []string{"can-i", "stop", "orders", "n3"}, "kind/name"},
+		{nobody, []string{"can-i", "stop", "cassandra/orders", "n3", "--colour"}, "--colour"},
+		{nobody, []string{"can-i", "stop", "cassandra/orders", "n3", "-o", "xml"}, "--output"},
+		{nobody, []string{"can-i", "stop", "cassandra/orders", "n3", "--state", broken}, "stands twice"},
+		{nobody, []string{"can-i", "stop", "cassandra/orders", "n3", "--state", broken + "x"}, "no such file"},
+		{nobody, []string{"can-i", "stop", "cassandra/other", "n3", "--state", good}, "it is of cassandra/orders"},
+		{nobody, []string{"can-i", "erase", "cassandra/orders", "n3", "--state", good}, "want one of stop"},
+		{nobody, []string{"can-i", "stop", "cassandra/orders", "n9", "--state", good}, "its members are"},
+		{nobody, []string{"what-if", "cassandra/orders", "--down", "n9", "--state", good}, "its members are"},
+	} {
+		if got := galenCLI(t, c.server, c.args...); got.code != exitUnasked || !strings.Contains(got.errs, c.says) {
+			t.Errorf("%v: exit %d, want %d with %q: %s%s", c.args, got.code, exitUnasked, c.says, got.out, got.errs)
+		}
+	}
+}
+
+// TestStateIsWhatCanBeAsked: what galen state prints, --state reads.
+func TestStateIsWhatCanBeAsked(t *testing.T) {
+	path, v := savedRing(t, nil)
+	s, err := advice.Save(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := galenCLI(t, (&canned{answers: map[string]any{"GET /v1/resources/cassandra/orders/state": s}}).start(t), "state", "cassandra/orders")
+	if got.code != exitOK {
+		t.Fatal(got.errs)
+	}
+	if err := os.WriteFile(path, []byte(got.out), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := galenCLI(t, "", "what-if", "cassandra/orders", "--state", path); got.code != exitOK {
+		t.Errorf("%d %s%s", got.code, got.out, got.errs)
+	}
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// wrapped calls deploy/nodetool/nodetool with a fake nodetool and a fake galen that ends with a code; both write down how they were called.
+func wrapped(t *testing.T, code string, env []string, args ...string) (exit int, said, asked, done string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, does := range map[string]string{"galen": "exit " + code, "nodetool": "exit 7"} {
+		script := "#!/bin/sh\nfor a in \"$@\"; do printf '%s\\n' \"$a\"; done > " + filepath.Join(dir, name+".args") + "\n" + does + "\n"
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700); err != nil { //nolint:gosec // it is run
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	script, err := filepath.Abs("../../deploy/nodetool/nodetool")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{script}, args...)...)
+	cmd.Env = append([]string{"PATH=" + filepath.Dir(script) + ":" + dir + ":/usr/bin:/bin", "GALEN_RESOURCE=cassandra/orders", "GALEN_MEMBER=n3"}, env...)
+	out, err := cmd.CombinedOutput()
+	var failed *exec.ExitError
+	if err != nil && !errors.As(err, &failed) {
+		t.Fatalf("%v: %s", err, out)
+	}
+	read := func(name string) string {
+		b, err := os.ReadFile(filepath.Join(dir, name+".args"))
+		if err != nil {
+			return ""
+		}
+		return strings.ReplaceAll(strings.TrimSuffix(string(b), "\n"), "\n", " ")
+	}
+	return cmd.ProcessState.ExitCode(), string(out), read("galen"), read("nodetool")
+}
+
+func TestNodetoolAsksFirst(t *testing.T) {
+	const ran = 7 // what the fake nodetool ends with
+	for _, c := range []struct {
+		name, code, args string
+		env              []string
+		exit             int
+		asked            string
+	}{
+		{"yes", "0", "drain", nil, ran, "can-i drain cassandra/orders n3"},
+		{"no", "1", "drain", nil, 1, "can-i drain cassandra/orders n3"},
+		{"unknown", "2", "decommission", nil, 2, "can-i decommission cassandra/orders n3"},
+		{"no answer", "3", "stopdaemon", nil, 3, "can-i drain cassandra/orders n3"},
+		{"another host", "0", "-h 10.0.0.7 -p 7199 -u me -pw drain drain", nil, ran, "can-i drain cassandra/orders 10.0.0.7"},
+		{"this host by name", "1", "--host localhost disablegossip", nil, 1, "can-i drain cassandra/orders n3"},
+		{"a password called status", "1", "-pw status decommission", nil, 1, "can-i decommission cassandra/orders n3"},
+		{"who is removed", "1", "removenode 00000001-0000-4000-8000-000000000000", nil, 1, "can-i removenode cassandra/orders 00000001-0000-4000-8000-000000000000"},
+		{"assassinate", "1", "assassinate 10.0.0.9", nil, 1, "can-i removenode cassandra/orders 10.0.0.9"},
+		{"harmless", "1", "status orders", nil, ran, ""},
+		{"how far it is", "1", "removenode status", nil, ran, ""},
+		{"nothing", "1", "", nil, ran, ""},
+		{"somebody knows better", "1", "drain", []string{"GALEN_OVERRIDE=galen is down"}, ran, ""},
+		{"no resource", "0", "drain", []string{"GALEN_RESOURCE="}, 3, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			exit, said, asked, done := wrapped(t, c.code, c.env, strings.Fields(c.args)...)
+			want := ""
+			if c.exit == ran {
+				want = c.args
+			}
+			if exit != c.exit || asked != c.asked || done != want {
+				t.Errorf("exit %d, asked %q, ran %q; want %d, %q, %q\n%s", exit, asked, done, c.exit, c.asked, want, said)
+			}
+			if asked == "" {
+				return
+			}
+			// The command line understands the question: it is one of the answers, or the member is none of this ring.
+			path, _ := savedRing(t, nil)
+			got := galenCLI(t, "", append(strings.Fields(asked), "--state", path)...)
+			if !slices.Contains([]int{exitOK, exitNo, exitUnknown}, got.code) && !strings.Contains(got.errs, "its members are") {
+				t.Errorf("%s: exit %d: %s", asked, got.code, got.errs)
+			}
+		})
+	}
+}
