@@ -113,8 +113,20 @@ func suspects(r Ring, open []galen.Intent) map[string]bool {
 			}
 		}
 	}
-	for _, n := range r.Nodes {
-		if n.Down || calledDown[n.Address] || silent(r, n) {
+	views, hosts := make(map[string]*View, len(r.Views)), make(map[string]*Instance, len(r.Instances))
+	for i := range r.Views {
+		if v := &r.Views[i]; views[v.Instance] == nil {
+			views[v.Instance] = v
+		}
+	}
+	for i := range r.Instances {
+		if h := &r.Instances[i]; hosts[h.Name] == nil {
+			hosts[h.Name] = h
+		}
+	}
+	for i := range r.Nodes {
+		n := &r.Nodes[i]
+		if n.Down || calledDown[n.Address] || silent(n.Status, views[n.Instance], hosts[n.Instance]) {
 			down[n.HostID] = true
 		}
 	}
@@ -131,14 +143,13 @@ func suspects(r Ring, open []galen.Intent) map[string]bool {
 
 // silent tells whether a node that we can ask does not work, or its host knows that it has no working process. One that
 // joins counts its pending ranges while it lives.
-func silent(r Ring, n Node) bool {
-	if v, asked := r.View(n.Instance); asked && n.Status != Joining {
+func silent(status NodeStatus, v *View, host *Instance) bool {
+	if v != nil && status != Joining {
 		if v.Jolokia == Refused || v.Jolokia == Hung || v.Jolokia == Booting || v.Jolokia == Answered && !v.working() {
 			return true
 		}
 	}
-	i, known := r.Instance(n.Instance)
-	return known && i.Error == "" && i.Process != Running
+	return host != nil && host.Error == "" && host.Process != Running
 }
 
 // working tells whether the node's mode serves its ranges.
