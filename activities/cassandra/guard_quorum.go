@@ -113,17 +113,7 @@ func suspects(r Ring, open []galen.Intent) map[string]bool {
 			}
 		}
 	}
-	views, hosts := make(map[string]*View, len(r.Views)), make(map[string]*Instance, len(r.Instances))
-	for i := range r.Views {
-		if v := &r.Views[i]; views[v.Instance] == nil {
-			views[v.Instance] = v
-		}
-	}
-	for i := range r.Instances {
-		if h := &r.Instances[i]; hosts[h.Name] == nil {
-			hosts[h.Name] = h
-		}
-	}
+	views, hosts := r.byInstance()
 	for i := range r.Nodes {
 		n := &r.Nodes[i]
 		if n.Down || calledDown[n.Address] || silent(n.Status, views[n.Instance], hosts[n.Instance]) {
@@ -139,6 +129,22 @@ func suspects(r Ring, open []galen.Intent) map[string]bool {
 		}
 	}
 	return down
+}
+
+// byInstance are the views and the hosts by instance, the first of each.
+func (r Ring) byInstance() (views map[string]*View, hosts map[string]*Instance) {
+	views, hosts = make(map[string]*View, len(r.Views)), make(map[string]*Instance, len(r.Instances))
+	for i := range r.Views {
+		if v := &r.Views[i]; views[v.Instance] == nil {
+			views[v.Instance] = v
+		}
+	}
+	for i := range r.Instances {
+		if h := &r.Instances[i]; hosts[h.Name] == nil {
+			hosts[h.Name] = h
+		}
+	}
+	return views, hosts
 }
 
 // silent tells whether a node that we can ask does not work, or its host knows that it has no working process. One that
