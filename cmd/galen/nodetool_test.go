@@ -28,7 +28,7 @@ func wrapped(t *testing.T, code string, env []string, args ...string) (exit int,
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{script}, args...)...)
+	cmd := exec.CommandContext(ctx, script, args...)
 	cmd.Env = append([]string{"PATH=" + filepath.Dir(script) + ":" + dir + ":/usr/bin:/bin", "GALEN_RESOURCE=cassandra/orders", "GALEN_MEMBER=n3"}, env...)
 	out, err := cmd.CombinedOutput()
 	var failed *exec.ExitError

@@ -100,7 +100,7 @@ func TestCommandsExist(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^## (galen.*)$`).FindAllStringSubmatch(string(reference), -1) {
 		known[m[1]] = true
 	}
-	command := regexp.MustCompile("(?m)(?:^|`|bin/|; )galen ([a-z]+)(?: ([a-z]+))?")
+	command := regexp.MustCompile("(?m)(?:^|`|bin/|; )galen ([a-z]+(?:-[a-z]+)*)(?: ([a-z]+))?")
 	for _, p := range pages(t) {
 		quoted := strings.Join(regexp.MustCompile("`galen [^`]*`").FindAllString(p.prose(), -1), "\n")
 		for _, m := range command.FindAllStringSubmatch(quoted+"\n"+strings.Join(p.blocks("sh"), "\n"), -1) {
