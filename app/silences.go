@@ -162,11 +162,14 @@ func (s silences) cover(out map[string][]alertmanager.Matcher, comment string, r
 	}
 }
 
-// working tells whether a run is at work by itself: one that waits for a person, only looks, or was told by an alert that nothing has
-// confirmed hides nothing.
+// working tells whether a run is at work by itself: one that waits for a person, only looks or suggests, or was told by an alert that
+// nothing has confirmed hides nothing.
 func (s silences) working(run galen.Run) bool {
-	return (run.Status == galen.RunRunning || run.Status == galen.RunWaiting) && (!run.FromAlert() || run.Finding != nil) &&
-		s.config.Policy(run.Resource).Mode != galen.ModeObserve
+	policy := s.config.Policy(run.Resource)
+	acts := slices.ContainsFunc([]galen.Class{galen.Reversible, galen.Disruptive, galen.Destructive}, func(c galen.Class) bool {
+		return policy.ModeOf(run.Runbook, c).Acts()
+	})
+	return acts && run.Suggested == nil && (run.Status == galen.RunRunning || run.Status == galen.RunWaiting) && (!run.FromAlert() || run.Finding != nil)
 }
 
 // memberLabels are the labels by which the rules find members.

@@ -72,7 +72,7 @@ func TestSilences(t *testing.T) {
 	demo := galen.Resource{Kind: "fake", Name: "demo"}
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	db := galen.Target{ID: "db-1"}
-	run := galen.Run{ID: "r1", Resource: demo, Status: galen.RunRunning, Scope: []galen.Target{db}, Finding: &galen.Finding{Resource: demo, Targets: []galen.Target{db}}}
+	run := galen.Run{ID: "r1", Resource: demo, Runbook: "fake/heal", Status: galen.RunRunning, Scope: []galen.Target{db}, Finding: &galen.Finding{Resource: demo, Targets: []galen.Target{db}}}
 	var open []galen.Run
 	am := &quiet{all: []alertmanager.Silence{{ID: "theirs", CreatedBy: "ann"}, {ID: "dead", CreatedBy: "galen x", Comment: "run r0"}}}
 	s := silences{
@@ -130,6 +130,19 @@ func TestSilences(t *testing.T) {
 		change(&other)
 		t.Log(name)
 		round(0, other)
+	}
+	suggesting := run
+	suggesting.Suggested = &galen.Suggestion{Plan: 1, At: now, Steps: []string{"start db-1: it is down"}}
+	round(0, suggesting)
+	for mode, want := range map[string]int{
+		"mode: observe": 0, "mode: suggest": 0, "mode: approve": 1, "mode: act": 1,
+		"mode: suggest, modes: [{class: reversible, mode: act}]":  1,
+		"mode: act, modes: [{runbook: fake/heal, mode: suggest}]": 0,
+	} {
+		if s.config, err = config.Parse([]byte(strings.Replace(silenceConfig, "mode: act", mode, 1))); err != nil {
+			t.Fatal(err)
+		}
+		round(want, run)
 	}
 	am.broken = errors.New("away")
 	if err := s.round(t.Context()); !errors.Is(err, am.broken) {
