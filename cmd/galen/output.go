@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,18 +40,23 @@ func (c *cli) print(value any, table func(io.Writer) error) error {
 
 // printYAML writes the same fields in the same order as JSON, which is YAML too.
 func printYAML(w io.Writer, value any) error {
-	var text bytes.Buffer
-	if err := printJSON(&text, value); err != nil {
+	text, err := jsonText(value)
+	if err != nil {
 		return err
 	}
 	var node yaml.Node
-	if err := yaml.Unmarshal(text.Bytes(), &node); err != nil {
+	if err := yaml.Unmarshal([]byte(narrow(text)), &node); err != nil {
 		return fmt.Errorf("turn the answer into YAML: %w", err)
 	}
 	inBlocks(&node)
-	e := yaml.NewEncoder(w)
+	var out strings.Builder
+	e := yaml.NewEncoder(&out)
 	e.SetIndent(2)
-	if err := errors.Join(e.Encode(&node), e.Close()); err != nil {
+	err = errors.Join(e.Encode(&node), e.Close())
+	if err == nil {
+		_, err = io.WriteString(w, visibleYAML(out.String()))
+	}
+	if err != nil {
 		return fmt.Errorf("write the answer: %w", err)
 	}
 	return nil
@@ -61,19 +65,35 @@ func printYAML(w io.Writer, value any) error {
 // inBlocks takes the braces and quotes of JSON away where YAML needs none.
 func inBlocks(n *yaml.Node) {
 	n.Style = 0
+	if strings.ContainsFunc(n.Value, hiddenIn) {
+		n.Style = yaml.DoubleQuotedStyle
+	}
 	for _, child := range n.Content {
 		inBlocks(child)
 	}
 }
 
 func printJSON(w io.Writer, value any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(value); err != nil {
+	text, err := jsonText(value)
+	if err == nil {
+		_, err = io.WriteString(w, visibleJSON(text))
+	}
+	if err != nil {
 		return fmt.Errorf("write the answer: %w", err)
 	}
 	return nil
+}
+
+// jsonText is JSON that people can read.
+func jsonText(value any) (string, error) {
+	var out strings.Builder
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(value); err != nil {
+		return "", fmt.Errorf("write the answer: %w", err)
+	}
+	return out.String(), nil
 }
 
 // table writes rows aligned, the heads in capitals. Cells lose what would break a line.
@@ -96,16 +116,6 @@ func upper(words []string) []string {
 		out[i] = strings.ToUpper(word)
 	}
 	return out
-}
-
-// oneLine keeps foreign text from breaking the layout or moving the cursor.
-func oneLine(s string) string {
-	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, s)), " ")
 }
 
 // cut shortens a text to n characters.

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,38 @@ type Relay struct {
 	CQLAddress string // likewise; for a driver that looks up no other addresses
 
 	links []*link
+	heard heard
+}
+
+// Record keeps a copy of all that clients send from now on.
+func (r *Relay) Record() {
+	r.heard.mu.Lock()
+	defer r.heard.mu.Unlock()
+	r.heard.on = true
+}
+
+// Heard is what clients have sent since [Relay.Record], on both paths, in pieces as it came.
+func (r *Relay) Heard() []byte {
+	r.heard.mu.Lock()
+	defer r.heard.mu.Unlock()
+	return bytes.Clone(r.heard.sent)
+}
+
+// heard records what passes.
+type heard struct {
+	mu   sync.Mutex
+	on   bool
+	sent []byte
+}
+
+// Write never fails.
+func (h *heard) Write(b []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.on {
+		h.sent = append(h.sent, b...)
+	}
+	return len(b), nil
 }
 
 // Relay returns the relay before host i, counted from 1, and opens it at the first call. It listens on <Net>.(100+i), on the
@@ -51,7 +84,7 @@ func (r *Ring) Relay(i int) (*Relay, error) {
 func newRelay(paths map[string]string) (*Relay, error) {
 	r := &Relay{}
 	for from, to := range paths {
-		l := &link{from: from, to: to, open: map[net.Conn]bool{}}
+		l := &link{from: from, to: to, heard: &r.heard, open: map[net.Conn]bool{}}
 		if err := l.restore(); err != nil {
 			return nil, errors.Join(err, r.Close())
 		}
@@ -84,6 +117,7 @@ func (r *Relay) Close() error { return r.Cut(Refuse) }
 // link relays one port.
 type link struct {
 	from, to string
+	heard    *heard
 
 	mu       sync.Mutex // over all that follows
 	listener net.Listener
@@ -143,7 +177,7 @@ func (l *link) serve(client net.Conn) {
 		return
 	}
 	go func() {
-		_, _ = io.Copy(server, client) // either side ends both, with or without an error
+		_, _ = io.Copy(server, io.TeeReader(client, l.heard)) // either side ends both, with or without an error
 		l.forget(server)
 		if !l.silent() { // else the reader below keeps the client
 			l.forget(client)

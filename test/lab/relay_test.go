@@ -106,6 +106,20 @@ func TestRelayRefuses(t *testing.T) {
 	}
 }
 
+func TestRelayRecords(t *testing.T) {
+	r, addr := openRelay(t, echo(t))
+	c := dial(t, addr)
+	for range 2 { // only from then on
+		if err := ask(c, time.Second); err != nil {
+			t.Fatal(err)
+		}
+		r.Record()
+	}
+	if got := string(r.Heard()); got != "hello\n" {
+		t.Errorf("heard %q, want one hello", got)
+	}
+}
+
 func TestRelayHangs(t *testing.T) {
 	r, addr := openRelay(t, echo(t))
 	before := dial(t, addr)

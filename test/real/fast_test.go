@@ -40,6 +40,7 @@ func TestFastRing(t *testing.T) {
 			h, relay := newHands(t, ring, 2)
 			h.healsByHand(relay)
 		}},
+		{"hostile labels reach no command", func(t *testing.T) { hostileLabelsReachNoCommand(t, binary, ring, 2) }},
 		{"the engine dies while a replacement streams", func(t *testing.T) {
 			newPhysician(t, binary, ring, setupOf(ring, 0, nil)).diesInReplacement(rows, 3, 4)
 		}},

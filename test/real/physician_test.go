@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,18 +68,29 @@ func engineBinary(t *testing.T) string {
 // newPhysician starts the engine beside a ring and returns when it sees all nodes well.
 func newPhysician(t *testing.T, binary string, ring *lab.Ring, setup live.Setup) physician {
 	t.Helper()
+	return newPhysicianOf(t, binary, ring, setup, nil, nil)
+}
+
+// newPhysicianOf is one with more in its policy, and in its configuration.
+func newPhysicianOf(t *testing.T, binary string, ring *lab.Ring, setup live.Setup, policy, config map[string]any) physician {
+	t.Helper()
 	home := t.TempDir()
 	p := physician{T: t, ring: ring, engine: &engine.Engine{
 		Binary: binary, Config: filepath.Join(home, "galen.yaml"), Data: filepath.Join(home, "data"), Log: filepath.Join(home, "galen.log"),
 		Listen: ring.Net + ".250:7170", Guard: ring.Guard,
 	}}
-	text, err := json.Marshal(map[string]any{
-		"data": p.engine.Data, "listen": p.engine.Listen,
-		"policies": map[string]any{"test": map[string]any{
-			"mode": "act", "look_every": "1s", "look_soon": "500ms", "down_for": "0s", "restart_after": "2s", "hold_for": "6s",
+	quick := map[string]any{
+		"mode": "act", "look_every": "1s", "look_soon": "500ms", "down_for": "0s", "restart_after": "2s", "hold_for": "6s",
+	}
+	maps.Copy(quick, policy)
+	all := map[string]any{
+		"data": p.engine.Data, "listen": p.engine.Listen, "policies": map[string]any{"test": quick},
+		"resources": []any{map[string]any{
+			"resource": resource().String(), "policy": "test", "setup": setup, "labels": map[string]string{"cluster": ring.Name},
 		}},
-		"resources": []any{map[string]any{"resource": resource().String(), "policy": "test", "setup": setup}},
-	})
+	}
+	maps.Copy(all, config)
+	text, err := json.Marshal(all)
 	if err == nil {
 		err = os.WriteFile(p.engine.Config, text, 0o600)
 	}
