@@ -48,6 +48,7 @@ type Engine struct {
 	journal   *journal.Store
 	self      journal.Engine
 	looks     looks
+	tally     *tally
 	reach     *pulse // of Temporal
 	world     *watch.World
 	runs      *runs
@@ -219,8 +220,9 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	if e.shared() {
 		e.world.Share(watch.Others{Clock: e.journal.Clock, Now: time.Now, Policy: policy})
 	}
+	e.tally = newTally(e.journal, e.opened, e.o.Catalogue.Detectors)
 	e.runs = &runs{journal: e.journal, temporal: client, Opener: watch.Opener{
-		Runbooks: e.o.Catalogue.Runbooks, Inbox: e.journal, Policy: policy, Last: e.world.Last, Now: time.Now, Logger: log,
+		Runbooks: e.o.Catalogue.Runbooks, Inbox: talliedInbox{e.journal, e.tally}, Policy: policy, Last: e.world.Last, Now: time.Now, Logger: log,
 	}}
 	door, err := gate.New(gate.Options{
 		Journal: e.journal, World: e.world, Kinds: e.opened.kinds, Runbooks: e.opened.runbooks, Policy: policy, Guards: gate.CommonGuards(),
@@ -231,7 +233,8 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	}
 	e.faults = activities.NewFaults()
 	e.acts = activities.New(activities.Options{
-		Journal: e.journal, Records: e.journal, Runs: e.journal, World: e.world, Gate: door, Faults: e.faults, Now: time.Now, Logger: log,
+		Journal: talliedDecisions{e.journal, e.tally}, Records: e.journal, Runs: talliedRuns{e.journal, e.tally}, World: e.world,
+		Gate: talliedGate{door, e.tally}, Faults: e.faults, Now: time.Now, Logger: log,
 		Catalogue: e.catalogue(),
 	})
 	d := &dispatcher{journal: e.journal, temporal: client, release: e.acts, shared: e.shared(), now: time.Now, logger: log}
@@ -243,7 +246,7 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	}
 	e.admission = watch.NewAdmission(e.runs, e.flood, time.Now, log)
 	e.watch = watch.NewLoops(watch.Options{
-		World: e.world, Kinds: e.opened.kinds, Detectors: e.o.Catalogue.Detectors, Journal: e.journal,
+		World: e.world, Kinds: e.opened.kinds, Detectors: e.o.Catalogue.Detectors, Journal: talliedFindings{e.journal, e.tally},
 		Runs: e.admission, Policy: policy, Now: time.Now, Logger: log,
 	})
 	var resources []galen.Resource

@@ -13,8 +13,9 @@ import (
 // looks counts every look at a resource, of watch, runs and gate alike, since the engine started. The zero value counts;
 // it is safe for concurrent use.
 type looks struct {
-	mu sync.Mutex
-	of map[galen.Resource]galenhttp.LookCounts
+	mu   sync.Mutex
+	of   map[galen.Resource]galenhttp.LookCounts
+	seen map[galen.Resource]time.Time
 }
 
 // lookBounds are the upper bounds of the histogram: a driver gives a look 10 s.
@@ -47,6 +48,11 @@ func (l *looks) add(r galen.Resource, took time.Duration, err error) {
 	c.Took += took
 	if err != nil {
 		c.Errors++
+	} else {
+		if l.seen == nil {
+			l.seen = map[galen.Resource]time.Time{}
+		}
+		l.seen[r] = time.Now()
 	}
 	if c.Within == nil {
 		c.Within = map[time.Duration]uint64{}
@@ -72,6 +78,21 @@ func (l *looks) now() map[galen.Resource]galenhttp.LookCounts {
 	for r, c := range l.of {
 		c.Within = maps.Clone(c.Within)
 		out[r] = c
+	}
+	return out
+}
+
+// ages is how long ago each resource was seen last; since is when the engine started, for those that nobody has seen yet.
+func (l *looks) ages(resources []galen.Resource, since time.Time) map[galen.Resource]time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make(map[galen.Resource]time.Duration, len(resources))
+	for _, r := range resources {
+		at, seen := l.seen[r]
+		if !seen {
+			at = since
+		}
+		out[r] = time.Since(at) // by the monotonic clock
 	}
 	return out
 }

@@ -197,17 +197,30 @@ func (m measure) now(ctx context.Context) (galenhttp.Measures, error) {
 		return out, err
 	}
 	out.Outbox = len(waiting)
+	var resources []galen.Resource
 	for _, r := range m.o.Config.Resources {
+		resources = append(resources, r.Resource)
 		intents, err := m.journal.OpenIntents(ctx, r.Resource)
 		if err != nil {
 			return out, err
 		}
 		out.OpenIntents[r.Resource] = len(intents)
 	}
+	out.LookAges = m.looks.ages(resources, m.started)
 	out.Refused = m.refusals.Counts()
 	if out.Tokens, err = m.journal.Tokens(ctx); err != nil {
 		return out, err
 	}
-	out.Alerts = galenhttp.AlertCounts(m.inbox.Counts())
-	return out, nil
+	out.Alerts, err = m.alerts(ctx)
+	return out, err
+}
+
+func (m measure) alerts(ctx context.Context) (galenhttp.AlertCounts, error) {
+	c := m.inbox.Counts()
+	out := galenhttp.AlertCounts{Stored: c.Stored, Duplicates: c.Duplicates, Refused: c.Refused, TurnedAway: c.TurnedAway, Pending: c.Pending}
+	first, err := m.journal.PendingAlerts(ctx, 0, 1)
+	if err == nil && len(first) > 0 {
+		out.Oldest = max(time.Since(first[0].Received), 0)
+	}
+	return out, err
 }

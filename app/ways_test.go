@@ -65,8 +65,9 @@ func engineWithoutTemporal(t *testing.T) *Engine {
 	e.stops = append(e.stops, e.journal.Close)
 	e.reach = newPulse(func(context.Context) error { return nil })
 	e.world = watch.NewWorld(e.opened.kinds, e.journal, log)
+	e.tally = newTally(e.journal, e.opened, nil)
 	e.runs = &runs{journal: e.journal, Opener: watch.Opener{
-		Runbooks: books, Inbox: e.journal, Policy: c.Policy, Last: e.world.Last, Now: time.Now, Logger: log,
+		Runbooks: books, Inbox: talliedInbox{e.journal, e.tally}, Policy: c.Policy, Last: e.world.Last, Now: time.Now, Logger: log,
 	}}
 	door, err := gate.New(gate.Options{
 		Journal: e.journal, World: e.world, Kinds: e.opened.kinds, Runbooks: e.opened.runbooks, Policy: c.Policy, Guards: gate.CommonGuards(), Now: time.Now,
@@ -77,7 +78,7 @@ func engineWithoutTemporal(t *testing.T) *Engine {
 	}
 	e.faults = activities.NewFaults()
 	e.acts = activities.New(activities.Options{
-		Journal: e.journal, Records: e.journal, Runs: e.journal, World: e.world, Gate: door, Faults: e.faults, Now: time.Now, Logger: log,
+		Journal: talliedDecisions{e.journal, e.tally}, Records: e.journal, Runs: talliedRuns{e.journal, e.tally}, World: e.world, Gate: talliedGate{door, e.tally}, Faults: e.faults, Now: time.Now, Logger: log,
 		Catalogue: activities.Catalogue{Kinds: e.opened.kinds, Runbooks: e.opened.runbooks, Policy: c.Policy},
 	})
 	t.Cleanup(func() {

@@ -273,7 +273,7 @@ func (g *Gate) commitment(a galen.Ask[galen.State], verdicts []galen.Verdict) (c
 	names := galen.NamesOf(a.State.Members(), a.Step.Target.ID)
 	in := galen.Intent{
 		// The run's intents are numbered; it is short enough for a client token and safe in a file name.
-		ID:  fmt.Sprintf("%s-%d", l.Run.ID, len(l.Past)+1),
+		ID:  intentID(l.Run.ID, len(l.Past)+1),
 		Run: l.Run.ID, Resource: l.Run.Resource, Step: a.Step, Also: names[1:], Class: a.Class,
 		Basis: a.State.Basis(a.Step.Target), At: g.o.Now(), Undoes: debt,
 		Effect: galen.Effect{Status: galen.EffectUnknown},
@@ -295,6 +295,11 @@ func (g *Gate) commitment(a galen.Ask[galen.State], verdicts []galen.Verdict) (c
 	}
 	return c, nil
 }
+
+func intentID(run string, number int) string { return fmt.Sprintf("%s-%d", run, number) }
+
+// FirstIntent is the ID of the first intent of a run.
+func FirstIntent(run string) string { return intentID(run, 1) }
 
 // refuse records why nothing was done. A guard that now asks or denies makes the run's approval void.
 func (g *Gate) refuse(ctx context.Context, l galen.Ledger, req Request, verdicts []galen.Verdict) (Result, error) {

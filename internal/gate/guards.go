@@ -49,6 +49,9 @@ const (
 	GuardDomain   = guardDomain
 )
 
+// OwnNames are those by which the gate itself refuses, beside the guards.
+func OwnNames() []string { return []string{guardGate, guardStep} }
+
 // CommonGuards are asked for every kind, in this order; the kind's own follow.
 func CommonGuards() []galen.Guard[galen.State] {
 	return []galen.Guard[galen.State]{

@@ -42,11 +42,14 @@ type Measures struct {
 	Tokens []galen.Token
 	// Looks per resource, as far as they are counted.
 	Looks map[galen.Resource]LookCounts
+	// LookAges is how long ago each resource was seen last, by whatever look of this engine; since its start, if none saw anything.
+	LookAges map[galen.Resource]time.Duration
 }
 
-// AlertCounts are since the start of the engine; TurnedAway counts calls, and Pending alerts that wait now.
+// AlertCounts are since the start of the engine; TurnedAway counts calls, and Pending alerts that wait now, the first of them for so long.
 type AlertCounts struct {
 	Stored, Duplicates, Refused, TurnedAway, Pending int64
+	Oldest                                           time.Duration
 }
 
 // LookCounts are since the start of the engine.
@@ -64,9 +67,11 @@ func (s *server) metricsHandler() http.Handler {
 		return nil
 	}
 	process := prometheus.NewRegistry()
-	for _, c := range []prometheus.Collector{
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), s.build(),
-	} {
+	all := []prometheus.Collector{collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), s.build()}
+	if s.o.Tally != nil {
+		all = append(all, s.o.Tally.collectors()...)
+	}
+	for _, c := range all {
 		if err := process.Register(c); err != nil {
 			s.o.Logger.Error("a metric is left out", "error", err.Error())
 		}
@@ -86,12 +91,15 @@ func (s *server) metricsHandler() http.Handler {
 	})
 }
 
-// MetricNames are the names of the metrics that measures become, sorted; those of the process itself are left out.
-func MetricNames(m Measures) []string {
+// MetricNames are the names of the metrics that measures and a tally become, sorted; those of the process itself are left out.
+func MetricNames(m Measures, t *Tally) []string {
 	out := make(chan prometheus.Metric)
 	go func() {
 		defer close(out)
 		snapshot{m: m, at: m.Beat}.Collect(out)
+		for _, c := range t.collectors() {
+			c.Collect(out)
+		}
 	}()
 	names := map[string]bool{}
 	form := regexp.MustCompile(`fqName: "([^"]+)"`)
@@ -141,11 +149,7 @@ func (c snapshot) Collect(out chan<- prometheus.Metric) {
 	type finding struct{ resource, code, note string }
 	findings := map[finding]int{}
 	for _, f := range c.m.Findings {
-		note := "false"
-		if f.Note {
-			note = "true"
-		}
-		findings[finding{f.Resource.String(), string(f.Code), note}]++
+		findings[finding{f.Resource.String(), string(f.Code), yesNo(f.Note)}]++
 	}
 	for f, n := range findings {
 		send("galen_findings", "Problems seen now; a note is nothing that a run starts for.", float64(n), "resource", f.resource, "code", f.code, "note", f.note)
@@ -162,7 +166,11 @@ func (c snapshot) Collect(out chan<- prometheus.Metric) {
 		send("galen_heartbeat_timestamp_seconds", "When the watch last ended a round of the resource that is furthest behind.", float64(c.m.Beat.UnixMilli())/1000)
 	}
 	send("galen_alerts_pending", "Alerts in the inbox that nobody has dealt with, as counted last.", float64(c.m.Alerts.Pending))
+	send("galen_alerts_oldest_pending_seconds", "For how long the first of them waits; 0: none does.", c.m.Alerts.Oldest.Seconds())
 	send("galen_outbox_depth", "Messages that wait for the workflow engine.", float64(c.m.Outbox))
+	for r, age := range c.m.LookAges {
+		send("galen_look_age_seconds", "How long ago a look saw the resource.", age.Seconds(), "resource", r.String())
+	}
 	c.tokens(send)
 	c.counters(out)
 }
@@ -179,8 +187,11 @@ func (c snapshot) holds(send emit) {
 }
 
 func (c snapshot) tokens(send emit) {
+	count := 0
+	defer func() { send("galen_tokens", "Named tokens that count.", float64(count)) }()
 	for _, t := range c.m.Tokens {
 		if t.Counts(c.at) {
+			count++
 			send("galen_token_expires_timestamp_seconds", "When a named token that counts ends.", float64(t.Expires.Unix()), "token", t.Name)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/galenhq/galen/api"
 )
 
-// Options are what the API stands on; all are required but Measure.
+// Options are what the API stands on; all are required but Measure and Tally.
 type Options struct {
 	// Token that calls must carry, and the file where a person finds it.
 	Token     string
@@ -47,6 +47,8 @@ type Options struct {
 	Health func(ctx context.Context) error
 	// Measure counts for the metrics at each scrape.
 	Measure func(ctx context.Context) (Measures, error)
+	// Tally is what was counted since the start; nil: nothing.
+	Tally *Tally
 
 	Version string
 	Started time.Time
