@@ -116,6 +116,28 @@ func TestAKilledNodeIsHealedByAnAlert(t *testing.T) {
 	if fired := list[1]; fired.State != api.Matched || fired.Run == nil || *fired.Run != run.ID || fired.Labels["instance"] != "127.0.0.3:9404" {
 		t.Errorf("what fired: %+v", fired)
 	}
+	counted(ctx, t, client)
+}
+
+// counted: the story of one healed node is in the metrics of the healer.
+func counted(ctx context.Context, t *testing.T, client *api.ClientWithResponses) {
+	t.Helper()
+	res, err := client.GetMetricsWithResponse(ctx)
+	must(t, err)
+	for _, line := range []string{
+		`galen_runs_opened_total{asked="alert"} 1`, `galen_runs_ended_total{runbook="cassandra/heal-node",status="verified"} 1`,
+		`galen_run_seconds_count{asked="alert",stage="confirmed"} 1`, `galen_run_seconds_count{asked="alert",stage="called"} 1`,
+		`galen_run_seconds_count{asked="alert",stage="verified"} 1`, `galen_trouble_seconds_count 1`,
+		`galen_steps_total{answer="sent",kind="cassandra",verb="start"} 1`, `galen_guard_answers_total{answer="allow",guard="I-17 hold"} 1`,
+		`galen_alerts_total{outcome="stored"} 2`, `galen_alerts_pending 0`,
+	} {
+		if !strings.Contains(string(res.Body), "\n"+line+"\n") {
+			t.Errorf("no %s in the metrics", line)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%s", res.Body)
+	}
 }
 
 // stage is a ring of three with an engine that has seen it well once.
