@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/galenhq/galen"
 )
 
 // store is a journal in memory.
@@ -348,6 +350,7 @@ func TestCallersDeadline(t *testing.T) {
 
 func FuzzAlertmanager(f *testing.F) {
 	f.Add([]byte(message))
+	f.Add([]byte(strings.Replace(message, `"cluster":"demo"`, `"cluster":"other"`, 1))) // one that is true
 	f.Add([]byte(post(one("a"), one("a"))))
 	f.Add([]byte(post(labels(maxLabels+1, "v"))))
 	f.Add([]byte(`{"version":"4","alerts":[{"status":"resolved","labels":{"a":"\u0000"},"fingerprint":"f","startsAt":"2026-11-23T12:00:00+25:00"}]}`))
@@ -374,5 +377,25 @@ func FuzzAlertmanager(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
+		opensOnlyWhatIsNamed(t, s)
 	})
+}
+
+// opensOnlyWhatIsNamed: whatever was stored, a run is asked for only where an alert has all the labels that name one of our resources and
+// the name of one of its members, and it is asked for in our own words.
+func opensOnlyWhatIsNamed(t *testing.T, s *store) {
+	r := &runs{}
+	if _, err := matcher(s, world{demo(): members(), other(): members()}, r).Round(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, asked := range r.asked {
+		said := strings.Split(asked, " ")
+		id := strings.Join(said[4:], " ")
+		a := s.alerts[id]
+		named := a.Labels["cluster"] == "other" && said[0] == other().String() || a.Labels["cluster"] == "demo" && a.Labels["env"] == "prod" && said[0] == demo().String()
+		known := slices.ContainsFunc(members(), func(m galen.Member) bool { return m.Target.ID == said[3] && m.Domain == said[2] && !m.Spare })
+		if !named || !known || said[1] != "node-down" || a.Status != firing {
+			t.Fatalf("alert %+v opened %q", a, asked)
+		}
+	}
 }
