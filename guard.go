@@ -91,10 +91,23 @@ func (a Ask[S]) Approved() error {
 		case known && shown != a.State.Basis(Target{ID: name}):
 			return fmt.Errorf("%s has changed since approval %s was given", name, yes.ID)
 		case known:
-			return nil
+			return a.fourEyes(names)
 		}
 	}
 	return fmt.Errorf("approval %s was given without a view of %s", yes.ID, a.Step.Target.ID)
+}
+
+// fourEyes: what is destructive goes by the yes of several people, wherever it goes by a yes. What takes back the run's own work does not.
+func (a Ask[S]) fourEyes(names []string) error {
+	if a.Class < Destructive || a.Own {
+		return nil
+	}
+	l := a.Ledger
+	said, not := l.Approval.PeopleFor(l.Run, a.Step, names, l.Past, l.Now)
+	if few := Few(l.Run, said, not, a.Policy.DestructiveApprovals); few != "" {
+		return errors.New(few)
+	}
+	return nil
 }
 
 // Guard is a rule about a step. Pure. A guard that panics or runs over its limit denies.

@@ -174,6 +174,10 @@ type Approval struct {
 	Why     string    `json:"why,omitempty"`
 	At      time.Time `json:"at"`
 	Expires time.Time `json:"expires"`
+	// Lineage of the token that the person came with.
+	Lineage Lineage `json:"lineage,omitzero"`
+	// With are the people who said yes before, as far as that still counts beside this one.
+	With []Assent `json:"with,omitempty"`
 }
 
 // ApprovedStep is how often a verb may be done on a target.
@@ -320,6 +324,8 @@ type Decision struct {
 	Basis string `json:"basis"`
 	// Shown is State.Basis of each target of steps and outline: what a person who approves has seen.
 	Shown map[string]string `json:"shown,omitempty"`
+	// Approvals is how many people must say yes to it; 0: one, or none.
+	Approvals int `json:"approvals,omitempty"`
 	// Status, Why and Until are the run's from now on.
 	Status RunStatus `json:"status"`
 	Why    string    `json:"why"`

@@ -44,6 +44,8 @@ type Policy struct {
 	DestructivePerResource int      `json:"destructive_per_resource"`
 	DestructiveWindow      Duration `json:"destructive_window"`
 	DestructivePerAccount  int      `json:"destructive_per_account"`
+	// DestructiveApprovals is how many people must say yes to a destructive step that needs a yes.
+	DestructiveApprovals int `json:"destructive_approvals"`
 	// ReplaceSpacing is the stable time after the last replacement in a data centre (I-13).
 	ReplaceSpacing Duration `json:"replace_spacing"`
 	// FlapFlips changes of a node between up and down within FlapWindow are flapping, until it was quiet for as long.
@@ -125,6 +127,7 @@ func SafePolicy() Policy {
 		DestructivePerResource: 1,
 		DestructiveWindow:      Duration(30 * time.Minute),
 		DestructivePerAccount:  3,
+		DestructiveApprovals:   2,
 		ReplaceSpacing:         Duration(15 * time.Minute),
 		FlapFlips:              6,
 		FlapWindow:             Duration(10 * time.Minute),
@@ -227,6 +230,7 @@ func (p Policy) counts() []error {
 	}{
 		{"hold_looks", p.HoldLooks, 1, 0}, {"observers", p.Observers, 1, 0}, {"kinds", p.Kinds, 1, 0},
 		{"destructive_per_resource", p.DestructivePerResource, 0, 0}, {"destructive_per_account", p.DestructivePerAccount, 0, 0},
+		{"destructive_approvals", p.DestructiveApprovals, 1, 0},
 		{"quarantine_after", p.QuarantineAfter, 1, 0}, {"release_per_second", p.ReleasePerSecond, 1, MaxReleasePerSecond}, {"load_pending", p.LoadPending, 1, 0},
 		{"restarts_per_run", p.RestartsPerRun, 0, 0}, {"replaces_per_run", p.ReplacesPerRun, 0, 0}, {"joiner_retries_per_run", p.JoinerRetriesPerRun, 0, 0},
 		{"stream_ceiling", p.StreamCeiling, 0, 0}, {"flap_flips", p.FlapFlips, 2, 0},

@@ -96,7 +96,7 @@ func TestWeakNumbersAreNamed(t *testing.T) {
 		"approval_for": {"I-22", up}, "restore_point_age": {"I-25", up}, "delete_delay": {"I-25", down}, "run_deadline": {"I-26", up},
 		"step_deadline": {"I-26", up}, "clock_skew": {"I-34", up}, "clock_settle": {"I-34", down}, "unhealthy_share": {"I-03", up},
 		"observers": {"I-04", down}, "kinds": {"I-04", down}, "shrink_share": {"I-09", up}, "destructive_per_resource": {"I-10", up},
-		"destructive_per_account": {"I-10", up}, "floor_share": {"I-11", down}, "quarantine_after": {"I-12", up}, "restarts_per_run": {"I-14", up},
+		"destructive_per_account": {"I-10", up}, "destructive_approvals": {"approval", down}, "floor_share": {"I-11", down}, "quarantine_after": {"I-12", up}, "restarts_per_run": {"I-14", up},
 		"replaces_per_run": {"I-14", up}, "joiner_retries_per_run": {"I-14", up}, "hold_looks": {"I-21", down}, "release_per_second": {"I-23", up},
 		"disk_headroom": {"I-24", down}, "load_pending": {"I-30", up}, "stream_ceiling": {"I-30", up},
 		"hint_window": {"N12", up}, "gc_grace": {"N12", up},

@@ -57,6 +57,7 @@ func (p Policy) weakCounts(safe Policy) []weakness {
 		{"shrink_share", "I-09", p.ShrinkShare > safe.ShrinkShare},
 		{"destructive_per_resource", "I-10", p.DestructivePerResource > safe.DestructivePerResource},
 		{"destructive_per_account", "I-10", p.DestructivePerAccount > safe.DestructivePerAccount},
+		{"destructive_approvals", "approval", p.DestructiveApprovals < safe.DestructiveApprovals},
 		{"floors", "I-11", slices.Contains(slices.Collect(maps.Values(p.Floors)), 0)},
 		{"floor_share", "I-11", p.FloorShare < safe.FloorShare},
 		{"quarantine_after", "I-12", p.QuarantineAfter > safe.QuarantineAfter},

@@ -148,6 +148,13 @@ type Approve struct {
 	Why   *string `json:"why,omitempty"`
 }
 
+// Approved defines model for Approved.
+type Approved struct {
+	// People who must say yes to the newest plan, absent where it needs no yes of several people: what is destructive needs that of two, neither of whom asked for the run
+	People *People `json:"people,omitempty"`
+	Run    Run     `json:"run"`
+}
+
 // ClearQuarantine defines model for ClearQuarantine.
 type ClearQuarantine struct {
 	Runbook string `json:"runbook"`
@@ -256,6 +263,23 @@ type NewToken struct {
 	Token  Token  `json:"token"`
 }
 
+// People who must say yes to the newest plan, absent where it needs no yes of several people: what is destructive needs that of two, neither of whom asked for the run
+type People struct {
+	Enough bool `json:"enough"`
+
+	// NotCounted whose yes does not count as that of another person, and why
+	NotCounted *[]string `json:"not_counted,omitempty"`
+
+	// Said whose yes counts now
+	Said []string `json:"said"`
+
+	// Wanted how many people must say yes
+	Wanted int `json:"wanted"`
+
+	// Why who else must say yes; absent when there are enough
+	Why *string `json:"why,omitempty"`
+}
+
 // Policy defines model for Policy.
 type Policy = galen.Policy
 
@@ -334,10 +358,13 @@ type RunAnswer struct {
 
 // RunDetail defines model for RunDetail.
 type RunDetail struct {
-	Events  []Event    `json:"events"`
-	Intents []Intent   `json:"intents"`
-	Plans   []Decision `json:"plans"`
-	Run     Run        `json:"run"`
+	Events  []Event  `json:"events"`
+	Intents []Intent `json:"intents"`
+
+	// People who must say yes to the newest plan, absent where it needs no yes of several people: what is destructive needs that of two, neither of whom asked for the run
+	People *People    `json:"people,omitempty"`
+	Plans  []Decision `json:"plans"`
+	Run    Run        `json:"run"`
 
 	// Shown names what a yes to the newest plan rests on: the targets as they are now; absent without a plan
 	Shown *string `json:"shown,omitempty"`
@@ -4550,13 +4577,13 @@ type ApproveRunResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *Run
+	JSON200 *Approved
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r ApproveRunResponse) GetJSON200() *Run {
+func (r ApproveRunResponse) GetJSON200() *Approved {
 	return r.JSON200
 }
 
@@ -6263,7 +6290,7 @@ func ParseApproveRunResponse(rsp *http.Response) (*ApproveRunResponse, error) {
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest Run
+		var dest Approved
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

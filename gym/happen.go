@@ -310,16 +310,30 @@ func (w *world) persons(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		err = w.store.Approve(ctx, galen.Approval{
-			Run: run.ID, Runbook: run.Runbook, Version: run.Version, Params: galen.HashJSON(run.Params), Steps: galen.ApprovedSteps(d.Plan),
-			Basis: d.Shown, By: person, Expires: w.now.Add(w.in.Policy.ApprovalFor.D()),
-		})
-		if err != nil && !errors.Is(err, galen.ErrEnded) {
-			return err
+		for _, who := range persons(run, d) {
+			err = w.store.Approve(ctx, galen.Approval{
+				Run: run.ID, Runbook: run.Runbook, Version: run.Version, Params: galen.HashJSON(run.Params), Steps: galen.ApprovedSteps(d.Plan),
+				Basis: d.Shown, By: who, Expires: w.now.Add(w.in.Policy.ApprovalFor.D()),
+			})
+			if err != nil && !errors.Is(err, galen.ErrEnded) {
+				return err
+			}
 		}
 		w.trace.yes[run.ID] = append(w.trace.yes[run.ID], w.now)
 	}
 	return nil
+}
+
+// persons are as many as must say yes to the plan, none of whom asked for the run.
+func persons(run galen.Run, d galen.Decision) []string {
+	out := []string{person}
+	for n := 1; n < d.Approvals; n++ {
+		out = append(out, fmt.Sprintf("witness-%d", n))
+	}
+	if run.AskedBy() == person && d.Approvals > 0 {
+		out[0] = "witness-0"
+	}
+	return out
 }
 
 // thinkFor is how long a person reads before the yes.

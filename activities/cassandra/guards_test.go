@@ -178,13 +178,14 @@ func (w *world) ask(s galen.Step) galen.Ask[cassandra.Ring] {
 	}
 }
 
-// approved asks for a step to which a person has said yes.
+// approved asks for a step to which two people have said yes.
 func (w *world) approved(s galen.Step) galen.Ask[cassandra.Ring] {
 	w.t.Helper()
 	a := w.ask(s)
+	steps := []galen.ApprovedStep{{Verb: s.Verb, Target: s.Target.ID, Count: 1}}
 	a.Ledger.Approval = &galen.Approval{
 		ID: "yes", Run: "run-1", Params: galen.HashJSON(a.Ledger.Run.Params), By: "ada", At: w.now, Expires: w.now.Add(time.Minute),
-		Steps: []galen.ApprovedStep{{Verb: s.Verb, Target: s.Target.ID, Count: 1}},
+		Steps: steps, With: []galen.Assent{{By: "bob", At: w.now, Expires: w.now.Add(time.Hour), Steps: steps}},
 		Basis: map[string]string{s.Target.ID: w.state.Basis(s.Target)},
 	}
 	return a

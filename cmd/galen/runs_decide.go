@@ -19,7 +19,8 @@ func (c *cli) runsApproveCommand() *cobra.Command {
 		Use:   "approve RUN",
 		Short: "Say yes to a run's plan, or let a held run go on",
 		Long: `Says yes to the newest plan of a run: its steps and its outline, as they were shown. The yes expires, and the world
-can make it void: each step still passes every guard at its call. A held run goes on.
+can make it void: each step still passes every guard at its call. A held run goes on. What is destructive needs the
+yes of two people, neither of whom asked for the run: the answer tells who has said yes, and who else must.
 
 --plan names what you have read. Without it nothing is approved: the newest plan is shown, with each guard's answer,
 and the command that approves it, such as --plan 3:1f0c9a2e: plan 3, and the state of its targets that you were shown.
@@ -108,7 +109,23 @@ func (c *cli) approve(ctx context.Context, id, plan, why string) error {
 	if yes.Shown == nil {
 		as = "with its targets as they are now"
 	}
-	return c.decided(*res.JSON200, fmt.Sprintf("approved plan %d of run %s, %s", yes.Plan, id, as))
+	done := fmt.Sprintf("approved plan %d of run %s, %s", yes.Plan, id, as)
+	return c.print(*res.JSON200, func(w io.Writer) error {
+		fmt.Fprintf(w, "%s; it is %s now\n", done, status(res.JSON200.Run))
+		if p := res.JSON200.People; p != nil {
+			fmt.Fprintln(w, saidYes(*p))
+		}
+		fmt.Fprintf(w, "follow it: galen runs show %s\n", id)
+		return nil
+	})
+}
+
+// saidYes is how many people have said yes, and who else must.
+func saidYes(p api.People) string {
+	if p.Why != nil {
+		return *p.Why
+	}
+	return fmt.Sprintf("%d of %d people have said yes: %s", len(p.Said), p.Wanted, strings.Join(p.Said, ", "))
 }
 
 // decided tells what a person's decision came to.

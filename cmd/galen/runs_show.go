@@ -116,6 +116,9 @@ func printRun(w io.Writer, d api.RunDetail, story []line, now time.Time) error {
 		{"time", when(r, now)},
 		{"calls", calls(d.Intents)},
 	}
+	if d.People != nil {
+		head = append(head, detail{"people", saidYes(*d.People)})
+	}
 	writeDetails(w, "  ", head)
 	if len(story) > 0 {
 		fmt.Fprintln(w)

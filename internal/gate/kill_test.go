@@ -324,6 +324,10 @@ func kills() []kill {
 		{guardApproval, "its class needs a yes", "wake", func(s *scene) { s.policy.Modes = []galen.ModeRule{{Class: galen.Reversible, Mode: galen.ModeApprove}} }, galen.NeedYes},
 		{guardApproval, "no mode at all", "wake", func(s *scene) { s.policy.Mode = "" }, galen.Deny},
 		{guardApproval, "nobody said yes", "wake", func(s *scene) { s.policy.Mode = galen.ModeApprove }, galen.NeedYes},
+		{guardApproval, "one person said yes to what is destructive", "discharge", func(s *scene) {
+			s.policy.Mode, s.ledger.Approval = galen.ModeApprove, s.approved()
+			s.ledger.Approval.With = nil
+		}, galen.NeedYes},
 		{guardApproval, "expired", "wake", func(s *scene) {
 			s.policy.Mode, s.ledger.Approval = galen.ModeApprove, s.approved()
 			s.ledger.Approval.Expires = noon

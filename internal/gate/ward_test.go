@@ -173,11 +173,13 @@ func judged(a galen.Ask[galen.State], guards []galen.Guard[galen.State]) []galen
 	return judge(a, guards, guardLimit)
 }
 
-// approved is a yes to the scene's step as it is.
+// approved is the yes of two people to the scene's step as it is.
 func (s scene) approved() *galen.Approval {
+	steps := []galen.ApprovedStep{{Verb: s.step.Verb, Target: s.step.Target.ID, Count: 1}}
 	return &galen.Approval{
-		ID: "yes-1", Run: s.ledger.Run.ID, Runbook: s.ledger.Run.Runbook, Version: 1, Params: galen.HashJSON(s.ledger.Run.Params), By: "ada",
-		Steps: []galen.ApprovedStep{{Verb: s.step.Verb, Target: s.step.Target.ID, Count: 1}}, At: noon.Add(-time.Minute), Expires: noon.Add(time.Minute),
+		With: []galen.Assent{{By: "bob", At: noon.Add(-2 * time.Minute), Expires: noon.Add(time.Minute), Steps: steps}},
+		ID:   "yes-1", Run: s.ledger.Run.ID, Runbook: s.ledger.Run.Runbook, Version: 1, Params: galen.HashJSON(s.ledger.Run.Params), By: "ada",
+		Steps: steps, At: noon.Add(-time.Minute), Expires: noon.Add(time.Minute),
 		Basis: map[string]string{s.step.Target.ID: s.ward.Basis(s.step.Target)},
 	}
 }

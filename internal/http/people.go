@@ -43,7 +43,42 @@ func (s *server) ApproveRun(w http.ResponseWriter, r *http.Request, id api.Id) {
 		s.fail(w, r, err)
 		return
 	}
-	s.run(w, r, id)
+	s.approved(w, r, id)
+}
+
+// approved answers with the run as it stands now, and with who else must say yes.
+func (s *server) approved(w http.ResponseWriter, r *http.Request, id string) {
+	ledger, err := s.o.Runs.Ledger(r.Context(), id)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	d, err := s.newest(r.Context(), ledger.Run)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.answer(w, r, http.StatusOK, api.Approved{Run: ledger.Run, People: peopleOf(d, ledger)})
+}
+
+// peopleOf is who has said yes to a plan that needs several people, nil for another.
+func peopleOf(d galen.Decision, l galen.Ledger) *api.People {
+	if d.Approvals == 0 || !l.Run.Status.Open() {
+		return nil
+	}
+	var said, not []string
+	if l.Approval != nil {
+		said, not = l.Approval.People(l.Run, l.Now)
+	}
+	why := galen.Few(l.Run, said, not, d.Approvals)
+	out := api.People{Wanted: d.Approvals, Said: list(said), Enough: why == ""}
+	if len(not) > 0 {
+		out.NotCounted = &not
+	}
+	if why != "" {
+		out.Why = &why
+	}
+	return &out
 }
 
 // approval is the yes to the newest plan of a run. A run that is held before its first plan may be let go on: such a yes

@@ -88,6 +88,7 @@ func (s *server) GetRun(w http.ResponseWriter, r *http.Request, id api.Id) {
 	if i := slices.IndexFunc(plans, func(d galen.Decision) bool { return d.Number == ledger.Run.Plan }); i >= 0 {
 		shown := shownOf(plans[i])
 		out.Shown = &shown
+		out.People = peopleOf(plans[i], ledger)
 	}
 	s.answer(w, r, http.StatusOK, out)
 }

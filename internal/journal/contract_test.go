@@ -261,6 +261,8 @@ func Contract(t *testing.T, open opener) {
 		{"a fact is kept", testFactKept},
 		{"a refusal repeated counts", testRefused},
 		{"an approval is used, voided, rejected", testApprovals},
+		{"several people say yes", testPeople},
+		{"of yeses at once each joins those before", testRacePeople},
 		{"a yes re-arms a held run at once, and no older one does", testApproveRearms},
 		{"a yes without steps counts until it expires", testEmptyYes},
 		{"an effect re-bases the yes of its run", testRebase},

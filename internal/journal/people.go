@@ -52,6 +52,9 @@ func (s *Store) Approve(ctx context.Context, a galen.Approval) error {
 		if !t.now.Before(a.Expires) {
 			return fmt.Errorf("the approval would expire at %s, which is past", a.Expires.UTC().Format(time.RFC3339))
 		}
+		if err := t.join(ctx, &a); err != nil {
+			return err
+		}
 		if err := t.insertApproval(ctx, a); err != nil {
 			return err
 		}

@@ -1,0 +1,113 @@
+package galen
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Assent is the yes of one person, as far as it counts beside another's.
+type Assent struct {
+	By      string         `json:"by"`
+	At      time.Time      `json:"at"`
+	Expires time.Time      `json:"expires"`
+	Steps   []ApprovedStep `json:"steps"`
+	Lineage Lineage        `json:"lineage,omitzero"`
+}
+
+// Lineage is where the token of a person comes from: who makes one knows its secret.
+type Lineage struct {
+	// Makers made the token, the token of who made it, and so on.
+	Makers []string `json:"makers,omitempty"`
+	// Since is when the token was made; zero: it is no token of the journal's.
+	Since time.Time `json:"since,omitzero"`
+}
+
+func (a Approval) own() Assent {
+	return Assent{By: a.By, At: a.At, Expires: a.Expires, Steps: a.Steps, Lineage: a.Lineage}
+}
+
+// Joined are the assents that stay beside a newer approval of the same run: of others, not expired, to the same runbook and parameters, for
+// the targets that are to the second person what they were to the first.
+func (a Approval) Joined(newer Approval, now time.Time) []Assent {
+	if a.Run != newer.Run || a.Runbook != newer.Runbook || a.Version != newer.Version || a.Params != newer.Params {
+		return nil
+	}
+	var out []Assent
+	for _, one := range append([]Assent{a.own()}, a.With...) {
+		if one.By == newer.By || !now.Before(one.Expires) {
+			continue
+		}
+		one.Steps = slices.DeleteFunc(slices.Clone(one.Steps), func(s ApprovedStep) bool {
+			was, told := a.Basis[s.Target]
+			is, tells := newer.Basis[s.Target]
+			return !told || !tells || was != is
+		})
+		if len(one.Steps) > 0 {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
+// People are those whose yes to the run counts as that of a person of their own, and why that of others does not. Who asked for the run
+// has no say in it, nor has a token that was made since it was opened. Of two tokens of which one made the other only the one that was made
+// counts: its maker knows both secrets.
+func (a Approval) People(run Run, now time.Time) (said, not []string) {
+	return a.people(run, now, func(Assent) bool { return true })
+}
+
+// PeopleFor are those of [Approval.People] who said yes to this step, which goes by these names.
+func (a Approval) PeopleFor(run Run, s Step, names []string, past []Intent, now time.Time) (said, not []string) {
+	return a.people(run, now, func(one Assent) bool {
+		yes := a
+		yes.At, yes.Expires, yes.Steps = one.At, one.Expires, one.Steps
+		return yes.Covers(run, s, names, past, now) == nil
+	})
+}
+
+func (a Approval) people(run Run, now time.Time, covers func(Assent) bool) (said, not []string) {
+	var all []Assent
+	for _, one := range append([]Assent{a.own()}, a.With...) {
+		switch {
+		case !now.Before(one.Expires) || !covers(one):
+		case one.By == run.AskedBy():
+			not = append(not, one.By+" asked for the run")
+		case one.Lineage.Since.After(run.Created):
+			not = append(not, one.By+"'s token was made after the run was opened")
+		default:
+			all = append(all, one)
+		}
+	}
+	for _, one := range all {
+		if i := slices.IndexFunc(all, func(other Assent) bool { return slices.Contains(other.Lineage.Makers, one.By) }); i >= 0 {
+			not = append(not, fmt.Sprintf("%s made the token of %s", one.By, all[i].By))
+			continue
+		}
+		if !slices.Contains(said, one.By) {
+			said = append(said, one.By)
+		}
+	}
+	slices.Sort(said)
+	return said, not
+}
+
+// Few says who has said yes and who else is wanted; "" if there are enough.
+func Few(run Run, said, not []string, wanted int) string {
+	if len(said) >= wanted {
+		return ""
+	}
+	text := fmt.Sprintf("what is destructive needs the yes of %d people, %d so far", wanted, len(said))
+	if len(said) > 0 {
+		text += " (" + strings.Join(said, ", ") + ")"
+	}
+	if len(not) > 0 {
+		text += "; not counted: " + strings.Join(not, ", ")
+	}
+	text += ": another person must say yes"
+	if asked := run.AskedBy(); asked != "" {
+		text += ", and not " + asked + ", who asked for the run"
+	}
+	return text
+}
