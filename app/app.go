@@ -50,6 +50,7 @@ type Engine struct {
 	looks     looks
 	tally     *tally
 	reach     *pulse // of Temporal
+	vigil     *vigil
 	world     *watch.World
 	runs      *runs
 	acts      *activities.Activities
@@ -85,6 +86,9 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 		return nil, err
 	}
 	if err := e.engine(ctx, client); err != nil {
+		return nil, err
+	}
+	if err := e.keepVigil(ctx); err != nil {
 		return nil, err
 	}
 	if err := e.ways(listener); err != nil {

@@ -162,6 +162,7 @@ func (m measure) watched(out *galenhttp.Measures) {
 	if m.admission != nil {
 		out.Waiting = m.admission.Waiting()
 	}
+	out.Works = m.vigil != nil && m.vigil.works() == nil
 }
 
 func (m measure) armed(ctx context.Context) (bool, error) {

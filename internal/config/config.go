@@ -44,6 +44,8 @@ type Config struct {
 	Inbox Inbox `json:"inbox,omitzero"`
 	// Alertmanager is told to be silent about what a run works on.
 	Alertmanager Alertmanager `json:"alertmanager,omitzero"`
+	// DeadMan is told that the engine works, for as long as it does.
+	DeadMan DeadMan `json:"dead_man,omitzero"`
 	// PolicyTexts are the policies as written, each over the safe defaults; "default" is that of a resource that names
 	// none.
 	PolicyTexts map[string]json.RawMessage `json:"policies,omitempty"`
@@ -116,7 +118,7 @@ func Load(path string) (*Config, error) {
 // absolute makes every relative path of the file one below its folder.
 func (c *Config) absolute(folder string) error {
 	t, l := &c.Temporal, &c.TLS
-	for _, p := range []*string{&c.Data, &c.Journal.URLFile, &t.CAFile, &t.CertFile, &t.KeyFile, &t.APIKeyFile, &l.CertFile, &l.KeyFile, &l.ClientCAFile, &c.Alertmanager.TokenFile} {
+	for _, p := range []*string{&c.Data, &c.Journal.URLFile, &t.CAFile, &t.CertFile, &t.KeyFile, &t.APIKeyFile, &l.CertFile, &l.KeyFile, &l.ClientCAFile, &c.Alertmanager.TokenFile, &c.DeadMan.URLFile} {
 		if *p == "" || filepath.IsAbs(*p) {
 			continue
 		}
@@ -204,7 +206,7 @@ func (c *Config) empty() error {
 }
 
 func (c *Config) check() error {
-	errs := append(c.checkAlerts(), c.checkListen())
+	errs := append(c.checkAlerts(), c.checkListen(), c.DeadMan.check())
 	seen := map[galen.Resource]bool{}
 	for i, r := range c.Resources {
 		if seen[r.Resource] {

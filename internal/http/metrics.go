@@ -36,6 +36,8 @@ type Measures struct {
 	Waiting int
 	// Armed is whether the engine may act; else it observes only, for its journal is in doubt.
 	Armed bool
+	// Works is whether the engine can look and act, which it finds out again and again.
+	Works bool
 	// Refused calls by status, since the start of the engine.
 	Refused map[int]int64
 	// Tokens are the named ones.
@@ -162,6 +164,7 @@ func (c snapshot) Collect(out chan<- prometheus.Metric) {
 	send("galen_quarantines", "Runbooks that act nowhere until a person clears them.", float64(len(c.m.Quarantines)))
 	send("galen_findings_waiting", "Findings that wait for their run, for more were found at once than runs are opened for.", float64(c.m.Waiting))
 	send("galen_armed", "1 while the engine may act; 0: observe only, its journal is in doubt until a person re-arms it.", oneIf(c.m.Armed))
+	send("galen_working", "1 while the engine can look and act: journal, Temporal and watch do their work, as found out lately.", oneIf(c.m.Works))
 	if !c.m.Beat.IsZero() {
 		send("galen_heartbeat_timestamp_seconds", "When the watch last ended a round of the resource that is furthest behind.", float64(c.m.Beat.UnixMilli())/1000)
 	}

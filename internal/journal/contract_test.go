@@ -60,6 +60,7 @@ type holds interface {
 
 type switches interface {
 	holds
+	beats
 	Acknowledge(ctx context.Context, resource galen.Resource, names []string, by string) error
 	Prune(ctx context.Context) error
 }
@@ -68,6 +69,11 @@ type epochs interface {
 	Epoch(ctx context.Context) (journal.Epoch, error)
 	Disarm(ctx context.Context, why string) error
 	Rearm(ctx context.Context, by, why string) (journal.Epoch, error)
+}
+
+// beats is a journal that proves that it can be written.
+type beats interface {
+	CanWrite(ctx context.Context) error
 }
 
 type shared interface {

@@ -43,6 +43,7 @@ func testEngines(t *testing.T, w world) {
 		name, err := w.Identity(t.Context(), proposed)
 		must(t, err)
 		equal(t, "the journal's name", name, "first")
+		must(t, w.CanWrite(t.Context())) // and changes nothing
 	}
 	join := func(id, boot, temporal string) error {
 		return w.Join(t.Context(), journal.Engine{ID: id, Boot: boot, Temporal: temporal}, time.Minute)

@@ -68,6 +68,19 @@ func (l *Loops) Beat() time.Time {
 	return oldest
 }
 
+// Watching are the resources whose rounds this engine makes now.
+func (l *Loops) Watching() []galen.Resource {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []galen.Resource
+	for r := range l.beats {
+		if r != (galen.Resource{}) { // the engine itself, among others
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
 func (l *Loops) beat(r galen.Resource) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

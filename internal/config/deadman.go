@@ -1,0 +1,53 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// DeadMan is a watcher outside, which pages when it hears nothing any more; without a file there is none.
+type DeadMan struct {
+	// URLFile holds the URL to post to. A file of its own, for such a URL is a secret; absolute after [Load].
+	URLFile string `json:"url_file,omitempty"`
+	// Every is how often; 0: [DefaultDeadManEvery].
+	Every galen.Duration `json:"every,omitzero"`
+}
+
+// DefaultDeadManEvery is half of what L-3 allows.
+const DefaultDeadManEvery = 30 * time.Second
+
+// The bounds of [DeadMan.Every].
+const (
+	minDeadManEvery = time.Second
+	maxDeadManEvery = time.Hour
+)
+
+func (d DeadMan) check() error {
+	switch every := d.Every.D(); {
+	case d.URLFile == "" && every != 0:
+		return errors.New("dead_man.every: there is nobody to tell: name the file with the URL as dead_man.url_file")
+	case every != 0 && (every < minDeadManEvery || every > maxDeadManEvery):
+		return fmt.Errorf("dead_man.every: %s: want %s to %s", d.Every, minDeadManEvery, maxDeadManEvery)
+	}
+	return nil
+}
+
+// URL reads it from the file. No error holds it.
+func (d DeadMan) URL() (string, error) {
+	text, err := os.ReadFile(d.URLFile)
+	if err != nil {
+		return "", fmt.Errorf("dead_man.url_file: %w", err)
+	}
+	line := strings.TrimSpace(string(text))
+	u, err := url.Parse(line)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return "", fmt.Errorf("dead_man.url_file: %s holds no URL: want one line such as https://watcher.example/ping/…", d.URLFile)
+	}
+	return line, nil
+}
