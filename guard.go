@@ -89,12 +89,22 @@ func (a Ask[S]) Approved() error {
 		shown, known := yes.Basis[name]
 		switch {
 		case known && shown != a.State.Basis(Target{ID: name}):
-			return fmt.Errorf("%s has changed since approval %s was given", name, yes.ID)
+			return fmt.Errorf("%s has changed since approval %s was given%s", name, yes.ID, a.moved(name))
 		case known:
 			return a.fourEyes(names)
 		}
 	}
 	return fmt.Errorf("approval %s was given without a view of %s", yes.ID, a.Step.Target.ID)
+}
+
+// moved tells what of a target is otherwise than the approval shows it.
+func (a Ask[S]) moved(name string) string {
+	yes := a.Ledger.Approval
+	text := TellMoved(Moved(Grounds{name: yes.Grounds[name]}, GroundsOf(a.State, []string{name})))
+	if text == "" || yes.Grounds[name] == nil {
+		return ""
+	}
+	return " (" + text + ")"
 }
 
 // fourEyes: what is destructive goes by the yes of several people, wherever it goes by a yes. What takes back the run's own work does not.

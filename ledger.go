@@ -169,7 +169,9 @@ type Approval struct {
 	Steps []ApprovedStep `json:"steps"`
 	// Basis per target ID as it was shown to the person, re-based by effects of the run's own intents.
 	Basis map[string]string `json:"basis"`
-	By    string            `json:"by"`
+	// Grounds are the facts that the person was shown of each target; the run's own effects leave them as they were.
+	Grounds Grounds `json:"grounds,omitempty"`
+	By      string  `json:"by"`
 	// Why is the person's reason, if one was given.
 	Why     string    `json:"why,omitempty"`
 	At      time.Time `json:"at"`
@@ -324,6 +326,8 @@ type Decision struct {
 	Basis string `json:"basis"`
 	// Shown is State.Basis of each target of steps and outline: what a person who approves has seen.
 	Shown map[string]string `json:"shown,omitempty"`
+	// Grounds are the facts under Shown; the event of a decision leaves them out.
+	Grounds Grounds `json:"grounds,omitempty"`
 	// Approvals is how many people must say yes to it; 0: one, or none.
 	Approvals int `json:"approvals,omitempty"`
 	// Status, Why and Until are the run's from now on.

@@ -320,7 +320,7 @@ func (a *Activities) record(ctx context.Context, t thought, c conclusion) (Decid
 	d, err := a.o.Journal.Decide(ctx, galen.Decision{
 		Run: run.ID, Was: &was, At: t.now, Plan: t.plan, Verdicts: t.verdicts, Margin: t.margin, Basis: t.state.Basis(),
 		Shown: t.shown(), Status: c.status, Why: c.why, Until: t.now.Add(c.wait), Finding: t.finding, Suggests: c.suggests,
-		Approvals: t.approvals(),
+		Approvals: t.approvals(), Grounds: t.grounds(),
 	}, body)
 	if err != nil {
 		return Decided{}, a.noRun(fmt.Errorf("store decision of run %s: %w", run.ID, err))
@@ -372,7 +372,7 @@ func (a *Activities) Preview(ctx context.Context, led galen.Ledger) (galen.Decis
 	c := conclude(t, time.Time{})
 	return galen.Decision{
 		At: t.now, Plan: t.plan, Hash: t.plan.Hash(), Verdicts: t.verdicts, Margin: t.margin, State: galen.HashJSON(state), Basis: state.Basis(),
-		Shown: t.shown(), Status: c.status, Why: c.why, Until: t.now.Add(c.wait), Finding: t.finding, Approvals: t.approvals(),
+		Shown: t.shown(), Status: c.status, Why: c.why, Until: t.now.Add(c.wait), Finding: t.finding, Approvals: t.approvals(), Grounds: t.grounds(),
 	}, nil
 }
 

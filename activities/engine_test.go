@@ -177,7 +177,7 @@ func (c *clinic) approve(run galen.Run) {
 	c.must(err)
 	c.must(c.store.Approve(c.Context(), galen.Approval{
 		Run: run.ID, Runbook: run.Runbook, Version: run.Version, Params: galen.HashJSON(run.Params), Steps: galen.ApprovedSteps(d.Plan),
-		Basis: d.Shown, By: "ada", Expires: c.cloud.Now().Add(c.policy.ApprovalFor.D()),
+		Basis: d.Shown, Grounds: d.Grounds, By: "ada", Expires: c.cloud.Now().Add(c.policy.ApprovalFor.D()),
 	}))
 }
 
@@ -376,7 +376,7 @@ func TestAYesToAnotherWorldIsVoid(t *testing.T) {
 	if _, err := c.cloud.Do(t.Context(), byHand); err != nil {
 		t.Fatal(err)
 	}
-	c.decide(run, time.Minute, galen.RunAsking, "has changed since approval")
+	c.decide(run, time.Minute, galen.RunAsking, `Settings of db-2: {"max_connections":"100","work_mem":"4MB"}, now {"max_connections":"100","work_mem":"16MB"}`)
 	if c.calls() != 1 {
 		t.Errorf("%d calls, want only the stranger's", c.calls())
 	}

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -157,4 +158,9 @@ func (t thought) shown() map[string]string {
 		out[s.Target.ID] = t.state.Basis(galen.Target{ID: s.Target.ID})
 	}
 	return out
+}
+
+// grounds are the facts under what is shown.
+func (t thought) grounds() galen.Grounds {
+	return galen.GroundsOf(t.state, slices.Collect(maps.Keys(t.shown())))
 }

@@ -317,8 +317,8 @@ func (r awaitedStore) Refused(ctx context.Context, run string, step galen.Step, 
 	})
 }
 
-func (r awaitedStore) Void(ctx context.Context, approval, why string) (n int, err error) {
-	err = r.a.write(func() (err error) { n, err = r.store.Void(ctx, approval, why); return err })
+func (r awaitedStore) Void(ctx context.Context, approval, why string, now galen.Grounds) (n int, err error) {
+	err = r.a.write(func() (err error) { n, err = r.store.Void(ctx, approval, why, now); return err })
 	return n, err
 }
 

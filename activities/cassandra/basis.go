@@ -1,6 +1,10 @@
 package cassandra
 
-import "github.com/galenhq/galen"
+import (
+	"strings"
+
+	"github.com/galenhq/galen"
+)
 
 // basis is what a step rests on. No gauge, no time, no look's age.
 type basis struct {
@@ -42,10 +46,35 @@ type basisInstance struct {
 // Basis hashes the facts that a step on scope rests on: of the targets (by ID alone: the generation is a fact like the
 // others) everything that Galen acts on, of the other members of their data centres only who is not NORMAL and up, and
 // what belongs to the whole ring: pending ranges, schema versions. An empty scope is everything.
-func (r Ring) Basis(scope ...galen.Target) string {
+func (r Ring) Basis(scope ...galen.Target) string { return r.basis(scope).hash() }
+
+// Grounds are the facts of Basis for people, by node and instance.
+func (r Ring) Grounds(scope ...galen.Target) map[string]string {
+	out := map[string]string{}
+	b := r.basis(scope)
+	add := func(name string, facts any) {
+		if err := galen.AddGrounds(out, name, facts); err != nil {
+			out[name] = err.Error()
+		}
+	}
+	for _, n := range append(b.Nodes, b.Troubled...) {
+		add(strings.TrimSpace("node "+n.Address+" "+n.HostID), n)
+	}
+	for _, i := range b.Instances {
+		add("instance "+i.Name, i)
+	}
+	add("ring", struct {
+		Pending []Pending `json:"pending"`
+		Schemas []string  `json:"schemas"`
+		Lost    int       `json:"lost"`
+	}{b.Pending, b.Schemas, b.Lost})
+	return out
+}
+
+func (r Ring) basis(scope []galen.Target) basis {
 	b := basis{Pending: r.Pending, Schemas: r.Schemas, Lost: r.Lost}
 	if len(scope) == 0 {
-		return r.whole(b).hash()
+		return r.whole(b)
 	}
 	inScope, dcs := map[string]bool{}, map[string]bool{}
 	for _, t := range scope {
@@ -64,7 +93,7 @@ func (r Ring) Basis(scope ...galen.Target) string {
 			b.Troubled = append(b.Troubled, n.basis())
 		}
 	}
-	return b.hash()
+	return b
 }
 
 func (r Ring) whole(b basis) basis {

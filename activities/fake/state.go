@@ -123,20 +123,43 @@ func (c Cluster) Seen(scope ...galen.Target) (oldest time.Time, missing []string
 	return oldest, missing
 }
 
-// Basis hashes roles, boots, statuses and settings, and who is bad.
-func (c Cluster) Basis(scope ...galen.Target) string {
-	type facts struct {
-		ID, Zone      string
-		Boots         int64
-		Role          Role
-		Status        Status
-		Settings      map[string]string
-		Bad, Unlisted bool
-	}
-	var out []facts
+// grounds are what a step rests on.
+type grounds struct {
+	ID, Zone      string
+	Boots         int64
+	Role          Role
+	Status        Status
+	Settings      map[string]string
+	Bad, Unlisted bool
+}
+
+func (i Instance) grounds() grounds {
+	return grounds{i.ID, i.Zone, i.Boots, i.Role, i.Status, i.Settings, i.Bad(), i.Unlisted}
+}
+
+// Grounds are the facts of Basis for people.
+func (c Cluster) Grounds(scope ...galen.Target) map[string]string {
+	out := map[string]string{}
 	for _, i := range c.Instances {
 		if inScope(scope, i.ID) {
-			out = append(out, facts{i.ID, i.Zone, i.Boots, i.Role, i.Status, i.Settings, i.Bad(), i.Unlisted})
+			name := i.ID
+			if len(scope) == 1 {
+				name = ""
+			}
+			if err := galen.AddGrounds(out, name, i.grounds()); err != nil {
+				out[name] = err.Error()
+			}
+		}
+	}
+	return out
+}
+
+// Basis hashes roles, boots, statuses and settings, and who is bad.
+func (c Cluster) Basis(scope ...galen.Target) string {
+	var out []grounds
+	for _, i := range c.Instances {
+		if inScope(scope, i.ID) {
+			out = append(out, i.grounds())
 		}
 	}
 	return galen.HashJSON(out)

@@ -1,6 +1,7 @@
 package kindtest
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -63,6 +64,7 @@ func basis[S galen.State](t *testing.T, first, second S) {
 		}
 		differs = differs || first.Basis(m.Target) != first.Basis()
 	}
+	grounded(t, first, second)
 	if len(first.Members()) > 1 && !differs {
 		t.Error("the Basis does not depend on its scope")
 	}
@@ -125,5 +127,29 @@ func scoped[S galen.State](t *testing.T, o *observer[S], before S) {
 	}
 	if after.Basis() != before.Basis() {
 		t.Error("a scoped look without events changes the Basis")
+	}
+}
+
+// grounded: people are told the facts under a Basis, the same ones while nothing happens, and others where the Basis is another.
+func grounded[S galen.State](t *testing.T, first, second S) {
+	t.Helper()
+	var ids []string
+	for _, m := range first.Members() {
+		ids = append(ids, m.Target.ID)
+	}
+	before, after := galen.GroundsOf(first, ids), galen.GroundsOf(second, ids)
+	if moved := galen.Moved(before, after); len(moved) > 0 {
+		t.Errorf("a second without events changes the grounds: %s", galen.TellMoved(moved))
+	}
+	for _, id := range ids {
+		if len(before[id]) == 0 {
+			t.Errorf("%s has no grounds: a person whose yes becomes void could not be told what moved", id)
+		}
+		for _, other := range ids {
+			same := first.Basis(galen.Target{ID: id}) == first.Basis(galen.Target{ID: other})
+			if same != maps.Equal(before[id], before[other]) {
+				t.Errorf("the grounds of %s and %s are the same (%t), their Basis is (%t)", id, other, !same, same)
+			}
+		}
 	}
 }

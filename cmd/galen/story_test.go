@@ -241,14 +241,14 @@ func TestStoryWithPeople(t *testing.T) {
 	restart := galen.Plan{Steps: []galen.Step{step("start", n2)}, Why: "its process is gone, its data are there: restart 1 of at most 3"}
 	ask := galen.Verdict{Guard: "approval", Answer: galen.NeedYes, Why: "mode approve: nobody has approved it yet"}
 	plan := b.after(time.Second).decide(galen.RunAsking, ask.Why, restart, append(allowed(), ask)...)
-	yes := galen.Approval{Run: b.run.ID, Runbook: b.run.Runbook, Version: 1, Steps: galen.ApprovedSteps(restart), Basis: map[string]string{n2: "x"}, By: "operator"}
+	yes := galen.Approval{Run: b.run.ID, Runbook: b.run.Runbook, Version: 1, Steps: galen.ApprovedSteps(restart), Basis: map[string]string{n2: "x"}, Grounds: galen.Grounds{n2: {"process": "running"}}, By: "operator"}
 	for range 2 {
 		yes.ID, yes.Expires = "", b.after(time.Minute).now.Add(30*time.Minute)
 		b.must(b.store.Approve(t.Context(), yes))
 		led, err := b.store.Ledger(t.Context(), b.run.ID)
 		b.must(err)
 		if plan--; plan == 0 {
-			_, err = b.store.Void(t.Context(), led.Approval.ID, "approval: "+n2+" has changed since")
+			_, err = b.store.Void(t.Context(), led.Approval.ID, "approval: "+n2+" has changed since", galen.Grounds{n2: {"process": "stopped"}})
 			b.must(err)
 		}
 	}

@@ -53,12 +53,17 @@ func (s *story) voided(e galen.Event) {
 	body := read[struct {
 		Why    string
 		InARow int `json:"in_a_row"`
+		Moved  []galen.Change
 	}](e)
 	text := "the approval is void: " + body.Why
 	if body.InARow > 0 {
 		text = fmt.Sprintf("the world made the approval void, %d in a row: %s", body.InARow, body.Why)
 	}
-	s.say(e, "voided", text)
+	var more []detail
+	for _, c := range body.Moved {
+		more = append(more, detail{"moved", c.String()})
+	}
+	s.say(e, "voided", text, more...)
 }
 
 func (s *story) stop(e galen.Event) {

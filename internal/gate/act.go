@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -47,13 +48,13 @@ func (g *Gate) Act(ctx context.Context, req Request) (Result, error) {
 	}
 	// What cannot be done at all costs no look.
 	if v := current(l, req); v.Answer != galen.Allow {
-		return g.refuse(ctx, l, req, []galen.Verdict{v})
+		return g.refuse(ctx, l, req, nil, []galen.Verdict{v})
 	}
 	for range maxLooks {
 		seen, look := g.look(ctx, l, req.Step)
 		if look != nil {
 			v := named(guardFresh, lookAgain("nothing of %s could be seen: %s", l.Run.Resource, look))
-			return g.refuse(ctx, l, req, []galen.Verdict{v})
+			return g.refuse(ctx, l, req, nil, []galen.Verdict{v})
 		}
 		failpoint.At(failpoint.GateLooked, req.Step.Verb)
 		var result Result
@@ -62,7 +63,7 @@ func (g *Gate) Act(ctx context.Context, req Request) (Result, error) {
 		}
 	}
 	v := named(guardFresh, lookAgain("%d looks in a row: %s", maxLooks, err))
-	return g.refuse(ctx, l, req, []galen.Verdict{v})
+	return g.refuse(ctx, l, req, nil, []galen.Verdict{v})
 }
 
 // onLook goes on from one look, with the ledger as it is now, read again as often as it moves. errOvertaken: look again,
@@ -80,7 +81,7 @@ func (g *Gate) onLook(ctx context.Context, req Request, seen view) (Result, gale
 		}
 	}
 	v := named(guardGate, lookAgain("the ledger moved %d times in a row while the guards were asked", maxMoved+1))
-	result, err := g.refuse(ctx, l, req, []galen.Verdict{v})
+	result, err := g.refuse(ctx, l, req, nil, []galen.Verdict{v})
 	return result, l, err
 }
 
@@ -150,7 +151,7 @@ func (g *Gate) look(ctx context.Context, l galen.Ledger, s galen.Step) (view, er
 // attempt is (3) to (6) on one reading of the ledger. ErrMoved: nothing was written, read it again. errOvertaken: look again.
 func (g *Gate) attempt(ctx context.Context, l galen.Ledger, req Request, seen view) (Result, error) {
 	if v := current(l, req); v.Answer != galen.Allow {
-		return g.refuse(ctx, l, req, []galen.Verdict{v})
+		return g.refuse(ctx, l, req, seen.state, []galen.Verdict{v})
 	}
 	if done := overtaken(seen.known, l); done != "" {
 		return Result{}, fmt.Errorf("%w: %s", errOvertaken, done)
@@ -158,24 +159,24 @@ func (g *Gate) attempt(ctx context.Context, l galen.Ledger, req Request, seen vi
 	w := galen.World[galen.State]{Now: seen.now(g.o.Mono()), State: seen.state}
 	a, refused := g.question(w, l, req.Step, galen.LookAgain)
 	if refused != nil {
-		return g.refuse(ctx, l, req, []galen.Verdict{*refused})
+		return g.refuse(ctx, l, req, seen.state, []galen.Verdict{*refused})
 	}
 	verdicts := judge(a, g.guards(l.Run.Resource.Kind), g.o.GuardLimit)
 	if age := g.o.Mono() - seen.mono; age > a.Policy.ViewAge.D() {
 		verdicts = append(verdicts, named(guardFresh, lookAgain("the view is %s old, at most %s is allowed", age.Round(time.Millisecond), a.Policy.ViewAge)))
 	}
 	if Worst(verdicts).Answer != galen.Allow {
-		return g.refuse(ctx, l, req, verdicts)
+		return g.refuse(ctx, l, req, seen.state, verdicts)
 	}
 	c, err := g.commitment(a, verdicts)
 	if err != nil {
-		return g.refuse(ctx, l, req, append(verdicts, named(guardStep, deny("%s", err))))
+		return g.refuse(ctx, l, req, seen.state, append(verdicts, named(guardStep, deny("%s", err))))
 	}
 	failpoint.At(failpoint.Judged, req.Step.Verb)
 	began := g.o.Mono()
 	in, err := g.o.Journal.Commit(ctx, c)
 	if v, is := refusal(err); is {
-		return g.refuse(ctx, l, req, append(verdicts, v))
+		return g.refuse(ctx, l, req, seen.state, append(verdicts, v))
 	}
 	if err != nil {
 		return Result{}, fmt.Errorf("commit the intent of %s: %w", req.Step, err)
@@ -301,17 +302,18 @@ func intentID(run string, number int) string { return fmt.Sprintf("%s-%d", run, 
 // FirstIntent is the ID of the first intent of a run.
 func FirstIntent(run string) string { return intentID(run, 1) }
 
-// refuse records why nothing was done. A guard that now asks or denies makes the run's approval void.
-func (g *Gate) refuse(ctx context.Context, l galen.Ledger, req Request, verdicts []galen.Verdict) (Result, error) {
+// refuse records why nothing was done. A guard that now asks or denies makes the run's approval void. seen is nil where nobody looked.
+func (g *Gate) refuse(ctx context.Context, l galen.Ledger, req Request, seen galen.State, verdicts []galen.Verdict) (Result, error) {
 	worst, was := Worst(verdicts), l.Standing()
 	if voids(l, worst) {
 		was.Approval = ""
-		n, err := g.o.Journal.Void(ctx, l.Approval.ID, worst.Guard+": "+worst.Why)
+		now := groundsNow(l.Approval, seen)
+		n, err := g.o.Journal.Void(ctx, l.Approval.ID, worst.Guard+": "+worst.Why, now)
 		if err != nil {
 			return Result{}, fmt.Errorf("void approval %s of run %s: %w", l.Approval.ID, req.Run, err)
 		}
 		if n >= maxVoids {
-			worst = named(guardApproval, deny("the world made %d approvals in a row void, the last because %s; look at the run as a whole", n, worst.Why))
+			worst = named(guardApproval, deny("the world made %d approvals in a row void, the last because %s%s; look at the run as a whole", n, worst.Why, movedSince(l.Approval, now, worst.Why)))
 			verdicts = append(verdicts, worst)
 		}
 	}
@@ -326,6 +328,23 @@ func (g *Gate) refuse(ctx context.Context, l galen.Ledger, req Request, verdicts
 	g.o.Logger.InfoContext(ctx, "step refused", "run", req.Run, "resource", l.Run.Resource.String(), "step", req.Step.String(),
 		"answer", string(answer), "guard", worst.Guard, "why", worst.Why)
 	return Result{Answer: answer, Verdicts: verdicts, Why: worst.Guard + ": " + worst.Why, Was: was}, nil
+}
+
+// groundsNow are the facts of what a person has approved, as they are seen now; nil if nobody looked.
+func groundsNow(yes *galen.Approval, seen galen.State) galen.Grounds {
+	if seen == nil {
+		return nil
+	}
+	return galen.GroundsOf(seen, slices.Collect(maps.Keys(yes.Grounds)))
+}
+
+// movedSince tells what moved since the yes, unless that is told already.
+func movedSince(yes *galen.Approval, now galen.Grounds, told string) string {
+	text := galen.TellMoved(galen.Moved(yes.Grounds, now))
+	if text == "" || strings.Contains(told, text) {
+		return ""
+	}
+	return " (since it was given: " + text + ")"
 }
 
 func voids(l galen.Ledger, v galen.Verdict) bool {

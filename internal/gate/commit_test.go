@@ -193,8 +193,8 @@ func (f *frail) Refused(ctx context.Context, run string, s galen.Step, v []galen
 	return errors.Join(f.desk.Refused(ctx, run, s, v), f.refused)
 }
 
-func (f *frail) Void(ctx context.Context, id, why string) (int, error) {
-	n, _ := f.desk.Void(ctx, id, why)
+func (f *frail) Void(ctx context.Context, id, why string, now galen.Grounds) (int, error) {
+	n, _ := f.desk.Void(ctx, id, why, now)
 	return n, f.voided
 }
 

@@ -19,8 +19,9 @@ type Journal interface {
 	Outcome(ctx context.Context, intent, sent, reply string) error
 	// Refused records a refusal.
 	Refused(ctx context.Context, run string, step galen.Step, verdicts []galen.Verdict) error
-	// Void takes an approval back and tells how many were voided in a row.
-	Void(ctx context.Context, approval, why string) (inARow int, err error)
+	// Void takes an approval back and tells how many were voided in a row. now are the facts of its targets as they are seen, nil: as
+	// they were decided on last.
+	Void(ctx context.Context, approval, why string, now galen.Grounds) (inARow int, err error)
 }
 
 // World sees and touches resources.

@@ -239,7 +239,7 @@ func (d *desk) Refused(_ context.Context, _ string, _ galen.Step, v []galen.Verd
 	return nil
 }
 
-func (d *desk) Void(_ context.Context, id, why string) (int, error) {
+func (d *desk) Void(_ context.Context, id, why string, _ galen.Grounds) (int, error) {
 	d.voided = append(d.voided, id+": "+why)
 	d.inARow++
 	return d.inARow, nil

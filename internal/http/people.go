@@ -112,6 +112,7 @@ func (s *server) approval(ctx context.Context, id string, req api.Approve) (gale
 	yes.Steps = append(yes.Steps, galen.ApprovedSteps(d.Plan)...)
 	if d.Shown != nil {
 		yes.Basis = d.Shown
+		yes.Grounds = d.Grounds
 	}
 	if len(yes.Steps) == 0 && run.Status != galen.RunHeld {
 		return yes, Conflict(fmt.Errorf("plan %d of run %s has no steps to approve: %s", run.Plan, id, run.Why))

@@ -39,3 +39,42 @@ func lineageOf(ctx context.Context, q querier, name string) (galen.Lineage, erro
 		next = t.By
 	}
 }
+
+// changesKept is how many changes the journal keeps of a yes that became void.
+const changesKept = 50
+
+// movedSince is what is otherwise than the person was shown it: the facts of d, or else of the newest plan, and the steps of that plan.
+func (t *tx) movedSince(ctx context.Context, run galen.Run, row approvalRow, d galen.Decision) ([]galen.Change, error) {
+	newest, planned, err := doc[galen.Decision](ctx, t, "SELECT doc FROM plans WHERE run = ? AND number = ?", run.ID, run.Plan)
+	if err != nil {
+		return nil, err
+	}
+	if d.Run != "" {
+		newest, planned = d, true
+	}
+	now := d.Grounds
+	if now == nil {
+		now = newest.Grounds
+	}
+	moved := galen.Moved(row.Grounds, now)
+	if planned {
+		past, err := pastOf(ctx, t, run.ID)
+		if err != nil {
+			return nil, err
+		}
+		moved = append(moved, row.StepsMoved(past, newest.Plan)...)
+	}
+	return moved[:min(len(moved), changesKept)], nil
+}
+
+// voidedBody is what the event of a yes that became void says: why, and what moved.
+func voidedBody(row approvalRow, why string, inARow int, moved []galen.Change) map[string]any {
+	out := map[string]any{"approval": row.ID, "by": row.By, "why": why}
+	if inARow > 0 {
+		out["in_a_row"] = inARow
+	}
+	if len(moved) > 0 {
+		out["moved"] = moved
+	}
+	return out
+}

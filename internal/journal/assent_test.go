@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/journal"
 )
 
 // yesBy is a yes of somebody to a step on a target that looked so.
@@ -69,6 +71,55 @@ func testPeople(t *testing.T, w world) {
 	equal(t, "two", w.said(t, run), "bob cy")
 	w.clock.skip(10 * time.Minute)
 	equal(t, "the first has expired", w.said(t, run), "cy")
+}
+
+// testMoved: a yes that the world or a hold ends says what moved: the facts that were shown, and the steps.
+func testMoved(t *testing.T, w world) {
+	ctx := t.Context()
+	run := w.open(t, "k")
+	d := galen.Decision{Run: run.ID, Plan: galen.Plan{Steps: []galen.Step{stop("a")}, Why: "w"}, State: "s", Basis: "b", Status: galen.RunAsking, Grounds: galen.Grounds{"a": {"status": "up"}}}
+	_, err := w.Decide(ctx, d, nil)
+	must(t, err)
+	yes := func() galen.Approval {
+		out := w.yesBy(run, "bob", "b1")
+		out.Grounds = d.Grounds
+		return out
+	}
+	moved := func() string {
+		events, err := w.Events(ctx, journal.EventFilter{Kind: galen.EventVoided, Limit: 1, Newest: true})
+		must(t, err)
+		var body struct{ Moved []galen.Change }
+		must(t, json.Unmarshal(events[0].Body, &body))
+		return galen.TellMoved(body.Moved)
+	}
+	must(t, w.Approve(ctx, yes()))
+	_, err = w.Void(ctx, w.yes(t, run).ID, "it moved", galen.Grounds{"a": {"status": "down"}})
+	must(t, err)
+	equal(t, "as it is seen", moved(), "status of a: up, now down")
+
+	must(t, w.Approve(ctx, yes()))
+	d.Plan.Steps, d.Grounds = []galen.Step{stop("b")}, galen.Grounds{"a": {"status": "gone"}}
+	_, err = w.Decide(ctx, d, nil)
+	must(t, err)
+	_, err = w.Void(ctx, w.yes(t, run).ID, "a guard", nil)
+	must(t, err)
+	equal(t, "as it was decided on", moved(), "status of a: up, now gone; step stop of a: once, now nothing; step stop of b: nothing, now once")
+
+	must(t, w.Approve(ctx, w.yesBy(run, "bob", "b1")))
+	must(t, w.SetRun(ctx, run.ID, galen.RunHeld, "the gate denied it", time.Time{}))
+	equal(t, "held, of who was shown no facts", moved(), "step stop of a: once, now nothing; step stop of b: nothing, now once")
+	for _, e := range mustEvents(t, w, galen.EventDecided) {
+		if strings.Contains(string(e.Body), "grounds") {
+			t.Errorf("a decision keeps its facts twice: %s", e.Body)
+		}
+	}
+}
+
+func mustEvents(t *testing.T, w world, kind galen.EventKind) []galen.Event {
+	t.Helper()
+	events, err := w.Events(t.Context(), journal.EventFilter{Kind: kind, Limit: 100})
+	must(t, err)
+	return events
 }
 
 // testRacePeople: of yeses that come at once each is one more, and of those of one person the last counts.

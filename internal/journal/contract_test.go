@@ -47,7 +47,7 @@ type approvals interface {
 	Approve(ctx context.Context, a galen.Approval) error
 	Approvals(ctx context.Context, runID string) ([]galen.Approval, error)
 	Reject(ctx context.Context, runID, by, why string) error
-	Void(ctx context.Context, approvalID, why string) (int, error)
+	Void(ctx context.Context, approvalID, why string, now galen.Grounds) (int, error)
 	standings
 }
 
@@ -268,6 +268,7 @@ func Contract(t *testing.T, open opener) {
 		{"a refusal repeated counts", testRefused},
 		{"an approval is used, voided, rejected", testApprovals},
 		{"several people say yes", testPeople},
+		{"a yes that ends says what moved", testMoved},
 		{"of yeses at once each joins those before", testRacePeople},
 		{"a yes re-arms a held run at once, and no older one does", testApproveRearms},
 		{"a yes without steps counts until it expires", testEmptyYes},

@@ -91,7 +91,7 @@ func (t *tx) stateOf(ctx context.Context, d galen.Decision, state []byte, again 
 // stand writes the run and what it keeps. Who is held must not go on by a yes that was given before.
 func (t *tx) stand(ctx context.Context, run galen.Run, d galen.Decision) error {
 	if run.Status == galen.RunHeld {
-		if err := t.voidNewest(ctx, run, "the run is held: "+d.Why); err != nil {
+		if err := t.voidNewest(ctx, run, d, "the run is held: "+d.Why); err != nil {
 			return err
 		}
 	}
@@ -161,6 +161,7 @@ func (t *tx) decided(ctx context.Context, run, was galen.Run, d galen.Decision, 
 	}
 	t.citeRun(run)
 	t.cite(planRow(d), citedPlan(d))
+	d.Grounds = nil // the State that is cited has them; who approves keeps them
 	if err := t.event(ctx, galen.Event{Resource: run.Resource, Run: run.ID, Kind: galen.EventDecided}, map[string]any{"decision": d}); err != nil {
 		return err
 	}

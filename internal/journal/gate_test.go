@@ -243,7 +243,7 @@ func testRevisions(t *testing.T, w world) {
 			return err
 		}},
 		{"approve", false, func() error { return w.Approve(t.Context(), approval) }},
-		{"void", false, func() error { _, err := w.Void(t.Context(), "y", "moved"); return err }},
+		{"void", false, func() error { _, err := w.Void(t.Context(), "y", "moved", nil); return err }},
 		{"stop", false, func() error { return w.Stop(t.Context(), run.ID, galen.StopYield, "engine", "because") }},
 		{"hold", false, func() error { return w.SetHold(t.Context(), held) }},
 		{"release", false, func() error { return w.Release(t.Context(), "h", "ann") }},

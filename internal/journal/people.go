@@ -183,7 +183,8 @@ func (t *tx) endApproval(ctx context.Context, row approvalRow, state string) err
 
 // Void ends an approval because the world moved. It returns how many approvals of the run in a row were voided without an
 // intent in between: at the third a person needs the difference, not another question. Voided twice counts once.
-func (s *Store) Void(ctx context.Context, approvalID, why string) (int, error) {
+// now are the facts of its targets as they are seen; nil: as the run decided on them last.
+func (s *Store) Void(ctx context.Context, approvalID, why string, now galen.Grounds) (int, error) {
 	var inARow int
 	err := s.write(ctx, "void approval "+approvalID, func(ctx context.Context, t *tx) error {
 		row, err := approvalByID(ctx, t, approvalID)
@@ -195,7 +196,7 @@ func (s *Store) Void(ctx context.Context, approvalID, why string) (int, error) {
 			return err
 		}
 		if row.state == "" {
-			inARow, err = t.void(ctx, run, row, why)
+			inARow, err = t.void(ctx, run, row, why, now)
 		} else {
 			inARow, err = voidsInARow(ctx, t, row.Run)
 		}
@@ -208,14 +209,18 @@ func (s *Store) Void(ctx context.Context, approvalID, why string) (int, error) {
 }
 
 // void ends an approval that counts for what the world did, with its event.
-func (t *tx) void(ctx context.Context, run galen.Run, row approvalRow, why string) (inARow int, err error) {
+func (t *tx) void(ctx context.Context, run galen.Run, row approvalRow, why string, now galen.Grounds) (inARow int, err error) {
+	moved, err := t.movedSince(ctx, run, row, galen.Decision{Grounds: now})
+	if err != nil {
+		return 0, err
+	}
 	if err := t.endApproval(ctx, row, approvalVoided); err != nil {
 		return 0, err
 	}
 	if inARow, err = voidsInARow(ctx, t, run.ID); err != nil {
 		return 0, err
 	}
-	return inARow, t.voided(ctx, run, map[string]any{"approval": row.ID, "why": why, "in_a_row": inARow})
+	return inARow, t.voided(ctx, run, voidedBody(row, why, inARow, moved))
 }
 
 func (t *tx) voided(ctx context.Context, run galen.Run, body map[string]any) error {
@@ -227,7 +232,8 @@ func (t *tx) voided(ctx context.Context, run galen.Run, body map[string]any) err
 }
 
 // voidNewest: who becomes held must not go on by a yes that was given before.
-func (t *tx) voidNewest(ctx context.Context, run galen.Run, why string) error {
+// d is what holds it, if that is a decision.
+func (t *tx) voidNewest(ctx context.Context, run galen.Run, d galen.Decision, why string) error {
 	yes, err := liveApproval(ctx, t, run.ID, t.now)
 	if err != nil || yes == nil {
 		return err
@@ -236,10 +242,14 @@ func (t *tx) voidNewest(ctx context.Context, run galen.Run, why string) error {
 	if err != nil {
 		return err
 	}
+	moved, err := t.movedSince(ctx, run, row, d)
+	if err != nil {
+		return err
+	}
 	if err := t.endApproval(ctx, row, approvalHeld); err != nil {
 		return err
 	}
-	return t.voided(ctx, run, map[string]any{"approval": row.ID, "why": why})
+	return t.voided(ctx, run, voidedBody(row, why, 0, moved))
 }
 
 func approvalByID(ctx context.Context, q querier, id string) (approvalRow, error) {

@@ -34,7 +34,7 @@ func (w world) approve(t *testing.T, run galen.Run, id string, steps ...galen.Ap
 
 func (w world) void(t *testing.T, id string) int {
 	t.Helper()
-	n, err := w.Void(t.Context(), id, "the world moved")
+	n, err := w.Void(t.Context(), id, "the world moved", nil)
 	must(t, err)
 	return n
 }
@@ -92,7 +92,7 @@ func testApprovals(t *testing.T, w world) {
 	w.approve(t, run, "y9", step)
 	equal(t, "what the hold ended is not of the world's making", w.void(t, "y9"), 2)
 
-	_, err = w.Void(t.Context(), "nobody", "")
+	_, err = w.Void(t.Context(), "nobody", "", nil)
 	refused(t, err, galen.ErrNotFound)
 	if w.Approve(t.Context(), galen.Approval{Run: run.ID, By: "ann", Expires: w.clock.read()}) == nil {
 		t.Error("an expired approval was taken")

@@ -70,7 +70,7 @@ func live(ctx context.Context, s store, c *clock, i int) error {
 		settled := s.Settle(ctx, run.ID, []galen.Settlement{{Intent: in.ID, Effect: galen.Effect{Status: effect}}})
 		errs = append(errs, err, committed, s.Outcome(ctx, in.ID, galen.SentYes, "ok"), settled)
 	}
-	_, voided := s.Void(ctx, yes.ID, "moved")
+	_, voided := s.Void(ctx, yes.ID, "moved", nil)
 	hold := galen.Hold{ID: fmt.Sprint("hold", i), Resource: ring(), Target: "nobody", By: "ann", Why: "maintenance", Until: c.read().Add(time.Hour)}
 	errs = append(errs, voided, s.SetHold(ctx, hold), s.Acknowledge(ctx, ring(), []string{target(0)}, "ann"),
 		s.SetResource(ctx, ring(), fmt.Appendf(nil, `{"mode":"act","kinds":%d}`, i+1), "bob"),
