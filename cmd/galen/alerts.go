@@ -71,11 +71,12 @@ func printAlerts(w io.Writer, list api.AlertList, now time.Time) error {
 	rows := make([][]string, 0, len(list.Alerts))
 	for _, a := range list.Alerts {
 		rows = append(rows, []string{
-			fmt.Sprint(a.Number), cut(a.Id, shortID), cut(oneLine(a.Labels["alertname"]), nameShown), a.Status, age(now, a.Received),
-			fmt.Sprint(a.Duplicates + 1), string(a.State), cut(oneLine(valueOf(a.Why)), whyShown),
+			fmt.Sprint(a.Number), cut(a.Id, shortID), a.Id, a.Labels["alertname"], a.Status, age(now, a.Received), fmt.Sprint(a.Duplicates + 1),
+			string(a.State), a.Source, a.Fingerprint, valueOf(a.Run), valueOf(a.Why),
 		})
 	}
-	if err := table(w, []string{"number", "alert", "alertname", "status", "received", "times", "state", "why"}, rows); err != nil {
+	heads := []string{"number", "alert?", "id+", "alertname", "status", "received?", "times?", "state", "source+", "fingerprint+", "run+", "why"}
+	if err := table(w, heads, rows); err != nil {
 		return err
 	}
 	if list.Next != nil {
@@ -84,11 +85,8 @@ func printAlerts(w io.Writer, list api.AlertList, now time.Time) error {
 	return nil
 }
 
-// How many characters of an ID and of a name a list shows.
-const (
-	shortID   = 13
-	nameShown = 40
-)
+// shortID is how many characters of an ID a list shows; the number beside it names the alert, too.
+const shortID = 13
 
 func valueOf[T any](p *T) T {
 	if p == nil {

@@ -24,9 +24,6 @@ type topic struct {
 	More  []string `json:"more,omitempty"` // "label: text"
 }
 
-// aboutWidth is how much of a text a list shows.
-const aboutWidth = 80
-
 func (c *cli) explainCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [GUARD | CODE | RUNBOOK]",
@@ -59,7 +56,7 @@ func (c *cli) explain(args []string) error {
 			}
 			fmt.Fprintf(w, "%s (%s)\n", t.Name, t.Sort)
 			for _, line := range append([]string{t.About}, t.More...) {
-				for _, part := range wrap(line, pageWidth-2) {
+				for _, part := range wrap(line, lineWidth(w)-2) {
 					fmt.Fprintln(w, "  "+part)
 				}
 			}
@@ -93,7 +90,7 @@ func topicNames(all []topic) []string {
 func printTopics(w io.Writer, all []topic) error {
 	rows := make([][]string, 0, len(all))
 	for _, t := range all {
-		rows = append(rows, []string{t.Name, t.Sort, cut(t.About, aboutWidth)})
+		rows = append(rows, []string{t.Name, t.Sort, t.About})
 	}
 	return table(w, []string{"word", "sort", "about"}, rows)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -61,7 +63,16 @@ func printFindings(w io.Writer, all []galen.Finding, now time.Time) error {
 		if f.Note {
 			level = "note"
 		}
-		rows = append(rows, []string{f.Resource.String(), string(f.Code), f.Domain, level, age(now, f.Since), f.Why})
+		rows = append(rows, []string{f.Resource.String(), string(f.Code), f.Domain, level, age(now, f.Since), targetIDs(f.Targets), witnesses(f), f.Margin, f.Why})
 	}
-	return table(w, []string{"resource", "code", "domain", "urgency", "since", "why"}, rows)
+	return table(w, []string{"resource", "code", "domain?", "urgency", "since?", "targets+", "observers+", "margin+", "why"}, rows)
+}
+
+// witnesses are the observers of a finding's evidence.
+func witnesses(f galen.Finding) string {
+	var who []string
+	for _, o := range f.Evidence {
+		who = append(who, o.Observer)
+	}
+	return strings.Join(slices.Compact(slices.Sorted(slices.Values(who))), ", ")
 }

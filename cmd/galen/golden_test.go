@@ -50,13 +50,14 @@ type answered struct {
 // galenCLI calls the command line against a server.
 func galenCLI(t *testing.T, server string, args ...string) answered {
 	t.Helper()
+	return galenOn(t, nil, map[string]string{envServer: server}, args...)
+}
+
+// galenOn calls the command line on a terminal, or on none, with an environment.
+func galenOn(t *testing.T, on *terminal, env map[string]string, args ...string) answered {
+	t.Helper()
 	var out, errs bytes.Buffer
-	c := &cli{out: &out, errs: &errs, now: noon, env: func(name string) string {
-		if name == envServer {
-			return server
-		}
-		return ""
-	}}
+	c := &cli{out: &out, errs: &errs, now: noon, env: func(name string) string { return env[name] }, terminal: func() *terminal { return on }}
 	code := c.run(t.Context(), args)
 	return answered{code: code, out: out.String(), errs: errs.String()}
 }
@@ -72,6 +73,12 @@ type canned struct {
 type refused struct {
 	status int
 	says   string
+}
+
+// opens: the engine answers that there is a run.
+func opens(answer any) bool {
+	run, is := answer.(api.RunAnswer)
+	return is && run.Plan == nil
 }
 
 func (c *canned) start(t *testing.T) string {
@@ -100,7 +107,7 @@ func (c *canned) start(t *testing.T) string {
 			if status == http.StatusNoContent {
 				return
 			}
-		case what == "POST /v1/holds" || what == "POST /v1/tokens" || what == "POST /v1/runs" && answer.(api.RunAnswer).Plan == nil:
+		case what == "POST /v1/holds" || what == "POST /v1/tokens" || what == "POST /v1/runs" && opens(answer):
 			w.WriteHeader(http.StatusCreated)
 		}
 		if err := json.NewEncoder(w).Encode(answer); err != nil {

@@ -166,7 +166,7 @@ func (f gymFlags) options(books []galen.ListedRunbook) (gym.Options, error) {
 func (c *cli) gymProgress(f gymFlags, began time.Time) func(gym.Played) {
 	last, played, broke := began, 0, 0
 	stories := c.out
-	if c.output != formTable {
+	if !c.forPeople() {
 		stories = c.errs // the answer stands alone
 	}
 	return func(p gym.Played) {

@@ -183,9 +183,9 @@ func printHolds(w io.Writer, all []galen.Hold, now time.Time) error {
 		case now.After(h.Until):
 			until = "OVERDUE " + span(now.Sub(h.Until)) + ", holds on"
 		}
-		rows = append(rows, []string{h.ID, scope(h), until, h.By, age(now, h.At), h.Why})
+		rows = append(rows, []string{h.ID, scope(h), until, h.By, age(now, h.At), momentOf(h.At), h.Why})
 	}
-	return table(w, []string{"id", "scope", "overdue at", "by", "set", "why"}, rows)
+	return table(w, []string{"id", "scope", "overdue at", "by?", "set?", "set at+", "why"}, rows)
 }
 
 func (c *cli) releaseCommand() *cobra.Command {

@@ -76,17 +76,17 @@ func (c *cli) journalList(ctx context.Context, f listFlags, after bool) error {
 	return c.print(res.JSON200, func(w io.Writer) error { return printEvents(w, res.JSON200.Events) })
 }
 
-// bodyShown is how many characters of an event's body a table shows.
+// bodyShown is how many columns of an event's body are a digest of it.
 const bodyShown = 100
 
 func printEvents(w io.Writer, all []galen.Event) error {
 	rows := make([][]string, 0, len(all))
 	for _, e := range all {
 		rows = append(rows, []string{
-			strconv.FormatInt(e.Seq, 10), e.At.UTC().Format(time.DateTime), string(e.Kind), e.Resource.String(), e.Run, e.By, cut(oneLine(told(e.Body)), bodyShown),
+			strconv.FormatInt(e.Seq, 10), e.At.UTC().Format(time.DateTime), string(e.Kind), e.Resource.String(), e.Run, e.By, cut(oneLine(told(e.Body)), bodyShown), told(e.Body),
 		})
 	}
-	return table(w, []string{"seq", "at (UTC)", "kind", "resource", "run", "by", "body"}, rows)
+	return table(w, []string{"seq", "at (UTC)", "kind", "resource", "run?", "by?", "body", "whole body+"}, rows)
 }
 
 // told is what an event's body says to people, as name=value: without the hashes of what it cites, the reasons first, and then what
@@ -277,6 +277,9 @@ func (c *cli) journalExport(ctx context.Context, f listFlags) error {
 			line, err := galen.Canonical(e)
 			if err != nil {
 				return fmt.Errorf("export event %d: %w", e.Seq, err)
+			}
+			if c.screen() != nil {
+				line = []byte(visibleJSON(string(line))) // a file gets the bytes that were hashed
 			}
 			if _, err := fmt.Fprintf(out, "%s\n", line); err != nil {
 				return fmt.Errorf("export event %d: %w", e.Seq, err)

@@ -56,16 +56,19 @@ type cli struct {
 	env       func(string) string
 	now       func() time.Time
 	books     []galen.ListedRunbook // that the gym plays instead of the listed ones; nil: those
+	terminal  func() *terminal      // of out, asked anew each time since its size changes; nil: there is none
 
 	// Set by global flags.
 	server    string
 	tokenFile string
 	tls       tlsFiles
 	output    string
+	color     string
 }
 
 func main() {
 	c := &cli{out: os.Stdout, errs: os.Stderr, env: os.Getenv, now: time.Now}
+	c.terminal = func() *terminal { return terminalOf(os.Stdout, os.Getenv) }
 	os.Exit(c.run(context.Background(), os.Args[1:]))
 }
 
@@ -84,7 +87,7 @@ func (c *cli) run(ctx context.Context, args []string) int {
 	if f.said {
 		return f.code
 	}
-	fmt.Fprintf(c.errs, "galen: %s\n", err)
+	fmt.Fprintf(c.errs, "galen: %s\n", shown(err.Error()))
 	if f.code == exitUsage && !f.clear {
 		fmt.Fprintf(c.errs, "\nusage: %s\nhelp:  %s --help\n", cmd.UseLine(), cmd.CommandPath())
 	}
@@ -132,7 +135,8 @@ can-i and what-if have others: 0 yes, 1 no, 2 unknown, 3 no answer`,
 	flags.StringVar(&c.tls.ca, "ca-file", "", "certificate of who signed the engine's, for https; absent, those of the system (env GALEN_CA_FILE)")
 	flags.StringVar(&c.tls.cert, "cert-file", "", "your own certificate, if the engine wants one (env GALEN_CERT_FILE)")
 	flags.StringVar(&c.tls.key, "key-file", "", "the key of --cert-file (env GALEN_KEY_FILE)")
-	flags.StringVarP(&c.output, "output", "o", formTable, "table; json: the API's answer as it is; or yaml: the same")
+	flags.StringVarP(&c.output, "output", "o", formTable, "table; wide: all columns, nothing cut; json: the API's answer as it is; or yaml: the same")
+	flags.StringVar(&c.color, "color", colorAuto, "auto: colours on a terminal, unless NO_COLOR is set; always; or never")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return c.checkForm() }
 	root.AddCommand(
 		c.serveCommand(), c.statusCommand(), c.metricsCommand(), c.resourcesCommand(), c.canICommand(), c.whatIfCommand(), c.stateCommand(), c.findingsCommand(), c.alertsCommand(), c.runbooksCommand(), c.runsCommand(), c.runCommand(),

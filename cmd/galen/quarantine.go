@@ -55,9 +55,9 @@ func (c *cli) printQuarantines(w io.Writer, all []galen.Quarantine) error {
 	}
 	rows := make([][]string, 0, len(all))
 	for _, q := range all {
-		rows = append(rows, []string{q.Runbook, age(c.now(), q.At), q.Verb, strings.Join(q.Targets, ", ")})
+		rows = append(rows, []string{q.Runbook, age(c.now(), q.At), momentOf(q.At), q.Verb, strings.Join(q.Targets, ", ")})
 	}
-	return table(w, []string{"runbook", "since", "failed", "on"}, rows)
+	return table(w, []string{"runbook", "since", "since then+", "failed", "on"}, rows)
 }
 
 func (c *cli) quarantineClearCommand() *cobra.Command {

@@ -98,9 +98,9 @@ func printResource(w io.Writer, d api.ResourceDetail, now time.Time) error {
 	}
 	rows := make([][]string, 0, len(d.Members))
 	for _, m := range d.Members {
-		rows = append(rows, []string{m.Name, short(m.Target.ID), m.Instance, m.Domain, standing(m), said(m)})
+		rows = append(rows, []string{m.Name, short(m.Target.ID), m.Target.ID, fmt.Sprint(m.Target.Generation), m.Instance, m.Domain, standing(m), said(m)})
 	}
-	return table(w, []string{"name", "target", "instance", "domain", "is", "said"}, rows)
+	return table(w, []string{"name", "target?", "id+", "generation+", "instance", "domain?", "is", "said"}, rows)
 }
 
 func standing(m galen.Member) string {

@@ -147,9 +147,9 @@ func (c *cli) follow(ctx context.Context, client *api.ClientWithResponses, run g
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	for {
-		if now := strings.TrimSpace(string(run.Status) + "  " + oneLine(run.Why)); now != told && c.output == formTable {
+		if now := strings.TrimSpace(string(run.Status) + "  " + oneLine(run.Why)); now != told && c.forPeople() {
 			told = now
-			fmt.Fprintf(c.out, "%s  %s\n", clock(c.now()), now)
+			fmt.Fprintf(c.page(), "%s  %s\n", clock(c.now()), now)
 		}
 		if !run.Status.Open() || run.Status == galen.RunHeld {
 			return c.followed(run)

@@ -56,16 +56,14 @@ func printRunbooks(w io.Writer, all []api.Runbook) error {
 		}
 		rows = append(rows, []string{rb.Name, strconv.Itoa(rb.Version), strings.Join(rb.Heals, ", "), byHand, params, rb.About})
 	}
-	if err := table(w, []string{"runbook", "version", "heals", "by hand", "params", "about"}, rows); err != nil {
+	if err := table(w, []string{"runbook", "version?", "heals", "by hand", "params?", "about"}, rows); err != nil {
 		return err
 	}
 	for _, rb := range all {
 		if rb.Fault == nil {
 			continue
 		}
-		if _, err := fmt.Fprintf(w, "%s is at fault, and decides no more in this engine until it is mended and restarted: %s\n", rb.Name, *rb.Fault); err != nil {
-			return err
-		}
+		writeWrapped(w, "", "", oneLine(fmt.Sprintf("%s is at fault, and decides no more in this engine until it is mended and restarted: %s", rb.Name, *rb.Fault)))
 	}
 	return nil
 }

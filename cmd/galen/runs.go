@@ -66,9 +66,6 @@ func (c *cli) runsList(ctx context.Context, f runsFlags) error {
 	return c.print(res.JSON200, func(w io.Writer) error { return printRuns(w, res.JSON200.Runs, c.now()) })
 }
 
-// whyShown is how many characters of a reason a list shows.
-const whyShown = 90
-
 func printRuns(w io.Writer, all []galen.Run, now time.Time) error {
 	if len(all) == 0 {
 		fmt.Fprintln(w, "no runs")
@@ -77,10 +74,11 @@ func printRuns(w io.Writer, all []galen.Run, now time.Time) error {
 	rows := make([][]string, 0, len(all))
 	for _, r := range all {
 		rows = append(rows, []string{
-			r.ID, r.Resource.String(), r.Runbook, string(r.Status), age(now, r.Created), span(lasted(r, now)), r.Asked, cut(oneLine(r.Why), whyShown),
+			r.ID, r.Resource.String(), r.Runbook, string(r.Status), age(now, r.Created), span(lasted(r, now)), r.Asked, urgencyName(r.Urgency),
+			targets(r), fmt.Sprint(r.Plan), momentOf(r.Deadline), r.Why,
 		})
 	}
-	return table(w, []string{"run", "resource", "runbook", "status", "opened", "took", "asked by", "why"}, rows)
+	return table(w, []string{"run", "resource", "runbook", "status", "opened?", "took?", "asked by?", "urgency+", "targets+", "plan+", "deadline+", "why"}, rows)
 }
 
 // lasted is how long a run took, or has been going on.
@@ -89,6 +87,14 @@ func lasted(r galen.Run, now time.Time) time.Duration {
 		return now.Sub(r.Created)
 	}
 	return r.Ended.Sub(r.Created)
+}
+
+// momentOf is a time as -o wide shows it, which has the room.
+func momentOf(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format(time.RFC3339)
 }
 
 func sortEvents(all []galen.Event) {

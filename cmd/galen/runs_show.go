@@ -51,14 +51,14 @@ func (c *cli) runsShow(ctx context.Context, id string) error {
 		return err
 	}
 	d := *res.JSON200
-	if c.output != formTable {
+	if !c.forPeople() {
 		return c.print(d, nil)
 	}
 	around, err := c.around(ctx, client, d)
 	if err != nil {
 		return err
 	}
-	if err := printRun(c.out, d, tell(d, around), c.now()); err != nil || !d.Run.Status.Open() {
+	if err := printRun(c.page(), d, tell(d, around), c.now()); err != nil || !d.Run.Status.Open() {
 		return err
 	}
 	return c.observing(ctx, client)
@@ -71,7 +71,7 @@ func (c *cli) observing(ctx context.Context, client *api.ClientWithResponses) er
 		return err
 	}
 	if why := res.JSON200.Observe; why != nil {
-		fmt.Fprintf(c.out, "\nGalen observes only, and makes no call in any run until galen rearm: %s\n", oneLine(*why))
+		fmt.Fprintf(c.page(), "\nGalen observes only, and makes no call in any run until galen rearm: %s\n", oneLine(*why))
 	}
 	return nil
 }
@@ -131,9 +131,11 @@ func printRun(w io.Writer, d api.RunDetail, story []line, now time.Time) error {
 }
 
 // targets are the whole IDs of what the run was opened for; the story has them short.
-func targets(r galen.Run) string {
-	ids := make([]string, 0, len(r.Scope))
-	for _, t := range r.Scope {
+func targets(r galen.Run) string { return targetIDs(r.Scope) }
+
+func targetIDs(all []galen.Target) string {
+	ids := make([]string, 0, len(all))
+	for _, t := range all {
 		ids = append(ids, t.ID)
 	}
 	return few(ids)

@@ -6,23 +6,26 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
 )
 
 func (c *cli) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "How is everything, and does anything wait for me",
-		Long: `Shows at a glance whether the engine works, what it looks after, how many members are bad, and what waits for a
-person: held runs, runs that ask for an approval, and holds that are set.
+		Short: "Does anything wait for me, and how is everything",
+		Long: `Shows first what needs a person, each with the command for it: runs that ask for an approval or are held, holds that are
+overdue, runbooks in quarantine or at fault, members that nobody sees good or bad, an engine that only observes. Then what is
+found and what is looked after, with the margin: how many members may be lost before something is lost with them.
+
+A token that may not view something is not told of it. -o json and yaml are the API's answer: the numbers, without the commands.
 
 Exit code 3 if the engine says that it does not work.`,
-		Example: "  galen status\n  galen status -o json | jq .held_runs",
+		Example: "  galen status\n  galen status -o wide\n  galen status -o json | jq .held_runs",
 		Args:    takes(0, 0, "no arguments"),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.status(cmd.Context()) },
 	}
@@ -37,10 +40,16 @@ func (c *cli) status(ctx context.Context) error {
 	if err := c.fault("read the status", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}
-	if err := c.print(res.JSON200, func(w io.Writer) error { return printStatus(w, *res.JSON200, c.now()) }); err != nil {
+	s := glance{Status: *res.JSON200}
+	if c.forPeople() {
+		if err := c.lookCloser(ctx, client, &s); err != nil {
+			return err
+		}
+	}
+	if err := c.print(s.Status, func(w io.Writer) error { return printStatus(w, s, c.now()) }); err != nil {
 		return err
 	}
-	if h := res.JSON200.Health; !h.Ok {
+	if h := s.Health; !h.Ok {
 		return notDone("the engine does not work: %s", text(h.Why))
 	}
 	return nil
@@ -53,50 +62,55 @@ func text(s *string) string {
 	return *s
 }
 
-func printStatus(w io.Writer, s api.Status, now time.Time) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	health := "works"
+// glance is a status with what a person looks for in it.
+type glance struct {
+	api.Status
+
+	findings []galen.Finding
+	needs    []need
+}
+
+func printStatus(w io.Writer, s glance, now time.Time) error {
+	health := paint(inkGood, "works")
 	if !s.Health.Ok {
-		health = "DOES NOT WORK: " + oneLine(text(s.Health.Why))
+		health = paint(inkBad, "DOES NOT WORK: "+oneLine(text(s.Health.Why)))
 	}
-	fmt.Fprintf(t, "engine\t%s, version %s, up for %s\n", health, s.Health.Version, span(now.Sub(s.Health.Started)))
-	if s.Observe != nil {
-		fmt.Fprintf(t, "acts\tNO: %s\n", oneLine(*s.Observe))
-	}
-	fmt.Fprintf(t, "runs\t%d open\n", s.OpenRuns)
-	for _, row := range []struct {
-		n          int
-		name, does string
-	}{
-		{s.Findings, "findings", "stand: galen findings"},
-		{s.HeldRuns, "held", "wait for a person: galen runs list --status held"},
-		{s.AskingRuns, "asking", "wait for an approval: galen runs list --status asking"},
-		{s.Holds, "holds", "forbid changes: galen holds"},
-		{s.Quarantines, "quarantines", "runbooks act nowhere: galen quarantine list"},
-	} {
-		if row.n == 0 {
-			fmt.Fprintf(t, "%s\t0\n", row.name)
-			continue
-		}
-		fmt.Fprintf(t, "%s\t%d %s\n", row.name, row.n, row.does)
-	}
-	if err := t.Flush(); err != nil {
+	fmt.Fprintf(w, "galen %s, version %s, up for %s; %s open, %s, %s\n\n",
+		health, oneLine(s.Health.Version), span(now.Sub(s.Health.Started)), some(s.OpenRuns, "run"), some(s.Findings, "finding"), some(s.Holds, "hold"))
+	if err := printNeeds(w, s.needs); err != nil {
 		return err
 	}
-	fmt.Fprintln(w)
+	if len(s.findings) > 0 {
+		if err := printFindings(w, first(s.findings, findingsShown), now); err != nil {
+			return err
+		}
+		if more := len(s.findings) - findingsShown; more > 0 {
+			fmt.Fprintf(w, "and %d more: galen findings\n", more)
+		}
+		fmt.Fprintln(w)
+	}
 	return printResources(w, s.Resources, now)
 }
 
+// findingsShown in a status; a storm has hundreds.
+const findingsShown = 10
+
+func first[T any](all []T, n int) []T { return all[:min(n, len(all))] }
+
 func printResources(w io.Writer, all []api.Resource, now time.Time) error {
+	if len(all) == 0 {
+		fmt.Fprintln(w, "no resources: the configuration of the engine names none, or your token may view none")
+		return nil
+	}
 	rows := make([][]string, 0, len(all))
 	for _, r := range all {
 		seen := "not yet"
 		if r.Seen != nil {
 			seen = age(now, *r.Seen)
 		}
-		rows = append(rows, []string{r.Resource, string(r.Mode), r.Policy, strconv.Itoa(r.Members), strconv.Itoa(r.Bad), strconv.Itoa(r.Unknown), strconv.Itoa(r.Apart), seen, shortMargin(r.Margin)})
+		rows = append(rows, []string{r.Resource, string(r.Mode), r.Policy, strconv.Itoa(r.Members), strconv.Itoa(r.Bad), strconv.Itoa(r.Unknown), strconv.Itoa(r.Apart), seen, shortMargin(r.Margin), text(r.Margin)})
 	}
-	return table(w, []string{"resource", "mode", "policy", "members", "bad", "unknown", "apart", "seen", "margin"}, rows)
+	return table(w, []string{"resource", "mode", "policy?", "members", "bad", "unknown", "apart?", "seen?", "margin", "counted+"}, rows)
 }
 
 // shortMargin is what stands before the range; the resource itself tells the rest.

@@ -5,17 +5,23 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
-// pageWidth is where text is wrapped, in characters.
+// pageWidth is where text is wrapped, in columns, and where a narrower terminal ends.
 const pageWidth = 128
+
+func lineWidth(w io.Writer) int {
+	if width := shape(w).width; width > 0 {
+		return min(width, pageWidth)
+	}
+	return pageWidth
+}
 
 // writeStory writes a story aligned: clock, time since the run was opened, label, text; details below their line.
 func writeStory(w io.Writer, lines []line, opened time.Time) {
 	labels, offsets := 0, 0
 	for _, l := range lines {
-		labels = max(labels, utf8.RuneCountInString(l.label))
+		labels = max(labels, widthOf(l.label))
 		offsets = max(offsets, len(offset(l.at.Sub(opened))))
 	}
 	day := lines[0].at.UTC().Format(time.DateOnly)
@@ -29,7 +35,7 @@ func writeStory(w io.Writer, lines []line, opened time.Time) {
 		if l.again > 0 {
 			text += fmt.Sprintf(" (and %s more, until %s)", some(l.again, "time"), clock(l.until))
 		}
-		indent := strings.Repeat(" ", utf8.RuneCountInString(head))
+		indent := strings.Repeat(" ", widthOf(head))
 		writeWrapped(w, head, indent, text)
 		writeDetails(w, indent+"  ", l.more)
 	}
@@ -56,27 +62,27 @@ func offset(d time.Duration) string {
 func writeDetails(w io.Writer, indent string, all []detail) {
 	names := 0
 	for _, d := range all {
-		names = max(names, utf8.RuneCountInString(d.name))
+		names = max(names, widthOf(d.name))
 	}
 	for _, d := range all {
 		if d.text == "" {
 			continue
 		}
-		head := fmt.Sprintf("%s%-*s  ", indent, names, d.name)
-		writeWrapped(w, head, strings.Repeat(" ", utf8.RuneCountInString(head)), oneLine(d.text))
+		head := indent + padded(oneLine(d.name), names+gap)
+		writeWrapped(w, head, strings.Repeat(" ", widthOf(head)), oneLine(d.text))
 	}
 }
 
 // writeWrapped writes a text behind its head, wrapped at words; further lines get the indent.
 func writeWrapped(w io.Writer, head, indent, text string) {
-	room := max(pageWidth-utf8.RuneCountInString(indent), 40)
+	room := max(lineWidth(w)-widthOf(indent), 40)
 	for _, part := range wrap(text, room) {
 		fmt.Fprintln(w, strings.TrimRight(head+part, " "))
 		head = indent
 	}
 }
 
-// wrap cuts a text at spaces into parts of at most width characters; a longer word stays whole.
+// wrap cuts a text at spaces into parts of at most width columns; a longer word stays whole.
 func wrap(text string, width int) []string {
 	var parts []string
 	var part string
@@ -84,7 +90,7 @@ func wrap(text string, width int) []string {
 		switch {
 		case part == "":
 			part = word
-		case utf8.RuneCountInString(part)+1+utf8.RuneCountInString(word) > width:
+		case widthOf(part)+1+widthOf(word) > width:
 			parts, part = append(parts, part), word
 		default:
 			part += " " + word

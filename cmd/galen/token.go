@@ -178,14 +178,14 @@ func printTokens(w io.Writer, tokens []galen.Token, all bool, now time.Time) err
 			ends = "expired " + age(now, t.Expires)
 		}
 		if all || t.Counts(now) {
-			rows = append(rows, []string{t.Name, grantsOf(t), ends, t.By, age(now, t.At)})
+			rows = append(rows, []string{t.Name, grantsOf(t), ends, momentOf(t.Expires), t.By, age(now, t.At)})
 		}
 	}
 	if len(rows) == 0 {
 		fmt.Fprintln(w, "no named tokens: only that of the file in the data directory counts")
 		return nil
 	}
-	return table(w, []string{"name", "may", "ends", "by", "made"}, rows)
+	return table(w, []string{"name", "may", "ends", "expires+", "by?", "made?"}, rows)
 }
 
 func (c *cli) tokenRevokeCommand() *cobra.Command {

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+)
+
+// need is one thing that waits for a person.
+type need struct {
+	ink  ink
+	sort string
+	what string
+	// do are the commands, to be copied: they are never cut or wrapped.
+	do []string
+}
+
+// needsShown of each sort; a storm asks for hundreds of approvals.
+const needsShown = 10
+
+// lookCloser finds what needs a person behind the numbers of a status.
+func (c *cli) lookCloser(ctx context.Context, client *api.ClientWithResponses, s *glance) error {
+	s.needs = engineNeeds(s.Status)
+	for _, look := range []func(context.Context, *api.ClientWithResponses, *glance) error{
+		c.askingNeeds, c.heldNeeds, c.overdueNeeds, c.quarantineNeeds, c.faultNeeds, c.findingsOf,
+	} {
+		if err := look(ctx, client, s); err != nil {
+			return err
+		}
+	}
+	s.needs = append(s.needs, unknownNeeds(s.Resources)...)
+	return nil
+}
+
+// kept tells whether the token may not ask this, which makes an overview shorter and is no error of it.
+func kept(r reply) bool { return r.StatusCode() == http.StatusForbidden }
+
+// unseen: so many of a sort need somebody, of which this token may see no more.
+func (s *glance) unseen(n int, sort string) {
+	s.needs = append(s.needs, need{ink: inkWarn, sort: sort, what: fmt.Sprintf("%d, which your token may not see", n), do: []string{"galen token create NAME --scope view ..."}})
+}
+
+func engineNeeds(s api.Status) []need {
+	if s.Observe == nil {
+		return nil
+	}
+	return []need{{ink: inkBad, sort: "observes", what: "galen makes no call in any run: " + *s.Observe, do: []string{"galen rearm --why ..."}}}
+}
+
+func (c *cli) askingNeeds(ctx context.Context, client *api.ClientWithResponses, s *glance) error {
+	runs, err := c.standing(ctx, client, s, galen.RunAsking)
+	if err != nil {
+		return err
+	}
+	for _, r := range first(runs, needsShown) {
+		res, err := client.GetRunWithResponse(ctx, r.ID)
+		if err := c.fault("read run "+r.ID, res, err, res != nil && res.JSON200 != nil); err != nil {
+			return err
+		}
+		d := *res.JSON200
+		if d.Run.Status != galen.RunAsking {
+			continue // somebody was faster
+		}
+		s.needs = append(s.needs, need{ink: inkWarn, sort: "approve", what: asked(d, c.now()), do: []string{
+			fmt.Sprintf("galen runs approve %s --plan %s", r.ID, planToken(d)), fmt.Sprintf("galen runs approve %s    shows the plan", r.ID),
+		}})
+	}
+	s.beyond(len(runs), inkWarn, "approve", "galen runs list --status asking")
+	return nil
+}
+
+// asked is what a run asks a yes for.
+func asked(d api.RunDetail, now time.Time) string {
+	what := d.Run.Why
+	if i := newest(d); i >= 0 {
+		p := d.Plans[i].Plan
+		if steps := slices.Concat(p.Steps, p.Outline); len(steps) > 0 {
+			what = fmt.Sprintf("%s: %s", counted(steps), p.Why)
+		}
+	}
+	return fmt.Sprintf("%s on %s, %s, for %s: %s", d.Run.Runbook, d.Run.Resource, urgencyName(d.Run.Urgency), span(now.Sub(d.Run.Created)), what)
+}
+
+func (c *cli) heldNeeds(ctx context.Context, client *api.ClientWithResponses, s *glance) error {
+	runs, err := c.standing(ctx, client, s, galen.RunHeld)
+	for _, r := range first(runs, needsShown) {
+		s.needs = append(s.needs, need{ink: inkBad, sort: "held", do: []string{"galen runs show " + r.ID},
+			what: fmt.Sprintf("%s on %s, %s, for %s: %s", r.Runbook, r.Resource, urgencyName(r.Urgency), span(c.now().Sub(r.Created)), r.Why)})
+	}
+	s.beyond(len(runs), inkBad, "held", "galen runs list --status held")
+	return err
+}
+
+// beyond tells of those of a sort that are too many to be shown.
+func (s *glance) beyond(n int, i ink, sort, do string) {
+	if n > needsShown {
+		s.needs = append(s.needs, need{ink: i, sort: sort, what: fmt.Sprintf("and %d more", n-needsShown), do: []string{do}})
+	}
+}
+
+// standing are the runs that stand so, the most urgent first, the one that has waited longest first among those.
+func (c *cli) standing(ctx context.Context, client *api.ClientWithResponses, s *glance, status galen.RunStatus) ([]galen.Run, error) {
+	n, sort := s.HeldRuns, "held"
+	if status == galen.RunAsking {
+		n, sort = s.AskingRuns, "approve"
+	}
+	if n == 0 {
+		return nil, nil
+	}
+	limit := 1000
+	res, err := client.ListRunsWithResponse(ctx, &api.ListRunsParams{Status: optional(string(status)), Limit: &limit})
+	if res != nil && kept(res) {
+		s.unseen(n, sort)
+		return nil, nil
+	}
+	if err := c.fault("list the runs", res, err, res != nil && res.JSON200 != nil); err != nil {
+		return nil, err
+	}
+	runs := slices.DeleteFunc(res.JSON200.Runs, func(r galen.Run) bool { return r.Status != status })
+	slices.SortStableFunc(runs, func(a, b galen.Run) int {
+		return cmp.Or(cmp.Compare(b.Urgency, a.Urgency), a.Created.Compare(b.Created))
+	})
+	return runs, nil
+}
+
+func (c *cli) overdueNeeds(ctx context.Context, client *api.ClientWithResponses, s *glance) error {
+	if s.Holds == 0 {
+		return nil
+	}
+	res, err := client.ListHoldsWithResponse(ctx)
+	if res != nil && kept(res) {
+		return nil
+	}
+	if err := c.fault("list the holds", res, err, res != nil && res.JSON200 != nil); err != nil {
+		return err
+	}
+	for _, h := range res.JSON200.Holds {
+		if h.Until.IsZero() || !c.now().After(h.Until) {
+			continue
+		}
+		s.needs = append(s.needs, need{ink: inkBad, sort: "overdue",
+			what: fmt.Sprintf("hold of %s on %s, overdue for %s, holds on: %s", h.By, scope(h), span(c.now().Sub(h.Until)), h.Why),
+			do:   []string{"galen release " + h.ID, fmt.Sprintf("galen hold extend %s --until 4h --why ...", h.ID)}})
+	}
+	return nil
+}
+
+func (c *cli) quarantineNeeds(ctx context.Context, client *api.ClientWithResponses, s *glance) error {
+	if s.Quarantines == 0 {
+		return nil
+	}
+	res, err := client.ListQuarantinesWithResponse(ctx)
+	if res != nil && kept(res) {
+		s.unseen(s.Quarantines, "quarantine")
+		return nil
+	}
+	if err := c.fault("list the quarantines", res, err, res != nil && res.JSON200 != nil); err != nil {
+		return err
+	}
+	for _, q := range res.JSON200.Quarantines {
+		s.needs = append(s.needs, need{ink: inkBad, sort: "quarantine",
+			what: fmt.Sprintf("%s acts nowhere for %s: %s failed on %s", q.Runbook, span(c.now().Sub(q.At)), q.Verb, few(q.Targets)),
+			do:   []string{fmt.Sprintf("galen quarantine clear %s --why ...", q.Runbook)}})
+	}
+	return nil
+}
+
+func (c *cli) faultNeeds(ctx context.Context, client *api.ClientWithResponses, s *glance) error {
+	res, err := client.ListRunbooksWithResponse(ctx)
+	if res != nil && kept(res) {
+		return nil
+	}
+	if err := c.fault("list the runbooks", res, err, res != nil && res.JSON200 != nil); err != nil {
+		return err
+	}
+	for _, rb := range res.JSON200.Runbooks {
+		if rb.Fault != nil {
+			s.needs = append(s.needs, need{ink: inkBad, sort: "fault",
+				what: fmt.Sprintf("%s decides no more in this engine until it is mended and restarted: %s", rb.Name, *rb.Fault), do: []string{"galen runbooks"}})
+		}
+	}
+	return nil
+}
+
+func (c *cli) findingsOf(ctx context.Context, client *api.ClientWithResponses, s *glance) error {
+	if s.Findings == 0 {
+		return nil
+	}
+	res, err := client.ListFindingsWithResponse(ctx, &api.ListFindingsParams{})
+	if res != nil && kept(res) {
+		return nil
+	}
+	if err := c.fault("list the findings", res, err, res != nil && res.JSON200 != nil); err != nil {
+		return err
+	}
+	s.findings = byUrgency(res.JSON200.Findings)
+	return nil
+}
+
+func unknownNeeds(all []api.Resource) []need {
+	var out []need
+	for _, r := range all {
+		if r.Unknown > 0 {
+			out = append(out, need{ink: inkWarn, sort: "unknown",
+				what: fmt.Sprintf("%s: %s that nobody sees good or bad", r.Resource, some(r.Unknown, "member")), do: []string{"galen resources " + r.Resource}})
+		}
+	}
+	return out
+}
+
+func printNeeds(w io.Writer, all []need) error {
+	if len(all) == 0 {
+		_, err := fmt.Fprintln(w, paint(inkGood, "nothing needs you")+"\n")
+		return err
+	}
+	fmt.Fprintln(w, paint(inkBold, "NEEDS YOU"))
+	sorts := 0
+	for _, n := range all {
+		sorts = max(sorts, widthOf(n.sort))
+	}
+	indent := strings.Repeat(" ", sorts+2*gap)
+	for _, n := range all {
+		writeWrapped(w, "  "+paint(n.ink, padded(n.sort, sorts+gap)), indent, oneLine(n.what))
+		for _, do := range n.do {
+			fmt.Fprintf(w, "%s  %s\n", indent, shown(do))
+		}
+	}
+	_, err := fmt.Fprintln(w)
+	return err
+}
