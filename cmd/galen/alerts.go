@@ -39,6 +39,7 @@ func (c *cli) alertsListCommand() *cobra.Command {
 		Long: `Lists alerts, the newest first, with why each stands as it does. TIMES is how often the same alert came: same source,
 fingerprint, status and start.`,
 		Example: `  galen alerts list --state unmatched
+  galen alerts list --watch --limit 10
   galen alerts list --limit 500 -o json | jq -r '.alerts[] | select(.state == "refused") | .why'`,
 		Args: takes(0, 0, "no arguments: choose with flags"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.alertsList(cmd.Context(), f) },
@@ -46,7 +47,7 @@ fingerprint, status and start.`,
 	cmd.Flags().StringVar(&f.state, "state", "", "only those that stand so: pending, matched, unmatched, refused")
 	cmd.Flags().IntVar(&f.limit, "limit", 30, "how many at most")
 	cmd.Flags().Int64Var(&f.before, "before", 0, "only those with a smaller number: the next page")
-	return cmd
+	return c.watchable(cmd)
 }
 
 func (c *cli) alertsList(ctx context.Context, f alertsFlags) error {

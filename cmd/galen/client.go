@@ -125,7 +125,7 @@ func (c *cli) fault(what string, r reply, err error, ok bool) error {
 	case err != nil && errors.Is(err, context.Canceled):
 		return fmt.Errorf("%s: interrupted", what)
 	case err != nil:
-		return fmt.Errorf("%s: %w; is galen serve running there? name another engine with --server or %s", what, err, envServer)
+		return unanswered{fmt.Errorf("%s: %w; is galen serve running there? name another engine with --server or %s", what, err, envServer)}
 	case ok:
 		return nil
 	}
@@ -139,6 +139,8 @@ func (c *cli) fault(what string, r reply, err error, ok bool) error {
 		return fmt.Errorf("%s: %s; here: name that file with --token-file or %s", what, why, envTokenFile)
 	case http.StatusOK, http.StatusCreated:
 		return fmt.Errorf("%s: what answers at %s is not the API of galen", what, c.address())
+	case http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return unanswered{fmt.Errorf("%s: %s", what, why)}
 	}
 	return fmt.Errorf("%s: %s", what, why)
 }

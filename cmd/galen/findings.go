@@ -22,12 +22,12 @@ func (c *cli) findingsCommand() *cobra.Command {
 		Long: `Lists the problems that are seen now, the most urgent first. A note is told to people only: no run starts for it (an
 engine that cannot reach one node which all others see well, a repair that a cancelled run still owed: repair-owed). -o json
 has the evidence of each observer.`,
-		Example: "  galen findings\n  galen findings --resource cassandra/orders -o json | jq '.findings[].evidence'",
+		Example: "  galen findings\n  galen findings --watch --every 10s\n  galen findings --resource cassandra/orders -o json | jq '.findings[].evidence'",
 		Args:    takes(0, 0, "no arguments: choose with --resource"),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.findings(cmd.Context(), resource) },
 	}
 	cmd.Flags().StringVar(&resource, "resource", "", "only those of this resource (kind/name)")
-	return cmd
+	return c.watchable(cmd)
 }
 
 func (c *cli) findings(ctx context.Context, resource string) error {

@@ -38,7 +38,7 @@ func (c *cli) runsListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "Runs, newest first",
 		Long:  "Lists runs, the newest first, with where each stands and why.",
-		Example: `  galen runs list --open
+		Example: `  galen runs list --open --watch
   galen runs list --status held
   galen runs list --resource cassandra/orders --limit 10 -o json | jq -r '.runs[].id'`,
 		Args: takes(0, 0, "no arguments: choose with flags"),
@@ -49,7 +49,7 @@ func (c *cli) runsListCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&f.open, "open", false, "only those that go on")
 	cmd.Flags().IntVar(&f.limit, "limit", 30, "how many at most")
 	cmd.Flags().StringVar(&f.before, "before", "", "only those older than this run: the next page")
-	return cmd
+	return c.watchable(cmd)
 }
 
 func (c *cli) runsList(ctx context.Context, f runsFlags) error {

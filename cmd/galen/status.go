@@ -15,7 +15,7 @@ import (
 )
 
 func (c *cli) statusCommand() *cobra.Command {
-	return &cobra.Command{
+	return c.watchable(&cobra.Command{
 		Use:   "status",
 		Short: "Does anything wait for me, and how is everything",
 		Long: `Shows first what needs a person, each with the command for it: runs that ask for an approval or are held, holds that are
@@ -25,10 +25,10 @@ found and what is looked after, with the margin: how many members may be lost be
 A token that may not view something is not told of it. -o json and yaml are the API's answer: the numbers, without the commands.
 
 Exit code 3 if the engine says that it does not work.`,
-		Example: "  galen status\n  galen status -o wide\n  galen status -o json | jq .held_runs",
+		Example: "  galen status\n  galen status --watch\n  galen status -o wide\n  galen status -o json | jq .held_runs",
 		Args:    takes(0, 0, "no arguments"),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.status(cmd.Context()) },
-	}
+	})
 }
 
 func (c *cli) status(ctx context.Context) error {
