@@ -71,6 +71,8 @@ type Run struct {
 	// Suggested is what the run would have done last, were it not for the mode.
 	Suggested *Suggestion `json:"suggested,omitempty"`
 	Ended     time.Time   `json:"ended,omitzero"`
+	// Trace is the span of whatever asked for the run, as W3C's traceparent; "" unless traces are kept.
+	Trace string `json:"trace,omitempty"`
 }
 
 // Suggestion is what a run in [ModeSuggest] would have done.

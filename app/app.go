@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -24,6 +25,7 @@ import (
 	"github.com/galenhq/galen/internal/gate"
 	"github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/internal/temporal"
+	"github.com/galenhq/galen/internal/trace"
 	"github.com/galenhq/galen/internal/watch"
 	"github.com/galenhq/galen/workflows"
 )
@@ -51,6 +53,7 @@ type Engine struct {
 	tally     *tally
 	reach     *pulse // of Temporal
 	vigil     *vigil
+	trace     *trace.Tracer // nil: off
 	world     *watch.World
 	runs      *runs
 	acts      *activities.Activities
@@ -123,6 +126,10 @@ func (e *Engine) stores(ctx context.Context) (*temporal.Client, error) {
 		return nil, err
 	}
 	e.stops = append(e.stops, lock.release)
+	if e.trace, err = trace.FromEnv(ctx, os.Getenv, e.o.Version); err != nil {
+		return nil, err
+	}
+	e.stops = append(e.stops, e.trace.Stop)
 	id, err := identity(e.o.Config.Data)
 	if err != nil {
 		return nil, err
@@ -151,6 +158,9 @@ func (e *Engine) stores(ctx context.Context) (*temporal.Client, error) {
 	}
 	o := got.server.dialOptions(name, e.o.Logger)
 	o.Identity = nameOf(e.self)
+	if o.Interceptors, err = e.trace.Interceptors(); err != nil {
+		return nil, err
+	}
 	client, err := temporal.Dial(ctx, o)
 	if err != nil {
 		return nil, err
@@ -184,7 +194,7 @@ func (e *Engine) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e.opened.kinds = attentive(e.looks.counted(e.opened.kinds), e.journal)
+	e.opened.kinds = attentive(e.looks.counted(traced(e.opened.kinds, e.trace)), e.journal)
 	return e.policies(ctx)
 }
 
@@ -226,7 +236,7 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	}
 	e.tally = newTally(e.journal, e.opened, e.o.Catalogue.Detectors)
 	e.runs = &runs{journal: e.journal, temporal: client, Opener: watch.Opener{
-		Runbooks: e.o.Catalogue.Runbooks, Inbox: talliedInbox{e.journal, e.tally}, Policy: policy, Last: e.world.Last, Now: time.Now, Logger: log,
+		Runbooks: e.o.Catalogue.Runbooks, Inbox: talliedInbox{e.journal, e.tally, e.trace}, Policy: policy, Last: e.world.Last, Now: time.Now, Logger: log,
 	}}
 	door, err := gate.New(gate.Options{
 		Journal: e.journal, World: e.world, Kinds: e.opened.kinds, Runbooks: e.opened.runbooks, Policy: policy, Guards: gate.CommonGuards(),
@@ -237,11 +247,11 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	}
 	e.faults = activities.NewFaults()
 	e.acts = activities.New(activities.Options{
-		Journal: talliedDecisions{e.journal, e.tally}, Records: e.journal, Runs: talliedRuns{e.journal, e.tally}, World: e.world,
-		Gate: talliedGate{door, e.tally}, Faults: e.faults, Now: time.Now, Logger: log,
+		Journal: talliedDecisions{e.journal, e.tally}, Records: e.journal, Runs: tracedRuns{talliedRuns{e.journal, e.tally}, e.trace}, World: e.world,
+		Gate: tracedGate{talliedGate{door, e.tally}, e.trace}, Faults: e.faults, Now: time.Now, Logger: log,
 		Catalogue: e.catalogue(),
 	})
-	d := &dispatcher{journal: e.journal, temporal: client, release: e.acts, shared: e.shared(), now: time.Now, logger: log}
+	d := &dispatcher{journal: e.journal, temporal: client, release: e.acts, shared: e.shared(), trace: e.trace, now: time.Now, logger: log}
 	if err := e.resume(ctx, client, d); err != nil {
 		return err
 	}

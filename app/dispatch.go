@@ -11,6 +11,7 @@ import (
 	"github.com/galenhq/galen/internal/failpoint"
 	"github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/internal/temporal"
+	"github.com/galenhq/galen/internal/trace"
 )
 
 // dispatcher carries the outbox to Temporal, at a bounded rate, at least once; and it finds open runs whose workflow
@@ -19,6 +20,7 @@ type dispatcher struct {
 	journal  *journal.Store
 	temporal workflowsOf
 	release  release
+	trace    *trace.Tracer
 	shared   bool // with other engines, whose part it takes over when they die
 	now      func() time.Time
 	logger   *slog.Logger
@@ -130,7 +132,7 @@ func (d *dispatcher) carry(ctx context.Context, item journal.OutboxItem) (bool, 
 		return err == nil, err
 	}
 	failpoint.At(failpoint.Opened, "")
-	started, err := d.temporal.StartRun(ctx, item.Key, item.Run, needs(run))
+	started, err := d.temporal.StartRun(d.trace.Join(ctx, run.Trace), item.Key, item.Run, needs(run))
 	failpoint.At(failpoint.Started, "")
 	if err == nil && d.release.Lacks(run) != "" {
 		err = d.foreign(ctx, run) // no decision of ours will tell that its workflow was there already
@@ -202,7 +204,7 @@ func (d *dispatcher) restart(ctx context.Context, run galen.Run) error {
 	} else if err != nil {
 		return err
 	}
-	if _, err := d.temporal.StartRun(ctx, run.Key, run.ID, needs(run)); err != nil {
+	if _, err := d.temporal.StartRun(d.trace.Join(ctx, run.Trace), run.Key, run.ID, needs(run)); err != nil {
 		return fmt.Errorf("start the workflow of run %s again: %w", run.ID, err)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/galenhq/galen/internal/gate"
 	galenhttp "github.com/galenhq/galen/internal/http"
 	"github.com/galenhq/galen/internal/journal"
+	"github.com/galenhq/galen/internal/trace"
 	"github.com/galenhq/galen/internal/watch"
 )
 
@@ -172,10 +173,12 @@ func (j talliedFindings) SaveFindings(ctx context.Context, r galen.Resource, now
 // talliedInbox counts the runs that are opened.
 type talliedInbox struct {
 	watch.Inbox
-	t *tally
+	t     *tally
+	trace *trace.Tracer
 }
 
 func (i talliedInbox) OpenRun(ctx context.Context, run galen.Run) (galen.Run, bool, error) {
+	run.Trace = i.trace.Carry(ctx) // the workflow goes on below it
 	out, created, err := i.Inbox.OpenRun(ctx, run)
 	if err == nil && created {
 		i.t.Opened(out)

@@ -51,7 +51,7 @@ func (e *Engine) ways(listener net.Listener) error {
 		Limits: galenhttp.Limits{PerToken: *limits.PerToken, PerAddress: *limits.PerAddress},
 		Runs:   rows{e.journal}, Records: rows{e.journal}, Requests: requests{e}, Decisions: people{e}, Holds: e.journal, Quarantines: e.journal, Epochs: epochs{e.journal},
 		World: seen{watched, e}, Advice: advisor{e}, Alerts: alerts{inbox, e.journal}, Runbooks: e.o.Catalogue.Runbooks, Faults: e.faults.All, Health: e.health,
-		Measure: measure{e, inbox, refusals}.now, Tally: e.tally.Tally,
+		Measure: measure{e, inbox, refusals}.now, Tally: e.tally.Tally, Around: e.trace.Around,
 		Version: e.o.Version, Started: e.started, Now: time.Now, Logger: e.o.Logger,
 	}))
 	return nil

@@ -12,12 +12,17 @@ import (
 	galenhttp "github.com/galenhq/galen/internal/http"
 	"github.com/galenhq/galen/internal/intake"
 	"github.com/galenhq/galen/internal/journal"
+	"github.com/galenhq/galen/internal/trace"
 )
 
 // alertRows is the journal as the inbox knows it.
-type alertRows struct{ journal *journal.Store }
+type alertRows struct {
+	journal *journal.Store
+	trace   *trace.Tracer
+}
 
 func (r alertRows) StoreAlert(ctx context.Context, a intake.Alert) (bool, error) {
+	a.Trace = r.trace.Carry(ctx)
 	return r.journal.StoreAlert(ctx, journal.Alert(a))
 }
 
@@ -44,7 +49,7 @@ func (r alertRows) AlertsDone(ctx context.Context, ends ...intake.End) error {
 
 // inbox takes alerts into the journal.
 func (e *Engine) inbox() *intake.Inbox {
-	return intake.NewInbox(intake.InboxOptions{Store: alertRows{e.journal}, MaxPending: e.o.Config.Inbox.MaxPending, Now: time.Now})
+	return intake.NewInbox(intake.InboxOptions{Store: alertRows{e.journal, e.trace}, MaxPending: e.o.Config.Inbox.MaxPending, Now: time.Now})
 }
 
 // alerts is the inbox as the API knows it.
@@ -123,7 +128,7 @@ func (h hints) OpenHint(ctx context.Context, hint galen.Finding, alert string) (
 
 // matcher matches what is in the inbox with the configuration.
 func (e *Engine) matcher(inbox *intake.Inbox) *intake.Matcher {
-	o := intake.Options{Inbox: inbox, World: e.world, Runs: hints{e}, Now: time.Now, Logger: e.o.Logger}
+	o := intake.Options{Inbox: inbox, World: e.world, Runs: hints{e}, Now: time.Now, Logger: e.o.Logger, Around: e.matching}
 	for _, rule := range e.o.Config.Alerts {
 		o.Rules = append(o.Rules, intake.Rule{Matches: rule.Matches, Code: rule.Code, MemberLabel: rule.MemberLabel})
 	}
@@ -131,6 +136,12 @@ func (e *Engine) matcher(inbox *intake.Inbox) *intake.Matcher {
 		o.Resources = append(o.Resources, intake.Resource{Resource: r.Resource, Matches: r.Named})
 	}
 	return intake.NewMatcher(o)
+}
+
+// matching goes on below the call that brought an alert.
+func (e *Engine) matching(ctx context.Context, a intake.Alert) (context.Context, func(error)) {
+	ctx, end := e.trace.Within(e.trace.Join(ctx, a.Trace), "match alert", "galen.alert", a.ID)
+	return ctx, func(err error) { end(err) }
 }
 
 // matchAlerts runs the matcher until the engine stops.

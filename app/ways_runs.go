@@ -52,7 +52,7 @@ func (q requests) Request(ctx context.Context, in galenhttp.Request) (galen.Run,
 		return galen.Run{}, false, err
 	}
 	open := q.runs.Opener
-	open.Inbox = talliedInbox{alone{q.journal}, q.tally}
+	open.Inbox = talliedInbox{alone{q.journal}, q.tally, q.trace}
 	run, opened, err := open.Request(ctx, in.Key, wanted(in), in.By)
 	var already *galen.AlreadyError
 	switch {

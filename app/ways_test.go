@@ -67,7 +67,7 @@ func engineWithoutTemporal(t *testing.T) *Engine {
 	e.world = watch.NewWorld(e.opened.kinds, e.journal, log)
 	e.tally = newTally(e.journal, e.opened, nil)
 	e.runs = &runs{journal: e.journal, Opener: watch.Opener{
-		Runbooks: books, Inbox: talliedInbox{e.journal, e.tally}, Policy: c.Policy, Last: e.world.Last, Now: time.Now, Logger: log,
+		Runbooks: books, Inbox: talliedInbox{e.journal, e.tally, nil}, Policy: c.Policy, Last: e.world.Last, Now: time.Now, Logger: log,
 	}}
 	door, err := gate.New(gate.Options{
 		Journal: e.journal, World: e.world, Kinds: e.opened.kinds, Runbooks: e.opened.runbooks, Policy: c.Policy, Guards: gate.CommonGuards(), Now: time.Now,

@@ -17,7 +17,7 @@ import (
 	"github.com/galenhq/galen/api"
 )
 
-// Options are what the API stands on; all are required but Measure and Tally.
+// Options are what the API stands on; all are required but Measure, Tally and Around.
 type Options struct {
 	// Token that calls must carry, and the file where a person finds it.
 	Token     string
@@ -49,6 +49,8 @@ type Options struct {
 	Measure func(ctx context.Context) (Measures, error)
 	// Tally is what was counted since the start; nil: nothing.
 	Tally *Tally
+	// Around goes around each call that is permitted; nil: nothing does.
+	Around func(http.Handler) http.Handler
 
 	Version string
 	Started time.Time
@@ -83,12 +85,20 @@ func Handler(o Options) http.Handler {
 	s.metrics, s.operations = s.metricsHandler(), s.operationsOf()
 	api.HandlerWithOptions(s, api.StdHTTPServerOptions{
 		BaseRouter:  s.mux,
-		Middlewares: []api.MiddlewareFunc{s.permitted},
+		Middlewares: s.middlewares(),
 		ErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) {
 			s.fail(w, r, Bad(err))
 		},
 	})
 	return s.recovered(s.logged(s.secured(s.limited(s.routed(s.mux)))))
+}
+
+// middlewares are called from the last to the first.
+func (s *server) middlewares() []api.MiddlewareFunc {
+	if s.o.Around == nil {
+		return []api.MiddlewareFunc{s.permitted}
+	}
+	return []api.MiddlewareFunc{s.o.Around, s.permitted}
 }
 
 // New is a server with time limits for [Handler]; the caller serves and stops it.

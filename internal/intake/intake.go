@@ -24,6 +24,8 @@ type Alert struct {
 	// Body as it was received.
 	Body     []byte
 	Received time.Time
+	// Trace is the span of the call that brought it; "" unless traces are kept.
+	Trace string
 
 	// N numbers the alerts of the journal in the order in which they came.
 	N int64

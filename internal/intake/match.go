@@ -52,8 +52,10 @@ type Options struct {
 	Runs      Runs
 	Rules     []Rule
 	Resources []Resource
-	Now       func() time.Time
-	Logger    *slog.Logger
+	// Around goes before each alert that asks for a run; nil: nothing does.
+	Around func(ctx context.Context, a Alert) (context.Context, func(error))
+	Now    func() time.Time
+	Logger *slog.Logger
 }
 
 // Matcher turns stored alerts into runs.
@@ -228,13 +230,23 @@ func (m *Matcher) open(ctx context.Context, a Alert, hint galen.Finding, asked m
 	}
 	ctx, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
-	run, err := m.o.Runs.OpenHint(ctx, hint, a.ID)
+	run, err := m.hint(ctx, a, hint)
 	if err != nil {
 		return End{}, fmt.Errorf("open a run for alert %s: %w", a.ID, err)
 	}
 	end := End{State: Matched, Run: run.ID, Why: fmt.Sprintf("run %s looks for %s in %s of %s", run.ID, hint.Code, hint.Domain, hint.Resource)}
 	asked[key] = end
 	return end, nil
+}
+
+func (m *Matcher) hint(ctx context.Context, a Alert, hint galen.Finding) (galen.Run, error) {
+	if m.o.Around == nil {
+		return m.o.Runs.OpenHint(ctx, hint, a.ID)
+	}
+	ctx, end := m.o.Around(ctx, a)
+	run, err := m.o.Runs.OpenHint(ctx, hint, a.ID)
+	end(err)
+	return run, err
 }
 
 // named are the resources that the alert's labels name.

@@ -69,6 +69,8 @@ type Alert struct {
 	// Body as it was received.
 	Body     []byte    `json:"body,omitempty"`
 	Received time.Time `json:"received,omitzero"`
+	// Trace is the span of the call that brought it, as W3C's traceparent; "" unless traces are kept.
+	Trace string `json:"trace,omitempty"`
 
 	// N numbers the alerts in the order in which they came. It and what follows are columns of their own.
 	N int64 `json:"-"`

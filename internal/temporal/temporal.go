@@ -16,6 +16,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/interceptor"
 	sdklog "go.temporal.io/sdk/log"
 )
 
@@ -58,6 +59,8 @@ type Options struct {
 	Identity string
 	// Codecs encrypt or compress what Temporal stores. Old histories are not encoded again, so a codec stays listed.
 	Codecs []converter.PayloadCodec
+	// Interceptors stand before each call to the server, and around workflows and activities.
+	Interceptors []interceptor.ClientInterceptor
 	// Logger gets what the SDK logs.
 	Logger *slog.Logger
 }
@@ -145,6 +148,7 @@ func (o Options) sdk() (client.Options, error) {
 		Logger:           sdklog.NewStructuredLogger(o.Logger.With(slog.String("component", "temporal_sdk"))),
 		DataConverter:    dataConverter(o.Codecs),
 		FailureConverter: failureConverter(o.Codecs),
+		Interceptors:     o.Interceptors,
 	}
 	if o.Headers != nil {
 		so.HeadersProvider = headers(o.Headers)
