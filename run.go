@@ -138,6 +138,7 @@ const (
 	EventAck        EventKind = "acknowledge" // a person has seen a recovery
 	EventPruned     EventKind = "pruned"      // rows that nothing can need any more were dropped
 	EventToken      EventKind = "token"       // a token was made or revoked
+	EventSchedule   EventKind = "schedule"    // a schedule was created, changed or deleted, or a time of it came
 	EventKeptOut    EventKind = "kept-out"    // calls of the API were refused for who made them, counted by the minute
 )
 
@@ -146,7 +147,7 @@ func EventKinds() []EventKind {
 	return []EventKind{
 		EventFound, EventGone, EventAlert, EventOpened, EventDecided, EventRefused, EventIntended, EventCalled, EventSettled, EventAsked, EventApproved,
 		EventRejected, EventVoided, EventHeld, EventStatus, EventStop, EventEnded, EventHold, EventRelease, EventPolicy, EventEngine, EventDisarmed,
-		EventRearmed, EventQuarantine, EventFault, EventFlood, EventAck, EventPruned, EventToken, EventKeptOut,
+		EventRearmed, EventQuarantine, EventFault, EventFlood, EventAck, EventPruned, EventToken, EventSchedule, EventKeptOut,
 	}
 }
 

@@ -30,7 +30,7 @@ func words() map[string]reflect.Type {
 		reflect.TypeFor[Target](), reflect.TypeFor[Run](), reflect.TypeFor[Event](), reflect.TypeFor[Member](),
 		reflect.TypeFor[Observation](), reflect.TypeFor[Sample](), reflect.TypeFor[Effect](), reflect.TypeFor[Intent](),
 		reflect.TypeFor[Window](), reflect.TypeFor[Token](), reflect.TypeFor[Grant](), reflect.TypeFor[ModeRule](), reflect.TypeFor[Suggestion](),
-		reflect.TypeFor[Assent](), reflect.TypeFor[Lineage](), reflect.TypeFor[Change](),
+		reflect.TypeFor[Assent](), reflect.TypeFor[Lineage](), reflect.TypeFor[Change](), reflect.TypeFor[Schedule](), reflect.TypeFor[Firing](),
 	} {
 		out[t.Name()] = t
 	}

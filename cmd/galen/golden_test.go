@@ -107,7 +107,7 @@ func (c *canned) start(t *testing.T) string {
 			if status == http.StatusNoContent {
 				return
 			}
-		case what == "POST /v1/holds" || what == "POST /v1/tokens" || what == "POST /v1/runs" && opens(answer):
+		case what == "POST /v1/holds" || what == "POST /v1/tokens" || what == "POST /v1/schedules" || what == "POST /v1/runs" && opens(answer):
 			w.WriteHeader(http.StatusCreated)
 		}
 		if err := json.NewEncoder(w).Encode(answer); err != nil {

@@ -92,8 +92,9 @@ func table() map[string]row {
 		"internal/journal": {
 			may: []string{".", "github.com/pressly/goose/v3/...", "modernc.org/sqlite/...", "github.com/jackc/pgx/v5/..."}, tests: []string{"internal/pgtest"}, std: anyStd,
 		},
-		"internal/pgtest": {may: []string{"github.com/jackc/pgx/v5/stdlib"}, std: anyStd},
-		"internal/watch":  {may: []string{"."}, tests: []string{"activities/fake", "detectors"}, std: anyStd},
+		"internal/schedule": {may: []string{".", "github.com/robfig/cron/v3"}, tests: []string{"internal/journal"}, std: anyStd},
+		"internal/pgtest":   {may: []string{"github.com/jackc/pgx/v5/stdlib"}, std: anyStd},
+		"internal/watch":    {may: []string{"."}, tests: []string{"activities/fake", "detectors"}, std: anyStd},
 		"internal/temporal": {
 			may: []string{".", "workflows", temporalSDK, temporalAPI, "google.golang.org/protobuf/..."},
 			// Its tests stand in for the server.

@@ -24,6 +24,7 @@ const (
 	onResource = "resource"
 	onRun      = "run"
 	onHold     = "hold"
+	onSchedule = "schedule"
 )
 
 // everything is what the pattern */* means, in words.
@@ -87,6 +88,9 @@ func (s *server) permitOn(r *http.Request, on string, scope galen.Scope) error {
 		return s.mayOnRun(ctx, scope, r.PathValue("id"))
 	case onHold:
 		return s.mayOnHold(ctx, scope, r.PathValue("id"))
+	case onSchedule:
+		_, err := s.scheduleFor(ctx, scope, r.PathValue("id"))
+		return err
 	default: // onAll, and whatever we do not know
 		return may(ctx, scope, galen.Resource{})
 	}

@@ -39,7 +39,8 @@ type engine struct {
 	opened       bool
 	broken       error
 	tokens       map[string]galen.Token // by the hash of their secrets
-	members      []galen.Member         // as seen last; nil: not seen yet
+	schedules    []galen.Schedule
+	members      []galen.Member // as seen last; nil: not seen yet
 }
 
 // seenState is a State of members only.
@@ -258,7 +259,7 @@ func (e *engine) Store(_ context.Context, body []byte) (api.Accepted, error) {
 
 func (e *engine) options() Options {
 	return Options{
-		Token: testToken, TokenFile: "/var/lib/galen/token", Tokens: e, Runs: e, Records: e, Requests: e, Decisions: e, Holds: e, Quarantines: e, Epochs: e, World: e, Advice: e, Alerts: e,
+		Token: testToken, TokenFile: "/var/lib/galen/token", Tokens: e, Runs: e, Records: e, Requests: e, Decisions: e, Holds: e, Quarantines: e, Schedules: e, Epochs: e, World: e, Advice: e, Alerts: e,
 		Runbooks: []galen.ListedRunbook{{
 			Name: "fake/heal", Version: 1, Heals: []galen.Code{"down"},
 			Defaults: func() map[string]any { return map[string]any{"reboots": 1} },
@@ -289,4 +290,34 @@ func complaint(t *testing.T, w *httptest.ResponseRecorder) string {
 		t.Fatalf("not an error in the API's form: %v: %s", err, w.Body)
 	}
 	return e.Detail
+}
+
+func (e *engine) CreateSchedule(_ context.Context, s galen.Schedule) (galen.Schedule, error) {
+	e.schedules = append(e.schedules, s)
+	return s, e.broken
+}
+
+func (e *engine) Schedules(context.Context) ([]galen.Schedule, error) { return e.schedules, e.broken }
+
+func (e *engine) PauseSchedule(_ context.Context, name, by, why string) (galen.Schedule, error) {
+	return e.changed(name, by+why)
+}
+
+func (e *engine) ResumeSchedule(_ context.Context, name, by string) (galen.Schedule, error) {
+	return e.changed(name, by)
+}
+
+func (e *engine) DeleteSchedule(_ context.Context, name, by string) error {
+	_, err := e.changed(name, by)
+	return err
+}
+
+func (e *engine) changed(name, how string) (galen.Schedule, error) {
+	for i, s := range e.schedules {
+		if s.Name == name {
+			e.schedules[i].By = how
+			return e.schedules[i], e.broken
+		}
+	}
+	return galen.Schedule{}, galen.ErrNotFound
 }

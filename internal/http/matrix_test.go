@@ -61,6 +61,12 @@ func matrix() map[string]row {
 		"clearQuarantine":  {"operate", "all", of(`{"runbook":"fake/heal","why":"mended"}`), false},
 		"rearm":            {"admin", "all", reason, false},
 		"listEvents":       {"view", "list", nothing, true},
+		"listSchedules":    {"view", "list", nothing, true},
+		"createSchedule":   {"propose", "body", of(`{"name":"nightly","runbook":"fake/heal","resource":"$","spec":"@daily"}`), false},
+		"getSchedule":      {"view", "schedule", nothing, false},
+		"deleteSchedule":   {"propose", "schedule", nothing, false},
+		"pauseSchedule":    {"propose", "schedule", reason, false},
+		"resumeSchedule":   {"propose", "schedule", nothing, false},
 		"listTokens":       {"admin", "all", nothing, false},
 		"createToken":      {"admin", "all", of(`{"name":"new","grants":[{"scope":"view","resource":"fake/*"}],"expires":"2026-12-01T00:00:00Z"}`), false},
 		"revokeToken":      {"admin", "all", nothing, false},
@@ -84,6 +90,7 @@ func newTwo() two {
 		holds:       []galen.Hold{{ID: "hold-demo", Resource: demo(), Why: "x"}, {ID: "hold-other", Resource: otherDB(), Why: "x"}, {ID: "hold-all", Why: "x"}},
 		quarantines: []galen.Quarantine{{Runbook: "fake/heal", Verb: "reboot", Targets: []string{"fake/demo db-1", "fake/other db-2"}, Why: "on fake/demo db-1, fake/other db-2"}},
 		happened:    []galen.Event{{Seq: 1, Resource: demo(), Kind: galen.EventFound}, {Seq: 2, Resource: otherDB(), Kind: galen.EventFound}, {Seq: 3, Kind: galen.EventToken}},
+		schedules:   []galen.Schedule{{Name: "schedule-demo", Resource: demo()}, {Name: "schedule-other", Resource: otherDB()}},
 		members:     []galen.Member{{Target: galen.Target{ID: "db-1"}}}, tokens: secrets, observe: "in doubt", opened: true,
 	}}
 }
@@ -116,7 +123,7 @@ func (e two) handler() http.Handler {
 
 // did is all that calls have changed.
 func (e two) did() string {
-	return fmt.Sprint(e.asked, e.approved, e.acknowledged, len(e.holds), len(e.quarantines), e.observe, len(e.tokens), e.tokens[hashOf(secretOf("ci"))].Revoked, len(e.stored))
+	return fmt.Sprint(e.asked, e.approved, e.acknowledged, len(e.holds), len(e.quarantines), e.schedules, e.observe, len(e.tokens), e.tokens[hashOf(secretOf("ci"))].Revoked, len(e.stored))
 }
 
 // about is the call of an operation about a resource.

@@ -123,6 +123,16 @@ type Quarantines interface {
 	ClearQuarantine(ctx context.Context, runbook, by, why string) error
 }
 
+// Schedules ask for runs again and again.
+type Schedules interface {
+	// CreateSchedule is an [ErrBad] for one that could open no run now, an [ErrConflict] if the name has one.
+	CreateSchedule(ctx context.Context, s galen.Schedule) (galen.Schedule, error)
+	Schedules(ctx context.Context) ([]galen.Schedule, error)
+	PauseSchedule(ctx context.Context, name, by, why string) (galen.Schedule, error)
+	ResumeSchedule(ctx context.Context, name, by string) (galen.Schedule, error)
+	DeleteSchedule(ctx context.Context, name, by string) error
+}
+
 // Epochs tells whether the engine may act on its journal, and lets a person re-arm it.
 type Epochs interface {
 	// Observe is why it only observes, "" when it may act.

@@ -36,6 +36,7 @@ type Options struct {
 	Decisions   Decisions
 	Holds       Holds
 	Quarantines Quarantines
+	Schedules   Schedules
 	Epochs      Epochs
 	World       World
 	Advice      Advice

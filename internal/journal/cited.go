@@ -37,6 +37,7 @@ func citedTables() []citedTable {
 		{name: "needs", query: "SELECT intent, name, resource, run FROM needs ORDER BY intent, name", row: needCited},
 		{name: "acks", query: "SELECT resource, target, by, at FROM acks ORDER BY resource, target", row: ackCited},
 		{name: "tokens", query: "SELECT name, hash, doc FROM tokens ORDER BY name", row: tokenCited, since: 4},
+		{name: "schedules", query: "SELECT name, doc FROM schedules ORDER BY name", row: scheduleCited, since: 6},
 		{name: "resources", query: "SELECT resource, policy FROM resources ORDER BY resource", row: resourceCited},
 		{name: "states", query: "SELECT hash, resource, basis, body FROM states ORDER BY hash", row: stateCited, late: true},
 		{name: "approvals", query: "SELECT id, basis FROM approvals ORDER BY n", row: basisCited, late: true},

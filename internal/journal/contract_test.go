@@ -65,6 +65,20 @@ type switches interface {
 	Prune(ctx context.Context) error
 }
 
+type schedules interface {
+	CreateSchedule(ctx context.Context, s galen.Schedule) (galen.Schedule, error)
+	Schedules(ctx context.Context) ([]galen.Schedule, error)
+	DueSchedules(ctx context.Context) ([]galen.Schedule, time.Time, error)
+	Fire(ctx context.Context, s galen.Schedule, f galen.Firing, next time.Time, run *galen.Run) (galen.Firing, bool, error)
+	changes
+}
+
+type changes interface { // of schedules
+	PauseSchedule(ctx context.Context, name, by, why string) (galen.Schedule, error)
+	ResumeSchedule(ctx context.Context, name string, next time.Time, by string) (galen.Schedule, error)
+	DeleteSchedule(ctx context.Context, name, by string) error
+}
+
 type epochs interface {
 	Epoch(ctx context.Context) (journal.Epoch, error)
 	Disarm(ctx context.Context, why string) error
@@ -154,6 +168,7 @@ type tokens interface {
 type named interface {
 	tokens
 	approvals
+	schedules
 }
 
 type peopleSide interface {
@@ -276,6 +291,9 @@ func Contract(t *testing.T, open opener) {
 		{"a hold holds until a person releases it", testHolds},
 		{"a token counts until it is revoked or past its end", testTokens},
 		{"of several tokens of one name one is made", testRaceToken},
+		{"a schedule fires until it is paused or deleted", testSchedules},
+		{"what its author may no longer do is refused", testScheduleAuthor},
+		{"of several engines one fires", testRaceSchedule},
 		{"a recovery is acknowledged", testRecoveries},
 		{"an acknowledgement is pruned when no recovery is as old", testAcksPruned},
 		{"a runbook that fails on two targets is in quarantine", testQuarantine},

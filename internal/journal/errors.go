@@ -20,6 +20,8 @@ var (
 	ErrTemporal = errors.New("engines that share a journal must work with the same Temporal: name its address and namespace in the configuration of each")
 	// ErrTokenName: the name has a token that counts.
 	ErrTokenName = errors.New("there is a token of that name: revoke it first, or take another name beside it until whoever uses it has changed")
+	// ErrScheduleName: the name has a schedule.
+	ErrScheduleName = errors.New("there is a schedule of that name: delete it first, or take another name")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("the journal is closed")
 )

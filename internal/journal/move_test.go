@@ -144,6 +144,7 @@ func TestVerifyOfAnEarlierRelease(t *testing.T) {
 	must(t, s.Close())
 	r := openRaw(t, place.Path)
 	r.exec("DROP TABLE tokens")
+	r.exec("DROP TABLE schedules")
 	r.exec("DROP INDEX alerts_state")
 	for _, column := range []string{"alerts DROP COLUMN state", "alerts DROP COLUMN run", "outbox DROP COLUMN urgency"} {
 		r.exec("ALTER TABLE " + column)

@@ -40,39 +40,44 @@ func alone(ctx context.Context, t *tx, want galen.Run) error {
 }
 
 func (s *Store) openRun(ctx context.Context, run galen.Run, may func(context.Context, *tx, galen.Run) error) (galen.Run, bool, error) {
-	if run.Key == "" || run.Runbook == "" || run.Resource == (galen.Resource{}) {
-		return galen.Run{}, false, fmt.Errorf("open a run: key %q, runbook %q and resource %q are all required", run.Key, run.Runbook, run.Resource)
-	}
 	var out galen.Run
 	var opened bool
-	err := s.write(ctx, "open run "+run.Key, func(ctx context.Context, t *tx) error {
-		out, opened = run, false
-		open, found, err := doc[galen.Run](ctx, t, "SELECT doc FROM runs WHERE key = ? AND open = 1", run.Key)
-		if err != nil {
-			return err
-		}
-		if found {
-			out = open
-			out.Urgency = max(open.Urgency, run.Urgency)
-			return t.duplicate(ctx, out)
-		}
-		if err := may(ctx, t, run); err != nil {
-			return err
-		}
-		if out.ID == "" {
-			out.ID = t.newID(t.now)
-		}
-		if !run.Created.IsZero() {
-			out.Deadline = t.now.Add(run.Deadline.Sub(run.Created))
-		}
-		out.Status, out.Created, out.Plan, out.Stop, out.Ended = galen.RunOpened, t.now, 0, "", time.Time{}
-		opened = true
-		return t.insertRun(ctx, out)
+	err := s.write(ctx, "open run "+run.Key, func(ctx context.Context, t *tx) (err error) {
+		out, opened, err = t.open(ctx, run, may)
+		return err
 	})
 	if err != nil {
 		return galen.Run{}, false, err
 	}
 	return out, opened, nil
+}
+
+// open is [Store.OpenRun] in a transaction, on one condition.
+func (t *tx) open(ctx context.Context, run galen.Run, may func(context.Context, *tx, galen.Run) error) (galen.Run, bool, error) {
+	if run.Key == "" || run.Runbook == "" || run.Resource == (galen.Resource{}) {
+		return galen.Run{}, false, fmt.Errorf("open a run: key %q, runbook %q and resource %q are all required", run.Key, run.Runbook, run.Resource)
+	}
+	out := run
+	open, found, err := doc[galen.Run](ctx, t, "SELECT doc FROM runs WHERE key = ? AND open = 1", run.Key)
+	if err != nil {
+		return out, false, err
+	}
+	if found {
+		out = open
+		out.Urgency = max(open.Urgency, run.Urgency)
+		return out, false, t.duplicate(ctx, out)
+	}
+	if err := may(ctx, t, run); err != nil {
+		return out, false, err
+	}
+	if out.ID == "" {
+		out.ID = t.newID(t.now)
+	}
+	if !run.Created.IsZero() {
+		out.Deadline = t.now.Add(run.Deadline.Sub(run.Created))
+	}
+	out.Status, out.Created, out.Plan, out.Stop, out.Ended = galen.RunOpened, t.now, 0, "", time.Time{}
+	return out, true, t.insertRun(ctx, out)
 }
 
 func (t *tx) duplicate(ctx context.Context, run galen.Run) error {

@@ -64,6 +64,7 @@ func tables() []table {
 		},
 		{name: "holds", columns: []string{"n", "id", "released", "doc"}, key: []string{"n"}, counts: "n", unique: id},
 		{name: "tokens", columns: []string{"name", "hash", "doc"}, key: []string{"name"}, unique: []index{{columns: []string{"hash"}}}},
+		{name: "schedules", columns: []string{"name", "doc"}, key: []string{"name"}},
 		{name: "acks", columns: []string{"resource", "target", "by", "at"}, key: []string{"resource", "target"}, lookup: [][]string{resource}},
 		{name: "refusals", columns: []string{"run", "step", "answers", "count", "last"}, key: []string{"run", "step"}},
 		{name: "states", columns: []string{"hash", "resource", "basis", "at", "body"}, key: []string{"hash"}},

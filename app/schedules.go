@@ -1,0 +1,104 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/config"
+	galenhttp "github.com/galenhq/galen/internal/http"
+	"github.com/galenhq/galen/internal/journal"
+	"github.com/galenhq/galen/internal/schedule"
+)
+
+// scheduleTick is how often schedules are looked at: their times are whole minutes.
+const scheduleTick = time.Second
+
+// fireSchedules fires schedules until the context ends.
+func (e *Engine) fireSchedules(ctx context.Context) {
+	tick := time.NewTicker(scheduleTick)
+	defer tick.Stop()
+	schedule.Runner{Journal: e.journal, Door: e.scheduled, Logger: e.o.Logger}.Run(ctx, tick.C)
+}
+
+// scheduled makes the run that a schedule asks for, as [requests.Request] would for its author.
+func (e *Engine) scheduled(_ context.Context, s galen.Schedule) (galen.Run, error) {
+	if !slices.ContainsFunc(e.o.Config.Resources, func(r config.Resource) bool { return r.Resource == s.Resource }) {
+		return galen.Run{}, fmt.Errorf("%s is not looked after any more", s.Resource)
+	}
+	if _, seen := e.world.Last(s.Resource); !seen {
+		return galen.Run{}, fmt.Errorf("%w: %s has not been seen since this engine's start", schedule.ErrNotYet, s.Resource)
+	}
+	return e.runs.Requested(galen.Run{Runbook: s.Runbook, Resource: s.Resource, Params: s.Params})
+}
+
+// schedules are the schedules as the API knows them.
+type schedules struct{ *Engine }
+
+// CreateSchedule refuses what could open no run now.
+func (s schedules) CreateSchedule(ctx context.Context, want galen.Schedule) (galen.Schedule, error) {
+	next, err := nextOf(want)
+	if err != nil {
+		return want, err
+	}
+	run, err := s.runs.Requested(galen.Run{Runbook: want.Runbook, Resource: want.Resource, Params: want.Params})
+	if err != nil {
+		return want, asBad(err)
+	}
+	want.Params, want.Next = run.Params, next
+	made, err := s.journal.CreateSchedule(ctx, want)
+	if errors.Is(err, journal.ErrScheduleName) {
+		err = galenhttp.Conflict(err)
+	}
+	return made, err
+}
+
+// nextOf is the next time of a schedule from now on.
+func nextOf(s galen.Schedule) (time.Time, error) {
+	times, err := schedule.Parse(s)
+	if err != nil {
+		return time.Time{}, galenhttp.Bad(err)
+	}
+	next, err := times.Next(time.Now())
+	if err != nil {
+		return next, galenhttp.Bad(err)
+	}
+	return next.UTC(), nil
+}
+
+// Schedules are those that nobody deleted.
+func (s schedules) Schedules(ctx context.Context) ([]galen.Schedule, error) {
+	return s.journal.Schedules(ctx)
+}
+
+// PauseSchedule stops one from firing.
+func (s schedules) PauseSchedule(ctx context.Context, name, by, why string) (galen.Schedule, error) {
+	return s.journal.PauseSchedule(ctx, name, by, why)
+}
+
+// ResumeSchedule has one fire again, from its next time on.
+func (s schedules) ResumeSchedule(ctx context.Context, name, by string) (galen.Schedule, error) {
+	all, err := s.journal.Schedules(ctx)
+	if err != nil {
+		return galen.Schedule{}, err
+	}
+	for _, one := range all {
+		if one.Name != name {
+			continue
+		}
+		next, err := nextOf(one)
+		if err != nil {
+			return one, err
+		}
+		return s.journal.ResumeSchedule(ctx, name, next, by)
+	}
+	return galen.Schedule{}, fmt.Errorf("schedule %q: %w", name, galen.ErrNotFound)
+}
+
+// DeleteSchedule ends one for good.
+func (s schedules) DeleteSchedule(ctx context.Context, name, by string) error {
+	return s.journal.DeleteSchedule(ctx, name, by)
+}

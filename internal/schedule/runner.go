@@ -1,0 +1,92 @@
+package schedule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// Journal keeps the schedules.
+type Journal interface {
+	// DueSchedules are those whose next time has come by the journal's clock, with that clock.
+	DueSchedules(ctx context.Context) ([]galen.Schedule, time.Time, error)
+	// Fire notes what becomes of a time and sets the next one, in one transaction with the run that it opens, if it is given one. It is
+	// false, and nothing is changed, if somebody else did so before.
+	Fire(ctx context.Context, s galen.Schedule, f galen.Firing, next time.Time, run *galen.Run) (galen.Firing, bool, error)
+}
+
+// Door makes the run that a schedule asks for, as a request of its author. [ErrNotYet]: nobody can tell now; another error refuses it.
+type Door func(ctx context.Context, s galen.Schedule) (galen.Run, error)
+
+// ErrNotYet is an error that ends by itself: the time stays due.
+var ErrNotYet = errors.New("not yet")
+
+// Runner fires schedules.
+type Runner struct {
+	Journal Journal
+	Door    Door
+	Logger  *slog.Logger
+}
+
+// Run fires what is due each time that tick says so, until the context ends.
+func (r Runner) Run(ctx context.Context, tick <-chan time.Time) {
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick:
+		}
+		err := r.Round(ctx)
+		if err != nil && ctx.Err() == nil && !failing {
+			r.Logger.Error("schedules do not fire", "error", err.Error())
+		}
+		failing = err != nil
+	}
+}
+
+// Round fires each schedule that is due, once. What is wrong with one keeps none of the others from firing.
+func (r Runner) Round(ctx context.Context) error {
+	due, now, err := r.Journal.DueSchedules(ctx)
+	if err != nil {
+		return fmt.Errorf("read the schedules: %w", err)
+	}
+	var errs []error
+	for _, s := range due {
+		if err := r.fire(ctx, s, now); err != nil {
+			errs = append(errs, fmt.Errorf("schedule %s: %w", s.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r Runner) fire(ctx context.Context, s galen.Schedule, now time.Time) error {
+	turn, err := TurnOf(s, now)
+	if err != nil || turn.Due.IsZero() {
+		return err
+	}
+	f := galen.Firing{Due: turn.Due, Is: galen.FiringMissed, Why: turn.Why}
+	var run *galen.Run
+	if turn.Fire {
+		wanted, err := r.Door(ctx, s)
+		switch {
+		case errors.Is(err, ErrNotYet):
+			return nil
+		case err != nil:
+			f.Is, f.Why = galen.FiringRefused, err.Error()
+		default:
+			f.Is, run = galen.FiringOpened, &wanted
+			run.Key, run.Asked = s.Key(turn.Due), galen.AskedBy(s.By)
+		}
+	}
+	f, mine, err := r.Journal.Fire(ctx, s, f, turn.Next, run)
+	if err != nil || !mine {
+		return err
+	}
+	r.Logger.Info("schedule fired", "schedule", s.Name, "due", f.Due.UTC().Format(time.RFC3339), "is", f.Is, "run", f.Run, "why", f.Why)
+	return nil
+}

@@ -1,0 +1,135 @@
+// Package schedule tells when schedules fire, and has them fire: each time once, whoever else works on the journal, and never in a burst.
+package schedule
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"github.com/galenhq/galen"
+)
+
+// specLimit is the longest spec, in bytes.
+const specLimit = 200
+
+// Times are the times of a schedule.
+type Times struct {
+	of    galen.Schedule
+	cron  *cron.SpecSchedule
+	zone  *time.Location
+	every bool // each hour: by the time that passes, not by the clock on the wall
+}
+
+// Parse reads a schedule's spec and zone.
+func Parse(s galen.Schedule) (Times, error) {
+	out := Times{of: s, zone: time.UTC}
+	if s.Zone == "Local" || len(s.Spec) > specLimit || strings.Contains(s.Spec, "TZ=") {
+		return out, fmt.Errorf("spec %.40q, zone %q: want at most %d characters of cron, and the zone apart as an IANA name such as Europe/Berlin", s.Spec, s.Zone, specLimit)
+	}
+	if s.Zone != "" {
+		zone, err := time.LoadLocation(s.Zone)
+		if err != nil {
+			return out, fmt.Errorf("zone: %q is not known on this machine (%w): want an IANA name such as Europe/Berlin", s.Zone, err)
+		}
+		out.zone = zone
+	}
+	parsed, err := cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor).Parse(s.Spec)
+	if err != nil {
+		return out, fmt.Errorf("spec %q: %w: want five fields, minute hour day month weekday, such as \"30 3 * * sun\", or @daily", s.Spec, err)
+	}
+	spec, is := parsed.(*cron.SpecSchedule)
+	if !is {
+		return out, fmt.Errorf("spec %q: @every has no times of its own: want five fields, such as \"*/15 * * * *\"", s.Spec)
+	}
+	spec.Location = time.UTC
+	const star = 1 << 63 // what cron notes of a field that is a star
+	out.cron, out.every = spec, spec.Hour&star != 0
+	return out, nil
+}
+
+// errNever: no time of the spec comes.
+var errNever = errors.New("no such time comes within five years")
+
+// windowTries is how many times of a spec are looked at for one in a window: those of each minute for more than a week.
+const windowTries = 12_000
+
+// Next is the first time after that one, within the windows.
+func (t Times) Next(after time.Time) (time.Time, error) {
+	next := after
+	for range windowTries {
+		var err error
+		if next, err = t.next(next); err != nil {
+			return time.Time{}, fmt.Errorf("spec %q: %w", t.of.Spec, err)
+		}
+		if t.of.Open(next) {
+			return next, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("spec %q: none of its next %d times lies in a window (within)", t.of.Spec, windowTries)
+}
+
+// next is the first time of the spec after that one. By the clock on the wall: a time that a day does not have comes an hour later, one that
+// it has twice comes with the first.
+func (t Times) next(after time.Time) (time.Time, error) {
+	if t.every {
+		return t.passing(after)
+	}
+	const before = 3 * time.Hour // more than clocks are set by: what was not there is looked for again
+	var best time.Time
+	for wall := wallOf(after, t.zone).Add(-before); ; {
+		if wall = t.cron.Next(wall); wall.IsZero() {
+			if best.IsZero() {
+				return best, errNever
+			}
+			return best, nil
+		}
+		at := onTheClock(wall, t.zone)
+		if at.After(after) && (best.IsZero() || at.Before(best)) {
+			best = at
+		}
+		if !best.IsZero() && wall.Sub(wallOf(best, t.zone)) > before {
+			return best, nil
+		}
+	}
+}
+
+// passing is the first time of a spec of every hour: its minutes come as time passes, twice in an hour that a day has twice.
+func (t Times) passing(after time.Time) (time.Time, error) {
+	spec := *t.cron
+	spec.Location = t.zone
+	next := spec.Next(after)
+	if next.IsZero() {
+		return next, errNever
+	}
+	return next.UTC(), nil
+}
+
+// wallOf is what the clock on the wall shows, as if it were in UTC.
+func wallOf(t time.Time, zone *time.Location) time.Time {
+	l := t.In(zone)
+	return time.Date(l.Year(), l.Month(), l.Day(), l.Hour(), l.Minute(), l.Second(), l.Nanosecond(), time.UTC)
+}
+
+// onTheClock is when the clock on the wall of a zone first shows that. Where it never does, since it is set forward over it, it is as long
+// after the last time before as it would have been.
+func onTheClock(wall time.Time, zone *time.Location) time.Time {
+	offset := func(t time.Time) time.Duration {
+		_, seconds := t.In(zone).Zone()
+		return time.Duration(seconds) * time.Second
+	}
+	const apart = 26 * time.Hour // further than any zone is from UTC, and no two changes are so near
+	before, later := wall.Add(-offset(wall.Add(-apart))), wall.Add(-offset(wall.Add(apart)))
+	first, second := before, later
+	if later.Before(before) {
+		first, second = later, before
+	}
+	for _, at := range []time.Time{first, second} {
+		if wallOf(at, zone).Equal(wall) {
+			return at
+		}
+	}
+	return before
+}
