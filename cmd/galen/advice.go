@@ -259,7 +259,7 @@ func printObjections(w io.Writer, all []galen.Verdict) error {
 	}
 	against := slices.DeleteFunc(slices.Clone(all), func(v galen.Verdict) bool { return v.Answer == galen.Allow })
 	fmt.Fprintf(w, "%d of %d guards allow it\n", len(all)-len(against), len(all))
-	return printVerdicts(w, against)
+	return printVerdicts(w, "     ", against)
 }
 
 func printLevels(w io.Writer, all []galen.Level) error {

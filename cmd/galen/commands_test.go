@@ -173,6 +173,7 @@ func TestPlans(t *testing.T) {
 	if shown.code != exitNotDone || !contains(shown.errs, "galen runs approve r2 --plan 3:1f0c9a2e") || c.bodies["POST /v1/runs/r2/approve"] != "" {
 		t.Errorf("an approval without a plan: %+v", shown)
 	}
+	ringOf(c)
 	c.answers["POST /v1/runs"] = api.RunAnswer{Plan: ptr(cannedPlan())}
 	got := galenCLI(t, server, "run", "cassandra/restart-node", "cassandra/orders", "--plan", "--param", "node=n2", "--param", "depth=3")
 	if got.code != exitOK {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,7 +31,8 @@ func (c *cli) runCommand() *cobra.Command {
 		Long: `Asks the engine to run a runbook on a resource. It passes the same guards as a run that Galen starts by itself; in
 mode approve it asks for a person's yes before it changes anything.
 
---plan looks, decides, asks every guard, prints the steps with each guard's answer, its reason where it has more to say than yes, and starts nothing.
+--plan looks, decides, asks every guard, and starts nothing. It shows each step: what is called where, for how long it waits, what is lost by it
+and by one failure more, how it is undone, which guards do not allow it now, and the sum in the last line. -o wide has the answer of every guard.
 
 --key makes it safe to ask again: the same key opens the same run, once. --wait follows the run to its end; the run's ID is
 told at once, on standard error.
@@ -47,12 +47,16 @@ Exit code 3 if the engine refuses, and, with --wait, if the run is held or ends 
 	cmd.Flags().StringArrayVar(&f.params, "param", nil, "one parameter as name=value; the value is JSON, or else text (may be repeated)")
 	cmd.Flags().StringVar(&f.json, "params", "", "all parameters as a JSON object")
 	cmd.Flags().StringVar(&f.key, "key", "", "idempotency key: the same key opens the same run")
-	cmd.Flags().BoolVar(&f.plan, "plan", false, "print the plan with each guard's answer, start nothing")
+	cmd.Flags().BoolVar(&f.plan, "plan", false, "print the plan with what the guards say, start nothing")
 	cmd.Flags().BoolVar(&f.wait, "wait", false, "follow the run to its end")
 	return cmd
 }
 
 func (c *cli) start(ctx context.Context, runbook, resource string, f runFlags) error {
+	r, err := resourceNamed(resource)
+	if err != nil {
+		return err
+	}
 	req, err := request(runbook, resource, f)
 	if err != nil {
 		return err
@@ -71,7 +75,7 @@ func (c *cli) start(ctx context.Context, runbook, resource string, f runFlags) e
 	if plan := res.JSON200.Plan; plan != nil {
 		return c.print(plan, func(w io.Writer) error {
 			fmt.Fprintf(w, "%s on %s, the plan only: nothing is started\n", runbook, resource)
-			return printPlan(w, *plan)
+			return printPlan(w, c.planned(ctx, client, r, *plan))
 		})
 	}
 	return c.started(ctx, client, *res.JSON200, f.wait, "was there already")
@@ -79,9 +83,6 @@ func (c *cli) start(ctx context.Context, runbook, resource string, f runFlags) e
 
 func request(runbook, resource string, f runFlags) (api.RunRequest, error) {
 	req := api.RunRequest{Runbook: runbook, Resource: resource, PlanOnly: optional(f.plan)}
-	if _, err := resourceNamed(resource); err != nil {
-		return req, err
-	}
 	if f.plan && (f.wait || f.key != "") {
 		return req, usage("--plan starts nothing: leave out --wait and --key")
 	}
@@ -176,70 +177,4 @@ func (c *cli) followed(run galen.Run) error {
 		return notDone("run %s is %s: %s", run.ID, run.Status, oneLine(run.Why))
 	}
 	return err
-}
-
-// printPlan shows a decision: what would be done, why, and what each guard says of each step.
-func printPlan(w io.Writer, d galen.Decision) error {
-	p := d.Plan
-	writeDetails(w, "", []detail{{"why", p.Why}, {"wait", waiting(p)}, {"end", p.End}, {"then", standsThen(d)}})
-	for i, step := range append(append([]galen.Step{}, p.Steps...), p.Outline...) {
-		when := "now"
-		if i >= len(p.Steps) {
-			when = "later"
-		}
-		var verdicts []galen.Verdict
-		if i < len(d.Verdicts) {
-			verdicts = d.Verdicts[i]
-		}
-		fmt.Fprintf(w, "\n%d  %s  %s, within %s: %s\n", i+1, when, stepName(step), step.Within, sum(verdicts))
-		if step.Why != "" && step.Why != p.Why {
-			writeDetails(w, "   ", []detail{{"why", step.Why}})
-		}
-		if step.Undo != nil {
-			writeDetails(w, "   ", []detail{{"undo", stepName(*step.Undo)}})
-		}
-		if err := printVerdicts(w, verdicts); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func waiting(p galen.Plan) string {
-	if p.Wait == 0 {
-		return ""
-	}
-	return p.Wait.String()
-}
-
-// standsThen is where the run would stand, if that says more than the plan.
-func standsThen(d galen.Decision) string {
-	if d.Status == "" || d.Why == d.Plan.Why {
-		return string(d.Status)
-	}
-	return fmt.Sprintf("%s: %s", d.Status, d.Why)
-}
-
-// sum is what all guards together say.
-func sum(verdicts []galen.Verdict) string {
-	if len(verdicts) == 0 {
-		return "no guard was asked"
-	}
-	v := worst(verdicts)
-	if v.Answer == galen.Allow {
-		return "all " + some(len(verdicts), "guard") + " allow it"
-	}
-	return fmt.Sprintf("%s (%s)", strings.ToUpper(answerName(v.Answer)), v.Guard)
-}
-
-func printVerdicts(w io.Writer, verdicts []galen.Verdict) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, v := range verdicts {
-		cells := []string{"     " + answerName(v.Answer), v.Guard}
-		if why := oneLine(reason(v)); why != "" {
-			cells = append(cells, why)
-		}
-		fmt.Fprintln(t, strings.Join(cells, "\t"))
-	}
-	return t.Flush()
 }

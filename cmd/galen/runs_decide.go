@@ -22,7 +22,7 @@ func (c *cli) runsApproveCommand() *cobra.Command {
 can make it void: each step still passes every guard at its call. A held run goes on. What is destructive needs the
 yes of two people, neither of whom asked for the run: the answer tells who has said yes, and who else must.
 
---plan names what you have read. Without it nothing is approved: the newest plan is shown, with each guard's answer,
+--plan names what you have read. Without it nothing is approved: the newest plan is shown, with what the guards say,
 and the command that approves it, such as --plan 3:1f0c9a2e: plan 3, and the state of its targets that you were shown.
 If the run has made another plan since, or those targets have changed, the yes is refused. --plan 3 alone is a yes to
 plan 3 with its targets as they are now, whatever changed since you read it.`,
@@ -79,7 +79,7 @@ func (c *cli) showPlan(ctx context.Context, id string) error {
 	}
 	err = c.print(plans[i], func(w io.Writer) error {
 		fmt.Fprintf(w, "plan %d of run %s: %s on %s\n", run.Plan, id, run.Runbook, run.Resource)
-		return printPlan(w, plans[i])
+		return printPlan(w, c.planned(ctx, client, run.Resource, plans[i]))
 	})
 	if err != nil {
 		return err
