@@ -31,7 +31,7 @@ comma := ,
 # step TEXT: says where we are. No comma in the text: make would cut it there.
 step = printf '\n== %s  %s\n' "$$(date +%H:%M:%S)" "$(1)"
 
-.PHONY: help demo test lint build bench race figures gym gym-temporal crash-matrix crash-real record record-ring record-placement quorum mutation fuzz tidy env generate lint-generated \
+.PHONY: help demo test lint build bench race storm figures gym gym-temporal crash-matrix crash-real record record-ring record-placement quorum mutation fuzz tidy env generate lint-generated \
 	setup-go setup-test setup-demo test-laws test-vet test-root test-alone test-engine test-ring
 
 help: ## what each target does (this text)
@@ -64,6 +64,10 @@ bench: setup-go ## every benchmark; BENCHTIME=1s each
 race: setup-test ## two gates race over one journal in PostgreSQL; STARTS=10000 in all
 	@$(call step,race: two gates over one PostgreSQL)
 	@cd test && go test -count=1 -v -timeout 1h ./race -args -starts=$(STARTS)
+
+storm: setup-go ## storms of alerts in full size: 10000 posts and 100 kills; about 10 minutes on 2 cores
+	@$(call step,storm: 10000 posts and 100 kills)
+	@cd test && go test -count=1 -v -timeout 60m ./storm -args -full
 
 # SLACK=10 allows ten times each goal, for a busy machine.
 SLACK ?= 1

@@ -228,7 +228,10 @@ func (m measure) now(ctx context.Context) (galenhttp.Measures, error) {
 }
 
 func (m measure) alerts(ctx context.Context) (galenhttp.AlertCounts, error) {
-	c := m.inbox.Counts()
+	c, err := m.inbox.Counts(ctx)
+	if err != nil {
+		return galenhttp.AlertCounts{}, err
+	}
 	out := galenhttp.AlertCounts{Stored: c.Stored, Duplicates: c.Duplicates, Refused: c.Refused, TurnedAway: c.TurnedAway, Pending: c.Pending}
 	first, err := m.journal.PendingAlerts(ctx, 0, 1)
 	if err == nil && len(first) > 0 {

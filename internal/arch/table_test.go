@@ -136,6 +136,7 @@ func table() map[string]row {
 		"test/race":             {tests: []string{"..."}, std: anyStd},
 		"test/temporal":         {tests: []string{"..."}, std: anyStd},
 		"test/crash":            {may: []string{"..."}, std: anyStd},
+		"test/storm":            {may: []string{"..."}, std: anyStd},
 		"test/figures":          {may: []string{"..."}, std: anyStd},
 		"test/crash/victim":     {may: []string{"..."}, std: anyStd},
 		"test/crash/process":    {may: []string{"..."}, std: anyStd},

@@ -116,9 +116,11 @@ type Receipt struct {
 // Counts are since the inbox was made, but for Pending, which is now.
 type Counts struct{ Stored, Duplicates, Refused, TurnedAway, Pending int64 }
 
-// Counts tells what came in.
-func (in *Inbox) Counts() Counts {
-	return Counts{in.stored.Load(), in.duplicates.Load(), in.refused.Load(), in.turnedAway.Load(), in.pending.Load()}
+// Counts tells what came in. The pending ones are counted anew if that was not done lately: what is added up in between drifts when alerts
+// come in while they are counted.
+func (in *Inbox) Counts(ctx context.Context) (Counts, error) {
+	err := in.count(ctx)
+	return Counts{in.stored.Load(), in.duplicates.Load(), in.refused.Load(), in.turnedAway.Load(), in.pending.Load()}, err
 }
 
 // Alertmanager stores every alert of one webhook call. When it returns without error, all of them are on disk, the refused

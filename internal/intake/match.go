@@ -41,7 +41,8 @@ type Runs interface {
 	// Heals tells whether a runbook heals the code on resources of the kind.
 	Heals(kind string, code galen.Code) bool
 	// OpenHint opens the run of the finding that an alert hints at, or finds the open one of its key or of one of its
-	// targets; a hinted run looks until a State confirms it. The hint has resource, code, domain and targets.
+	// targets; a hinted run looks until a State confirms it. The hint has resource, code, domain and targets, and since when the alert is
+	// here: what came before its problem was proved gone opens nothing, and the run which that was is returned.
 	OpenHint(ctx context.Context, hint galen.Finding, alert string) (galen.Run, error)
 }
 
@@ -65,7 +66,8 @@ type Matcher struct{ o Options }
 func NewMatcher(o Options) *Matcher { return &Matcher{o: o} }
 
 const (
-	window     = 1000             // alerts read and settled at once
+	window     = 1000             // alerts read at once
+	settling   = 100              // of which the outcomes are written at once
 	retryEvery = time.Second      // while some must wait
 	idleEvery  = time.Minute      // in case a signal was lost with a crash
 	unseenFor  = 10 * time.Minute // how long an alert waits for the first look at its resource
@@ -127,7 +129,7 @@ func (m *Matcher) pending(ctx context.Context, after int64) ([]Alert, error) {
 // settle deals with some alerts and writes down together what became of them. Those that hint at the same problem ask for
 // its run once.
 func (m *Matcher) settle(ctx context.Context, pending []Alert) (left int, err error) {
-	asked := map[string]End{}
+	asked, first, count := map[string]End{}, map[string]Alert{}, map[string]int{}
 	var ends []End
 	var errs []error
 	for _, a := range pending {
@@ -142,14 +144,33 @@ func (m *Matcher) settle(ctx context.Context, pending []Alert) (left int, err er
 		}
 		end.ID = a.ID
 		ends = append(ends, end)
-		m.o.Logger.Info("alert dealt with", "alert", a.ID, "alertname", brief(a.Labels["alertname"]), "named", brief(m.names(a)), "state", end.State, "outcome", end.Why)
+		if count[end.Why]++; count[end.Why] == 1 {
+			first[end.Why] = a
+		}
 	}
-	write, cancel := context.WithTimeout(ctx, stepLimit)
-	defer cancel()
-	if err := m.o.Inbox.done(write, ends); err != nil {
+	for _, end := range ends { // one line for all of one outcome, the journal has each
+		if a := first[end.Why]; a.ID == end.ID {
+			m.o.Logger.Info("alerts dealt with", "alerts", count[end.Why], "first", a.ID, "alertname", brief(a.Labels["alertname"]), "named", brief(m.names(a)),
+				"state", end.State, "outcome", end.Why)
+		}
+	}
+	if err := m.done(ctx, ends); err != nil {
 		return len(pending), errors.Join(append(errs, err)...)
 	}
 	return left, errors.Join(errs...)
+}
+
+// done writes down what became of alerts, some at a time: whoever has an alert to store must not wait for all of them.
+func (m *Matcher) done(ctx context.Context, ends []End) error {
+	for some := range slices.Chunk(ends, settling) {
+		write, cancel := context.WithTimeout(ctx, stepLimit)
+		err := m.o.Inbox.done(write, some)
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // logged is how many characters of a label the log shows.
@@ -205,7 +226,7 @@ func (m *Matcher) match(ctx context.Context, a Alert, asked map[string]End) (End
 	case len(places) > 1:
 		return unmatched("ambiguous: there are several such members"), nil
 	case len(places) == 1:
-		return m.open(ctx, a, hintOf(rule, places[0]), asked)
+		return m.open(ctx, a, hintOf(rule, places[0], a.Received), asked)
 	case unseen && m.o.Now().Sub(a.Received) < unseenFor:
 		return End{}, nil
 	case unseen:
@@ -215,8 +236,8 @@ func (m *Matcher) match(ctx context.Context, a Alert, asked map[string]End) (End
 	}
 }
 
-func hintOf(rule Rule, at place) galen.Finding {
-	return galen.Finding{Resource: at.resource, Code: rule.Code, Domain: at.domain, Targets: []galen.Target{at.target}}
+func hintOf(rule Rule, at place, came time.Time) galen.Finding {
+	return galen.Finding{Resource: at.resource, Code: rule.Code, Domain: at.domain, Targets: []galen.Target{at.target}, Since: came}
 }
 
 // open asks for the run of a problem, once in a round however many alerts hint at it.
@@ -235,7 +256,9 @@ func (m *Matcher) open(ctx context.Context, a Alert, hint galen.Finding, asked m
 		return End{}, fmt.Errorf("open a run for alert %s: %w", a.ID, err)
 	}
 	end := End{State: Matched, Run: run.ID, Why: fmt.Sprintf("run %s looks for %s in %s of %s", run.ID, hint.Code, hint.Domain, hint.Resource)}
-	asked[key] = end
+	if run.Status.Open() { // what came after the end of one is another matter
+		asked[key] = end
+	}
 	return end, nil
 }
 

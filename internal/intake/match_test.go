@@ -283,7 +283,7 @@ func TestCopiesAskOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if left, err := m.Round(t.Context()); left != waiting || err != nil || len(r.asked) != 1 || len(s.done) != copies || s.writes != 1 {
+	if left, err := m.Round(t.Context()); left != waiting || err != nil || len(r.asked) != 1 || len(s.done) != copies || s.writes != copies/settling {
 		t.Errorf("%d left, %v, %d asked, %d done in %d writes", left, err, len(r.asked), len(s.done), s.writes)
 	}
 }

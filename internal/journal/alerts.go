@@ -18,13 +18,17 @@ func (s *Store) StoreAlert(ctx context.Context, a Alert) (bool, error) {
 	if a.State != AlertRefused {
 		a.State = AlertPending
 	}
+	made, err := writtenAlert(a)
+	if err != nil {
+		return false, err
+	}
 	var dup bool
-	err := s.write(ctx, "store alert "+a.ID, func(ctx context.Context, t *tx) error {
-		n, err := t.execCount(ctx, "UPDATE alerts SET duplicates = duplicates + 1 WHERE id = ?", a.ID)
-		if dup = n > 0; err != nil || dup {
+	err = s.writeSure(ctx, "store alert "+a.ID, func(ctx context.Context, t *tx) error {
+		n, err := t.newAlert(ctx, a, made)
+		if dup = n == 0; err != nil || !dup {
 			return err
 		}
-		return t.newAlert(ctx, a)
+		return t.exec(ctx, "UPDATE alerts SET duplicates = duplicates + 1 WHERE id = ?", a.ID)
 	})
 	if err != nil {
 		return false, err
@@ -32,22 +36,15 @@ func (s *Store) StoreAlert(ctx context.Context, a Alert) (bool, error) {
 	return dup, nil
 }
 
-func (t *tx) newAlert(ctx context.Context, a Alert) error {
-	if a.Received.IsZero() {
-		a.Received = t.now
-	}
-	text, err := asDoc(a)
-	if err != nil {
-		return err
-	}
-	var done int64
-	if a.State == AlertRefused {
-		done = 1
-	}
-	err = t.exec(ctx, "INSERT INTO alerts (id, received, done, outcome, state, run, doc) VALUES (?, ?, ?, ?, ?, '', ?)",
-		a.ID, stamp(a.Received), done, a.Why, a.State, text)
-	if err != nil {
-		return err
+// alertText is an alert as it is stored. In a storm there is one writer and many who call: what can be made beforehand is.
+type alertText struct {
+	doc  string
+	body canonical // of its event
+}
+
+func writtenAlert(a Alert) (out alertText, err error) {
+	if out.doc, err = asDoc(a); err != nil {
+		return out, err
 	}
 	hint := a
 	hint.Body = nil // in the inbox; the event keeps its hash
@@ -55,21 +52,40 @@ func (t *tx) newAlert(ctx context.Context, a Alert) error {
 	if a.Why != "" {
 		body["refused"] = a.Why
 	}
-	return t.event(ctx, galen.Event{Kind: galen.EventAlert, By: a.Source}, body)
+	out.body, err = galen.Canonical(body)
+	return out, err
 }
 
-const alertColumns = "SELECT n, state, outcome, run, duplicates, doc FROM alerts WHERE "
+// newAlert stores an alert that is not there yet, and tells how many that were.
+func (t *tx) newAlert(ctx context.Context, a Alert, made alertText) (int64, error) {
+	if a.Received.IsZero() {
+		a.Received = t.now
+	}
+	var done int64
+	if a.State == AlertRefused {
+		done = 1
+	}
+	n, err := t.execCount(ctx, "INSERT INTO alerts (id, received, done, outcome, state, run, doc) VALUES (?, ?, ?, ?, ?, '', ?) ON CONFLICT (id) DO NOTHING",
+		a.ID, stamp(a.Received), done, a.Why, a.State, made.doc)
+	if err != nil || n == 0 {
+		return n, err
+	}
+	return n, t.event(ctx, galen.Event{Kind: galen.EventAlert, By: a.Source}, made.body)
+}
+
+const alertColumns = "SELECT n, received, state, outcome, run, duplicates, doc FROM alerts WHERE "
 
 func alertsOf(ctx context.Context, q querier, query string, args ...any) ([]Alert, error) {
 	var out []Alert
 	err := each(ctx, q, func(rows cursor) error {
 		var a Alert
 		var text string
-		if err := rows.Scan(&a.N, &a.State, &a.Why, &a.Run, &a.Duplicates, &text); err != nil {
+		var received int64
+		if err := rows.Scan(&a.N, &received, &a.State, &a.Why, &a.Run, &a.Duplicates, &text); err != nil {
 			return err
 		}
 		as, err := undoc[Alert]([]byte(text))
-		as.N, as.State, as.Why, as.Run, as.Duplicates = a.N, a.State, a.Why, a.Run, a.Duplicates
+		as.N, as.State, as.Why, as.Run, as.Duplicates, as.Received = a.N, a.State, a.Why, a.Run, a.Duplicates, moment(received)
 		out = append(out, as)
 		return err
 	}, query, args...)

@@ -128,9 +128,18 @@ func (t *tx) loadHead(ctx context.Context) error {
 	return nil
 }
 
+// canonical is the body of an event that was made canonical beforehand.
+type canonical []byte
+
+// MarshalJSON is the body itself.
+func (c canonical) MarshalJSON() ([]byte, error) { return c, nil }
+
 // eventBody is the canonical JSON of a body with the citations.
 func (t *tx) eventBody(body any) ([]byte, error) {
 	if len(t.cites) == 0 {
+		if made, is := body.(canonical); is {
+			return made, nil
+		}
 		return galen.Canonical(body)
 	}
 	text, err := json.Marshal(body)

@@ -119,6 +119,14 @@ func (s *Store) write(ctx context.Context, what string, do func(context.Context,
 	return nil
 }
 
+// writeSure is write for what nothing in the journal can refuse, see [request].
+func (s *Store) writeSure(ctx context.Context, what string, do func(context.Context, *tx) error) error {
+	if err := s.writer.hand(ctx, &request{do: do, reply: make(chan error, 1), sure: true}); err != nil {
+		return fmt.Errorf("%s: %w", what, s.backend.advise(err))
+	}
+	return nil
+}
+
 // read runs do on one consistent view of the journal.
 func (s *Store) read(ctx context.Context, what string, do func(context.Context, querier) error) error {
 	return s.readView(ctx, what, func(ctx context.Context, v view) error { return do(ctx, v) })

@@ -10,6 +10,13 @@ import (
 	"time"
 )
 
+// In a storm everybody whose commit has just ended comes again at once, but not at the same instant: without a short wait the first of
+// them would have a disk sync for itself, and all others the next one. Who writes alone never waits.
+const (
+	crowd      = 8                    // so many in a transaction are one
+	crowdLimit = 2 * time.Millisecond // the longest wait for as many as the last one had
+)
+
 // batchLimit bounds how many requests share one transaction, so that the first does not wait for ever.
 const batchLimit = 256
 
@@ -31,6 +38,7 @@ type writer struct {
 	wrote   end
 	log     *slog.Logger
 
+	sized    int // how many shared the transaction before; only touched by the goroutine that writes
 	requests chan *request
 	stop     chan struct{}
 	stopOnce sync.Once
@@ -44,6 +52,9 @@ type request struct {
 	reply   chan error
 	outcome error
 	nudges  bool
+	// sure: nothing that the journal holds can refuse it, only a fault can. It needs no savepoint to go back to, which costs more than most
+	// statements; when it fails all the same, the batch does, and each of it is tried alone.
+	sure bool
 }
 
 func newWriter(b backend, newID func(time.Time) string, signal func()) *writer {
@@ -55,7 +66,10 @@ func newWriter(b backend, newID func(time.Time) string, signal func()) *writer {
 
 // run hands do to the writer and waits for the commit.
 func (w *writer) run(ctx context.Context, do func(context.Context, *tx) error) error {
-	r := &request{do: do, reply: make(chan error, 1)}
+	return w.hand(ctx, &request{do: do, reply: make(chan error, 1)})
+}
+
+func (w *writer) hand(ctx context.Context, r *request) error {
 	select {
 	case <-w.stop:
 		return ErrClosed
@@ -115,23 +129,44 @@ func (w *writer) close() {
 	<-w.done
 }
 
-// gather takes whoever else is waiting, without waiting for more.
+// gather takes whoever else is waiting. It waits for more only in a crowd, see [crowd].
 func (w *writer) gather(first *request) []*request {
-	var batch []*request
-	next := first
-	for {
-		if next.taken.CompareAndSwap(false, true) {
-			batch = append(batch, next)
+	batch := take(nil, first)
+	var limit <-chan time.Time
+	if w.sized >= crowd {
+		t := time.NewTimer(crowdLimit)
+		defer t.Stop()
+		limit = t.C
+	}
+	for len(batch) < batchLimit {
+		select {
+		case next := <-w.requests:
+			batch = take(batch, next)
+			continue
+		default:
 		}
-		if len(batch) >= batchLimit {
-			return batch
+		if limit == nil || len(batch) >= w.sized {
+			break
 		}
 		select {
-		case next = <-w.requests:
-		default:
-			return batch
+		case next := <-w.requests:
+			batch = take(batch, next)
+		case <-limit:
+			limit = nil
+		case <-w.stop:
+			limit = nil
 		}
 	}
+	w.sized = len(batch)
+	return batch
+}
+
+// take adds a request to a batch, if its caller has not given up.
+func take(batch []*request, next *request) []*request {
+	if next.taken.CompareAndSwap(false, true) {
+		batch = append(batch, next)
+	}
+	return batch
 }
 
 // commit runs a batch in one transaction. A fault of the store in a batch ends the transaction; then each request is tried
@@ -231,6 +266,9 @@ func (w *writer) all(ctx context.Context, t *tx, batch []*request, at clocks) (c
 
 // one runs a request of a batch, behind a savepoint when others share the transaction.
 func (w *writer) one(ctx context.Context, t *tx, r *request, shared bool) error {
+	if shared && r.sure {
+		return w.sure(ctx, t, r)
+	}
 	if shared {
 		if err := t.exec(ctx, "SAVEPOINT request"); err != nil {
 			return err
@@ -254,4 +292,15 @@ func (w *writer) one(ctx context.Context, t *tx, r *request, shared bool) error 
 		}
 	}
 	return t.exec(ctx, "RELEASE request")
+}
+
+// sure runs a request that shares a transaction, and has nothing to go back to.
+func (*writer) sure(ctx context.Context, t *tx, r *request) error {
+	t.begin()
+	r.outcome = r.do(ctx, t)
+	if r.outcome == nil {
+		r.outcome = t.complete()
+	}
+	r.nudges = t.nudges
+	return r.outcome
 }

@@ -117,6 +117,59 @@ func TestGroupCommitIsolatesFailures(t *testing.T) {
 }
 
 // A request that the store itself cannot take costs no other request of its batch.
+// TestSureRequestsHaveNoSavepoint: one that fails all the same takes nobody with it, and leaves nothing behind.
+func TestSureRequestsHaveNoSavepoint(t *testing.T) {
+	s := openTest(t)
+	release := blocked(t, s)
+	const n = 20
+	errs := make([]error, n)
+	refusal := errors.New("no")
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			errs[i] = s.writeSure(t.Context(), "test", func(ctx context.Context, tx *tx) error {
+				if err := tx.event(ctx, galen.Event{Kind: "test", By: fmt.Sprint(i)}, map[string]any{}); err != nil {
+					return err
+				}
+				if i == n/2 {
+					return refusal
+				}
+				return nil
+			})
+		})
+	}
+	waitQueued(t, s, n)
+	release()
+	wg.Wait()
+	for i, err := range errs {
+		if (i == n/2) != errors.Is(err, refusal) || i != n/2 && err != nil {
+			t.Errorf("request %d: %v", i, err)
+		}
+	}
+	events, err := s.Events(t.Context(), EventFilter{Kind: "test"})
+	if err != nil || len(events) != n-1 {
+		t.Errorf("%d events, want %d; %v", len(events), n-1, err)
+	}
+}
+
+// TestAloneNothingWaits: only after a crowd is a moment waited for the next one.
+func TestAloneNothingWaits(t *testing.T) {
+	w := newWriter(nil, nil, nil)
+	if got := w.gather(&request{}); len(got) != 1 || w.sized != 1 {
+		t.Errorf("%d, sized %d", len(got), w.sized)
+	}
+	w.sized = crowd
+	for range crowd - 1 {
+		w.requests <- &request{}
+	}
+	if got := w.gather(&request{}); len(got) != crowd {
+		t.Errorf("%d of a crowd of %d", len(got), crowd)
+	}
+	if got := w.gather(&request{}); len(got) != 1 || w.sized != 1 {
+		t.Errorf("%d, sized %d after the crowd has gone", len(got), w.sized)
+	}
+}
+
 func TestDiskFull(t *testing.T) {
 	s := openTest(t)
 	pages := func(extra int) {

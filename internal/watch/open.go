@@ -150,7 +150,7 @@ func answers(run galen.Run, f galen.Finding) bool {
 
 // OpenHint opens the run that an alert hints at: it looks, and does nothing until a State confirms a finding of that key
 // or on one of the hint's targets. The open run that has one of them in scope is that run already, whatever its trouble is
-// called.
+// called, and so is the one that proved the problem gone after the alert had come, see [Opener.goneSince].
 func (o Opener) OpenHint(ctx context.Context, hint galen.Finding, alert string) (galen.Run, error) {
 	rb, ok := o.healer(hint.Resource.Kind, hint.Code)
 	if !ok {
@@ -171,10 +171,20 @@ func (o Opener) OpenHint(ctx context.Context, hint galen.Finding, alert string) 
 	if err != nil {
 		return galen.Run{}, err
 	}
+	if o.goneSince(last, hint) {
+		return last, nil
+	}
 	run.Key, run.Scope, run.Except = hint.Key(), hint.Targets, last.Left()
 	run.Asked, run.Urgency = galen.AskedAlert+" "+alert, galen.Medium
 	run, _, err = o.store(ctx, run)
 	return run, err
+}
+
+// goneSince tells that a run has proved the problem of a hint gone, on looks that all began after the hint had come: in a storm of alerts the
+// last ones are read when it is over.
+func (o Opener) goneSince(last galen.Run, hint galen.Finding) bool {
+	return last.Status == galen.RunVerified && concerns(last, hint) && !hint.Since.IsZero() &&
+		hint.Since.Add(o.Policy(last.Resource).HoldFor.D()).Before(last.Ended)
 }
 
 // beside tells whether a run leaves room for one of a runbook on its targets, see [galen.Runbook.Beside].

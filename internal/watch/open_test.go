@@ -291,6 +291,34 @@ func TestAHintIsTheSameRunAsTheFinding(t *testing.T) {
 	}
 }
 
+// TestAHintFromBeforeTheCure: in a storm the last alerts are read when the run is over that has proved their problem gone.
+func TestAHintFromBeforeTheCure(t *testing.T) {
+	f := unavailable(t)
+	ended := noon.Add(10 * time.Minute)
+	hold := galen.SafePolicy().HoldFor.D()
+	for name, c := range map[string]struct {
+		came   time.Time
+		status galen.RunStatus
+		opened bool
+	}{
+		"long before":              {ended.Add(-hold - time.Second), galen.RunVerified, false},
+		"while its end was looked": {ended.Add(-hold), galen.RunVerified, true},
+		"after it":                 {ended.Add(time.Second), galen.RunVerified, true},
+		"nobody knows when":        {time.Time{}, galen.RunVerified, true},
+		"it was cancelled":         {ended.Add(-hold - time.Second), galen.RunCancelled, true},
+		"it saw nothing":           {ended.Add(-hold - time.Second), galen.RunNotConfirmed, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, box := opener(t)
+			box.runs = []galen.Run{{ID: "r0", Key: f.Key(), Resource: f.Resource, Status: c.status, Scope: f.Targets, Created: noon, Ended: ended, Asked: "alert 4711"}}
+			run, err := o.OpenHint(t.Context(), galen.Finding{Resource: f.Resource, Code: f.Code, Domain: f.Domain, Targets: f.Targets, Since: c.came}, "4712")
+			if err != nil || (len(box.runs) == 2) != c.opened || (run.ID == "r0") == c.opened {
+				t.Errorf("run %q, %v, %d runs", run.ID, err, len(box.runs))
+			}
+		})
+	}
+}
+
 // TestAHintAtATroubleOfAnotherNameIsTheSameRun: what the alert calls down, the detector may call frozen. Whichever comes
 // first, there is one run for the member.
 func TestAHintAtATroubleOfAnotherNameIsTheSameRun(t *testing.T) {
