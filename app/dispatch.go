@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/internal/failpoint"
@@ -24,7 +27,8 @@ type dispatcher struct {
 	shared   bool // with other engines, whose part it takes over when they die
 	now      func() time.Time
 	logger   *slog.Logger
-	later    later // of the outbox; only once touches it
+	limit    *rate.Limiter // of the messages to Temporal; nil: none
+	later    later         // of the outbox; only once touches it
 }
 
 // workflowsOf is what the dispatcher needs of Temporal, see [temporal.Client].
@@ -37,8 +41,9 @@ type workflowsOf interface {
 }
 
 const (
-	batch          = 20                     // items at once
-	dispatchPause  = 200 * time.Millisecond // between full batches, so that a storm feeds Temporal at 100/s at most
+	batch          = 20                     // items at once, after a quiet time
+	carriers       = 4                      // of them that are on their way together: one that waits for Temporal's disk keeps no other back
+	dispatchPause  = 200 * time.Millisecond // while there are more than may go, or longer if none may by then
 	dispatchRetry  = time.Second
 	dispatchIdle   = 5 * time.Second // while it may be another engine's message that waits
 	reconcileEvery = time.Minute
@@ -57,7 +62,7 @@ func (d *dispatcher) run(ctx context.Context) {
 		d.told(ctx, err, "the outbox could not be carried to Temporal, trying again")
 		t := time.NewTimer(wait)
 		news := d.journal.OutboxSignal()
-		if wait == dispatchPause { // more is waiting anyway, and nothing new may shorten the pause
+		if wait == d.pause() { // more is waiting anyway, and nothing new may shorten the pause
 			news = nil
 		}
 		select {
@@ -91,28 +96,70 @@ func (d *dispatcher) once(ctx context.Context) (time.Duration, error) {
 		d.later = later{}
 	}
 	due, more := d.later.due(items, d.now())
-	var done []int64
-	var errs []error
-	for _, item := range due {
-		ok, err := d.carry(ctx, item)
-		if ok {
-			done = append(done, item.ID)
-		} else {
-			d.later.put(item.ID, d.now())
-		}
-		errs = append(errs, err)
-	}
+	admitted := d.admitted(len(due))
+	more = more || admitted < len(due)
+	done, errs := d.carryAll(ctx, due[:admitted])
 	if len(done) > 0 {
 		errs = append(errs, d.journal.OutboxDone(ctx, done...))
 	}
 	idle := reconcileEvery
 	switch {
 	case more:
-		return dispatchPause, errors.Join(errs...)
+		return d.pause(), errors.Join(errs...)
 	case d.shared:
 		idle = dispatchIdle
 	}
 	return d.later.wait(d.now(), idle), errors.Join(errs...)
+}
+
+// newLimit bounds the messages to Temporal in a second.
+func newLimit(perSecond int) *rate.Limiter { return rate.NewLimiter(rate.Limit(perSecond), batch) }
+
+// admitted is how many of n messages may go now.
+func (d *dispatcher) admitted(n int) int {
+	if d.limit == nil {
+		return n
+	}
+	now := d.now()
+	n = max(0, min(n, int(d.limit.TokensAt(now))))
+	d.limit.AllowN(now, n)
+	return n
+}
+
+// pause is how long those wait that may not go yet.
+func (d *dispatcher) pause() time.Duration {
+	if d.limit == nil {
+		return dispatchPause
+	}
+	return max(dispatchPause, time.Duration(float64(time.Second)/float64(d.limit.Limit())))
+}
+
+// carryAll carries messages, a few side by side, in their order, and tells which are done.
+func (d *dispatcher) carryAll(ctx context.Context, items []journal.OutboxItem) (done []int64, errs []error) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	next := make(chan journal.OutboxItem)
+	for range min(carriers, len(items)) {
+		wg.Go(func() {
+			for item := range next {
+				ok, err := d.carry(ctx, item)
+				mu.Lock()
+				if ok {
+					done = append(done, item.ID)
+				} else {
+					d.later.put(item.ID, d.now())
+				}
+				errs = append(errs, err)
+				mu.Unlock()
+			}
+		})
+	}
+	for _, item := range items {
+		next <- item
+	}
+	close(next)
+	wg.Wait()
+	return done, errs
 }
 
 // carry does one item. It is not done while a workflow of an earlier run with the same key is still closing.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,6 +19,8 @@ import (
 
 // server is a Temporal that remembers which workflows are open, by ID, and what they need; and who serves what.
 type server struct {
+	mu          sync.Mutex
+	order       []string // in which they were started
 	open, needs map[string]string
 	served      map[string]bool
 	// completed are workflows that are not open, and were.
@@ -30,10 +34,13 @@ func newServer() *server {
 }
 
 func (s *server) StartRun(_ context.Context, workflow, run, needs string) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.open[workflow] != "" {
 		return false, nil
 	}
 	s.open[workflow], s.needs[workflow] = run, needs
+	s.order = append(s.order, workflow)
 	return true, nil
 }
 
@@ -52,6 +59,8 @@ func (s *server) Served(_ context.Context, needs string, _ time.Time) (bool, err
 }
 
 func (s *server) Wake(_ context.Context, workflow string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.open[workflow] == "" {
 		return temporal.ErrNotFound
 	}
@@ -275,5 +284,57 @@ func TestAnEnginePrunesWhenItStarts(t *testing.T) {
 	<-ended
 	if err := j.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAStormReachesTemporalAtItsRate: however the messages come, no more of them go on than the configuration allows, and what is urgent
+// overtakes the others.
+func TestAStormReachesTemporalAtItsRate(t *testing.T) {
+	const perSecond, storm = 10, 200
+	e := engineWithoutTemporal(t)
+	ctx, s, begun := t.Context(), newServer(), time.Now()
+	now := begun
+	d := &dispatcher{
+		journal: e.journal, temporal: s, release: e.acts, now: func() time.Time { return now }, logger: slog.New(slog.DiscardHandler),
+		limit: newLimit(perSecond),
+	}
+	open := func(key string, urgency galen.Urgency) {
+		t.Helper()
+		_, _, err := e.journal.OpenRun(ctx, galen.Run{
+			Key: key, Resource: demoDB(), Runbook: "fake/heal", Version: 1, Asked: "alert x", Urgency: urgency, Deadline: now.Add(time.Hour),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	asked := 0
+	for ; len(s.order) < storm+1; asked++ {
+		if asked < storm { // a nudge for each of them
+			open(fmt.Sprint("storm-", asked), galen.Medium)
+		}
+		if asked == storm/2 {
+			open("urgent", galen.Critical)
+		}
+		wait, err := d.once(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if most := batch + int(now.Sub(begun).Seconds()*perSecond); len(s.order) > most {
+			t.Fatalf("%d starts after %s, %d are allowed", len(s.order), now.Sub(begun), most)
+		}
+		if asked >= storm {
+			now = now.Add(min(wait, time.Second))
+		} else {
+			now = now.Add(time.Millisecond)
+		}
+		if asked > 10*storm {
+			t.Fatalf("only %d of %d were started", len(s.order), storm+1)
+		}
+	}
+	if at := slices.Index(s.order, "urgent"); at > batch+1 {
+		t.Errorf("the urgent one was the %d-th", at)
+	}
+	if took := now.Sub(begun); took > 2*(storm-batch)/perSecond*time.Second {
+		t.Errorf("the storm took %s", took)
 	}
 }

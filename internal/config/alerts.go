@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,7 +18,15 @@ import (
 type Inbox struct {
 	// MaxPending is how many alerts may wait to be dealt with; 0: a default.
 	MaxPending int `json:"max_pending,omitempty"`
+	// RunsPerSecond is how many runs are started or woken in a second; 0: [DefaultRunsPerSecond].
+	RunsPerSecond int `json:"runs_per_second,omitempty"`
 }
+
+// DefaultRunsPerSecond holds where the configuration says nothing else.
+const DefaultRunsPerSecond = 100
+
+// PerSecond is [Inbox.RunsPerSecond], or the default.
+func (i Inbox) PerSecond() int { return cmp.Or(i.RunsPerSecond, DefaultRunsPerSecond) }
 
 // Alertmanager is where silences are kept while runs work; without a URL nowhere.
 type Alertmanager struct {
@@ -62,6 +71,9 @@ func (r Resource) NamedBy() []NamedBy {
 
 // maxPending is the greatest [Inbox.MaxPending].
 const maxPending = 1_000_000
+
+// maxRunsPerSecond is the greatest [Inbox.RunsPerSecond].
+const maxRunsPerSecond = 1000
 
 // AlertRule maps an alert to a problem code: closed world, no field of an alert reaches a command.
 type AlertRule struct {
@@ -143,6 +155,9 @@ func (c *Config) checkAlerts() []error {
 	}
 	if n := c.Inbox.MaxPending; n < 0 || n > maxPending {
 		errs = append(errs, fmt.Errorf("inbox.max_pending: %d: want 1 to %d, or leave it out for the default", n, maxPending))
+	}
+	if n := c.Inbox.RunsPerSecond; n < 0 || n > maxRunsPerSecond {
+		errs = append(errs, fmt.Errorf("inbox.runs_per_second: %d: want 1 to %d, or leave it out for %d", n, maxRunsPerSecond, DefaultRunsPerSecond))
 	}
 	return append(errs, c.Alertmanager.check())
 }

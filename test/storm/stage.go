@@ -165,7 +165,7 @@ func (s *Stage) poll(ctx context.Context, what string, holds func() (bool, error
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waited until %s: %w (%v); the log ends with:\n%s", what, ctx.Err(), err, engine.Tail(s.Engine.Log, 10))
+			return fmt.Errorf("waited until %s: %w; the log ends with:\n%s", what, errors.Join(ctx.Err(), err), engine.Tail(s.Engine.Log, 10))
 		case <-tick.C:
 		}
 	}
