@@ -153,11 +153,16 @@ func (c *Config) checkAlerts() []error {
 			errs = append(errs, fmt.Errorf("resources[%d].matchers: every alert names %s by them: name a label, or a matcher that an alert without that label does not match", i, r.Resource))
 		}
 	}
-	if n := c.Inbox.MaxPending; n < 0 || n > maxPending {
+	return append(errs, c.Inbox.check(), c.Alertmanager.check())
+}
+
+func (i Inbox) check() error {
+	var errs []error
+	if n := i.MaxPending; n < 0 || n > maxPending {
 		errs = append(errs, fmt.Errorf("inbox.max_pending: %d: want 1 to %d, or leave it out for the default", n, maxPending))
 	}
-	if n := c.Inbox.RunsPerSecond; n < 0 || n > maxRunsPerSecond {
+	if n := i.RunsPerSecond; n < 0 || n > maxRunsPerSecond {
 		errs = append(errs, fmt.Errorf("inbox.runs_per_second: %d: want 1 to %d, or leave it out for %d", n, maxRunsPerSecond, DefaultRunsPerSecond))
 	}
-	return append(errs, c.Alertmanager.check())
+	return errors.Join(errs...)
 }
