@@ -104,7 +104,7 @@ func (c *cli) root() *cobra.Command {
 		Long: `Galen watches data infrastructure (today: Apache Cassandra), finds what is wrong, and heals it step by step. Every
 step passes guards, and everything that was seen, decided, refused and done is in a journal.
 
-galen serve is the engine. These need none and no token: config check; journal verify, backup, restore and move, which work
+galen serve is the engine. These need none and no token: config check and doctor; journal verify, backup, restore and move, which work
 on the journal itself; explain, gym and version. The others ask a running engine through its API.
 
 The engine makes a token on its first start, in the file "token" of its data directory; who can read that file is an
@@ -115,7 +115,7 @@ Exit codes:
   1  error: galen, the engine or the way to it is broken
   2  usage: the command or what it names cannot be understood
   3  not done: refused, held, rejected, not found; a run that was waited for did not end well
-can-i and what-if have others: 0 yes, 1 no, 2 unknown, 3 no answer`,
+can-i and what-if have others: 0 yes, 1 no, 2 unknown, 3 no answer; so has doctor: 0 well, 1 to look at, 2 bad`,
 		Example: `  galen serve --config galen.yaml                 the engine
   export GALEN_TOKEN_FILE=/var/lib/galen/token    for all that follows
   galen status                                    how is everything
@@ -141,7 +141,7 @@ can-i and what-if have others: 0 yes, 1 no, 2 unknown, 3 no answer`,
 	root.AddCommand(
 		c.serveCommand(), c.statusCommand(), c.metricsCommand(), c.resourcesCommand(), c.canICommand(), c.whatIfCommand(), c.stateCommand(), c.findingsCommand(), c.alertsCommand(), c.runbooksCommand(), c.runsCommand(), c.runCommand(),
 		c.holdCommand(), c.holdsCommand(), c.releaseCommand(), c.ackCommand(), c.quarantineCommand(), c.rearmCommand(), c.tokenCommand(), c.scheduleCommand(), c.journalCommand(),
-		c.explainCommand(), c.gymCommand(), c.configCommand(), c.versionCommand(),
+		c.explainCommand(), c.doctorCommand(), c.gymCommand(), c.configCommand(), c.versionCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root

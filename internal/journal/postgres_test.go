@@ -68,6 +68,13 @@ func TestPostgres(t *testing.T) {
 		got, now, err = two.Token(t.Context(), "hash")
 		must(t, err)
 		equal(t, "counts after it was revoked", got.Counts(now), false)
+		seen, err := journal.Peek(t.Context(), journal.Place{URL: url}, time.Now)
+		must(t, err)
+		equal(t, "tokens of who only looks", len(seen.Tokens), 1)
+		equal(t, "armed", seen.Epoch.Armed, true)
+		if seen.Events == 0 || time.Since(seen.Newest).Abs() > time.Minute || seen.Now.Before(seen.Asked.Add(-time.Second)) || seen.Now.After(seen.Got.Add(time.Second)) {
+			t.Errorf("seen %+v", seen)
+		}
 	})
 	t.Run("the triggers forbid", func(t *testing.T) {
 		url := c.URL("forbid")

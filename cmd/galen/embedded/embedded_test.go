@@ -28,6 +28,42 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// TestExamine: whoever only looks at a server sees the namespace and who polls, makes nothing, and is refused without the token.
+func TestExamine(t *testing.T) {
+	s := startServer(t, t.TempDir(), discard())
+	o := temporal.Options{Address: s.Address(), Namespace: s.Namespace(), Headers: s.Headers, Logger: discard(), Journal: "j"}
+	got, err := temporal.Examine(t.Context(), o, []string{"a/b"})
+	if err != nil || got.Missing || got.Retention < 24*time.Hour || len(got.Polled) != 1 || !got.Polled["a/b"].IsZero() {
+		t.Errorf("%+v %v", got, err)
+	}
+	c, err := temporal.Dial(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	w := c.NewWorker(temporal.WorkerOptions{Needs: "a/b"})
+	w.RegisterActivity(func(context.Context) error { return nil })
+	if err := w.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	for deadline := time.Now().Add(20 * time.Second); got.Polled["a/b"].IsZero(); {
+		if got, err = temporal.Examine(t.Context(), o, []string{"a/b"}); err != nil || time.Now().After(deadline) {
+			t.Fatalf("nobody polls: %+v %v", got, err)
+		}
+	}
+	o.Namespace = "elsewhere"
+	for range 2 { // the first has made nothing
+		if got, err = temporal.Examine(t.Context(), o, nil); err != nil || !got.Missing {
+			t.Errorf("%+v %v", got, err)
+		}
+	}
+	o.Headers = nil
+	if got, err = temporal.Examine(t.Context(), o, nil); err == nil && !got.Missing && got.Retention > 0 {
+		t.Errorf("told to a stranger: %+v", got)
+	}
+}
+
 func TestRefusesWhoHasNoToken(t *testing.T) {
 	s := startServer(t, t.TempDir(), discard())
 	strangers := map[string]client.Options{

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/app"
+	"github.com/galenhq/galen/internal/journal"
+)
+
+// patient is a data directory with a journal and a configuration that names it; nothing runs.
+type patient struct {
+	t            *testing.T
+	config, data string
+	listen       string
+}
+
+func newPatient(t *testing.T) patient {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := written(t, "cassandra/orders", "")
+	p := patient{t, path, filepath.Join(filepath.Dir(path), "data"), l.Addr().String()}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.edit("listen: 127.0.0.1:0", "listen: "+p.listen)
+	p.must(os.Mkdir(p.data, 0o700))
+	p.in(func(*journal.Store) {})
+	return p
+}
+
+func (p patient) must(err error) {
+	p.t.Helper()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p patient) edit(old, is string) {
+	p.t.Helper()
+	text, err := os.ReadFile(p.config)
+	p.must(err)
+	p.must(os.WriteFile(p.config, []byte(strings.Replace(string(text), old, is, 1)), 0o600))
+}
+
+// in does something to the journal.
+func (p patient) in(do func(*journal.Store)) {
+	p.t.Helper()
+	p.at(time.Now(), do)
+}
+
+// at does it by another clock.
+func (p patient) at(now time.Time, do func(*journal.Store)) {
+	p.t.Helper()
+	s, err := journal.Open(p.t.Context(), filepath.Join(p.data, app.JournalFile), journal.Options{Now: func() time.Time { return now }})
+	p.must(err)
+	do(s)
+	p.must(s.Close())
+}
+
+func (p patient) token(s *journal.Store, name string, expires time.Time) {
+	p.t.Helper()
+	_, err := s.CreateToken(p.t.Context(), galen.Token{Name: name, By: "ann", Expires: expires, Grants: []galen.Grant{{Scope: galen.ScopeView, Resource: "*/*"}}}, name)
+	p.must(err)
+}
+
+// doctor calls the command, by the real clock.
+func (p patient) doctor(args ...string) answered {
+	p.t.Helper()
+	var out, errs bytes.Buffer
+	c := &cli{out: &out, errs: &errs, now: time.Now, env: func(string) string { return "" }, terminal: func() *terminal { return nil }}
+	code := c.run(p.t.Context(), append([]string{"doctor", "--config", p.config}, args...))
+	return answered{code: code, out: out.String(), errs: errs.String()}
+}
+
+// says wants a line of that check which is so and says so, with what to do.
+func (p patient) says(check, is, what string) {
+	p.t.Helper()
+	got := p.doctor("-o", "json")
+	var d diagnosis
+	if err := json.Unmarshal([]byte(got.out), &d); err != nil {
+		p.t.Fatalf("%v: %+v", err, got)
+	}
+	if code := map[string]int{isOK: exitWell, isWarn: exitWarn, isBad: exitBad}[d.Is]; got.code != code {
+		p.t.Errorf("exit code %d, and the worst is %s", got.code, d.Is)
+	}
+	for _, s := range d.Symptoms {
+		if s.Check == check && s.Is == is && strings.Contains(s.What+" "+s.About, what) && (is == isOK || s.Do != "") {
+			return
+		}
+	}
+	p.t.Errorf("no line %s %s %q in\n%s", check, is, what, got.out)
+}
+
+// TestDoctor breaks each thing that the doctor examines, and reads what he says of it.
+func TestDoctor(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil           func(patient)
+		check, is, what string
+	}{
+		"no configuration":        {func(p patient) { p.must(os.Remove(p.config)) }, "config", isBad, "no such file"},
+		"a bad configuration":     {func(p patient) { p.edit("mode: act", "mode: fast") }, "config", isBad, "fast"},
+		"a weak policy":           {func(p patient) { p.edit("hold_for: 6s", "replace_after: 1m") }, "config", isWarn, "replace_after is 1m0s, which is weaker than I-15"},
+		"no URL for the dead man": {func(p patient) { p.edit("data: data", "data: data\ndead_man: {url_file: nowhere}") }, "config", isBad, "nowhere"},
+
+		"well enough":            {func(patient) {}, "disk", isOK, "free, the journal takes"},
+		"a disk that answers":    {func(patient) {}, "disk", isOK, "was on disk after"},
+		"no data directory":      {func(p patient) { p.must(os.RemoveAll(p.data)) }, "disk", isWarn, "not there yet"},
+		"a file for a directory": {func(p patient) { p.must(os.RemoveAll(p.data)); p.must(os.WriteFile(p.data, nil, 0o600)) }, "disk", isBad, "no directory"},
+		"others may look":        {func(p patient) { p.must(os.Chmod(p.data, 0o755)) }, "disk", isWarn, "mode 0755"},
+
+		"a journal":  {func(patient) {}, "journal", isOK, "event"},
+		"no journal": {func(p patient) { p.must(os.Remove(filepath.Join(p.data, app.JournalFile))) }, "journal", isWarn, "no journal yet"},
+		"a broken journal": {func(p patient) {
+			p.must(os.WriteFile(filepath.Join(p.data, app.JournalFile), []byte(strings.Repeat("x", 8192)), 0o600))
+		}, "journal", isBad, "not a database"},
+		"in doubt": {func(p patient) { p.in(func(s *journal.Store) { p.must(s.Disarm(p.t.Context(), "the clock jumped")) }) }, "journal", isBad, "the clock jumped"},
+		"no such database": {func(p patient) {
+			p.must(os.WriteFile(filepath.Join(p.data, "url"), []byte("host=127.0.0.1 port=1 dbname=x user=x sslmode=disable connect_timeout=2"), 0o600))
+			p.edit("data: data", "data: data\njournal: {url_file: data/url}")
+		}, "journal", isBad, "PostgreSQL"},
+
+		"the clock": {func(patient) {}, "clock", isOK, "UTC"},
+		"a clock behind": {func(p patient) {
+			p.at(time.Now().Add(time.Hour), func(s *journal.Store) { p.token(s, "later", time.Now().Add(24*time.Hour*365)) })
+		}, "clock", isBad, "in the future"},
+
+		"no engine":        {func(patient) {}, "engine", isWarn, "no engine runs"},
+		"a stuck engine":   {func(p patient) { p.t.Cleanup(p.lock()) }, "engine", isBad, "has the data directory, and does not answer"},
+		"a foreign server": {func(p patient) { p.answer(http.StatusTeapot, "") }, "engine", isBad, "not the API of galen"},
+		"an ill engine": {func(p patient) {
+			p.answer(http.StatusServiceUnavailable, `{"ok":false,"version":"x","started":"2026-01-01T00:00:00Z","why":"the journal does not answer"}`)
+		}, "engine", isBad, "the journal does not answer"},
+		"an engine": {func(p patient) { p.answer(http.StatusOK, `{"ok":true,"version":"x","started":"2026-01-01T00:00:00Z"}`) }, "engine", isOK, "answers, version x"},
+
+		"the embedded Temporal": {func(patient) {}, "temporal", isOK, "embedded"},
+		"no Temporal":           {func(p patient) { p.edit("data: data", "data: data\ntemporal: {address: 127.0.0.1:1}") }, "temporal", isBad, "127.0.0.1:1"},
+
+		"no node": {func(patient) {}, "node", isBad, "Jolokia: refused"},
+
+		"no token":          {func(patient) {}, "token", isWarn, "no named token counts"},
+		"a token":           {func(p patient) { p.in(func(s *journal.Store) { p.token(s, "ann", time.Now().Add(30*24*time.Hour)) }) }, "token", isOK, "ann"},
+		"a token that ends": {func(p patient) { p.in(func(s *journal.Store) { p.token(s, "ann", time.Now().Add(24*time.Hour)) }) }, "token", isWarn, "within a week"},
+		"a token that ended": {func(p patient) {
+			p.at(time.Now().Add(-48*time.Hour), func(s *journal.Store) { p.token(s, "ann", time.Now().Add(-24*time.Hour)) })
+		}, "token", isWarn, "it ended"},
+		"everybody's token": {func(p patient) { p.must(os.WriteFile(filepath.Join(p.data, app.TokenFile), []byte("x"), 0o644)) }, "token", isBad, "mode 0644"},
+		"the first token":   {func(p patient) { p.must(os.WriteFile(filepath.Join(p.data, app.TokenFile), []byte("x"), 0o600)) }, "token", isOK, "for its owner alone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPatient(t)
+			c.spoil(p)
+			p.says(c.check, c.is, c.what)
+		})
+	}
+}
+
+// lock holds the data directory as an engine does.
+func (p patient) lock() func() {
+	p.t.Helper()
+	release, err := app.Offline(p.data)
+	p.must(err)
+	return func() { p.must(release()) }
+}
+
+// answer serves one answer where the engine should be.
+func (p patient) answer(status int, body string) {
+	p.t.Helper()
+	l, err := net.Listen("tcp", p.listen)
+	p.must(err)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		fmt.Fprint(w, body)
+	}))
+	p.must(s.Listener.Close())
+	s.Listener = l
+	s.Start()
+	p.t.Cleanup(s.Close)
+}
+
+// TestDoctorTells: the table has each line with what to do, and the sum.
+func TestDoctorTells(t *testing.T) {
+	p := newPatient(t)
+	got := p.doctor()
+	for _, says := range []string{"bad   node cassandra/orders", "\n      do: ", "warn  engine ", "ok    disk ", " bad, "} {
+		if !strings.Contains(got.out, says) {
+			t.Errorf("no %q in\n%s", says, got.out)
+		}
+	}
+	if got.code != exitBad || got.errs != "" {
+		t.Errorf("exit code %d, %q", got.code, got.errs)
+	}
+	if files, err := filepath.Glob(filepath.Join(p.data, ".galen-doctor*")); err != nil || len(files) > 0 {
+		t.Errorf("left behind: %q %v", files, err)
+	}
+}
