@@ -189,7 +189,7 @@ func TestWait(t *testing.T) {
 	c := cannedAPI()
 	server := c.start(t)
 	got := galenCLI(t, server, "run", "cassandra/restart-node", "cassandra/orders", "--wait", "--key", "ticket-1")
-	if got.code != exitNotDone || !contains(got.errs, "run r3 is held: no spare") || !contains(got.out, "opened") {
+	if got.code != exitNotDone || !contains(got.errs, "run r3 is held: no spare") || !contains(got.out, "held  no spare") {
 		t.Errorf("a run that is held: %+v", got)
 	}
 	if !strings.HasPrefix(got.errs, "run r3 opened; follow it: galen runs show r3\n") {

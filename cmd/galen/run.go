@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +20,7 @@ type runFlags struct {
 	key    string
 	plan   bool
 	wait   bool
+	follow bool
 }
 
 func (c *cli) runCommand() *cobra.Command {
@@ -34,12 +34,14 @@ mode approve it asks for a person's yes before it changes anything.
 --plan looks, decides, asks every guard, and starts nothing. It shows each step: what is called where, for how long it waits, what is lost by it
 and by one failure more, how it is undone, which guards do not allow it now, and the sum in the last line. -o wide has the answer of every guard.
 
---key makes it safe to ask again: the same key opens the same run, once. --wait follows the run to its end; the run's ID is
-told at once, on standard error.
+--key makes it safe to ask again: the same key opens the same run, once.
 
-Exit code 3 if the engine refuses, and, with --wait, if the run is held or ends in another way than verified.`,
+--follow shows the run while it goes on: on a terminal as a tree that grows, elsewhere one line for each event, through restarts of the
+engine, until it ends or is held. The run's ID is told at once, on standard error. --wait is the same.
+
+Exit code 3 if the engine refuses, and, with --follow, if the run is held or ends in another way than verified.`,
 		Example: `  galen run cassandra/restart-node cassandra/orders --param node=n2 --plan
-  galen run cassandra/restart-node cassandra/orders --param node=n2 --key ticket-4711 --wait
+  galen run cassandra/restart-node cassandra/orders --param node=n2 --key ticket-4711 --follow
   galen run cassandra/replace-node cassandra/orders --params '{"node": "n2", "spare": "n4"}'`,
 		Args: takes(2, 2, "a runbook and a resource"),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.start(cmd.Context(), args[0], args[1], f) },
@@ -48,7 +50,8 @@ Exit code 3 if the engine refuses, and, with --wait, if the run is held or ends 
 	cmd.Flags().StringVar(&f.json, "params", "", "all parameters as a JSON object")
 	cmd.Flags().StringVar(&f.key, "key", "", "idempotency key: the same key opens the same run")
 	cmd.Flags().BoolVar(&f.plan, "plan", false, "print the plan with what the guards say, start nothing")
-	cmd.Flags().BoolVar(&f.wait, "wait", false, "follow the run to its end")
+	cmd.Flags().BoolVar(&f.wait, "wait", false, "the same as --follow")
+	cmd.Flags().BoolVar(&f.follow, "follow", false, "show the run while it goes on, to its end")
 	return cmd
 }
 
@@ -70,7 +73,7 @@ func (c *cli) start(ctx context.Context, runbook, resource string, f runFlags) e
 		return err
 	}
 	if res.JSON201 != nil {
-		return c.started(ctx, client, *res.JSON201, f.wait, "opened")
+		return c.started(ctx, client, *res.JSON201, f.wait || f.follow, "opened")
 	}
 	if plan := res.JSON200.Plan; plan != nil {
 		return c.print(plan, func(w io.Writer) error {
@@ -78,13 +81,13 @@ func (c *cli) start(ctx context.Context, runbook, resource string, f runFlags) e
 			return printPlan(w, c.planned(ctx, client, r, *plan))
 		})
 	}
-	return c.started(ctx, client, *res.JSON200, f.wait, "was there already")
+	return c.started(ctx, client, *res.JSON200, f.wait || f.follow, "was there already")
 }
 
 func request(runbook, resource string, f runFlags) (api.RunRequest, error) {
 	req := api.RunRequest{Runbook: runbook, Resource: resource, PlanOnly: optional(f.plan)}
-	if f.plan && (f.wait || f.key != "") {
-		return req, usage("--plan starts nothing: leave out --wait and --key")
+	if f.plan && (f.wait || f.follow || f.key != "") {
+		return req, usage("--plan starts nothing: leave out --wait, --follow and --key")
 	}
 	params, err := parameters(f)
 	if len(params) > 0 {
@@ -101,7 +104,7 @@ func (c *cli) started(ctx context.Context, client *api.ClientWithResponses, answ
 		return errors.New("the engine answered with neither a run nor a plan")
 	case wait:
 		fmt.Fprintf(c.errs, "run %s %s; follow it: galen runs show %s\n", run.ID, how, run.ID) // who interrupts the wait still needs it
-		return c.follow(ctx, client, *run)
+		return c.followToEnd(ctx, client, run.ID)
 	}
 	return c.print(run, func(w io.Writer) error {
 		if string(run.Status) != how {
@@ -139,42 +142,21 @@ func parameters(f runFlags) (map[string]any, error) {
 	return out, nil
 }
 
-// followEvery is how often a run that is waited for is asked after.
-const followEvery = 500 * time.Millisecond
-
-// follow tells each change of a run's standing until it ends or a person must decide.
-func (c *cli) follow(ctx context.Context, client *api.ClientWithResponses, run galen.Run) error {
-	told := ""
-	tick := time.NewTicker(followEvery)
-	defer tick.Stop()
-	for {
-		if now := strings.TrimSpace(string(run.Status) + "  " + oneLine(run.Why)); now != told && c.forPeople() {
-			told = now
-			fmt.Fprintf(c.page(), "%s  %s\n", clock(c.now()), now)
-		}
-		if !run.Status.Open() || run.Status == galen.RunHeld {
-			return c.followed(run)
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for run %s: %w; it goes on without us", run.ID, ctx.Err())
-		case <-tick.C:
-		}
-		res, err := client.GetRunWithResponse(ctx, run.ID)
-		if err := c.fault("wait for run "+run.ID, res, err, res != nil && res.JSON200 != nil); err != nil {
-			return err
-		}
-		run = res.JSON200.Run
+// followToEnd follows a run; the exit code tells how it ended.
+func (c *cli) followToEnd(ctx context.Context, client *api.ClientWithResponses, id string) error {
+	run, err := c.follow(ctx, client, id)
+	if errors.Is(err, errInterrupted) {
+		return fmt.Errorf("follow run %s: %w; it goes on without us", id, err)
 	}
-}
-
-func (c *cli) followed(run galen.Run) error {
-	err := c.print(run, func(w io.Writer) error {
-		fmt.Fprintf(w, "what happened: galen runs show %s\n", run.ID)
-		return nil
+	if err != nil {
+		return err
+	}
+	err = c.print(run, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "%s  %s\nwhat happened: galen runs show %s\n", status(run), oneLine(run.Why), id)
+		return err
 	})
 	if err == nil && run.Status != galen.RunVerified {
-		return notDone("run %s is %s: %s", run.ID, run.Status, oneLine(run.Why))
+		return notDone("run %s is %s: %s", id, run.Status, oneLine(run.Why))
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -15,7 +16,8 @@ import (
 )
 
 func (c *cli) runsShowCommand() *cobra.Command {
-	return &cobra.Command{
+	var watch bool
+	cmd := &cobra.Command{
 		Use:   "show RUN",
 		Short: "The story of a run, line by line",
 		Long: `Shows what happened in a run, from the journal, each line with its time (UTC) and the time since the run
@@ -34,11 +36,37 @@ was opened:
   engine     an engine started meanwhile
   margin, then, owes, paid, noted    below a line: what was left, what should follow, the debts that it leaves or pays, facts
 
-What repeats is one line with its number. -o json has the whole of every plan, intent and event.`,
-		Example: "  galen runs list --open\n  galen runs show 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44",
+What repeats is one line with its number. -o json has the whole of every plan, intent and event.
+
+--watch shows the run while it goes on, until it ends or is held: on a terminal as a tree of what was found, each call with its effect, what it
+waits for and what should follow; elsewhere one line for each event. Ctrl-C ends the view, not the run.`,
+		Example: "  galen runs list --open\n  galen runs show 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44\n  galen runs show 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44 --watch",
 		Args:    takes(1, 1, "the ID of one run"),
-		RunE:    func(cmd *cobra.Command, args []string) error { return c.runsShow(cmd.Context(), args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if watch {
+				return c.runsWatch(cmd.Context(), args[0])
+			}
+			return c.runsShow(cmd.Context(), args[0])
+		},
 	}
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "show it while it goes on, to its end")
+	return cmd
+}
+
+// runsWatch follows a run; whatever becomes of it, it was shown.
+func (c *cli) runsWatch(ctx context.Context, id string) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	run, err := c.follow(ctx, client, id)
+	if errors.Is(err, errInterrupted) {
+		return nil
+	}
+	if err != nil || c.forPeople() {
+		return err
+	}
+	return c.print(run, nil)
 }
 
 func (c *cli) runsShow(ctx context.Context, id string) error {

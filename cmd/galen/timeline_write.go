@@ -69,7 +69,7 @@ func writeDetails(w io.Writer, indent string, all []detail) {
 			continue
 		}
 		head := indent + padded(oneLine(d.name), names+gap)
-		writeWrapped(w, head, strings.Repeat(" ", widthOf(head)), oneLine(d.text))
+		writeWrapped(w, head, indent+strings.Repeat(" ", names+gap), oneLine(d.text))
 	}
 }
 
