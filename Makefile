@@ -164,7 +164,7 @@ test-laws test-vet test-root test-alone test-engine test-ring: setup-test
 setup-go:
 	@build/setup go
 setup-test:
-	@build/setup go race ring postgres prometheus
+	@build/setup go race ring postgres prometheus jmx
 setup-demo:
 	@build/setup go ring
 

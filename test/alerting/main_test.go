@@ -17,12 +17,14 @@ import (
 
 	"github.com/galenhq/galen/test/crash/victim"
 	"github.com/galenhq/galen/test/engine"
+	"github.com/galenhq/galen/test/lab"
 	"github.com/galenhq/galen/test/ringd"
 )
 
 func TestMain(m *testing.M) {
 	victim.MaybeServe()
 	ringd.MaybeServe()
+	lab.MaybeGuardian()
 	os.Exit(m.Run())
 }
 

@@ -148,6 +148,9 @@ func (h host) jvm() ([]string, error) {
 			"-Dcassandra.memtable.row_overhead_size=180", // skips an estimate of 1-2 s at boot
 		)
 	}
+	if h.JVM != nil {
+		out = append(out, h.JVM(address(h.network, h.n))...)
+	}
 	return append(
 		out, "-Dcassandra.available_processors=2", "-Dcassandra.test.ignore_sigar=true", "-Dcassandra.size_recorder_interval=30",
 		"-Djdk.attach.allowAttachSelf=true", "-Djava.net.preferIPv4Stack=true", "-Djava.io.tmpdir="+h.folder+"/tmp",

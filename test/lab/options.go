@@ -29,19 +29,20 @@ const (
 
 // Options says what ring to start. The zero value is a fast ring of three nodes on a network of its own.
 type Options struct {
-	Home     string        // folder of the ring, empty or missing, REMOVED at the end; "" makes a temporary one
-	Lib      string        // folder of jars as returned by Fetch; "" fetches into the default cache
-	Name     string        // cluster name; "" is "lab"
-	Net      string        // first three parts of a 127.a.b.0/24; "" takes a free one
-	Nodes    int           // nodes that are started; 0 is 3
-	Spares   int           // more hosts, with a start command and a base configuration, not started
-	Profile  Profile       // "" is Fast
-	Heap     string        // of each JVM; "" is "384M"
-	Phi      float64       // phi_convict_threshold, at least 5; 0 is 12 (fast) or 8 (honest)
-	Batch    bool          // commitlog_sync: batch. Without it, as by default, kill -9 costs that node some rows that it acknowledged
-	Keep     bool          // leave the files (never the processes) at the end
-	Limit    time.Duration // the ring ends after this time, whatever happens; 0 is 1 h
-	Progress func(string)  // told what happens, a line at a time; may be nil
+	Home     string                        // folder of the ring, empty or missing, REMOVED at the end; "" makes a temporary one
+	Lib      string                        // folder of jars as returned by Fetch; "" fetches into the default cache
+	Name     string                        // cluster name; "" is "lab"
+	Net      string                        // first three parts of a 127.a.b.0/24; "" takes a free one
+	Nodes    int                           // nodes that are started; 0 is 3
+	Spares   int                           // more hosts, with a start command and a base configuration, not started
+	Profile  Profile                       // "" is Fast
+	Heap     string                        // of each JVM; "" is "384M"
+	Phi      float64                       // phi_convict_threshold, at least 5; 0 is 12 (fast) or 8 (honest)
+	Batch    bool                          // commitlog_sync: batch. Without it, as by default, kill -9 costs that node some rows that it acknowledged
+	JVM      func(address string) []string // more JVM options of the node at an address, in its start command; may be nil
+	Keep     bool                          // leave the files (never the processes) at the end
+	Limit    time.Duration                 // the ring ends after this time, whatever happens; 0 is 1 h
+	Progress func(string)                  // told what happens, a line at a time; may be nil
 }
 
 // filled returns o with its defaults, or every fault of it at once.
