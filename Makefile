@@ -31,7 +31,7 @@ comma := ,
 # step TEXT: says where we are. No comma in the text: make would cut it there.
 step = printf '\n== %s  %s\n' "$$(date +%H:%M:%S)" "$(1)"
 
-.PHONY: help demo test lint build bench race storm figures gym gym-temporal crash-matrix crash-real record record-ring record-placement quorum mutation fuzz tidy env generate lint-generated \
+.PHONY: help demo test lint build bench race storm figures gym gym-temporal crash-matrix crash-real record record-ring record-placement quorum contract mutation fuzz tidy env generate lint-generated \
 	setup-go setup-test setup-demo test-laws test-vet test-root test-alone test-engine test-ring
 
 help: ## what each target does (this text)
@@ -105,6 +105,12 @@ record: setup-go
 	@rm -f workflows/testdata/*.json
 	@cd test && go test -tags failpoint -count=1 -run 'Elsewhere|Terminated' ./crash/process -record
 
+# make test does it with few examples. SEED=1 gives the same calls again.
+EXAMPLES ?= 500
+contract: setup-test ## Schemathesis against a running engine and its OpenAPI file; EXAMPLES=500 for each call, 10 to 20 minutes
+	@$(call step,contract: $(EXAMPLES) examples for each call)
+	@cd test && go test -count=1 -v -timeout 1h ./contract -args -examples=$(EXAMPLES) -seed=$(SEED)
+
 quorum: setup-go ## quorum mathematics held against its naive form on 100,000 random rings; about 4 minutes
 	@$(call step,quorum mathematics: 100000 random rings)
 	@go test -count=1 -tags exhaustive -timeout 60m -run 'Naive' ./activities/cassandra
@@ -164,7 +170,7 @@ test-laws test-vet test-root test-alone test-engine test-ring: setup-test
 setup-go:
 	@build/setup go
 setup-test:
-	@build/setup go race ring postgres prometheus jmx
+	@build/setup go race ring postgres prometheus jmx schemathesis
 setup-demo:
 	@build/setup go ring
 

@@ -87,6 +87,21 @@ func (e ScheduleRequestMissed) Valid() bool {
 	}
 }
 
+// Defines values for WebhookVersion.
+const (
+	N4 WebhookVersion = "4"
+)
+
+// Valid indicates whether the value is a known member of the WebhookVersion enum.
+func (e WebhookVersion) Valid() bool {
+	switch e {
+	case N4:
+		return true
+	default:
+		return false
+	}
+}
+
 // Accepted defines model for Accepted.
 type Accepted struct {
 	// Duplicates alerts that were stored before
@@ -207,12 +222,15 @@ type Error struct {
 	// Title what the type means
 	Title string `json:"title"`
 
-	// Type urn:galen:problem: and what sort of trouble it is: bad-request, unauthorized, forbidden, too-many-calls, not-found, no-such-call, method-not-allowed, conflict, ended, held, moved, claimed, unsettled, observe-only, too-large, unavailable, internal. A type stays what it is; more may come
+	// Type urn:galen:problem: and what sort of trouble it is: bad-request (it has not the form of this file), unprocessable (it has, and makes no sense here or now), unauthorized, forbidden, too-many-calls, not-found, no-such-call, method-not-allowed, conflict, ended, held, moved, claimed, unsettled, observe-only, too-large, unavailable, internal. A type stays what it is; more may come
 	Type string `json:"type"`
 }
 
 // Event defines model for Event.
 type Event = galen.Event
+
+// EventKind defines model for EventKind.
+type EventKind = galen.EventKind
 
 // EventList defines model for EventList.
 type EventList struct {
@@ -365,6 +383,9 @@ type ResourceList struct {
 	Resources []Resource `json:"resources"`
 }
 
+// ResourceName kind/name, such as cassandra/orders-eu
+type ResourceName = string
+
 // Run defines model for Run.
 type Run = galen.Run
 
@@ -401,10 +422,13 @@ type RunRequest struct {
 	// PlanOnly start nothing
 	PlanOnly *bool `json:"plan_only,omitempty"`
 
-	// Resource kind/name
-	Resource string `json:"resource"`
-	Runbook  string `json:"runbook"`
+	// Resource kind/name, such as cassandra/orders-eu
+	Resource ResourceName `json:"resource"`
+	Runbook  string       `json:"runbook"`
 }
+
+// RunStatus defines model for RunStatus.
+type RunStatus = galen.RunStatus
 
 // Runbook defines model for Runbook.
 type Runbook struct {
@@ -453,9 +477,9 @@ type ScheduleRequest struct {
 	// Params the runbook's parameters
 	Params *map[string]interface{} `json:"params,omitempty"`
 
-	// Resource kind/name
-	Resource string `json:"resource"`
-	Runbook  string `json:"runbook"`
+	// Resource kind/name, such as cassandra/orders-eu
+	Resource ResourceName `json:"resource"`
+	Runbook  string       `json:"runbook"`
 
 	// Spec five fields of cron, minute hour day month weekday, such as 30 3 * * sun; or @daily and its like. A time that a day does not have comes an hour later, one that it has twice comes once
 	Spec string `json:"spec"`
@@ -508,6 +532,16 @@ type TokenRequest struct {
 	Name string `json:"name"`
 }
 
+// Webhook What Alertmanager sends; other fields than these are let through
+type Webhook struct {
+	// Alerts each with status (firing or resolved), labels, annotations, startsAt and fingerprint; one that lacks them is stored as refused
+	Alerts  []map[string]interface{} `json:"alerts"`
+	Version WebhookVersion           `json:"version"`
+}
+
+// WebhookVersion defines model for Webhook.Version.
+type WebhookVersion string
+
 // Window defines model for Window.
 type Window = galen.Window
 
@@ -520,8 +554,8 @@ type Kind = string
 // Name defines model for name.
 type Name = string
 
-// Of defines model for of.
-type Of = string
+// Of kind/name, such as cassandra/orders-eu
+type Of = ResourceName
 
 // ListAlertsParams defines parameters for ListAlerts.
 type ListAlertsParams struct {
@@ -531,9 +565,6 @@ type ListAlertsParams struct {
 	// Before a number, the next of the page before; only older ones
 	Before *int64 `form:"before,omitempty" json:"before,omitempty"`
 }
-
-// PostAlertmanagerJSONBody defines parameters for PostAlertmanager.
-type PostAlertmanagerJSONBody = map[string]interface{}
 
 // ListFindingsParams defines parameters for ListFindings.
 type ListFindingsParams struct {
@@ -548,10 +579,10 @@ type ListEventsParams struct {
 	Run      *string `form:"run,omitempty" json:"run,omitempty"`
 
 	// Kind what an event tells: decided, policy, held, ...
-	Kind   *string `form:"kind,omitempty" json:"kind,omitempty"`
-	After  *int64  `form:"after,omitempty" json:"after,omitempty"`
-	Newest *bool   `form:"newest,omitempty" json:"newest,omitempty"`
-	Limit  *int    `form:"limit,omitempty" json:"limit,omitempty"`
+	Kind   *EventKind `form:"kind,omitempty" json:"kind,omitempty"`
+	After  *int64     `form:"after,omitempty" json:"after,omitempty"`
+	Newest *bool      `form:"newest,omitempty" json:"newest,omitempty"`
+	Limit  *int       `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // CanIParams defines parameters for CanI.
@@ -572,10 +603,10 @@ type WhatIfParams struct {
 // ListRunsParams defines parameters for ListRuns.
 type ListRunsParams struct {
 	// Resource kind/name
-	Resource *Of     `form:"resource,omitempty" json:"resource,omitempty"`
-	Status   *string `form:"status,omitempty" json:"status,omitempty"`
-	Open     *bool   `form:"open,omitempty" json:"open,omitempty"`
-	Limit    *int    `form:"limit,omitempty" json:"limit,omitempty"`
+	Resource *Of        `form:"resource,omitempty" json:"resource,omitempty"`
+	Status   *RunStatus `form:"status,omitempty" json:"status,omitempty"`
+	Open     *bool      `form:"open,omitempty" json:"open,omitempty"`
+	Limit    *int       `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Before a run's ID; only older ones
 	Before *string `form:"before,omitempty" json:"before,omitempty"`
@@ -588,7 +619,7 @@ type CreateRunParams struct {
 }
 
 // PostAlertmanagerJSONRequestBody defines body for PostAlertmanager for application/json ContentType.
-type PostAlertmanagerJSONRequestBody = PostAlertmanagerJSONBody
+type PostAlertmanagerJSONRequestBody = Webhook
 
 // SetHoldJSONRequestBody defines body for SetHold for application/json ContentType.
 type SetHoldJSONRequestBody = HoldRequest
@@ -4982,6 +5013,11 @@ func (r ListRunsResponse) ContentType() string {
 	return ""
 }
 
+// CreateRunResponse201Headers the declared response headers of an HTTP 201 response for CreateRun
+type CreateRunResponse201Headers struct {
+	Location *string
+}
+
 type CreateRunResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4991,6 +5027,8 @@ type CreateRunResponse struct {
 	JSON201 *RunAnswer
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateRunResponse201Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -7134,6 +7172,19 @@ func ParseCreateRunResponse(rsp *http.Response) (*CreateRunResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateRunResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers201 = &headers
 	}
 
 	return response, nil

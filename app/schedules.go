@@ -46,7 +46,7 @@ func (s schedules) CreateSchedule(ctx context.Context, want galen.Schedule) (gal
 	}
 	run, err := s.runs.Requested(galen.Run{Runbook: want.Runbook, Resource: want.Resource, Params: want.Params})
 	if err != nil {
-		return want, asBad(err)
+		return want, senseless(err)
 	}
 	want.Params, want.Next = run.Params, next
 	made, err := s.journal.CreateSchedule(ctx, want)
@@ -60,11 +60,11 @@ func (s schedules) CreateSchedule(ctx context.Context, want galen.Schedule) (gal
 func nextOf(s galen.Schedule) (time.Time, error) {
 	times, err := schedule.Parse(s)
 	if err != nil {
-		return time.Time{}, galenhttp.Bad(err)
+		return time.Time{}, galenhttp.Unprocessable(err)
 	}
 	next, err := times.Next(time.Now())
 	if err != nil {
-		return next, galenhttp.Bad(err)
+		return next, galenhttp.Unprocessable(err)
 	}
 	return next.UTC(), nil
 }

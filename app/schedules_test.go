@@ -22,7 +22,7 @@ func TestSchedules(t *testing.T) {
 		return out
 	}
 	early, err := ann.CreateScheduleWithResponse(ctx, ask(func(*api.ScheduleRequest) {}))
-	want(t, "before the first look", err, early.HTTPResponse, early.Body, 400, "has not been seen yet")
+	want(t, "before the first look", err, early.HTTPResponse, early.Body, 422, "has not been seen yet")
 	e.lookOnce(t)
 	for name, c := range map[string]struct {
 		change func(*api.ScheduleRequest)
@@ -36,9 +36,9 @@ func TestSchedules(t *testing.T) {
 		"name":    {func(r *api.ScheduleRequest) { r.Name = "No" }, "name"},
 		"late":    {func(r *api.ScheduleRequest) { l := "9d"; r.Late = &l }, "late"},
 	} {
-		code := 400
-		if name == "target" {
-			code = 404
+		code := map[string]int{"target": 404, "late": 400}[name]
+		if code == 0 {
+			code = 422
 		}
 		bad, err := ann.CreateScheduleWithResponse(ctx, ask(c.change))
 		want(t, name, err, bad.HTTPResponse, bad.Body, code, c.says)

@@ -34,7 +34,7 @@ func (a advisor) CanI(ctx context.Context, r galen.Resource, verb, member string
 	}
 	out, err := advice.CanI(v, verb, member)
 	if err != nil {
-		return galen.Advice{}, galenhttp.Bad(err)
+		return galen.Advice{}, galenhttp.Unprocessable(err)
 	}
 	return out, nil
 }

@@ -32,7 +32,7 @@ func TestAdviceIsTheGuards(t *testing.T) {
 	if got.JSON200 == nil || got.JSON200.Answer != galen.Yes || len(got.JSON200.Verdicts) < 8 {
 		t.Fatalf("%s", got.Body)
 	}
-	if got := may("erase", id); got.StatusCode() != 400 {
+	if got := may("erase", id); got.StatusCode() != 422 {
 		t.Errorf("an unknown verb: %d %s", got.StatusCode(), got.Body)
 	}
 	if _, err := e.journal.OpenIntents(t.Context(), demoDB()); err != nil {

@@ -102,7 +102,10 @@ func shownAlert(a journal.Alert) api.Alert {
 
 func (a alerts) Store(ctx context.Context, body []byte) (api.Accepted, error) {
 	got, err := a.inbox.Alertmanager(ctx, body)
-	if errors.Is(err, intake.ErrBad) {
+	switch {
+	case errors.Is(err, intake.ErrRefused):
+		return api.Accepted{}, galenhttp.Unprocessable(err)
+	case errors.Is(err, intake.ErrBad):
 		return api.Accepted{}, galenhttp.Bad(err)
 	}
 	out := api.Accepted{Stored: got.Stored, Duplicates: got.Duplicates}

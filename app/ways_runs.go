@@ -59,7 +59,7 @@ func (q requests) Request(ctx context.Context, in galenhttp.Request) (galen.Run,
 	case errors.As(err, &already):
 		return galen.Run{}, false, galenhttp.Conflict(already)
 	case err != nil:
-		return galen.Run{}, false, asBad(err)
+		return galen.Run{}, false, senseless(err)
 	}
 	if !opened {
 		err = q.sameRequest(in, run)
@@ -78,10 +78,10 @@ func wanted(in galenhttp.Request) galen.Run {
 	return galen.Run{Runbook: in.Runbook, Resource: in.Resource, Params: in.Params}
 }
 
-// asBad: what is not there, other than what is wrong in itself, stays an error of its own.
-func asBad(err error) error {
+// senseless: what is not there, other than what is wrong in itself, stays an error of its own.
+func senseless(err error) error {
 	if errors.Is(err, watch.ErrBadRequest) && !errors.Is(err, galen.ErrNotFound) {
-		return galenhttp.Bad(err)
+		return galenhttp.Unprocessable(err)
 	}
 	return err
 }
@@ -92,7 +92,7 @@ func (q requests) sameRequest(in galenhttp.Request, have galen.Run) error {
 	if rb, ok := q.opened.runbooks[in.Runbook]; ok {
 		whole, err := rb.Params(in.Params)
 		if err != nil {
-			return galenhttp.Bad(err)
+			return galenhttp.Unprocessable(err)
 		}
 		params = whole
 	}
@@ -106,7 +106,7 @@ func (q requests) sameRequest(in galenhttp.Request, have galen.Run) error {
 func (q requests) Preview(ctx context.Context, in galenhttp.Request) (galen.Decision, error) {
 	run, err := q.runs.Requested(wanted(in))
 	if err != nil {
-		return galen.Decision{}, asBad(err)
+		return galen.Decision{}, senseless(err)
 	}
 	run.Key, run.Asked = "preview", galen.AskedBy(in.By)
 	asked := time.Now()

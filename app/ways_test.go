@@ -196,7 +196,7 @@ func TestIdempotencyKey(t *testing.T) {
 	c, ctx := served(t, e), t.Context()
 	params := map[string]any{"value": "60"}
 	got := e.openKeyed(t, c, "k1", params)
-	want(t, "before the first look", nil, got.HTTPResponse, got.Body, 400, "has not been seen yet")
+	want(t, "before the first look", nil, got.HTTPResponse, got.Body, 422, "has not been seen yet")
 	e.lookOnce(t)
 	got = e.openKeyed(t, c, "k1", params)
 	want(t, "first", nil, got.HTTPResponse, got.Body, 201, "request/k1")
@@ -225,7 +225,7 @@ func TestIdempotencyKey(t *testing.T) {
 	} {
 		body := fmt.Sprintf(`{"runbook":%q,"resource":"fake/demo","params":%s}`, bad.runbook, bad.params)
 		w, err := c.CreateRunWithBodyWithResponse(ctx, nil, "application/json", strings.NewReader(body))
-		want(t, body, err, w.HTTPResponse, w.Body, 400, bad.says)
+		want(t, body, err, w.HTTPResponse, w.Body, 422, bad.says)
 	}
 	runs, err := c.ListRunsWithResponse(ctx, nil)
 	want(t, "list", err, runs.HTTPResponse, runs.Body, 200, run.ID)

@@ -133,7 +133,7 @@ func (c *cli) fault(what string, r reply, err error, ok bool) error {
 	switch r.StatusCode() {
 	case http.StatusNotFound, http.StatusConflict, http.StatusForbidden:
 		return notDone("%s: %s", what, why)
-	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
+	case http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge:
 		return &failure{code: exitUsage, err: fmt.Errorf("%s: %s", what, why), clear: true}
 	case http.StatusUnauthorized:
 		return fmt.Errorf("%s: %s; here: name that file with --token-file or %s", what, why, envTokenFile)

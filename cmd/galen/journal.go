@@ -65,7 +65,7 @@ func (c *cli) journalList(ctx context.Context, f listFlags, after bool) error {
 	}
 	newest := !after
 	res, err := client.ListEventsWithResponse(ctx, &api.ListEventsParams{
-		Resource: optional(f.resource), Run: optional(f.run), Kind: optional(f.kind), After: optional(f.after), Newest: &newest, Limit: &f.limit,
+		Resource: optional(f.resource), Run: optional(f.run), Kind: optional(galen.EventKind(f.kind)), After: optional(f.after), Newest: &newest, Limit: &f.limit,
 	})
 	if err := c.fault("list the journal", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err

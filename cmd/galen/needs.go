@@ -116,7 +116,7 @@ func (c *cli) standing(ctx context.Context, client *api.ClientWithResponses, s *
 		return nil, nil
 	}
 	limit := 1000
-	res, err := client.ListRunsWithResponse(ctx, &api.ListRunsParams{Status: optional(string(status)), Limit: &limit})
+	res, err := client.ListRunsWithResponse(ctx, &api.ListRunsParams{Status: optional(status), Limit: &limit})
 	if res != nil && kept(res) {
 		s.unseen(n, sort)
 		return nil, nil

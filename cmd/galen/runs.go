@@ -58,7 +58,7 @@ func (c *cli) runsList(ctx context.Context, f runsFlags) error {
 		return err
 	}
 	res, err := client.ListRunsWithResponse(ctx, &api.ListRunsParams{
-		Resource: optional(f.resource), Status: optional(f.status), Open: optional(f.open), Limit: &f.limit, Before: optional(f.before),
+		Resource: optional(f.resource), Status: optional(galen.RunStatus(f.status)), Open: optional(f.open), Limit: &f.limit, Before: optional(f.before),
 	})
 	if err := c.fault("list the runs", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err

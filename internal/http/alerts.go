@@ -36,7 +36,7 @@ func (s *server) ListAlerts(w http.ResponseWriter, r *http.Request, params api.L
 	state := deref(params.State)
 	switch {
 	case err != nil:
-	case state != "" && !state.Valid():
+	case params.State != nil && !state.Valid():
 		err = badf("state %q: want pending, matched, unmatched or refused", string(state))
 	case params.Before != nil && *params.Before < 1:
 		err = badf("before %d: want the number of an alert, as next of the last page says it", *params.Before)

@@ -99,7 +99,7 @@ func list[T any](s []T) []T {
 
 // resourceOr reads an optional kind/name.
 func resourceOr(text *string) (galen.Resource, error) {
-	if text == nil || *text == "" {
+	if text == nil {
 		return galen.Resource{}, nil
 	}
 	r, err := galen.ParseResource(*text)

@@ -282,7 +282,7 @@ func (s *server) hold(ctx context.Context, req api.HoldRequest) (galen.Hold, err
 	case h.Target == "":
 		return h, nil
 	case h.Resource == (galen.Resource{}):
-		return h, badf("target %q: name its one resource too", h.Target)
+		return h, senselessf("target %q: name its one resource too", h.Target)
 	}
 	var err error
 	h.Target, err = s.target(h.Resource, h.Target)
@@ -297,10 +297,11 @@ func (s *server) covers(ctx context.Context, h *galen.Hold, name string) error {
 	case name == "": // a hold of everything is refused to nobody who may set it
 		return may(ctx, galen.ScopeOperate, galen.Resource{})
 	case !pattern.Wild():
-		r, err := resourceOr(&name)
-		if err == nil {
-			err = may(ctx, galen.ScopeOperate, r)
+		r, err := galen.ParseResource(name)
+		if err != nil {
+			return senselessf("resource: %w", err)
 		}
+		err = may(ctx, galen.ScopeOperate, r)
 		if err == nil {
 			_, err = s.watched(r)
 		}
@@ -308,13 +309,13 @@ func (s *server) covers(ctx context.Context, h *galen.Hold, name string) error {
 		return err
 	}
 	if err := pattern.Check(); err != nil {
-		return badf("resource: %w", err)
+		return senselessf("resource: %w", err)
 	}
 	if err := mayOver(ctx, galen.ScopeOperate, pattern); err != nil {
 		return err
 	}
 	if !slices.ContainsFunc(s.o.World.Watched(), func(w Watched) bool { return pattern.Matches(w.Resource) }) {
-		return badf("resource: %q means no resource that is looked after: GET /v1/resources lists them", name)
+		return senselessf("resource: %q means no resource that is looked after: GET /v1/resources lists them", name)
 	}
 	h.Pattern = pattern
 	return nil
@@ -324,9 +325,9 @@ func (s *server) covers(ctx context.Context, h *galen.Hold, name string) error {
 func checkUntil(until, now time.Time) error {
 	switch {
 	case until.IsZero():
-		return badf("until: want when the hold is overdue; it still holds then, and a person is paged")
+		return senselessf("until: want when the hold is overdue; it still holds then, and a person is paged")
 	case !until.After(now):
-		return badf("until %s is past, it is %s", until.UTC().Format(time.RFC3339), now.Format(time.RFC3339))
+		return senselessf("until %s is past, it is %s", until.UTC().Format(time.RFC3339), now.Format(time.RFC3339))
 	}
 	return nil
 }

@@ -11,10 +11,12 @@ import (
 	"github.com/galenhq/galen/api"
 )
 
-// What an error asks of the caller; see [Bad], [Conflict] and [Unavailable].
+// What an error asks of the caller; see [Bad], [Unprocessable], [Conflict] and [Unavailable].
 var (
-	// ErrBad: mend the call; the answer is 400.
+	// ErrBad: the call has not the form of the OpenAPI file; the answer is 400.
 	ErrBad = errors.New("bad request")
+	// ErrUnprocessable: it has, and asks for what makes no sense here or now; 422.
+	ErrUnprocessable = errors.New("unprocessable")
 	// ErrConflict: the present state forbids it; 409.
 	ErrConflict = errors.New("conflict")
 	// ErrUnauthorized: nobody knows who calls; 401.
@@ -27,6 +29,9 @@ var (
 
 // Bad marks err as an [ErrBad]; its text stays as it is.
 func Bad(err error) error { return markedError{err, ErrBad} }
+
+// Unprocessable marks err as an [ErrUnprocessable]; its text stays as it is.
+func Unprocessable(err error) error { return markedError{err, ErrUnprocessable} }
 
 // Conflict marks err as an [ErrConflict]; its text stays as it is.
 func Conflict(err error) error { return markedError{err, ErrConflict} }
@@ -44,6 +49,10 @@ func (e markedError) Unwrap() error        { return e.error }
 func (e markedError) Is(target error) bool { return target == e.mark }
 
 func badf(format string, args ...any) error { return Bad(fmt.Errorf(format, args...)) }
+
+func senselessf(format string, args ...any) error {
+	return Unprocessable(fmt.Errorf(format, args...))
+}
 
 // RunFilter chooses runs, newest first.
 type RunFilter struct {
@@ -158,7 +167,7 @@ type World interface {
 
 // Advice is what people are told before they touch a member by hand. Members go by their IDs.
 type Advice interface {
-	// CanI answers from what was seen last; an error that is an [ErrBad] says that there is no such verb.
+	// CanI answers from what was seen last; an error that is an [ErrUnprocessable] says that there is no such verb.
 	CanI(ctx context.Context, r galen.Resource, verb, member string) (galen.Advice, error)
 	WhatIf(ctx context.Context, r galen.Resource, down []string) (galen.Advice, error)
 	Saved(ctx context.Context, r galen.Resource) (galen.Saved, error)

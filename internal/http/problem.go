@@ -41,6 +41,7 @@ func rules() []ruled {
 		{ErrUnauthorized, problem{"unauthorized", "The call needs a token that counts", http.StatusUnauthorized}},
 		{ErrForbidden, problem{"forbidden", "The token does not grant it", http.StatusForbidden}},
 		{ErrBad, problem{"bad-request", "The call cannot be understood", http.StatusBadRequest}},
+		{ErrUnprocessable, problem{"unprocessable", "The call is well formed, and cannot be done as it stands", http.StatusUnprocessableEntity}},
 		{galen.ErrNotFound, problem{"not-found", "It is not there", http.StatusNotFound}},
 		{galen.ErrDisarmed, problem{"observe-only", "Galen only observes", conflict}},
 		{galen.ErrEnded, problem{"ended", "The run has ended", conflict}},

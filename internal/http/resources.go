@@ -184,8 +184,8 @@ func (s *server) ListEvents(w http.ResponseWriter, r *http.Request, params api.L
 
 func eventFilter(params api.ListEventsParams) (EventFilter, error) {
 	limit, err := limitOf(params.Limit, 100, 10_000)
-	f := EventFilter{Run: deref(params.Run), Kind: galen.EventKind(deref(params.Kind)), After: deref(params.After), Newest: deref(params.Newest), Limit: limit}
-	if err == nil && f.Kind != "" && !slices.Contains(galen.EventKinds(), f.Kind) {
+	f := EventFilter{Run: deref(params.Run), Kind: deref(params.Kind), After: deref(params.After), Newest: deref(params.Newest), Limit: limit}
+	if err == nil && params.Kind != nil && !slices.Contains(galen.EventKinds(), f.Kind) {
 		err = badf("kind %q: want one of %v", f.Kind, galen.EventKinds())
 	}
 	return f, err

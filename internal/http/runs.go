@@ -55,9 +55,9 @@ func runFilter(params api.ListRunsParams) (RunFilter, error) {
 		return RunFilter{}, err
 	}
 	f := RunFilter{
-		Resource: resource, Status: galen.RunStatus(deref(params.Status)), OpenOnly: deref(params.Open), Limit: limit, Before: deref(params.Before),
+		Resource: resource, Status: deref(params.Status), OpenOnly: deref(params.Open), Limit: limit, Before: deref(params.Before),
 	}
-	if f.Status != "" && !slices.Contains(statuses(), f.Status) {
+	if params.Status != nil && !slices.Contains(statuses(), f.Status) {
 		return f, badf("status %q: want one of %v", f.Status, statuses())
 	}
 	return f, nil
@@ -118,6 +118,11 @@ func (s *server) CreateRun(w http.ResponseWriter, r *http.Request, params api.Cr
 		s.fail(w, r, err)
 		return
 	}
+	key := params.IdempotencyKey
+	if key != nil && !keyForm.MatchString(*key) {
+		s.fail(w, r, badf("Idempotency-Key: want 1 to 128 characters of A-Z, a-z, 0-9 and . _ : / -, such as a UUID"))
+		return
+	}
 	q := Request{Runbook: req.Runbook, Resource: req.Resource, Params: req.Params, By: by(r.Context())}
 	if req.PlanOnly {
 		plan, err := s.o.Requests.Preview(r.Context(), q)
@@ -128,11 +133,7 @@ func (s *server) CreateRun(w http.ResponseWriter, r *http.Request, params api.Cr
 		s.answer(w, r, http.StatusOK, api.RunAnswer{Plan: &plan})
 		return
 	}
-	if key := params.IdempotencyKey; key != nil {
-		if !keyForm.MatchString(*key) {
-			s.fail(w, r, badf("Idempotency-Key: want 1 to 128 characters of A-Z, a-z, 0-9 and . _ : / -, such as a UUID"))
-			return
-		}
+	if key != nil {
 		q.Key = "request/" + *key
 	}
 	s.open(w, r, q)

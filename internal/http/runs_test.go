@@ -163,7 +163,7 @@ func TestHoldsCarryAnID(t *testing.T) {
 	e := &engine{members: []galen.Member{{Target: galen.Target{ID: "db-1"}, Name: "db-1"}}}
 	h := Handler(e.options())
 	w := call(t, h, "POST", "/v1/holds", `{"why":"upgrade","resource":"fake/demo","target":"db-1","until":"2026-11-23T13:00:00+01:00"}`)
-	if w.Code != 400 {
+	if w.Code != 422 {
 		t.Errorf("an end that is now: %d %s", w.Code, w.Body)
 	}
 	w = call(t, h, "POST", "/v1/holds", `{"why":"upgrade","resource":"fake/demo","target":"db-1","until":"2026-11-23T14:00:00+01:00"}`)

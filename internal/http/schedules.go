@@ -63,7 +63,7 @@ func (s *server) CreateSchedule(w http.ResponseWriter, r *http.Request) {
 		want.Late = lateDefault
 	}
 	if err := want.Check(); err != nil {
-		s.fail(w, r, Bad(err))
+		s.fail(w, r, Unprocessable(err))
 		return
 	}
 	made, err := s.o.Schedules.CreateSchedule(r.Context(), want)

@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -76,6 +78,9 @@ type server struct {
 	metrics    http.Handler
 	operations map[string]api.Operation
 	mux        *http.ServeMux
+	// paths knows which path of the OpenAPI file a URL means, whatever the method; methods are those of each.
+	paths   *http.ServeMux
+	methods map[string][]string
 	// The calls of each token, of each address without one, and of each address to what needs none.
 	perToken, perAddress, unnamed *buckets
 }
@@ -84,6 +89,7 @@ type server struct {
 func Handler(o Options) http.Handler {
 	s := &server{o: o, mux: http.NewServeMux(), perToken: newBuckets(o.Limits.PerToken), perAddress: newBuckets(o.Limits.PerAddress), unnamed: newBuckets(o.Limits.PerToken)}
 	s.metrics, s.operations = s.metricsHandler(), s.operationsOf()
+	s.paths, s.methods = pathsOf(s.operations)
 	api.HandlerWithOptions(s, api.StdHTTPServerOptions{
 		BaseRouter:  s.mux,
 		Middlewares: s.middlewares(),
@@ -234,14 +240,14 @@ func (s *server) limited(next http.Handler) http.Handler {
 // routed gives the mux's own 404 and 405 our form.
 func (s *server) routed(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		refuse, pattern := mux.Handler(r)
-		if pattern != "" {
+		_, path := s.paths.Handler(r)
+		methods := s.methods[path]
+		if slices.Contains(methods, r.Method) {
 			mux.ServeHTTP(w, r)
 			return
 		}
-		probe := &refusal{header: http.Header{}}
-		refuse.ServeHTTP(probe, r)
-		if allow := probe.header.Get("Allow"); probe.status == http.StatusMethodNotAllowed {
+		if len(methods) > 0 {
+			allow := strings.Join(methods, ", ")
 			w.Header().Set("Allow", allow)
 			s.tell(w, r, wrongMethod(), fmt.Sprintf("%s does not take %s: use %s", r.URL.Path, r.Method, allow))
 			return
@@ -250,15 +256,25 @@ func (s *server) routed(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// refusal takes what the mux would answer.
-type refusal struct {
-	header http.Header
-	status int
+// pathsOf are the paths of the OpenAPI file with the methods that each takes. The mux of the calls cannot tell them apart: it would let
+// /v1/alerts/alertmanager, which takes POST only, be read as an alert of that ID.
+func pathsOf(operations map[string]api.Operation) (*http.ServeMux, map[string][]string) {
+	mux, methods := http.NewServeMux(), map[string][]string{}
+	for pattern := range operations {
+		method, path, _ := strings.Cut(pattern, " ")
+		if methods[path] == nil {
+			mux.Handle(path, http.NotFoundHandler())
+		}
+		methods[path] = append(methods[path], method)
+		if method == http.MethodGet {
+			methods[path] = append(methods[path], http.MethodHead)
+		}
+	}
+	for _, all := range methods {
+		slices.Sort(all)
+	}
+	return mux, methods
 }
-
-func (p *refusal) Header() http.Header         { return p.header }
-func (p *refusal) Write(b []byte) (int, error) { return len(b), nil }
-func (p *refusal) WriteHeader(status int)      { p.status = status }
 
 // GetSpec implements [api.ServerInterface].
 func (s *server) GetSpec(w http.ResponseWriter, r *http.Request) {

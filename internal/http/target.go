@@ -11,11 +11,11 @@ import (
 )
 
 // target is the ID of the member that a person names by ID, instance (with or without its prefix), name or address. A
-// name that means nobody is a galen.ErrNotFound, one that means several an [ErrBad]; both say whom it could mean.
+// name that means nobody is a galen.ErrNotFound, one that means several an [ErrUnprocessable]; both say whom it could mean.
 func (s *server) target(r galen.Resource, name string) (string, error) {
 	state, seen := s.o.World.Last(r)
 	if !seen {
-		return "", badf("target %q: %s has not been seen yet, so nobody knows its members; wait for its first look, or hold the whole resource", name, r)
+		return "", senselessf("target %q: %s has not been seen yet, so nobody knows its members; wait for its first look, or hold the whole resource", name, r)
 	}
 	return MemberID(r, state, name)
 }
@@ -34,7 +34,7 @@ func MemberIDs(r galen.Resource, state galen.State, names []string) ([]string, e
 }
 
 // MemberID is the ID of the member of a State that a person names by ID, instance (with or without its prefix), name or address. A
-// name that means nobody is a galen.ErrNotFound, one that means several an [ErrBad]; both say whom it could mean.
+// name that means nobody is a galen.ErrNotFound, one that means several an [ErrUnprocessable]; both say whom it could mean.
 func MemberID(r galen.Resource, state galen.State, name string) (string, error) {
 	members := state.Members()
 	found := meant(members, name)
@@ -44,7 +44,7 @@ func MemberID(r galen.Resource, state galen.State, name string) (string, error) 
 	case 0:
 		return "", markedError{fmt.Errorf("target %q is no member of %s; its members are %s", name, r, galen.MemberNames(members)), galen.ErrNotFound}
 	default:
-		return "", badf("target %q means several members of %s: %s; give the ID of one", name, r, galen.MemberNames(found))
+		return "", senselessf("target %q means several members of %s: %s; give the ID of one", name, r, galen.MemberNames(found))
 	}
 }
 

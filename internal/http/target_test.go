@@ -37,7 +37,7 @@ func TestTargetsByName(t *testing.T) {
 		if c.want == "" {
 			status := http.StatusNotFound
 			if strings.HasPrefix(c.says, "several") {
-				status = http.StatusBadRequest
+				status = http.StatusUnprocessableEntity
 			}
 			for _, w := range []string{complaint(t, held), complaint(t, seen)} {
 				if !strings.Contains(w, c.says) || held.Code != status || seen.Code != status {
@@ -72,7 +72,7 @@ func TestAWholeResourceCanAlwaysBeHeld(t *testing.T) {
 	}
 	for _, body := range []string{`{"why":"x","until":"2026-11-24T00:00:00Z","resource":"fake/demo","target":"n1"}`} {
 		w := call(t, h, "POST", "/v1/holds", body)
-		if w.Code != http.StatusBadRequest || !strings.Contains(complaint(t, w), "hold the whole resource") {
+		if w.Code != http.StatusUnprocessableEntity || !strings.Contains(complaint(t, w), "hold the whole resource") {
 			t.Errorf("%s: %d %s", body, w.Code, w.Body)
 		}
 	}

@@ -104,7 +104,7 @@ func (s *server) CreateToken(w http.ResponseWriter, r *http.Request) {
 	token := galen.Token{Name: req.Name, Grants: req.Grants, By: by(r.Context()), Expires: req.Expires.UTC()}
 	if err == nil {
 		if err = token.Check(s.o.Now()); err != nil {
-			err = Bad(err)
+			err = Unprocessable(err)
 		}
 	}
 	if err != nil {

@@ -36,6 +36,9 @@ const (
 // ErrBad marks a call that cannot be read, whoever sends it again.
 var ErrBad = errors.New("not a webhook of Alertmanager")
 
+// ErrRefused marks an [ErrBad] that can be read, and of which each alert breaks a limit.
+var ErrRefused = errors.New("every alert of it was refused")
+
 // webhook is what we use of Alertmanager's message; other fields are let through.
 type webhook struct {
 	Version string            `json:"version"`
@@ -62,6 +65,8 @@ func parse(body []byte) (alerts, refused []Alert, err error) {
 	switch {
 	case message.Version != "4":
 		return nil, nil, fmt.Errorf("%w: version %.20q, want \"4\", which every Alertmanager since 0.6 sends", ErrBad, message.Version)
+	case message.Alerts == nil:
+		return nil, nil, fmt.Errorf("%w: no list of alerts", ErrBad)
 	case len(message.Alerts) > maxAlerts:
 		return nil, nil, fmt.Errorf("%w: %d alerts in one call, more than %d: set max_alerts of the receiver", ErrBad, len(message.Alerts), maxAlerts)
 	}

@@ -141,7 +141,7 @@ func (in *Inbox) Alertmanager(ctx context.Context, body []byte) (Receipt, error)
 	out := Receipt{Refused: len(refused), Why: why(refused)}
 	if len(alerts) == 0 && len(refused) > 0 {
 		in.refused.Add(int64(len(refused)))
-		return out, fmt.Errorf("%w: every alert of it was refused: %w", ErrBad, out.Why)
+		return out, fmt.Errorf("%w: %w: %w", ErrBad, ErrRefused, out.Why)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, storeLimit, fmt.Errorf("%w: it has not stored the alerts within %s: send again", ErrSlow, storeLimit))
 	defer cancel()
