@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strings"
 )
 
 // Mode is how far Galen goes by itself on a resource.
@@ -55,7 +56,7 @@ func (m Mode) Acts() bool { return m == ModeApprove || m == ModeAct }
 
 // ModeRule is the mode of the steps of one class of some runbooks.
 type ModeRule struct {
-	// Runbook is a name with the wildcards of [path.Match]: "cassandra/restart-*". Empty: any.
+	// Runbook is a name with the wildcards of [path.Match]: "cassandra/restart-*", of which none matches the slash. Empty or "*": any.
 	Runbook string `json:"runbook,omitempty"`
 	// Class of the steps; absent: any that changes something.
 	Class Class `json:"class,omitempty"`
@@ -63,10 +64,10 @@ type ModeRule struct {
 }
 
 func (r ModeRule) valid() error {
-	if _, err := path.Match(r.Runbook, ""); err != nil {
-		return fmt.Errorf("runbook: %q is no pattern: want a name with *, ? or [a-z], such as cassandra/restart-*", r.Runbook)
+	if err := r.validRunbook(); err != nil {
+		return err
 	}
-	if r.Runbook == "" && r.Class == 0 {
+	if (r.Runbook == "" || r.Runbook == anyRunbook) && r.Class == 0 {
 		return errors.New("names neither a runbook nor a class: set mode instead")
 	}
 	if r.Class != 0 && (r.Class < Reversible || r.Class > Destructive) {
@@ -78,11 +79,29 @@ func (r ModeRule) valid() error {
 	return nil
 }
 
+func (r ModeRule) validRunbook() error {
+	if _, err := path.Match(r.Runbook, ""); err != nil {
+		return fmt.Errorf("runbook: %q is no pattern: want a name with *, ? or [a-z], such as cassandra/restart-*", r.Runbook)
+	}
+	if r.Runbook != "" && r.Runbook != anyRunbook && strings.Count(r.Runbook, "/") != 1 {
+		return fmt.Errorf("runbook: %q names none: want kind/name, such as cassandra/restart-*, or * for all", r.Runbook)
+	}
+	return nil
+}
+
+// anyRunbook is the pattern of all.
+const anyRunbook = "*"
+
+// Names tells whether the rule is for a runbook.
+func (r ModeRule) Names(runbook string) bool {
+	named, err := path.Match(r.Runbook, runbook)
+	return r.Runbook == "" || r.Runbook == anyRunbook || named && err == nil
+}
+
 // ModeOf is the mode of a runbook's steps of a class: that of the first rule that names them, else that of the resource.
 func (p Policy) ModeOf(runbook string, class Class) Mode {
 	for _, r := range p.Modes {
-		named, err := path.Match(r.Runbook, runbook)
-		if (r.Runbook == "" || named && err == nil) && (r.Class == 0 || r.Class == class) {
+		if r.Names(runbook) && (r.Class == 0 || r.Class == class) {
 			return r.Mode
 		}
 	}

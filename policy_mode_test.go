@@ -49,8 +49,11 @@ func TestModes(t *testing.T) {
 		"is no pattern":                 {Runbook: "[", Mode: ModeAct},
 		"neither a runbook nor a class": {Mode: ModeAct},
 		"want reversible":               {Class: Read, Mode: ModeAct},
-		`mode "": want observe`:         {Runbook: "x", Mode: ""},
-		`mode "yolo": want observe`:     {Runbook: "x", Mode: "yolo"},
+		`mode "": want observe`:         {Runbook: "a/x", Mode: ""},
+		`mode "yolo": want observe`:     {Runbook: "a/x", Mode: "yolo"},
+		`"replace-node" names none`:     {Runbook: "replace-node", Mode: ModeObserve},
+		`"cassandra*" names none`:       {Runbook: "cassandra*", Mode: ModeObserve},
+		"set mode instead":              {Runbook: "*", Mode: ModeObserve},
 	} {
 		p := SafePolicy()
 		p.Modes = []ModeRule{rule}

@@ -38,14 +38,29 @@ func (c Catalogue) CheckPolicies(cfg *config.Config) []error {
 	for _, r := range cfg.Resources {
 		i := slices.IndexFunc(c.Kinds, func(k Kind) bool { return k.Name == r.Resource.Kind && k.CheckPolicy != nil })
 		name := cfg.PolicyName(r.Resource)
-		if i < 0 || checked[r.Resource.Kind+"/"+name] {
+		if checked[r.Resource.Kind+"/"+name] {
 			continue
 		}
 		checked[r.Resource.Kind+"/"+name] = true
+		errs = append(errs, c.checkModes(name, cfg.Policy(r.Resource))...)
+		if i < 0 {
+			continue
+		}
 		if err := c.Kinds[i].CheckPolicy(cfg.Policy(r.Resource)); err != nil {
 			for line := range strings.Lines(err.Error()) {
 				errs = append(errs, fmt.Errorf("policies.%s: %s", name, strings.TrimSuffix(line, "\n")))
 			}
+		}
+	}
+	return errs
+}
+
+// checkModes refuses rules that name no runbook: a slip of the pen in one that forbids would allow.
+func (c Catalogue) checkModes(policy string, p galen.Policy) []error {
+	var errs []error
+	for i, rule := range p.Modes {
+		if !slices.ContainsFunc(c.Runbooks, func(rb galen.ListedRunbook) bool { return rule.Names(rb.Name) }) {
+			errs = append(errs, fmt.Errorf("policies.%s: modes[%d]: no runbook is called %q: galen runbooks lists them", policy, i, rule.Runbook))
 		}
 	}
 	return errs

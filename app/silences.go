@@ -25,6 +25,7 @@ type silences struct {
 	api    silencer
 	by     string // who makes them, for whom we answer
 	runs   func(ctx context.Context) ([]galen.Run, error)
+	open   func(ctx context.Context, r galen.Resource) ([]galen.Intent, error)
 	last   func(galen.Resource) (galen.State, bool)
 	config *config.Config
 	now    func() time.Time
@@ -43,6 +44,7 @@ const (
 	silenceFor   = 5 * time.Minute // longest that a dead engine's silence stays
 	silenceRenew = 3 * time.Minute // one that would end sooner is moved on
 	silenceCall  = 10 * time.Second
+	silenceYoung = time.Minute // how long a run that has done nothing yet passes for one that works
 )
 
 // silence keeps silences until the engine stops.
@@ -57,7 +59,7 @@ func (e *Engine) silence(ctx context.Context) error {
 	}
 	s := silences{
 		api: &alertmanager.Client{URL: am.URL, TokenFile: am.TokenFile, HTTP: &http.Client{Timeout: silenceCall}},
-		by:  "galen " + name, runs: e.allOpen, last: e.world.Last, config: e.o.Config, now: time.Now, logger: e.o.Logger,
+		by:  "galen " + name, runs: e.allOpen, open: e.journal.OpenIntents, last: e.world.Last, config: e.o.Config, now: time.Now, logger: e.o.Logger,
 	}
 	run, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -117,38 +119,52 @@ func (s silences) round(ctx context.Context) error {
 		if is.CreatedBy != s.by {
 			continue
 		}
-		if _, wanted := want[is.Comment]; !wanted {
+		named, wanted := want[is.Comment]
+		if !wanted {
 			errs = append(errs, s.api.Lift(ctx, is.ID)) // its run has ended, or there are two of them
 			continue
 		}
 		delete(want, is.Comment)
-		if is.EndsAt.Sub(now) < silenceRenew {
+		if named.works && is.EndsAt.Sub(now) < silenceRenew {
 			is.EndsAt = now.Add(silenceFor)
 			errs = append(errs, s.api.Put(ctx, is))
 		}
 	}
-	for comment, matchers := range want {
-		errs = append(errs, s.api.Put(ctx, alertmanager.Silence{Matchers: matchers, StartsAt: now, EndsAt: now.Add(silenceFor), CreatedBy: s.by, Comment: comment}))
+	for comment, named := range want {
+		if !named.works {
+			continue
+		}
+		errs = append(errs, s.api.Put(ctx, alertmanager.Silence{Matchers: named.matchers, StartsAt: now, EndsAt: now.Add(silenceFor), CreatedBy: s.by, Comment: comment}))
 	}
 	return errors.Join(errs...)
 }
 
-// wanted are the matchers of the silences that should be, by comment.
-func (s silences) wanted(ctx context.Context) (map[string][]alertmanager.Matcher, error) {
+// rest is a silence that should be, or, of a run that does nothing just now, may be until it ends by itself.
+type rest struct {
+	matchers []alertmanager.Matcher
+	works    bool
+}
+
+// wanted are the silences that should be or may be, by comment.
+func (s silences) wanted(ctx context.Context) (map[string]rest, error) {
 	open, err := s.runs(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list the open runs: %w", err)
 	}
-	out := map[string][]alertmanager.Matcher{}
+	out := map[string]rest{}
 	for _, run := range open {
 		state, seen := s.last(run.Resource)
 		resource := s.named(run.Resource)
-		if !seen || len(resource) == 0 || !s.working(run) {
+		if !seen || len(resource) == 0 || !s.mayWork(run) {
 			continue
+		}
+		works, err := s.works(ctx, run)
+		if err != nil {
+			return nil, err
 		}
 		for _, target := range run.InScope() {
 			if names := namesOf(state, target); names != "" {
-				s.cover(out, fmt.Sprintf("run %s works on %s of %s; lifted when it ends", run.ID, target.ID, run.Resource), resource, names)
+				s.cover(out, fmt.Sprintf("run %s works on %s of %s; lifted when it ends", run.ID, target.ID, run.Resource), rest{resource, works}, names)
 			}
 		}
 	}
@@ -156,15 +172,29 @@ func (s silences) wanted(ctx context.Context) (map[string][]alertmanager.Matcher
 }
 
 // cover adds the silences of one target: one for each label by which a rule finds members.
-func (s silences) cover(out map[string][]alertmanager.Matcher, comment string, resource []alertmanager.Matcher, names string) {
+func (s silences) cover(out map[string]rest, comment string, resource rest, names string) {
 	for _, label := range s.memberLabels() {
-		out[comment+" ("+label+")"] = append(slices.Clone(resource), alertmanager.Matcher{Name: label, Value: names, IsRegex: true, IsEqual: true})
+		matchers := append(slices.Clone(resource.matchers), alertmanager.Matcher{Name: label, Value: names, IsRegex: true, IsEqual: true})
+		out[comment+" ("+label+")"] = rest{matchers, resource.works}
 	}
 }
 
-// working tells whether a run is at work by itself: one that waits for a person, only looks or suggests, or was told by an alert that
+// works tells whether something of a run is under way, or it has just begun. One that a hold, a storm or a window keeps from going on does
+// nothing: its silence is not renewed, and people hear of its target soon.
+func (s silences) works(ctx context.Context, run galen.Run) (bool, error) {
+	if run.Status == galen.RunRunning && s.now().Sub(run.Created) < silenceYoung {
+		return true, nil
+	}
+	open, err := s.open(ctx, run.Resource)
+	if err != nil {
+		return false, fmt.Errorf("list what is under way on %s: %w", run.Resource, err)
+	}
+	return slices.ContainsFunc(open, func(in galen.Intent) bool { return in.Run == run.ID }), nil
+}
+
+// mayWork tells whether a run may go on by itself: one that waits for a person, only looks or suggests, or was told by an alert that
 // nothing has confirmed hides nothing.
-func (s silences) working(run galen.Run) bool {
+func (s silences) mayWork(run galen.Run) bool {
 	policy := s.config.Policy(run.Resource)
 	acts := slices.ContainsFunc([]galen.Class{galen.Reversible, galen.Disruptive, galen.Destructive}, func(c galen.Class) bool {
 		return policy.ModeOf(run.Runbook, c).Acts()

@@ -72,12 +72,14 @@ func TestSilences(t *testing.T) {
 	demo := galen.Resource{Kind: "fake", Name: "demo"}
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	db := galen.Target{ID: "db-1"}
-	run := galen.Run{ID: "r1", Resource: demo, Runbook: "fake/heal", Status: galen.RunRunning, Scope: []galen.Target{db}, Finding: &galen.Finding{Resource: demo, Targets: []galen.Target{db}}}
+	run := galen.Run{ID: "r1", Resource: demo, Runbook: "fake/heal", Status: galen.RunRunning, Created: now, Scope: []galen.Target{db}, Finding: &galen.Finding{Resource: demo, Targets: []galen.Target{db}}}
 	var open []galen.Run
+	underWay := []galen.Intent{{ID: "r1-1", Run: "r1"}}
 	am := &quiet{all: []alertmanager.Silence{{ID: "theirs", CreatedBy: "ann"}, {ID: "dead", CreatedBy: "galen x", Comment: "run r0"}}}
 	s := silences{
 		api: am, by: "galen x", config: cfg, now: func() time.Time { return now }, logger: slog.New(slog.DiscardHandler),
 		runs: func(context.Context) ([]galen.Run, error) { return open, nil },
+		open: func(context.Context, galen.Resource) ([]galen.Intent, error) { return underWay, nil },
 		last: func(galen.Resource) (galen.State, bool) {
 			return membersOnly{members: []galen.Member{{Target: db, Name: "127.0.0.1:7000", Instance: "instance/n1"}}}, true
 		},
@@ -144,6 +146,26 @@ func TestSilences(t *testing.T) {
 		}
 		round(want, run)
 	}
+	if s.config, err = config.Parse([]byte(silenceConfig)); err != nil {
+		t.Fatal(err)
+	}
+	waiting := run
+	waiting.Status = galen.RunWaiting
+	round(1, waiting) // for what is under way
+	underWay = []galen.Intent{{ID: "r2-1", Run: "r2"}}
+	ends := am.all[1].EndsAt
+	for now.Before(ends) { // kept from going on, it looks now and then
+		run.Status, waiting.Status = galen.RunRunning, galen.RunWaiting
+		for _, r := range []galen.Run{run, waiting} {
+			if round(1, r); !am.all[1].EndsAt.Equal(ends) {
+				t.Fatalf("the silence of a run that does nothing is moved on: %+v", am.all[1])
+			}
+		}
+		now = now.Add(30 * time.Second)
+	}
+	am.all = am.all[:1] // Alertmanager has let it end
+	round(0, run)
+	round(0, waiting)
 	am.broken = errors.New("away")
 	if err := s.round(t.Context()); !errors.Is(err, am.broken) {
 		t.Error(err)

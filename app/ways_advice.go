@@ -8,23 +8,61 @@ import (
 	galenhttp "github.com/galenhq/galen/internal/http"
 
 	"github.com/galenhq/galen/internal/advice"
+	"github.com/galenhq/galen/internal/gate"
 )
 
 // advisor answers people before they touch a member by hand, from what was seen last and what the journal knows now.
 type advisor struct{ *Engine }
 
+// adviceLimit bounds a look for a question; a driver gives each member less.
+const adviceLimit = 10 * time.Second
+
+// view is what was seen last, by whatever engine, or is looked at afresh where that is too old: of what another engine watches, only what
+// has changed is stored. The ledger is read first: a step that it shows settled shows in what is taken up after it, which was stored before.
 func (a advisor) view(ctx context.Context, r galen.Resource) (advice.View, error) {
+	v, err := a.known(ctx, r)
+	if err != nil {
+		return v, err
+	}
+	if err := a.world.TakeUp(ctx, r); err != nil {
+		return v, err
+	}
+	state, seen := a.world.Last(r)
+	if !seen {
+		return v, nil
+	}
+	v.State = state
+	if v.Stale() == "" {
+		return v, nil
+	}
+	return a.afresh(ctx, v)
+}
+
+// known is what the journal knows.
+func (a advisor) known(ctx context.Context, r galen.Resource) (advice.View, error) {
 	asked := time.Now()
 	ledger, err := a.journal.Preview(ctx, galen.Run{Resource: r})
-	if err != nil {
-		return advice.View{}, err
-	}
 	now := time.Now()
-	v := advice.View{Kind: a.opened.kinds[r.Kind], Policy: a.o.Config.Policy(r), Ledger: ledger.ReadBetween(asked, now), Now: now}
-	if state, seen := a.world.Last(r); seen {
-		v.State = state
+	return advice.View{Kind: a.opened.kinds[r.Kind], Policy: a.o.Config.Policy(r), Ledger: ledger.ReadBetween(asked, now), Now: now}, err
+}
+
+// afresh looks, and reads the ledger again: what a step has changed in between may or may not show. A look that fails leaves the old view,
+// which is too old for a yes.
+func (a advisor) afresh(ctx context.Context, old advice.View) (advice.View, error) {
+	r := old.Ledger.Run.Resource
+	look, cancel := context.WithTimeout(ctx, adviceLimit)
+	defer cancel()
+	state, err := a.world.Look(look, r, nil, old.Ledger.Open)
+	if err != nil {
+		a.o.Logger.Warn("a question is answered from an old view, for a look failed", "resource", r.String(), "error", err.Error())
+		state = old.State
 	}
-	return v, nil
+	v, err := a.known(ctx, r)
+	v.State = state
+	if done := gate.Overtaken(old.Ledger, v.Ledger); done != "" {
+		v.Doubt = done + ": ask again"
+	}
+	return v, err
 }
 
 func (a advisor) CanI(ctx context.Context, r galen.Resource, verb, member string) (galen.Advice, error) {

@@ -67,3 +67,26 @@ func TestAdviceIsTheGuards(t *testing.T) {
 		t.Errorf("no margin: %v %s", err, list.Body)
 	}
 }
+
+// TestAnOldViewIsRenewed: where a view is too old, a question looks itself; a step that was begun beside that look makes the answer unknown.
+func TestAnOldViewIsRenewed(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	e.lookOnce(t)
+	a := advisor{e}
+	old, err := a.view(t.Context(), demoDB())
+	if err != nil || old.State == nil {
+		t.Fatal(err)
+	}
+	looks := e.looks.now()[demoDB()].Total
+	v, err := a.afresh(t.Context(), old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now := e.looks.now()[demoDB()].Total; now != looks+1 || v.State == nil || v.Doubt != "" {
+		t.Errorf("%d looks, before %d; doubt %q", now, looks, v.Doubt)
+	}
+	old.Ledger.Open = []galen.Intent{{ID: "r1-1", Run: "r1", Resource: demoDB(), Step: galen.Step{Verb: "reboot"}}} // settled meanwhile
+	if v, err = a.afresh(t.Context(), old); err != nil || v.Doubt == "" {
+		t.Errorf("%v; doubt %q", err, v.Doubt)
+	}
+}

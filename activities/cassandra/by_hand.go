@@ -98,6 +98,8 @@ func departure(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 		return deny("%s is no node of the ring", a.Step.Target)
 	case a.Step.Verb == deedRemoveNode && !node.Down:
 		return deny("%s is not down: who lives is decommissioned, not removed", Title(*node))
+	case a.Step.Verb == deedRemoveNode && answers(a.State, *node):
+		return deny("%s answers itself: who lives is decommissioned, not removed", Title(*node))
 	case a.Step.Verb == deedDecommission && node.bad():
 		return deny("%s is not well: it could not stream its ranges away", Title(*node))
 	}
@@ -107,6 +109,12 @@ func departure(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 		return deny("without it %s", strings.Join(short, "; "))
 	}
 	return allow("enough nodes stay for the replicas of each keyspace")
+}
+
+// answers tells whether the node itself answers, whatever its peers list.
+func answers(r Ring, n Node) bool {
+	v, seen := r.ViewOf(n)
+	return seen && v.Live()
 }
 
 // whatIf is what the ring loses with these members down.

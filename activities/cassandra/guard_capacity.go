@@ -117,7 +117,7 @@ func load(a galen.Ask[Ring]) galen.Verdict {
 // takesPart tells whether a verb takes a node away that may have a part in what others do. To kill is none of them: it ends
 // a process that hangs, which takes part in nothing, and a wait would keep ill what heals.
 func takesPart(verb string) bool {
-	return verb == VerbStop || verb == deedDecommission || replaces(verb)
+	return verb == VerbStop || verb == deedDecommission || verb == deedRemoveNode || replaces(verb)
 }
 
 // streams: no node is stopped or given up while others work on the data: a repair, an upgrade, a rebuild, a bulk load (I-32),

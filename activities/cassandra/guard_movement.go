@@ -111,7 +111,7 @@ func movingBy(v View) string {
 // schema: no range moves while the live nodes know different schemas (I-32). A node that cannot be reached disagrees
 // with nobody.
 func schema(a galen.Ask[Ring]) galen.Verdict {
-	if !replaces(a.Step.Verb) {
+	if v := a.Step.Verb; !replaces(v) && v != deedDecommission && v != deedRemoveNode {
 		return allow("%s does not depend on one schema", a.Step.Verb)
 	}
 	if len(a.State.Schemas) > 1 {

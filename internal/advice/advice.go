@@ -21,6 +21,8 @@ type View struct {
 	// Ledger tells the steps in flight, claims and facts; its run has the resource only.
 	Ledger galen.Ledger
 	Now    time.Time
+	// Doubt is why State and Ledger cannot be laid side by side; empty: they can.
+	Doubt string
 }
 
 // CanI tells whether a person may do a verb to the member of that ID now. An error means that the question has no sense: the kind
@@ -77,8 +79,28 @@ func (v View) blank() galen.Advice {
 		out.Why = fmt.Sprintf("%s has not been looked at yet", out.Resource)
 	default:
 		out.Seen, _ = v.State.Seen()
+		out.Why = v.doubt()
 	}
 	return out
+}
+
+// doubt is why nobody knows which steps are in flight, "" if that is known: they count as down.
+func (v View) doubt() string {
+	if v.Ledger.Observe != "" {
+		return "the journal may not know every step in flight: " + v.Ledger.Observe
+	}
+	if why := v.Policy.ClockDoubt(0, v.Ledger.ClockOff()); why != "" {
+		return "which came first, view or step, cannot be told: " + why
+	}
+	return v.Doubt
+}
+
+// Stale says why the view is too old or too narrow for any answer; "" if it is not, or if there is none.
+func (v View) Stale() string {
+	if v.State == nil {
+		return ""
+	}
+	return v.stale(nil)
 }
 
 // stale says why the view is too old or too narrow for an answer; "" if it is not. The age is that which a call may rest on (I-05).
@@ -94,7 +116,7 @@ func (v View) stale(down []string) string {
 		return "nobody was heard"
 	case age > v.Policy.ViewAge.D():
 		return fmt.Sprintf("the view is %s old, at most %s is believed", age.Round(time.Second), v.Policy.ViewAge)
-	case age < -time.Minute:
+	case age < -gate.MaxAhead:
 		return fmt.Sprintf("the view is %s from the future: a clock was set", (-age).Round(time.Second))
 	case len(missing) > 0:
 		return "not heard: " + strings.Join(missing, ", ")

@@ -368,3 +368,55 @@ func TestYesLosesNothing(t *testing.T) {
 		t.Errorf("%d yes of 200: the drawings test nothing", yes)
 	}
 }
+
+// TestDoubtIsNoYes: where the steps in flight are not known for certain, nobody knows.
+func TestDoubtIsNoYes(t *testing.T) {
+	r := heard(1, 5)
+	for name, spoil := range map[string]func(*View){
+		"restored from a backup": func(v *View) { v.Ledger.Observe = "restored from a backup" },
+		"clock":                  func(v *View) { v.Ledger.Now = v.Ledger.Got.Add(time.Hour) },
+		"ask again":              func(v *View) { v.Doubt = "a step was begun meanwhile: ask again" },
+	} {
+		v := viewOf(r)
+		if got := asked(t, v, "stop", r.Nodes[0].HostID); got.Answer != galen.Yes {
+			t.Fatalf("unspoilt: %s: %s", got.Answer, got.Why)
+		}
+		spoil(&v)
+		for _, got := range []galen.Advice{asked(t, v, "stop", r.Nodes[0].HostID), WhatIf(v, []string{r.Nodes[0].HostID})} {
+			if got.Answer != galen.DontKnow || !strings.Contains(got.Why, name) {
+				t.Errorf("%s: %s: %s", name, got.Answer, got.Why)
+			}
+		}
+	}
+	v := viewOf(r)
+	v.Now = v.Now.Add(-29 * time.Second)
+	if got := WhatIf(v, []string{r.Nodes[0].HostID}); got.Answer != galen.DontKnow {
+		t.Errorf("a view from the future: %s: %s", got.Answer, got.Why)
+	}
+}
+
+// TestLeavingWaits: who leaves for good moves ranges, and takes others' work along.
+func TestLeavingWaits(t *testing.T) {
+	for name, spoil := range map[string]func(*cassandra.Ring){
+		"schema":  func(r *cassandra.Ring) { r.Schemas = []string{"a", "b"} },
+		"streams": func(r *cassandra.Ring) { r.Views[1].Streams = 3 },
+		"does":    func(r *cassandra.Ring) { r.Views[1].Tasks = map[string]int{cassandra.TaskValidation: 2} },
+	} {
+		for _, verb := range []string{"decommission", "removenode"} {
+			r := heard(1, 5)
+			spoil(&r)
+			if got := asked(t, viewOf(r), verb, r.Nodes[0].HostID); got.Answer == galen.Yes || !said(got, name) {
+				t.Errorf("%s, %s: %s: %+v", verb, name, got.Answer, got.Verdicts)
+			}
+		}
+	}
+	r := heard(1, 5)
+	r.Nodes[0].Unlisted, r.Nodes[0].Down = true, true
+	if got := asked(t, viewOf(r), "removenode", r.Nodes[0].HostID); got.Answer == galen.Yes || !said(got, "answers itself") {
+		t.Errorf("who answers: %s: %+v", got.Answer, got.Verdicts)
+	}
+}
+
+func said(a galen.Advice, text string) bool {
+	return slices.ContainsFunc(a.Verdicts, func(v galen.Verdict) bool { return v.Answer != galen.Allow && strings.Contains(v.Why, text) })
+}

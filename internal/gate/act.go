@@ -85,11 +85,11 @@ func (g *Gate) onLook(ctx context.Context, req Request, seen view) (Result, gale
 	return result, l, err
 }
 
-// overtaken tells what was done on the resource since the ledger was read that a look rests on: "" for nothing. The guards
+// Overtaken tells what was done on the resource since the ledger was read that a look rests on: "" for nothing. The guards
 // count as under way what the ledger shows unsettled; what was settled meanwhile is neither there nor, for certain, in a State
 // that was being looked at. It goes by the journal's own order, for the clocks of two engines differ: a fence rises with each
 // intent, of any run, and what was unsettled and is not now has been settled.
-func overtaken(before, now galen.Ledger) string {
+func Overtaken(before, now galen.Ledger) string {
 	for _, id := range slices.Sorted(maps.Keys(now.Fences)) {
 		if was, is := before.Fences[id], now.Fences[id]; was != is {
 			return fmt.Sprintf("a step on %s was begun meanwhile (fence %d, now %d)", id, was, is)
@@ -153,7 +153,7 @@ func (g *Gate) attempt(ctx context.Context, l galen.Ledger, req Request, seen vi
 	if v := current(l, req); v.Answer != galen.Allow {
 		return g.refuse(ctx, l, req, seen.state, []galen.Verdict{v})
 	}
-	if done := overtaken(seen.known, l); done != "" {
+	if done := Overtaken(seen.known, l); done != "" {
 		return Result{}, fmt.Errorf("%w: %s", errOvertaken, done)
 	}
 	w := galen.World[galen.State]{Now: seen.now(g.o.Mono()), State: seen.state}

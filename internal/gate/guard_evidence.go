@@ -9,8 +9,8 @@ import (
 	"github.com/galenhq/galen"
 )
 
-// maxAhead: evidence from further in the future means that a clock was set.
-const maxAhead = time.Second
+// MaxAhead is how far in the future evidence may be: from further on it means that a clock was set.
+const MaxAhead = time.Second
 
 // fresh: the evidence is young, and for steps that can hurt nobody who should have been heard is missing (I-05): what destroys
 // needs them all even where it takes back the run's own work, for they could tell that it did not fail. The
@@ -26,7 +26,7 @@ func fresh(a galen.Ask[galen.State]) galen.Verdict {
 		return lookAgain("%s was never looked at", a.Step.Target)
 	case age > a.Policy.ViewAge.D():
 		return lookAgain("the evidence on %s is %s old, at most %s is allowed", a.Step.Target, age.Round(time.Millisecond), a.Policy.ViewAge)
-	case age < -maxAhead:
+	case age < -MaxAhead:
 		return lookAgain("the evidence on %s is %s from the future: a clock was set", a.Step.Target, (-age).Round(time.Millisecond))
 	case len(missing) > 0 && (a.Class >= galen.Destructive || a.Class >= galen.Disruptive && !a.Own):
 		return lookAgain("not heard: %s; a %s step needs them", strings.Join(missing, ", "), a.Class)

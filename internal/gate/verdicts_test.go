@@ -78,8 +78,8 @@ func boundaries() []closeCall {
 	return []closeCall{
 		{"evidence as old as allowed", "wake", at(view)},
 		{"evidence a moment older", "wake", at(view + 1)},
-		{"evidence a second from the future", "wake", at(-maxAhead)},
-		{"evidence a moment more from the future", "wake", at(-maxAhead - 1)},
+		{"evidence a second from the future", "wake", at(-MaxAhead)},
+		{"evidence a moment more from the future", "wake", at(-MaxAhead - 1)},
 		{"words as old as allowed", "discharge", func(s *scene) {
 			for i := range s.ward.bed("bed-1").Observations {
 				s.ward.bed("bed-1").Observations[i].At = noon.Add(-view)
