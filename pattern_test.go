@@ -1,6 +1,9 @@
 package galen
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestPattern(t *testing.T) {
 	orders := Resource{Kind: "cassandra", Name: "orders-eu"}
@@ -19,6 +22,9 @@ func TestPattern(t *testing.T) {
 		{"cassandra/*/x", false, false, true},
 		{"cassandra/[", false, false, true},
 		{"", false, false, false},
+		{"cassandra/*\x1b\n", false, false, true},
+		{"cassandra/*Eu", false, false, true},
+		{Pattern("cassandra/*" + strings.Repeat("a", 300)), false, false, true},
 	} {
 		if err := c.pattern.Check(); (err == nil) != c.valid {
 			t.Errorf("%q: %v, want valid %t", c.pattern, err, c.valid)

@@ -20,7 +20,7 @@ var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 func ParseResource(s string) (Resource, error) {
 	kind, name, found := strings.Cut(s, "/")
 	if !found || !nameForm.MatchString(kind) || !nameForm.MatchString(name) {
-		return Resource{}, fmt.Errorf("resource %q: want kind/name, for example cassandra/orders-eu", s)
+		return Resource{}, fmt.Errorf("resource %.140q: want kind/name, for example cassandra/orders-eu", s)
 	}
 	return Resource{Kind: kind, Name: name}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -42,9 +43,12 @@ func (e epochs) Rearm(ctx context.Context, by, why string) error {
 // requests is how people and programs ask for runs.
 type requests struct{ *Engine }
 
-// Request opens the run. A key that opened one before names that one, ended or not; with other contents it is refused.
+// Request opens the run. A key that opened one of the resource before names that one, ended or not; with other contents it is refused.
 func (q requests) Request(ctx context.Context, in galenhttp.Request) (galen.Run, bool, error) {
-	before, err := q.journal.LastRun(ctx, in.Resource, in.Key)
+	before, err := q.journal.LastRun(ctx, in.Resource, keyOf(in))
+	if errors.Is(err, galen.ErrNotFound) { // an earlier release stored it as it came
+		before, err = q.journal.LastRun(ctx, in.Resource, in.Key)
+	}
 	switch {
 	case err == nil:
 		return before, false, q.sameRequest(in, before)
@@ -53,7 +57,7 @@ func (q requests) Request(ctx context.Context, in galenhttp.Request) (galen.Run,
 	}
 	open := q.runs.Opener
 	open.Inbox = talliedInbox{alone{q.journal}, q.tally, q.trace}
-	run, opened, err := open.Request(ctx, in.Key, wanted(in), in.By)
+	run, opened, err := open.Request(ctx, keyOf(in), wanted(in), in.By)
 	var already *galen.AlreadyError
 	switch {
 	case errors.As(err, &already):
@@ -65,6 +69,11 @@ func (q requests) Request(ctx context.Context, in galenhttp.Request) (galen.Run,
 		err = q.sameRequest(in, run)
 	}
 	return run, opened, err
+}
+
+// keyOf is the key of a request among those of its resource: who may ask on one resource learns of no run of another by guessing keys.
+func keyOf(in galenhttp.Request) string {
+	return "request:" + in.Resource.String() + "/" + strings.TrimPrefix(in.Key, "request/")
 }
 
 // alone is the journal for requests: see [journal.Store.OpenAlone].

@@ -199,7 +199,7 @@ func TestIdempotencyKey(t *testing.T) {
 	want(t, "before the first look", nil, got.HTTPResponse, got.Body, 422, "has not been seen yet")
 	e.lookOnce(t)
 	got = e.openKeyed(t, c, "k1", params)
-	want(t, "first", nil, got.HTTPResponse, got.Body, 201, "request/k1")
+	want(t, "first", nil, got.HTTPResponse, got.Body, 201, "request:fake/demo/k1")
 	run := *got.JSON201.Run
 	if run.Asked != "person operator" || len(run.Scope) != 1 || !strings.Contains(string(run.Params), `"setting":"max_connections"`) {
 		t.Errorf("run %+v with %s", run, run.Params)
@@ -214,7 +214,7 @@ func TestIdempotencyKey(t *testing.T) {
 	got = e.openKeyed(t, c, "k1", params)
 	want(t, "after its end", nil, got.HTTPResponse, got.Body, 200, run.ID)
 	got = e.openKeyed(t, c, "k2", params)
-	want(t, "another key", nil, got.HTTPResponse, got.Body, 201, "request/k2")
+	want(t, "another key", nil, got.HTTPResponse, got.Body, 201, "request:fake/demo/k2")
 	got = e.openKeyed(t, c, "k3", params)
 	want(t, "beside an open one", nil, got.HTTPResponse, got.Body, 409, "is already at it, and is opened: look at it with galen runs show")
 	got = e.openKeyed(t, c, "k3", map[string]any{"setting": "nowhere"})
@@ -231,6 +231,45 @@ func TestIdempotencyKey(t *testing.T) {
 	want(t, "list", err, runs.HTTPResponse, runs.Body, 200, run.ID)
 	if len(runs.JSON200.Runs) != 2 {
 		t.Errorf("%d runs", len(runs.JSON200.Runs))
+	}
+}
+
+// TestAnIdempotencyKeyIsItsResources: a key that opened a run of another resource tells nothing of it and does nothing to it; one that an
+// earlier release stored is found.
+func TestAnIdempotencyKeyIsItsResources(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	e.lookOnce(t)
+	c := served(t, e)
+	first := e.openKeyed(t, c, "mine", map[string]any{}).JSON201.Run
+	if err := e.journal.SetRun(t.Context(), first.ID, galen.RunCancelled, "x", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	stored := func(key string, r galen.Resource) galen.Run {
+		run := galen.Run{Key: key, Resource: r, Runbook: "fake/tune", Version: 1, Params: first.Params, Asked: "x", Deadline: time.Now()}
+		run, _, err := e.journal.OpenRun(t.Context(), run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return run
+	}
+	old := stored("request/before", demoDB())
+	got := e.openKeyed(t, c, "before", map[string]any{})
+	want(t, "of an earlier release", nil, got.HTTPResponse, got.Body, 200, old.ID)
+	if err := e.journal.SetRun(t.Context(), old.ID, galen.RunCancelled, "x", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	other := stored("request/theirs", galen.Resource{Kind: "fake", Name: "other"})
+	got = e.openKeyed(t, c, "theirs", map[string]any{})
+	want(t, "another's", nil, got.HTTPResponse, got.Body, 201, "fake/demo")
+	if strings.Contains(string(got.Body), other.ID) {
+		t.Errorf("tells another's run: %s", got.Body)
+	}
+	if n, err := e.journal.Duplicates(t.Context(), other.ID); err != nil || n != 0 {
+		t.Errorf("the other's run was asked for %d times more, %v", n, err)
+	}
+	same := galen.Run{Key: other.Key, Resource: demoDB(), Runbook: "fake/tune", Version: 1, Asked: "x", Deadline: time.Now()}
+	if run, _, err := e.journal.OpenRun(t.Context(), same); err == nil || run.ID != "" || strings.Contains(err.Error(), other.ID) {
+		t.Errorf("the journal tells %v, %v", run, err)
 	}
 }
 

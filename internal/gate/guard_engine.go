@@ -8,13 +8,14 @@ import (
 )
 
 // quarantine: a runbook that failed alike on several targets acts nowhere before a person has looked (I-12). What it made
-// may be taken back.
+// may be taken back. Whoever may view one resource reads the verdict: the targets, which may be of others, stay out.
 func quarantine(a galen.Ask[galen.State]) galen.Verdict {
 	q := a.Ledger.Quarantine
 	if !mutates(a) || a.Own || q == nil {
 		return allow("")
 	}
-	return deny("runbook %s is in quarantine since %s: %s; galen quarantine clear %s ends it", q.Runbook, q.At.UTC().Format(time.RFC3339), q.Why, q.Runbook)
+	return deny("runbook %s is in quarantine since %s: %s failed on %d targets; galen quarantine clear %s ends it",
+		q.Runbook, q.At.UTC().Format(time.RFC3339), q.Verb, len(q.Targets), q.Runbook)
 }
 
 // version: a run is executed by the runbook version that it began with (I-27). One that this engine does not have is held,

@@ -3,13 +3,40 @@ package http
 import (
 	"errors"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/galenhq/galen/api"
 )
 
+// alertBytesAtOnce bounds the bodies of alerts that are at work at once: a body is some twenty times its size while it is read and
+// stored. Who sends slowly holds its part until the read timeout at most.
+const alertBytesAtOnce = 12 << 20
+
+// weights counts the bytes that are at work.
+type weights struct{ now atomic.Int64 }
+
+func (b *weights) take(n int64) bool {
+	if b.now.Add(n) <= alertBytesAtOnce {
+		return true
+	}
+	b.now.Add(-n)
+	return false
+}
+
+func (b *weights) give(n int64) { b.now.Add(-n) }
+
 // PostAlertmanager implements [api.ServerInterface]. Trouble of ours, and a body that came to us cut off, is a 503, which
 // Alertmanager tries again; a 4xx it drops.
 func (s *server) PostAlertmanager(w http.ResponseWriter, r *http.Request) {
+	weight := r.ContentLength
+	if weight < 0 {
+		weight = bodyLimit
+	}
+	if !s.alertBytes.take(weight) {
+		s.fail(w, r, Unavailable(errors.New("too many alerts are being read: send again")))
+		return
+	}
+	defer s.alertBytes.give(weight)
 	b, err := body(r)
 	if errors.Is(err, ErrBad) {
 		err = Unavailable(errors.Unwrap(err))

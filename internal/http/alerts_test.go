@@ -51,6 +51,31 @@ func TestCutOffAlerts(t *testing.T) {
 	}
 }
 
+// TestAlertsAtWorkAreBounded: what is over the bound is asked to come again, before it is read.
+func TestAlertsAtWorkAreBounded(t *testing.T) {
+	e := &engine{}
+	s := &server{o: e.options()}
+	post := func(length int64) int {
+		r := httptest.NewRequestWithContext(t.Context(), "POST", alertsPath, strings.NewReader("{}"))
+		r.ContentLength = length
+		w := httptest.NewRecorder()
+		s.PostAlertmanager(w, r)
+		return w.Code
+	}
+	if !s.alertBytes.take(alertBytesAtOnce - 2) {
+		t.Fatal("no room")
+	}
+	for length, want := range map[int64]int{2: 202, 3: 503, -1: 503} {
+		if got := post(length); got != want {
+			t.Errorf("%d bytes: %d, want %d", length, got, want)
+		}
+	}
+	s.alertBytes.give(alertBytesAtOnce - 2)
+	if got := post(-1); got != 202 || s.alertBytes.now.Load() != 0 {
+		t.Errorf("afterwards: %d, %d bytes kept", got, s.alertBytes.now.Load())
+	}
+}
+
 // TestBasicAlerts: whoever sends alerts may send the token as a password; nobody else may.
 func TestBasicAlerts(t *testing.T) {
 	for _, c := range []struct {

@@ -41,16 +41,22 @@ func newBuckets(perSecond float64) *buckets {
 
 // take is nil if the caller may make one more call at that time. Twice a second's calls may come at once.
 func (b *buckets) take(caller string, now time.Time) error {
+	_, err := b.borrow(caller, now)
+	return err
+}
+
+// borrow is take, with a way to give the call back.
+func (b *buckets) borrow(caller string, now time.Time) (back func(), err error) {
 	if b.perSecond <= 0 {
-		return nil
+		return func() {}, nil
 	}
 	one := b.bucket(caller, now).ReserveN(now, 1)
 	wait := one.DelayFrom(now)
 	if wait <= 0 {
-		return nil
+		return func() { one.CancelAt(now) }, nil
 	}
 	one.CancelAt(now)
-	return &tooManyError{wait}
+	return nil, &tooManyError{wait}
 }
 
 func (b *buckets) bucket(caller string, now time.Time) *rate.Limiter {

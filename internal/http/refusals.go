@@ -21,6 +21,7 @@ const (
 	refusalsEvery = time.Minute // one event in it
 	refusalsTold  = 50          // that are told apart in an event; what is more is only counted
 	flushWithin   = 5 * time.Second
+	keptNeeds     = 254 // bytes of what a call was about: more than any pattern has
 )
 
 // keptOut is a sort of call that was refused for who made it.
@@ -155,7 +156,7 @@ func (s *server) refused(r *http.Request, status int, err error) {
 	one := keptOut{Status: status, Call: s.callOf(r), Token: by(r.Context()), From: addressOf(r)}
 	var no *forbiddenError
 	if errors.As(err, &no) {
-		one.Needs = string(no.scope) + " on " + no.what
+		one.Needs = string(no.scope) + " on " + no.what[:min(len(no.what), keptNeeds)]
 	}
 	s.o.Refusals.note(one)
 }

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -183,6 +184,60 @@ func TestTooManyCalls(t *testing.T) {
 	if got := count(secretOf("me"), "GET", "/v1/runs", "10.0.0.1:1"); got[200] != 5 {
 		t.Errorf("a second later: %v", got)
 	}
+}
+
+// TestGuessesCostTheJournalLittle: the journal is asked for as many guessed tokens as an address may guess, and a good one passes beside.
+func TestGuessesCostTheJournalLittle(t *testing.T) {
+	e := newTwo()
+	for _, name := range []string{"me", "am"} {
+		e.tokens[hashOf(secretOf(name))] = galen.Token{Name: name, Grants: []galen.Grant{{Scope: galen.ScopeView, Resource: galen.Everything}, {Scope: galen.ScopeAlerts, Resource: galen.Everything}}, Expires: noon().Add(time.Hour)}
+	}
+	o := e.options()
+	asked := &countedTokens{tokens: o.Tokens}
+	o.Runs, o.Records, o.World, o.Tokens, o.Limits = e, e, e, asked, Limits{PerAddress: 2}
+	h := Handler(o)
+	if w := callAs(t, h, secretOf("me"), "GET", "/v1/runs", ""); w.Code != 200 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	for range 500 {
+		callAs(t, h, newSecret(), "GET", "/v1/runs", "")
+	}
+	if n := asked.lookups.Load(); n != 5 || asked.endless.Load() {
+		t.Errorf("%d lookups, want 1 + 4; without a deadline: %t", n, asked.endless.Load())
+	}
+	if w := callAs(t, h, secretOf("me"), "GET", "/v1/runs", ""); w.Code != 200 {
+		t.Errorf("a good one: %d %s", w.Code, w.Body)
+	}
+	if w := callAs(t, h, secretOf("am"), "POST", alertsPath, "{}"); w.Code != 503 {
+		t.Errorf("a sender of alerts that was not known yet: %d %s", w.Code, w.Body)
+	}
+}
+
+// countedTokens counts how often the journal is asked for one.
+type countedTokens struct {
+	tokens  Tokens
+	lookups atomic.Int64
+	endless atomic.Bool
+}
+
+func (c *countedTokens) Token(ctx context.Context, hash string) (galen.Token, time.Time, error) {
+	c.lookups.Add(1)
+	if _, bounded := ctx.Deadline(); !bounded {
+		c.endless.Store(true)
+	}
+	return c.tokens.Token(ctx, hash)
+}
+
+func (c *countedTokens) CreateToken(ctx context.Context, t galen.Token, hash string) (galen.Token, error) {
+	return c.tokens.CreateToken(ctx, t, hash)
+}
+
+func (c *countedTokens) Tokens(ctx context.Context) ([]galen.Token, error) {
+	return c.tokens.Tokens(ctx)
+}
+
+func (c *countedTokens) RevokeToken(ctx context.Context, name, by string) error {
+	return c.tokens.RevokeToken(ctx, name, by)
 }
 
 // TestBucketsAreBounded: callers without number cost no memory without bound.

@@ -68,6 +68,7 @@ const (
 	headerTimeout = 5 * time.Second
 	readTimeout   = 20 * time.Second
 	callTimeout   = 40 * time.Second
+	lookupTimeout = 10 * time.Second // of a token in the journal
 	writeTimeout  = time.Minute
 	idleTimeout   = 2 * time.Minute
 )
@@ -81,13 +82,16 @@ type server struct {
 	// paths knows which path of the OpenAPI file a URL means, whatever the method; methods are those of each.
 	paths   *http.ServeMux
 	methods map[string][]string
-	// The calls of each token, of each address without one, and of each address to what needs none.
-	perToken, perAddress, unnamed *buckets
+	// The calls of each token, of each address without one, of each with one that must be looked up and may be none, and of each to what
+	// needs none.
+	perToken, perAddress, lookups, unnamed *buckets
+	good                                   goodHashes
+	alertBytes                             weights
 }
 
 // Handler answers all calls of the API.
 func Handler(o Options) http.Handler {
-	s := &server{o: o, mux: http.NewServeMux(), perToken: newBuckets(o.Limits.PerToken), perAddress: newBuckets(o.Limits.PerAddress), unnamed: newBuckets(o.Limits.PerToken)}
+	s := &server{o: o, mux: http.NewServeMux(), perToken: newBuckets(o.Limits.PerToken), perAddress: newBuckets(o.Limits.PerAddress), unnamed: newBuckets(o.Limits.PerToken), lookups: newBuckets(o.Limits.PerAddress)}
 	s.metrics, s.operations = s.metricsHandler(), s.operationsOf()
 	s.paths, s.methods = pathsOf(s.operations)
 	api.HandlerWithOptions(s, api.StdHTTPServerOptions{
@@ -199,12 +203,9 @@ func (s *server) caller(r *http.Request) (galen.Token, error) {
 	if need.Scope == scopeNone {
 		return galen.Token{}, s.unnamed.take(network(r), s.o.Now())
 	}
-	token, err := s.holder(r.Context(), credential(r))
+	token, err := s.guessed(r, need.Scope == string(galen.ScopeAlerts))
 	switch {
 	case errors.Is(err, ErrUnauthorized):
-		if tooMany := s.perAddress.take(network(r), s.o.Now()); tooMany != nil {
-			return token, tooMany
-		}
 		return token, s.unauthorized(r, err)
 	case err != nil:
 		return token, err
@@ -212,6 +213,38 @@ func (s *server) caller(r *http.Request) (galen.Token, error) {
 		return token, nil
 	}
 	return token, s.perToken.take(token.Name, s.o.Now())
+}
+
+// guessed is the holder of the call's credential. One that was not good lately is a guess, and paid for by its address before the journal
+// is asked, so that many cost it little; a good one gets that back.
+func (s *server) guessed(r *http.Request, alerts bool) (galen.Token, error) {
+	secret := credential(r)
+	hash := hashOf(secret)
+	back := func() {}
+	if !s.good.has(hash) && !same(secret, s.o.Token) {
+		guesses := s.perAddress
+		if wellFormed(secret) { // those that the journal is asked for are counted apart
+			guesses = s.lookups
+		}
+		var err error
+		if back, err = guesses.borrow(network(r), s.o.Now()); err != nil && alerts && wellFormed(secret) {
+			// It may be a good one, and a sender of alerts drops what is refused with a 429.
+			return galen.Token{}, Unavailable(errors.New("too many tokens that are none come from this address: send again"))
+		} else if err != nil {
+			return galen.Token{}, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), lookupTimeout)
+	defer cancel()
+	token, err := s.holder(ctx, secret)
+	switch {
+	case err == nil:
+		back()
+		s.good.add(hash)
+	case errors.Is(err, ErrUnauthorized):
+		s.good.drop(hash)
+	}
+	return token, err
 }
 
 // unauthorized says where a token is to be had.

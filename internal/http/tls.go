@@ -40,6 +40,7 @@ type keyring struct {
 
 	mu     sync.Mutex
 	read   string // stamp of the files when they were tried last
+	told   string // what failed last, told once: every handshake finds it
 	config *tls.Config
 }
 
@@ -48,6 +49,7 @@ func (k *keyring) current() *tls.Config {
 	defer k.mu.Unlock()
 	now, err := k.stamp()
 	if err == nil && now == k.read {
+		k.told = ""
 		return k.config
 	}
 	var fresh *tls.Config
@@ -56,10 +58,13 @@ func (k *keyring) current() *tls.Config {
 		fresh, err = k.files.load()
 	}
 	if err != nil {
-		k.failed(fmt.Errorf("the API goes on with the certificate that it has: %w", err))
+		if text := err.Error(); text != k.told {
+			k.told = text
+			k.failed(fmt.Errorf("the API goes on with the certificate that it has: %w", err))
+		}
 		return k.config
 	}
-	k.config = fresh
+	k.config, k.told = fresh, ""
 	return fresh
 }
 

@@ -154,6 +154,18 @@ func TestTLS(t *testing.T) {
 	if name, err := asks(t, address, good); err != nil || name != "second" {
 		t.Errorf("changed: %q %v", name, err)
 	}
+	before := failed.Load()
+	if err := os.Rename(files.Cert, files.Cert+".away"); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if name, err := asks(t, address, good); err != nil || name != "second" || failed.Load() != before+1 {
+			t.Errorf("gone: %q %v, told %d times", name, err, failed.Load()-before)
+		}
+	}
+	if err := os.Rename(files.Cert+".away", files.Cert); err != nil {
+		t.Fatal(err)
+	}
 	text, err := os.ReadFile(others.dir + "/ca.pem")
 	if err != nil {
 		t.Fatal(err)

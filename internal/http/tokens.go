@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -65,7 +66,7 @@ func (s *server) holder(ctx context.Context, credential string) (galen.Token, er
 		return galen.Token{Name: galen.Operator, Grants: []galen.Grant{{Scope: galen.ScopeAdmin, Resource: galen.Everything}}}, nil
 	}
 	unknown := markedError{errors.New("the token of this call is none of the API's"), ErrUnauthorized}
-	if len(credential) != secretLength || !strings.HasPrefix(credential, secretPrefix) {
+	if !wellFormed(credential) {
 		return galen.Token{}, unknown // nobody has to look for it
 	}
 	t, now, err := s.o.Tokens.Token(ctx, hashOf(credential))
@@ -80,6 +81,39 @@ func (s *server) holder(ctx context.Context, credential string) (galen.Token, er
 		return galen.Token{Name: t.Name}, markedError{fmt.Errorf("the token %q expired at %s", t.Name, t.Expires.Format(time.RFC3339)), ErrUnauthorized}
 	}
 	return t, nil
+}
+
+// wellFormed tells whether it can be the secret of a named token.
+func wellFormed(credential string) bool {
+	return len(credential) == secretLength && strings.HasPrefix(credential, secretPrefix)
+}
+
+// goodHashes are of the credentials that were good when they came last. Each call looks its token up all the same.
+type goodHashes struct {
+	mu sync.Mutex
+	of map[string]struct{}
+}
+
+func (g *goodHashes) has(hash string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_, is := g.of[hash]
+	return is
+}
+
+func (g *goodHashes) add(hash string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.of == nil || len(g.of) >= bucketLimit {
+		g.of = map[string]struct{}{}
+	}
+	g.of[hash] = struct{}{}
+}
+
+func (g *goodHashes) drop(hash string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.of, hash)
 }
 
 // same compares hashes in constant time, so that neither length nor content leaks.

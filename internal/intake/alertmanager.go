@@ -14,6 +14,7 @@ import (
 // The limits of one call. Labels over them make an alert refused; annotations, which are for people only, are cut.
 const (
 	keptBody       = 4096 // bytes of a refused alert
+	keptWhy        = 1024 // bytes of why it was refused: what breaks a limit may be quoted in it
 	maxAlerts      = 10_000
 	maxLabels      = 64
 	maxLabelName   = 256  // bytes
@@ -101,10 +102,24 @@ func parseAlert(raw json.RawMessage) (Alert, error) {
 				name, len(name), len(value), maxLabelName, maxLabelValue)
 		}
 	}
+	if err := checkStart(in.StartsAt); err != nil {
+		return Alert{}, err
+	}
 	return Alert{
 		Source: SourceAlertmanager, Fingerprint: in.Fingerprint, Status: in.Status, Labels: in.Labels,
 		Annotations: cut(in.Annotations), StartsAt: in.StartsAt.UTC(), Body: raw,
 	}, nil
+}
+
+// checkStart refuses a start that would not tell one firing of the alert from the next, and one that JSON has no form for.
+func checkStart(at time.Time) error {
+	if at.IsZero() {
+		return errors.New("no startsAt: want when it began to fire, which tells it from the same alert of another time")
+	}
+	if year := at.UTC().Year(); year < 1 || year > 9999 {
+		return fmt.Errorf("startsAt in the year %d of UTC: want 1 to 9999", year)
+	}
+	return nil
 }
 
 // refusedAlert is what is kept of an alert that breaks a limit: enough to find its sender, too little to fill a disk. What cannot
@@ -120,7 +135,7 @@ func refusedAlert(raw json.RawMessage, why error) Alert {
 	hash := hex.EncodeToString(sum[:])
 	out := Alert{
 		ID: "refused-" + hash, Source: SourceAlertmanager, Fingerprint: in.Fingerprint, Status: begin(in.Status, maxStatus),
-		State: Refused, Why: why.Error(), Body: raw[:min(len(raw), keptBody)],
+		State: Refused, Why: begin(why.Error(), keptWhy), Body: raw[:min(len(raw), keptBody)],
 	}
 	if out.Fingerprint == "" || len(out.Fingerprint) > maxFingerprint {
 		out.Fingerprint = hash

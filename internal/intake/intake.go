@@ -158,7 +158,7 @@ func (in *Inbox) Alertmanager(ctx context.Context, body []byte) (Receipt, error)
 	in.stored.Add(int64(out.Stored))
 	in.duplicates.Add(int64(out.Duplicates))
 	in.refused.Add(int64(len(refused) - again))
-	in.arrived(out.Stored)
+	in.arrived(out.Stored, out.Duplicates)
 	return out, nil
 }
 
@@ -180,9 +180,9 @@ func why(refused []Alert) error {
 	return errors.Join(errs...)
 }
 
-// arrived wakes the matcher.
-func (in *Inbox) arrived(stored int) {
-	if stored == 0 {
+// arrived wakes the matcher; a duplicate may have made an unmatched one pending again.
+func (in *Inbox) arrived(stored, duplicates int) {
+	if stored+duplicates == 0 {
 		return
 	}
 	in.pending.Add(int64(stored))

@@ -135,7 +135,7 @@ func labels(n int, value string) string {
 		out[fmt.Sprintf("l%d", i)] = value
 	}
 	b, _ := json.Marshal(out) // a map of text is always encodable
-	return `{"status":"firing","fingerprint":"f","labels":` + string(b) + `}`
+	return `{"status":"firing","fingerprint":"f","startsAt":"2026-11-23T12:00:00Z","labels":` + string(b) + `}`
 }
 
 func TestAlertmanager(t *testing.T) {
@@ -369,6 +369,31 @@ func TestRefusedAreKept(t *testing.T) {
 	}
 	if got := countsOf(t, in); got.Refused != 3 {
 		t.Errorf("%+v: the second time they are duplicates", got)
+	}
+}
+
+// TestStartsThatCannotBeKept: one such start is refused with a short reason, and keeps no other alert out.
+func TestStartsThatCannotBeKept(t *testing.T) {
+	start := func(at string) string {
+		return `{"status":"firing","labels":{"alertname":"x"},"fingerprint":"f",` + at + `"endsAt":"0001-01-01T00:00:00Z"}`
+	}
+	for at, says := range map[string]string{
+		`"startsAt":"9999-12-31T23:59:59-05:00",`: "year 10000",
+		`"startsAt":"0001-01-01T00:00:00+05:00",`: "year 0",
+		`"startsAt":"0001-01-01T00:00:00Z",`:      "no startsAt",
+		``:                                        "no startsAt",
+		`"startsAt":"` + strings.Repeat("x", 500_000) + `",`: "parsing time",
+	} {
+		s := newStore()
+		got, err := inboxOf(s).Alertmanager(t.Context(), []byte(post(one("a"), start(at))))
+		if err != nil || got.Stored != 1 || got.Refused != 1 || !strings.Contains(got.Why.Error(), says) || len(got.Why.Error()) > keptWhy {
+			t.Errorf("%.60s: %+v %v", at, got.Stored, err)
+		}
+		for _, a := range s.alerts {
+			if _, err := json.Marshal(a); err != nil || len(a.Why) > keptWhy {
+				t.Errorf("%.60s: %v, why of %d bytes", at, err, len(a.Why))
+			}
+		}
 	}
 }
 

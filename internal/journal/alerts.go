@@ -10,7 +10,7 @@ import (
 )
 
 // StoreAlert puts an alert into the inbox, on disk when it returns. One with the ID of a stored one is a duplicate: it
-// costs a counter. One that comes refused is only kept.
+// costs a counter, and makes an unmatched one pending again: the resource may know it by now. One that comes refused is only kept.
 func (s *Store) StoreAlert(ctx context.Context, a Alert) (bool, error) {
 	if a.ID == "" {
 		a.ID = galen.HashJSON([]any{a.Source, a.Fingerprint, a.Status, a.StartsAt.UTC()})
@@ -28,7 +28,10 @@ func (s *Store) StoreAlert(ctx context.Context, a Alert) (bool, error) {
 		if dup = n == 0; err != nil || !dup {
 			return err
 		}
-		return t.exec(ctx, "UPDATE alerts SET duplicates = duplicates + 1 WHERE id = ?", a.ID)
+		if err := t.exec(ctx, "UPDATE alerts SET duplicates = duplicates + 1 WHERE id = ?", a.ID); err != nil {
+			return err
+		}
+		return t.exec(ctx, "UPDATE alerts SET done = 0, outcome = '', state = ? WHERE id = ? AND state = ?", AlertPending, a.ID, AlertUnmatched)
 	})
 	if err != nil {
 		return false, err

@@ -62,6 +62,9 @@ func (t *tx) open(ctx context.Context, run galen.Run, may func(context.Context, 
 	if err != nil {
 		return out, false, err
 	}
+	if found && open.Resource != run.Resource { // nothing of it is told: who asks may not know it
+		return galen.Run{}, false, fmt.Errorf("open a run on %s: an open run of another resource has the key %.80q: take a new key", run.Resource, run.Key)
+	}
 	if found {
 		out = open
 		out.Urgency = max(open.Urgency, run.Urgency)

@@ -220,6 +220,16 @@ func testAlerts(t *testing.T, w world) {
 	n, err := w.CountPendingAlerts(t.Context(), 10)
 	must(t, err)
 	equal(t, "count", n, 1)
+	// An unmatched one that comes again is looked at again; a matched one is not.
+	must(t, w.AlertsDone(t.Context(), journal.AlertEnd{ID: got[0].ID, State: journal.AlertUnmatched, Why: "nobody knows it"}))
+	for _, again := range []journal.Alert{resolved, a} {
+		_, err = w.StoreAlert(t.Context(), again)
+		must(t, err)
+	}
+	got, err = w.PendingAlerts(t.Context(), 0, 0)
+	must(t, err)
+	equal(t, "looked at again", len(got), 1)
+	equal(t, "which", got[0].Status+got[0].State+got[0].Why, "resolvedpending")
 	w.clock.skip(31 * 24 * time.Hour)
 	must(t, w.Prune(t.Context()))
 	dup, err := w.StoreAlert(t.Context(), a)
