@@ -93,14 +93,8 @@ func parseAlert(raw json.RawMessage) (Alert, error) {
 	if in.Fingerprint == "" || len(in.Fingerprint) > maxFingerprint {
 		return Alert{}, fmt.Errorf("fingerprint of %d bytes: want 1 to %d", len(in.Fingerprint), maxFingerprint)
 	}
-	if len(in.Labels) == 0 || len(in.Labels) > maxLabels {
-		return Alert{}, fmt.Errorf("%d labels: want 1 to %d", len(in.Labels), maxLabels)
-	}
-	for name, value := range in.Labels {
-		if len(name) > maxLabelName || len(value) > maxLabelValue {
-			return Alert{}, fmt.Errorf("label %.40q: name of %d and value of %d bytes, want at most %d and %d",
-				name, len(name), len(value), maxLabelName, maxLabelValue)
-		}
+	if err := checkLabels(in.Labels); err != nil {
+		return Alert{}, err
 	}
 	if err := checkStart(in.StartsAt); err != nil {
 		return Alert{}, err
@@ -109,6 +103,19 @@ func parseAlert(raw json.RawMessage) (Alert, error) {
 		Source: SourceAlertmanager, Fingerprint: in.Fingerprint, Status: in.Status, Labels: in.Labels,
 		Annotations: cut(in.Annotations), StartsAt: in.StartsAt.UTC(), Body: raw,
 	}, nil
+}
+
+func checkLabels(labels map[string]string) error {
+	if len(labels) == 0 || len(labels) > maxLabels {
+		return fmt.Errorf("%d labels: want 1 to %d", len(labels), maxLabels)
+	}
+	for name, value := range labels {
+		if len(name) > maxLabelName || len(value) > maxLabelValue {
+			return fmt.Errorf("label %.40q: name of %d and value of %d bytes, want at most %d and %d",
+				name, len(name), len(value), maxLabelName, maxLabelValue)
+		}
+	}
+	return nil
 }
 
 // checkStart refuses a start that would not tell one firing of the alert from the next, and one that JSON has no form for.
