@@ -51,9 +51,11 @@ lint: setup-go lint-generated $(TOOLS)/golangci-lint ## golangci-lint over all t
 		(cd $$module && $(CURDIR)/$(TOOLS)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...) || exit 1; \
 	done
 
-build: setup-go ## bin/galen, the whole engine in one file
+build: setup-go ## bin/galen, the whole engine in one file; share/ has its man pages and completions
 	@$(call step,building bin/galen (the first time compiles the Temporal server: 4 to 9 minutes on 2 cores))
 	@go build -buildvcs=$(STAMP) -o bin/galen ./cmd/galen
+	@bin/galen man share/man/man1
+	@mkdir -p share/completions && for shell in bash zsh fish; do bin/galen completion $$shell > share/completions/galen.$$shell; done
 
 bench: setup-go ## every benchmark; BENCHTIME=1s each
 	@$(call each_func,Benchmark) | cut -d ' ' -f 1 | uniq | while read -r dir; do \

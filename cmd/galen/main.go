@@ -1,5 +1,5 @@
 // Command galen is the whole engine in one file, and the way for people and scripts to talk to it. Each command has its
-// own file; all but serve, gym, explain, version, `config check` and what works on a journal itself use only the API.
+// own file; all but serve, gym, explain, man, version, `config check` and what works on a journal itself use only the API.
 package main
 
 import (
@@ -105,10 +105,13 @@ func (c *cli) root() *cobra.Command {
 step passes guards, and everything that was seen, decided, refused and done is in a journal.
 
 galen serve is the engine. These need none and no token: config check and doctor; journal verify, backup, restore and move, which work
-on the journal itself; explain, gym and version. The others ask a running engine through its API.
+on the journal itself; completion, explain, gym, man and version. The others ask a running engine through its API.
 
 The engine makes a token on its first start, in the file "token" of its data directory; who can read that file is an
 administrator. galen serve prints its path. galen token makes named tokens that may do less.
+
+galen completion bash, zsh or fish prints what a shell needs to complete commands, and names of resources, members, runs, runbooks and holds
+from the engine; galen completion bash --help tells where it goes.
 
 Exit codes:
   0  done
@@ -141,9 +144,9 @@ can-i and what-if have others: 0 yes, 1 no, 2 unknown, 3 no answer; so has docto
 	root.AddCommand(
 		c.serveCommand(), c.statusCommand(), c.metricsCommand(), c.resourcesCommand(), c.canICommand(), c.whatIfCommand(), c.stateCommand(), c.findingsCommand(), c.alertsCommand(), c.runbooksCommand(), c.runsCommand(), c.runCommand(),
 		c.holdCommand(), c.holdsCommand(), c.releaseCommand(), c.ackCommand(), c.quarantineCommand(), c.rearmCommand(), c.tokenCommand(), c.scheduleCommand(), c.journalCommand(),
-		c.explainCommand(), c.doctorCommand(), c.gymCommand(), c.configCommand(), c.versionCommand(),
+		c.explainCommand(), c.doctorCommand(), c.gymCommand(), c.configCommand(), c.manCommand(), c.versionCommand(),
 	)
-	root.CompletionOptions.HiddenDefaultCmd = true
+	c.completed(root)
 	return root
 }
 

@@ -311,6 +311,8 @@ func TestNonsenseIsNeverAllowed(t *testing.T) {
 				r.Nodes[i].Rack = ""
 			}
 		},
+		"0 nodes":          func(r *cassandra.Ring) { r.Nodes = []cassandra.Node{} },
+		"nil nodes":        func(r *cassandra.Ring) { r.Nodes = nil },
 		"unknown strategy": func(r *cassandra.Ring) { r.Keyspaces[0].Strategy = "BestEffortStrategy" },
 		"a target that is down, and twice the token": func(r *cassandra.Ring) {
 			r.Nodes[1].Tokens[0] = r.Nodes[0].Tokens[0]
@@ -325,7 +327,10 @@ func TestNonsenseIsNeverAllowed(t *testing.T) {
 			r.Keyspaces[0].RF = maps.Clone(r.Keyspaces[0].RF)
 			broken(&r)
 			v := viewOf(r)
-			for _, n := range r.Nodes {
+			if a := WhatIf(v, nil); a.Answer == galen.Yes || a.Why == "" {
+				t.Errorf("what-if of nothing: %s, %s", a.Answer, a.Why)
+			}
+			for _, n := range append(slices.Clone(r.Nodes), cassandra.Node{HostID: "host-0001"}, cassandra.Node{}) {
 				for _, verb := range []string{"stop", "drain", "restart", "kill", "start", "fence", "decommission", "removenode"} {
 					if a, err := CanI(v, verb, n.HostID); err == nil && a.Answer == galen.Yes {
 						t.Errorf("%s %s: yes, %s", verb, n.HostID, a.Why)
