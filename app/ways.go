@@ -45,9 +45,13 @@ func (e *Engine) ways(listener net.Listener) error {
 	if err != nil {
 		return err
 	}
+	logins, err := e.logins()
+	if err != nil {
+		return err
+	}
 	limits := e.o.Config.Limits
 	e.serve(listener, galenhttp.New(galenhttp.Options{
-		Token: token, TokenFile: file, Tokens: tokens{e.journal}, Refusals: refusals, TLS: secure,
+		Token: token, TokenFile: file, Tokens: tokens{e.journal}, Logins: logins, Refusals: refusals, TLS: secure,
 		Limits: galenhttp.Limits{PerToken: *limits.PerToken, PerAddress: *limits.PerAddress},
 		Runs:   rows{e.journal}, Records: rows{e.journal}, Requests: requests{e}, Decisions: people{e}, Holds: e.journal, Quarantines: e.journal, Schedules: schedules{e}, Epochs: epochs{e.journal},
 		World: seen{watched, e}, Advice: advisor{e}, Alerts: alerts{inbox, e.journal}, Runbooks: e.o.Catalogue.Runbooks, Faults: e.faults.All, Health: e.health,

@@ -25,29 +25,17 @@ const (
 	callLimit = time.Minute
 )
 
-// client is the generated client of the engine's API, with the token.
+// client is the generated client of the engine's API, with the token of a file, or else of a login.
 func (c *cli) client() (*api.ClientWithResponses, error) {
-	secure, err := c.tlsConfig()
+	file := firstOf(c.tokenFile, c.env(envTokenFile))
+	if file == "" {
+		return c.clientWith(c.loggedIn)
+	}
+	token, err := os.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the API's token: %w; galen serve prints the path of its file", err)
 	}
-	caller := &http.Client{Timeout: callLimit, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: secure, ForceAttemptHTTP2: true}}
-	options := []api.ClientOption{api.WithHTTPClient(caller)}
-	if file := firstOf(c.tokenFile, c.env(envTokenFile)); file != "" {
-		token, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("the API's token: %w; galen serve prints the path of its file", err)
-		}
-		options = append(options, api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
-			r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
-			return nil
-		}))
-	}
-	client, err := api.NewClientWithResponses(c.address(), options...)
-	if err != nil {
-		return nil, usage("--server %q: %w", c.address(), err)
-	}
-	return client, nil
+	return c.clientWith(func(context.Context) (string, error) { return strings.TrimSpace(string(token)), nil })
 }
 
 // tlsFiles are what the command line knows for HTTPS, in PEM.

@@ -92,6 +92,7 @@ func table() map[string]row {
 		"internal/journal": {
 			may: []string{".", "github.com/pressly/goose/v3/...", "modernc.org/sqlite/...", "github.com/jackc/pgx/v5/..."}, tests: []string{"internal/pgtest"}, std: anyStd,
 		},
+		"internal/oidc":     {may: []string{".", "github.com/coreos/go-oidc/v3/oidc"}, std: anyStd},
 		"internal/schedule": {may: []string{".", "github.com/robfig/cron/v3"}, tests: []string{"internal/journal"}, std: anyStd},
 		"internal/pgtest":   {may: []string{"github.com/jackc/pgx/v5/stdlib"}, std: anyStd},
 		"internal/watch":    {may: []string{"."}, tests: []string{"activities/fake", "detectors"}, std: anyStd},
@@ -146,6 +147,7 @@ func table() map[string]row {
 		"test/record":           {may: []string{"..."}, std: anyStd},
 		"test/record/placement": {may: []string{"test/lab"}, std: anyStd},
 		"test/mutation":         {std: anyStd},
+		"test/login":            {tests: []string{"..."}, std: anyStd},
 		"test/real":             {may: []string{"..."}, std: anyStd},
 
 		"internal/arch": {std: anyStd},

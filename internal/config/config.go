@@ -34,6 +34,8 @@ type Config struct {
 	PlainHTTP bool   `json:"plain_http,omitempty"`
 	TLS       TLS    `json:"tls,omitzero"`
 	Limits    Limits `json:"limits,omitzero"`
+	// OIDC is by whom people log in, beside named tokens.
+	OIDC OIDC `json:"oidc,omitzero"`
 	// Temporal is an external server; without an address the embedded one is used.
 	Temporal Temporal `json:"temporal,omitzero"`
 	// Journal says where the journal is; by default in a file of the data directory.
@@ -118,7 +120,7 @@ func Load(path string) (*Config, error) {
 // absolute makes every relative path of the file one below its folder.
 func (c *Config) absolute(folder string) error {
 	t, l := &c.Temporal, &c.TLS
-	for _, p := range []*string{&c.Data, &c.Journal.URLFile, &t.CAFile, &t.CertFile, &t.KeyFile, &t.APIKeyFile, &l.CertFile, &l.KeyFile, &l.ClientCAFile, &c.Alertmanager.TokenFile, &c.DeadMan.URLFile} {
+	for _, p := range []*string{&c.Data, &c.Journal.URLFile, &t.CAFile, &t.CertFile, &t.KeyFile, &t.APIKeyFile, &l.CertFile, &l.KeyFile, &l.ClientCAFile, &c.Alertmanager.TokenFile, &c.DeadMan.URLFile, &c.OIDC.CAFile} {
 		if *p == "" || filepath.IsAbs(*p) {
 			continue
 		}
@@ -172,6 +174,7 @@ func (c *Config) defaults() {
 			*limit = &usual
 		}
 	}
+	c.OIDC.defaults()
 	if c.Temporal.Namespace == "" {
 		c.Temporal.Namespace = "galen"
 	}
@@ -206,7 +209,7 @@ func (c *Config) empty() error {
 }
 
 func (c *Config) check() error {
-	errs := append(c.checkAlerts(), c.checkListen(), c.DeadMan.check())
+	errs := append(c.checkAlerts(), c.checkListen(), c.DeadMan.check(), c.OIDC.check())
 	seen := map[galen.Resource]bool{}
 	for i, r := range c.Resources {
 		if seen[r.Resource] {

@@ -96,6 +96,9 @@ func (s *server) approval(ctx context.Context, id string, req api.Approve) (gale
 	if err != nil {
 		return galen.Approval{}, err
 	}
+	if err := s.aPerson(ctx, d); err != nil {
+		return galen.Approval{}, err
+	}
 	now := s.o.Now().UTC()
 	yes := galen.Approval{
 		Run: id, Runbook: run.Runbook, Version: run.Version, Params: galen.HashJSON(run.Params), By: by(ctx), Why: deref(req.Why),

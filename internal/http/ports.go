@@ -33,6 +33,12 @@ func Bad(err error) error { return markedError{err, ErrBad} }
 // Unprocessable marks err as an [ErrUnprocessable]; its text stays as it is.
 func Unprocessable(err error) error { return markedError{err, ErrUnprocessable} }
 
+// Unauthorized marks err as an [ErrUnauthorized]; its text stays as it is.
+func Unauthorized(err error) error { return markedError{err, ErrUnauthorized} }
+
+// Forbidden marks err as an [ErrForbidden]; its text stays as it is.
+func Forbidden(err error) error { return markedError{err, ErrForbidden} }
+
 // Conflict marks err as an [ErrConflict]; its text stays as it is.
 func Conflict(err error) error { return markedError{err, ErrConflict} }
 

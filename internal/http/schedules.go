@@ -46,6 +46,9 @@ func (s *server) CreateSchedule(w http.ResponseWriter, r *http.Request) {
 		err = may(r.Context(), galen.ScopePropose, req.Resource)
 	}
 	if err == nil {
+		err = lasts(callerOf(r.Context()))
+	}
+	if err == nil {
 		_, err = s.watched(req.Resource)
 	}
 	if err != nil {

@@ -26,6 +26,8 @@ type Options struct {
 	TokenFile string
 	// Tokens are the named ones beside it.
 	Tokens Tokens
+	// Logins are those of people; nil: nobody logs in.
+	Logins Logins
 	// Refusals takes down every call that is refused for who makes it; nil: nobody does.
 	Refusals *Refusals
 	Limits   Limits

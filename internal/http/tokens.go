@@ -65,6 +65,9 @@ func (s *server) holder(ctx context.Context, credential string) (galen.Token, er
 	if same(credential, s.o.Token) {
 		return galen.Token{Name: galen.Operator, Grants: []galen.Grant{{Scope: galen.ScopeAdmin, Resource: galen.Everything}}}, nil
 	}
+	if s.o.Logins != nil && signed(credential) {
+		return s.o.Logins.Holder(ctx, credential)
+	}
 	unknown := markedError{errors.New("the token of this call is none of the API's"), ErrUnauthorized}
 	if !wellFormed(credential) {
 		return galen.Token{}, unknown // nobody has to look for it

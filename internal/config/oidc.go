@@ -1,0 +1,99 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// OIDC is the provider by which people log in; without an issuer there is none.
+type OIDC struct {
+	// Issuer is its URL, as its tokens name it.
+	Issuer string `json:"issuer"`
+	// ClientID is galen's name there: a public client with the redirect http://127.0.0.1/callback on any port.
+	ClientID string `json:"client_id"`
+	// GroupsClaim is the claim of an ID token with a person's groups; absent: groups.
+	GroupsClaim string `json:"groups_claim,omitempty"`
+	// Scopes are asked for at the login; absent: openid, email, profile, offline_access.
+	Scopes []string `json:"scopes,omitempty"`
+	// Groups are what each group may do; one that is not here may do nothing.
+	Groups map[string][]galen.Grant `json:"groups"`
+	// ClockSkew is how long after its end a token still counts; absent: 30s.
+	ClockSkew galen.Duration `json:"clock_skew,omitzero"`
+	// CAFile has the authorities that vouch for the provider, in PEM; absent: those of the machine.
+	CAFile string `json:"ca_file,omitempty"`
+}
+
+// On tells whether people log in by a provider.
+func (o OIDC) On() bool { return o.Issuer != "" || o.ClientID != "" || len(o.Groups) > 0 }
+
+const (
+	defaultOIDCSkew = galen.Duration(30 * time.Second)
+	maxOIDCSkew     = galen.Duration(5 * time.Minute)
+)
+
+func (o *OIDC) defaults() {
+	if !o.On() {
+		return
+	}
+	if o.GroupsClaim == "" {
+		o.GroupsClaim = "groups"
+	}
+	if len(o.Scopes) == 0 {
+		o.Scopes = []string{"openid", "email", "profile", "offline_access"}
+	}
+	if o.ClockSkew == 0 {
+		o.ClockSkew = defaultOIDCSkew
+	}
+}
+
+// check tells every fault.
+func (o OIDC) check() error {
+	if !o.On() {
+		return nil
+	}
+	errs := append(o.checkGroups(), o.checkIssuer())
+	if o.ClientID == "" {
+		errs = append(errs, errors.New("oidc.client_id: required, the name of galen at the provider"))
+	}
+	if !slices.Contains(o.Scopes, "openid") {
+		errs = append(errs, fmt.Errorf("oidc.scopes: %q: openid is required, or there is no ID token", o.Scopes))
+	}
+	if o.ClockSkew < 0 || o.ClockSkew > maxOIDCSkew {
+		errs = append(errs, fmt.Errorf("oidc.clock_skew: %s: want 0s to %s", o.ClockSkew, maxOIDCSkew))
+	}
+	return errors.Join(errs...)
+}
+
+func (o OIDC) checkIssuer() error {
+	at, err := url.Parse(o.Issuer)
+	switch {
+	case err != nil || at.Host == "" || at.RawQuery != "" || at.Fragment != "":
+		return fmt.Errorf("oidc.issuer: %q: want the URL of the provider as its tokens name it, such as https://login.example.com", o.Issuer)
+	case at.Scheme != "https" && (at.Scheme != "http" || !Loopback(at.Hostname())):
+		return fmt.Errorf("oidc.issuer: %s: its keys would come in the clear: want https", o.Issuer)
+	}
+	return nil
+}
+
+func (o OIDC) checkGroups() (errs []error) {
+	if len(o.Groups) == 0 {
+		errs = append(errs, errors.New("oidc.groups: empty: nobody who logs in could do anything; name a group and its grants"))
+	}
+	for _, group := range slices.Sorted(maps.Keys(o.Groups)) {
+		if group == "" || len(o.Groups[group]) == 0 {
+			errs = append(errs, fmt.Errorf("oidc.groups.%s: want a name and at least one grant: a scope and a resource or pattern", group))
+		}
+		for i, g := range o.Groups[group] {
+			if err := g.Check(); err != nil {
+				errs = append(errs, fmt.Errorf("oidc.groups.%s[%d]: %w", group, i, err))
+			}
+		}
+	}
+	return errs
+}
