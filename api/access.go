@@ -19,6 +19,8 @@ type Access struct {
 type Operation struct {
 	ID     string `yaml:"operationId"`
 	Access Access `yaml:"x-access"`
+	// Stream: its answer may take longer than those of other calls.
+	Stream bool `yaml:"x-stream"`
 }
 
 // Operations are all calls of the file, by method and path as http.ServeMux writes a pattern: "GET /v1/runs/{id}".

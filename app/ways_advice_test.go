@@ -62,7 +62,7 @@ func TestAdviceIsTheGuards(t *testing.T) {
 	if err != nil || later.Answer != galen.Yes {
 		t.Errorf("%v %+v", err, later)
 	}
-	list, err := client.ListResourcesWithResponse(t.Context())
+	list, err := client.ListResourcesWithResponse(t.Context(), nil)
 	if err != nil || list.JSON200 == nil || list.JSON200.Resources[0].Margin == nil {
 		t.Errorf("no margin: %v %s", err, list.Body)
 	}

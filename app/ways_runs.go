@@ -21,7 +21,7 @@ func (r rows) Runs(ctx context.Context, f galenhttp.RunFilter) ([]galen.Run, err
 }
 
 func (r rows) Events(ctx context.Context, f galenhttp.EventFilter) ([]galen.Event, error) {
-	return r.Store.Events(ctx, journal.EventFilter{Resource: f.Resource, Run: f.Run, Kind: f.Kind, After: f.After, Limit: f.Limit, Newest: f.Newest})
+	return r.Store.Events(ctx, journal.EventFilter{Resource: f.Resource, Run: f.Run, Kind: f.Kind, After: f.After, Before: f.Before, From: f.From, To: f.To, Limit: f.Limit, Newest: f.Newest})
 }
 
 // epochs is whether the engine may act, as the API tells it.

@@ -143,10 +143,10 @@ func (e *Engine) eventCount(t *testing.T) int {
 func TestReading(t *testing.T) {
 	e := engineWithoutTemporal(t)
 	c, ctx := served(t, e), t.Context()
-	list, err := c.ListResourcesWithResponse(ctx)
+	list, err := c.ListResourcesWithResponse(ctx, nil)
 	want(t, "resources before a look", err, list.HTTPResponse, list.Body, 200, `"members":0`)
 	e.lookOnce(t)
-	list, err = c.ListResourcesWithResponse(ctx)
+	list, err = c.ListResourcesWithResponse(ctx, nil)
 	want(t, "resources", err, list.HTTPResponse, list.Body, 200, `"members":3`)
 	one, err := c.GetResourceWithResponse(ctx, "fake", "demo")
 	want(t, "resource", err, one.HTTPResponse, one.Body, 200, `"mode":"approve"`)
@@ -155,11 +155,11 @@ func TestReading(t *testing.T) {
 	}
 	one, err = c.GetResourceWithResponse(ctx, "fake", "other")
 	want(t, "unknown resource", err, one.HTTPResponse, one.Body, 404, "in the configuration")
-	books, err := c.ListRunbooksWithResponse(ctx)
+	books, err := c.ListRunbooksWithResponse(ctx, nil)
 	want(t, "runbooks", err, books.HTTPResponse, books.Body, 200, `"reboots":1`)
 	want(t, "runbooks", err, books.HTTPResponse, books.Body, 200, `"by_hand":true,"heals":[],"name":"fake/tune"`)
 	e.faults.Put("fake/tune", "it panicked")
-	books, err = c.ListRunbooksWithResponse(ctx)
+	books, err = c.ListRunbooksWithResponse(ctx, nil)
 	want(t, "a runbook at fault", err, books.HTTPResponse, books.Body, 200, `"by_hand":true,"fault":"it panicked","heals":[],"name":"fake/tune"`)
 	if _, _, err := e.journal.SaveFindings(ctx, demoDB(), []galen.Finding{{
 		Resource: demoDB(), Code: fake.CodeUnavailable, Domain: "demo/z", Targets: []galen.Target{{ID: "db-1"}}, Evidence: []galen.Observation{},
@@ -406,7 +406,7 @@ func TestHolds(t *testing.T) {
 	resource := "fake/demo"
 	set, err := c.SetHoldWithResponse(ctx, api.HoldRequest{Why: "upgrade", Resource: &resource, Until: time.Now().Add(time.Hour)})
 	want(t, "set", err, set.HTTPResponse, set.Body, 201, "upgrade")
-	all, err := c.ListHoldsWithResponse(ctx)
+	all, err := c.ListHoldsWithResponse(ctx, nil)
 	want(t, "list", err, all.HTTPResponse, all.Body, 200, set.JSON201.ID)
 	gone, err := c.ReleaseHoldWithResponse(ctx, set.JSON201.ID)
 	want(t, "release", err, gone.HTTPResponse, gone.Body, 204, "")

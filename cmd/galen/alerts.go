@@ -28,7 +28,7 @@ names: nothing starts) or refused (it breaks a limit). Alerts that were dealt wi
 type alertsFlags struct {
 	state  string
 	limit  int
-	before int64
+	cursor string
 }
 
 func (c *cli) alertsListCommand() *cobra.Command {
@@ -46,7 +46,7 @@ fingerprint, status and start.`,
 	}
 	cmd.Flags().StringVar(&f.state, "state", "", "only those that stand so: pending, matched, unmatched, refused")
 	cmd.Flags().IntVar(&f.limit, "limit", 30, "how many at most")
-	cmd.Flags().Int64Var(&f.before, "before", 0, "only those with a smaller number: the next page")
+	cmd.Flags().StringVar(&f.cursor, "cursor", "", "go on where a list ended: the next that it printed")
 	return c.watchable(cmd)
 }
 
@@ -55,8 +55,16 @@ func (c *cli) alertsList(ctx context.Context, f alertsFlags) error {
 	if err != nil {
 		return err
 	}
-	res, err := client.ListAlertsWithResponse(ctx, &api.ListAlertsParams{
-		State: optional(api.AlertState(f.state)), Limit: &f.limit, Before: optional(f.before),
+	if f.limit < 1 {
+		return usage("--limit %d: want 1 or more", f.limit)
+	}
+	res, err := paged(f.limit, optional(f.cursor), func(limit int, cursor *string) (*api.ListAlertsResponse, error) {
+		return client.ListAlertsWithResponse(ctx, &api.ListAlertsParams{State: optional(api.AlertState(f.state)), Limit: &limit, Cursor: cursor})
+	}, func(res *api.ListAlertsResponse) (*[]api.Alert, **string, bool) {
+		if res.JSON200 == nil {
+			return nil, nil, false
+		}
+		return &res.JSON200.Alerts, &res.JSON200.Next, true
 	})
 	if err := c.fault("list the alerts", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
@@ -80,9 +88,7 @@ func printAlerts(w io.Writer, list api.AlertList, now time.Time) error {
 	if err := table(w, heads, rows); err != nil {
 		return err
 	}
-	if list.Next != nil {
-		fmt.Fprintf(w, "\nmore: --before %d\n", *list.Next)
-	}
+	printMore(w, list.Next)
 	return nil
 }
 

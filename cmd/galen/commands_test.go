@@ -76,7 +76,7 @@ func cannedAPI() *canned {
 			{Resource: orders(), Code: "stale-seed", Targets: []galen.Target{{ID: n2}}, Urgency: galen.Low, Since: seen, Why: "seeds name\nno node", Note: true, Evidence: []galen.Observation{}},
 			{Resource: orders(), Code: "node-down", Targets: []galen.Target{{ID: n2}}, Domain: "dc1/r2", Urgency: galen.High, Since: seen, Why: "n2 is down", Evidence: []galen.Observation{}},
 		}},
-		"GET /v1/alerts":   api.AlertList{Alerts: []api.Alert{cannedAlert(), {Id: "refused-77aa", Number: 3, State: api.Refused, Status: "on fire", Received: noon(), Why: ptr("alerts[0]: 65 labels")}}, Next: ptr(int64(3))},
+		"GET /v1/alerts":   api.AlertList{Alerts: []api.Alert{cannedAlert(), {Id: "refused-77aa", Number: 3, State: api.Refused, Status: "on fire", Received: noon(), Why: ptr("alerts[0]: 65 labels")}}, Next: ptr("YWxlcnRzOjM")},
 		"GET /v1/alerts/4": cannedAlert(),
 		"GET /v1/runbooks": api.RunbookList{Runbooks: []api.Runbook{
 			{Name: "cassandra/heal-node", Version: 1, About: "Brings a node back.", Heals: []string{"node-down", "node-frozen"}},
@@ -146,7 +146,7 @@ func TestTables(t *testing.T) {
 	server := cannedAPI().start(t)
 	for name, args := range map[string]string{
 		"status": "status", "resources": "resources", "resource": "resources cassandra/orders", "findings": "findings", "runbooks": "runbooks",
-		"alerts": "alerts list", "alert": "alerts show 4",
+		"alerts": "alerts list --limit 2", "alert": "alerts show 4",
 		"runs": "runs list", "run-quiet": "runs show r1", "holds": "holds", "hold": "hold cassandra/orders --why disks --until 4h", "hold-extend": "hold extend hold-3 --why late --until 6h",
 		"schedules": "schedule list", "schedule-pause": "schedule pause nightly --why sale", "schedule-resume": "schedule resume nightly", "schedule-delete": "schedule delete nightly",
 		"schedule-create": "schedule create nightly cassandra/restart-node cassandra/orders --param node=n2 --spec @daily --zone Europe/Berlin --missed once",

@@ -106,7 +106,7 @@ func (c *cli) completedFlags(cmd *cobra.Command) {
 }
 
 func resourceNames(ctx context.Context, client *api.ClientWithResponses, _ []string) ([]cobra.Completion, error) {
-	res, err := client.ListResourcesWithResponse(ctx)
+	res, err := client.ListResourcesWithResponse(ctx, nil)
 	if err != nil || res.JSON200 == nil {
 		return nil, err
 	}

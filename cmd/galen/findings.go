@@ -35,7 +35,14 @@ func (c *cli) findings(ctx context.Context, resource string) error {
 	if err != nil {
 		return err
 	}
-	res, err := client.ListFindingsWithResponse(ctx, &api.ListFindingsParams{Resource: optional(resource)})
+	res, err := paged(0, nil, func(limit int, cursor *string) (*api.ListFindingsResponse, error) {
+		return client.ListFindingsWithResponse(ctx, &api.ListFindingsParams{Resource: optional(resource), Limit: &limit, Cursor: cursor})
+	}, func(res *api.ListFindingsResponse) (*[]galen.Finding, **string, bool) {
+		if res.JSON200 == nil {
+			return nil, nil, false
+		}
+		return &res.JSON200.Findings, &res.JSON200.Next, true
+	})
 	if err := c.fault("list the findings", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}

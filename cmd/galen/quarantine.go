@@ -41,7 +41,14 @@ func (c *cli) quarantines(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	res, err := client.ListQuarantinesWithResponse(ctx)
+	res, err := paged(0, nil, func(limit int, cursor *string) (*api.ListQuarantinesResponse, error) {
+		return client.ListQuarantinesWithResponse(ctx, &api.ListQuarantinesParams{Limit: &limit, Cursor: cursor})
+	}, func(res *api.ListQuarantinesResponse) (*[]galen.Quarantine, **string, bool) {
+		if res.JSON200 == nil {
+			return nil, nil, false
+		}
+		return &res.JSON200.Quarantines, &res.JSON200.Next, true
+	})
 	if err := c.fault("list the quarantines", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}

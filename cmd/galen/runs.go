@@ -27,7 +27,7 @@ problem is proved gone), not-confirmed (nothing confirmed the alert; no call was
 }
 
 type runsFlags struct {
-	resource, status, before string
+	resource, status, cursor string
 	open                     bool
 	limit                    int
 }
@@ -48,7 +48,7 @@ func (c *cli) runsListCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.status, "status", "", "only those that stand so: held, asking, verified, ...")
 	cmd.Flags().BoolVar(&f.open, "open", false, "only those that go on")
 	cmd.Flags().IntVar(&f.limit, "limit", 30, "how many at most")
-	cmd.Flags().StringVar(&f.before, "before", "", "only those older than this run: the next page")
+	cmd.Flags().StringVar(&f.cursor, "cursor", "", "go on where a list ended: the next that it printed")
 	return c.watchable(cmd)
 }
 
@@ -57,13 +57,29 @@ func (c *cli) runsList(ctx context.Context, f runsFlags) error {
 	if err != nil {
 		return err
 	}
-	res, err := client.ListRunsWithResponse(ctx, &api.ListRunsParams{
-		Resource: optional(f.resource), Status: optional(galen.RunStatus(f.status)), Open: optional(f.open), Limit: &f.limit, Before: optional(f.before),
+	if f.limit < 1 {
+		return usage("--limit %d: want 1 or more", f.limit)
+	}
+	res, err := paged(f.limit, optional(f.cursor), func(limit int, cursor *string) (*api.ListRunsResponse, error) {
+		return client.ListRunsWithResponse(ctx, &api.ListRunsParams{
+			Resource: optional(f.resource), Status: optional(galen.RunStatus(f.status)), Open: optional(f.open), Limit: &limit, Cursor: cursor,
+		})
+	}, func(res *api.ListRunsResponse) (*[]galen.Run, **string, bool) {
+		if res.JSON200 == nil {
+			return nil, nil, false
+		}
+		return &res.JSON200.Runs, &res.JSON200.Next, true
 	})
 	if err := c.fault("list the runs", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}
-	return c.print(res.JSON200, func(w io.Writer) error { return printRuns(w, res.JSON200.Runs, c.now()) })
+	return c.print(res.JSON200, func(w io.Writer) error {
+		if err := printRuns(w, res.JSON200.Runs, c.now()); err != nil {
+			return err
+		}
+		printMore(w, res.JSON200.Next)
+		return nil
+	})
 }
 
 func printRuns(w io.Writer, all []galen.Run, now time.Time) error {

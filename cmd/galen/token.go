@@ -160,7 +160,14 @@ func (c *cli) tokens(ctx context.Context, all bool) error {
 	if err != nil {
 		return err
 	}
-	res, err := client.ListTokensWithResponse(ctx)
+	res, err := paged(0, nil, func(limit int, cursor *string) (*api.ListTokensResponse, error) {
+		return client.ListTokensWithResponse(ctx, &api.ListTokensParams{Limit: &limit, Cursor: cursor})
+	}, func(res *api.ListTokensResponse) (*[]galen.Token, **string, bool) {
+		if res.JSON200 == nil {
+			return nil, nil, false
+		}
+		return &res.JSON200.Tokens, &res.JSON200.Next, true
+	})
 	if err := c.fault("list the tokens", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}

@@ -262,32 +262,26 @@ func (s *server) runs(ctx context.Context, f RunFilter) ([]galen.Run, error) {
 	}
 }
 
-// events are those of a filter that the token may view. The newest are searched for in the newest scanMost.
+// events are those of a filter that the token may view.
 func (s *server) events(ctx context.Context, f EventFilter) ([]galen.Event, error) {
 	view, want := seesOf(ctx), f.Limit
 	if view.all() || f.Resource != (galen.Resource{}) {
 		return s.o.Records.Events(ctx, f)
 	}
-	const scanMost = 64 * scanPage
 	var out []galen.Event
 	for f.Limit = scanPage; ; {
 		page, err := s.o.Records.Events(ctx, f)
 		if err != nil {
 			return nil, err
 		}
-		seen := only(page, view.event)
-		if f.Newest {
-			out = seen
-		} else {
-			out = append(out, seen...)
-		}
-		if len(out) >= want || len(page) < f.Limit || f.Newest && f.Limit >= scanMost {
+		out = append(out, only(page, view.event)...)
+		if len(out) >= want || len(page) < f.Limit {
 			return out[:min(want, len(out))], nil
 		}
-		if f.Newest {
-			f.Limit *= 4
+		if last := page[len(page)-1].Seq; f.Newest {
+			f.Before = last
 		} else {
-			f.After = page[len(page)-1].Seq
+			f.After = last
 		}
 	}
 }

@@ -3,6 +3,7 @@ package http
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/galenhq/galen/api"
@@ -59,28 +60,28 @@ func (s *server) PostAlertmanager(w http.ResponseWriter, r *http.Request) {
 
 // ListAlerts implements [api.ServerInterface].
 func (s *server) ListAlerts(w http.ResponseWriter, r *http.Request, params api.ListAlertsParams) {
-	limit, err := limitOf(params.Limit, 100, 1000)
+	p, err := pagingOf("alerts", params.Limit, params.Cursor, pageUsual, pageMost)
 	state := deref(params.State)
 	switch {
 	case err != nil:
 	case params.State != nil && !state.Valid():
 		err = badf("state %q: want pending, matched, unmatched or refused", string(state))
-	case params.Before != nil && *params.Before < 1:
-		err = badf("before %d: want the number of an alert, as next of the last page says it", *params.Before)
+	}
+	var before int64
+	if err == nil {
+		before, err = p.number()
 	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	all, err := s.o.Alerts.List(r.Context(), string(state), deref(params.Before), limit)
+	all, err := s.o.Alerts.List(r.Context(), string(state), before, p.limit+1)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	out := api.AlertList{Alerts: list(all)}
-	if len(all) == limit {
-		out.Next = &all[len(all)-1].Number
-	}
+	out := api.AlertList{}
+	out.Alerts, out.Next = cut(p, all, func(a api.Alert) string { return strconv.FormatInt(a.Number, 10) })
 	s.answer(w, r, http.StatusOK, out)
 }
 

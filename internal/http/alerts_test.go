@@ -17,15 +17,16 @@ func TestListAlerts(t *testing.T) {
 		want   string
 	}{
 		{"/v1/alerts", 200, `"number":1`},
-		{"/v1/alerts?limit=2", 200, `"next":2`},
-		{"/v1/alerts?limit=2&before=2", 200, `{"alerts":[{"duplicates":0,"fingerprint":"","id":"alert-1"`},
-		{"/v1/alerts?state=unmatched&limit=1", 200, `"next":3`},
+		{"/v1/alerts?limit=2", 200, `"next":"YWxlcnRzOjI"`},
+		{"/v1/alerts?limit=2&cursor=YWxlcnRzOjI", 200, `{"alerts":[{"duplicates":0,"fingerprint":"","id":"alert-1"`},
+		{"/v1/alerts?state=unmatched&limit=1", 200, `"next":"YWxlcnRzOjM"`},
 		{"/v1/alerts?state=matched", 200, `{"alerts":[]}`},
 		{"/v1/alerts?state=lost", 400, "want pending, matched, unmatched or refused"},
 		{"/v1/alerts?limit=0", 400, "limit 0"},
 		{"/v1/alerts?limit=1001", 400, "limit 1001"},
-		{"/v1/alerts?before=0", 400, "before 0"},
-		{"/v1/alerts?before=x", 400, "before"},
+		{"/v1/alerts?cursor=YWxlcnRzOng", 422, "none of this list"},
+		{"/v1/alerts?cursor=cnVuczoy", 422, "none of this list"},
+		{"/v1/alerts?cursor=2", 422, "none of this list"},
 		{"/v1/alerts/alert-1", 200, `"id":"alert-1"`},
 		{"/v1/alerts/alert-9", 404, "alert-9"},
 	} {

@@ -109,17 +109,6 @@ func resourceOr(text *string) (galen.Resource, error) {
 	return r, nil
 }
 
-// limitOf reads an optional limit of a list.
-func limitOf(n *int, usual, most int) (int, error) {
-	switch {
-	case n == nil:
-		return usual, nil
-	case *n < 1 || *n > most:
-		return 0, badf("limit %d: want 1 to %d; ask for the next page after that", *n, most)
-	}
-	return *n, nil
-}
-
 func deref[T any](p *T) T {
 	if p == nil {
 		var zero T

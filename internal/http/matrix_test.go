@@ -68,6 +68,7 @@ func matrix() map[string]row {
 		"deleteSchedule":   {"propose", "schedule", nothing, false},
 		"pauseSchedule":    {"propose", "schedule", reason, false},
 		"resumeSchedule":   {"propose", "schedule", nothing, false},
+		"exportEvents":     {"view", "list", nothing, true},
 		"listTokens":       {"admin", "all", nothing, false},
 		"createToken":      {"admin", "all", of(`{"name":"new","grants":[{"scope":"view","resource":"fake/*"}],"expires":"2026-12-01T00:00:00Z"}`), false},
 		"revokeToken":      {"admin", "all", nothing, false},

@@ -241,13 +241,20 @@ func (s *server) acknowledge(r *http.Request, resource galen.Resource) (string, 
 }
 
 // ListHolds implements [api.ServerInterface].
-func (s *server) ListHolds(w http.ResponseWriter, r *http.Request) {
+func (s *server) ListHolds(w http.ResponseWriter, r *http.Request, params api.ListHoldsParams) {
+	p, err := pagingOf("holds", params.Limit, params.Cursor, pageMost, pageMost)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	holds, err := s.holds(r.Context())
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	s.answer(w, r, http.StatusOK, api.HoldList{Holds: list(holds)})
+	out := api.HoldList{}
+	out.Holds, out.Next = pageOf(p, holds, func(h galen.Hold) string { return inOrder(max(0, h.At.Unix())) + h.ID })
+	s.answer(w, r, http.StatusOK, out)
 }
 
 // SetHold implements [api.ServerInterface]. A resource that nobody looks after, a pattern that means none, and a target that is no

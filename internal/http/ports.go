@@ -70,12 +70,15 @@ type RunFilter struct {
 	Before string
 }
 
-// EventFilter chooses events: the oldest after a seq, or the newest.
+// EventFilter chooses events: the oldest, or the newest.
 type EventFilter struct {
 	Resource galen.Resource
 	Run      string
 	Kind     galen.EventKind
-	After    int64
+	// After and Before: only with a greater and with a smaller seq; Before 0: whatever.
+	After, Before int64
+	// From and To: then or later, and earlier; zero: whenever.
+	From, To time.Time
 	Limit    int
 	Newest   bool
 }

@@ -3,17 +3,25 @@ package http
 import (
 	"net/http"
 
+	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
 )
 
 // ListQuarantines implements [api.ServerInterface].
-func (s *server) ListQuarantines(w http.ResponseWriter, r *http.Request) {
+func (s *server) ListQuarantines(w http.ResponseWriter, r *http.Request, params api.ListQuarantinesParams) {
+	p, err := pagingOf("quarantines", params.Limit, params.Cursor, pageMost, pageMost)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	all, err := s.quarantines(r.Context())
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	s.answer(w, r, http.StatusOK, api.QuarantineList{Quarantines: list(all)})
+	out := api.QuarantineList{}
+	out.Quarantines, out.Next = pageOf(p, all, func(q galen.Quarantine) string { return q.Runbook })
+	s.answer(w, r, http.StatusOK, out)
 }
 
 // ClearQuarantine implements [api.ServerInterface].

@@ -4,15 +4,24 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
 )
 
 // ListResources implements [api.ServerInterface].
-func (s *server) ListResources(w http.ResponseWriter, r *http.Request) {
-	s.answer(w, r, http.StatusOK, api.ResourceList{Resources: s.resources(r.Context())})
+func (s *server) ListResources(w http.ResponseWriter, r *http.Request, params api.ListResourcesParams) {
+	p, err := pagingOf("resources", params.Limit, params.Cursor, pageMost, pageMost)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	watched, next := pageOf(p, numbered(only(s.o.World.Watched(), seesOf(r.Context()).watched)), numberedName)
+	out := api.ResourceList{Resources: []api.Resource{}, Next: next}
+	for _, one := range watched {
+		out.Resources = append(out.Resources, s.resource(r.Context(), one.is))
+	}
+	s.answer(w, r, http.StatusOK, out)
 }
 
 func (s *server) resources(ctx context.Context) []api.Resource {
@@ -123,20 +132,33 @@ func (s *server) ListFindings(w http.ResponseWriter, r *http.Request, params api
 		s.fail(w, r, err)
 		return
 	}
+	p, err := pagingOf("findings", params.Limit, params.Cursor, pageMost, pageMost)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	findings, err := s.o.Records.Findings(r.Context(), resource)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	s.answer(w, r, http.StatusOK, api.FindingList{Findings: only(findings, seesOf(r.Context()).finding)})
+	out := api.FindingList{}
+	out.Findings, out.Next = pageOf(p, only(findings, seesOf(r.Context()).finding), galen.Finding.Key)
+	s.answer(w, r, http.StatusOK, out)
 }
 
 // ListRunbooks implements [api.ServerInterface].
-func (s *server) ListRunbooks(w http.ResponseWriter, r *http.Request) {
-	out, faults := api.RunbookList{Runbooks: []api.Runbook{}}, s.o.Faults()
-	for _, rb := range s.o.Runbooks {
-		one := runbook(rb)
-		if why := faults[rb.Name]; why != "" {
+func (s *server) ListRunbooks(w http.ResponseWriter, r *http.Request, params api.ListRunbooksParams) {
+	p, err := pagingOf("runbooks", params.Limit, params.Cursor, pageMost, pageMost)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	books, next := pageOf(p, numbered(s.o.Runbooks), numberedName)
+	out, faults := api.RunbookList{Runbooks: []api.Runbook{}, Next: next}, s.o.Faults()
+	for _, rb := range books {
+		one := runbook(rb.is)
+		if why := faults[rb.is.Name]; why != "" {
 			one.Fault = &why
 		}
 		out.Runbooks = append(out.Runbooks, one)
@@ -153,40 +175,4 @@ func runbook(rb galen.ListedRunbook) api.Runbook {
 		out.Params = &params
 	}
 	return out
-}
-
-// ListEvents implements [api.ServerInterface].
-func (s *server) ListEvents(w http.ResponseWriter, r *http.Request, params api.ListEventsParams) {
-	resource, err := resourceOr(params.Resource)
-	if err == nil {
-		err = s.known(r.Context(), resource)
-	}
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	f, err := eventFilter(params)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	f.Resource = resource
-	events, err := s.events(r.Context(), f)
-	if err == nil && len(events) == 0 && f.Run != "" { // there are none, or nobody knows such a run
-		_, err = s.o.Runs.Run(r.Context(), f.Run)
-	}
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	s.answer(w, r, http.StatusOK, api.EventList{Events: list(events)})
-}
-
-func eventFilter(params api.ListEventsParams) (EventFilter, error) {
-	limit, err := limitOf(params.Limit, 100, 10_000)
-	f := EventFilter{Run: deref(params.Run), Kind: deref(params.Kind), After: deref(params.After), Newest: deref(params.Newest), Limit: limit}
-	if err == nil && params.Kind != nil && !slices.Contains(galen.EventKinds(), f.Kind) {
-		err = badf("kind %q: want one of %v", f.Kind, galen.EventKinds())
-	}
-	return f, err
 }

@@ -16,7 +16,13 @@ import (
 
 // ListRuns implements [api.ServerInterface].
 func (s *server) ListRuns(w http.ResponseWriter, r *http.Request, params api.ListRunsParams) {
+	p, err := pagingOf("runs", params.Limit, params.Cursor, pageUsual, pageMost)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	f, err := runFilter(params)
+	f.Limit, f.Before = p.limit+1, p.after
 	if err == nil {
 		err = s.known(r.Context(), f.Resource)
 	}
@@ -35,7 +41,9 @@ func (s *server) ListRuns(w http.ResponseWriter, r *http.Request, params api.Lis
 		s.fail(w, r, err)
 		return
 	}
-	s.answer(w, r, http.StatusOK, api.RunList{Runs: list(runs)})
+	out := api.RunList{}
+	out.Runs, out.Next = cut(p, runs, func(run galen.Run) string { return run.ID })
+	s.answer(w, r, http.StatusOK, out)
 }
 
 func statuses() []galen.RunStatus {
@@ -50,13 +58,7 @@ func runFilter(params api.ListRunsParams) (RunFilter, error) {
 	if err != nil {
 		return RunFilter{}, err
 	}
-	limit, err := limitOf(params.Limit, 100, 1000)
-	if err != nil {
-		return RunFilter{}, err
-	}
-	f := RunFilter{
-		Resource: resource, Status: deref(params.Status), OpenOnly: deref(params.Open), Limit: limit, Before: deref(params.Before),
-	}
+	f := RunFilter{Resource: resource, Status: deref(params.Status), OpenOnly: deref(params.Open)}
 	if params.Status != nil && !slices.Contains(statuses(), f.Status) {
 		return f, badf("status %q: want one of %v", f.Status, statuses())
 	}

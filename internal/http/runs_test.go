@@ -148,13 +148,13 @@ func TestListsAreNeverNull(t *testing.T) {
 func TestFiltersReachTheJournal(t *testing.T) {
 	e := &engine{runs: map[string]galen.Run{"b": {ID: "b"}}}
 	h := Handler(e.options())
-	call(t, h, "GET", "/v1/runs?resource=fake/demo&status=held&open=true&limit=7&before=b", "")
-	want := RunFilter{Resource: demo(), Status: galen.RunHeld, OpenOnly: true, Limit: 7, Before: "b"}
+	call(t, h, "GET", "/v1/runs?resource=fake/demo&status=held&open=true&limit=7&cursor=cnVuczpi", "")
+	want := RunFilter{Resource: demo(), Status: galen.RunHeld, OpenOnly: true, Limit: 8, Before: "b"}
 	if diff := cmp.Diff([]RunFilter{want}, e.filters); diff != "" {
 		t.Error(diff)
 	}
 	call(t, h, "GET", "/v1/journal/events?resource=fake/demo&run=b&after=5&newest=true&limit=9", "")
-	if diff := cmp.Diff([]EventFilter{{Resource: demo(), Run: "b", After: 5, Newest: true, Limit: 9}}, e.events); diff != "" {
+	if diff := cmp.Diff([]EventFilter{{Resource: demo(), Run: "b", After: 5, Newest: true, Limit: 10}}, e.events); diff != "" {
 		t.Error(diff)
 	}
 }

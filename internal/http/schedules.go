@@ -29,14 +29,21 @@ type scheduleRequest struct {
 }
 
 // ListSchedules implements [api.ServerInterface].
-func (s *server) ListSchedules(w http.ResponseWriter, r *http.Request) {
+func (s *server) ListSchedules(w http.ResponseWriter, r *http.Request, params api.ListSchedulesParams) {
+	p, err := pagingOf("schedules", params.Limit, params.Cursor, pageMost, pageMost)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	all, err := s.o.Schedules.Schedules(r.Context())
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
 	view := seesOf(r.Context())
-	s.answer(w, r, http.StatusOK, api.ScheduleList{Schedules: only(all, func(one galen.Schedule) bool { return view.resource(one.Resource) })})
+	out := api.ScheduleList{}
+	out.Schedules, out.Next = pageOf(p, only(all, func(one galen.Schedule) bool { return view.resource(one.Resource) }), func(one galen.Schedule) string { return one.Name })
+	s.answer(w, r, http.StatusOK, out)
 }
 
 // CreateSchedule implements [api.ServerInterface]. It needs what each of its runs needs.

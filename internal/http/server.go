@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -84,6 +85,8 @@ type server struct {
 	// paths knows which path of the OpenAPI file a URL means, whatever the method; methods are those of each.
 	paths   *http.ServeMux
 	methods map[string][]string
+	// stopping is closed when the server stops: no answer may keep it up.
+	stopping chan struct{}
 	// The calls of each token, of each address without one, of each with one that must be looked up and may be none, and of each to what
 	// needs none.
 	perToken, perAddress, lookups, unnamed *buckets
@@ -93,7 +96,15 @@ type server struct {
 
 // Handler answers all calls of the API.
 func Handler(o Options) http.Handler {
-	s := &server{o: o, mux: http.NewServeMux(), perToken: newBuckets(o.Limits.PerToken), perAddress: newBuckets(o.Limits.PerAddress), unnamed: newBuckets(o.Limits.PerToken), lookups: newBuckets(o.Limits.PerAddress)}
+	_, h := handler(o)
+	return h
+}
+
+func handler(o Options) (*server, http.Handler) {
+	s := &server{
+		o: o, mux: http.NewServeMux(), stopping: make(chan struct{}), perToken: newBuckets(o.Limits.PerToken), perAddress: newBuckets(o.Limits.PerAddress),
+		unnamed: newBuckets(o.Limits.PerToken), lookups: newBuckets(o.Limits.PerAddress),
+	}
 	s.metrics, s.operations = s.metricsHandler(), s.operationsOf()
 	s.paths, s.methods = pathsOf(s.operations)
 	api.HandlerWithOptions(s, api.StdHTTPServerOptions{
@@ -103,7 +114,7 @@ func Handler(o Options) http.Handler {
 			s.fail(w, r, Bad(err))
 		},
 	})
-	return s.recovered(s.logged(s.secured(s.limited(s.routed(s.mux)))))
+	return s, s.recovered(s.logged(s.secured(s.limited(s.routed(s.mux)))))
 }
 
 // middlewares are called from the last to the first.
@@ -116,8 +127,9 @@ func (s *server) middlewares() []api.MiddlewareFunc {
 
 // New is a server with time limits for [Handler]; the caller serves and stops it.
 func New(o Options) *http.Server {
-	return &http.Server{
-		Handler:           Handler(o),
+	s, h := handler(o)
+	out := &http.Server{
+		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -126,6 +138,8 @@ func New(o Options) *http.Server {
 		TLSConfig:         o.TLS,
 		ErrorLog:          slog.NewLogLogger(o.Logger.With("part", "http").Handler(), slog.LevelDebug),
 	}
+	out.RegisterOnShutdown(sync.OnceFunc(func() { close(s.stopping) }))
+	return out
 }
 
 // Serve serves until the server is stopped; that is no error.
@@ -144,7 +158,11 @@ func Serve(s *http.Server, l net.Listener) error {
 func (s *server) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
-			if p := recover(); p != nil {
+			p := recover()
+			if p == http.ErrAbortHandler { //nolint:errorlint // it is what was panicked with
+				panic(p) // the connection ends, see cutOff
+			}
+			if p != nil {
 				s.fail(w, r, fmt.Errorf("a fault in galen itself: %v; please report it", p))
 				s.o.Logger.Error("a handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			}
@@ -266,6 +284,10 @@ func (s *server) limited(next http.Handler) http.Handler {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
+		if s.operations[s.callOf(r)].Stream { // it has a limit of its own
+			next.ServeHTTP(w, r)
+			return
+		}
 		ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
 		defer cancel()
 		next.ServeHTTP(w, r.WithContext(ctx))

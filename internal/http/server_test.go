@@ -146,7 +146,7 @@ func TestBadInput(t *testing.T) {
 		{"no resource", "GET", "/v1/findings?resource=", "", 400, "kind/name"},
 		{"hold until the year one", "POST", "/v1/holds", `{"why":"x","until":"0001-01-01T00:00:00Z"}`, 422, "until"},
 		{"status", "GET", "/v1/runs?status=asleep", "", 400, "verified"},
-		{"before", "GET", "/v1/runs?before=nobody", "", 404, "not found"},
+		{"cursor", "GET", "/v1/runs?cursor=cnVuczpub2JvZHk", "", 404, "not found"},
 		{"resource in query", "GET", "/v1/findings?resource=x", "", 400, "kind/name"},
 		{"resource in path", "GET", "/v1/resources/Fake/demo", "", 400, "kind/name"},
 		{"events limit", "GET", "/v1/journal/events?limit=10001", "", 400, "1 to 10000"},

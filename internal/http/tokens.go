@@ -126,13 +126,20 @@ func same(given, token string) bool {
 }
 
 // ListTokens implements [api.ServerInterface].
-func (s *server) ListTokens(w http.ResponseWriter, r *http.Request) {
+func (s *server) ListTokens(w http.ResponseWriter, r *http.Request, params api.ListTokensParams) {
+	p, err := pagingOf("tokens", params.Limit, params.Cursor, pageMost, pageMost)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	all, err := s.o.Tokens.Tokens(r.Context())
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	s.answer(w, r, http.StatusOK, api.TokenList{Tokens: list(all)})
+	out := api.TokenList{}
+	out.Tokens, out.Next = pageOf(p, all, func(t galen.Token) string { return t.Name })
+	s.answer(w, r, http.StatusOK, out)
 }
 
 // CreateToken implements [api.ServerInterface].

@@ -257,6 +257,7 @@ func Contract(t *testing.T, open opener) {
 		name string
 		test func(*testing.T, world)
 	}{
+		{"events are those of a time and of a span of numbers", testEventSpan},
 		{"a run is opened once per key", testOpenRun},
 		{"of two requests at once for one target one opens a run", testOpenAlone},
 		{"runs are listed", testRuns},

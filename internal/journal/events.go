@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -46,6 +47,15 @@ func (s *Store) Events(ctx context.Context, f EventFilter) ([]galen.Event, error
 	var args []any
 	add := func(condition string, arg any) { where, args = append(where, condition), append(args, arg) }
 	add("seq > ?", f.After)
+	if f.Before > 0 {
+		add("seq < ?", f.Before)
+	}
+	if !f.From.IsZero() {
+		add("at >= ?", bound(f.From))
+	}
+	if !f.To.IsZero() {
+		add("at < ?", bound(f.To))
+	}
 	if f.Resource != (galen.Resource{}) {
 		add("resource = ?", f.Resource.String())
 	}
@@ -78,6 +88,17 @@ func (s *Store) Events(ctx context.Context, f EventFilter) ([]galen.Event, error
 		}, query, args...)
 	})
 	return out, err
+}
+
+// bound is a time that somebody asks for; beyond the years that nanoseconds can tell it is their end.
+func bound(t time.Time) int64 {
+	switch {
+	case t.Before(time.Unix(0, math.MinInt64)):
+		return math.MinInt64
+	case t.After(time.Unix(0, math.MaxInt64)):
+		return math.MaxInt64
+	}
+	return t.UnixNano()
 }
 
 // limitOr is a list's limit, 100 where none is given.

@@ -48,8 +48,10 @@ type EventFilter struct {
 	Resource galen.Resource
 	Run      string
 	Kind     galen.EventKind
-	// After: only events with a greater seq.
-	After int64
+	// After and Before: only events with a greater and with a smaller seq; Before 0: whatever.
+	After, Before int64
+	// From and To: only events then or later, and earlier; zero: whenever.
+	From, To time.Time
 	// Limit of the list, 0: 100.
 	Limit int
 	// Newest: the newest ones that match, newest first, instead of the oldest.

@@ -65,10 +65,10 @@ func (s *Stage) Runs(ctx context.Context) ([]galen.Run, error) {
 			return nil, fmt.Errorf("list runs: %s", res.Status())
 		}
 		all = append(all, res.JSON200.Runs...)
-		if len(res.JSON200.Runs) < page {
+		if res.JSON200.Next == nil {
 			return all, nil
 		}
-		o.Before = &all[len(all)-1].ID
+		o.Cursor = res.JSON200.Next
 	}
 }
 

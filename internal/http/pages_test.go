@@ -1,0 +1,91 @@
+package http
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// TestPagesAreTheWhole: one after the other, the pages of one item each are the list, and the last one has no next.
+func TestPagesAreTheWhole(t *testing.T) {
+	h := newTwo().handler()
+	for path, field := range map[string]string{
+		"/v1/resources": "resources", "/v1/findings": "findings", "/v1/runbooks": "runbooks", "/v1/holds": "holds",
+		"/v1/quarantines": "quarantines", "/v1/tokens": "tokens",
+	} {
+		items := func(query string) (all []any, next string) {
+			w := call(t, h, "GET", path+query, "")
+			var out map[string]any
+			if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil || w.Code != 200 {
+				t.Fatalf("%s: %d %s", path+query, w.Code, w.Body)
+			}
+			next, _ = out["next"].(string)
+			return out[field].([]any), next
+		}
+		whole, next := items("")
+		if next != "" || len(whole) == 0 {
+			t.Errorf("%s: %d items, next %q", path, len(whole), next)
+		}
+		var paged []any
+		for query := "?limit=1"; ; {
+			page, next := items(query)
+			paged = append(paged, page...)
+			if next == "" || len(paged) > len(whole) {
+				break
+			}
+			query = "?limit=1&cursor=" + next
+		}
+		if fmt.Sprint(paged) != fmt.Sprint(whole) {
+			t.Errorf("%s: pages %v, whole %v", path, paged, whole)
+		}
+	}
+}
+
+// TestExport: lines of canonical JSON over a real connection, of what the token may view, and no more than the limit.
+func TestExport(t *testing.T) {
+	e := newTwo()
+	o := e.options()
+	o.Runs, o.Records, o.World, o.Now = e, e, e, time.Now
+	server := httptest.NewServer(Handler(o))
+	defer server.Close()
+	get := func(query string) (int, string) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/v1/journal/export"+query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+o.Token)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		b, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(b)
+	}
+	status, body := get("")
+	lines := strings.Split(strings.TrimSuffix(body, "\n"), "\n")
+	if status != 200 || len(lines) != len(e.happened) {
+		t.Fatalf("%d %s", status, body)
+	}
+	for i, line := range lines {
+		want, err := galen.Canonical(e.happened[i])
+		if err != nil || line != string(want) {
+			t.Errorf("line %d: %s, want %s (%v)", i, line, want, err)
+		}
+	}
+	for query, want := range map[string]int{"?kind=none": 400, "?limit=0": 400, "?run=nobody": 404, "?after=-1": 400, "?to=": 422, "?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z": 422} {
+		if status, body := get(query); status != want {
+			t.Errorf("%s: %d %s", query, status, body)
+		}
+	}
+}
