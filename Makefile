@@ -31,8 +31,8 @@ comma := ,
 # step TEXT: says where we are. No comma in the text: make would cut it there.
 step = printf '\n== %s  %s\n' "$$(date +%H:%M:%S)" "$(1)"
 
-.PHONY: help demo test lint build bench race storm figures gym gym-temporal crash-matrix crash-real record record-ring record-placement quorum contract mutation fuzz tidy env generate lint-generated \
-	setup-go setup-test setup-demo test-laws test-vet test-root test-alone test-engine test-ring
+.PHONY: help demo test lint build bench bench-go race storm figures gym gym-temporal crash-matrix crash-real record record-ring record-placement quorum contract mutation fuzz tidy env generate lint-generated \
+	setup-go setup-test setup-demo setup-bench test-laws test-vet test-root test-alone test-engine test-ring
 
 help: ## what each target does (this text)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,7 +57,12 @@ build: setup-go ## bin/galen, the whole engine in one file; share/ has its man p
 	@bin/galen man share/man/man1
 	@mkdir -p share/completions && for shell in bash zsh fish; do bin/galen completion $$shell > share/completions/galen.$$shell; done
 
-bench: setup-go ## every benchmark; BENCHTIME=1s each
+bench: setup-bench ## what an engine takes and how fast it reacts; beside an empty handler and peers; writes docs/benchmarks.md; about 3 minutes
+	@$(call step,bench: accept and reaction)
+	@mkdir -p bin && go build -tags failpoint -o bin/galen-figures ./test/figures
+	@exec bin/galen-figures -bench -slack $(SLACK)
+
+bench-go: setup-go ## every benchmark of Go; BENCHTIME=1s each
 	@$(call each_func,Benchmark) | cut -d ' ' -f 1 | uniq | while read -r dir; do \
 		$(call step,bench: $$dir); \
 		(cd $$dir && go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) .) || exit 1; \
@@ -175,6 +180,8 @@ setup-test:
 	@build/setup go race ring postgres prometheus jmx schemathesis
 setup-demo:
 	@build/setup go ring
+setup-bench:
+	@build/setup go ring prometheus rulebook
 
 test-laws: $(TOOLS)/workflowcheck
 	@$(call step,laws: imports and shape (internal/arch))

@@ -22,22 +22,33 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
 
 	"github.com/galenhq/galen/test/crash/victim"
 	"github.com/galenhq/galen/test/ringd"
+	"github.com/galenhq/galen/test/storm"
 )
 
 func main() {
+	storm.MaybeServe()
 	victim.MaybeServe()
 	ringd.MaybeServe()
 	kills := flag.Int("kills", 20, "how many nodes to kill for the reaction")
 	idle := flag.Duration("idle", 30*time.Second, "how long to watch an idle engine")
 	only := flag.String("only", "", "measure only this one: reaction, ready, resume, idle, quorum, may or size")
 	slack := flag.Float64("slack", 1, "how many times its goal a figure may be, on a busy machine")
+	bench := flag.Bool("bench", false, "take the figures of make bench instead")
+	table := flag.String("table", "docs/benchmarks.md", "where -bench writes its table")
 	flag.Parse()
+	cache, err := filepath.Abs(".cache")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "figures:", err)
+		os.Exit(1)
+	}
+	b := &board{cache: cache, slack: *slack, rounds: 2, long: 5 * time.Second}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	fmt.Printf("load of the machine: %s\n", load())
@@ -54,9 +65,12 @@ func main() {
 		{"may", func(ctx context.Context) error { return may(ctx, *slack) }},
 		{"size", size},
 	} {
-		if ctx.Err() == nil && (*only == "" || *only == m.name) {
+		if !*bench && ctx.Err() == nil && (*only == "" || *only == m.name) {
 			errs = append(errs, m.do(ctx))
 		}
+	}
+	if *bench {
+		errs = append(errs, b.react(ctx), b.accept(ctx), b.save(*table))
 	}
 	fmt.Printf("load of the machine: %s\n", load())
 	if err := errors.Join(errs...); err != nil {

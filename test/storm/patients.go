@@ -70,6 +70,7 @@ func NewPatients(n int, callFor time.Duration) (*Patients, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /look", serves(p.look))
 	mux.HandleFunc("POST /do", serves(p.do))
+	mux.HandleFunc("POST /tell", serves(p.tell))
 	p.URL, p.server = "http://"+l.Addr().String(), &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
 	go func() {
 		defer close(p.took)
@@ -157,6 +158,12 @@ func (p *Patients) look(_ context.Context, r galen.Resource) (fake.Cluster, erro
 		out.Instances = append(out.Instances, i)
 	}
 	return out, nil
+}
+
+// tell is the call of bare Temporal: it only arrives.
+func (p *Patients) tell(_ context.Context, run string) (string, error) {
+	p.arrived <- Call{At: time.Now(), Intent: run}
+	return "", nil
 }
 
 func (p *Patients) do(ctx context.Context, in galen.Intent) (string, error) {

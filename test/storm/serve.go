@@ -62,7 +62,8 @@ func serveEngine(url string) error {
 			if err != nil {
 				return app.Server{}, err
 			}
-			return app.Server{Address: s.Address(), Namespace: s.Namespace(), Headers: s.Headers, Stop: s.Stop}, nil
+			out := app.Server{Address: s.Address(), Namespace: s.Namespace(), Headers: s.Headers, Stop: s.Stop}
+			return out, serveBare(ctx, out, dir, url)
 		},
 	})
 	if err != nil {

@@ -33,6 +33,8 @@ type Options struct {
 	Policy map[string]any
 	// Config is what else stands in the configuration.
 	Config map[string]any
+	// Bare Temporal beside the engine, see [Stage.BareTarget].
+	Bare bool
 }
 
 // Stage is patients with the engines that look after them one after the other, all on one data directory.
@@ -41,6 +43,7 @@ type Stage struct {
 	Engine   *engine.Engine
 	Options  Options
 	token    string
+	bare     string
 	started  bool
 }
 
@@ -66,6 +69,11 @@ func Set(o Options) (_ *Stage, err error) {
 		Binary: self, Config: filepath.Join(o.Dir, "galen.yaml"), Data: filepath.Join(o.Dir, "data"), Log: filepath.Join(o.Dir, "galen.log"),
 		Env: []string{patientsEnv + "=" + p.URL},
 	}}
+	if o.Bare {
+		if err := s.withBare(); err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+	}
 	policy := quick()
 	maps.Copy(policy, o.Policy)
 	var resources []any

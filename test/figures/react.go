@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/galenhq/galen/test/storm"
+)
+
+// reacts of each kind, one a second in turns of the two.
+const reacts = 60
+
+// react measures from the begin of a POST to the begin of the first guarded call, beside bare Temporal on the same server, in turns.
+func (b *board) react(ctx context.Context) error {
+	return b.onStorm(ctx, storm.Options{Resources: reacts, Bare: true}, func(ctx context.Context, s *storm.Stage) error {
+		var galen, bare []time.Duration
+		tick := time.NewTicker(500 * time.Millisecond)
+		defer tick.Stop()
+		for i := range reacts {
+			s.Patients.Break(i, "db-2")
+			for _, way := range []struct {
+				at   storm.Target
+				took *[]time.Duration
+			}{{s.Webhook(), &galen}, {storm.Target{URL: s.BareTarget().URL + fmt.Sprintf("?id=bare-%d", i)}, &bare}} {
+				took, err := reacted(ctx, s, way.at, storm.Webhook(storm.Alert(i, "db-2", fmt.Sprint("r", i), time.Now())))
+				if err != nil {
+					return fmt.Errorf("react: %w", err)
+				}
+				if i > 0 { // the first ones warm up
+					*way.took = append(*way.took, took)
+				}
+				<-tick.C
+			}
+		}
+		slices.Sort(galen)
+		slices.Sort(bare)
+		p := func(all []time.Duration, percent int) time.Duration { return all[len(all)*percent/100] }
+		row := func(percent int, goal time.Duration) error {
+			got := p(galen, percent)
+			return b.row(fmt.Sprintf("POST sent → first guarded call begun, 1/s, p%d", percent), fmt.Sprintf("%.1f ms", ms(got)), fmt.Sprintf("≤ %d ms", goal.Milliseconds()),
+				float64(got) <= float64(goal)*b.slack)
+		}
+		ratio := float64(p(galen, 50)) / float64(p(bare, 50))
+		return errors.Join(row(50, 40*time.Millisecond), row(99, 80*time.Millisecond),
+			b.row(fmt.Sprintf("  p50 ÷ bare Temporal (%.1f ms, p99 %.1f ms)", ms(p(bare, 50)), ms(p(bare, 99))), fmt.Sprintf("%.2f", ratio), "≤ 1.5", ratio <= 1.5))
+	})
+}
+
+// reacted is how long it took from a POST to the next call that reached the patients.
+func reacted(ctx context.Context, s *storm.Stage, at storm.Target, body []byte) (time.Duration, error) {
+	sent := time.Now()
+	if err := at.Post(ctx, http.DefaultClient, body); err != nil {
+		return 0, err
+	}
+	select {
+	case c := <-s.Patients.Arrived():
+		return c.At.Sub(sent), nil
+	case <-ctx.Done():
+		return 0, fmt.Errorf("wait for the call: %w", ctx.Err())
+	case <-time.After(30 * time.Second):
+		return 0, errors.New("no call within 30 s")
+	}
+}
