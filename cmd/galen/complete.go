@@ -145,7 +145,7 @@ func verbNames(context.Context, *api.ClientWithResponses, []string) ([]cobra.Com
 }
 
 func runbookNames(ctx context.Context, client *api.ClientWithResponses, _ []string) ([]cobra.Completion, error) {
-	res, err := client.ListRunbooksWithResponse(ctx)
+	res, err := client.ListRunbooksWithResponse(ctx, nil)
 	if err != nil || res.JSON200 == nil {
 		return nil, err
 	}
@@ -185,7 +185,7 @@ func runsThat(ctx context.Context, client *api.ClientWithResponses, open bool, w
 }
 
 func holdNames(ctx context.Context, client *api.ClientWithResponses, _ []string) ([]cobra.Completion, error) {
-	res, err := client.ListHoldsWithResponse(ctx)
+	res, err := client.ListHoldsWithResponse(ctx, nil)
 	if err != nil || res.JSON200 == nil {
 		return nil, err
 	}
@@ -210,7 +210,7 @@ func alertNumbers(ctx context.Context, client *api.ClientWithResponses, _ []stri
 }
 
 func quarantined(ctx context.Context, client *api.ClientWithResponses, _ []string) ([]cobra.Completion, error) {
-	res, err := client.ListQuarantinesWithResponse(ctx)
+	res, err := client.ListQuarantinesWithResponse(ctx, nil)
 	if err != nil || res.JSON200 == nil {
 		return nil, err
 	}
@@ -222,7 +222,7 @@ func quarantined(ctx context.Context, client *api.ClientWithResponses, _ []strin
 }
 
 func tokenNames(ctx context.Context, client *api.ClientWithResponses, _ []string) ([]cobra.Completion, error) {
-	res, err := client.ListTokensWithResponse(ctx)
+	res, err := client.ListTokensWithResponse(ctx, nil)
 	if err != nil || res.JSON200 == nil {
 		return nil, err
 	}
@@ -236,7 +236,7 @@ func tokenNames(ctx context.Context, client *api.ClientWithResponses, _ []string
 }
 
 func scheduleNames(ctx context.Context, client *api.ClientWithResponses, _ []string) ([]cobra.Completion, error) {
-	res, err := client.ListSchedulesWithResponse(ctx)
+	res, err := client.ListSchedulesWithResponse(ctx, nil)
 	if err != nil || res.JSON200 == nil {
 		return nil, err
 	}
