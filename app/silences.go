@@ -25,7 +25,7 @@ type silences struct {
 	api    silencer
 	by     string // who makes them, for whom we answer
 	runs   func(ctx context.Context) ([]galen.Run, error)
-	open   func(ctx context.Context, r galen.Resource) ([]galen.Intent, error)
+	past   func(ctx context.Context, run string) ([]galen.Intent, error)
 	last   func(galen.Resource) (galen.State, bool)
 	config *config.Config
 	now    func() time.Time
@@ -44,7 +44,7 @@ const (
 	silenceFor   = 5 * time.Minute // longest that a dead engine's silence stays
 	silenceRenew = 3 * time.Minute // one that would end sooner is moved on
 	silenceCall  = 10 * time.Second
-	silenceYoung = time.Minute // how long a run that has done nothing yet passes for one that works
+	silenceYoung = time.Minute // how long a run that does nothing yet, or any more, passes for one that works; past its holding time
 )
 
 // silence keeps silences until the engine stops.
@@ -59,7 +59,7 @@ func (e *Engine) silence(ctx context.Context) error {
 	}
 	s := silences{
 		api: &alertmanager.Client{URL: am.URL, TokenFile: am.TokenFile, HTTP: &http.Client{Timeout: silenceCall}},
-		by:  "galen " + name, runs: e.allOpen, open: e.journal.OpenIntents, last: e.world.Last, config: e.o.Config, now: time.Now, logger: e.o.Logger,
+		by:  "galen " + name, runs: e.allOpen, past: e.journal.IntentsOf, last: e.world.Last, config: e.o.Config, now: time.Now, logger: e.o.Logger,
 	}
 	run, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -179,17 +179,20 @@ func (s silences) cover(out map[string]rest, comment string, resource rest, name
 	}
 }
 
-// works tells whether something of a run is under way, or it has just begun. One that a hold, a storm or a window keeps from going on does
+// works tells whether something of a run is under way or being verified, or it has just begun. One that a hold, a storm or a window keeps from going on does
 // nothing: its silence is not renewed, and people hear of its target soon.
 func (s silences) works(ctx context.Context, run galen.Run) (bool, error) {
 	if run.Status == galen.RunRunning && s.now().Sub(run.Created) < silenceYoung {
 		return true, nil
 	}
-	open, err := s.open(ctx, run.Resource)
+	past, err := s.past(ctx, run.ID)
 	if err != nil {
-		return false, fmt.Errorf("list what is under way on %s: %w", run.Resource, err)
+		return false, fmt.Errorf("list what run %s has done: %w", run.ID, err)
 	}
-	return slices.ContainsFunc(open, func(in galen.Intent) bool { return in.Run == run.ID }), nil
+	settling := s.config.Policy(run.Resource).HoldFor.D() + silenceYoung
+	return slices.ContainsFunc(past, func(in galen.Intent) bool {
+		return !in.Effect.Settled() || s.now().Sub(in.Effect.At) < settling
+	}), nil
 }
 
 // mayWork tells whether a run may go on by itself: one that waits for a person, only looks or suggests, or was told by an alert that

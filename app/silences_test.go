@@ -79,7 +79,7 @@ func TestSilences(t *testing.T) {
 	s := silences{
 		api: am, by: "galen x", config: cfg, now: func() time.Time { return now }, logger: slog.New(slog.DiscardHandler),
 		runs: func(context.Context) ([]galen.Run, error) { return open, nil },
-		open: func(context.Context, galen.Resource) ([]galen.Intent, error) { return underWay, nil },
+		past: func(context.Context, string) ([]galen.Intent, error) { return underWay, nil },
 		last: func(galen.Resource) (galen.State, bool) {
 			return membersOnly{members: []galen.Member{{Target: db, Name: "127.0.0.1:7000", Instance: "instance/n1"}}}, true
 		},
@@ -152,7 +152,10 @@ func TestSilences(t *testing.T) {
 	waiting := run
 	waiting.Status = galen.RunWaiting
 	round(1, waiting) // for what is under way
-	underWay = []galen.Intent{{ID: "r2-1", Run: "r2"}}
+	underWay[0].Effect = galen.Effect{Status: galen.EffectDone, At: now}
+	am.all = am.all[:1]
+	round(1, waiting) // while it is verified
+	underWay[0].Effect.At = now.Add(-2 * time.Minute)
 	ends := am.all[1].EndsAt
 	for now.Before(ends) { // kept from going on, it looks now and then
 		run.Status, waiting.Status = galen.RunRunning, galen.RunWaiting

@@ -54,6 +54,16 @@ func (s *Store) OpenIntents(ctx context.Context, r galen.Resource) ([]galen.Inte
 	return out, err
 }
 
+// IntentsOf are all intents of a run, oldest first.
+func (s *Store) IntentsOf(ctx context.Context, run string) ([]galen.Intent, error) {
+	var out []galen.Intent
+	err := s.read(ctx, "list the intents of run "+run, func(ctx context.Context, q querier) (err error) {
+		out, err = pastOf(ctx, q, run)
+		return err
+	})
+	return out, err
+}
+
 func openIntentsOf(ctx context.Context, q querier, resource string) ([]galen.Intent, error) {
 	return docs[galen.Intent](ctx, q, "SELECT doc FROM intents WHERE resource = ? AND settled = 0 ORDER BY n", resource)
 }
