@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/galenhq/galen"
-	"github.com/galenhq/galen/api"
 )
 
 func (c *cli) findingsCommand() *cobra.Command {
@@ -35,14 +34,7 @@ func (c *cli) findings(ctx context.Context, resource string) error {
 	if err != nil {
 		return err
 	}
-	res, err := paged(0, nil, func(limit int, cursor *string) (*api.ListFindingsResponse, error) {
-		return client.ListFindingsWithResponse(ctx, &api.ListFindingsParams{Resource: optional(resource), Limit: &limit, Cursor: cursor})
-	}, func(res *api.ListFindingsResponse) (*[]galen.Finding, **string, bool) {
-		if res.JSON200 == nil {
-			return nil, nil, false
-		}
-		return &res.JSON200.Findings, &res.JSON200.Next, true
-	})
+	res, err := allFindings(ctx, client, resource)
 	if err := c.fault("list the findings", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}

@@ -162,14 +162,7 @@ func (c *cli) holds(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	res, err := paged(0, nil, func(limit int, cursor *string) (*api.ListHoldsResponse, error) {
-		return client.ListHoldsWithResponse(ctx, &api.ListHoldsParams{Limit: &limit, Cursor: cursor})
-	}, func(res *api.ListHoldsResponse) (*[]galen.Hold, **string, bool) {
-		if res.JSON200 == nil {
-			return nil, nil, false
-		}
-		return &res.JSON200.Holds, &res.JSON200.Next, true
-	})
+	res, err := allHolds(ctx, client)
 	if err := c.fault("list the holds", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}

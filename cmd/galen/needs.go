@@ -135,7 +135,7 @@ func (c *cli) overdueNeeds(ctx context.Context, client *api.ClientWithResponses,
 	if s.Holds == 0 {
 		return nil
 	}
-	res, err := client.ListHoldsWithResponse(ctx, nil)
+	res, err := allHolds(ctx, client)
 	if res != nil && kept(res) {
 		return nil
 	}
@@ -157,7 +157,7 @@ func (c *cli) quarantineNeeds(ctx context.Context, client *api.ClientWithRespons
 	if s.Quarantines == 0 {
 		return nil
 	}
-	res, err := client.ListQuarantinesWithResponse(ctx, nil)
+	res, err := allQuarantines(ctx, client)
 	if res != nil && kept(res) {
 		s.unseen(s.Quarantines, "quarantine")
 		return nil
@@ -174,7 +174,7 @@ func (c *cli) quarantineNeeds(ctx context.Context, client *api.ClientWithRespons
 }
 
 func (c *cli) faultNeeds(ctx context.Context, client *api.ClientWithResponses, s *glance) error {
-	res, err := client.ListRunbooksWithResponse(ctx, nil)
+	res, err := allRunbooks(ctx, client)
 	if res != nil && kept(res) {
 		return nil
 	}
@@ -194,7 +194,7 @@ func (c *cli) findingsOf(ctx context.Context, client *api.ClientWithResponses, s
 	if s.Findings == 0 {
 		return nil
 	}
-	res, err := client.ListFindingsWithResponse(ctx, &api.ListFindingsParams{})
+	res, err := allFindings(ctx, client, "")
 	if res != nil && kept(res) {
 		return nil
 	}

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
 )
 
 // pageMost is the most items of a page that every list of the API gives.
@@ -26,7 +30,8 @@ func paged[R, T any](want int, first *string, ask func(limit int, cursor *string
 			return res, nil
 		}
 		all = append(all, *items...)
-		if *next == nil || len(*items) == 0 || want > 0 && len(all) >= want {
+		stuck := *next != nil && cursor != nil && **next == *cursor
+		if *next == nil || stuck || want > 0 && len(all) >= want {
 			*items = all
 			return res, nil
 		}
@@ -39,4 +44,64 @@ func printMore(w io.Writer, next *string) {
 	if next != nil {
 		fmt.Fprintf(w, "\nmore: --cursor %s\n", *next)
 	}
+}
+
+// allHolds are all pages of that list.
+func allHolds(ctx context.Context, client *api.ClientWithResponses) (*api.ListHoldsResponse, error) {
+	return paged(0, nil, func(limit int, cursor *string) (*api.ListHoldsResponse, error) {
+		return client.ListHoldsWithResponse(ctx, &api.ListHoldsParams{Limit: &limit, Cursor: cursor})
+	}, func(res *api.ListHoldsResponse) (*[]galen.Hold, **string, bool) {
+		if res.JSON200 == nil {
+			return nil, nil, false
+		}
+		return &res.JSON200.Holds, &res.JSON200.Next, true
+	})
+}
+
+// allQuarantines are all pages of that list.
+func allQuarantines(ctx context.Context, client *api.ClientWithResponses) (*api.ListQuarantinesResponse, error) {
+	return paged(0, nil, func(limit int, cursor *string) (*api.ListQuarantinesResponse, error) {
+		return client.ListQuarantinesWithResponse(ctx, &api.ListQuarantinesParams{Limit: &limit, Cursor: cursor})
+	}, func(res *api.ListQuarantinesResponse) (*[]galen.Quarantine, **string, bool) {
+		if res.JSON200 == nil {
+			return nil, nil, false
+		}
+		return &res.JSON200.Quarantines, &res.JSON200.Next, true
+	})
+}
+
+// allRunbooks are all pages of that list.
+func allRunbooks(ctx context.Context, client *api.ClientWithResponses) (*api.ListRunbooksResponse, error) {
+	return paged(0, nil, func(limit int, cursor *string) (*api.ListRunbooksResponse, error) {
+		return client.ListRunbooksWithResponse(ctx, &api.ListRunbooksParams{Limit: &limit, Cursor: cursor})
+	}, func(res *api.ListRunbooksResponse) (*[]api.Runbook, **string, bool) {
+		if res.JSON200 == nil {
+			return nil, nil, false
+		}
+		return &res.JSON200.Runbooks, &res.JSON200.Next, true
+	})
+}
+
+// allFindings are all pages of that list, of one resource or, without one, of all.
+func allFindings(ctx context.Context, client *api.ClientWithResponses, resource string) (*api.ListFindingsResponse, error) {
+	return paged(0, nil, func(limit int, cursor *string) (*api.ListFindingsResponse, error) {
+		return client.ListFindingsWithResponse(ctx, &api.ListFindingsParams{Resource: optional(resource), Limit: &limit, Cursor: cursor})
+	}, func(res *api.ListFindingsResponse) (*[]galen.Finding, **string, bool) {
+		if res.JSON200 == nil {
+			return nil, nil, false
+		}
+		return &res.JSON200.Findings, &res.JSON200.Next, true
+	})
+}
+
+// allSchedules are all pages of that list.
+func allSchedules(ctx context.Context, client *api.ClientWithResponses) (*api.ListSchedulesResponse, error) {
+	return paged(0, nil, func(limit int, cursor *string) (*api.ListSchedulesResponse, error) {
+		return client.ListSchedulesWithResponse(ctx, &api.ListSchedulesParams{Limit: &limit, Cursor: cursor})
+	}, func(res *api.ListSchedulesResponse) (*[]galen.Schedule, **string, bool) {
+		if res.JSON200 == nil {
+			return nil, nil, false
+		}
+		return &res.JSON200.Schedules, &res.JSON200.Next, true
+	})
 }

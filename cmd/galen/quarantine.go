@@ -41,14 +41,7 @@ func (c *cli) quarantines(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	res, err := paged(0, nil, func(limit int, cursor *string) (*api.ListQuarantinesResponse, error) {
-		return client.ListQuarantinesWithResponse(ctx, &api.ListQuarantinesParams{Limit: &limit, Cursor: cursor})
-	}, func(res *api.ListQuarantinesResponse) (*[]galen.Quarantine, **string, bool) {
-		if res.JSON200 == nil {
-			return nil, nil, false
-		}
-		return &res.JSON200.Quarantines, &res.JSON200.Next, true
-	})
+	res, err := allQuarantines(ctx, client)
 	if err := c.fault("list the quarantines", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}

@@ -32,14 +32,7 @@ func (c *cli) runbooks(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	res, err := paged(0, nil, func(limit int, cursor *string) (*api.ListRunbooksResponse, error) {
-		return client.ListRunbooksWithResponse(ctx, &api.ListRunbooksParams{Limit: &limit, Cursor: cursor})
-	}, func(res *api.ListRunbooksResponse) (*[]api.Runbook, **string, bool) {
-		if res.JSON200 == nil {
-			return nil, nil, false
-		}
-		return &res.JSON200.Runbooks, &res.JSON200.Next, true
-	})
+	res, err := allRunbooks(ctx, client)
 	if err := c.fault("list the runbooks", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}

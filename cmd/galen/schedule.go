@@ -130,7 +130,7 @@ func (c *cli) listSchedules(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	res, err := client.ListSchedulesWithResponse(ctx, nil)
+	res, err := allSchedules(ctx, client)
 	if err := c.fault("list the schedules", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+)
+
+// TestWholeLists: what stands on the second page of a list is shown, too, and what of it needs a person is in the status.
+func TestWholeLists(t *testing.T) {
+	db := galen.Resource{Kind: "fake", Name: "demo"}
+	past := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	fault := "it panicked"
+	second := map[string]any{
+		"holds":       []galen.Hold{{ID: "hold-last", Resource: db, By: "ann", Why: "w", At: past, Until: past}},
+		"quarantines": []galen.Quarantine{{Runbook: "fake/last", Verb: "start", At: past}},
+		"runbooks":    []api.Runbook{{Name: "fake/last-book", Fault: &fault}},
+		"findings":    []galen.Finding{{Resource: db, Code: "last-code", Why: "w", Since: past, Targets: []galen.Target{{ID: "db-1"}}}},
+		"schedules":   []galen.Schedule{{Name: "last-schedule", Resource: db, Runbook: "fake/heal", Spec: "0 3 * * *", Next: past}},
+		"resources":   []api.Resource{{Resource: "fake/last"}},
+		"tokens":      []galen.Token{{Name: "last-token", Expires: past}},
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		name := strings.TrimPrefix(r.URL.Path, "/v1/")
+		var answer any
+		switch _, paged := second[name]; {
+		case name == "status":
+			answer = api.Status{Health: api.Health{Ok: true}, Holds: 1, Quarantines: 1, Findings: 1, Resources: []api.Resource{}}
+		case !paged:
+			w.WriteHeader(http.StatusNotFound)
+			answer = map[string]string{"detail": "not found"}
+		case r.URL.Query().Get("cursor") == "":
+			answer = map[string]any{name: []any{}, "next": "more"} // all of it was kept from this token
+		default:
+			answer = map[string]any{name: second[name]}
+		}
+		if err := json.NewEncoder(w).Encode(answer); err != nil {
+			t.Error(err)
+		}
+	}))
+	t.Cleanup(s.Close)
+	for _, c := range []struct{ command, has string }{
+		{"holds", "hold-last"},
+		{"schedule list", "last-schedule"},
+		{"findings", "last-code"},
+		{"resources", "fake/last"},
+		{"runbooks", "fake/last-book"},
+		{"quarantine list", "fake/last"},
+		{"token list --all", "last-token"},
+		{"status", "hold-last"},
+		{"status", "fake/last acts nowhere"},
+		{"status", "fake/last-book decides no more"},
+	} {
+		got := galenCLI(t, s.URL, strings.Fields(c.command)...)
+		if got.code != exitOK || !strings.Contains(got.out, c.has) {
+			t.Errorf("galen %s: exit %d, want %q in\n%s%s", c.command, got.code, c.has, got.out, got.errs)
+		}
+	}
+}
