@@ -100,6 +100,10 @@ func New(o Options) *Activities {
 // Act does one step of a stored plan through the gate. It is tried once; whoever lost its answer looks.
 func (a *Activities) Act(ctx context.Context, in ActInput) (Acted, error) {
 	defer beat(ctx)()
+	return a.act(ctx, in)
+}
+
+func (a *Activities) act(ctx context.Context, in ActInput) (Acted, error) {
 	d, err := a.o.Records.Plan(ctx, in.Run, in.Plan)
 	if err != nil {
 		return Acted{}, a.noRun(fmt.Errorf("read plan %d of run %s: %w", in.Plan, in.Run, err))

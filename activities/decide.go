@@ -18,9 +18,24 @@ import (
 const vitalsWindow = time.Hour
 
 // Decide looks afresh, settles the effects of open intents, lets the runbook decide, asks the guards, and stores what
-// came out. It changes nothing but rows and may be repeated.
+// came out. It may be repeated: the first step, where it is asked for, goes by the decision just stored, and a repetition looks before it.
 func (a *Activities) Decide(ctx context.Context, in DecideInput) (Decided, error) {
 	defer beat(ctx)()
+	out, err := a.decideOn(ctx, in)
+	if err != nil || !in.First || out.Steps == 0 {
+		return out, err
+	}
+	acted, err := a.act(ctx, ActInput{Run: in.Run, Plan: out.Plan})
+	if err != nil {
+		out.Lost = true
+		a.o.Logger.Warn("the first step did not tell its end, looks tell what became of it", "run", in.Run, "plan", out.Plan, "error", err.Error())
+		return out, nil
+	}
+	out.First = &acted
+	return out, nil
+}
+
+func (a *Activities) decideOn(ctx context.Context, in DecideInput) (Decided, error) {
 	led, err := a.take(ctx, in.Run)
 	if err != nil {
 		return Decided{}, err

@@ -9,6 +9,9 @@ import (
 // DecideInput asks for one look and one decision of a run.
 type DecideInput struct {
 	Run string `json:"run"`
+	// First: and for the first step of what was decided, if it may be done: between a decision and its step lies nothing that the
+	// workflow needs to know. An older release does not ask for it.
+	First bool `json:"first,omitempty"`
 	// RefusedSince is when the gate, or a guard at deciding, began to say look-again without another answer since; zero: it did not.
 	RefusedSince time.Time `json:"refused_since,omitzero"`
 }
@@ -21,6 +24,9 @@ type Decided struct {
 	// Plan is the number of the plan, Steps how many steps of it to execute now; 0: none may be.
 	Plan  int `json:"plan,omitempty"`
 	Steps int `json:"steps,omitempty"`
+	// First is what became of the first of them, if it was asked for and any may be executed. Lost: it was begun and did not tell its end.
+	First *Acted `json:"first,omitempty"`
+	Lost  bool   `json:"lost,omitempty"`
 	// Refused: steps are planned, and a guard says look-again.
 	Refused bool `json:"refused,omitempty"`
 	// Unseen: nothing was decided, for nothing could be seen or the clock not be believed. That is no answer of a guard.

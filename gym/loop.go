@@ -89,6 +89,7 @@ func (w *world) lost(f *flow) {
 func execute(ctx context.Context, p *process, cmd workflows.Command) workflows.Result {
 	switch cmd.Do {
 	case workflows.DoDecide:
+		cmd.Decide.First = false // the first step is a command of its own here, so that the world may move before it as before any other
 		if d, err := p.acts.Decide(ctx, cmd.Decide); err == nil {
 			return workflows.Result{Decided: &d}
 		}

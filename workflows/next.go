@@ -74,7 +74,7 @@ const (
 	lastBackoff  = 30 * time.Second
 )
 
-// Next is the control flow of a run: look and decide; act step by step; wait; verify for the holding time; close.
+// Next is the control flow of a run: look, decide and do the first step; act step by step; wait; verify for the holding time; close.
 func Next(s RunState, r Result) (RunState, Command) {
 	switch {
 	case r.Failed:
@@ -83,7 +83,8 @@ func Next(s RunState, r Result) (RunState, Command) {
 		if r.Decided.Steps == 0 { // else the act that follows may fail each time: it counts on, and pauses
 			s.Failures = 0
 		}
-		return decided(s, *r.Decided)
+		s, cmd := decided(s, *r.Decided)
+		return first(s, cmd, *r.Decided)
 	case r.Acted != nil:
 		s.Failures = 0
 		return acted(s, *r.Acted)
@@ -95,7 +96,19 @@ func Next(s RunState, r Result) (RunState, Command) {
 }
 
 func decide(s RunState) Command {
-	return Command{Do: DoDecide, Decide: activities.DecideInput{Run: s.Run, RefusedSince: s.RefusedSince}}
+	return Command{Do: DoDecide, Decide: activities.DecideInput{Run: s.Run, RefusedSince: s.RefusedSince, First: true}}
+}
+
+// first goes on from a decision whose first step was done with it: not so where an older release decided.
+func first(s RunState, cmd Command, d activities.Decided) (RunState, Command) {
+	switch {
+	case cmd.Do == DoAct && d.Lost:
+		return failed(s)
+	case cmd.Do == DoAct && d.First != nil:
+		s.Failures = 0
+		return acted(s, *d.First)
+	}
+	return s, cmd
 }
 
 // failed: what the activity did is unknown, so the only right thing is to look. A close is repeated: it is a row, and

@@ -32,6 +32,12 @@ func refused(seconds int) Result {
 	return Result{Acted: &activities.Acted{At: at(seconds), Refused: true, Wait: galen.Duration(2 * time.Second)}}
 }
 
+// with is a decision whose first step was done with it.
+func with(first *activities.Acted, decided Result) Result {
+	decided.Decided.First, decided.Decided.Lost = first, first == nil
+	return decided
+}
+
 // play feeds results and returns the command after each.
 func play(results ...Result) (RunState, []Command) {
 	s, cmd := Next(RunState{Run: "r1"}, Result{})
@@ -59,6 +65,14 @@ func TestNext(t *testing.T) {
 			"an act that fails each time is not tried at the speed of a look",
 			[]Result{steps(0, 1, 1), {Failed: true}, steps(1, 1, 1), {Failed: true}, slept, steps(3, 1, 1), {Failed: true}, slept, steps(9, 1, 1), sent(10)},
 			[]Do{DoDecide, DoAct, DoDecide, DoAct, DoSleep, DoDecide, DoAct, DoSleep, DoDecide, DoAct, DoDecide},
+		},
+		{"the first step is done with its decision", []Result{with(sent(0).Acted, steps(0, 1, 2)), sent(2)}, []Do{DoDecide, DoAct, DoDecide}},
+		{"the only step is done with its decision", []Result{with(sent(0).Acted, steps(0, 1, 1))}, []Do{DoDecide, DoDecide}},
+		{"a first step that is refused with its decision voids the rest", []Result{with(refused(0).Acted, steps(0, 1, 2)), slept}, []Do{DoDecide, DoSleep, DoDecide}},
+		{
+			"a first step that is lost with its decision each time is not tried at the speed of a look",
+			[]Result{with(nil, steps(0, 1, 1)), with(nil, steps(1, 1, 1)), slept, with(nil, steps(2, 1, 1)), slept, with(sent(9).Acted, steps(9, 1, 1)), with(nil, steps(10, 1, 1))},
+			[]Do{DoDecide, DoDecide, DoSleep, DoDecide, DoSleep, DoDecide, DoDecide, DoDecide},
 		},
 		{"failures back off", []Result{{Failed: true}, {Failed: true}, slept}, []Do{DoDecide, DoDecide, DoSleep, DoDecide}},
 		{
@@ -177,6 +191,11 @@ func TestNextProperties(t *testing.T) {
 			r := answer(t, cmd, now)
 			if r.Decided != nil {
 				allowed, next = *r.Decided, 0
+				if first := r.Decided.First; first != nil && first.Sent {
+					next = 1
+				} else if first != nil || r.Decided.Lost {
+					allowed.Steps = 0
+				}
 				if !r.Decided.Done {
 					doneInRow = 0
 				} else if doneInRow++; doneInRow == 1 {
@@ -216,7 +235,12 @@ func answer(t *rapid.T, cmd Command, now int) Result {
 	case DoDecide:
 		switch rapid.IntRange(0, 3).Draw(t, "decision") {
 		case 0:
-			return steps(now, rapid.IntRange(1, 9).Draw(t, "plan"), rapid.IntRange(1, 3).Draw(t, "steps"))
+			decided := steps(now, rapid.IntRange(1, 9).Draw(t, "plan"), rapid.IntRange(1, 3).Draw(t, "steps"))
+			first := []*activities.Acted{sent(now).Acted, refused(now).Acted, nil}
+			if n := rapid.IntRange(0, len(first)).Draw(t, "first"); n < len(first) {
+				return with(first[n], decided)
+			}
+			return decided
 		case 1:
 			return waits(now)
 		default:

@@ -20,6 +20,7 @@ const (
 // Deadlines of one attempt of an activity, and how soon a dead engine is noticed.
 const (
 	activityLimit     = 30 * time.Second
+	decideLimit       = 2 * activityLimit // a decision, and the first step of it
 	activityHeartbeat = 3 * time.Second
 )
 
@@ -50,21 +51,21 @@ func execute(ctx workflow.Context, cmd Command, wake workflow.ReceiveChannel) (R
 		return Result{Slept: true}, sleep(ctx, cmd.For, wake)
 	case DoDecide:
 		var d activities.Decided
-		failed, err := call(ctx, again(), a.Decide, cmd.Decide, &d)
+		failed, err := call(ctx, again(decideLimit), a.Decide, cmd.Decide, &d)
 		if failed || err != nil {
 			return Result{Failed: true}, err
 		}
 		return Result{Decided: &d}, nil
 	case DoAct:
 		var d activities.Acted
-		failed, err := call(ctx, once(), a.Act, cmd.Act, &d)
+		failed, err := call(ctx, once(activityLimit), a.Act, cmd.Act, &d)
 		if failed || err != nil {
 			return Result{Failed: true}, err
 		}
 		return Result{Acted: &d}, nil
 	case DoClose:
 		var d activities.Closed
-		failed, err := call(ctx, again(), a.Close, cmd.Close, &d)
+		failed, err := call(ctx, again(activityLimit), a.Close, cmd.Close, &d)
 		if failed || err != nil {
 			return Result{Failed: true}, err
 		}
@@ -74,23 +75,24 @@ func execute(ctx workflow.Context, cmd Command, wake workflow.ReceiveChannel) (R
 	}
 }
 
-// again: deciding and closing may be repeated, they only read the world and write rows.
-func again() *temporal.RetryPolicy {
-	return &temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 5 * time.Second}
+// again: deciding and closing may be repeated: they write rows, and what a decision lets follow is never done without a new look.
+func again(limit time.Duration) workflow.ActivityOptions {
+	return attempt(limit, temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 5 * time.Second})
 }
 
 // once: a mutating call is never retried blindly.
-func once() *temporal.RetryPolicy { return &temporal.RetryPolicy{MaximumAttempts: 1} }
+func once(limit time.Duration) workflow.ActivityOptions {
+	return attempt(limit, temporal.RetryPolicy{MaximumAttempts: 1})
+}
+
+func attempt(limit time.Duration, retry temporal.RetryPolicy) workflow.ActivityOptions {
+	return workflow.ActivityOptions{StartToCloseTimeout: limit, HeartbeatTimeout: activityHeartbeat, RetryPolicy: &retry}
+}
 
 // call runs one activity. failed: it did not tell its end. An error ends the workflow: the activity said that no
 // retry can help (the run is unknown to the journal).
-func call(ctx workflow.Context, retry *temporal.RetryPolicy, activity, in, out any) (failed bool, err error) {
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: activityLimit,
-		HeartbeatTimeout:    activityHeartbeat,
-		RetryPolicy:         retry,
-	})
-	err = workflow.ExecuteActivity(ctx, activity, in).Get(ctx, out)
+func call(ctx workflow.Context, o workflow.ActivityOptions, activity, in, out any) (failed bool, err error) {
+	err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, o), activity, in).Get(ctx, out)
 	var app *temporal.ApplicationError
 	switch {
 	case err == nil:

@@ -110,7 +110,7 @@ func TestATraceFromThePostToVerified(t *testing.T) {
 	must(t, err)
 	want := []string{
 		"POST /v1/alerts/alertmanager", "match alert", "StartWorkflow:Run", "RunWorkflow:Run", "StartActivity:Decide", "RunActivity:Decide", "look",
-		"RunActivity:Act", "gate", "call start", "RunActivity:Close", "end verified",
+		"gate", "call start", "RunActivity:Close", "end verified",
 	}
 	var spans []*tracepb.Span
 	await(ctx, t, "the whole trace has arrived", func() (bool, string) {
@@ -122,7 +122,7 @@ func TestATraceFromThePostToVerified(t *testing.T) {
 		return len(missing) == 0, fmt.Sprintf("%d spans, missing %q, bad %q", len(spans), missing, bad)
 	})
 	linked(t, spans, "end verified", want[:4], run.ID)
-	linked(t, spans, "call start", []string{"POST /v1/alerts/alertmanager", "RunWorkflow:Run", "RunActivity:Act", "gate"}, run.ID)
+	linked(t, spans, "call start", []string{"POST /v1/alerts/alertmanager", "RunWorkflow:Run", "RunActivity:Decide", "gate"}, run.ID)
 }
 
 // post sends the alert that Alertmanager would.
