@@ -36,19 +36,22 @@ func liftByHand[S State](b *ByHand[S]) *ByHand[State] {
 			}
 			return b.Deed(s, verb, t)
 		},
-		Judge: func(a Ask[State]) ([]Verdict, Outlook) {
-			var s S
-			if err := as(a.State, &s); err != nil {
-				return []Verdict{{Guard: "kind", Answer: Deny, Why: err.Error()}}, foreign(err)
-			}
-			return b.Judge(askOf(a, s))
-		},
-		WhatIf: func(st State, open []Intent, p Policy, down []string) Outlook {
+		Reckon: func(st State, p Policy) Reckoning[State] {
 			var s S
 			if err := as(st, &s); err != nil {
-				return foreign(err)
+				return Reckoning[State]{
+					Judge: func(Ask[State]) ([]Verdict, Outlook) {
+						return []Verdict{{Guard: "kind", Answer: Deny, Why: err.Error()}}, foreign(err)
+					},
+					WhatIf: func([]Intent, []string) Outlook { return foreign(err) },
+					Margin: func([]Intent) string { return "" },
+				}
 			}
-			return b.WhatIf(s, open, p, down)
+			r := b.Reckon(s, p)
+			return Reckoning[State]{
+				Judge:  func(a Ask[State]) ([]Verdict, Outlook) { return r.Judge(askOf(a, s)) },
+				WhatIf: r.WhatIf, Margin: r.Margin,
+			}
 		},
 	}
 }

@@ -11,12 +11,20 @@ type ByHand[S State] struct {
 	// Deed is what stands for a verb that a person would do to a member by hand, in the words of the guards: one of the kind's
 	// verbs, or one that it has no verb for. An unknown verb is an error that lists the known ones.
 	Deed func(s S, verb string, t Target) (Deed, error)
-	// Judge asks the kind's own guards, in their order, and tells besides what the resource loses with the step's target down. It is
-	// one function so that what both rest on is reckoned once. The verdicts are those of [Kind.Guards].
+	// Reckon reckons what all answers about one State by one policy rest on, so that it is reckoned once for many questions.
+	Reckon func(s S, p Policy) Reckoning[S]
+}
+
+// Reckoning answers about the State and by the policy that it was made of. It changes no more, and many may ask it at once.
+type Reckoning[S State] struct {
+	// Judge asks the kind's own guards, in their order, and tells besides what the resource loses with the step's target down. The
+	// verdicts are those of [Kind.Guards]. The question has the State and the policy of the reckoning.
 	Judge func(Ask[S]) ([]Verdict, Outlook)
 	// WhatIf is what the resource loses when the members of these IDs are down at once, beside those that may be down already by the
 	// guards' count.
-	WhatIf func(s S, open []Intent, p Policy, down []string) Outlook
+	WhatIf func(open []Intent, down []string) Outlook
+	// Margin is [Kind.Margin].
+	Margin func(open []Intent) string
 }
 
 // Deed is something that a person would do by hand, as the guards are asked about it.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -27,12 +28,15 @@ func (a advisor) view(ctx context.Context, r galen.Resource) (advice.View, error
 	if err := a.world.TakeUp(ctx, r); err != nil {
 		return v, err
 	}
-	state, seen := a.world.Last(r)
+	last, seen := a.world.Newest(r)
 	if !seen {
 		return v, nil
 	}
-	v.State = state
+	v.State = last.State
 	if v.Stale() == "" {
+		if last.Reckoned != nil {
+			v.Reckoned = func() galen.Reckoning[galen.State] { return last.Reckoned(v.Policy) }
+		}
 		return v, nil
 	}
 	return a.afresh(ctx, v)
@@ -93,9 +97,9 @@ func (a advisor) Saved(ctx context.Context, r galen.Resource) (galen.Saved, erro
 	return advice.Save(v)
 }
 
-// Margin counts the steps in flight, as the guards do.
-func (a advisor) Margin(ctx context.Context, r galen.Resource) (string, error) {
-	state, seen := a.world.Last(r)
+// Margin counts the steps in flight, as the guards do, and what it rests on once for each State.
+func (a advisor) Margin(ctx context.Context, r galen.Resource) (text string, err error) {
+	last, seen := a.world.Newest(r)
 	if !seen {
 		return "", nil
 	}
@@ -103,5 +107,13 @@ func (a advisor) Margin(ctx context.Context, r galen.Resource) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return a.opened.kinds[r.Kind].Margin(state, open, a.o.Config.Policy(r)), nil
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the kind %s panicked (%v): please report it", r.Kind, p)
+		}
+	}()
+	if last.Reckoned == nil {
+		return a.opened.kinds[r.Kind].Margin(last.State, open, a.o.Config.Policy(r)), nil
+	}
+	return last.Reckoned(a.o.Config.Policy(r)).Margin(open), nil
 }

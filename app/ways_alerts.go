@@ -22,7 +22,7 @@ type alertRows struct {
 }
 
 func (r alertRows) StoreAlert(ctx context.Context, a intake.Alert) (bool, error) {
-	a.Trace = r.trace.Carry(ctx)
+	a.Trace, a.By = r.trace.Carry(ctx), galenhttp.Author(ctx)
 	return r.journal.StoreAlert(ctx, journal.Alert(a))
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
 	"github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/internal/watch"
@@ -130,5 +131,17 @@ func TestStoredAlertsOutliveTheEngine(t *testing.T) {
 	next.matched(t)
 	if runs, err := store.Runs(t.Context(), journal.RunFilter{}); err != nil || len(runs) != 1 {
 		t.Errorf("%d runs, %v", len(runs), err)
+	}
+}
+
+// TestAnAlertNamesItsToken: the event of an alert has the name of the token that brought it as its author.
+func TestAnAlertNamesItsToken(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	if status, _ := post(t, served(t, e), alertBody("f1", "db-1", "firing")); status != 202 {
+		t.Fatalf("status %d", status)
+	}
+	events, err := e.journal.Events(t.Context(), journal.EventFilter{Kind: galen.EventAlert, Limit: 10})
+	if err != nil || len(events) != 1 || events[0].By != galen.Operator {
+		t.Fatalf("%v %+v, want one by %s", err, events, galen.Operator)
 	}
 }

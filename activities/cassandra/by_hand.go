@@ -16,7 +16,17 @@ const (
 
 // byHand is what a ring tells people before they touch a node.
 func byHand() *galen.ByHand[Ring] {
-	return &galen.ByHand[Ring]{Deed: deed, Judge: judgeByHand, WhatIf: whatIf}
+	return &galen.ByHand[Ring]{Deed: deed, Reckon: reckon}
+}
+
+// reckon places the replicas once for all questions: that costs more than all answers do.
+func reckon(r Ring, p galen.Policy) galen.Reckoning[Ring] {
+	q := NewQuorum(r, p)
+	return galen.Reckoning[Ring]{
+		Judge:  func(a galen.Ask[Ring]) ([]galen.Verdict, galen.Outlook) { return judgeByHand(a, q) },
+		WhatIf: func(open []galen.Intent, down []string) galen.Outlook { return whatIf(r, q, open, down) },
+		Margin: func(open []galen.Intent) string { return marginBy(r, open, q) },
+	}
 }
 
 // deeds are the words for what people do to a node: their own, and those of nodetool.
@@ -61,8 +71,7 @@ func deed(r Ring, verb string, t galen.Target) (galen.Deed, error) {
 }
 
 // judgeByHand asks all guards of the ring, with one Quorum for those that need one, and then what only people do.
-func judgeByHand(a galen.Ask[Ring]) ([]galen.Verdict, galen.Outlook) {
-	q := NewQuorum(a.State, a.Policy)
+func judgeByHand(a galen.Ask[Ring], q *Quorum) ([]galen.Verdict, galen.Outlook) {
 	var out []galen.Verdict
 	for _, g := range Guards() {
 		check := g.Check
@@ -118,8 +127,7 @@ func answers(r Ring, n Node) bool {
 }
 
 // whatIf is what the ring loses with these members down.
-func whatIf(r Ring, open []galen.Intent, p galen.Policy, down []string) galen.Outlook {
-	q := NewQuorum(r, p)
+func whatIf(r Ring, q *Quorum, open []galen.Intent, down []string) galen.Outlook {
 	asked := []string{}
 	for _, id := range down {
 		node, _ := r.Find(id)

@@ -52,7 +52,7 @@ func TestWhatIfIsTheQuorum(t *testing.T) {
 	down := []string{r.Nodes[0].HostID, r.Nodes[5].HostID}
 	q := cassandra.NewQuorum(r, p)
 	set := map[string]bool{down[0]: true, down[1]: true}
-	o := cassandra.Kind().ByHand.WhatIf(r, nil, p, down)
+	o := cassandra.Kind().ByHand.Reckon(r, p).WhatIf(nil, down)
 	if diff := cmp.Diff(down, o.Asked); diff != "" || len(o.Down) != 0 || len(o.Doubts) != 0 {
 		t.Errorf("asked %v down %v doubts %v", o.Asked, o.Down, o.Doubts)
 	}
@@ -128,7 +128,7 @@ func copied(r cassandra.Ring) cassandra.Ring {
 func TestNonsenseRingsAreDoubted(t *testing.T) {
 	sound := ring.Large(1, 6)
 	b := cassandra.Kind().ByHand
-	if o := b.WhatIf(sound, nil, galen.SafePolicy(), nil); len(o.Doubts) > 0 {
+	if o := b.Reckon(sound, galen.SafePolicy()).WhatIf(nil, nil); len(o.Doubts) > 0 {
 		t.Fatalf("a sound ring is doubted: %v", o.Doubts)
 	}
 	for says, break1 := range nonsense() {
@@ -136,7 +136,7 @@ func TestNonsenseRingsAreDoubted(t *testing.T) {
 			r := copied(sound)
 			break1(&r)
 			for _, down := range [][]string{nil, {"host-0000"}, {"host-0005"}} {
-				o := b.WhatIf(r, nil, galen.SafePolicy(), down)
+				o := b.Reckon(r, galen.SafePolicy()).WhatIf(nil, down)
 				if text := fmt.Sprint(o.Doubts); len(o.Doubts) == 0 || !strings.Contains(text, says) {
 					t.Errorf("down %v: doubts %s, want %q", down, text, says)
 				}
@@ -180,7 +180,7 @@ func TestDeparture(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		verdicts, _ := b.Judge(galen.Ask[cassandra.Ring]{World: galen.World[cassandra.Ring]{State: r}, Step: d.Step, Class: d.Class, Policy: galen.SafePolicy()})
+		verdicts, _ := b.Reckon(r, galen.SafePolicy()).Judge(galen.Ask[cassandra.Ring]{World: galen.World[cassandra.Ring]{State: r}, Step: d.Step, Class: d.Class, Policy: galen.SafePolicy()})
 		if v := verdicts[len(verdicts)-1]; v.Guard != "departure" || v.Answer != want {
 			t.Errorf("%d nodes: %+v, want %s", nodes, v, want)
 		}

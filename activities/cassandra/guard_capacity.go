@@ -32,7 +32,7 @@ const (
 // Clocks are those of the live nodes.
 func (r Ring) Clocks() []galen.ClockOffset {
 	var out []galen.ClockOffset
-	for _, v := range r.Live() {
+	for v := range r.live() {
 		if ms, told := v.Gauges[GaugeClock]; told {
 			out = append(out, galen.ClockOffset{Observer: v.Instance, Offset: time.Duration(ms * float64(time.Millisecond))})
 		}
@@ -95,7 +95,7 @@ func load(a galen.Ask[Ring]) galen.Verdict {
 		return allow("%s takes no node away", a.Step.Verb)
 	}
 	told := 0
-	for _, v := range a.State.Live() {
+	for v := range a.State.live() {
 		pending, known := 0.0, false
 		for _, name := range []string{GaugeReads, GaugeWrites, GaugeCQL} {
 			n, has := v.Gauges[name]
@@ -128,7 +128,7 @@ func streams(a galen.Ask[Ring]) galen.Verdict {
 	}
 	told := 0
 	var who []string
-	for _, v := range a.State.Live() {
+	for v := range a.State.live() {
 		if v.Streams > 0 {
 			who = append(who, fmt.Sprintf("%s streams (%s)", v.Instance, countOf(v.Streams, "session", "sessions")))
 		}

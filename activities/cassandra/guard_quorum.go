@@ -106,7 +106,7 @@ func doubted(j Judgement) (galen.Verdict, bool) {
 func suspects(r Ring, open []galen.Intent) map[string]bool {
 	down := map[string]bool{}
 	calledDown := map[string]bool{}
-	for _, v := range r.Live() {
+	for v := range r.live() {
 		for _, e := range v.Peers {
 			if !e.Up {
 				calledDown[e.Address] = true

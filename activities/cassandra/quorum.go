@@ -258,7 +258,7 @@ func (q *Quorum) Ranges(keyspace, hostID string) []Range {
 		return nil
 	}
 	var out []Range
-	for _, site := range place.whole.of.sites(node) {
+	for _, site := range place.whole.sites(node) {
 		out = append(out, place.whole.rangeAt(int(site)))
 	}
 	return out
@@ -271,7 +271,7 @@ func (q *Quorum) Replicas(keyspace string, t Token) []string {
 		return nil
 	}
 	var out []string
-	for _, n := range place.whole.row(q.layout.at(t)) {
+	for _, n := range place.whole.row(q.layout.at(t), nil) {
 		out = append(out, q.layout.nodes[n].HostID)
 	}
 	slices.Sort(out)
@@ -285,8 +285,10 @@ func (q *Quorum) Sharing(keyspace, a, b string) bool {
 	if place == nil || i < 0 || j < 0 {
 		return true
 	}
-	return slices.ContainsFunc(place.whole.of.sites(i), func(site int32) bool {
-		return slices.Contains(place.whole.row(int(site)), j)
+	var buf []int32
+	return slices.ContainsFunc(place.whole.sites(i), func(site int32) bool {
+		buf = place.whole.row(int(site), buf)
+		return slices.Contains(buf, j)
 	})
 }
 

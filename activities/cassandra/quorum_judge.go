@@ -45,9 +45,10 @@ type toll struct {
 func (s *scope) toll(d downs) toll {
 	t := toll{ranges: make([]int, s.width+1), first: make([]int32, s.width+1)}
 	touched := 0
+	buf := make([]int32, 0, s.width)
 	for _, node := range d.list {
-		for _, site := range s.of.sites(node) {
-			gone, was, first := s.missing(int(site), d)
+		for _, site := range s.sites(node) {
+			gone, was, first := d.missing(s.row(int(site), buf))
 			if first != node {
 				continue // counted with that one
 			}
@@ -67,8 +68,8 @@ func (s *scope) toll(d downs) toll {
 }
 
 // missing counts the replicas of a range that are down now and were before, and names the first that is down now.
-func (s *scope) missing(site int, d downs) (gone, was int, first int32) {
-	for _, n := range s.row(site) {
+func (d *downs) missing(row []int32) (gone, was int, first int32) {
+	for _, n := range row {
 		if d.is[n] {
 			if gone == 0 {
 				first = n

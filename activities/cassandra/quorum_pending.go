@@ -90,7 +90,7 @@ func (l *layout) pendingParts(place *placement, pending []Pending) []part {
 	nodes := l.spread(ends, pending)
 	var out []part
 	for _, i := range slices.Sorted(maps.Keys(nodes)) {
-		natural := place.whole.row(l.at(ends[i]))
+		natural := place.whole.row(l.at(ends[i]), nil)
 		pend := slices.DeleteFunc(nodes[i], func(n int32) bool { return slices.Contains(natural, n) })
 		if len(pend) > 0 {
 			before := ends[(i+len(ends)-1)%len(ends)]

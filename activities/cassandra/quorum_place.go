@@ -25,11 +25,20 @@ type layout struct {
 	// per DC: its own sites, its natural nodes and its racks. At shows, for each site of the whole ring, the site of
 	// the DC at which a walk through the DC begins.
 	zones map[string]*zone
+	// made are the placements of a data centre by how many replicas it has: keyspaces that are replicated unlike may be alike there.
+	made map[walk]*scope
+}
+
+// walk names a placement in a data centre.
+type walk struct {
+	dc string
+	rf int
 }
 
 type zone struct {
 	sites []site
 	at    []int32
+	pos   []int32 // of each own site, the same in the whole ring
 	nodes int
 	racks int
 	rack  []int32 // of each node, -1 for nodes of another DC
@@ -39,7 +48,7 @@ type zone struct {
 func newLayout(r Ring) (*layout, []Doubt) {
 	l := &layout{
 		nodes: slices.Clone(r.Nodes), real: len(r.Nodes),
-		index: map[string]int32{}, by: map[string]int32{}, zones: map[string]*zone{},
+		index: make(map[string]int32, len(r.Nodes)), by: make(map[string]int32, len(r.Nodes)), zones: map[string]*zone{}, made: map[walk]*scope{},
 	}
 	for i, n := range r.Nodes {
 		l.index[n.HostID] = int32(i)
@@ -157,9 +166,9 @@ func (l *layout) zone() {
 	racks := map[string]int32{}
 	seen := make([]bool, len(l.nodes))
 	home := make([]*zone, len(l.nodes))
-	for _, s := range l.ring {
+	for i, s := range l.ring {
 		if seen[s.node] {
-			home[s.node].sites = append(home[s.node].sites, s)
+			home[s.node].add(s, i)
 			continue
 		}
 		seen[s.node] = true
@@ -173,7 +182,7 @@ func (l *layout) zone() {
 			l.zones[n.DC] = z
 			l.dcs = append(l.dcs, n.DC)
 		}
-		z.sites = append(z.sites, s)
+		z.add(s, i)
 		home[s.node] = z
 		z.nodes++
 		domain := n.DC + "\x00" + n.Rack
@@ -196,6 +205,12 @@ func (l *layout) zone() {
 			z.at[i] = int32(j % len(z.sites))
 		}
 	}
+}
+
+// add takes a site of the whole ring at that index.
+func (z *zone) add(s site, i int) {
+	z.sites = append(z.sites, s)
+	z.pos = append(z.pos, int32(i))
 }
 
 // at is the index of the site that owns token t.
@@ -289,7 +304,7 @@ func (l *layout) place(k Keyspace) *placement {
 	}
 	for _, dc := range p.dcs {
 		if z := l.zones[dc]; z != nil {
-			p.zones[dc] = l.scope(walkZone(z, p.rf[dc]), z.sites)
+			p.zones[dc] = l.walked(walk{dc, p.rf[dc]}, z)
 		}
 	}
 	p.whole = l.join(p)
@@ -299,10 +314,14 @@ func (l *layout) place(k Keyspace) *placement {
 // scope is that of natural replicas, one row for each site.
 func (l *layout) scope(r rows, sites []site) *scope {
 	return &scope{
-		rows: r, natural: r.width, of: newIndex(r, len(l.nodes)),
-		rangeAt: func(i int) Range {
-			return Range{Start: sites[(i+len(sites)-1)%len(sites)].token, End: sites[i].token}
-		},
+		rows: r, natural: r.width, of: newIndex(r, len(l.nodes)), rangeAt: rangesOf(sites),
+	}
+}
+
+// rangesOf tells the range that ends at a site.
+func rangesOf(sites []site) func(i int) Range {
+	return func(i int) Range {
+		return Range{Start: sites[(i+len(sites)-1)%len(sites)].token, End: sites[i].token}
 	}
 }
 
@@ -313,19 +332,28 @@ func (l *layout) join(p *placement) *scope {
 			return only
 		}
 	}
-	width := 0
-	for _, s := range p.zones {
-		width += s.width
-	}
-	all := rows{width: width, count: len(l.ring), nodes: make([]int32, 0, width*len(l.ring))}
-	for i := range l.ring {
-		for _, dc := range p.dcs {
-			if s := p.zones[dc]; s != nil {
-				all.nodes = append(all.nodes, s.row(int(l.zones[dc].at[i]))...)
-			}
+	all := &scope{rows: rows{count: len(l.ring)}, rangeAt: rangesOf(l.ring)}
+	for _, dc := range p.dcs {
+		if s := p.zones[dc]; s != nil {
+			all.joined = append(all.joined, joint{zone: l.zones[dc], here: s})
+			all.width += s.width
 		}
 	}
-	return l.scope(all, l.ring)
+	if len(all.joined) == 0 { // no data centre that it names has nodes
+		return l.scope(all.rows, l.ring)
+	}
+	all.natural = all.width
+	return all
+}
+
+// walked is the placement in a data centre, made once.
+func (l *layout) walked(w walk, z *zone) *scope {
+	s := l.made[w]
+	if s == nil {
+		s = l.scope(walkZone(z, w.rf), z.sites)
+		l.made[w] = s
+	}
+	return s
 }
 
 // mostReplicas is more than any keyspace has, and small enough for sums.

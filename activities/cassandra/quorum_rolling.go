@@ -62,7 +62,7 @@ func (q *Quorum) limits(nodes []int32, d downs) []limit {
 	tightest := map[string]limit{}
 	for _, s := range q.scopes {
 		for _, n := range nodes {
-			for _, site := range s.of.sites(n) {
+			for _, site := range s.sites(n) {
 				l := s.limit(int(site), asked, d)
 				if l.nodes[0] != n || len(l.nodes) <= l.may {
 					continue
@@ -84,7 +84,7 @@ func (q *Quorum) limits(nodes []int32, d downs) []limit {
 func (s *scope) limit(site int, asked []bool, d downs) limit {
 	gone := 0
 	var l limit
-	for _, n := range s.row(site) {
+	for _, n := range s.row(site, nil) {
 		switch {
 		case d.is[n]:
 			gone++

@@ -58,10 +58,10 @@ func (s *scope) fatal(d downs, keys []uint64) []uint64 {
 	if s.strictest == 0 {
 		return keys
 	}
-	live := make([]int32, 0, s.width)
+	live, buf := make([]int32, 0, s.width), make([]int32, 0, s.width)
 	for i := range s.count {
 		live = live[:0]
-		for _, n := range s.row(i) {
+		for _, n := range s.row(i, buf) {
 			if !d.is[n] {
 				live = append(live, n)
 			}

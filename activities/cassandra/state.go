@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -56,12 +57,21 @@ func (r Ring) View(instance string) (View, bool) {
 // Live are the views with a voice: of NORMAL nodes, and not much older than the newest look.
 func (r Ring) Live() []View {
 	var out []View
-	for _, v := range r.Views {
-		if v.Live() && fresh(r.At, v.At) {
-			out = append(out, v)
-		}
+	for v := range r.live() {
+		out = append(out, *v)
 	}
 	return out
+}
+
+// live are the same where they are, for a View is large.
+func (r Ring) live() iter.Seq[*View] {
+	return func(yield func(*View) bool) {
+		for i := range r.Views {
+			if v := &r.Views[i]; v.Live() && fresh(r.At, v.At) && !yield(v) {
+				return
+			}
+		}
+	}
 }
 
 // Find resolves a target by its ID, a host ID or instance/<name>, to the member and the instance it means; either may

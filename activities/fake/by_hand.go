@@ -21,10 +21,15 @@ func byHand() *galen.ByHand[Cluster] {
 			s := Reboot(c.Instances[i], "by hand")
 			return galen.Deed{Step: s, Class: galen.Disruptive, Claims: claims(c, s)}, nil
 		},
-		Judge: func(a galen.Ask[Cluster]) ([]galen.Verdict, galen.Outlook) {
-			return []galen.Verdict{}, a.State.outlook([]string{a.Step.Target.ID})
+		Reckon: func(c Cluster, _ galen.Policy) galen.Reckoning[Cluster] {
+			return galen.Reckoning[Cluster]{
+				Judge: func(a galen.Ask[Cluster]) ([]galen.Verdict, galen.Outlook) {
+					return []galen.Verdict{}, c.outlook([]string{a.Step.Target.ID})
+				},
+				WhatIf: func(_ []galen.Intent, down []string) galen.Outlook { return c.outlook(down) },
+				Margin: func([]galen.Intent) string { return c.outlook(nil).Margin },
+			}
 		},
-		WhatIf: func(c Cluster, _ []galen.Intent, _ galen.Policy, down []string) galen.Outlook { return c.outlook(down) },
 	}
 }
 

@@ -22,10 +22,12 @@ func zeroByHand[S galen.State](t *testing.T, k galen.Kind[S]) {
 				t.Errorf("Deed: %s on a target that there is not", v.Name)
 			}
 		}
-		if o := k.ByHand.WhatIf(none, nil, galen.SafePolicy(), nil); len(o.Doubts) == 0 {
+		r := k.ByHand.Reckon(none, galen.SafePolicy())
+		if o := r.WhatIf(nil, nil); len(o.Doubts) == 0 {
 			t.Error("WhatIf does not doubt the zero State")
 		}
-		if _, o := k.ByHand.Judge(galen.Ask[S]{World: galen.World[S]{State: none}, Policy: galen.SafePolicy()}); len(o.Doubts) == 0 {
+		_ = r.Margin(nil)
+		if _, o := r.Judge(galen.Ask[S]{World: galen.World[S]{State: none}, Policy: galen.SafePolicy()}); len(o.Doubts) == 0 {
 			t.Error("Judge does not doubt the zero State")
 		}
 	}); p != nil {
@@ -44,7 +46,8 @@ func byHand[S galen.State](t *testing.T, k galen.Kind[S], w World[S], s S, step 
 		World: galen.World[S]{Now: w.New().Now(), State: s}, Step: step, Class: classOf(k, step), Policy: galen.SafePolicy(), Scope: []galen.Target{step.Target},
 		Ledger: galen.Ledger{Run: galen.Run{Resource: w.Resource}},
 	}
-	got, outlook := k.ByHand.Judge(a)
+	reckoned := k.ByHand.Reckon(s, a.Policy)
+	got, outlook := reckoned.Judge(a)
 	if len(got) < len(k.Guards) {
 		t.Fatalf("Judge has %d verdicts, the kind %d guards", len(got), len(k.Guards))
 	}
@@ -56,9 +59,12 @@ func byHand[S galen.State](t *testing.T, k galen.Kind[S], w World[S], s S, step 
 		}
 	}
 	counts(t, outlook)
+	if k.Margin != nil && reckoned.Margin(nil) != k.Margin(s, nil, a.Policy) {
+		t.Errorf("the margin reckoned is %q, that of the kind %q", reckoned.Margin(nil), k.Margin(s, nil, a.Policy))
+	}
 	for _, down := range [][]string{nil, {step.Target.ID}} {
-		first := k.ByHand.WhatIf(s, nil, a.Policy, down)
-		second := k.ByHand.WhatIf(s, nil, a.Policy, down)
+		first := reckoned.WhatIf(nil, down)
+		second := k.ByHand.Reckon(s, a.Policy).WhatIf(nil, down)
 		if text(t, first) != text(t, second) {
 			t.Error("WhatIf is not the same twice")
 		}

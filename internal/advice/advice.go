@@ -21,6 +21,8 @@ type View struct {
 	// Ledger tells the steps in flight, claims and facts; its run has the resource only.
 	Ledger galen.Ledger
 	Now    time.Time
+	// Reckoned is what was reckoned of State by Policy already, for other questions; nil: it is reckoned for this one.
+	Reckoned func() galen.Reckoning[galen.State]
 	// Doubt is why State and Ledger cannot be laid side by side; empty: they can.
 	Doubt string
 }
@@ -42,7 +44,7 @@ func CanI(v View, verb, member string) (out galen.Advice, err error) {
 		World: galen.World[galen.State]{Now: v.Now, State: v.State, Facts: v.Ledger.Facts, Open: v.Ledger.Open},
 		Step:  deed.Step, Class: deed.Class, Claims: deed.Claims, Scope: []galen.Target{deed.Step.Target}, Policy: v.Policy, Ledger: v.Ledger,
 	}
-	own, outlook := v.Kind.ByHand.Judge(a)
+	own, outlook := v.reckoned().Judge(a)
 	out.Verdicts = append(gate.ByHand(a), own...)
 	out.Outlook = outlook
 	out.Answer, out.Why = opinion(out)
@@ -57,7 +59,7 @@ func WhatIf(v View, down []string) (out galen.Advice) {
 		return out
 	}
 	defer func() { recovered(recover(), &out) }()
-	out.Outlook = v.Kind.ByHand.WhatIf(v.State, v.Ledger.Open, v.Policy, down)
+	out.Outlook = v.reckoned().WhatIf(v.Ledger.Open, down)
 	if why := v.stale(down); why != "" {
 		out.Outlook.Doubts = append(out.Outlook.Doubts, galen.Doubt{Why: why})
 	}
@@ -82,6 +84,13 @@ func (v View) blank() galen.Advice {
 		out.Why = v.doubt()
 	}
 	return out
+}
+
+func (v View) reckoned() galen.Reckoning[galen.State] {
+	if v.Reckoned != nil {
+		return v.Reckoned()
+	}
+	return v.Kind.ByHand.Reckon(v.State, v.Policy)
 }
 
 // doubt is why nobody knows which steps are in flight, "" if that is known: they count as down.

@@ -46,6 +46,9 @@ func callerOf(ctx context.Context) galen.Token {
 // by is the name under which the journal knows who makes the call.
 func by(ctx context.Context) string { return callerOf(ctx).Name }
 
+// Author is the name under which the journal knows who makes the call that the context is of; "" outside of one.
+func Author(ctx context.Context) string { return by(ctx) }
+
 // permitted lets a call pass that its token may make. It knows what each call needs from the OpenAPI file: one that does not stand
 // there, or of which the file does not say it, passes for nobody.
 func (s *server) permitted(next http.Handler) http.Handler {
@@ -128,6 +131,13 @@ func forbidden(ctx context.Context, scope galen.Scope, what string) error {
 		scope, what, t.Name, strings.Join(grants, ", "))}
 }
 
+// unseen is the refusal of what an ID names, the same whether there is such a one or not: an answer that differs would tell who may not see
+// it that it is there. What goes into the journal does not have the ID, which the caller chose.
+func unseen(ctx context.Context, scope galen.Scope, sort, id string) error {
+	err := forbidden(ctx, scope, "the resource of a "+sort)
+	return &forbiddenError{scope: scope, what: "the resource of a " + sort, err: fmt.Errorf("%s %s: there is none, or it is not for this token: %w", sort, id, err)}
+}
+
 // forbiddenError is an [ErrForbidden] that tells what was missing.
 type forbiddenError struct {
 	scope galen.Scope
@@ -147,16 +157,12 @@ func (s *server) mayOnRun(ctx context.Context, scope galen.Scope, id string) err
 		return nil
 	}
 	run, err := s.o.Runs.Run(ctx, id)
-	if errors.Is(err, galen.ErrNotFound) {
-		return fmt.Errorf("run %s: %w", id, galen.ErrNotFound)
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, galen.ErrNotFound), err == nil && !callerOf(ctx).May(scope, run.Resource):
+		return unseen(ctx, scope, "run", id)
+	default:
 		return err
 	}
-	if callerOf(ctx).May(scope, run.Resource) {
-		return nil
-	}
-	return forbidden(ctx, scope, "the resource of run "+id)
 }
 
 func (s *server) mayOnHold(ctx context.Context, scope galen.Scope, id string) error {
@@ -168,10 +174,10 @@ func (s *server) mayOnHold(ctx context.Context, scope galen.Scope, id string) er
 		return err
 	}
 	i := slices.IndexFunc(holds, func(h galen.Hold) bool { return h.ID == id })
-	if i < 0 {
-		return fmt.Errorf("hold %q: %w", id, galen.ErrNotFound)
+	if i < 0 || mayHold(ctx, scope, holds[i]) != nil {
+		return unseen(ctx, scope, "hold", id)
 	}
-	return mayHold(ctx, scope, holds[i])
+	return nil
 }
 
 // mayHold asks for the scope on all that a hold covers.
@@ -192,7 +198,16 @@ func (v sees) resource(r galen.Resource) bool { return v.token.May(galen.ScopeVi
 func (v sees) run(run galen.Run) bool         { return v.resource(run.Resource) }
 func (v sees) finding(f galen.Finding) bool   { return v.resource(f.Resource) }
 func (v sees) watched(w Watched) bool         { return v.resource(w.Resource) }
-func (v sees) event(e galen.Event) bool       { return v.resource(e.Resource) }
+
+// event: what tells of tokens, their names and grants, is for who may list them.
+func (v sees) event(e galen.Event) bool {
+	if e.Kind == galen.EventToken || e.Kind == galen.EventKeptOut {
+		return v.tokens()
+	}
+	return v.resource(e.Resource)
+}
+
+func (v sees) tokens() bool { return v.token.May(galen.ScopeAdmin, galen.Resource{}) }
 
 // only are those that pass.
 func only[T any](all []T, pass func(T) bool) []T {
@@ -265,7 +280,7 @@ func (s *server) runs(ctx context.Context, f RunFilter) ([]galen.Run, error) {
 // events are those of a filter that the token may view.
 func (s *server) events(ctx context.Context, f EventFilter) ([]galen.Event, error) {
 	view, want := seesOf(ctx), f.Limit
-	if view.all() || f.Resource != (galen.Resource{}) {
+	if view.all() && view.tokens() || f.Resource != (galen.Resource{}) {
 		return s.o.Records.Events(ctx, f)
 	}
 	var out []galen.Event

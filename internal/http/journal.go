@@ -84,7 +84,10 @@ func (s *server) eventFilter(ctx context.Context, in wish) (EventFilter, error) 
 	case in.from != nil && in.to != nil && !f.From.Before(f.To):
 		return f, senselessf("from %s is not before to %s", f.From.UTC().Format(time.RFC3339), f.To.UTC().Format(time.RFC3339))
 	}
-	return f, s.known(ctx, f.Resource)
+	if err := s.known(ctx, f.Resource); err != nil || f.Run == "" {
+		return f, err
+	}
+	return f, s.mayOnRun(ctx, galen.ScopeView, f.Run)
 }
 
 const (

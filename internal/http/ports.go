@@ -187,7 +187,7 @@ type Advice interface {
 // Alerts is the inbox.
 type Alerts interface {
 	// Store stores the alerts of one call of Alertmanager durably before it returns. An error that is not an [ErrBad] is
-	// ours, and the sender should try again.
+	// ours, and the sender should try again. [Author] knows who sent it.
 	Store(ctx context.Context, body []byte) (api.Accepted, error)
 	// List lists those in a state ("": all) with a smaller number than before (0: all), newest first, without bodies.
 	List(ctx context.Context, state string, before int64, limit int) ([]api.Alert, error)

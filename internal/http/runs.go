@@ -31,7 +31,10 @@ func (s *server) ListRuns(w http.ResponseWriter, r *http.Request, params api.Lis
 		return
 	}
 	if f.Before != "" {
-		if _, err := s.o.Runs.Run(r.Context(), f.Before); err != nil {
+		if err = s.mayOnRun(r.Context(), galen.ScopeView, f.Before); err == nil {
+			_, err = s.o.Runs.Run(r.Context(), f.Before)
+		}
+		if err != nil {
 			s.fail(w, r, err)
 			return
 		}

@@ -93,12 +93,13 @@ func (s *server) scheduleFor(ctx context.Context, scope galen.Scope, name string
 	}
 	i := slices.IndexFunc(all, func(one galen.Schedule) bool { return one.Name == name })
 	switch {
-	case i < 0:
+	case i >= 0 && callerOf(ctx).May(scope, all[i].Resource):
+		return all[i], nil
+	case i < 0 && callerOf(ctx).May(scope, galen.Resource{}):
 		return galen.Schedule{}, fmt.Errorf("schedule %q: %w", name, galen.ErrNotFound)
-	case !callerOf(ctx).May(scope, all[i].Resource):
-		return galen.Schedule{}, forbidden(ctx, scope, "the resource of the schedule "+name)
+	default:
+		return galen.Schedule{}, unseen(ctx, scope, "schedule", name)
 	}
-	return all[i], nil
 }
 
 // GetSchedule implements [api.ServerInterface].

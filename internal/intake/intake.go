@@ -14,8 +14,10 @@ import (
 // Alert is one alert as the journal keeps it.
 type Alert struct {
 	// ID is the journal's; empty before it is stored.
-	ID          string
-	Source      string
+	ID     string
+	Source string
+	// By is the name of the token that brought it.
+	By          string
 	Fingerprint string
 	Status      string // firing or resolved
 	Labels      map[string]string

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -73,7 +74,7 @@ func (t *tx) newAlert(ctx context.Context, a Alert, made alertText) (int64, erro
 	if err != nil || n == 0 {
 		return n, err
 	}
-	return n, t.event(ctx, galen.Event{Kind: galen.EventAlert, By: a.Source}, made.body)
+	return n, t.event(ctx, galen.Event{Kind: galen.EventAlert, By: cmp.Or(a.By, a.Source)}, made.body)
 }
 
 const alertColumns = "SELECT n, received, state, outcome, run, duplicates, doc FROM alerts WHERE "

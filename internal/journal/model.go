@@ -61,8 +61,10 @@ type EventFilter struct {
 // Alert is one alert of an inbox. Its fields are hints: nothing of it reaches a command.
 type Alert struct {
 	// ID removes duplicates; empty: derived from source, fingerprint, status and start.
-	ID          string            `json:"id"`
-	Source      string            `json:"source"`
+	ID     string `json:"id"`
+	Source string `json:"source"`
+	// By is the name of the token that brought it first.
+	By          string            `json:"by,omitempty"`
 	Fingerprint string            `json:"fingerprint"`
 	Status      string            `json:"status"`
 	Labels      map[string]string `json:"labels,omitempty"`

@@ -54,6 +54,7 @@ type entry struct {
 type fold struct {
 	state galen.State // nil before the first look
 	basis string
+	once  *reckoned
 }
 
 // inTurn does one thing after the other while nobody else is at the store; it waits no longer than its caller.
@@ -86,7 +87,7 @@ func (e *entry) take(next func(galen.State) (galen.State, error)) (fold, error) 
 	if err != nil {
 		return fold{}, err
 	}
-	e.now = fold{state, state.Basis()}
+	e.now = fold{state, state.Basis(), &reckoned{}}
 	return e.now, nil
 }
 

@@ -28,3 +28,21 @@ func Large(dcs, nodes int) cassandra.Ring {
 	r.Keyspaces = []cassandra.Keyspace{{Name: "ks", Strategy: "NetworkTopologyStrategy", RF: rf}}
 	return r
 }
+
+// Varied gives a ring of [Large] as many keyspaces, each of another replication: no two of them have as many replicas in any data centre,
+// and every fifth is of SimpleStrategy. Nothing that is placed for one can serve another, which is the worst that they can do.
+func Varied(r cassandra.Ring, keyspaces int) cassandra.Ring {
+	dcs := r.Keyspaces[0].RF
+	r.Keyspaces = nil
+	for i := range keyspaces {
+		k := cassandra.Keyspace{Name: fmt.Sprintf("ks%d", i), Strategy: "NetworkTopologyStrategy", RF: map[string]int{}}
+		for dc := range dcs {
+			k.RF[dc] = 3 + i
+		}
+		if i%5 == 4 {
+			k.Strategy, k.RF = "SimpleStrategy", map[string]int{"": 3 + i}
+		}
+		r.Keyspaces = append(r.Keyspaces, k)
+	}
+	return r
+}
