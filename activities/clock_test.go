@@ -62,7 +62,7 @@ func (a *ahead) engine() *activities.Activities {
 	kinds := map[string]galen.ListedKind{fake.KindName: c.kind}
 	log := slog.New(slog.DiscardHandler)
 	door, err := gate.New(gate.Options{
-		Journal: c.store, World: a, Kinds: kinds, Runbooks: c.books, Guards: gate.CommonGuards(), Policy: policy, Now: a.now, Mono: a.mono, Logger: log,
+		Journal: c.store, Holds: c.store.Holds, World: a, Kinds: kinds, Runbooks: c.books, Guards: gate.CommonGuards(), Policy: policy, Now: a.now, Mono: a.mono, Logger: log,
 	})
 	c.must(err)
 	return activities.New(activities.Options{

@@ -86,7 +86,7 @@ func newClinic(t *testing.T, mode galen.Mode) *clinic {
 	kinds := map[string]galen.ListedKind{fake.KindName: c.kind}
 	policy := func(galen.Resource) galen.Policy { return c.policy }
 	door, err := gate.New(gate.Options{
-		Journal: c.store, World: c, Kinds: kinds, Runbooks: c.books, Guards: gate.CommonGuards(), Policy: policy, Now: c.cloud.Now,
+		Journal: c.store, Holds: c.store.Holds, World: c, Kinds: kinds, Runbooks: c.books, Guards: gate.CommonGuards(), Policy: policy, Now: c.cloud.Now,
 		Mono: func() time.Duration { return c.cloud.Now().Sub(noon) }, Logger: log,
 	})
 	c.must(err)

@@ -239,7 +239,7 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 		Runbooks: e.o.Catalogue.Runbooks, Inbox: talliedInbox{e.journal, e.tally, e.trace}, Policy: policy, Last: e.world.Last, Now: time.Now, Logger: log,
 	}}
 	door, err := gate.New(gate.Options{
-		Journal: e.journal, World: e.world, Kinds: e.opened.kinds, Runbooks: e.opened.runbooks, Policy: policy, Guards: gate.CommonGuards(),
+		Journal: e.journal, Holds: e.journal.Holds, World: e.world, Kinds: e.opened.kinds, Runbooks: e.opened.runbooks, Policy: policy, Guards: gate.CommonGuards(),
 		Now: time.Now, Mono: uptime, Logger: log,
 	})
 	if err != nil {

@@ -55,7 +55,7 @@ func TestSchedules(t *testing.T) {
 		t.Errorf("resumed for %s, created for %s", on.JSON200.Next, made.JSON201.Next)
 	}
 	none, err := ann.ResumeScheduleWithResponse(ctx, "none")
-	want(t, "resume none", err, none.HTTPResponse, none.Body, 404, "none")
+	want(t, "resume none", err, none.HTTPResponse, none.Body, 403, "schedule none: there is none, or it is not for this token")
 
 	due := *made.JSON201
 	due.Name, due.Next = "due", time.Now().Add(-time.Second)

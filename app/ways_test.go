@@ -70,7 +70,7 @@ func engineWithoutTemporal(t *testing.T) *Engine {
 		Runbooks: books, Inbox: talliedInbox{e.journal, e.tally, nil}, Policy: c.Policy, Last: e.world.Last, Now: time.Now, Logger: log,
 	}}
 	door, err := gate.New(gate.Options{
-		Journal: e.journal, World: e.world, Kinds: e.opened.kinds, Runbooks: e.opened.runbooks, Policy: c.Policy, Guards: gate.CommonGuards(), Now: time.Now,
+		Journal: e.journal, Holds: e.journal.Holds, World: e.world, Kinds: e.opened.kinds, Runbooks: e.opened.runbooks, Policy: c.Policy, Guards: gate.CommonGuards(), Now: time.Now,
 		Mono: func() time.Duration { return time.Since(e.started) }, Logger: log,
 	})
 	if err != nil {

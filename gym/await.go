@@ -26,6 +26,7 @@ type store interface {
 	engineRows
 	peopleRows
 	Clock(ctx context.Context) (time.Time, error)
+	Holds(ctx context.Context) ([]galen.Hold, error)
 	Close() error
 }
 

@@ -186,7 +186,7 @@ func (w *world) boot(s *slot) error {
 		books[rb.Name] = rb
 	}
 	options := gate.Options{
-		Journal: rows, Runbooks: books, World: seen, Kinds: kinds, Policy: policy, Guards: w.of.guards(gate.CommonGuards()), Now: clock,
+		Journal: rows, Holds: w.store.Holds, Runbooks: books, World: seen, Kinds: kinds, Policy: policy, Guards: w.of.guards(gate.CommonGuards()), Now: clock,
 		Mono: func() time.Duration { return w.now.Sub(epoch()) }, GuardLimit: realLimit, Logger: log,
 	}
 	if w.of.door != nil {

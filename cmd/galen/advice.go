@@ -38,10 +38,14 @@ func (c *cli) canICommand() *cobra.Command {
 		Long: `Asks whether a person may do something to a member by hand now: the guards of the resource that a run would meet, and what would be
 lost, level by level. Steps in flight count as down. Nothing is reserved: what is true now need not be in a minute.
 
+Who is at work there keeps you back: a claim of a run, a tool of others, and a hold of somebody else are a no. A window of the policy, and a hold
+that you have set yourself (by the name of the token), keep only runs back: the answer and its exit code stay what they are, and a line that
+begins with mind tells of it; -o json has it under notes.
+
 Of a Cassandra node: stop, drain, restart, kill, start, fence, decommission, removenode. MEMBER is an ID, instance, name or address.
 
 --state asks a file that galen state has written, without an engine: its policy, steps in flight and age are those of the moment when it was
-saved. Claims of runs are not in it.
+saved. Claims of runs and holds are not in it.
 
 ` + answers,
 		Example: `  galen can-i stop cassandra/orders n7
@@ -213,6 +217,9 @@ func (c *cli) advise(a galen.Advice) error {
 func (c *cli) printAdvice(w io.Writer, a galen.Advice) error {
 	called := func(id string) string { return firstOf(oneLine(a.Names[id]), short(id)) }
 	fmt.Fprintf(w, "%s: %s\n", strings.ToUpper(string(a.Answer)), oneLine(a.Why))
+	for _, n := range a.Notes {
+		fmt.Fprintf(w, "mind: %s: %s\n", oneLine(n.Guard), oneLine(n.Why))
+	}
 	if a.Answer != galen.Yes && a.Outlook.Margin != "" {
 		fmt.Fprintf(w, "margin then: %s\n", oneLine(a.Outlook.Margin))
 	}

@@ -21,6 +21,8 @@ type View struct {
 	// Ledger tells the steps in flight, claims and facts; its run has the resource only.
 	Ledger galen.Ledger
 	Now    time.Time
+	// By is who asks, as the journal names them: their own hold keeps them from nothing. "": nobody of those who hold anything.
+	By string
 	// Reckoned is what was reckoned of State by Policy already, for other questions; nil: it is reckoned for this one.
 	Reckoned func() galen.Reckoning[galen.State]
 	// Doubt is why State and Ledger cannot be laid side by side; empty: they can.
@@ -45,7 +47,8 @@ func CanI(v View, verb, member string) (out galen.Advice, err error) {
 		Step:  deed.Step, Class: deed.Class, Claims: deed.Claims, Scope: []galen.Target{deed.Step.Target}, Policy: v.Policy, Ledger: v.Ledger,
 	}
 	own, outlook := v.reckoned().Judge(a)
-	out.Verdicts = append(gate.ByHand(a), own...)
+	heeded, notes := gate.ByHand(a, v.By)
+	out.Verdicts, out.Notes = append(heeded, own...), notes
 	out.Outlook = outlook
 	out.Answer, out.Why = opinion(out)
 	v.name(&out)

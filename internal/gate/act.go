@@ -183,8 +183,30 @@ func (g *Gate) attempt(ctx context.Context, l galen.Ledger, req Request, seen vi
 	}
 	failpoint.At(failpoint.Committed, req.Step.Verb)
 	return g.call(ctx, in, verdicts, g.o.Kinds[l.Run.Resource.Kind].Verbs[req.Step.Verb].Call, func() error {
+		if err := g.unheld(ctx, in, c.Touched); err != nil {
+			return err
+		}
 		return g.inTime(a.Policy, began, seen)
 	})
+}
+
+// unheld says why the call of a committed intent must not leave any more: a hold was set since the commit, by whatever process, or nobody
+// can tell. A hold that is stored when this reads stops the call; one that comes later meets a call that is under way.
+func (g *Gate) unheld(ctx context.Context, in galen.Intent, touched []string) error {
+	ctx, cancel := context.WithTimeout(ctx, galen.StartWithin)
+	defer cancel()
+	holds, err := g.o.Holds(ctx)
+	if err != nil {
+		return fmt.Errorf("dropped, for whether somebody holds it since the commit cannot be read: %w", err)
+	}
+	for _, h := range holds {
+		for _, id := range touched {
+			if h.Covers(in.Resource, id) {
+				return fmt.Errorf("dropped, for %s holds %s since %s: %s", h.By, id, h.At.UTC().Format(time.RFC3339), h.Why)
+			}
+		}
+	}
+	return nil
 }
 
 // inTime says why the call of a committed intent must not leave any more, nil if it may. began is when the commit was sent:
@@ -223,13 +245,13 @@ func refusal(err error) (galen.Verdict, bool) {
 	return galen.Verdict{}, false
 }
 
-// call is (5) and (6). inTime is asked last of all before the call.
-func (g *Gate) call(ctx context.Context, in galen.Intent, verdicts []galen.Verdict, deadline time.Duration, inTime func() error) (Result, error) {
+// call is (5) and (6). may is asked last of all before the call.
+func (g *Gate) call(ctx context.Context, in galen.Intent, verdicts []galen.Verdict, deadline time.Duration, may func() error) (Result, error) {
 	result := Result{Answer: Sent, Verdicts: verdicts, Intent: &in}
 	in.Sent = galen.SentYes
 	callCtx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
-	if late := inTime(); late != nil {
+	if late := may(); late != nil {
 		result.Answer, in.Sent, in.Reply = NotSent, galen.SentNot, late.Error()
 	} else if reply, err := g.do(callCtx, in); err != nil {
 		result.Answer, in.Sent, in.Reply = Failed, galen.SentError, err.Error()

@@ -6,16 +6,31 @@ import (
 	"github.com/galenhq/galen"
 )
 
-// byHandNames are the common guards that tell whether the world bears a step. The others tell by whose leave a run acts, or how much
-// the engine has done already: what a person does by hand is no business of theirs.
+// byHandNames are the common guards that tell whether the world bears a step, and whether somebody else is at it. The others tell by
+// whose leave a run acts, or how much the engine has done already: what a person does by hand is no business of theirs.
 func byHandNames() []string {
-	return []string{guardFresh, guardListing, guardShare, guardStorm, guardFloor, guardUnsettled, guardClaims, guardDomain}
+	return []string{guardHold, guardFresh, guardListing, guardShare, guardStorm, guardFloor, guardCalendar, guardUnsettled, guardClaims, guardDomain}
 }
 
-// ByHand puts what a person would do by hand to those of the common guards that such a one has to heed, in their order.
-func ByHand(a galen.Ask[galen.State]) []galen.Verdict {
-	guards := slices.DeleteFunc(CommonGuards(), func(g galen.Guard[galen.State]) bool { return !slices.Contains(byHandNames(), g.Name) })
-	return judge(a, guards, guardLimit)
+// ByHand puts what a person would do by hand to those of the common guards that such a one has to heed, in their order. A hold of somebody
+// else and a tool that is at work there are heeded; a window keeps nobody back but runs, and neither does one's own hold: these are notes,
+// in the words of their guards. by is who asks, "" if that is not known.
+func ByHand(a galen.Ask[galen.State], by string) (verdicts, notes []galen.Verdict) {
+	own := func(h galen.Hold) bool { return by != "" && h.By == by }
+	heeded := a
+	heeded.Ledger.Holds = slices.DeleteFunc(slices.Clone(a.Ledger.Holds), own)
+	heeded.Policy.Windows = nil
+	verdicts = judge(heeded, guardsOf(byHandNames()...), guardLimit)
+	noted := a
+	noted.Ledger.Holds = slices.DeleteFunc(slices.Clone(a.Ledger.Holds), func(h galen.Hold) bool { return !own(h) })
+	noted.Ledger.Facts = nil
+	notes = judge(noted, guardsOf(guardHold, guardCalendar), guardLimit)
+	return verdicts, slices.DeleteFunc(notes, func(v galen.Verdict) bool { return v.Answer == galen.Allow })
+}
+
+// guardsOf are the common guards of those names, in their order.
+func guardsOf(names ...string) []galen.Guard[galen.State] {
+	return slices.DeleteFunc(CommonGuards(), func(g galen.Guard[galen.State]) bool { return !slices.Contains(names, g.Name) })
 }
 
 // Blind tells whether a guard did not allow because it could not see, which is no answer.

@@ -345,9 +345,10 @@ func TestNewNeedsEveryPart(t *testing.T) {
 		drop func(*Options)
 		says string
 	}{
-		"journal":   {func(o *Options) { o.Journal = nil }, "journal, world and logger"},
-		"world":     {func(o *Options) { o.World = nil }, "journal, world and logger"},
-		"logger":    {func(o *Options) { o.Logger = nil }, "journal, world and logger"},
+		"journal":   {func(o *Options) { o.Journal = nil }, "journal, holds, world and logger"},
+		"holds":     {func(o *Options) { o.Holds = nil }, "journal, holds, world and logger"},
+		"world":     {func(o *Options) { o.World = nil }, "journal, holds, world and logger"},
+		"logger":    {func(o *Options) { o.Logger = nil }, "journal, holds, world and logger"},
 		"now":       {func(o *Options) { o.Now = nil }, "wall clock, monotonic clock and policy"},
 		"mono":      {func(o *Options) { o.Mono = nil }, "wall clock, monotonic clock and policy"},
 		"policy":    {func(o *Options) { o.Policy = nil }, "wall clock, monotonic clock and policy"},

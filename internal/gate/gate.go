@@ -35,7 +35,9 @@ type World interface {
 // Options are what a gate stands on; all are required.
 type Options struct {
 	Journal Journal
-	World   World
+	// Holds are those that stand now, of any resource: they are read once more right before each call.
+	Holds func(ctx context.Context) ([]galen.Hold, error)
+	World World
 	// Kinds by name: the registry of verbs and of the guards that follow the common ones.
 	Kinds  map[string]galen.ListedKind
 	Policy func(galen.Resource) galen.Policy
@@ -61,8 +63,8 @@ type Gate struct {
 // New refuses a gate that could not refuse: one without guards or without a part it stands on.
 func New(o Options) (*Gate, error) {
 	switch {
-	case o.Journal == nil || o.World == nil || o.Logger == nil:
-		return nil, errors.New("gate: journal, world and logger are required")
+	case o.Journal == nil || o.Holds == nil || o.World == nil || o.Logger == nil:
+		return nil, errors.New("gate: journal, holds, world and logger are required")
 	case o.Now == nil || o.Mono == nil || o.Policy == nil:
 		return nil, errors.New("gate: wall clock, monotonic clock and policy are required")
 	case o.Runbooks == nil:

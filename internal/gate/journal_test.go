@@ -59,7 +59,7 @@ func newHospital(t *testing.T, mode galen.Mode) *hospital {
 	policy := galen.SafePolicy()
 	policy.Mode = mode
 	h.gate, err = gate.New(gate.Options{
-		Journal: h.store, World: h, Kinds: map[string]galen.ListedKind{fake.KindName: h.kind}, Guards: gate.CommonGuards(),
+		Journal: h.store, Holds: h.store.Holds, World: h, Kinds: map[string]galen.ListedKind{fake.KindName: h.kind}, Guards: gate.CommonGuards(),
 		Runbooks: map[string]galen.ListedRunbook{"fake/tune": {Name: "fake/tune", Version: 1}},
 		Policy:   func(galen.Resource) galen.Policy { return policy }, Now: h.cloud.Now,
 		Mono: func() time.Duration { return h.cloud.Now().Sub(noon) }, Logger: slog.New(slog.DiscardHandler),

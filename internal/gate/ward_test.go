@@ -203,7 +203,15 @@ type desk struct {
 	refused  [][]galen.Verdict
 	voided   []string
 	inARow   int
-	broken   error // of outcome
+	broken   error                        // of outcome
+	held     func() ([]galen.Hold, error) // nil: those of the ledger
+}
+
+func (d *desk) Holds(context.Context) ([]galen.Hold, error) {
+	if d.held != nil {
+		return d.held()
+	}
+	return d.ledger.Holds, nil
 }
 
 func (d *desk) Ledger(context.Context, string) (galen.Ledger, error) {
@@ -290,7 +298,7 @@ func newRig() *rig {
 
 func (r *rig) options() Options {
 	return Options{
-		Journal: r.desk, World: r.street, Kinds: kinds(), Guards: r.guards,
+		Journal: r.desk, Holds: r.desk.Holds, World: r.street, Kinds: kinds(), Guards: r.guards,
 		Runbooks: map[string]galen.ListedRunbook{"ward/heal": {Name: "ward/heal", Version: r.version}}, Logger: slog.New(slog.DiscardHandler),
 		Policy: func(galen.Resource) galen.Policy { return r.policy },
 		Now:    func() time.Time { return r.clock.wall }, Mono: r.mono,

@@ -139,7 +139,7 @@ func (a *arena) engine(t *testing.T, url string, driver galen.Driver[cassandra.R
 	policy := func(galen.Resource) galen.Policy { return a.policy }
 	world.Share(watch.Others{Clock: store.Clock, Now: a.clock.read, Policy: policy})
 	door, err := gate.New(gate.Options{
-		Journal: books(store), World: world, Kinds: kinds, Runbooks: listed, Guards: gate.CommonGuards(), GuardLimit: time.Minute,
+		Journal: books(store), Holds: store.Holds, World: world, Kinds: kinds, Runbooks: listed, Guards: gate.CommonGuards(), GuardLimit: time.Minute,
 		Policy: policy, Now: a.clock.read,
 		Mono: func() time.Duration { return a.clock.read().Sub(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)) }, Logger: log,
 	})

@@ -40,6 +40,7 @@ func TestFastRing(t *testing.T) {
 			h, relay := newHands(t, ring, 2)
 			h.healsByHand(relay)
 		}},
+		{"who asks before touching a node gets the guards' answer", func(t *testing.T) { asksBeforeTouching(t, binary, ring, 2, 3) }},
 		{"hostile labels reach no command", func(t *testing.T) { hostileLabelsReachNoCommand(t, binary, ring, 2) }},
 		{"the engine dies while a replacement streams", func(t *testing.T) {
 			newPhysician(t, binary, ring, setupOf(ring, 0, nil)).diesInReplacement(rows, 3, 4)
