@@ -24,7 +24,7 @@ func may(ctx context.Context, slack float64) error {
 	return errors.Join(maySaved(ctx, slack), mayLive(ctx, slack))
 }
 
-// largeRing has 1,000 nodes with 16 tokens each, all of them well, and 10 keyspaces: of one replication, or no two alike in any data centre.
+// largeRing has 1,000 nodes with 16 tokens each, all of them well, and 10 keyspaces: of one replication or of ten.
 func largeRing(varied bool) cassandra.Ring {
 	const nodes, keyspaces = 1000, 10
 	r := ring.Large(3, nodes)
@@ -67,7 +67,7 @@ func maySaved(ctx context.Context, slack float64) error {
 		}
 		what := "can-i, saved, 1000 x 16 x 10 alike"
 		if varied {
-			what = "can-i, saved, 1000 x 16 x 10 unlike"
+			what = "can-i, saved, 1000 x 16 x 10 varied"
 		}
 		first, err := asked(ctx, r, func(string) advice.View { return v })
 		if err != nil {

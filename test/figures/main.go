@@ -11,7 +11,7 @@
 //   - resume: from exec to the first decision of a run that a killed engine left at each point of its steps.
 //   - idle: memory and processor of an engine that watches a healthy ring under the safe policy.
 //   - quorum: the first and each next answer on rings of 1,000 and 5,000 nodes, and all sets of up to three nodes.
-//   - may: can-i from a saved ring of 1,000 nodes with 16 tokens each and 10 keyspaces, alike and unlike, apart from parsing the file; and over
+//   - may: can-i from a saved ring of 1,000 nodes with 16 tokens each and 10 keyspaces, alike and varied, apart from parsing the file; and over
 //     the API on a live ring of three.
 //   - size: of the journal: what it keeps of a quiet ring, and what one incident adds.
 package main

@@ -2,6 +2,8 @@ package ring
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/galenhq/galen/activities/cassandra"
 )
@@ -29,18 +31,20 @@ func Large(dcs, nodes int) cassandra.Ring {
 	return r
 }
 
-// Varied gives a ring of [Large] as many keyspaces, each of another replication: no two of them have as many replicas in any data centre,
-// and every fifth is of SimpleStrategy. Nothing that is placed for one can serve another, which is the worst that they can do.
+// Varied gives a ring of [Large] as many keyspaces, each of another replication: 3 to 5 replicas in each data centre, and every tenth of
+// SimpleStrategy.
 func Varied(r cassandra.Ring, keyspaces int) cassandra.Ring {
-	dcs := r.Keyspaces[0].RF
+	dcs := slices.Sorted(maps.Keys(r.Keyspaces[0].RF))
 	r.Keyspaces = nil
 	for i := range keyspaces {
 		k := cassandra.Keyspace{Name: fmt.Sprintf("ks%d", i), Strategy: "NetworkTopologyStrategy", RF: map[string]int{}}
-		for dc := range dcs {
-			k.RF[dc] = 3 + i
+		rest := i
+		for _, dc := range dcs {
+			k.RF[dc] = 3 + rest%3
+			rest /= 3
 		}
-		if i%5 == 4 {
-			k.Strategy, k.RF = "SimpleStrategy", map[string]int{"": 3 + i}
+		if i%10 == 9 {
+			k.Strategy, k.RF = "SimpleStrategy", map[string]int{"": 3 + i/10}
 		}
 		r.Keyspaces = append(r.Keyspaces, k)
 	}
