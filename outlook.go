@@ -120,8 +120,8 @@ type Advice struct {
 	// Verdicts are those of the guards that were asked.
 	Verdicts []Verdict `json:"verdicts"`
 	// Notes are what keeps runs back here and not whoever asks: a window, and their own hold, in the words of the guards.
-	Notes []Verdict `json:"notes,omitempty"`
-	Outlook  Outlook   `json:"outlook"`
+	Notes   []Verdict `json:"notes,omitempty"`
+	Outlook Outlook   `json:"outlook"`
 }
 
 // SavedForm is the form of [Saved] that this release writes and reads.
