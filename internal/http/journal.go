@@ -84,10 +84,15 @@ func (s *server) eventFilter(ctx context.Context, in wish) (EventFilter, error) 
 	case in.from != nil && in.to != nil && !f.From.Before(f.To):
 		return f, senselessf("from %s is not before to %s", f.From.UTC().Format(time.RFC3339), f.To.UTC().Format(time.RFC3339))
 	}
+	return f, s.mayRead(ctx, f)
+}
+
+// mayRead is nil if the filter's resource is known, and its run one of a resource that the token may view.
+func (s *server) mayRead(ctx context.Context, f EventFilter) error {
 	if err := s.known(ctx, f.Resource); err != nil || f.Run == "" {
-		return f, err
+		return err
 	}
-	return f, s.mayOnRun(ctx, galen.ScopeView, f.Run)
+	return s.mayOnRun(ctx, galen.ScopeView, f.Run)
 }
 
 const (
