@@ -251,7 +251,7 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 		Gate: tracedGate{talliedGate{door, e.tally}, e.trace}, Faults: e.faults, Now: time.Now, Logger: log,
 		Catalogue: e.catalogue(),
 	})
-	d := &dispatcher{journal: e.journal, temporal: client, release: e.acts, shared: e.shared(), trace: e.trace, now: time.Now, logger: log}
+	d := e.dispatcher(client)
 	if err := e.resume(ctx, client, d); err != nil {
 		return err
 	}

@@ -31,6 +31,14 @@ type dispatcher struct {
 	later    later         // of the outbox; only once touches it
 }
 
+// dispatcher is the engine's, with the rate of its configuration.
+func (e *Engine) dispatcher(to workflowsOf) *dispatcher {
+	return &dispatcher{
+		journal: e.journal, temporal: to, release: e.acts, shared: e.shared(), trace: e.trace, now: time.Now, logger: e.o.Logger,
+		limit: newLimit(e.o.Config.Inbox.PerSecond()),
+	}
+}
+
 // workflowsOf is what the dispatcher needs of Temporal, see [temporal.Client].
 type workflowsOf interface {
 	StartRun(ctx context.Context, key, runID, needs string) (started bool, err error)
@@ -43,7 +51,7 @@ type workflowsOf interface {
 const (
 	batch          = 20                     // items at once, after a quiet time
 	carriers       = 4                      // of them that are on their way together: one that waits for Temporal's disk keeps no other back
-	dispatchPause  = 200 * time.Millisecond // while there are more than may go, or longer if none may by then
+	dispatchPause  = 200 * time.Millisecond // at most, while there are more than may go, or longer if none may by then
 	dispatchRetry  = time.Second
 	dispatchIdle   = 5 * time.Second // while it may be another engine's message that waits
 	reconcileEvery = time.Minute
@@ -126,12 +134,13 @@ func (d *dispatcher) admitted(n int) int {
 	return n
 }
 
-// pause is how long those wait that may not go yet.
+// pause is how long those wait that may not go yet: until a batch may, but no longer than dispatchPause unless none may by then.
 func (d *dispatcher) pause() time.Duration {
 	if d.limit == nil {
 		return dispatchPause
 	}
-	return max(dispatchPause, time.Duration(float64(time.Second)/float64(d.limit.Limit())))
+	one := time.Duration(float64(time.Second) / float64(d.limit.Limit()))
+	return max(one, min(dispatchPause, batch*one))
 }
 
 // carryAll carries messages, a few side by side, in their order, and tells which are done.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/config"
 	"github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/internal/temporal"
 )
@@ -290,7 +291,25 @@ func TestAnEnginePrunesWhenItStarts(t *testing.T) {
 // TestAStormReachesTemporalAtItsRate: however the messages come, no more of them go on than the configuration allows, and what is urgent
 // overtakes the others.
 func TestAStormReachesTemporalAtItsRate(t *testing.T) {
-	const perSecond, storm = 10, 200
+	for _, perSecond := range []int{10, 1000} {
+		t.Run(fmt.Sprint(perSecond), func(t *testing.T) { stormAt(t, perSecond) })
+	}
+}
+
+// TestTheRateIsTheConfigurations: what is configured reaches the engine's own dispatcher.
+func TestTheRateIsTheConfigurations(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	if got := e.dispatcher(newServer()).limit.Limit(); got != config.DefaultRunsPerSecond {
+		t.Errorf("%v runs a second by default", got)
+	}
+	e.o.Config.Inbox.RunsPerSecond = 7
+	if got := e.dispatcher(newServer()).limit.Limit(); got != 7 {
+		t.Errorf("%v runs a second, 7 are configured", got)
+	}
+}
+
+func stormAt(t *testing.T, perSecond int) {
+	const storm = 200
 	e := engineWithoutTemporal(t)
 	ctx, s, begun := t.Context(), newServer(), time.Now()
 	now := begun
@@ -307,19 +326,20 @@ func TestAStormReachesTemporalAtItsRate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	asked := 0
+	asked, before := 0, 0
 	for ; len(s.order) < storm+1; asked++ {
 		if asked < storm { // a nudge for each of them
 			open(fmt.Sprint("storm-", asked), galen.Medium)
 		}
 		if asked == storm/2 {
 			open("urgent", galen.Critical)
+			before = len(s.order)
 		}
 		wait, err := d.once(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if most := batch + int(now.Sub(begun).Seconds()*perSecond); len(s.order) > most {
+		if most := batch + int(now.Sub(begun).Seconds()*float64(perSecond)); len(s.order) > most {
 			t.Fatalf("%d starts after %s, %d are allowed", len(s.order), now.Sub(begun), most)
 		}
 		if asked >= storm {
@@ -331,10 +351,10 @@ func TestAStormReachesTemporalAtItsRate(t *testing.T) {
 			t.Fatalf("only %d of %d were started", len(s.order), storm+1)
 		}
 	}
-	if at := slices.Index(s.order, "urgent"); at > batch+1 {
+	if at := slices.Index(s.order, "urgent"); at > before+1 {
 		t.Errorf("the urgent one was the %d-th", at)
 	}
-	if took := now.Sub(begun); took > 2*(storm-batch)/perSecond*time.Second {
+	if took := now.Sub(begun); took > 2*storm*time.Second/time.Duration(perSecond) {
 		t.Errorf("the storm took %s", took)
 	}
 }
