@@ -81,6 +81,9 @@ func (s Schedule) Check() error {
 		if err := w.Valid(); err != nil {
 			return fmt.Errorf("within[%d]: %w", i, err)
 		}
+		if w.Zone == "Local" {
+			return fmt.Errorf("within[%d]: zone: Local is another one on each machine: want an IANA name such as Europe/Berlin", i)
+		}
 	}
 	return nil
 }
@@ -96,6 +99,17 @@ func (s Schedule) Open(t time.Time) bool {
 		_, _, in, err := w.Covers(t)
 		return in && err == nil
 	})
+}
+
+// Opens is when the next of its windows begins, after that time; zero: none does.
+func (s Schedule) Opens(after time.Time) time.Time {
+	var first time.Time
+	for _, w := range s.Within {
+		if at, err := w.Begins(after); err == nil && !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
 }
 
 const scheduleKey = "schedule/"

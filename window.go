@@ -82,6 +82,28 @@ func (w Window) Covers(t time.Time) (from, until time.Time, in bool, err error) 
 	return time.Time{}, time.Time{}, false, nil
 }
 
+// Begins is when the window begins next, after that moment; zero if it never does.
+func (w Window) Begins(after time.Time) (time.Time, error) {
+	zone, err := w.location()
+	if err != nil {
+		return time.Time{}, err
+	}
+	clock, err := time.Parse("15:04", w.From)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("from: %w", err)
+	}
+	const week = 7
+	local := after.In(zone)
+	for ahead := -1; ahead <= week+1; ahead++ { // a week, and what setting clocks adds to it
+		noon := time.Date(local.Year(), local.Month(), local.Day()+ahead, 12, 0, 0, 0, zone)
+		from, _ := bothHours(time.Date(local.Year(), local.Month(), local.Day()+ahead, clock.Hour(), clock.Minute(), 0, 0, zone), 0)
+		if (len(w.Days) == 0 || slices.Contains(w.Days, weekdays()[noon.Weekday()])) && from.After(after) {
+			return from, nil
+		}
+	}
+	return time.Time{}, nil
+}
+
 // bothHours is the window from the first to the second of two moments of one day with the same time of day.
 func bothHours(from time.Time, lasts time.Duration) (first, until time.Time) {
 	same := func(t time.Time) bool {

@@ -95,3 +95,37 @@ func TestWindowValid(t *testing.T) {
 		}
 	}
 }
+
+// TestWindowBegins: a window covers the moment at which it begins next, and nothing between there and the end of the one before.
+func TestWindowBegins(t *testing.T) {
+	start := time.Date(2026, 3, 20, 0, 0, 0, 0, time.UTC)
+	for _, w := range []Window{
+		{Name: "nightly", From: "23:30", For: Duration(2 * time.Hour)},
+		{Name: "sunday", Days: []string{"sun"}, From: "02:30", For: Duration(time.Hour), Zone: "Europe/Berlin"},
+		{Name: "whole days", Days: []string{"sat", "mon"}, From: "00:00", For: Duration(24 * time.Hour), Zone: "America/New_York"},
+		{Name: "twice an hour", From: "02:15", For: Duration(10 * time.Minute), Zone: "Australia/Lord_Howe"},
+	} {
+		for _, begun := range []time.Time{start, time.Date(2026, 10, 20, 0, 0, 0, 0, time.UTC), time.Date(2026, 4, 3, 0, 0, 0, 0, time.UTC)} {
+			next, err := w.Begins(begun)
+			if err != nil || !next.After(begun) {
+				t.Fatalf("%s after %s begins %s, %v", w.Name, begun, next, err)
+			}
+			for at := begun.Truncate(time.Minute); at.Before(begun.AddDate(0, 0, 16)); at = at.Add(5 * time.Minute) {
+				from, _, in, err := w.Covers(at)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !at.Before(next) {
+					if !in || !from.Equal(next) {
+						t.Fatalf("%s at %s: %v since %s, should begin at %s", w.Name, at, in, from, next)
+					}
+					if next, err = w.Begins(at); err != nil {
+						t.Fatal(err)
+					}
+				} else if in && from.After(begun) && at.Equal(from) {
+					t.Fatalf("%s begins at %s, and not %s", w.Name, from, next)
+				}
+			}
+		}
+	}
+}

@@ -24,15 +24,39 @@ func (e *Engine) fireSchedules(ctx context.Context) {
 	schedule.Runner{Journal: e.journal, Door: e.scheduled, Logger: e.o.Logger}.Run(ctx, tick.C)
 }
 
-// scheduled makes the run that a schedule asks for, as [requests.Request] would for its author.
-func (e *Engine) scheduled(_ context.Context, s galen.Schedule) (galen.Run, error) {
-	if !slices.ContainsFunc(e.o.Config.Resources, func(r config.Resource) bool { return r.Resource == s.Resource }) {
-		return galen.Run{}, fmt.Errorf("%s is not looked after any more", s.Resource)
+// scheduled makes the run that a schedule asks for, as [requests.Request] would for its author. What this engine does not know another one
+// may, which was started with a newer release or configuration: while the time is not late it is left to that one.
+func (e *Engine) scheduled(ctx context.Context, s galen.Schedule) (galen.Run, error) {
+	if err := e.lacks(s); err != nil {
+		if time.Since(s.Next) <= s.Late.D() && !e.worksAlone(ctx) {
+			err = fmt.Errorf("%w: %w", schedule.ErrNotYet, err)
+		}
+		return galen.Run{}, err
 	}
 	if _, seen := e.world.Last(s.Resource); !seen {
 		return galen.Run{}, fmt.Errorf("%w: %s has not been seen since this engine's start", schedule.ErrNotYet, s.Resource)
 	}
 	return e.runs.Requested(galen.Run{Runbook: s.Runbook, Resource: s.Resource, Params: s.Params})
+}
+
+// lacks tells what of a schedule this engine does not know.
+func (e *Engine) lacks(s galen.Schedule) error {
+	if !slices.ContainsFunc(e.o.Config.Resources, func(r config.Resource) bool { return r.Resource == s.Resource }) {
+		return fmt.Errorf("%s is not looked after any more", s.Resource)
+	}
+	if !slices.ContainsFunc(e.o.Catalogue.Runbooks, func(rb galen.ListedRunbook) bool { return rb.Name == s.Runbook }) {
+		return fmt.Errorf("no runbook %q; galen runbooks lists them", s.Runbook)
+	}
+	return nil
+}
+
+// worksAlone: no other engine lives on the journal, as far as it can be told.
+func (e *Engine) worksAlone(ctx context.Context) bool {
+	if !e.shared() {
+		return true
+	}
+	living, err := e.journal.Engines(ctx)
+	return err == nil && !slices.ContainsFunc(living, func(id string) bool { return id != e.self.ID })
 }
 
 // schedules are the schedules as the API knows them.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
+	"github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/internal/schedule"
 )
 
@@ -80,6 +81,44 @@ func TestSchedules(t *testing.T) {
 	e.schedule(t, due)
 	if got := e.fireOnce(t, "elsewhere"); got.Is != galen.FiringRefused || !strings.Contains(got.Why, "not looked after any more") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestAnOlderEngineUsesNoTimeUp: what this engine does not know is left to the others that live, while there are some, and while it is not late.
+func TestAnOlderEngineUsesNoTimeUp(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	e.lookOnce(t)
+	e.o.Config.Journal.URLFile = "shared"
+	e.self = newSelf("old")
+	ctx := t.Context()
+	for _, one := range []journal.Engine{e.self, newSelf("new")} {
+		if err := e.journal.Join(ctx, one, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	base := galen.Schedule{
+		Name: "newer", Runbook: "fake/newer", Resource: demoDB(), Spec: "@daily", Missed: galen.MissedOnce, Late: galen.Duration(time.Minute), By: galen.Operator,
+		Next: time.Now().Add(-time.Second),
+	}
+	elsewhere := base
+	elsewhere.Name, elsewhere.Runbook, elsewhere.Resource = "elsewhere", "fake/tune", galen.Resource{Kind: "fake", Name: "new"}
+	late := base
+	late.Name, late.Next = "late", time.Now().Add(-2*time.Minute)
+	for _, s := range []galen.Schedule{base, elsewhere, late} {
+		e.schedule(t, s)
+	}
+	last := e.fireOnce(t, "late")
+	if last.Is != galen.FiringRefused || !strings.Contains(last.Why, "no runbook") {
+		t.Errorf("late: %+v", last)
+	}
+	all, err := e.journal.Schedules(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		if s.Name != "late" && s.Last != nil {
+			t.Errorf("%s was used up: %+v", s.Name, *s.Last)
+		}
 	}
 }
 

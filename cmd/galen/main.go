@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	_ "time/tzdata" // windows and schedules have zones, and a bare container knows none
 
 	"github.com/spf13/cobra"
 

@@ -34,34 +34,50 @@ type Runner struct {
 
 // Run fires what is due each time that tick says so, until the context ends.
 func (r Runner) Run(ctx context.Context, tick <-chan time.Time) {
-	failing := false
+	told := map[string]string{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick:
 		}
-		err := r.Round(ctx)
-		if err != nil && ctx.Err() == nil && !failing {
-			r.Logger.Error("schedules do not fire", "error", err.Error())
+		failed := r.round(ctx)
+		for name, err := range failed {
+			if told[name] != err.Error() && ctx.Err() == nil {
+				told[name] = err.Error()
+				r.Logger.Error("schedules do not fire", "schedule", name, "error", err.Error())
+			}
 		}
-		failing = err != nil
+		for name := range told {
+			if failed[name] == nil {
+				delete(told, name)
+			}
+		}
 	}
 }
 
 // Round fires each schedule that is due, once. What is wrong with one keeps none of the others from firing.
 func (r Runner) Round(ctx context.Context) error {
-	due, now, err := r.Journal.DueSchedules(ctx)
-	if err != nil {
-		return fmt.Errorf("read the schedules: %w", err)
-	}
 	var errs []error
-	for _, s := range due {
-		if err := r.fire(ctx, s, now); err != nil {
-			errs = append(errs, fmt.Errorf("schedule %s: %w", s.Name, err))
-		}
+	for _, err := range r.round(ctx) {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// round is [Runner.Round] with what went wrong by schedule; "": nobody knows which are due.
+func (r Runner) round(ctx context.Context) map[string]error {
+	due, now, err := r.Journal.DueSchedules(ctx)
+	if err != nil {
+		return map[string]error{"": fmt.Errorf("read the schedules: %w", err)}
+	}
+	failed := map[string]error{}
+	for _, s := range due {
+		if err := r.fire(ctx, s, now); err != nil {
+			failed[s.Name] = fmt.Errorf("schedule %s: %w", s.Name, err)
+		}
+	}
+	return failed
 }
 
 func (r Runner) fire(ctx context.Context, s galen.Schedule, now time.Time) error {

@@ -74,6 +74,11 @@ func TestTurnOf(t *testing.T) {
 		{"three weeks too late, and once", "2026-12-12T12:00:00Z", func(s *galen.Schedule) { s.Missed = galen.MissedOnce }, true, "; 2 times before it were missed"},
 		{"weeks were missed, and the newest is in time", "2026-12-06T02:00:01Z", nil, true, "; 2 times before it were missed"},
 		{"too late, and outside of its windows", "2026-11-22T12:00:00Z", func(s *galen.Schedule) { s.Missed, s.Within = galen.MissedOnce, night }, false, "outside of its windows"},
+		{"in time, and outside of its windows by now", "2026-11-22T02:04:00Z", func(s *galen.Schedule) {
+			s.Within = []galen.Window{{Name: "two minutes", From: "02:00", For: galen.Duration(2 * time.Minute)}}
+		}, false, "outside of its windows"},
+		{"one each minute, away for days, and the newest is in time", "2026-11-26T02:00:30Z", func(s *galen.Schedule) { s.Spec = "* * * * *" }, true, "1000 times or more before it were missed"},
+		{"one each minute of Sunday, away for weeks", "2026-12-25T02:00:30Z", func(s *galen.Schedule) { s.Spec = "* * * * sun" }, false, "late by 99h1m30s"},
 		{"not yet", "2026-11-22T01:59:59Z", nil, false, ""},
 		{"paused", "2026-11-22T02:00:00Z", func(s *galen.Schedule) { s.Paused = true }, false, ""},
 	} {
@@ -216,6 +221,43 @@ func TestRun(t *testing.T) {
 	}
 	cancel()
 	<-ended
+}
+
+// TestEachFailureIsTold: what is wrong with one schedule hides nothing of another, and is told once.
+func TestEachFailureIsTold(t *testing.T) {
+	c := &clock{now: moment(t, "2026-11-22T01:00:00Z")}
+	s := open(t, c)
+	t.Cleanup(func() { _ = s.Close() })
+	for _, name := range []string{"a", "b"} {
+		one := weekly(galen.MissedSkip)
+		one.Name, one.Next, one.Zone = name, moment(t, "2026-11-22T02:00:00Z"), "Utopia/"+name
+		if _, err := s.CreateSchedule(t.Context(), one); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.skip(time.Hour)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	var log strings.Builder
+	rounds, ended := make(chan time.Time), make(chan struct{})
+	go func() {
+		defer close(ended)
+		Runner{Journal: s, Door: door, Logger: slog.New(slog.NewTextHandler(&log, nil))}.Run(ctx, rounds)
+	}()
+	for range 3 {
+		select {
+		case rounds <- time.Time{}:
+		case <-ctx.Done():
+			t.Fatal("it goes no more round")
+		}
+	}
+	cancel()
+	<-ended
+	for _, name := range []string{"a", "b"} {
+		if n := strings.Count(log.String(), "schedule="+name); n != 1 {
+			t.Errorf("%s is told %d times:\n%s", name, n, log.String())
+		}
+	}
 }
 
 // sick is a journal that cannot be read.

@@ -53,22 +53,26 @@ func Parse(s galen.Schedule) (Times, error) {
 // errNever: no time of the spec comes.
 var errNever = errors.New("no such time comes within five years")
 
-// windowTries is how many times of a spec are looked at for one in a window: those of each minute for more than a week.
-const windowTries = 12_000
+// windowTries is how many windows are looked at for one that has a time of the spec.
+const windowTries = 300
 
 // Next is the first time after that one, within the windows.
 func (t Times) Next(after time.Time) (time.Time, error) {
-	next := after
 	for range windowTries {
-		var err error
-		if next, err = t.next(next); err != nil {
+		next, err := t.next(after)
+		if err != nil {
 			return time.Time{}, fmt.Errorf("spec %q: %w", t.of.Spec, err)
 		}
 		if t.of.Open(next) {
 			return next, nil
 		}
+		begins := t.of.Opens(next) // before that none lies in a window
+		if begins.IsZero() {
+			break
+		}
+		after = begins.Add(-time.Nanosecond)
 	}
-	return time.Time{}, fmt.Errorf("spec %q: none of its next %d times lies in a window (within)", t.of.Spec, windowTries)
+	return time.Time{}, fmt.Errorf("spec %q: none of its times lies in the next %d windows (within)", t.of.Spec, windowTries)
 }
 
 // next is the first time of the spec after that one. By the clock on the wall: a time that a day does not have comes an hour later, one that
@@ -77,6 +81,28 @@ func (t Times) next(after time.Time) (time.Time, error) {
 	if t.every {
 		return t.passing(after)
 	}
+	if t.steady(after) {
+		wall := t.cron.Next(wallOf(after, t.zone))
+		if wall.IsZero() {
+			return wall, errNever
+		}
+		if at := onTheClock(wall, t.zone); t.steady(at) {
+			return at, nil
+		}
+	}
+	return t.around(after)
+}
+
+// steady: no clock of the zone is set near that time.
+func (t Times) steady(at time.Time) bool {
+	const near = 30 * time.Hour
+	_, before := at.Add(-near).In(t.zone).Zone()
+	_, later := at.Add(near).In(t.zone).Zone()
+	return before == later
+}
+
+// around is next where clocks are set.
+func (t Times) around(after time.Time) (time.Time, error) {
 	const before = 3 * time.Hour // more than clocks are set by: what was not there is looked for again
 	var best time.Time
 	for wall := wallOf(after, t.zone).Add(-before); ; {

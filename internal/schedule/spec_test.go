@@ -135,6 +135,40 @@ func spec(minute, hour int) string {
 
 func itoa(n int) string { return strings.TrimSpace(string(rune('0'+n/10)) + string(rune('0'+n%10))) }
 
+// TestNearSetClocks: where no clock is set nearby, the short way finds what the long one does.
+func TestNearSetClocks(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		spec := rapid.SampledFrom([]string{"* 0-23 * * *", "30 2 * * *", "0 2,3 * * *", "59 23 * * *", "0 0 1 * *", "*/7 1-5/2 * * sun", "15 12 29 2 *"}).Draw(r, "spec")
+		times, err := Parse(galen.Schedule{Spec: spec, Zone: rapid.SampledFrom(append(zones(), "Pacific/Apia")).Draw(r, "zone")})
+		if err != nil {
+			r.Fatal(err)
+		}
+		at := time.Unix(rapid.Int64Range(moment(t, "2011-01-01T00:00:00Z").Unix(), moment(t, "2031-01-01T00:00:00Z").Unix()).Draw(r, "at"), 0)
+		short, err := times.next(at)
+		long, longErr := times.around(at)
+		if !short.Equal(long) || (err == nil) != (longErr == nil) {
+			r.Fatalf("after %s: %s (%v), the long way %s (%v)", at.UTC(), short.UTC(), err, long.UTC(), longErr)
+		}
+	})
+}
+
+// TestWindowsCostLittle: whoever may ask for a schedule cannot keep the engine busy with windows that hardly ever open.
+func TestWindowsCostLittle(t *testing.T) {
+	for _, spec := range []string{"* 0-23 * * *", "* * * * *", "1-59 0-2,4-23 * * *", "@yearly"} {
+		s := galen.Schedule{Spec: spec, Zone: "America/New_York", Next: moment(t, "2024-11-29T10:00:00Z"), Missed: galen.MissedSkip, Late: galen.Duration(time.Minute)}
+		for range 16 {
+			s.Within = append(s.Within, galen.Window{Name: "x", Days: []string{"sun"}, From: "03:00", For: galen.Duration(time.Minute), Zone: "Europe/Berlin"})
+		}
+		began := time.Now()
+		if _, err := TurnOf(s, moment(t, "2026-11-29T10:00:00Z")); err != nil && !strings.Contains(err.Error(), "windows") {
+			t.Errorf("%s: %v", spec, err)
+		}
+		if took := time.Since(began); took > 20*time.Second {
+			t.Errorf("%s: one turn took %s", spec, took)
+		}
+	}
+}
+
 // FuzzParse: whatever is given for a spec is refused, or has a next time after any.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"* * * * *", "@daily", "0 0 31 2 *", "*/7 1-5/2 * * sun", "@every 1h", "TZ=x 0 0 * * *", "0 24 * * *", "? ? ? ? ?"} {

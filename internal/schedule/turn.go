@@ -33,11 +33,11 @@ func TurnOf(s galen.Schedule, now time.Time) (Turn, error) {
 		return Turn{}, err
 	}
 	switch late := now.Sub(newest); {
-	case late <= s.Late.D():
+	case late <= s.Late.D() && s.Open(now):
 		out.Fire = true
 	case s.Missed == galen.MissedOnce && s.Open(now):
 		out.Fire, out.Why = true, fmt.Sprintf("late by %s: nobody was there at its time", late.Round(time.Second))
-	case s.Missed == galen.MissedOnce:
+	case s.Missed == galen.MissedOnce, late <= s.Late.D():
 		out.Why = fmt.Sprintf("late by %s, and outside of its windows", late.Round(time.Second))
 	default:
 		out.Why = fmt.Sprintf("late by %s, at most %s is allowed", late.Round(time.Second), s.Late)
@@ -58,15 +58,22 @@ func count(missed int) string {
 	return fmt.Sprintf("%d times", missed)
 }
 
-// newest is the last time that is not after now, from one on that is not, and how many lie before it.
+// newest is the last time that is not after now, from one on that is not, and how many lie before it, as far as they are counted.
 func (t Times) newest(from, now time.Time) (newest time.Time, before int) {
-	newest = from
-	for ; before < newestTries; before++ {
+	for newest = from; before < newestTries; before++ {
 		next, err := t.Next(newest)
 		if err != nil || next.After(now) {
 			return newest, before
 		}
 		newest = next
+	}
+	for none := now; none.Sub(newest) > time.Second; { // after newest comes one by now, and none after that
+		middle := newest.Add(none.Sub(newest) / 2)
+		if next, err := t.Next(middle); err == nil && !next.After(now) {
+			newest = next
+		} else {
+			none = middle
+		}
 	}
 	return newest, before
 }
