@@ -47,3 +47,8 @@ func (c *Class) UnmarshalText(b []byte) error {
 	}
 	return fmt.Errorf("class %q: want read, reversible, disruptive or destructive", b)
 }
+
+// Schema says its form to programs.
+func (Class) Schema() map[string]any {
+	return map[string]any{"enum": []string{Read.String(), Reversible.String(), Disruptive.String(), Destructive.String()}}
+}

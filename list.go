@@ -3,6 +3,7 @@ package galen
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -166,8 +167,11 @@ type ListedRunbook struct {
 	Beside  bool // see [Runbook.Beside]
 	// ByHand: a request can start it; else it is for findings only.
 	ByHand bool
-	// Params reads parameters strictly over the defaults and returns them whole.
+	// Params reads parameters strictly over the defaults and returns them whole. What Schema refuses is an error whose [Faults] begin
+	// with "params"; nothing at all is what a finding brings, and is refused by Scope if a person asks.
 	Params func(json.RawMessage) (json.RawMessage, error)
+	// Schema is the JSON Schema of what Params takes, a new value each time.
+	Schema func() map[string]any
 	// Defaults are all parameters with what they are when a request leaves them out.
 	Defaults func() map[string]any
 	// Scope are the targets of a request, see [Runbook.Scope].
@@ -201,7 +205,7 @@ func ListRunbook[S State, P any](r Runbook[S, P]) ListedRunbook {
 			return p, nil
 		}
 		if err := DecodeOver(raw, &p); err != nil {
-			return p, fmt.Errorf("parameters of runbook %s: %w", r.Name, err)
+			return p, r.badParams(err)
 		}
 		return p, nil
 	}
@@ -209,11 +213,15 @@ func ListRunbook[S State, P any](r Runbook[S, P]) ListedRunbook {
 		Name: r.Name, Version: r.Version, About: r.About, Heals: r.Heals, Beside: r.Beside, ByHand: r.Scope != nil,
 		Params: func(raw json.RawMessage) (json.RawMessage, error) {
 			p, err := read(raw)
+			if err == nil && len(raw) > 0 {
+				err = r.lacks(raw)
+			}
 			if err != nil {
 				return nil, err
 			}
 			return json.Marshal(p)
 		},
+		Schema:   r.schema,
 		Defaults: func() map[string]any { return fieldValues(reflect.ValueOf(r.Defaults)) },
 		Scope: func(state State, raw json.RawMessage) ([]Target, error) {
 			var st S
@@ -248,6 +256,29 @@ func ListRunbook[S State, P any](r Runbook[S, P]) ListedRunbook {
 			}), nil
 		},
 	}
+}
+
+// schema is that of the parameters.
+func (r Runbook[S, P]) schema() map[string]any {
+	out := schemaOf(reflect.ValueOf(r.Defaults), nil)
+	out["$schema"], out["title"] = schemaDialect, "Parameters of "+r.Name
+	return out
+}
+
+// lacks tells which required parameters are not there.
+func (r Runbook[S, P]) lacks(raw json.RawMessage) error {
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return r.badParams(err)
+	}
+	if err := errors.Join(lacking(r.schema(), v, "")...); err != nil {
+		return r.badParams(err)
+	}
+	return nil
+}
+
+func (r Runbook[S, P]) badParams(err error) error {
+	return fmt.Errorf("parameters of runbook %s: %w", r.Name, within("params", err))
 }
 
 // noTarget is an [ErrNotFound] in words of its own.

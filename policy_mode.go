@@ -31,6 +31,9 @@ func (m *Mode) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// Schema says its form to programs.
+func (Mode) Schema() map[string]any { return map[string]any{"enum": Modes()} }
+
 func (m Mode) valid() error {
 	if m.rank() < 0 {
 		return fmt.Errorf("%q: want observe, suggest, approve or act", string(m))

@@ -46,6 +46,12 @@ func (r *Resource) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// Schema says its form to programs.
+func (Resource) Schema() map[string]any {
+	part := strings.Trim(nameForm.String(), "^$")
+	return map[string]any{"pattern": "^" + part + "/" + part + "$"}
+}
+
 // Target is one thing that a step acts on: an identity (host ID, ARN, "instance/n4" for a node that is not in the
 // ring yet) with its start generation, never an address alone.
 type Target struct {
@@ -85,4 +91,9 @@ func (d *Duration) UnmarshalText(b []byte) error {
 	}
 	*d = Duration(got)
 	return nil
+}
+
+// Schema says its form to programs; that it must not be longer than 292 years no pattern tells.
+func (Duration) Schema() map[string]any {
+	return map[string]any{"pattern": `^\+?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`}
 }

@@ -29,6 +29,58 @@ func Decode[T any](b []byte) (T, error) {
 // DecodeOver is [Decode] over a value that holds defaults: no field is required, what is absent stays as it is.
 func DecodeOver(b []byte, v any) error { return decodeStrict(b, v, false) }
 
+// Fault is one thing that is wrong in JSON that was read.
+type Fault struct {
+	// At is its place, "nodes[2].address"; "" is the whole.
+	At  string
+	Err error
+}
+
+// Error has the place before what is wrong there.
+func (f *Fault) Error() string {
+	if f.At == "" {
+		return f.Err.Error()
+	}
+	return f.At + ": " + f.Err.Error()
+}
+
+// Unwrap is what is wrong.
+func (f *Fault) Unwrap() error { return f.Err }
+
+// Faults are all that an error tells of, in its order.
+func Faults(err error) []*Fault {
+	switch e := err.(type) { //nolint:errorlint // it walks the whole tree
+	case *Fault:
+		return []*Fault{e}
+	case interface{ Unwrap() []error }:
+		var out []*Fault
+		for _, one := range e.Unwrap() {
+			out = append(out, Faults(one)...)
+		}
+		return out
+	case interface{ Unwrap() error }:
+		return Faults(e.Unwrap())
+	}
+	return nil
+}
+
+// within are the faults of an error at a place of what surrounds it.
+func within(at string, err error) error {
+	faults := Faults(err)
+	if len(faults) == 0 {
+		return err
+	}
+	out := make([]error, 0, len(faults))
+	for _, f := range faults {
+		place := at
+		if f.At != "" {
+			place = join(at, f.At)
+		}
+		out = append(out, &Fault{At: place, Err: f.Err})
+	}
+	return errors.Join(out...)
+}
+
 // maxFaults are told at most: what is not this form at all has no end of them.
 const maxFaults = 20
 
@@ -87,11 +139,7 @@ func (c *checker) fault(at, format string, args ...any) {
 }
 
 func placed(at, format string, args ...any) error {
-	err := fmt.Errorf(format, args...)
-	if at == "" {
-		return err
-	}
-	return fmt.Errorf("%s: %w", at, err)
+	return &Fault{At: at, Err: fmt.Errorf(format, args...)}
 }
 
 var (
@@ -270,6 +318,7 @@ type field struct {
 	typ      reflect.Type
 	required bool
 	index    []int
+	doc      string // for people, the tag doc
 }
 
 // fieldsOf are the JSON fields of a struct, embedded structs without a name flattened.
@@ -293,7 +342,7 @@ func fieldsOf(t reflect.Type) map[string]field {
 			name = f.Name
 		}
 		optional := strings.Contains(opts, "omitempty") || strings.Contains(opts, "omitzero")
-		out[name] = field{typ: f.Type, required: !optional, index: f.Index}
+		out[name] = field{typ: f.Type, required: !optional, index: f.Index, doc: f.Tag.Get("doc")}
 	}
 	return out
 }

@@ -213,6 +213,9 @@ type Error struct {
 	// Detail what was tried, what went wrong, what to do
 	Detail string `json:"detail"`
 
+	// Errors each fault of the body, where it can be told; detail has them all, too
+	Errors *[]FieldError `json:"errors,omitempty"`
+
 	// Instance the call that it is about
 	Instance string `json:"instance"`
 
@@ -245,6 +248,14 @@ type ExtendHold struct {
 	// Until the new end
 	Until time.Time `json:"until"`
 	Why   string    `json:"why"`
+}
+
+// FieldError defines model for FieldError.
+type FieldError struct {
+	Detail string `json:"detail"`
+
+	// Field its place in the body, such as params.nodes[0]; empty: the whole
+	Field string `json:"field"`
 }
 
 // Finding defines model for Finding.
@@ -472,8 +483,11 @@ type Runbook struct {
 	Name  string   `json:"name"`
 
 	// Params the parameters with their defaults
-	Params  *map[string]interface{} `json:"params,omitempty"`
-	Version int                     `json:"version"`
+	Params *map[string]interface{} `json:"params,omitempty"`
+
+	// Schema JSON Schema (2020-12) of the parameters: what it refuses, a run is refused for with 422
+	Schema  map[string]interface{} `json:"schema"`
+	Version int                    `json:"version"`
 }
 
 // RunbookList defines model for RunbookList.
@@ -1069,6 +1083,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/runbooks (the `ListRunbooks` operationId).
 	ListRunbooks(ctx context.Context, params *ListRunbooksParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetRunbook One runbook with the JSON Schema of its parameters
+	//
+	// Corresponds with GET /v1/runbooks/{kind}/{name} (the `GetRunbook` operationId).
+	GetRunbook(ctx context.Context, kind Kind, name Name, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRuns Runs, newest first
 	//
@@ -1688,6 +1707,21 @@ func (c *Client) WhatIf(ctx context.Context, kind Kind, name Name, params *WhatI
 // Corresponds with GET /v1/runbooks (the `ListRunbooks` operationId).
 func (c *Client) ListRunbooks(ctx context.Context, params *ListRunbooksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListRunbooksRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetRunbook One runbook with the JSON Schema of its parameters
+//
+// Corresponds with GET /v1/runbooks/{kind}/{name} (the `GetRunbook` operationId).
+func (c *Client) GetRunbook(ctx context.Context, kind Kind, name Name, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRunbookRequest(c.Server, kind, name)
 	if err != nil {
 		return nil, err
 	}
@@ -3426,6 +3460,47 @@ func NewListRunbooksRequest(server string, params *ListRunbooksParams) (*http.Re
 	return req, nil
 }
 
+// NewGetRunbookRequest constructs an http.Request for the GetRunbook method
+func NewGetRunbookRequest(server string, kind Kind, name Name) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "kind", kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/runbooks/%s/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListRunsRequest constructs an http.Request for the ListRuns method
 func NewListRunsRequest(server string, params *ListRunsParams) (*http.Request, error) {
 	var err error
@@ -4443,6 +4518,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/runbooks (the `ListRunbooks` operationId).
 	ListRunbooksWithResponse(ctx context.Context, params *ListRunbooksParams, reqEditors ...RequestEditorFn) (*ListRunbooksResponse, error)
+
+	// GetRunbookWithResponse One runbook with the JSON Schema of its parameters
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/runbooks/{kind}/{name} (the `GetRunbook` operationId).
+	GetRunbookWithResponse(ctx context.Context, kind Kind, name Name, reqEditors ...RequestEditorFn) (*GetRunbookResponse, error)
 
 	// ListRunsWithResponse Runs, newest first
 	//
@@ -5716,6 +5798,54 @@ func (r ListRunbooksResponse) ContentType() string {
 	return ""
 }
 
+type GetRunbookResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Runbook
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Error
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetRunbookResponse) GetJSON200() *Runbook {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetRunbookResponse) GetApplicationproblemJSONDefault() *Error {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetRunbookResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetRunbookResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetRunbookResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetRunbookResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListRunsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -6884,6 +7014,19 @@ func (c *ClientWithResponses) ListRunbooksWithResponse(ctx context.Context, para
 	return ParseListRunbooksResponse(rsp)
 }
 
+// GetRunbookWithResponse One runbook with the JSON Schema of its parameters
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/runbooks/{kind}/{name} (the `GetRunbook` operationId).
+func (c *ClientWithResponses) GetRunbookWithResponse(ctx context.Context, kind Kind, name Name, reqEditors ...RequestEditorFn) (*GetRunbookResponse, error) {
+	rsp, err := c.GetRunbook(ctx, kind, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetRunbookResponse(rsp)
+}
+
 // ListRunsWithResponse Runs, newest first
 //
 // Returns a wrapper object for the known response body format(s).
@@ -7942,6 +8085,39 @@ func ParseListRunbooksResponse(rsp *http.Response) (*ListRunbooksResponse, error
 	return response, nil
 }
 
+// ParseGetRunbookResponse parses an HTTP response from a GetRunbookWithResponse call
+func ParseGetRunbookResponse(rsp *http.Response) (*GetRunbookResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetRunbookResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Runbook
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListRunsResponse parses an HTTP response from a ListRunsWithResponse call
 func ParseListRunsResponse(rsp *http.Response) (*ListRunsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -8556,6 +8732,9 @@ type ServerInterface interface {
 	// ListRunbooks What this engine can run
 	// (GET /v1/runbooks)
 	ListRunbooks(w http.ResponseWriter, r *http.Request, params ListRunbooksParams)
+	// GetRunbook One runbook with the JSON Schema of its parameters
+	// (GET /v1/runbooks/{kind}/{name})
+	GetRunbook(w http.ResponseWriter, r *http.Request, kind Kind, name Name)
 	// ListRuns Runs, newest first
 	// (GET /v1/runs)
 	ListRuns(w http.ResponseWriter, r *http.Request, params ListRunsParams)
@@ -9575,6 +9754,41 @@ func (siw *ServerInterfaceWrapper) ListRunbooks(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// GetRunbook operation middleware
+func (siw *ServerInterfaceWrapper) GetRunbook(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "kind" -------------
+	var kind Kind
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kind", r.PathValue("kind"), &kind, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "name" -------------
+	var name Name
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", r.PathValue("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetRunbook(w, r, kind, name)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListRuns operation middleware
 func (siw *ServerInterfaceWrapper) ListRuns(w http.ResponseWriter, r *http.Request) {
 
@@ -10203,6 +10417,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/resources/{kind}/{name}/acknowledge", wrapper.Acknowledge)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/findings", wrapper.ListFindings)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/runbooks", wrapper.ListRunbooks)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/runbooks/{kind}/{name}", wrapper.GetRunbook)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/runs", wrapper.ListRuns)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/runs", wrapper.CreateRun)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/runs/{id}", wrapper.GetRun)

@@ -11,10 +11,9 @@ import (
 
 // HealNodeParams of cassandra/heal-node.
 type HealNodeParams struct {
-	// Node is the host ID, address or instance of the node, when a person asks; a finding brings its own targets.
-	Node string `json:"node"`
-	// Spare is the name of the instance to be used if the node has to be replaced; "" is any empty one that fits.
-	Spare string `json:"spare,omitempty"`
+	// Node is what a person asks for; a finding brings its own targets.
+	Node  string `json:"node" doc:"host ID, address or instance of the node"`
+	Spare string `json:"spare,omitempty" doc:"name of the instance to be used if the node has to be replaced; absent: any empty one that fits"`
 }
 
 // CassandraHealNode brings a dead or frozen node back by the mildest means: wait, restart (a frozen process is killed

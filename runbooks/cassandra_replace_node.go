@@ -9,10 +9,8 @@ import (
 
 // ReplaceNodeParams of cassandra/replace-node.
 type ReplaceNodeParams struct {
-	// Node is the dead node's host ID, address or instance.
-	Node string `json:"node"`
-	// Spare is the name of the instance that takes its place; "" is any empty one that fits.
-	Spare string `json:"spare,omitempty"`
+	Node  string `json:"node" doc:"host ID, address or instance of the dead node"`
+	Spare string `json:"spare,omitempty" doc:"name of the instance that takes its place; absent: any empty one that fits"`
 }
 
 // CassandraReplaceNode gives the place of a dead node to an empty instance, without trying a restart first.

@@ -9,8 +9,7 @@ import (
 
 // RestartNodeParams of cassandra/restart-node.
 type RestartNodeParams struct {
-	// Node is the node's host ID, address or instance.
-	Node string `json:"node"`
+	Node string `json:"node" doc:"host ID, address or instance of the node"`
 }
 
 // CassandraRestartNode drains, stops and starts one healthy node, and ends when it serves again.

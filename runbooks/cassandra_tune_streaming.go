@@ -12,12 +12,9 @@ import (
 
 // TuneStreamingParams of cassandra/tune-streaming.
 type TuneStreamingParams struct {
-	// Nodes that are to send faster: host IDs, addresses or instances.
-	Nodes []string `json:"nodes"`
-	// To is the wanted stream throughput in MiB/s, at most the policy's ceiling.
-	To int `json:"to"`
-	// For is the longest time, from the first raise on; the streams may end earlier.
-	For galen.Duration `json:"for"`
+	Nodes []string       `json:"nodes" doc:"the nodes that are to send faster: host IDs, addresses or instances"`
+	To    int            `json:"to" doc:"the wanted stream throughput in MiB/s, at most the policy's ceiling"`
+	For   galen.Duration `json:"for" doc:"the longest time, from the first raise on; the streams may end earlier"`
 }
 
 // CassandraTuneStreaming lets nodes send streams faster while streams run, and puts their throttles back.

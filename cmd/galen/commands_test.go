@@ -82,6 +82,8 @@ func cannedAPI() *canned {
 			{Name: "cassandra/heal-node", Version: 1, About: "Brings a node back.", Heals: []string{"node-down", "node-frozen"}},
 			{Name: "cassandra/restart-node", Version: 2, About: "Restarts one.", Heals: []string{}, ByHand: true, Params: &map[string]any{"node": ""}, Fault: ptr("it took longer than 1s to decide")},
 		}},
+		"GET /v1/runbooks/cassandra/tune-streaming": api.Runbook{Name: "cassandra/tune-streaming", Version: 1, About: "Lets nodes send streams faster.", Heals: []string{}, ByHand: true,
+			Schema: galen.ListRunbook(runbooks.CassandraTuneStreaming()).Schema()},
 		"GET /v1/runs":    api.RunList{Runs: []galen.Run{cannedRun("r2", galen.RunAsking, "mode approve: nobody has approved it yet"), cannedRun("r1", galen.RunVerified, "seen well")}},
 		"GET /v1/runs/r1": api.RunDetail{Run: cannedRun("r1", galen.RunVerified, "seen well"), Plans: []galen.Decision{}, Intents: []galen.Intent{}, Events: []galen.Event{}},
 		"GET /v1/runs/r2": api.RunDetail{Run: cannedRun("r2", galen.RunAsking, "yes?"), Plans: []galen.Decision{cannedPlan()}, Intents: []galen.Intent{}, Events: []galen.Event{}, Shown: ptr("1f0c9a2eb7")},
@@ -163,6 +165,26 @@ func TestTables(t *testing.T) {
 			}
 			golden(t, file(name), got.out)
 		})
+	}
+}
+
+// TestOneRunbook: its parameters, for people and for programs.
+func TestOneRunbook(t *testing.T) {
+	server := cannedAPI().start(t)
+	got := galenCLI(t, server, "runbooks", "cassandra/tune-streaming")
+	for _, line := range []string{"cassandra/tune-streaming, version 1", "parameter for (string, 3h0m0s if it is left out)", "parameter nodes (array of string, required)", "MiB/s"} {
+		if got.code != exitOK || !contains(got.out, line) {
+			t.Errorf("%+v, want %q in it", got, line)
+		}
+	}
+	if got = galenCLI(t, server, "runbooks", "cassandra/tune-streaming", "-o", "json"); !contains(got.out, "additionalProperties") {
+		t.Errorf("no schema: %+v", got)
+	}
+	if got = galenCLI(t, server, "runbooks", "heal"); got.code != exitUsage || !contains(got.errs, "galen runbooks lists them") {
+		t.Errorf("half a name: %+v", got)
+	}
+	if got = galenCLI(t, server, "explain", "cassandra/tune-streaming"); !contains(got.out, "parameter to (integer, required): the wanted stream throughput") {
+		t.Errorf("explained without its parameters: %+v", got)
 	}
 }
 

@@ -222,6 +222,7 @@ func runbooksOf(can app.Catalogue) []topic {
 		if len(rb.Heals) > 0 {
 			t.More = append(t.More, "starts by itself for: "+joinCodes(rb.Heals))
 		}
+		t.More = append(t.More, parameterLines(rb.Schema())...)
 		out = append(out, t)
 	}
 	return out

@@ -133,6 +133,7 @@ func table() map[string]row {
 		"test/lab":              {may: []string{"..."}, std: anyStd},
 		"test/lab/client":       {may: []string{"..."}, std: anyStd},
 		"test/ringd":            {may: []string{"..."}, std: anyStd},
+		"test/schema":           {tests: []string{"..."}, std: anyStd},
 		"test/contract":         {tests: []string{"..."}, std: anyStd},
 		"test/alerting":         {tests: []string{"..."}, std: anyStd},
 		"test/race":             {tests: []string{"..."}, std: anyStd},

@@ -50,7 +50,11 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusInternalServerError:
 		s.o.Logger.Error("a call failed", "method", r.Method, "path", r.URL.Path, "error", text)
 	}
-	s.tell(w, r, p, text)
+	var faults []*galen.Fault
+	if p.status == http.StatusBadRequest || p.status == http.StatusUnprocessableEntity {
+		faults = galen.Faults(err)
+	}
+	s.tell(w, r, p, text, faults...)
 }
 
 // keepOut tells whoever may not call how and when to call instead, and takes it down.
@@ -84,10 +88,19 @@ func read[T any](r *http.Request) (T, error) {
 	}
 	v, err := galen.Decode[T](b)
 	if err != nil {
-		return v, badf("the body: %s; GET /v1/openapi.yaml has its form", strings.ReplaceAll(err.Error(), "\n", "; "))
+		return v, Bad(bodyError{err})
 	}
 	return v, nil
 }
+
+// bodyError tells what is wrong with a body on one line.
+type bodyError struct{ error }
+
+func (e bodyError) Error() string {
+	return fmt.Sprintf("the body: %s; GET /v1/openapi.yaml has its form", strings.ReplaceAll(e.error.Error(), "\n", "; "))
+}
+
+func (e bodyError) Unwrap() error { return e.error }
 
 // list never encodes as null.
 func list[T any](s []T) []T {

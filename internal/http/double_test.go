@@ -262,6 +262,9 @@ func (e *engine) options() Options {
 		Token: testToken, TokenFile: "/var/lib/galen/token", Tokens: e, Runs: e, Records: e, Requests: e, Decisions: e, Holds: e, Quarantines: e, Schedules: e, Epochs: e, World: e, Advice: e, Alerts: e,
 		Runbooks: []galen.ListedRunbook{{
 			Name: "fake/heal", Version: 1, Heals: []galen.Code{"down"},
+			Schema: func() map[string]any {
+				return map[string]any{"properties": map[string]any{"reboots": map[string]any{"type": "integer"}}}
+			},
 			Defaults: func() map[string]any { return map[string]any{"reboots": 1} },
 		}},
 		Health:  func(context.Context) error { return e.broken },

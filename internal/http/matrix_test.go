@@ -48,6 +48,7 @@ func matrix() map[string]row {
 		"listAlerts":       {"view", "all", nothing, false},
 		"getAlert":         {"view", "all", nothing, false},
 		"listRunbooks":     {"view", "any", nothing, false},
+		"getRunbook":       {"view", "any", nothing, false},
 		"listRuns":         {"view", "list", nothing, true},
 		"createRun":        {"propose", "body", of(`{"runbook":"fake/heal","resource":"$"}`), false},
 		"getRun":           {"view", "run", nothing, false},
@@ -138,6 +139,9 @@ func about(pattern string, r row, res galen.Resource) (method, path, body string
 	name := res.Name
 	if r.on == "all" {
 		name = "ci"
+	}
+	if strings.Contains(path, "/runbooks/") { // a runbook is named like a resource, and is none
+		name = "heal"
 	}
 	return method, strings.NewReplacer("{kind}", res.Kind, "{name}", name, "{id}", id).Replace(path), r.body(res)
 }

@@ -74,9 +74,15 @@ func problemOf(err error) problem {
 	return problem{"internal", "A fault of galen or of what it stands on", http.StatusInternalServerError}
 }
 
-// tell answers with a problem; detail says what to do.
-func (s *server) tell(w http.ResponseWriter, r *http.Request, p problem, detail string) {
-	s.answerAs(w, r, "application/problem+json; charset=utf-8", p.status, api.Error{
-		Type: problemBase + p.name, Title: p.title, Status: p.status, Detail: detail, Instance: r.URL.EscapedPath(),
-	})
+// tell answers with a problem; detail says what to do, faults where in the body it is.
+func (s *server) tell(w http.ResponseWriter, r *http.Request, p problem, detail string, faults ...*galen.Fault) {
+	out := api.Error{Type: problemBase + p.name, Title: p.title, Status: p.status, Detail: detail, Instance: r.URL.EscapedPath()}
+	if len(faults) > 0 {
+		errs := make([]api.FieldError, 0, len(faults))
+		for _, f := range faults {
+			errs = append(errs, api.FieldError{Field: f.At, Detail: f.Err.Error()})
+		}
+		out.Errors = &errs
+	}
+	s.answerAs(w, r, "application/problem+json; charset=utf-8", p.status, out)
 }

@@ -157,17 +157,29 @@ func (s *server) ListRunbooks(w http.ResponseWriter, r *http.Request, params api
 	books, next := pageOf(p, numbered(s.o.Runbooks), numberedName)
 	out, faults := api.RunbookList{Runbooks: []api.Runbook{}, Next: next}, s.o.Faults()
 	for _, rb := range books {
-		one := runbook(rb.is)
-		if why := faults[rb.is.Name]; why != "" {
-			one.Fault = &why
-		}
-		out.Runbooks = append(out.Runbooks, one)
+		out.Runbooks = append(out.Runbooks, runbook(rb.is, faults))
 	}
 	s.answer(w, r, http.StatusOK, out)
 }
 
-func runbook(rb galen.ListedRunbook) api.Runbook {
-	out := api.Runbook{Name: rb.Name, Version: rb.Version, About: rb.About, Heals: []string{}, ByHand: rb.ByHand}
+// GetRunbook implements [api.ServerInterface].
+func (s *server) GetRunbook(w http.ResponseWriter, r *http.Request, kind api.Kind, name api.Name) {
+	full := kind + "/" + name
+	for _, rb := range s.o.Runbooks {
+		if rb.Name == full {
+			s.answer(w, r, http.StatusOK, runbook(rb, s.o.Faults()))
+			return
+		}
+	}
+	s.fail(w, r, fmt.Errorf("runbook %s: %w; GET /v1/runbooks lists them", full, galen.ErrNotFound))
+}
+
+// runbook is one as the API tells it, with why it is asked no more.
+func runbook(rb galen.ListedRunbook, faults map[string]string) api.Runbook {
+	out := api.Runbook{Name: rb.Name, Version: rb.Version, About: rb.About, Heals: []string{}, ByHand: rb.ByHand, Schema: rb.Schema()}
+	if why := faults[rb.Name]; why != "" {
+		out.Fault = &why
+	}
 	for _, code := range rb.Heals {
 		out.Heals = append(out.Heals, string(code))
 	}

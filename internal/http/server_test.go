@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +98,39 @@ func TestRunbooksSayWhoStartsThem(t *testing.T) {
 	if err != nil || len(got.Runbooks) != 2 || got.Runbooks[0].ByHand || !got.Runbooks[1].ByHand ||
 		got.Runbooks[0].Fault != nil || got.Runbooks[1].Fault == nil || *got.Runbooks[1].Fault != "it panicked" {
 		t.Errorf("%v: %s", err, w.Body)
+	}
+}
+
+// TestOneRunbook: by its name, with the schema of its parameters.
+func TestOneRunbook(t *testing.T) {
+	h := Handler((&engine{}).options())
+	w := call(t, h, "GET", "/v1/runbooks/fake/heal", "")
+	got, err := galen.Decode[api.Runbook](w.Body.Bytes())
+	if properties, _ := got.Schema["properties"].(map[string]any); err != nil || got.Name != "fake/heal" || properties["reboots"] == nil {
+		t.Errorf("%v: %s", err, w.Body)
+	}
+	if w = call(t, h, "GET", "/v1/runbooks/fake/none", ""); w.Code != 404 || !strings.Contains(w.Body.String(), "GET /v1/runbooks lists them") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestFaultsHaveTheirPlaces: a program is told which field it is.
+func TestFaultsHaveTheirPlaces(t *testing.T) {
+	e := &engine{broken: Unprocessable(fmt.Errorf("parameters: %w", &galen.Fault{At: "params.nodes[0]", Err: errors.New("want text")}))}
+	h := Handler(e.options())
+	for body, want := range map[string]struct {
+		status int
+		errs   []api.FieldError
+	}{
+		`{"runbook":"fake/heal","resource":"fake/demo","params":{"nodes":[1]}}`: {422, []api.FieldError{{Field: "params.nodes[0]", Detail: "want text"}}},
+		`{"runbook":1,"resource":"fake/demo","plan_onyl":true}`: {400, []api.FieldError{
+			{Field: "runbook", Detail: "want text"}, {Field: "", Detail: `unknown field "plan_onyl" (did you mean "plan_only"?)`}}},
+	} {
+		w := call(t, h, "POST", "/v1/runs", body)
+		got, err := galen.Decode[api.Error](w.Body.Bytes())
+		if err != nil || w.Code != want.status || got.Errors == nil || !slices.Equal(*got.Errors, want.errs) {
+			t.Errorf("%s: %v: %d %s", body, err, w.Code, w.Body)
+		}
 	}
 }
 
