@@ -324,6 +324,31 @@ type Login struct {
 // Member defines model for Member.
 type Member = galen.Member
 
+// ModeList defines model for ModeList.
+type ModeList struct {
+	Modes []ModeRow `json:"modes"`
+
+	// Next cursor of the next page; absent on the last one
+	Next *string `json:"next,omitempty"`
+}
+
+// ModeName defines model for ModeName.
+type ModeName = galen.Mode
+
+// ModeRow the mode of a runbook's steps of each class on a resource: observe < suggest < approve < act
+type ModeRow struct {
+	Destructive ModeName `json:"destructive"`
+	Disruptive  ModeName `json:"disruptive"`
+
+	// Policy name of the policy of the resource
+	Policy string `json:"policy"`
+
+	// Resource kind/name
+	Resource   string   `json:"resource"`
+	Reversible ModeName `json:"reversible"`
+	Runbook    string   `json:"runbook"`
+}
+
 // NewToken defines model for NewToken.
 type NewToken struct {
 	// Secret what a call carries as Authorization: Bearer <secret>; galen keeps only its hash
@@ -359,6 +384,12 @@ type QuarantineList struct {
 	// Next cursor of the next page; absent on the last one
 	Next        *string      `json:"next,omitempty"`
 	Quarantines []Quarantine `json:"quarantines"`
+}
+
+// Ready defines model for Ready.
+type Ready struct {
+	// Ok true; why it is not is told by a 503
+	Ok bool `json:"ok"`
 }
 
 // Rearm defines model for Rearm.
@@ -440,6 +471,9 @@ type RunDetail struct {
 	People *People    `json:"people,omitempty"`
 	Plans  []Decision `json:"plans"`
 	Run    Run        `json:"run"`
+
+	// Seq number of the run's newest event: after of a call that waits for the next one
+	Seq int64 `json:"seq"`
 
 	// Shown names what a yes to the newest plan rests on: the targets as they are now; absent without a plan
 	Shown *string `json:"shown,omitempty"`
@@ -579,6 +613,14 @@ type TokenRequest struct {
 	Name string `json:"name"`
 }
 
+// Version defines model for Version.
+type Version struct {
+	// Go the release of Go that it was built with
+	Go      string    `json:"go"`
+	Started time.Time `json:"started"`
+	Version string    `json:"version"`
+}
+
 // Webhook What Alertmanager sends; other fields than these are let through
 type Webhook struct {
 	// Alerts each with status (firing or resolved), labels, annotations, startsAt and fingerprint; one that lacks them is stored as refused
@@ -707,6 +749,21 @@ type ExportEventsParams struct {
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// ListModesParams defines parameters for ListModes.
+type ListModesParams struct {
+	// Resource kind/name
+	Resource *Of `form:"resource,omitempty" json:"resource,omitempty"`
+
+	// Runbook its name, kind/name
+	Runbook *string `form:"runbook,omitempty" json:"runbook,omitempty"`
+
+	// Limit how many at most; absent: 100 of a list that grows without end, 1000 of another one
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next of the page before, as it was given, with the same filters; absent: the first page
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // ListQuarantinesParams defines parameters for ListQuarantines.
 type ListQuarantinesParams struct {
 	// Limit how many at most; absent: 100 of a list that grows without end, 1000 of another one
@@ -767,6 +824,24 @@ type ListRunsParams struct {
 type CreateRunParams struct {
 	// IdempotencyKey the same key opens the same run, also when it has ended; with other contents the answer is 409
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// GetRunParams defines parameters for GetRun.
+type GetRunParams struct {
+	// Wait how long to wait for a change at most, such as 30s, which is the most
+	Wait *string `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// After seq of the run as it is known; absent: there is nothing to wait for
+	After *int64 `form:"after,omitempty" json:"after,omitempty"`
+}
+
+// FollowRunParams defines parameters for FollowRun.
+type FollowRunParams struct {
+	// After only events with a greater seq
+	After *int64 `form:"after,omitempty" json:"after,omitempty"`
+
+	// LastEventID id of the newest message that came; goes before after
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
 // ListSchedulesParams defines parameters for ListSchedules.
@@ -998,6 +1073,11 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/login (the `GetLogin` operationId).
 	GetLogin(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListModes How far each runbook may go by itself on each resource, by the class of its steps, as the policy has it
+	//
+	// Corresponds with GET /v1/modes (the `ListModes` operationId).
+	ListModes(ctx context.Context, params *ListModesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetSpec This file
 	//
 	// Corresponds with GET /v1/openapi.yaml (the `GetSpec` operationId).
@@ -1021,6 +1101,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/quarantines/clear (the `ClearQuarantine` operationId).
 	ClearQuarantine(ctx context.Context, body ClearQuarantineJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetReady Whether this engine can record and carry on what it is asked for, without a token; a probe for readiness
+	//
+	// It can if its journal can be written and Temporal answers, as found out within the last five seconds. An engine that only observes is ready, too: people must reach it to look, and to re-arm it. Health, a probe for life, does not ask whether anything can be written.
+	//
+	// Corresponds with GET /v1/ready (the `GetReady` operationId).
+	GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RearmWithBody The journal was in doubt and a person has looked; galen may act again, and the runs that were held for it go on
 	//
@@ -1108,10 +1195,12 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/runs (the `CreateRun` operationId).
 	CreateRun(ctx context.Context, params *CreateRunParams, body CreateRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetRun One run with its plans, intents and events
+	// GetRun One run with its plans, intents and events; with wait once it has changed (long poll)
+	//
+	// With wait the answer comes once the run has an event after the one that after names, or has ended, at the latest when the time is over, with the run as it is then. after is seq of the answer before. An ended run is answered at once. What waits counts as a stream of its token, see its events.
 	//
 	// Corresponds with GET /v1/runs/{id} (the `GetRun` operationId).
-	GetRun(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetRun(ctx context.Context, id Id, params *GetRunParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ApproveRunWithBody Say yes to the run's newest plan and outline, or let a held run go on
 	//
@@ -1140,6 +1229,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/runs/{id}/cancel (the `CancelRun` operationId).
 	CancelRun(ctx context.Context, id Id, body CancelRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FollowRun The events of a run as they happen, as server-sent events
+	//
+	// First those that there are, then each new one, until the run has ended. A message is one event of the journal in canonical JSON, its id the event's seq: who calls again with Last-Event-ID, as every EventSource does, goes on after it and misses nothing. At the run's end comes an event named end with the run, and the answer is over; 204 tells who asks again that nothing is to come. An event named problem says why the stream ends for its caller, in the form of an error: its token was revoked or has expired. An answer that ends otherwise, as when the engine stops and after an hour, is gone on with by another call. A comment comes every 15 seconds. One token may have 64 streams and calls that wait, all tokens together 1,024; one more is a 429.
+	//
+	// Corresponds with GET /v1/runs/{id}/events (the `FollowRun` operationId).
+	FollowRun(ctx context.Context, id Id, params *FollowRunParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RejectRunWithBody Say no; the run is held
 	//
@@ -1231,6 +1327,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/tokens/{name}/revoke (the `RevokeToken` operationId).
 	RevokeToken(ctx context.Context, name Name, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetVersion The version of this engine, without a token
+	//
+	// Corresponds with GET /v1/version (the `GetVersion` operationId).
+	GetVersion(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // GetMetrics Metrics in Prometheus' text form
@@ -1491,6 +1592,21 @@ func (c *Client) GetLogin(ctx context.Context, reqEditors ...RequestEditorFn) (*
 	return c.Client.Do(req)
 }
 
+// ListModes How far each runbook may go by itself on each resource, by the class of its steps, as the policy has it
+//
+// Corresponds with GET /v1/modes (the `ListModes` operationId).
+func (c *Client) ListModes(ctx context.Context, params *ListModesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListModesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetSpec This file
 //
 // Corresponds with GET /v1/openapi.yaml (the `GetSpec` operationId).
@@ -1545,6 +1661,23 @@ func (c *Client) ClearQuarantineWithBody(ctx context.Context, contentType string
 // Corresponds with POST /v1/quarantines/clear (the `ClearQuarantine` operationId).
 func (c *Client) ClearQuarantine(ctx context.Context, body ClearQuarantineJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewClearQuarantineRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetReady Whether this engine can record and carry on what it is asked for, without a token; a probe for readiness
+//
+// It can if its journal can be written and Temporal answers, as found out within the last five seconds. An engine that only observes is ready, too: people must reach it to look, and to re-arm it. Health, a probe for life, does not ask whether anything can be written.
+//
+// Corresponds with GET /v1/ready (the `GetReady` operationId).
+func (c *Client) GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetReadyRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -1781,11 +1914,13 @@ func (c *Client) CreateRun(ctx context.Context, params *CreateRunParams, body Cr
 	return c.Client.Do(req)
 }
 
-// GetRun One run with its plans, intents and events
+// GetRun One run with its plans, intents and events; with wait once it has changed (long poll)
+//
+// With wait the answer comes once the run has an event after the one that after names, or has ended, at the latest when the time is over, with the run as it is then. after is seq of the answer before. An ended run is answered at once. What waits counts as a stream of its token, see its events.
 //
 // Corresponds with GET /v1/runs/{id} (the `GetRun` operationId).
-func (c *Client) GetRun(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetRunRequest(c.Server, id)
+func (c *Client) GetRun(ctx context.Context, id Id, params *GetRunParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRunRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1854,6 +1989,23 @@ func (c *Client) CancelRunWithBody(ctx context.Context, id Id, contentType strin
 // Corresponds with POST /v1/runs/{id}/cancel (the `CancelRun` operationId).
 func (c *Client) CancelRun(ctx context.Context, id Id, body CancelRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCancelRunRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FollowRun The events of a run as they happen, as server-sent events
+//
+// First those that there are, then each new one, until the run has ended. A message is one event of the journal in canonical JSON, its id the event's seq: who calls again with Last-Event-ID, as every EventSource does, goes on after it and misses nothing. At the run's end comes an event named end with the run, and the answer is over; 204 tells who asks again that nothing is to come. An event named problem says why the stream ends for its caller, in the form of an error: its token was revoked or has expired. An answer that ends otherwise, as when the engine stops and after an hour, is gone on with by another call. A comment comes every 15 seconds. One token may have 64 streams and calls that wait, all tokens together 1,024; one more is a 429.
+//
+// Corresponds with GET /v1/runs/{id}/events (the `FollowRun` operationId).
+func (c *Client) FollowRun(ctx context.Context, id Id, params *FollowRunParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFollowRunRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2095,6 +2247,21 @@ func (c *Client) CreateToken(ctx context.Context, body CreateTokenJSONRequestBod
 // Corresponds with POST /v1/tokens/{name}/revoke (the `RevokeToken` operationId).
 func (c *Client) RevokeToken(ctx context.Context, name Name, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRevokeTokenRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetVersion The version of this engine, without a token
+//
+// Corresponds with GET /v1/version (the `GetVersion` operationId).
+func (c *Client) GetVersion(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetVersionRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -2879,6 +3046,96 @@ func NewGetLoginRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListModesRequest constructs an http.Request for the ListModes method
+func NewListModesRequest(server string, params *ListModesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/modes")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Resource != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "resource", *params.Resource, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Runbook != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "runbook", *params.Runbook, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetSpecRequest constructs an http.Request for the GetSpec method
 func NewGetSpecRequest(server string) (*http.Request, error) {
 	var err error
@@ -3008,6 +3265,33 @@ func NewClearQuarantineRequestWithBody(server string, contentType string, body i
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetReadyRequest constructs an http.Request for the GetReady method
+func NewGetReadyRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/ready")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -3659,7 +3943,7 @@ func NewCreateRunRequestWithBody(server string, params *CreateRunParams, content
 }
 
 // NewGetRunRequest constructs an http.Request for the GetRun method
-func NewGetRunRequest(server string, id Id) (*http.Request, error) {
+func NewGetRunRequest(server string, id Id, params *GetRunParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -3682,6 +3966,45 @@ func NewGetRunRequest(server string, id Id) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Wait != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -3782,6 +4105,82 @@ func NewCancelRunRequestWithBody(server string, id Id, contentType string, body 
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewFollowRunRequest constructs an http.Request for the FollowRun method
+func NewFollowRunRequest(server string, id Id, params *FollowRunParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/runs/%s/events", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.LastEventID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", *params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Last-Event-ID", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -4255,6 +4654,33 @@ func NewRevokeTokenRequest(server string, name Name) (*http.Request, error) {
 	return req, nil
 }
 
+// NewGetVersionRequest constructs an http.Request for the GetVersion method
+func NewGetVersionRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/version")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -4417,6 +4843,13 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/login (the `GetLogin` operationId).
 	GetLoginWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetLoginResponse, error)
 
+	// ListModesWithResponse How far each runbook may go by itself on each resource, by the class of its steps, as the policy has it
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/modes (the `ListModes` operationId).
+	ListModesWithResponse(ctx context.Context, params *ListModesParams, reqEditors ...RequestEditorFn) (*ListModesResponse, error)
+
 	// GetSpecWithResponse This file
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -4444,6 +4877,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/quarantines/clear (the `ClearQuarantine` operationId).
 	ClearQuarantineWithResponse(ctx context.Context, body ClearQuarantineJSONRequestBody, reqEditors ...RequestEditorFn) (*ClearQuarantineResponse, error)
+
+	// GetReadyWithResponse Whether this engine can record and carry on what it is asked for, without a token; a probe for readiness
+	//
+	// It can if its journal can be written and Temporal answers, as found out within the last five seconds. An engine that only observes is ready, too: people must reach it to look, and to re-arm it. Health, a probe for life, does not ask whether anything can be written.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/ready (the `GetReady` operationId).
+	GetReadyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetReadyResponse, error)
 
 	// RearmWithBodyWithResponse The journal was in doubt and a person has looked; galen may act again, and the runs that were held for it go on
 	//
@@ -4547,12 +4989,14 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/runs (the `CreateRun` operationId).
 	CreateRunWithResponse(ctx context.Context, params *CreateRunParams, body CreateRunJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunResponse, error)
 
-	// GetRunWithResponse One run with its plans, intents and events
+	// GetRunWithResponse One run with its plans, intents and events; with wait once it has changed (long poll)
+	//
+	// With wait the answer comes once the run has an event after the one that after names, or has ended, at the latest when the time is over, with the run as it is then. after is seq of the answer before. An ended run is answered at once. What waits counts as a stream of its token, see its events.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/runs/{id} (the `GetRun` operationId).
-	GetRunWithResponse(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*GetRunResponse, error)
+	GetRunWithResponse(ctx context.Context, id Id, params *GetRunParams, reqEditors ...RequestEditorFn) (*GetRunResponse, error)
 
 	// ApproveRunWithBodyWithResponse Say yes to the run's newest plan and outline, or let a held run go on
 	//
@@ -4581,6 +5025,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/runs/{id}/cancel (the `CancelRun` operationId).
 	CancelRunWithResponse(ctx context.Context, id Id, body CancelRunJSONRequestBody, reqEditors ...RequestEditorFn) (*CancelRunResponse, error)
+
+	// FollowRunWithResponse The events of a run as they happen, as server-sent events
+	//
+	// First those that there are, then each new one, until the run has ended. A message is one event of the journal in canonical JSON, its id the event's seq: who calls again with Last-Event-ID, as every EventSource does, goes on after it and misses nothing. At the run's end comes an event named end with the run, and the answer is over; 204 tells who asks again that nothing is to come. An event named problem says why the stream ends for its caller, in the form of an error: its token was revoked or has expired. An answer that ends otherwise, as when the engine stops and after an hour, is gone on with by another call. A comment comes every 15 seconds. One token may have 64 streams and calls that wait, all tokens together 1,024; one more is a 429.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/runs/{id}/events (the `FollowRun` operationId).
+	FollowRunWithResponse(ctx context.Context, id Id, params *FollowRunParams, reqEditors ...RequestEditorFn) (*FollowRunResponse, error)
 
 	// RejectRunWithBodyWithResponse Say no; the run is held
 	//
@@ -4686,6 +5139,18 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/tokens/{name}/revoke (the `RevokeToken` operationId).
 	RevokeTokenWithResponse(ctx context.Context, name Name, reqEditors ...RequestEditorFn) (*RevokeTokenResponse, error)
+
+	// GetVersionWithResponse The version of this engine, without a token
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/version (the `GetVersion` operationId).
+	GetVersionWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetVersionResponse, error)
+}
+
+// GetMetricsResponseDefaultHeaders the declared response headers of an HTTP default response for GetMetrics
+type GetMetricsResponseDefaultHeaders struct {
+	RetryAfter *int
 }
 
 type GetMetricsResponse struct {
@@ -4693,6 +5158,8 @@ type GetMetricsResponse struct {
 	HTTPResponse *http.Response
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *GetMetricsResponseDefaultHeaders
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -4729,6 +5196,11 @@ func (r GetMetricsResponse) ContentType() string {
 	return ""
 }
 
+// ListAlertsResponseDefaultHeaders the declared response headers of an HTTP default response for ListAlerts
+type ListAlertsResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type ListAlertsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4736,6 +5208,8 @@ type ListAlertsResponse struct {
 	JSON200 *AlertList
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ListAlertsResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -4777,6 +5251,11 @@ func (r ListAlertsResponse) ContentType() string {
 	return ""
 }
 
+// PostAlertmanagerResponseDefaultHeaders the declared response headers of an HTTP default response for PostAlertmanager
+type PostAlertmanagerResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type PostAlertmanagerResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4784,6 +5263,8 @@ type PostAlertmanagerResponse struct {
 	JSON202 *Accepted
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *PostAlertmanagerResponseDefaultHeaders
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
@@ -4825,6 +5306,11 @@ func (r PostAlertmanagerResponse) ContentType() string {
 	return ""
 }
 
+// GetAlertResponseDefaultHeaders the declared response headers of an HTTP default response for GetAlert
+type GetAlertResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type GetAlertResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4832,6 +5318,8 @@ type GetAlertResponse struct {
 	JSON200 *Alert
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *GetAlertResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -4873,6 +5361,11 @@ func (r GetAlertResponse) ContentType() string {
 	return ""
 }
 
+// ListFindingsResponseDefaultHeaders the declared response headers of an HTTP default response for ListFindings
+type ListFindingsResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type ListFindingsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4880,6 +5373,8 @@ type ListFindingsResponse struct {
 	JSON200 *FindingList
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ListFindingsResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -4969,6 +5464,11 @@ func (r GetHealthResponse) ContentType() string {
 	return ""
 }
 
+// ListHoldsResponseDefaultHeaders the declared response headers of an HTTP default response for ListHolds
+type ListHoldsResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type ListHoldsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4976,6 +5476,8 @@ type ListHoldsResponse struct {
 	JSON200 *HoldList
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ListHoldsResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5017,6 +5519,11 @@ func (r ListHoldsResponse) ContentType() string {
 	return ""
 }
 
+// SetHoldResponseDefaultHeaders the declared response headers of an HTTP default response for SetHold
+type SetHoldResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type SetHoldResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5024,6 +5531,8 @@ type SetHoldResponse struct {
 	JSON201 *Hold
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *SetHoldResponseDefaultHeaders
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -5065,6 +5574,11 @@ func (r SetHoldResponse) ContentType() string {
 	return ""
 }
 
+// ExtendHoldResponseDefaultHeaders the declared response headers of an HTTP default response for ExtendHold
+type ExtendHoldResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type ExtendHoldResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5072,6 +5586,8 @@ type ExtendHoldResponse struct {
 	JSON200 *Hold
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ExtendHoldResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5113,11 +5629,18 @@ func (r ExtendHoldResponse) ContentType() string {
 	return ""
 }
 
+// ReleaseHoldResponseDefaultHeaders the declared response headers of an HTTP default response for ReleaseHold
+type ReleaseHoldResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type ReleaseHoldResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ReleaseHoldResponseDefaultHeaders
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -5154,6 +5677,11 @@ func (r ReleaseHoldResponse) ContentType() string {
 	return ""
 }
 
+// ListEventsResponseDefaultHeaders the declared response headers of an HTTP default response for ListEvents
+type ListEventsResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type ListEventsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5161,6 +5689,8 @@ type ListEventsResponse struct {
 	JSON200 *EventList
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ListEventsResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5202,11 +5732,18 @@ func (r ListEventsResponse) ContentType() string {
 	return ""
 }
 
+// ExportEventsResponseDefaultHeaders the declared response headers of an HTTP default response for ExportEvents
+type ExportEventsResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type ExportEventsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ExportEventsResponseDefaultHeaders
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -5243,6 +5780,11 @@ func (r ExportEventsResponse) ContentType() string {
 	return ""
 }
 
+// GetLoginResponseDefaultHeaders the declared response headers of an HTTP default response for GetLogin
+type GetLoginResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type GetLoginResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5250,6 +5792,8 @@ type GetLoginResponse struct {
 	JSON200 *Login
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *GetLoginResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5291,11 +5835,73 @@ func (r GetLoginResponse) ContentType() string {
 	return ""
 }
 
+// ListModesResponseDefaultHeaders the declared response headers of an HTTP default response for ListModes
+type ListModesResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
+type ListModesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ModeList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ListModesResponseDefaultHeaders
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListModesResponse) GetJSON200() *ModeList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListModesResponse) GetApplicationproblemJSONDefault() *Error {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListModesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListModesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListModesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListModesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetSpecResponseDefaultHeaders the declared response headers of an HTTP default response for GetSpec
+type GetSpecResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type GetSpecResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *GetSpecResponseDefaultHeaders
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -5332,6 +5938,11 @@ func (r GetSpecResponse) ContentType() string {
 	return ""
 }
 
+// ListQuarantinesResponseDefaultHeaders the declared response headers of an HTTP default response for ListQuarantines
+type ListQuarantinesResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type ListQuarantinesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5339,6 +5950,8 @@ type ListQuarantinesResponse struct {
 	JSON200 *QuarantineList
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ListQuarantinesResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5380,11 +5993,18 @@ func (r ListQuarantinesResponse) ContentType() string {
 	return ""
 }
 
+// ClearQuarantineResponseDefaultHeaders the declared response headers of an HTTP default response for ClearQuarantine
+type ClearQuarantineResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type ClearQuarantineResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ClearQuarantineResponseDefaultHeaders
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -5421,11 +6041,73 @@ func (r ClearQuarantineResponse) ContentType() string {
 	return ""
 }
 
+// GetReadyResponseDefaultHeaders the declared response headers of an HTTP default response for GetReady
+type GetReadyResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
+type GetReadyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Ready
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *GetReadyResponseDefaultHeaders
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetReadyResponse) GetJSON200() *Ready {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetReadyResponse) GetApplicationproblemJSONDefault() *Error {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetReadyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetReadyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetReadyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetReadyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RearmResponseDefaultHeaders the declared response headers of an HTTP default response for Rearm
+type RearmResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type RearmResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *RearmResponseDefaultHeaders
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -5462,6 +6144,11 @@ func (r RearmResponse) ContentType() string {
 	return ""
 }
 
+// ListResourcesResponseDefaultHeaders the declared response headers of an HTTP default response for ListResources
+type ListResourcesResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type ListResourcesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5469,6 +6156,8 @@ type ListResourcesResponse struct {
 	JSON200 *ResourceList
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ListResourcesResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5510,6 +6199,11 @@ func (r ListResourcesResponse) ContentType() string {
 	return ""
 }
 
+// GetResourceResponseDefaultHeaders the declared response headers of an HTTP default response for GetResource
+type GetResourceResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type GetResourceResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5517,6 +6211,8 @@ type GetResourceResponse struct {
 	JSON200 *ResourceDetail
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *GetResourceResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5558,6 +6254,11 @@ func (r GetResourceResponse) ContentType() string {
 	return ""
 }
 
+// AcknowledgeResponseDefaultHeaders the declared response headers of an HTTP default response for Acknowledge
+type AcknowledgeResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type AcknowledgeResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5565,6 +6266,8 @@ type AcknowledgeResponse struct {
 	JSON200 *Acknowledge
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *AcknowledgeResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5606,6 +6309,11 @@ func (r AcknowledgeResponse) ContentType() string {
 	return ""
 }
 
+// CanIResponseDefaultHeaders the declared response headers of an HTTP default response for CanI
+type CanIResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type CanIResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5613,6 +6321,8 @@ type CanIResponse struct {
 	JSON200 *Advice
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *CanIResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5654,6 +6364,11 @@ func (r CanIResponse) ContentType() string {
 	return ""
 }
 
+// GetStateResponseDefaultHeaders the declared response headers of an HTTP default response for GetState
+type GetStateResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type GetStateResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5661,6 +6376,8 @@ type GetStateResponse struct {
 	JSON200 *Saved
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *GetStateResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5702,6 +6419,11 @@ func (r GetStateResponse) ContentType() string {
 	return ""
 }
 
+// WhatIfResponseDefaultHeaders the declared response headers of an HTTP default response for WhatIf
+type WhatIfResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type WhatIfResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5709,6 +6431,8 @@ type WhatIfResponse struct {
 	JSON200 *Advice
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *WhatIfResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5750,6 +6474,11 @@ func (r WhatIfResponse) ContentType() string {
 	return ""
 }
 
+// ListRunbooksResponseDefaultHeaders the declared response headers of an HTTP default response for ListRunbooks
+type ListRunbooksResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type ListRunbooksResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5757,6 +6486,8 @@ type ListRunbooksResponse struct {
 	JSON200 *RunbookList
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ListRunbooksResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5798,6 +6529,11 @@ func (r ListRunbooksResponse) ContentType() string {
 	return ""
 }
 
+// GetRunbookResponseDefaultHeaders the declared response headers of an HTTP default response for GetRunbook
+type GetRunbookResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type GetRunbookResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5805,6 +6541,8 @@ type GetRunbookResponse struct {
 	JSON200 *Runbook
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *GetRunbookResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5846,6 +6584,11 @@ func (r GetRunbookResponse) ContentType() string {
 	return ""
 }
 
+// ListRunsResponseDefaultHeaders the declared response headers of an HTTP default response for ListRuns
+type ListRunsResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type ListRunsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5853,6 +6596,8 @@ type ListRunsResponse struct {
 	JSON200 *RunList
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ListRunsResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5899,6 +6644,11 @@ type CreateRunResponse201Headers struct {
 	Location *string
 }
 
+// CreateRunResponseDefaultHeaders the declared response headers of an HTTP default response for CreateRun
+type CreateRunResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type CreateRunResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5910,6 +6660,8 @@ type CreateRunResponse struct {
 	ApplicationproblemJSONDefault *Error
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *CreateRunResponse201Headers
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *CreateRunResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5956,6 +6708,11 @@ func (r CreateRunResponse) ContentType() string {
 	return ""
 }
 
+// GetRunResponseDefaultHeaders the declared response headers of an HTTP default response for GetRun
+type GetRunResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type GetRunResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5963,6 +6720,8 @@ type GetRunResponse struct {
 	JSON200 *RunDetail
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *GetRunResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -6004,6 +6763,11 @@ func (r GetRunResponse) ContentType() string {
 	return ""
 }
 
+// ApproveRunResponseDefaultHeaders the declared response headers of an HTTP default response for ApproveRun
+type ApproveRunResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type ApproveRunResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -6011,6 +6775,8 @@ type ApproveRunResponse struct {
 	JSON200 *Approved
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ApproveRunResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -6052,6 +6818,11 @@ func (r ApproveRunResponse) ContentType() string {
 	return ""
 }
 
+// CancelRunResponseDefaultHeaders the declared response headers of an HTTP default response for CancelRun
+type CancelRunResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type CancelRunResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -6059,6 +6830,8 @@ type CancelRunResponse struct {
 	JSON200 *Run
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *CancelRunResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -6100,6 +6873,59 @@ func (r CancelRunResponse) ContentType() string {
 	return ""
 }
 
+// FollowRunResponseDefaultHeaders the declared response headers of an HTTP default response for FollowRun
+type FollowRunResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
+type FollowRunResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *FollowRunResponseDefaultHeaders
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r FollowRunResponse) GetApplicationproblemJSONDefault() *Error {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r FollowRunResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FollowRunResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FollowRunResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FollowRunResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RejectRunResponseDefaultHeaders the declared response headers of an HTTP default response for RejectRun
+type RejectRunResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type RejectRunResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -6107,6 +6933,8 @@ type RejectRunResponse struct {
 	JSON200 *Run
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *RejectRunResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -6148,6 +6976,11 @@ func (r RejectRunResponse) ContentType() string {
 	return ""
 }
 
+// ListSchedulesResponseDefaultHeaders the declared response headers of an HTTP default response for ListSchedules
+type ListSchedulesResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type ListSchedulesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -6155,6 +6988,8 @@ type ListSchedulesResponse struct {
 	JSON200 *ScheduleList
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ListSchedulesResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -6196,6 +7031,11 @@ func (r ListSchedulesResponse) ContentType() string {
 	return ""
 }
 
+// CreateScheduleResponseDefaultHeaders the declared response headers of an HTTP default response for CreateSchedule
+type CreateScheduleResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type CreateScheduleResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -6203,6 +7043,8 @@ type CreateScheduleResponse struct {
 	JSON201 *Schedule
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *CreateScheduleResponseDefaultHeaders
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -6244,11 +7086,18 @@ func (r CreateScheduleResponse) ContentType() string {
 	return ""
 }
 
+// DeleteScheduleResponseDefaultHeaders the declared response headers of an HTTP default response for DeleteSchedule
+type DeleteScheduleResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type DeleteScheduleResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *DeleteScheduleResponseDefaultHeaders
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -6285,6 +7134,11 @@ func (r DeleteScheduleResponse) ContentType() string {
 	return ""
 }
 
+// GetScheduleResponseDefaultHeaders the declared response headers of an HTTP default response for GetSchedule
+type GetScheduleResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type GetScheduleResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -6292,6 +7146,8 @@ type GetScheduleResponse struct {
 	JSON200 *Schedule
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *GetScheduleResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -6333,6 +7189,11 @@ func (r GetScheduleResponse) ContentType() string {
 	return ""
 }
 
+// PauseScheduleResponseDefaultHeaders the declared response headers of an HTTP default response for PauseSchedule
+type PauseScheduleResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type PauseScheduleResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -6340,6 +7201,8 @@ type PauseScheduleResponse struct {
 	JSON200 *Schedule
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *PauseScheduleResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -6381,6 +7244,11 @@ func (r PauseScheduleResponse) ContentType() string {
 	return ""
 }
 
+// ResumeScheduleResponseDefaultHeaders the declared response headers of an HTTP default response for ResumeSchedule
+type ResumeScheduleResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type ResumeScheduleResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -6388,6 +7256,8 @@ type ResumeScheduleResponse struct {
 	JSON200 *Schedule
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ResumeScheduleResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -6429,6 +7299,11 @@ func (r ResumeScheduleResponse) ContentType() string {
 	return ""
 }
 
+// GetStatusResponseDefaultHeaders the declared response headers of an HTTP default response for GetStatus
+type GetStatusResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type GetStatusResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -6436,6 +7311,8 @@ type GetStatusResponse struct {
 	JSON200 *Status
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *GetStatusResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -6477,6 +7354,11 @@ func (r GetStatusResponse) ContentType() string {
 	return ""
 }
 
+// ListTokensResponseDefaultHeaders the declared response headers of an HTTP default response for ListTokens
+type ListTokensResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type ListTokensResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -6484,6 +7366,8 @@ type ListTokensResponse struct {
 	JSON200 *TokenList
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ListTokensResponseDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -6525,6 +7409,11 @@ func (r ListTokensResponse) ContentType() string {
 	return ""
 }
 
+// CreateTokenResponseDefaultHeaders the declared response headers of an HTTP default response for CreateToken
+type CreateTokenResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type CreateTokenResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -6532,6 +7421,8 @@ type CreateTokenResponse struct {
 	JSON201 *NewToken
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *CreateTokenResponseDefaultHeaders
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -6573,11 +7464,18 @@ func (r CreateTokenResponse) ContentType() string {
 	return ""
 }
 
+// RevokeTokenResponseDefaultHeaders the declared response headers of an HTTP default response for RevokeToken
+type RevokeTokenResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
 type RevokeTokenResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *RevokeTokenResponseDefaultHeaders
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -6608,6 +7506,61 @@ func (r RevokeTokenResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RevokeTokenResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetVersionResponseDefaultHeaders the declared response headers of an HTTP default response for GetVersion
+type GetVersionResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
+type GetVersionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Version
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *GetVersionResponseDefaultHeaders
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetVersionResponse) GetJSON200() *Version {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetVersionResponse) GetApplicationproblemJSONDefault() *Error {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetVersionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetVersionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetVersionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetVersionResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -6828,6 +7781,19 @@ func (c *ClientWithResponses) GetLoginWithResponse(ctx context.Context, reqEdito
 	return ParseGetLoginResponse(rsp)
 }
 
+// ListModesWithResponse How far each runbook may go by itself on each resource, by the class of its steps, as the policy has it
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/modes (the `ListModes` operationId).
+func (c *ClientWithResponses) ListModesWithResponse(ctx context.Context, params *ListModesParams, reqEditors ...RequestEditorFn) (*ListModesResponse, error) {
+	rsp, err := c.ListModes(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListModesResponse(rsp)
+}
+
 // GetSpecWithResponse This file
 //
 // Returns a wrapper object for the known response body format(s).
@@ -6878,6 +7844,21 @@ func (c *ClientWithResponses) ClearQuarantineWithResponse(ctx context.Context, b
 		return nil, err
 	}
 	return ParseClearQuarantineResponse(rsp)
+}
+
+// GetReadyWithResponse Whether this engine can record and carry on what it is asked for, without a token; a probe for readiness
+//
+// It can if its journal can be written and Temporal answers, as found out within the last five seconds. An engine that only observes is ready, too: people must reach it to look, and to re-arm it. Health, a probe for life, does not ask whether anything can be written.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/ready (the `GetReady` operationId).
+func (c *ClientWithResponses) GetReadyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetReadyResponse, error) {
+	rsp, err := c.GetReady(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetReadyResponse(rsp)
 }
 
 // RearmWithBodyWithResponse The journal was in doubt and a person has looked; galen may act again, and the runs that were held for it go on
@@ -7066,13 +8047,15 @@ func (c *ClientWithResponses) CreateRunWithResponse(ctx context.Context, params 
 	return ParseCreateRunResponse(rsp)
 }
 
-// GetRunWithResponse One run with its plans, intents and events
+// GetRunWithResponse One run with its plans, intents and events; with wait once it has changed (long poll)
+//
+// With wait the answer comes once the run has an event after the one that after names, or has ended, at the latest when the time is over, with the run as it is then. after is seq of the answer before. An ended run is answered at once. What waits counts as a stream of its token, see its events.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/runs/{id} (the `GetRun` operationId).
-func (c *ClientWithResponses) GetRunWithResponse(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*GetRunResponse, error) {
-	rsp, err := c.GetRun(ctx, id, reqEditors...)
+func (c *ClientWithResponses) GetRunWithResponse(ctx context.Context, id Id, params *GetRunParams, reqEditors ...RequestEditorFn) (*GetRunResponse, error) {
+	rsp, err := c.GetRun(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -7129,6 +8112,21 @@ func (c *ClientWithResponses) CancelRunWithResponse(ctx context.Context, id Id, 
 		return nil, err
 	}
 	return ParseCancelRunResponse(rsp)
+}
+
+// FollowRunWithResponse The events of a run as they happen, as server-sent events
+//
+// First those that there are, then each new one, until the run has ended. A message is one event of the journal in canonical JSON, its id the event's seq: who calls again with Last-Event-ID, as every EventSource does, goes on after it and misses nothing. At the run's end comes an event named end with the run, and the answer is over; 204 tells who asks again that nothing is to come. An event named problem says why the stream ends for its caller, in the form of an error: its token was revoked or has expired. An answer that ends otherwise, as when the engine stops and after an hour, is gone on with by another call. A comment comes every 15 seconds. One token may have 64 streams and calls that wait, all tokens together 1,024; one more is a 429.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/runs/{id}/events (the `FollowRun` operationId).
+func (c *ClientWithResponses) FollowRunWithResponse(ctx context.Context, id Id, params *FollowRunParams, reqEditors ...RequestEditorFn) (*FollowRunResponse, error) {
+	rsp, err := c.FollowRun(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFollowRunResponse(rsp)
 }
 
 // RejectRunWithBodyWithResponse Say no; the run is held
@@ -7326,6 +8324,19 @@ func (c *ClientWithResponses) RevokeTokenWithResponse(ctx context.Context, name 
 	return ParseRevokeTokenResponse(rsp)
 }
 
+// GetVersionWithResponse The version of this engine, without a token
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/version (the `GetVersion` operationId).
+func (c *ClientWithResponses) GetVersionWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetVersionResponse, error) {
+	rsp, err := c.GetVersion(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetVersionResponse(rsp)
+}
+
 // ParseGetMetricsResponse parses an HTTP response from a GetMetricsWithResponse call
 func ParseGetMetricsResponse(rsp *http.Response) (*GetMetricsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -7347,6 +8358,19 @@ func ParseGetMetricsResponse(rsp *http.Response) (*GetMetricsResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case true:
+		var headers GetMetricsResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -7382,6 +8406,19 @@ func ParseListAlertsResponse(rsp *http.Response) (*ListAlertsResponse, error) {
 
 	}
 
+	switch {
+	case true:
+		var headers ListAlertsResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -7413,6 +8450,19 @@ func ParsePostAlertmanagerResponse(rsp *http.Response) (*PostAlertmanagerRespons
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case true:
+		var headers PostAlertmanagerResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -7448,6 +8498,19 @@ func ParseGetAlertResponse(rsp *http.Response) (*GetAlertResponse, error) {
 
 	}
 
+	switch {
+	case true:
+		var headers GetAlertResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -7479,6 +8542,19 @@ func ParseListFindingsResponse(rsp *http.Response) (*ListFindingsResponse, error
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case true:
+		var headers ListFindingsResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -7547,6 +8623,19 @@ func ParseListHoldsResponse(rsp *http.Response) (*ListHoldsResponse, error) {
 
 	}
 
+	switch {
+	case true:
+		var headers ListHoldsResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -7578,6 +8667,19 @@ func ParseSetHoldResponse(rsp *http.Response) (*SetHoldResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case true:
+		var headers SetHoldResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -7613,6 +8715,19 @@ func ParseExtendHoldResponse(rsp *http.Response) (*ExtendHoldResponse, error) {
 
 	}
 
+	switch {
+	case true:
+		var headers ExtendHoldResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -7640,6 +8755,19 @@ func ParseReleaseHoldResponse(rsp *http.Response) (*ReleaseHoldResponse, error) 
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case true:
+		var headers ReleaseHoldResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -7675,6 +8803,19 @@ func ParseListEventsResponse(rsp *http.Response) (*ListEventsResponse, error) {
 
 	}
 
+	switch {
+	case true:
+		var headers ListEventsResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -7699,6 +8840,19 @@ func ParseExportEventsResponse(rsp *http.Response) (*ExportEventsResponse, error
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case true:
+		var headers ExportEventsResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -7734,6 +8888,65 @@ func ParseGetLoginResponse(rsp *http.Response) (*GetLoginResponse, error) {
 
 	}
 
+	switch {
+	case true:
+		var headers GetLoginResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListModesResponse parses an HTTP response from a ListModesWithResponse call
+func ParseListModesResponse(rsp *http.Response) (*ListModesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListModesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ModeList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case true:
+		var headers ListModesResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -7758,6 +8971,19 @@ func ParseGetSpecResponse(rsp *http.Response) (*GetSpecResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case true:
+		var headers GetSpecResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -7793,6 +9019,19 @@ func ParseListQuarantinesResponse(rsp *http.Response) (*ListQuarantinesResponse,
 
 	}
 
+	switch {
+	case true:
+		var headers ListQuarantinesResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -7822,6 +9061,65 @@ func ParseClearQuarantineResponse(rsp *http.Response) (*ClearQuarantineResponse,
 
 	}
 
+	switch {
+	case true:
+		var headers ClearQuarantineResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetReadyResponse parses an HTTP response from a GetReadyWithResponse call
+func ParseGetReadyResponse(rsp *http.Response) (*GetReadyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetReadyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Ready
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case true:
+		var headers GetReadyResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -7849,6 +9147,19 @@ func ParseRearmResponse(rsp *http.Response) (*RearmResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case true:
+		var headers RearmResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -7884,6 +9195,19 @@ func ParseListResourcesResponse(rsp *http.Response) (*ListResourcesResponse, err
 
 	}
 
+	switch {
+	case true:
+		var headers ListResourcesResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -7915,6 +9239,19 @@ func ParseGetResourceResponse(rsp *http.Response) (*GetResourceResponse, error) 
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case true:
+		var headers GetResourceResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -7950,6 +9287,19 @@ func ParseAcknowledgeResponse(rsp *http.Response) (*AcknowledgeResponse, error) 
 
 	}
 
+	switch {
+	case true:
+		var headers AcknowledgeResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -7981,6 +9331,19 @@ func ParseCanIResponse(rsp *http.Response) (*CanIResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case true:
+		var headers CanIResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -8016,6 +9379,19 @@ func ParseGetStateResponse(rsp *http.Response) (*GetStateResponse, error) {
 
 	}
 
+	switch {
+	case true:
+		var headers GetStateResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -8047,6 +9423,19 @@ func ParseWhatIfResponse(rsp *http.Response) (*WhatIfResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case true:
+		var headers WhatIfResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -8082,6 +9471,19 @@ func ParseListRunbooksResponse(rsp *http.Response) (*ListRunbooksResponse, error
 
 	}
 
+	switch {
+	case true:
+		var headers ListRunbooksResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -8115,6 +9517,19 @@ func ParseGetRunbookResponse(rsp *http.Response) (*GetRunbookResponse, error) {
 
 	}
 
+	switch {
+	case true:
+		var headers GetRunbookResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -8146,6 +9561,19 @@ func ParseListRunsResponse(rsp *http.Response) (*ListRunsResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case true:
+		var headers ListRunsResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -8199,6 +9627,16 @@ func ParseCreateRunResponse(rsp *http.Response) (*CreateRunResponse, error) {
 			headers.Location = &value
 		}
 		response.Headers201 = &headers
+	case true:
+		var headers CreateRunResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -8234,6 +9672,19 @@ func ParseGetRunResponse(rsp *http.Response) (*GetRunResponse, error) {
 
 	}
 
+	switch {
+	case true:
+		var headers GetRunResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -8265,6 +9716,19 @@ func ParseApproveRunResponse(rsp *http.Response) (*ApproveRunResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case true:
+		var headers ApproveRunResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -8300,6 +9764,61 @@ func ParseCancelRunResponse(rsp *http.Response) (*CancelRunResponse, error) {
 
 	}
 
+	switch {
+	case true:
+		var headers CancelRunResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParseFollowRunResponse parses an HTTP response from a FollowRunWithResponse call
+func ParseFollowRunResponse(rsp *http.Response) (*FollowRunResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FollowRunResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case true:
+		var headers FollowRunResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -8331,6 +9850,19 @@ func ParseRejectRunResponse(rsp *http.Response) (*RejectRunResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case true:
+		var headers RejectRunResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -8366,6 +9898,19 @@ func ParseListSchedulesResponse(rsp *http.Response) (*ListSchedulesResponse, err
 
 	}
 
+	switch {
+	case true:
+		var headers ListSchedulesResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -8399,6 +9944,19 @@ func ParseCreateScheduleResponse(rsp *http.Response) (*CreateScheduleResponse, e
 
 	}
 
+	switch {
+	case true:
+		var headers CreateScheduleResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -8426,6 +9984,19 @@ func ParseDeleteScheduleResponse(rsp *http.Response) (*DeleteScheduleResponse, e
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case true:
+		var headers DeleteScheduleResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -8461,6 +10032,19 @@ func ParseGetScheduleResponse(rsp *http.Response) (*GetScheduleResponse, error) 
 
 	}
 
+	switch {
+	case true:
+		var headers GetScheduleResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -8492,6 +10076,19 @@ func ParsePauseScheduleResponse(rsp *http.Response) (*PauseScheduleResponse, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case true:
+		var headers PauseScheduleResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -8527,6 +10124,19 @@ func ParseResumeScheduleResponse(rsp *http.Response) (*ResumeScheduleResponse, e
 
 	}
 
+	switch {
+	case true:
+		var headers ResumeScheduleResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -8558,6 +10168,19 @@ func ParseGetStatusResponse(rsp *http.Response) (*GetStatusResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case true:
+		var headers GetStatusResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -8593,6 +10216,19 @@ func ParseListTokensResponse(rsp *http.Response) (*ListTokensResponse, error) {
 
 	}
 
+	switch {
+	case true:
+		var headers ListTokensResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -8626,6 +10262,19 @@ func ParseCreateTokenResponse(rsp *http.Response) (*CreateTokenResponse, error) 
 
 	}
 
+	switch {
+	case true:
+		var headers CreateTokenResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
 	return response, nil
 }
 
@@ -8653,6 +10302,65 @@ func ParseRevokeTokenResponse(rsp *http.Response) (*RevokeTokenResponse, error) 
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case true:
+		var headers RevokeTokenResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetVersionResponse parses an HTTP response from a GetVersionWithResponse call
+func ParseGetVersionResponse(rsp *http.Response) (*GetVersionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetVersionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Version
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case true:
+		var headers GetVersionResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -8699,6 +10407,9 @@ type ServerInterface interface {
 	// GetLogin The OpenID Connect provider by which people log in, without a token; 404 where there is none
 	// (GET /v1/login)
 	GetLogin(w http.ResponseWriter, r *http.Request)
+	// ListModes How far each runbook may go by itself on each resource, by the class of its steps, as the policy has it
+	// (GET /v1/modes)
+	ListModes(w http.ResponseWriter, r *http.Request, params ListModesParams)
 	// GetSpec This file
 	// (GET /v1/openapi.yaml)
 	GetSpec(w http.ResponseWriter, r *http.Request)
@@ -8708,6 +10419,9 @@ type ServerInterface interface {
 	// ClearQuarantine A runbook may act again; what failed before counts no more
 	// (POST /v1/quarantines/clear)
 	ClearQuarantine(w http.ResponseWriter, r *http.Request)
+	// GetReady Whether this engine can record and carry on what it is asked for, without a token; a probe for readiness
+	// (GET /v1/ready)
+	GetReady(w http.ResponseWriter, r *http.Request)
 	// Rearm The journal was in doubt and a person has looked; galen may act again, and the runs that were held for it go on
 	// (POST /v1/rearm)
 	Rearm(w http.ResponseWriter, r *http.Request)
@@ -8741,15 +10455,18 @@ type ServerInterface interface {
 	// CreateRun Ask for a run; with plan_only nothing is started and the plan with every guard's answer comes back
 	// (POST /v1/runs)
 	CreateRun(w http.ResponseWriter, r *http.Request, params CreateRunParams)
-	// GetRun One run with its plans, intents and events
+	// GetRun One run with its plans, intents and events; with wait once it has changed (long poll)
 	// (GET /v1/runs/{id})
-	GetRun(w http.ResponseWriter, r *http.Request, id Id)
+	GetRun(w http.ResponseWriter, r *http.Request, id Id, params GetRunParams)
 	// ApproveRun Say yes to the run's newest plan and outline, or let a held run go on
 	// (POST /v1/runs/{id}/approve)
 	ApproveRun(w http.ResponseWriter, r *http.Request, id Id)
 	// CancelRun The runbook plans its way to a safe point, then the run ends
 	// (POST /v1/runs/{id}/cancel)
 	CancelRun(w http.ResponseWriter, r *http.Request, id Id)
+	// FollowRun The events of a run as they happen, as server-sent events
+	// (GET /v1/runs/{id}/events)
+	FollowRun(w http.ResponseWriter, r *http.Request, id Id, params FollowRunParams)
 	// RejectRun Say no; the run is held
 	// (POST /v1/runs/{id}/reject)
 	RejectRun(w http.ResponseWriter, r *http.Request, id Id)
@@ -8783,6 +10500,9 @@ type ServerInterface interface {
 	// RevokeToken End a named token before its time; the next call with it is refused, by every engine on the journal
 	// (POST /v1/tokens/{name}/revoke)
 	RevokeToken(w http.ResponseWriter, r *http.Request, name Name)
+	// GetVersion The version of this engine, without a token
+	// (GET /v1/version)
+	GetVersion(w http.ResponseWriter, r *http.Request)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -9354,6 +11074,78 @@ func (siw *ServerInterfaceWrapper) GetLogin(w http.ResponseWriter, r *http.Reque
 	handler.ServeHTTP(w, r)
 }
 
+// ListModes operation middleware
+func (siw *ServerInterfaceWrapper) ListModes(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListModesParams
+
+	// ------------- Optional query parameter "resource" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "resource", r.URL.Query(), &params.Resource, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "resource"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "resource", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "runbook" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "runbook", r.URL.Query(), &params.Runbook, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "runbook"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "runbook", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListModes(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetSpec operation middleware
 func (siw *ServerInterfaceWrapper) GetSpec(w http.ResponseWriter, r *http.Request) {
 
@@ -9419,6 +11211,20 @@ func (siw *ServerInterfaceWrapper) ClearQuarantine(w http.ResponseWriter, r *htt
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ClearQuarantine(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetReady operation middleware
+func (siw *ServerInterfaceWrapper) GetReady(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetReady(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -9930,8 +11736,37 @@ func (siw *ServerInterfaceWrapper) GetRun(w http.ResponseWriter, r *http.Request
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetRunParams
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", r.URL.Query(), &params.Wait, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "wait"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "wait", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetRun(w, r, id)
+		siw.Handler.GetRun(w, r, id, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -9984,6 +11819,69 @@ func (siw *ServerInterfaceWrapper) CancelRun(w http.ResponseWriter, r *http.Requ
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CancelRun(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// FollowRun operation middleware
+func (siw *ServerInterfaceWrapper) FollowRun(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FollowRunParams
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Last-Event-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Last-Event-ID", Err: err})
+			return
+		}
+
+		params.LastEventID = &LastEventID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.FollowRun(w, r, id, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -10283,6 +12181,20 @@ func (siw *ServerInterfaceWrapper) RevokeToken(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// GetVersion operation middleware
+func (siw *ServerInterfaceWrapper) GetVersion(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetVersion(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -10404,6 +12316,9 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	}
 
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/health", wrapper.GetHealth)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/ready", wrapper.GetReady)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/version", wrapper.GetVersion)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/modes", wrapper.ListModes)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/login", wrapper.GetLogin)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/status", wrapper.GetStatus)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/alerts", wrapper.ListAlerts)
@@ -10421,6 +12336,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/runs", wrapper.ListRuns)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/runs", wrapper.CreateRun)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/runs/{id}", wrapper.GetRun)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/runs/{id}/events", wrapper.FollowRun)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/runs/{id}/approve", wrapper.ApproveRun)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/runs/{id}/reject", wrapper.RejectRun)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/runs/{id}/cancel", wrapper.CancelRun)

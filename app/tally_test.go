@@ -23,7 +23,7 @@ func everyMetric() []string {
 		Beat: time.Now(), Tokens: []galen.Token{{Expires: time.Now().Add(time.Hour)}}, Findings: []galen.Finding{{Code: galen.CodeStorm}},
 		LookAges: map[galen.Resource]time.Duration{demoDB(): 0}, Looks: map[galen.Resource]galenhttp.LookCounts{demoDB(): {}}, OpenIntents: map[galen.Resource]int{demoDB(): 0},
 	}, galenhttp.NewTally(galenhttp.Known{Codes: []string{"storm"}, Runbooks: []string{"a/b"}, Guards: []string{"g"}, Verbs: map[string][]string{"a": {"v"}}}))
-	return append(names, "galen_build_info")
+	return append(names, "galen_build_info", "galen_streams")
 }
 
 // documentedMetrics are the names in the first column of the table in docs/operations.md.

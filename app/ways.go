@@ -54,8 +54,9 @@ func (e *Engine) ways(listener net.Listener) error {
 		Token: token, TokenFile: file, Tokens: tokens{e.journal}, Logins: logins, Refusals: refusals, TLS: secure,
 		Limits: galenhttp.Limits{PerToken: *limits.PerToken, PerAddress: *limits.PerAddress},
 		Runs:   rows{e.journal}, Records: rows{e.journal}, Requests: requests{e}, Decisions: people{e}, Holds: e.journal, Quarantines: e.journal, Schedules: schedules{e}, Epochs: epochs{e.journal},
-		World: seen{watched, e}, Advice: advisor{e}, Alerts: alerts{inbox, e.journal}, Runbooks: e.o.Catalogue.Runbooks, Faults: e.faults.All, Health: e.health,
+		World: seen{watched, e}, Advice: advisor{e}, Alerts: alerts{inbox, e.journal}, Runbooks: e.o.Catalogue.Runbooks, Faults: e.faults.All, Health: e.health, Ready: e.ready(),
 		Measure: measure{e, inbox, refusals}.now, Tally: e.tally.Tally, Around: e.trace.Around,
+		Committed: e.journal.Committed, Shared: e.shared(),
 		Version: e.o.Version, Started: e.started, Now: time.Now, Logger: e.o.Logger,
 	}))
 	return nil
@@ -124,6 +125,21 @@ func (e *Engine) health(ctx context.Context) error {
 		return fmt.Errorf("the journal does not answer: %w", err)
 	}
 	return e.reach.beats(ctx, time.Now())
+}
+
+// ready tells why the engine could not record and carry on what it is asked for. It may be asked by anybody, and often: the journal is tried
+// now and then only.
+func (e *Engine) ready() func(context.Context) error {
+	writes := newPulse(e.journal.CanWrite)
+	return func(ctx context.Context) error {
+		if err := writes.beats(ctx, time.Now()); err != nil {
+			return fmt.Errorf("the journal cannot be written: %w", err)
+		}
+		if err := e.reach.beats(ctx, time.Now()); err != nil {
+			return fmt.Errorf("runs do not go on: %w", err)
+		}
+		return nil
+	}
 }
 
 // watchedResources is the configuration as the API shows it.

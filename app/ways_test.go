@@ -363,7 +363,7 @@ func TestApproveRejectCancel(t *testing.T) {
 	want(t, "reject", err, no.HTTPResponse, no.Body, 200, "rejected by operator: not now")
 	cancel, err := c.CancelRunWithResponse(ctx, run.ID, api.Reason{Why: "wrong cluster"})
 	want(t, "cancel", err, cancel.HTTPResponse, cancel.Body, 200, `"stop":"cancel"`)
-	detail, err := c.GetRunWithResponse(ctx, run.ID)
+	detail, err := c.GetRunWithResponse(ctx, run.ID, nil)
 	want(t, "detail", err, detail.HTTPResponse, detail.Body, 200, "wrong cluster")
 	if len(detail.JSON200.Plans) != 2 || len(detail.JSON200.Intents) != 0 || len(detail.JSON200.Events) < 6 {
 		t.Errorf("detail: %s", detail.Body)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,10 +16,13 @@ import (
 	"github.com/galenhq/galen/api"
 )
 
-// How often a run that is followed is asked after, and how often it is drawn on a terminal meanwhile.
 const (
+	// followWait is how long one call waits in the engine for a change.
+	followWait = 30 * time.Second
+	// followEvery is how soon an engine is asked again that did not answer, or knows of no waiting.
 	followEvery = 500 * time.Millisecond
-	turnEvery   = 125 * time.Millisecond
+	// turnEvery is how often a run is drawn on a terminal meanwhile, and how often it is asked after at most.
+	turnEvery = 125 * time.Millisecond
 )
 
 // errInterrupted: who followed a run has had enough.
@@ -41,27 +45,67 @@ func (c *cli) follow(ctx context.Context, client *api.ClientWithResponses, id st
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	f := &follower{c: c, client: client, id: id, view: c.newView(followEvery)}
-	if err := f.ask(ctx); err != nil {
-		return galen.Run{}, err
+	first := f.ask(ctx, nil)
+	if first.err != nil {
+		return galen.Run{}, first.err
 	}
+	f.last = first.detail
 	f.nameMembers(ctx)
-	tick := time.NewTicker(f.pace())
-	defer tick.Stop()
-	for asked := time.Now(); ; {
+	news := make(chan heard)
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	go f.await(ctx, f.last.Seq, news)
+	turns, still := f.turns()
+	defer still()
+	for {
 		if err := f.show(); err != nil || !f.goesOn() {
 			return f.last.Run, err
 		}
 		select {
 		case <-ctx.Done():
 			return f.last.Run, errInterrupted
-		case <-tick.C:
+		case <-turns:
+		case now := <-news:
+			if err := f.take(ctx, now); err != nil {
+				return f.last.Run, err
+			}
 		}
-		if time.Since(asked) < followEvery {
+	}
+}
+
+// heard is what came of a call for the run.
+type heard struct {
+	detail api.RunDetail
+	err    error
+	// unknown: the engine has a journal that ends before what we have seen.
+	unknown bool
+}
+
+// await asks for the run each time that it has changed: the engine answers when it has.
+func (f *follower) await(ctx context.Context, seq int64, to chan<- heard) {
+	for ctx.Err() == nil {
+		began, wait := time.Now(), followWait.String()
+		now := f.ask(ctx, &api.GetRunParams{Wait: &wait, After: &seq})
+		pause := turnEvery
+		switch {
+		case now.unknown:
+			seq = 0
 			continue
+		case now.err != nil, now.detail.Seq == seq && time.Since(began) < followEvery:
+			pause = followEvery
 		}
-		asked = time.Now()
-		if err := f.askOn(ctx); err != nil {
-			return f.last.Run, err
+		if now.err == nil {
+			seq = now.detail.Seq
+		}
+		select {
+		case to <- now:
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
 		}
 	}
 }
@@ -72,38 +116,41 @@ func (f *follower) goesOn() bool {
 	return r.Status.Open() && r.Status != galen.RunHeld
 }
 
-// askOn asks again; an engine that is away meanwhile is no error.
-func (f *follower) askOn(ctx context.Context) error {
-	err := f.ask(ctx)
+// take takes what came; an engine that is away meanwhile is no error.
+func (f *follower) take(ctx context.Context, now heard) error {
 	switch {
 	case ctx.Err() != nil:
 		return errInterrupted
-	case errors.As(err, new(unanswered)):
-		f.view.away(err)
+	case errors.As(now.err, new(unanswered)):
+		f.view.away(now.err)
 		return nil
+	case now.err != nil:
+		return now.err
 	}
-	return err
-}
-
-// pace is how often something is to be done.
-func (f *follower) pace() time.Duration {
-	if f.view.on() != nil {
-		return turnEvery
-	}
-	return followEvery
-}
-
-func (f *follower) ask(ctx context.Context) error {
-	res, err := f.client.GetRunWithResponse(ctx, f.id)
-	if err := f.c.fault("follow run "+f.id, res, err, res != nil && res.JSON200 != nil); err != nil {
-		return err
-	}
-	f.last = *res.JSON200
+	f.last = now.detail
 	if f.view.gone && f.view.on() == nil {
 		f.view.tell("the engine answers again")
 	}
 	f.view.gone = false
 	return nil
+}
+
+// turns come while something is drawn on a terminal; elsewhere only news is shown.
+func (f *follower) turns() (turns <-chan time.Time, still func()) {
+	if f.view.on() == nil {
+		return nil, func() {}
+	}
+	tick := time.NewTicker(turnEvery)
+	return tick.C, tick.Stop
+}
+
+func (f *follower) ask(ctx context.Context, params *api.GetRunParams) heard {
+	res, err := f.client.GetRunWithResponse(ctx, f.id, params)
+	if err := f.c.fault("follow run "+f.id, res, err, res != nil && res.JSON200 != nil); err != nil {
+		unknown := res != nil && res.StatusCode() == http.StatusUnprocessableEntity && params != nil && *params.After > 0
+		return heard{err: err, unknown: unknown}
+	}
+	return heard{detail: *res.JSON200}
 }
 
 // nameMembers lets targets be called by their names; a token that may not view the resource gets their IDs.

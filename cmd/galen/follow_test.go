@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -24,7 +25,7 @@ func (b *book) detailOf() (api.RunDetail, []galen.Member) {
 	b.must(err)
 	events, err := b.store.Events(b.t.Context(), journal.EventFilter{Run: b.run.ID, Limit: 10_000})
 	b.must(err)
-	return api.RunDetail{Run: led.Run, Plans: plans, Intents: led.Past, Events: events}, []galen.Member{
+	return api.RunDetail{Run: led.Run, Plans: plans, Intents: led.Past, Events: events, Seq: events[len(events)-1].Seq}, []galen.Member{
 		{Target: galen.Target{ID: n2}, Instance: "instance/n2", Name: "127.0.0.2", Domain: "dc1/r2"},
 		{Target: galen.Target{ID: n4}, Instance: n4, Name: "127.0.0.4", Domain: "dc1/r2"},
 	}
@@ -129,6 +130,58 @@ func TestFollowInAPipe(t *testing.T) {
 	}
 	if contains(got, "\x1b") || strings.ContainsAny(got, turns) {
 		t.Errorf("a pipe gets what belongs on a terminal: %q", got)
+	}
+}
+
+// TestFollowWaitsInTheEngine: it is not asked again and again whether anything has happened, and one whose journal was put back is asked from
+// the beginning.
+func TestFollowWaitsInTheEngine(t *testing.T) {
+	b := newBook(t)
+	b.found()
+	b.open()
+	d, _ := b.detailOf()
+	var calls, asked atomic.Int64
+	more, restored := make(chan struct{}), make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		q := r.URL.Query()
+		if strings.HasPrefix(r.URL.Path, "/v1/runs/") {
+			calls.Add(1)
+		}
+		if q.Get("wait") == "" || r.Method == http.MethodPost {
+			_ = json.NewEncoder(w).Encode(d)
+			return
+		}
+		after, wait := q.Get("after"), q.Get("wait")
+		switch n := asked.Add(1); {
+		case wait != "30s":
+			t.Errorf("it waits %s", wait)
+		case n == 1 && after == strconv.FormatInt(d.Seq, 10):
+			<-more
+			later := d
+			later.Seq += 5
+			_ = json.NewEncoder(w).Encode(later)
+		case n == 2 && after == strconv.FormatInt(d.Seq+5, 10):
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusUnprocessableEntity)
+			_ = json.NewEncoder(w).Encode(api.Error{Type: "urn:galen:problem:unprocessable", Title: "x", Status: 422, Detail: "after event 9: the newest one is 4", Instance: r.URL.Path})
+		case n == 3 && after == "0":
+			<-restored
+			ended := d
+			ended.Run.Status = galen.RunVerified
+			_ = json.NewEncoder(w).Encode(ended)
+		default:
+			t.Errorf("call %d after %s", n, after)
+		}
+	}))
+	t.Cleanup(s.Close)
+	w := watchOn(t, s.URL, nil, "runs show id-1 --watch")
+	w.until("it is opened", func() bool { return contains(w.out.String(), "opened       run of") && asked.Load() == 1 })
+	close(more)
+	w.until("the journal is another one", func() bool { return asked.Load() == 3 })
+	close(restored)
+	if code := w.ended(); code != exitOK || calls.Load() != 4 {
+		t.Errorf("exit code %d after %d calls; %s%s", code, calls.Load(), w.out, w.errs)
 	}
 }
 

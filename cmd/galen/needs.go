@@ -61,7 +61,7 @@ func (c *cli) askingNeeds(ctx context.Context, client *api.ClientWithResponses, 
 		return err
 	}
 	for _, r := range first(runs, needsShown) {
-		res, err := client.GetRunWithResponse(ctx, r.ID)
+		res, err := client.GetRunWithResponse(ctx, r.ID, nil)
 		if err := c.fault("read run "+r.ID, res, err, res != nil && res.JSON200 != nil); err != nil {
 			return err
 		}

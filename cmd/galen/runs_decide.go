@@ -68,7 +68,7 @@ func (c *cli) showPlan(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	res, err := client.GetRunWithResponse(ctx, id)
+	res, err := client.GetRunWithResponse(ctx, id, nil)
 	if err := c.fault("read run "+id, res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}

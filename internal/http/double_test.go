@@ -268,6 +268,7 @@ func (e *engine) options() Options {
 			Defaults: func() map[string]any { return map[string]any{"reboots": 1} },
 		}},
 		Health:  func(context.Context) error { return e.broken },
+		Ready:   func(context.Context) error { return e.broken },
 		Faults:  func() map[string]string { return e.faults },
 		Measure: func(context.Context) (Measures, error) { return Measures{}, e.broken },
 		Version: "test", Started: noon(), Now: noon, Logger: slog.New(slog.DiscardHandler),

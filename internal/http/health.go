@@ -3,6 +3,7 @@ package http
 import (
 	"context"
 	"net/http"
+	"runtime"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -31,6 +32,22 @@ func (s *server) health(ctx context.Context) api.Health {
 		h.Ok, h.Why = false, &why
 	}
 	return h
+}
+
+// GetReady implements [api.ServerInterface].
+func (s *server) GetReady(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
+	defer cancel()
+	if err := s.o.Ready(ctx); err != nil {
+		s.fail(w, r, Unavailable(err))
+		return
+	}
+	s.answer(w, r, http.StatusOK, api.Ready{Ok: true})
+}
+
+// GetVersion implements [api.ServerInterface].
+func (s *server) GetVersion(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, r, http.StatusOK, api.Version{Version: s.o.Version, Go: runtime.Version(), Started: s.o.Started.UTC()})
 }
 
 // countLimit bounds how many open runs a summary reads.

@@ -56,7 +56,7 @@ func (b *buckets) borrow(caller string, now time.Time) (back func(), err error) 
 		return func() { one.CancelAt(now) }, nil
 	}
 	one.CancelAt(now)
-	return nil, &tooManyError{wait}
+	return nil, &tooManyError{after: wait}
 }
 
 func (b *buckets) bucket(caller string, now time.Time) *rate.Limiter {
@@ -84,10 +84,16 @@ func (b *buckets) bucket(caller string, now time.Time) *rate.Limiter {
 }
 
 // tooManyError is a call too many; the next one may come after that time.
-type tooManyError struct{ after time.Duration }
+type tooManyError struct {
+	after time.Duration
+	what  string // that there are too many of; "": calls
+}
 
 // Error says what to do.
 func (e *tooManyError) Error() string {
+	if e.what != "" {
+		return fmt.Sprintf("too many %s at once: end some, or try again in %s s", e.what, e.seconds())
+	}
 	return fmt.Sprintf("too many calls: try again in %s; limits in the configuration of the engine has how many it takes", e.seconds()+" s")
 }
 

@@ -35,6 +35,9 @@ func matrix() map[string]row {
 	reason := of(`{"why":"because"}`)
 	return map[string]row{
 		"getHealth":        {"none", "any", nothing, false},
+		"getReady":         {"none", "any", nothing, false},
+		"getVersion":       {"none", "any", nothing, false},
+		"listModes":        {"view", "list", nothing, true},
 		"getLogin":         {"none", "any", nothing, false},
 		"getStatus":        {"view", "list", nothing, true},
 		"postAlertmanager": {"alerts", "all", of(`{}`), false},
@@ -52,6 +55,7 @@ func matrix() map[string]row {
 		"listRuns":         {"view", "list", nothing, true},
 		"createRun":        {"propose", "body", of(`{"runbook":"fake/heal","resource":"$"}`), false},
 		"getRun":           {"view", "run", nothing, false},
+		"followRun":        {"view", "run", nothing, false},
 		"approveRun":       {"approve", "run", of(`{"plan":0}`), false},
 		"rejectRun":        {"approve", "run", reason, false},
 		"cancelRun":        {"operate", "run", reason, false},
@@ -209,6 +213,12 @@ func cell(t *testing.T, pattern string, r row, grant galen.Grant, res galen.Reso
 	t.Helper()
 	e := newTwo()
 	e.tokens[hashOf(secretOf("me"))] = galen.Token{Name: "me", Grants: []galen.Grant{grant}, Expires: noon().Add(time.Hour)}
+	if strings.HasSuffix(pattern, "/events") { // those of an open run have no end
+		for id, run := range e.runs {
+			run.Status = galen.RunVerified
+			e.runs[id] = run
+		}
+	}
 	before := e.did()
 	method, path, body := about(pattern, r, res)
 	w := callAs(t, e.handler(), secretOf("me"), method, path, body)
@@ -230,6 +240,57 @@ func cell(t *testing.T, pattern string, r row, grant galen.Grant, res galen.Reso
 		if shows := strings.Contains(w.Body.String(), "fake/other"); shows != (grant.Resource == galen.Everything && r.shows) || r.shows && !strings.Contains(w.Body.String(), "fake/demo") {
 			t.Errorf("shows what it may not, or not what it may: %s", what)
 		}
+	}
+}
+
+// keyed is an engine that knows keys as the real one does: per resource.
+type keyed struct {
+	two
+	opened map[string]galen.Run
+}
+
+func (e *keyed) Request(_ context.Context, q Request) (galen.Run, bool, error) {
+	at := q.Resource.String() + " " + q.Key
+	run, known := e.opened[at]
+	if !known {
+		run = galen.Run{ID: fmt.Sprint("run-", len(e.opened)), Key: q.Key, Resource: q.Resource, Runbook: q.Runbook, Asked: galen.AskedBy(q.By)}
+		e.opened[at] = run
+	}
+	return run, !known, nil
+}
+
+// TestWhoseIdempotencyKey: a key shows no run to a token that may not ask for one on its resource, and opens what another one has opened to
+// nobody; whoever may ask there shares the keys of the resource.
+func TestWhoseIdempotencyKey(t *testing.T) {
+	e := &keyed{two: newTwo(), opened: map[string]galen.Run{}}
+	for name, over := range map[string]galen.Pattern{"mine": "fake/demo", "colleague": "fake/demo", "theirs": "fake/other", "both": galen.Everything} {
+		e.tokens[hashOf(secretOf(name))] = galen.Token{Name: name, Grants: []galen.Grant{{Scope: galen.ScopePropose, Resource: over}}, Expires: noon().Add(time.Hour)}
+	}
+	e.tokens[hashOf(secretOf("looks"))] = galen.Token{Name: "looks", Grants: []galen.Grant{{Scope: galen.ScopeView, Resource: "fake/demo"}}, Expires: noon().Add(time.Hour)}
+	o := e.options()
+	o.Requests, o.World = e, e
+	h := Handler(o)
+	for _, c := range []struct {
+		who    string
+		about  galen.Resource
+		status int
+		run    string
+	}{
+		{"mine", demo(), 201, "run-0"}, {"mine", demo(), 200, "run-0"}, {"colleague", demo(), 200, "run-0"}, {"both", demo(), 200, "run-0"},
+		{"theirs", demo(), 403, ""}, {"looks", demo(), 403, ""}, {"mine", otherDB(), 403, ""},
+		{"theirs", otherDB(), 201, "run-1"}, {"both", otherDB(), 200, "run-1"}, {"mine", demo(), 200, "run-0"},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/v1/runs", strings.NewReader(matrix()["createRun"].body(c.about)))
+		r.Header.Set("Authorization", "Bearer "+secretOf(c.who))
+		r.Header.Set("Idempotency-Key", "ticket-4711")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != c.status || c.run != "" && !strings.Contains(w.Body.String(), `"`+c.run+`"`) || c.run == "" && strings.Contains(w.Body.String(), "run-0") {
+			t.Errorf("%s about %s: %d %s, want %d %s", c.who, c.about, w.Code, w.Body, c.status, c.run)
+		}
+	}
+	if len(e.opened) != 2 {
+		t.Errorf("opened %v", e.opened)
 	}
 }
 

@@ -76,7 +76,7 @@ func problemOf(err error) problem {
 
 // tell answers with a problem; detail says what to do, faults where in the body it is.
 func (s *server) tell(w http.ResponseWriter, r *http.Request, p problem, detail string, faults ...*galen.Fault) {
-	out := api.Error{Type: problemBase + p.name, Title: p.title, Status: p.status, Detail: detail, Instance: r.URL.EscapedPath()}
+	out := asError(r, p, detail)
 	if len(faults) > 0 {
 		errs := make([]api.FieldError, 0, len(faults))
 		for _, f := range faults {
@@ -85,4 +85,8 @@ func (s *server) tell(w http.ResponseWriter, r *http.Request, p problem, detail 
 		out.Errors = &errs
 	}
 	s.answerAs(w, r, "application/problem+json; charset=utf-8", p.status, out)
+}
+
+func asError(r *http.Request, p problem, detail string) api.Error {
+	return api.Error{Type: problemBase + p.name, Title: p.title, Status: p.status, Detail: detail, Instance: r.URL.EscapedPath()}
 }

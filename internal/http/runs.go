@@ -69,8 +69,18 @@ func runFilter(params api.ListRunsParams) (RunFilter, error) {
 }
 
 // GetRun implements [api.ServerInterface].
-func (s *server) GetRun(w http.ResponseWriter, r *http.Request, id api.Id) {
+func (s *server) GetRun(w http.ResponseWriter, r *http.Request, id api.Id, params api.GetRunParams) {
 	ctx := r.Context()
+	if err := s.changed(w, r, id, params); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	// Read first: what is newer than it may be in the answer, and what is not newer is.
+	newest, err := s.o.Records.Events(ctx, EventFilter{Run: id, Newest: true, Limit: 1})
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	ledger, err := s.o.Runs.Ledger(ctx, id)
 	if errors.Is(err, galen.ErrNotFound) {
 		err = fmt.Errorf("run %s: %w", id, galen.ErrNotFound) // what of it was read is nothing to the caller
@@ -90,6 +100,9 @@ func (s *server) GetRun(w http.ResponseWriter, r *http.Request, id api.Id) {
 		return
 	}
 	out := api.RunDetail{Run: ledger.Run, Plans: list(plans), Intents: list(ledger.Past), Events: list(events)}
+	if len(newest) > 0 {
+		out.Seq = newest[0].Seq
+	}
 	if i := slices.IndexFunc(plans, func(d galen.Decision) bool { return d.Number == ledger.Run.Plan }); i >= 0 {
 		shown := shownOf(plans[i])
 		out.Shown = &shown

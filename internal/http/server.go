@@ -20,7 +20,7 @@ import (
 	"github.com/galenhq/galen/api"
 )
 
-// Options are what the API stands on; all are required but Measure, Tally and Around.
+// Options are what the API stands on; all are required but Measure, Tally, Around, Committed, Shared and After.
 type Options struct {
 	// Token that calls must carry, and the file where a person finds it.
 	Token     string
@@ -51,6 +51,8 @@ type Options struct {
 	Faults func() map[string]string
 	// Health tells why the engine does not work, nil if it does.
 	Health func(ctx context.Context) error
+	// Ready tells why it cannot carry on what it is asked for, nil if it can.
+	Ready func(ctx context.Context) error
 	// Measure counts for the metrics at each scrape.
 	Measure func(ctx context.Context) (Measures, error)
 	// Tally is what was counted since the start; nil: nothing.
@@ -58,10 +60,17 @@ type Options struct {
 	// Around goes around each call that is permitted; nil: nothing does.
 	Around func(http.Handler) http.Handler
 
+	// Committed is closed once this engine has committed something to the journal since it was asked for; nil: nobody tells, and the journal
+	// is asked. Shared: other engines write to it, too.
+	Committed func() <-chan struct{}
+	Shared    bool
+
 	Version string
 	Started time.Time
 	Now     func() time.Time
-	Logger  *slog.Logger
+	// After is that of package time, which nil means.
+	After  func(time.Duration) <-chan time.Time
+	Logger *slog.Logger
 }
 
 // The limits of a call. A look for a preview takes ten seconds at most, so a minute is enough for everything.
@@ -92,6 +101,9 @@ type server struct {
 	perToken, perAddress, lookups, unnamed *buckets
 	good                                   goodHashes
 	alertBytes                             weights
+	// Who waits for something to happen, and who wakes them.
+	crowd crowd
+	tail  *tail
 }
 
 // Handler answers all calls of the API.
@@ -101,10 +113,14 @@ func Handler(o Options) http.Handler {
 }
 
 func handler(o Options) (*server, http.Handler) {
+	if o.After == nil {
+		o.After = time.After
+	}
 	s := &server{
 		o: o, mux: http.NewServeMux(), stopping: make(chan struct{}), perToken: newBuckets(o.Limits.PerToken), perAddress: newBuckets(o.Limits.PerAddress),
 		unnamed: newBuckets(o.Limits.PerToken), lookups: newBuckets(o.Limits.PerAddress),
 	}
+	s.tail = newTail(o)
 	s.metrics, s.operations = s.metricsHandler(), s.operationsOf()
 	s.paths, s.methods = pathsOf(s.operations)
 	api.HandlerWithOptions(s, api.StdHTTPServerOptions{

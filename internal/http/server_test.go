@@ -270,11 +270,15 @@ func TestHugeBodyOverTCP(t *testing.T) {
 
 func serve(t *testing.T, o Options) string {
 	t.Helper()
+	return serveOn(t, New(o))
+}
+
+func serveOn(t *testing.T, s *http.Server) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New(o)
 	ended := make(chan error, 1)
 	go func() { ended <- Serve(s, l) }()
 	t.Cleanup(func() {

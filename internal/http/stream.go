@@ -22,6 +22,13 @@ func (s *server) streamTo(w http.ResponseWriter) stream {
 	return stream{w: w, control: http.NewResponseController(w), now: s.o.Now}
 }
 
+// rest lets an answer wait for its next piece for as long as it takes, where HTTP/2 ends one whose bound is over, written or not; back
+// bounds it again.
+func (o stream) rest() (back func()) {
+	_ = o.control.SetWriteDeadline(time.Time{})
+	return func() { _ = o.control.SetWriteDeadline(o.now().Add(writeWithin)) }
+}
+
 // send writes and flushes.
 func (o stream) send(text []byte) error {
 	if err := o.control.SetWriteDeadline(o.now().Add(writeWithin)); err != nil && !errors.Is(err, http.ErrNotSupported) {

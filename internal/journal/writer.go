@@ -37,6 +37,7 @@ type writer struct {
 	witness *witness
 	wrote   end
 	log     *slog.Logger
+	bell    bell // rung after each commit
 
 	sized    int // how many shared the transaction before; only touched by the goroutine that writes
 	requests chan *request
@@ -211,7 +212,9 @@ func (w *writer) try(ctx context.Context, batch []*request) error {
 	if err != nil || !changed {
 		return errors.Join(err, t.exec(ctx, "ROLLBACK"))
 	}
-	if err := t.exec(ctx, "COMMIT"); err != nil {
+	err = t.exec(ctx, "COMMIT")
+	w.bell.ring() // also after an error: it may have happened
+	if err != nil {
 		return errors.Join(err, t.exec(ctx, "ROLLBACK"))
 	}
 	if !w.direct { // whose callers may be here at once; its store has no other writer, and no past

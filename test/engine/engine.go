@@ -182,7 +182,7 @@ func (e *Engine) Run(ctx context.Context, id string) (*api.RunDetail, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := c.GetRunWithResponse(ctx, id)
+	res, err := c.GetRunWithResponse(ctx, id, nil)
 	if err != nil {
 		return nil, fmt.Errorf("read run %s: %w", id, err)
 	}
