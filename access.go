@@ -69,6 +69,8 @@ type Token struct {
 	// Revoked is when it was, zero: it was not.
 	Revoked   time.Time `json:"revoked,omitzero"`
 	RevokedBy string    `json:"revoked_by,omitempty"`
+	// Person is who holds it by a name that they cannot change, "" for a named token.
+	Person string `json:"person,omitempty"`
 }
 
 // Operator is the name of whoever has the token of the file that an engine makes at its first start.

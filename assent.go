@@ -22,6 +22,15 @@ type Lineage struct {
 	Makers []string `json:"makers,omitempty"`
 	// Since is when the token was made; zero: it is no token of the journal's.
 	Since time.Time `json:"since,omitzero"`
+	// Asked: it made the token that asked for the run, or one of its makers.
+	Asked bool `json:"asked,omitempty"`
+	// Person is who it is by a name that they cannot change, "" for a named token.
+	Person string `json:"person,omitempty"`
+}
+
+// same tells whether two yeses are one person's, under whatever names.
+func (a Assent) same(by string, l Lineage) bool {
+	return a.By == by || l.Person != "" && a.Lineage.Person == l.Person
 }
 
 func (a Approval) own() Assent {
@@ -36,7 +45,7 @@ func (a Approval) Joined(newer Approval, now time.Time) []Assent {
 	}
 	var out []Assent
 	for _, one := range append([]Assent{a.own()}, a.With...) {
-		if one.By == newer.By || !now.Before(one.Expires) {
+		if one.same(newer.By, newer.Lineage) || !now.Before(one.Expires) {
 			continue
 		}
 		one.Steps = slices.DeleteFunc(slices.Clone(one.Steps), func(s ApprovedStep) bool {
@@ -74,19 +83,22 @@ func (a Approval) people(run Run, now time.Time, covers func(Assent) bool) (said
 		case !now.Before(one.Expires) || !covers(one):
 		case one.By == run.AskedBy():
 			not = append(not, one.By+" asked for the run")
+		case one.Lineage.Asked:
+			not = append(not, one.By+" made the token that asked for the run")
 		case one.Lineage.Since.After(run.Created):
 			not = append(not, one.By+"'s token was made after the run was opened")
 		default:
 			all = append(all, one)
 		}
 	}
+	var heard []Assent
 	for _, one := range all {
 		if i := slices.IndexFunc(all, func(other Assent) bool { return slices.Contains(other.Lineage.Makers, one.By) }); i >= 0 {
 			not = append(not, fmt.Sprintf("%s made the token of %s", one.By, all[i].By))
 			continue
 		}
-		if !slices.Contains(said, one.By) {
-			said = append(said, one.By)
+		if !slices.ContainsFunc(heard, func(other Assent) bool { return other.same(one.By, one.Lineage) }) {
+			heard, said = append(heard, one), append(said, one.By)
 		}
 	}
 	slices.Sort(said)

@@ -34,6 +34,8 @@ func TestPeople(t *testing.T) {
 	late := func(a Approval) Approval { a.Lineage.Since = now; return a }
 	moved := func(a Approval) Approval { a.Basis = map[string]string{"db-1": "b"}; return a }
 	expired := func(a Approval) Approval { a.Expires = now; return a }
+	person := func(a Approval, id string) Approval { a.Lineage.Person = id; return a }
+	asker := func(a Approval) Approval { a.Lineage.Asked = true; return a }
 	older := func(a Approval) Approval { a.Version = 2; return a }
 	for _, c := range []struct {
 		name string
@@ -56,6 +58,9 @@ func TestPeople(t *testing.T) {
 		{"the first has expired", inTurn(now, expired(yesOf("ada")), yesOf("bob")), "bob", ""},
 		{"the second has expired", inTurn(now, yesOf("ada"), expired(yesOf("bob"))), "ada", ""},
 		{"another version", inTurn(now, older(yesOf("ada")), yesOf("bob")), "bob", ""},
+		{"one person who changed her address", inTurn(now, person(yesOf("ann@x"), "sub:7"), person(yesOf("ann@y"), "sub:7")), "ann@y", ""},
+		{"and another one", inTurn(now, person(yesOf("ann@x"), "sub:7"), person(yesOf("bob@x"), "sub:8"), person(yesOf("ann@y"), "sub:7")), "ann@y bob@x", ""},
+		{"who made the token that asked", inTurn(now, asker(yesOf("ada")), yesOf("bob")), "bob", "ada made the token that asked for the run"},
 		{"made in a circle", inTurn(now, yesOf("ada", "bob"), yesOf("bob", "ada")), "", "made the token"},
 	} {
 		said, not := c.yes.People(run, now)

@@ -317,6 +317,9 @@ type Login struct {
 	// Issuer the provider
 	Issuer string `json:"issuer"`
 
+	// MaxAge for how many seconds after it was issued an ID token counts here, if it does not end before
+	MaxAge *int64 `json:"max_age,omitempty"`
+
 	// Scopes what to ask for
 	Scopes []string `json:"scopes"`
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
+	"github.com/galenhq/galen/internal/config"
 	galenhttp "github.com/galenhq/galen/internal/http"
 	"github.com/galenhq/galen/internal/oidc"
 )
@@ -28,16 +29,34 @@ func (e *Engine) logins() (galenhttp.Logins, error) {
 	if !o.On() {
 		return nil, nil
 	}
+	people, err := peopleOf(o)
+	if err != nil {
+		return nil, err
+	}
+	maxAge := int64(o.MaxAge.D() / time.Second)
+	return logins{people: people, login: api.Login{Issuer: o.Issuer, ClientId: o.ClientID, Scopes: o.Scopes, MaxAge: &maxAge}}, nil
+}
+
+func peopleOf(o config.OIDC) (*oidc.People, error) {
 	client, err := providerClient(o.CAFile)
 	if err != nil {
 		return nil, err
 	}
-	return logins{
-		people: oidc.New(oidc.Options{
-			Issuer: o.Issuer, ClientID: o.ClientID, Claim: o.GroupsClaim, Groups: o.Groups, Skew: o.ClockSkew.D(), Client: client, Now: time.Now,
-		}),
-		login: api.Login{Issuer: o.Issuer, ClientId: o.ClientID, Scopes: o.Scopes},
-	}, nil
+	return oidc.New(oidc.Options{
+		Issuer: o.Issuer, ClientID: o.ClientID, Claim: o.GroupsClaim, Groups: o.Groups, Skew: o.ClockSkew.D(), MaxAge: o.MaxAge.D(), Client: client, Now: time.Now,
+	}), nil
+}
+
+// ExamineLogin tells why people cannot log in by the provider that a configuration names, nil if they can or there is none.
+func ExamineLogin(ctx context.Context, c *config.Config) error {
+	if !c.OIDC.On() {
+		return nil
+	}
+	people, err := peopleOf(c.OIDC)
+	if err != nil {
+		return err
+	}
+	return people.Answers(ctx)
 }
 
 // providerClient reaches the provider, which the authorities of the file vouch for, or those of the machine.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -84,11 +85,11 @@ func (e *Engine) keepVigil(ctx context.Context) error {
 	if d.URLFile == "" {
 		return nil
 	}
-	url, err := d.URL()
+	to, err := d.URL()
 	if err != nil {
 		return err
 	}
-	p := &ping{url: url, client: &http.Client{Timeout: pingLimit}, works: e.vigil.works, failed: func(err error) {
+	p := &ping{url: to, client: &http.Client{Timeout: pingLimit}, works: e.vigil.works, failed: func(err error) {
 		e.o.Logger.Warn("the watcher outside could not be told that the engine works", "error", err.Error())
 	}}
 	pause := d.Every.D()
@@ -174,9 +175,17 @@ func (p *ping) once(ctx context.Context) {
 	}
 	err := p.post(ctx)
 	if err != nil && !p.told && ctx.Err() == nil {
-		p.failed(errors.New(strings.ReplaceAll(err.Error(), p.url, "its URL"))) // which is a secret
+		p.failed(p.unnamed(err))
 	}
 	p.told = err != nil
+}
+
+// unnamed is an error without the URL, which is a secret; so is one that the watcher sends us on to.
+func (p *ping) unnamed(err error) error {
+	if at := new(url.Error); errors.As(err, &at) {
+		err = fmt.Errorf("post to its URL: %w", at.Err)
+	}
+	return errors.New(strings.ReplaceAll(err.Error(), p.url, "its URL"))
 }
 
 func (p *ping) post(ctx context.Context) error {

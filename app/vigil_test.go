@@ -137,3 +137,19 @@ func TestTheDeadMan(t *testing.T) {
 		t.Errorf("failures: %s", all)
 	}
 }
+
+// TestTheDeadMansURLIsASecret: with a password in it, or where the watcher sends us on, too.
+func TestTheDeadMansURLIsASecret(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://127.0.0.1:1/other-s3cret", http.StatusPermanentRedirect)
+	}))
+	t.Cleanup(s.Close)
+	for _, at := range []string{s.URL + "/s3cret", "http://ann:pw@127.0.0.1:1/s3cret", strings.Replace(s.URL, "http://", "http://ann:pw@", 1) + "/s3cret"} {
+		var said string
+		p := &ping{url: at, client: s.Client(), works: func() error { return nil }, failed: func(err error) { said = err.Error() }}
+		p.once(t.Context())
+		if said == "" || strings.Contains(said, "s3cret") || strings.Contains(said, "pw") || !strings.Contains(said, "its URL") {
+			t.Errorf("%s: %q", at, said)
+		}
+	}
+}

@@ -29,6 +29,7 @@ type names func(ctx context.Context, client *api.ClientWithResponses, args []str
 func (c *cli) offered(from names, args []string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(context.Background(), completeWithin)
 	defer cancel()
+	c.completing = true
 	client, err := c.client()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp

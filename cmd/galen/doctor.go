@@ -34,7 +34,7 @@ const (
 
 // symptom is one line of the doctor.
 type symptom struct {
-	Check string `json:"check"` // config, disk, journal, clock, engine, temporal, node, token
+	Check string `json:"check"` // config, disk, journal, clock, engine, temporal, node, token, login
 	About string `json:"about,omitempty"`
 	Is    string `json:"is"`
 	What  string `json:"what"`
@@ -52,8 +52,8 @@ func (c *cli) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "What is wrong with Galen itself, and what to do",
-		Long: `Examines what the engine stands on: the configuration, the disk, the journal, the clock, the engine, Temporal, each node
-and the tokens. For each there are lines that say ok, warn or bad, what is wrong, and what to do. It works while the engine is down, too,
+		Long: `Examines what the engine stands on: the configuration, the disk, the journal, the clock, the engine, Temporal, each node,
+the tokens and the provider by which people log in. For each there are lines that say ok, warn or bad, what is wrong, and what to do. It works while the engine is down, too,
 needs no token and changes nothing but for one file that it writes to the data directory and removes again.
 
 Run it on the engine's machine, as the user that the engine runs as: it looks with the same rights.
@@ -102,7 +102,7 @@ func (c *cli) examine(ctx context.Context, path string) diagnosis {
 	if d.place, d.unseen = app.JournalPlace(cfg); d.unseen == nil {
 		d.seen, d.unseen = journal.Peek(peek, d.place, c.now)
 	}
-	checks := []func(context.Context) []symptom{d.config, d.disk, d.journal, d.clock, d.engine, d.temporal, d.nodes, d.tokens}
+	checks := []func(context.Context) []symptom{d.config, d.disk, d.journal, d.clock, d.engine, d.temporal, d.nodes, d.tokens, d.people}
 	found := make([][]symptom, len(checks))
 	var all sync.WaitGroup
 	for i, check := range checks {

@@ -84,7 +84,7 @@ func (d *doctor) engine(ctx context.Context) []symptom {
 		d.server = d.listens()
 	}
 	out := d.certificate()
-	client, err := d.client()
+	client, err := d.clientWith(nil) // health needs no token, and who knows what answers there
 	if err != nil {
 		return append(out, symptom{"engine", d.address(), isWarn, err.Error(), "the other examinations need no engine"})
 	}
@@ -177,4 +177,15 @@ func (d *doctor) pollers(about string, polled map[string]time.Time) []symptom {
 		return []symptom{{"temporal", about, isBad, fmt.Sprintf("nobody asks for the work of %q, though the engine runs", silent), "look at the log of the engine, and start it again; clocks that differ look alike"}}
 	}
 	return []symptom{{"temporal", about, isWarn, fmt.Sprintf("nobody asks for the work of %q: no engine runs", silent), "start it"}}
+}
+
+// people examines the provider by which people log in.
+func (d *doctor) people(ctx context.Context) []symptom {
+	if !d.cfg.OIDC.On() {
+		return nil
+	}
+	if err := app.ExamineLogin(ctx, d.cfg); err != nil {
+		return []symptom{{"login", d.cfg.OIDC.Issuer, isBad, err.Error(), "look at the provider, and at oidc.issuer and oidc.ca_file: people cannot log in, named tokens work on"}}
+	}
+	return []symptom{{"login", d.cfg.OIDC.Issuer, isOK, "the provider answers, and its keys can be read", ""}}
 }

@@ -151,6 +151,10 @@ func TestDoctor(t *testing.T) {
 
 		"no node": {func(patient) {}, "node", isBad, "Jolokia: refused"},
 
+		"no provider": {func(p patient) {
+			p.edit("data: data", "data: data\noidc: {issuer: \"http://127.0.0.1:1\", client_id: galen, groups: {sre: [{scope: view, resource: \"*/*\"}]}}")
+		}, "login", isBad, "does not answer"},
+
 		"no token":          {func(patient) {}, "token", isWarn, "no named token counts"},
 		"a token":           {func(p patient) { p.in(func(s *journal.Store) { p.token(s, "ann", time.Now().Add(30*24*time.Hour)) }) }, "token", isOK, "ann"},
 		"a token that ends": {func(p patient) { p.in(func(s *journal.Store) { p.token(s, "ann", time.Now().Add(24*time.Hour)) }) }, "token", isWarn, "within a week"},

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -264,7 +264,6 @@ func (c *cli) journalExport(ctx context.Context, f listFlags) error {
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriter(c.out)
 	limit := exportPage
 	for {
 		res, err := client.ListEventsWithResponse(ctx, &api.ListEventsParams{
@@ -273,6 +272,7 @@ func (c *cli) journalExport(ctx context.Context, f listFlags) error {
 		if err := c.fault("export the journal", res, err, res != nil && res.JSON200 != nil); err != nil {
 			return err
 		}
+		var page bytes.Buffer // it is written whole, so that a file never ends within a line
 		for _, e := range res.JSON200.Events {
 			line, err := galen.Canonical(e)
 			if err != nil {
@@ -281,13 +281,14 @@ func (c *cli) journalExport(ctx context.Context, f listFlags) error {
 			if c.screen() != nil {
 				line = []byte(visibleJSON(string(line))) // a file gets the bytes that were hashed
 			}
-			if _, err := fmt.Fprintf(out, "%s\n", line); err != nil {
-				return fmt.Errorf("export event %d: %w", e.Seq, err)
-			}
+			page.Write(append(line, '\n'))
 			f.after = e.Seq
 		}
+		if _, err := c.out.Write(page.Bytes()); err != nil {
+			return fmt.Errorf("export the journal: %w", err)
+		}
 		if len(res.JSON200.Events) < limit {
-			return out.Flush()
+			return nil
 		}
 	}
 }

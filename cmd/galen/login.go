@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,8 +21,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/oauth2"
 
-	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
+	"github.com/galenhq/galen/internal/config"
 )
 
 // envLoginFile names the file of a login, instead of the one in the user's configuration folder.
@@ -36,8 +37,10 @@ type login struct {
 	Scopes   []string `json:"scopes"`
 	IDToken  string   `json:"id_token"`
 	Refresh  string   `json:"refresh_token,omitempty"`
-	// Expires is when the ID token ends.
+	// Expires is when the ID token ends, for the engine.
 	Expires time.Time `json:"expires"`
+	// MaxAge is for how many seconds after it was issued the engine takes a token; 0: until its end.
+	MaxAge int64 `json:"max_age,omitempty"`
 }
 
 func (c *cli) loginCommand() *cobra.Command {
@@ -61,22 +64,13 @@ so; --token-file and GALEN_TOKEN_FILE go before it. GALEN_LOGIN_FILE names anoth
 
 func (c *cli) logoutCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "logout",
-		Short:   "Forget the login",
-		Long:    "Removes the file of galen login. The token in it counts until its end, which is soon; who must be kept out now is removed from their groups.",
+		Use:   "logout",
+		Short: "Forget the login",
+		Long: `Has the provider revoke the login, if it takes that back (RFC 7009), and removes the file of galen login. The token in it counts until its
+end all the same, and at most for oidc.max_age of the engine's configuration.`,
 		Example: "  galen logout",
 		Args:    takes(0, 0, "no argument"),
-		RunE: func(*cobra.Command, []string) error {
-			file, err := c.loginFile()
-			if err != nil {
-				return err
-			}
-			if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
-				return fmt.Errorf("log out: %w", err)
-			}
-			fmt.Fprintln(c.out, "logged out")
-			return nil
-		},
+		RunE:    func(cmd *cobra.Command, _ []string) error { return c.logOut(cmd.Context()) },
 	}
 }
 
@@ -96,11 +90,17 @@ func (c *cli) logIn(ctx context.Context, browse bool, wait time.Duration) error 
 	if err != nil {
 		return fmt.Errorf("wait for the provider's answer: %w", err)
 	}
+	if ctx, err = c.toProvider(ctx); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	f, err := c.flowOf(ctx, *res.JSON200, "http://"+listener.Addr().String()+callbackPath)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	page := f.page()
+	page, err := f.page()
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	fmt.Fprintf(c.errs, "log in here, within %s:\n%s\n", span(wait), page)
 	if browse {
 		openBrowser(page)
@@ -151,6 +151,7 @@ const callbackPath = "/callback"
 type flow struct {
 	config                 oauth2.Config
 	provider               *oidc.Provider
+	maxAge                 int64
 	state, nonce, verifier string
 }
 
@@ -159,24 +160,24 @@ func (c *cli) flowOf(ctx context.Context, l api.Login, redirect string) (*flow, 
 	if err != nil {
 		return nil, err
 	}
-	return &flow{
+	f := &flow{
 		provider: provider, state: rand.Text(), nonce: rand.Text(), verifier: oauth2.GenerateVerifier(),
 		config: oauth2.Config{ClientID: l.ClientId, Endpoint: provider.Endpoint(), RedirectURL: redirect, Scopes: l.Scopes},
-	}, nil
-}
-
-// providerOf asks a provider for what it is, with the authorities that the command line knows besides the machine's.
-func (c *cli) providerOf(ctx context.Context, issuer string) (*oidc.Provider, error) {
-	provider, err := oidc.NewProvider(ctx, issuer)
-	if err != nil {
-		return nil, fmt.Errorf("the OpenID Connect provider %s: %w; a named token (--token-file) works without it", issuer, err)
 	}
-	return provider, nil
+	if l.MaxAge != nil {
+		f.maxAge = *l.MaxAge
+	}
+	return f, nil
 }
 
-// page is where the person logs in.
-func (f *flow) page() string {
-	return f.config.AuthCodeURL(f.state, oidc.Nonce(f.nonce), oauth2.S256ChallengeOption(f.verifier), oauth2.AccessTypeOffline)
+// page is where the person logs in. It comes from the provider, and goes to a browser and a terminal.
+func (f *flow) page() (string, error) {
+	text := f.config.AuthCodeURL(f.state, oidc.Nonce(f.nonce), oauth2.S256ChallengeOption(f.verifier), oauth2.AccessTypeOffline)
+	page, err := url.Parse(text)
+	if err != nil || page.Host == "" || page.Scheme != "https" && (page.Scheme != "http" || !config.Loopback(page.Hostname())) {
+		return "", fmt.Errorf("the provider names %q as the page to log in: want one by https", cut(text, errorShown))
+	}
+	return page.String(), nil
 }
 
 // await takes the first answer that has our state; others are refused and change nothing.
@@ -222,6 +223,10 @@ func (f *flow) await(ctx context.Context, listener net.Listener) (string, error)
 	case <-ctx.Done():
 		return "", fmt.Errorf("nobody logged in: %w", ctx.Err())
 	}
+	if l.MaxAge != nil {
+		f.maxAge = *l.MaxAge
+	}
+	return f, nil
 }
 
 // exchange is what a code is worth, and who it is.
@@ -254,9 +259,13 @@ func (f *flow) kept(ctx context.Context, token *oauth2.Token) (login, *oidc.IDTo
 	if err != nil {
 		return login{}, nil, fmt.Errorf("log in: %w", err)
 	}
-	return login{
-		Issuer: id.Issuer, ClientID: f.config.ClientID, Scopes: f.config.Scopes, IDToken: raw, Refresh: token.RefreshToken, Expires: id.Expiry,
-	}, id, nil
+	kept := login{
+		Issuer: id.Issuer, ClientID: f.config.ClientID, Scopes: f.config.Scopes, IDToken: raw, Refresh: token.RefreshToken, Expires: id.Expiry, MaxAge: f.maxAge,
+	}
+	if last := id.IssuedAt.Add(time.Duration(f.maxAge) * time.Second); f.maxAge > 0 && last.Before(kept.Expires) {
+		kept.Expires = last
+	}
+	return kept, id, nil
 }
 
 // openBrowser does its best; the page is printed anyway.
@@ -314,57 +323,4 @@ func (c *cli) keepLogin(l login) error {
 		return errors.Join(fmt.Errorf("keep the login: %w", err), os.Remove(fresh.Name()))
 	}
 	return nil
-}
-
-// renewBefore is how long before its end a token is renewed.
-const renewBefore = time.Minute
-
-// loggedIn is the token of a login at this engine, renewed if it ends soon; "" if there is none.
-func (c *cli) loggedIn(ctx context.Context) (string, error) {
-	file, err := c.loginFile()
-	if err != nil {
-		return "", nil //nolint:nilerr // who has no home never logged in
-	}
-	text, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("the login: %w", err)
-	}
-	l, err := galen.Decode[login](text)
-	if err != nil {
-		return "", fmt.Errorf("the login in %s: %w; galen login makes it anew", file, err)
-	}
-	switch {
-	case l.Server != c.address():
-		return "", nil
-	case c.now().Add(renewBefore).Before(l.Expires):
-		return l.IDToken, nil
-	case l.Refresh == "":
-		return "", fmt.Errorf("the login at %s ended at %s: galen login", l.Server, l.Expires.UTC().Format(time.RFC3339))
-	}
-	return c.renew(ctx, l)
-}
-
-// renew has the provider renew a login.
-func (c *cli) renew(ctx context.Context, l login) (string, error) {
-	provider, err := c.providerOf(ctx, l.Issuer)
-	if err != nil {
-		return "", err
-	}
-	f := flow{provider: provider, config: oauth2.Config{ClientID: l.ClientID, Endpoint: provider.Endpoint(), Scopes: l.Scopes}}
-	token, err := f.config.TokenSource(ctx, &oauth2.Token{RefreshToken: l.Refresh, Expiry: time.Unix(1, 0)}).Token()
-	if err != nil {
-		return "", fmt.Errorf("renew the login at %s: %w; galen login", l.Server, err)
-	}
-	fresh, _, err := f.kept(ctx, token)
-	if err != nil {
-		return "", err
-	}
-	fresh.Server = l.Server
-	if fresh.Refresh == "" {
-		fresh.Refresh = l.Refresh
-	}
-	return fresh.IDToken, c.keepLogin(fresh)
 }

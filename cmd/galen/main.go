@@ -59,6 +59,9 @@ type cli struct {
 	books     []galen.ListedRunbook // that the gym plays instead of the listed ones; nil: those
 	terminal  func() *terminal      // of out, asked anew each time since its size changes; nil: there is none
 
+	// completing: a shell waits for names.
+	completing bool
+
 	// Set by global flags.
 	server    string
 	tokenFile string

@@ -25,6 +25,8 @@ type OIDC struct {
 	Groups map[string][]galen.Grant `json:"groups"`
 	// ClockSkew is how long after its end a token still counts; absent: 30s.
 	ClockSkew galen.Duration `json:"clock_skew,omitzero"`
+	// MaxAge is how long after it was issued a token counts, however much later its end is: groups are those of the login; absent: 1h.
+	MaxAge galen.Duration `json:"max_age,omitzero"`
 	// CAFile has the authorities that vouch for the provider, in PEM; absent: those of the machine.
 	CAFile string `json:"ca_file,omitempty"`
 }
@@ -35,6 +37,9 @@ func (o OIDC) On() bool { return o.Issuer != "" || o.ClientID != "" || len(o.Gro
 const (
 	defaultOIDCSkew = galen.Duration(30 * time.Second)
 	maxOIDCSkew     = galen.Duration(5 * time.Minute)
+	defaultOIDCAge  = galen.Duration(time.Hour)
+	minOIDCAge      = galen.Duration(time.Minute)
+	maxOIDCAge      = galen.Duration(24 * time.Hour)
 )
 
 func (o *OIDC) defaults() {
@@ -49,6 +54,9 @@ func (o *OIDC) defaults() {
 	}
 	if o.ClockSkew == 0 {
 		o.ClockSkew = defaultOIDCSkew
+	}
+	if o.MaxAge == 0 {
+		o.MaxAge = defaultOIDCAge
 	}
 }
 
@@ -66,6 +74,9 @@ func (o OIDC) check() error {
 	}
 	if o.ClockSkew < 0 || o.ClockSkew > maxOIDCSkew {
 		errs = append(errs, fmt.Errorf("oidc.clock_skew: %s: want 0s to %s", o.ClockSkew, maxOIDCSkew))
+	}
+	if o.MaxAge < minOIDCAge || o.MaxAge > maxOIDCAge {
+		errs = append(errs, fmt.Errorf("oidc.max_age: %s: want %s to %s", o.MaxAge, minOIDCAge, maxOIDCAge))
 	}
 	return errors.Join(errs...)
 }

@@ -15,7 +15,7 @@ groups:
 		return Parse([]byte("data: /x\nresources:\n  - {resource: fake/a, setup: {}}\noidc:\n  " + strings.ReplaceAll(text, "\n", "\n  ")))
 	}
 	c, err := parse(good)
-	if err != nil || c.OIDC.GroupsClaim != "groups" || c.OIDC.ClockSkew.D() != 30*time.Second || len(c.OIDC.Scopes) != 4 {
+	if err != nil || c.OIDC.GroupsClaim != "groups" || c.OIDC.ClockSkew.D() != 30*time.Second || c.OIDC.MaxAge.D() != time.Hour || len(c.OIDC.Scopes) != 4 {
 		t.Errorf("%+v, %v", c, err)
 	}
 	for change, want := range map[string]string{
@@ -26,6 +26,8 @@ groups:
 		"approve|admin":                                      "it is for everything",
 		"[{scope: approve, resource: \"cassandra/*\"}]|[]":   "at least one grant",
 		"client_id: galen|client_id: galen\nclock_skew: 1h":  "clock_skew",
+		"client_id: galen|client_id: galen\nmax_age: 48h":    "max_age",
+		"client_id: galen|client_id: galen\nmax_age: 1s":     "max_age",
 		"client_id: galen|client_id: galen\nscopes: [email]": "openid is required",
 		"client_id: galen|client_id: galen\nsecret: x":       "secret",
 	} {

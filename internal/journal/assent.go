@@ -8,10 +8,16 @@ import (
 )
 
 // join notes whose token says yes, and who said yes before: by the newest approval, if the world has not ended that.
-func (t *tx) join(ctx context.Context, a *galen.Approval) (err error) {
+func (t *tx) join(ctx context.Context, run galen.Run, a *galen.Approval) (err error) {
+	person := a.Lineage.Person
 	if a.Lineage, err = lineageOf(ctx, t, a.By); err != nil {
 		return err
 	}
+	asked, err := lineageOf(ctx, t, run.AskedBy())
+	if err != nil {
+		return err
+	}
+	a.Lineage.Person, a.Lineage.Asked = person, slices.Contains(asked.Makers, a.By)
 	a.With = nil
 	rows, err := approvalsOf(ctx, t, "run = ?", a.Run)
 	if err == nil && len(rows) > 0 && rows[0].state == "" {
@@ -77,4 +83,31 @@ func voidedBody(row approvalRow, why string, inARow int, moved []galen.Change) m
 		out["moved"] = moved
 	}
 	return out
+}
+
+// endYesesOf ends the approvals of open runs in which a token has said yes: whoever revokes it may not trust what it said.
+func (t *tx) endYesesOf(ctx context.Context, token string) error {
+	open, err := docs[galen.Run](ctx, t, "SELECT doc FROM runs WHERE open = 1")
+	if err != nil {
+		return err
+	}
+	for _, run := range open {
+		rows, err := approvalsOf(ctx, t, "run = ? AND state = ''", run.ID)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if row.By != token && !slices.ContainsFunc(row.With, func(a galen.Assent) bool { return a.By == token }) {
+				continue
+			}
+			if err := t.endApproval(ctx, row, approvalRevoked); err != nil {
+				return err
+			}
+			body := voidedBody(row, "the token "+token+" was revoked", 0, nil)
+			if err := t.wakeRun(ctx, run, galen.Event{Kind: galen.EventVoided}, body); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -71,6 +71,26 @@ func testPeople(t *testing.T, w world) {
 	equal(t, "two", w.said(t, run), "bob cy")
 	w.clock.skip(10 * time.Minute)
 	equal(t, "the first has expired", w.said(t, run), "cy")
+	testRevokedYes(t, w, run)
+}
+
+// testRevokedYes: a yes of a token that was revoked since counts no more, nor does one that it joined; nor is who made the token that asked
+// another person.
+func testRevokedYes(t *testing.T, w world, run galen.Run) {
+	t.Helper()
+	ctx := t.Context()
+	must(t, w.Approve(ctx, w.yesBy(run, "early", "b2")))
+	must(t, w.Approve(ctx, w.yesBy(run, "cy", "b2")))
+	equal(t, "before it is revoked", w.said(t, run), "cy early")
+	must(t, w.RevokeToken(ctx, "early", "dan"))
+	equal(t, "its yes is revoked", w.said(t, run), "")
+	must(t, w.Approve(ctx, w.yesBy(run, "cy", "b2")))
+	equal(t, "and joins nobody", w.said(t, run), "cy")
+	asked, _, err := w.OpenRun(ctx, galen.Run{Key: "asked", Runbook: run.Runbook, Version: 1, Resource: run.Resource, Asked: galen.AskedBy("late")})
+	must(t, err)
+	must(t, w.Approve(ctx, w.yesBy(asked, "ann", "b2"))) // who made "late"
+	must(t, w.Approve(ctx, w.yesBy(asked, "bob", "b2")))
+	equal(t, "who made the token that asked", w.said(t, asked), "bob")
 }
 
 // testMoved: a yes that the world or a hold ends says what moved: the facts that were shown, and the steps.

@@ -16,6 +16,7 @@ const (
 	approvalVoided   = "voided"   // by the world
 	approvalRejected = "rejected" // by a person
 	approvalHeld     = "held"     // with its run
+	approvalRevoked  = "revoked"  // with the token of who said it
 )
 
 // approvalRow is an approval as it is stored, its basis re-based.
@@ -52,7 +53,7 @@ func (s *Store) Approve(ctx context.Context, a galen.Approval) error {
 		if !t.now.Before(a.Expires) {
 			return fmt.Errorf("the approval would expire at %s, which is past", a.Expires.UTC().Format(time.RFC3339))
 		}
-		if err := t.join(ctx, &a); err != nil {
+		if err := t.join(ctx, run, &a); err != nil {
 			return err
 		}
 		if err := t.insertApproval(ctx, a); err != nil {
@@ -275,7 +276,7 @@ func voidsInARow(ctx context.Context, q querier, runID string) (int, error) {
 	n := 0
 	for _, row := range rows {
 		switch {
-		case row.state == approvalHeld: // says nothing of the world
+		case row.state == approvalHeld, row.state == approvalRevoked: // says nothing of the world
 			continue
 		case row.state != approvalVoided, stamp(row.ended) < last:
 			return n, nil

@@ -81,7 +81,8 @@ func (s *Store) Tokens(ctx context.Context) ([]galen.Token, error) {
 	return out, err
 }
 
-// RevokeToken ends a token before its time; no call that begins later can be made with it. galen.ErrNotFound.
+// RevokeToken ends a token before its time; no call that begins later can be made with it, and the yeses that it said to open runs count no
+// more. galen.ErrNotFound.
 func (s *Store) RevokeToken(ctx context.Context, name, by string) error {
 	if by == "" {
 		return fmt.Errorf("revoke the token %s: who revokes it is required", name)
@@ -101,6 +102,9 @@ func (s *Store) RevokeToken(ctx context.Context, name, by string) error {
 			return err
 		}
 		token.Revoked, token.RevokedBy = t.now, by
-		return t.saveToken(ctx, token, hash, by)
+		if err := t.saveToken(ctx, token, hash, by); err != nil {
+			return err
+		}
+		return t.endYesesOf(ctx, name)
 	})
 }

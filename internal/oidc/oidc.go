@@ -29,6 +29,8 @@ type Options struct {
 	Groups map[string][]galen.Grant
 	// Skew is how long after its end a token still counts, since clocks differ.
 	Skew time.Duration
+	// MaxAge is how long after it was issued a token counts at most, 0: to its end. Its groups are those of then.
+	MaxAge time.Duration
 	// Client reaches the provider; Now is the wall clock.
 	Client *http.Client
 	Now    func() time.Time
@@ -48,8 +50,9 @@ var (
 type People struct {
 	o  Options
 	mu sync.Mutex
-	// of is what the provider told of itself; nil: it has not answered yet, was asked at tried, and that is why.
+	// of is what the provider told of itself, at the time since; nil: it has not answered yet, was asked at tried, and that is why.
 	of    *oidc.IDTokenVerifier
+	since time.Time
 	tried time.Time
 	why   error
 }
@@ -61,7 +64,9 @@ func New(o Options) *People { return &People{o: o} }
 const (
 	tokenLimit    = 16 << 10
 	providerLimit = 5 * time.Second
-	askAgain      = 5 * time.Second // after it did not answer
+	askAgain      = 5 * time.Second  // after it did not answer
+	renewAgain    = time.Minute      // likewise, while what it told before counts
+	keysFor       = 15 * time.Minute // are its keys believed: one that it took back counts no longer, while it answers
 	nameLimit     = 200
 	groupsShown   = 10
 )
@@ -81,28 +86,24 @@ func (p *People) Holder(ctx context.Context, raw string) (galen.Token, error) {
 	if !Looks(raw) {
 		return galen.Token{}, fmt.Errorf("%w: it has not the form of one", ErrToken)
 	}
-	verifier, err := p.verifier(ctx)
+	token, claims, err := p.verify(ctx, raw)
 	if err != nil {
 		return galen.Token{}, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, providerLimit)
-	defer cancel()
-	token, err := verifier.Verify(ctx, raw)
-	if err != nil {
-		if unanswered(err) {
-			return galen.Token{}, fmt.Errorf("%w (%s): its keys cannot be read: %w", ErrProvider, p.o.Issuer, err)
-		}
-		return galen.Token{}, fmt.Errorf("%w: %w", ErrToken, err)
-	}
-	var claims map[string]any
-	if err := token.Claims(&claims); err != nil {
-		return galen.Token{}, fmt.Errorf("%w: its claims cannot be read: %w", ErrToken, err)
 	}
 	who := nameOf(token.Subject, claims)
 	if who == "" {
 		return galen.Token{}, fmt.Errorf("%w: it names nobody", ErrToken)
 	}
-	out := galen.Token{Name: who, By: p.o.Issuer, At: token.IssuedAt, Expires: token.Expiry.Add(p.o.Skew)}
+	out := galen.Token{Name: who, By: p.o.Issuer, At: token.IssuedAt, Expires: token.Expiry.Add(p.o.Skew), Person: "sub:" + token.Subject}
+	if p.o.MaxAge > 0 {
+		last := token.IssuedAt.Add(p.o.MaxAge + p.o.Skew)
+		if !p.o.Now().Before(last) {
+			return galen.Token{}, fmt.Errorf("%w: it was issued at %s, and one counts for %s here (oidc.max_age)", ErrToken, token.IssuedAt.UTC().Format(time.RFC3339), p.o.MaxAge)
+		}
+		if last.Before(out.Expires) {
+			out.Expires = last
+		}
+	}
 	groups := groupsOf(claims[p.o.Claim])
 	for _, group := range groups {
 		out.Grants = append(out.Grants, p.o.Groups[group]...)
@@ -114,41 +115,104 @@ func (p *People) Holder(ctx context.Context, raw string) (galen.Token, error) {
 	return out, nil
 }
 
+// verify is a token that the provider has signed for us, with its claims.
+func (p *People) verify(ctx context.Context, raw string) (*oidc.IDToken, map[string]any, error) {
+	verifier, err := p.verifier(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, providerLimit)
+	defer cancel()
+	token, err := verifier.Verify(ctx, raw)
+	if err != nil && unanswered(err) {
+		return nil, nil, fmt.Errorf("%w (%s): its keys cannot be read: %w", ErrProvider, p.o.Issuer, err)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrToken, err)
+	}
+	var claims map[string]any
+	if err := token.Claims(&claims); err != nil {
+		return nil, nil, fmt.Errorf("%w: its claims cannot be read: %w", ErrToken, err)
+	}
+	if to, is := claims["azp"]; is && to != p.o.ClientID { // whoever it is given to may act as the person there, and not here
+		return nil, nil, fmt.Errorf("%w: the provider gave it to %q (azp), and not to %s", ErrToken, to, p.o.ClientID)
+	}
+	return token, claims, nil
+}
+
 // unanswered: keys could not be fetched; go-oidc says so in words only.
 func unanswered(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "fetching keys")
 }
 
-// verifier asks the provider once for what it is, and again after a while if it does not answer.
+// Answers tells why the provider cannot be asked who people are; nil: it can.
+func (p *People) Answers(ctx context.Context) error {
+	_, err := p.verifier(ctx)
+	return err
+}
+
+// verifier asks the provider for what it is: once in a while, and again after a while if it does not answer. What it told before counts
+// until it answers again.
 func (p *People) verifier(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.o.Now()
-	if p.of != nil {
+	within := func(at time.Time, d time.Duration) bool { return now.Sub(at) < d && !now.Before(at) }
+	switch {
+	case p.of != nil && (within(p.since, keysFor) || within(p.tried, renewAgain)):
 		return p.of, nil
-	}
-	if p.why != nil && now.Sub(p.tried) < askAgain && !now.Before(p.tried) {
+	case p.of == nil && p.why != nil && within(p.tried, askAgain):
 		return nil, p.why
+	}
+	known := p.of
+	if known != nil { // others go on with what it told, and wait for nobody
+		p.tried = now
+		p.mu.Unlock()
+	}
+	of, err := p.discover(ctx)
+	if known != nil {
+		p.mu.Lock()
+	}
+	if err == nil {
+		p.of, p.since, p.why = of, now, nil
+		return of, nil
+	}
+	p.tried, p.why = now, err
+	if known != nil {
+		return known, nil
+	}
+	return nil, err
+}
+
+// discover reads what the provider says of itself, and that its keys can be read.
+func (p *People) discover(ctx context.Context) (*oidc.IDTokenVerifier, error) {
+	failed := func(err error) error {
+		return fmt.Errorf("%w (%s); named tokens and the file's work on: %w", ErrProvider, p.o.Issuer, err)
 	}
 	lasting := oidc.ClientContext(context.WithoutCancel(ctx), p.o.Client) // keys are fetched by it later, too
 	ask, cancel := context.WithTimeout(lasting, providerLimit)
 	defer cancel()
 	provider, err := oidc.NewProvider(ask, p.o.Issuer)
 	if err != nil {
-		p.tried, p.why = now, fmt.Errorf("%w (%s); named tokens and the file's work on: %w", ErrProvider, p.o.Issuer, err)
-		return nil, p.why
+		return nil, failed(err)
 	}
-	var keys struct {
-		URL string `json:"jwks_uri"`
+	var at struct {
+		Keys string `json:"jwks_uri"`
 	}
-	if err := provider.Claims(&keys); err != nil {
-		return nil, fmt.Errorf("%w (%s): what it says of itself: %w", ErrProvider, p.o.Issuer, err)
+	if err := provider.Claims(&at); err != nil {
+		return nil, failed(err)
 	}
-	p.of = oidc.NewVerifier(p.o.Issuer, oidc.NewRemoteKeySet(lasting, keys.URL), &oidc.Config{
+	keys := oidc.NewRemoteKeySet(lasting, at.Keys)
+	if _, err := keys.VerifySignature(ask, noToken); err != nil && unanswered(err) { // no key fits: it reads them all
+		return nil, failed(err)
+	}
+	return oidc.NewVerifier(p.o.Issuer, keys, &oidc.Config{
 		ClientID: p.o.ClientID, SupportedSigningAlgs: algorithms(), Now: func() time.Time { return p.o.Now().Add(-p.o.Skew) },
-	})
-	return p.of, nil
+	}), nil
 }
+
+// noToken has the form of a token, {"alg":"RS256"} and {}, and no signature.
+const noToken = "eyJhbGciOiJSUzI1NiJ9.e30.AA"
 
 // nameOf is what the journal calls the person: the address that the provider has verified, or else the subject. No named token is called
 // so, for one has neither sign in its name.

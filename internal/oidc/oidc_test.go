@@ -94,7 +94,7 @@ func (p *provider) token(claims map[string]any) string {
 
 func (p *provider) people(now func() time.Time) *People {
 	return New(Options{
-		Issuer: p.http.URL, ClientID: "galen", Claim: "groups", Skew: 30 * time.Second, Client: p.http.Client(), Now: now,
+		Issuer: p.http.URL, ClientID: "galen", Claim: "groups", Skew: 30 * time.Second, MaxAge: 2 * time.Hour, Client: p.http.Client(), Now: now,
 		Groups: map[string][]galen.Grant{"sre": {{Scope: galen.ScopeApprove, Resource: "cassandra/*"}}, "boss": {{Scope: galen.ScopeAdmin, Resource: galen.Everything}}},
 	})
 }
@@ -137,6 +137,11 @@ func TestHolder(t *testing.T) {
 		{"another issuer", with("iss", "https://evil.example"), ErrToken, "issue"},
 		{"expired", with("exp", noon().Add(-time.Minute).Unix()), ErrToken, "expired"},
 		{"expired within the skew", with("exp", noon().Add(-20*time.Second).Unix()), nil, ""},
+		{"issued long ago", with("iat", noon().Add(-3*time.Hour).Unix()), ErrToken, "oidc.max_age"},
+		{"issued nobody knows when", with("iat", nil), ErrToken, "oidc.max_age"},
+		{"given to another application, for us too", with("azp", "other"), ErrToken, "azp"},
+		{"given to us", with("azp", "galen"), nil, ""},
+		{"azp is no text", with("azp", 7), ErrToken, "azp"},
 		{"no end", with("exp", nil), ErrToken, "expired"},
 		{"not yet", with("nbf", noon().Add(time.Hour).Unix()), ErrToken, "before"},
 		{"alg none", body(map[string]any{"alg": "none"}, p.claims()) + ".", ErrToken, ""},
@@ -198,6 +203,35 @@ func TestKeysRotate(t *testing.T) {
 	p.rotate("k2")
 	soon(t, "the new key", people, p.token(p.claims()), nil)
 	soon(t, "the old key", people, before, ErrToken)
+}
+
+// TestAKeyThatWasTakenBack: what it has signed counts no more after a while, though nothing asks for a new key; and while the provider does
+// not answer, what it told before counts.
+func TestAKeyThatWasTakenBack(t *testing.T) {
+	p := newProvider(t)
+	now := noon()
+	people := p.people(func() time.Time { return now })
+	stolen := p.token(p.claims())
+	holds := func(what string, want error) {
+		t.Helper()
+		if got, err := people.Holder(t.Context(), stolen); !errors.Is(err, want) || err == nil && got.Person != "sub:7" {
+			t.Errorf("%s: %+v, %v", what, got, err)
+		}
+	}
+	holds("at first", nil)
+	p.rotate("k2")
+	p.down.Store(true)
+	now = now.Add(keysFor)
+	asked := p.asks.Load()
+	for range 10 {
+		holds("the provider is down", nil)
+	}
+	if n := p.asks.Load() - asked; n != 1 {
+		t.Errorf("asked %d times while it is down", n)
+	}
+	p.down.Store(false)
+	now = now.Add(renewAgain)
+	holds("it answers again", ErrToken)
 }
 
 // soon: go-oidc hands fetched keys to who waits for them a moment before it keeps them, so that the next call may still meet the old ones.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -54,7 +55,7 @@ func FromEnv(ctx context.Context, env func(string) string, version string) (*Tra
 	if err != nil {
 		return nil, fmt.Errorf("traces to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names: %w", err)
 	}
-	return New(ctx, version, sdktrace.WithBatcher(exporter))
+	return New(ctx, version, sdktrace.WithBatcher(readable{exporter}))
 }
 
 // wanted tells whether the environment asks for traces.
@@ -119,7 +120,7 @@ func (t *Tracer) begin(ctx context.Context, what string, kind oteltrace.SpanKind
 	return ctx, func(err error, more ...string) {
 		span.SetAttributes(attributes(more)...)
 		if err != nil {
-			span.SetStatus(codes.Error, err.Error()[:min(len(err.Error()), valueLimit)])
+			span.SetStatus(codes.Error, strings.ToValidUTF8(err.Error()[:min(len(err.Error()), valueLimit)], ""))
 		}
 		span.End()
 	}
