@@ -223,10 +223,6 @@ func (f *flow) await(ctx context.Context, listener net.Listener) (string, error)
 	case <-ctx.Done():
 		return "", fmt.Errorf("nobody logged in: %w", ctx.Err())
 	}
-	if l.MaxAge != nil {
-		f.maxAge = *l.MaxAge
-	}
-	return f, nil
 }
 
 // exchange is what a code is worth, and who it is.
