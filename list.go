@@ -197,6 +197,16 @@ func who(members []Member) string {
 	return "its members are " + MemberNames(members)
 }
 
+// whole are parameters as they were read, if what was sent lacks none.
+func (r Runbook[S, P]) whole(p P, sent json.RawMessage) (json.RawMessage, error) {
+	if len(sent) > 0 {
+		if err := r.lacks(sent); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(p)
+}
+
 // ListRunbook erases a runbook.
 func ListRunbook[S State, P any](r Runbook[S, P]) ListedRunbook {
 	read := func(raw json.RawMessage) (P, error) {
@@ -213,13 +223,10 @@ func ListRunbook[S State, P any](r Runbook[S, P]) ListedRunbook {
 		Name: r.Name, Version: r.Version, About: r.About, Heals: r.Heals, Beside: r.Beside, ByHand: r.Scope != nil,
 		Params: func(raw json.RawMessage) (json.RawMessage, error) {
 			p, err := read(raw)
-			if err == nil && len(raw) > 0 {
-				err = r.lacks(raw)
-			}
 			if err != nil {
 				return nil, err
 			}
-			return json.Marshal(p)
+			return r.whole(p, raw)
 		},
 		Schema:   r.schema,
 		Defaults: func() map[string]any { return fieldValues(reflect.ValueOf(r.Defaults)) },

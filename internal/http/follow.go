@@ -226,10 +226,12 @@ func (o *following) on(ctx context.Context, run galen.Run, page []galen.Event) e
 		if err == nil && ctx.Err() == nil {
 			run, page, err = o.news(ctx)
 		}
-		switch {
-		case ctx.Err() != nil:
+		select {
+		case <-ctx.Done():
 			return nil
-		case err != nil:
+		default:
+		}
+		if err != nil {
 			return o.sendProblem(err)
 		}
 	}
