@@ -77,6 +77,10 @@ func (s Schedule) Check() error {
 	case len(s.Within) > scheduleWindows:
 		return fmt.Errorf("within: %d windows, at most %d are allowed", len(s.Within), scheduleWindows)
 	}
+	return s.checkWindows()
+}
+
+func (s Schedule) checkWindows() error {
 	for i, w := range s.Within {
 		if err := w.Valid(); err != nil {
 			return fmt.Errorf("within[%d]: %w", i, err)
