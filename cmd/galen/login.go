@@ -90,14 +90,7 @@ func (c *cli) logIn(ctx context.Context, browse bool, wait time.Duration) error 
 	if err != nil {
 		return fmt.Errorf("wait for the provider's answer: %w", err)
 	}
-	if ctx, err = c.toProvider(ctx); err != nil {
-		return errors.Join(err, listener.Close())
-	}
-	f, err := c.flowOf(ctx, *res.JSON200, "http://"+listener.Addr().String()+callbackPath)
-	if err != nil {
-		return errors.Join(err, listener.Close())
-	}
-	page, err := f.page()
+	f, page, err := c.begun(ctx, *res.JSON200, "http://"+listener.Addr().String()+callbackPath)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -107,6 +100,9 @@ func (c *cli) logIn(ctx context.Context, browse bool, wait time.Duration) error 
 	}
 	code, err := f.await(ctx, listener)
 	if err != nil {
+		return err
+	}
+	if ctx, err = c.toProvider(ctx); err != nil {
 		return err
 	}
 	kept, who, err := f.exchange(ctx, code)
@@ -153,6 +149,20 @@ type flow struct {
 	provider               *oidc.Provider
 	maxAge                 int64
 	state, nonce, verifier string
+}
+
+// begun is a login that begins, and the page where the person logs in.
+func (c *cli) begun(ctx context.Context, l api.Login, redirect string) (*flow, string, error) {
+	ctx, err := c.toProvider(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	f, err := c.flowOf(ctx, l, redirect)
+	if err != nil {
+		return nil, "", err
+	}
+	page, err := f.page()
+	return f, page, err
 }
 
 func (c *cli) flowOf(ctx context.Context, l api.Login, redirect string) (*flow, error) {

@@ -95,7 +95,7 @@ func (c *cli) loggedIn(ctx context.Context) (string, error) {
 	}
 	fresh, err := c.renewed(ctx, file)
 	if err != nil && c.now().Before(l.Expires) {
-		return l.IDToken, nil //nolint:nilerr // it counts still, and the next command tries again
+		return l.IDToken, nil // it counts still, and the next command tries again
 	}
 	return fresh, err
 }

@@ -157,12 +157,8 @@ func (p *People) verifier(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.o.Now()
-	within := func(at time.Time, d time.Duration) bool { return now.Sub(at) < d && !now.Before(at) }
-	switch {
-	case p.of != nil && (within(p.since, keysFor) || within(p.tried, renewAgain)):
-		return p.of, nil
-	case p.of == nil && p.why != nil && within(p.tried, askAgain):
-		return nil, p.why
+	if of, err := p.told(now); of != nil || err != nil {
+		return of, err
 	}
 	known := p.of
 	if known != nil { // others go on with what it told, and wait for nobody
@@ -182,6 +178,18 @@ func (p *People) verifier(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 		return known, nil
 	}
 	return nil, err
+}
+
+// told is what the provider told, if it is not time to ask it. It needs the lock.
+func (p *People) told(now time.Time) (*oidc.IDTokenVerifier, error) {
+	within := func(at time.Time, d time.Duration) bool { return now.Sub(at) < d && !now.Before(at) }
+	switch {
+	case p.of != nil && (within(p.since, keysFor) || within(p.tried, renewAgain)):
+		return p.of, nil
+	case p.of == nil && p.why != nil && within(p.tried, askAgain):
+		return nil, p.why
+	}
+	return nil, nil
 }
 
 // discover reads what the provider says of itself, and that its keys can be read.
