@@ -327,6 +327,18 @@ type Login struct {
 // Member defines model for Member.
 type Member = galen.Member
 
+// Message A message of a stream of server-sent events
+type Message struct {
+	// Data an event of the journal; at the end the run; or the problem
+	Data string `json:"data"`
+
+	// Event message, or what else it tells: end, problem
+	Event *string `json:"event,omitempty"`
+
+	// Id seq of the event
+	Id *string `json:"id,omitempty"`
+}
+
 // ModeList defines model for ModeList.
 type ModeList struct {
 	Modes []ModeRow `json:"modes"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -82,6 +83,14 @@ func (s *server) enter(r *http.Request, run, form string) (f *follower, leave fu
 	return f, func() { quit(); out() }, nil
 }
 
+// What the OpenAPI file says of a time to wait and of the id of an event, and no more, is taken.
+var (
+	waitForm    = regexp.MustCompile(`^([0-9]{1,4}(m|s|ms))+$`)
+	eventIDForm = regexp.MustCompile(`^[0-9]{1,18}$`)
+)
+
+const longestWait = 20
+
 // waitOf is 0 when nothing is waited for.
 func waitOf(params api.GetRunParams) (time.Duration, error) {
 	if params.After != nil && *params.After < 0 {
@@ -92,7 +101,7 @@ func waitOf(params api.GetRunParams) (time.Duration, error) {
 	}
 	limit, err := time.ParseDuration(*params.Wait)
 	switch {
-	case err != nil || limit < 0:
+	case err != nil || len(*params.Wait) > longestWait || !waitForm.MatchString(*params.Wait):
 		return 0, badf("wait %.40q: want a time such as 30s", *params.Wait)
 	case limit > waitLimit:
 		return 0, senselessf("wait %s: want %s at most, and ask again after that", limit, waitLimit)
@@ -148,17 +157,18 @@ func (s *server) FollowRun(w http.ResponseWriter, r *http.Request, id api.Id, pa
 // afterOf is the number of the newest event that a caller has.
 func afterOf(params api.FollowRunParams) (int64, error) {
 	after := deref(params.After)
-	if text := deref(params.LastEventID); text != "" {
-		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil {
-			return 0, badf("Last-Event-ID %.40q: want the id of a message that came, or no such header", text)
-		}
-		after = n
-	}
 	if after < 0 {
 		return 0, badf("after %d: want the seq of an event, or 0", after)
 	}
-	return after, nil
+	text := deref(params.LastEventID)
+	if text == "" {
+		return after, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || !eventIDForm.MatchString(text) {
+		return 0, badf("Last-Event-ID %.40q: want the id of a message that came, or no such header", text)
+	}
+	return n, nil
 }
 
 // following is one stream of the events of a run.

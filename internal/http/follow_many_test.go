@@ -52,7 +52,7 @@ func TestWaitForAChange(t *testing.T) {
 		t.Errorf("it has ended: %d after %s", d.Seq, took)
 	}
 	for query, status := range map[string]int{
-		"?wait=31s&after=1": 422, "?wait=10s&after=6": 422, "?wait=soon&after=1": 400, "?wait=-1s&after=1": 400, "?after=-1": 400, "?wait=1s&after=x": 400,
+		"?wait=31s&after=1": 422, "?wait=0000ms000ms000ms000ms": 400, "?wait=1.5s&after=1": 400, "?wait=10s&after=6": 422, "?wait=soon&after=1": 400, "?wait=-1s&after=1": 400, "?after=-1": 400, "?wait=1s&after=x": 400,
 		"/events?after=6": 422, "/events?after=-1": 400,
 	} {
 		if _, got, _ := read(query); got != status {
