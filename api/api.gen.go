@@ -855,7 +855,7 @@ type FollowRunParams struct {
 	// After only events with a greater seq
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
 
-	// LastEventID id of the newest message that came; goes before after
+	// LastEventID id of the newest message that came; goes before after; empty: none
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
