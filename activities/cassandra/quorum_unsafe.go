@@ -58,7 +58,8 @@ func (s *scope) fatal(d downs, keys []uint64) []uint64 {
 	if s.strictest == 0 {
 		return keys
 	}
-	live, buf := make([]int32, 0, s.width), make([]int32, 0, s.width)
+	live := make([]int32, 0, s.width)
+	buf := make([]int32, 0, s.width)
 	for i := range s.count {
 		live = live[:0]
 		for _, n := range s.row(i, buf) {
