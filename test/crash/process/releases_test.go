@@ -48,6 +48,8 @@ func TestTwoReleasesAtOnce(t *testing.T) {
 	first, err := next.AwaitRun(ctx, galen.RunVerified)
 	must(t, err)
 
+	must(t, c.GetWorkflow(ctx, workflowOf(t, old, first), "").Get(ctx, nil)) // its last task is nobody's to do later
+
 	// The old one goes; the next one watches, and has begun with another node when the old one is started once more.
 	must(t, syscall.Kill(old.Engine.PID(), syscall.SIGTERM))
 	must(t, old.AwaitDeath(ctx))
