@@ -8,19 +8,20 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/galenhq/galen/test/engine"
 )
 
 // emptyEnv makes a process of this program an HTTP server at that address, whose handler does nothing.
 const emptyEnv = "GALEN_STORM_EMPTY"
 
 func serveEmpty(address string) error {
-	go orphaned(os.Getppid())
+	engine.EndWithParent()
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)

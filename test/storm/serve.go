@@ -10,15 +10,12 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
-	"time"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/fake"
 	"github.com/galenhq/galen/app"
 	"github.com/galenhq/galen/cmd/galen/embedded"
-	"github.com/galenhq/galen/internal/config"
+	"github.com/galenhq/galen/test/engine"
 )
 
 // patientsEnv carries the URL of the patients; a process that finds it is an engine over them.
@@ -44,19 +41,8 @@ func ended(err error) {
 }
 
 func serveEngine(url string) error {
-	began := time.Now()
-	if len(os.Args) != 4 || os.Args[1] != "serve" || os.Args[2] != "--config" {
-		return fmt.Errorf("arguments %q: want serve --config FILE", os.Args[1:])
-	}
-	cfg, err := config.Load(os.Args[3])
-	if err != nil {
-		return err
-	}
-	go orphaned(os.Getppid())
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	engine, err := app.Start(ctx, app.Options{
-		Config: cfg, Catalogue: catalogue(url), Version: "storm", Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	return engine.Serve(app.Options{
+		Catalogue: catalogue(url), Version: "storm",
 		Temporal: func(ctx context.Context, dir string, logger *slog.Logger) (app.Server, error) {
 			s, err := embedded.Start(ctx, embedded.Options{Dir: dir, Logger: logger})
 			if err != nil {
@@ -66,26 +52,6 @@ func serveEngine(url string) error {
 			return out, serveBare(ctx, out, dir, url)
 		},
 	})
-	if err != nil {
-		return err
-	}
-	fmt.Printf("ready in %d ms  api http://%s\n", time.Since(began).Milliseconds(), engine.Address())
-	select {
-	case <-ctx.Done():
-	case err = <-engine.Fatal():
-	}
-	return errors.Join(err, engine.Stop())
-}
-
-// orphaned ends the process when its parent has gone: a test that was killed leaves nothing behind.
-func orphaned(parent int) {
-	for tick := time.NewTicker(time.Second); os.Getppid() == parent; {
-		<-tick.C
-	}
-	if err := syscall.Kill(os.Getpid(), syscall.SIGKILL); err != nil {
-		panic(err)
-	}
-	select {} // nothing more happens here
 }
 
 func catalogue(url string) app.Catalogue {

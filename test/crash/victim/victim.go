@@ -6,21 +6,17 @@ package victim
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
-	"time"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
 	"github.com/galenhq/galen/app"
 	"github.com/galenhq/galen/cmd/galen/embedded"
 	"github.com/galenhq/galen/detectors"
-	"github.com/galenhq/galen/internal/config"
 	"github.com/galenhq/galen/runbooks"
+	"github.com/galenhq/galen/test/engine"
 	"github.com/galenhq/galen/test/ringd"
 )
 
@@ -74,53 +70,15 @@ func MaybeServe() {
 }
 
 func serveHere(text string) error {
-	began := time.Now()
 	o, err := galen.Decode[Options]([]byte(text))
 	if err != nil {
 		return fmt.Errorf("options: %w", err)
-	}
-	if len(os.Args) != 4 || os.Args[1] != "serve" || os.Args[2] != "--config" {
-		return fmt.Errorf("arguments %q: want serve --config FILE", os.Args[1:])
-	}
-	cfg, err := config.Load(os.Args[3])
-	if err != nil {
-		return err
 	}
 	fate, err := newFate(o)
 	if err != nil {
 		return err
 	}
-	go orphaned(os.Getppid())
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	engine, err := app.Start(ctx, app.Options{
-		Config: cfg, Catalogue: catalogue(fate, o.Versions), Temporal: server(o.Temporal), Version: "victim",
-		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-	})
-	if err != nil {
-		return err
-	}
-	fmt.Printf("ready in %d ms  api http://%s\n", time.Since(began).Milliseconds(), engine.Address())
-	select {
-	case <-ctx.Done():
-	case err = <-engine.Fatal():
-	}
-	return errors.Join(err, engine.Stop())
-}
-
-// orphaned ends the process when its parent has gone: a test that was killed leaves nothing behind.
-func orphaned(parent int) {
-	for tick := time.NewTicker(time.Second); os.Getppid() == parent; {
-		<-tick.C
-	}
-	die()
-}
-
-func die() {
-	if err := syscall.Kill(os.Getpid(), syscall.SIGKILL); err != nil {
-		panic(err)
-	}
-	select {} // nothing more happens here
+	return engine.Serve(app.Options{Catalogue: catalogue(fate, o.Versions), Temporal: server(o.Temporal), Version: "victim"})
 }
 
 func server(elsewhere *Temporal) app.Temporal {
