@@ -157,6 +157,18 @@ func (h Hold) Covers(r Resource, target string) bool {
 	return (h.Resource == Resource{} || h.Resource == r) && (h.Target == "" || h.Target == target)
 }
 
+// HeldBy is the first of the holds that covers one of the targets of the resource, and which; false: none does.
+func HeldBy(holds []Hold, r Resource, targets []string) (by Hold, target string, held bool) {
+	for _, h := range holds {
+		for _, id := range targets {
+			if h.Covers(r, id) {
+				return h, id, true
+			}
+		}
+	}
+	return Hold{}, "", false
+}
+
 // Approval is a yes of an authenticated person to a run's outline.
 type Approval struct {
 	ID      string `json:"id"`

@@ -199,12 +199,8 @@ func (g *Gate) unheld(ctx context.Context, in galen.Intent, touched []string) er
 	if err != nil {
 		return fmt.Errorf("dropped, for whether somebody holds it since the commit cannot be read: %w", err)
 	}
-	for _, h := range holds {
-		for _, id := range touched {
-			if h.Covers(in.Resource, id) {
-				return fmt.Errorf("dropped, for %s holds %s since %s: %s", h.By, id, h.At.UTC().Format(time.RFC3339), h.Why)
-			}
-		}
+	if h, id, held := galen.HeldBy(holds, in.Resource, touched); held {
+		return fmt.Errorf("dropped, for %s holds %s since %s: %s", h.By, id, h.At.UTC().Format(time.RFC3339), h.Why)
 	}
 	return nil
 }

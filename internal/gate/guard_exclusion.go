@@ -13,12 +13,8 @@ func hold(a galen.Ask[galen.State]) galen.Verdict {
 	if !mutates(a) {
 		return allow("")
 	}
-	for _, h := range a.Ledger.Holds {
-		for _, id := range touched(a) {
-			if h.Covers(a.Ledger.Run.Resource, id) {
-				return lookAgain("%s holds all changes here since %s: %s; waiting for its release", h.By, h.At.UTC().Format(time.RFC3339), h.Why)
-			}
-		}
+	if h, _, held := galen.HeldBy(a.Ledger.Holds, a.Ledger.Run.Resource, touched(a)); held {
+		return lookAgain("%s holds all changes here since %s: %s; waiting for its release", h.By, h.At.UTC().Format(time.RFC3339), h.Why)
 	}
 	return allow("")
 }

@@ -111,12 +111,8 @@ func (t *tx) notOnHold(ctx context.Context, in galen.Intent, c galen.Commit) err
 	if err != nil {
 		return err
 	}
-	for _, h := range holds {
-		for _, id := range c.Touched {
-			if h.Covers(in.Resource, id) {
-				return fmt.Errorf("hold %s of %s covers %s (%s): %w", h.ID, h.By, id, h.Why, galen.ErrHeld)
-			}
-		}
+	if h, id, held := galen.HeldBy(holds, in.Resource, c.Touched); held {
+		return fmt.Errorf("hold %s of %s covers %s (%s): %w", h.ID, h.By, id, h.Why, galen.ErrHeld)
 	}
 	return nil
 }
