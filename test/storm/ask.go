@@ -2,6 +2,7 @@ package storm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -74,25 +75,41 @@ func (s *Stage) Runs(ctx context.Context) ([]galen.Run, error) {
 
 // Alerts are all alerts of the journal, oldest first. The engine must not be alive.
 func (s *Stage) Alerts(ctx context.Context) (all []journal.Alert, err error) {
+	err = s.read(ctx, func(store *journal.Store) error {
+		for before := int64(0); ; {
+			const page = 1000
+			some, err := store.Alerts(ctx, journal.AlertFilter{Before: before, Limit: page})
+			if err != nil {
+				return err
+			}
+			all = append(all, some...)
+			if len(some) < page {
+				return nil
+			}
+			before = some[len(some)-1].N
+		}
+	})
+	return all, err
+}
+
+// WorkedOn are the resources with an open run. The engine must not be alive.
+func (s *Stage) WorkedOn(ctx context.Context) (map[galen.Resource]bool, error) {
+	on := map[galen.Resource]bool{}
+	err := s.read(ctx, func(store *journal.Store) error {
+		open, err := store.Runs(ctx, journal.RunFilter{OpenOnly: true, Limit: 1000})
+		for _, r := range open {
+			on[r.Resource] = true
+		}
+		return err
+	})
+	return on, err
+}
+
+// read the journal itself.
+func (s *Stage) read(ctx context.Context, with func(*journal.Store) error) error {
 	store, err := journal.Open(ctx, s.JournalFile(), journal.Options{Now: time.Now})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer func() {
-		if e := store.Close(); err == nil {
-			err = e
-		}
-	}()
-	for before := int64(0); ; {
-		const page = 1000
-		some, err := store.Alerts(ctx, journal.AlertFilter{Before: before, Limit: page})
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, some...)
-		if len(some) < page {
-			return all, nil
-		}
-		before = some[len(some)-1].N
-	}
+	return errors.Join(with(store), store.Close())
 }

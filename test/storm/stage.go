@@ -153,12 +153,21 @@ func (s *Stage) AwaitQuiet(ctx context.Context) error {
 	})
 }
 
-// AwaitRuns returns all runs when there are so many at least, and none is open.
+// AwaitRuns returns all runs when there are so many at least, and none is open. Its error names the open ones.
 func (s *Stage) AwaitRuns(ctx context.Context, n int) (all []galen.Run, err error) {
+	isOpen := func(r galen.Run) bool { return r.Status.Open() }
 	err = s.poll(ctx, fmt.Sprintf("%d runs have ended", n), func() (bool, error) {
 		all, err = s.Runs(ctx)
-		return len(all) >= n && !slices.ContainsFunc(all, func(r galen.Run) bool { return r.Status.Open() }), err
+		return len(all) >= n && !slices.ContainsFunc(all, isOpen), err
 	})
+	if err != nil {
+		err = fmt.Errorf("%w\nthere are %d runs", err, len(all))
+		for _, r := range all {
+			if isOpen(r) {
+				err = fmt.Errorf("%w\nrun %s of %s is %s: %s", err, r.ID, r.Resource, r.Status, r.Why)
+			}
+		}
+	}
 	return all, err
 }
 
