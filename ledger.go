@@ -330,6 +330,8 @@ type Decision struct {
 	Hash string `json:"hash"`
 	// Verdicts of each step, then of each step of the outline, by index.
 	Verdicts [][]Verdict `json:"verdicts,omitempty"`
+	// Classes of each step, then of each step of the outline, by index, as the registry of who decided has them.
+	Classes []Class `json:"classes,omitempty"`
 	// Margin is what the resource has to spare in the State decided on, see [Kind.Margin].
 	Margin string `json:"margin,omitempty"`
 	// State is the hash of the State that the plan was decided on, of the newest one that an event cites; Basis is the whole

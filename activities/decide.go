@@ -333,7 +333,7 @@ func (a *Activities) record(ctx context.Context, t thought, c conclusion) (Decid
 	was := t.ledger.Standing()
 	was.At = t.began // reading the ledger again made the look no younger
 	d, err := a.o.Journal.Decide(ctx, galen.Decision{
-		Run: run.ID, Was: &was, At: t.now, Plan: t.plan, Verdicts: t.verdicts, Margin: t.margin, Basis: t.state.Basis(),
+		Run: run.ID, Was: &was, At: t.now, Plan: t.plan, Verdicts: t.verdicts, Classes: t.classes(), Margin: t.margin, Basis: t.state.Basis(),
 		Shown: t.shown(), Status: c.status, Why: c.why, Until: t.now.Add(c.wait), Finding: t.finding, Suggests: c.suggests,
 		Approvals: t.approvals(), Grounds: t.grounds(),
 	}, body)
@@ -386,9 +386,22 @@ func (a *Activities) Preview(ctx context.Context, led galen.Ledger) (galen.Decis
 	}
 	c := conclude(t, time.Time{})
 	return galen.Decision{
-		At: t.now, Plan: t.plan, Hash: t.plan.Hash(), Verdicts: t.verdicts, Margin: t.margin, State: galen.HashJSON(state), Basis: state.Basis(),
+		At: t.now, Plan: t.plan, Hash: t.plan.Hash(), Verdicts: t.verdicts, Classes: t.classes(), Margin: t.margin, State: galen.HashJSON(state), Basis: state.Basis(),
 		Shown: t.shown(), Status: c.status, Why: c.why, Until: t.now.Add(c.wait), Finding: t.finding, Approvals: t.approvals(), Grounds: t.grounds(),
 	}, nil
+}
+
+// classes are those of the steps, then of the outline; none if the kind does not know a verb, whose step is refused.
+func (t thought) classes() []galen.Class {
+	var out []galen.Class
+	for _, step := range slices.Concat(t.plan.Steps, t.plan.Outline) {
+		verb, known := t.kind.Verbs[step.Verb]
+		if !known {
+			return nil
+		}
+		out = append(out, verb.Class)
+	}
+	return out
 }
 
 // situation is what the runbook is told. Its maps, slices and finding are copies of its own, so that what it writes into

@@ -171,6 +171,9 @@ type AlertList struct {
 // AlertState pending: not dealt with yet; matched: a run looks into it, or it tells that something is over; unmatched: neither the configuration nor what was seen knows what it names; refused: it breaks a limit
 type AlertState string
 
+// Answer what a guard says of a step
+type Answer = galen.Answer
+
 // Approve defines model for Approve.
 type Approve struct {
 	// Plan number of the plan that was read; another newest plan refuses the approval
@@ -188,6 +191,12 @@ type Approved struct {
 	Run    Run     `json:"run"`
 }
 
+// Claim defines model for Claim.
+type Claim = galen.Claim
+
+// Class how much harm a verb can do
+type Class = galen.Class
+
 // ClearQuarantine defines model for ClearQuarantine.
 type ClearQuarantine struct {
 	Runbook string `json:"runbook"`
@@ -195,6 +204,9 @@ type ClearQuarantine struct {
 	// Why what was wrong and what makes it right now
 	Why string `json:"why"`
 }
+
+// Cooldown defines model for Cooldown.
+type Cooldown = galen.Cooldown
 
 // Decision defines model for Decision.
 type Decision = galen.Decision
@@ -207,6 +219,18 @@ type Difference struct {
 	// Safe the safe default
 	Safe string `json:"safe"`
 }
+
+// Doubt defines model for Doubt.
+type Doubt = galen.Doubt
+
+// Duration such as 1m30s
+type Duration = galen.Duration
+
+// Effect defines model for Effect.
+type Effect = galen.Effect
+
+// EffectStatus defines model for EffectStatus.
+type EffectStatus = galen.EffectStatus
 
 // Error Problem details as RFC 9457 has them. A program goes by type, a person by detail
 type Error struct {
@@ -250,6 +274,9 @@ type ExtendHold struct {
 	Why   string    `json:"why"`
 }
 
+// Fact defines model for Fact.
+type Fact = galen.Fact
+
 // FieldError defines model for FieldError.
 type FieldError struct {
 	Detail string `json:"detail"`
@@ -269,8 +296,14 @@ type FindingList struct {
 	Next *string `json:"next,omitempty"`
 }
 
+// Firing defines model for Firing.
+type Firing = galen.Firing
+
 // Grant defines model for Grant.
 type Grant = galen.Grant
+
+// Grounds the facts under a basis in the words of people
+type Grounds = galen.Grounds
 
 // Health defines model for Health.
 type Health struct {
@@ -309,6 +342,9 @@ type HoldRequest struct {
 // Intent defines model for Intent.
 type Intent = galen.Intent
 
+// Level defines model for Level.
+type Level = galen.Level
+
 // Login defines model for Login.
 type Login struct {
 	// ClientId the public client to log in as: code with PKCE, redirected to http://127.0.0.1:<port>/callback
@@ -339,6 +375,9 @@ type Message struct {
 	Id *string `json:"id,omitempty"`
 }
 
+// Mode defines model for Mode.
+type Mode = galen.Mode
+
 // ModeList defines model for ModeList.
 type ModeList struct {
 	Modes []ModeRow `json:"modes"`
@@ -364,12 +403,27 @@ type ModeRow struct {
 	Runbook    string   `json:"runbook"`
 }
 
+// ModeRule defines model for ModeRule.
+type ModeRule = galen.ModeRule
+
 // NewToken defines model for NewToken.
 type NewToken struct {
 	// Secret what a call carries as Authorization: Bearer <secret>; galen keeps only its hash
 	Secret string `json:"secret"`
 	Token  Token  `json:"token"`
 }
+
+// Observation defines model for Observation.
+type Observation = galen.Observation
+
+// ObserverKind defines model for ObserverKind.
+type ObserverKind = galen.ObserverKind
+
+// Opinion defines model for Opinion.
+type Opinion = galen.Opinion
+
+// Outlook defines model for Outlook.
+type Outlook = galen.Outlook
 
 // People who must say yes to the newest plan, absent where it needs no yes of several people: what is destructive needs that of two, neither of whom asked for the run
 type People struct {
@@ -387,6 +441,9 @@ type People struct {
 	// Why who else must say yes; absent when there are enough
 	Why *string `json:"why,omitempty"`
 }
+
+// Plan defines model for Plan.
+type Plan = galen.Plan
 
 // Policy defines model for Policy.
 type Policy = galen.Policy
@@ -467,6 +524,9 @@ type ResourceList struct {
 
 // ResourceName kind/name, such as cassandra/orders-eu
 type ResourceName = string
+
+// Rolling defines model for Rolling.
+type Rolling = galen.Rolling
 
 // Run defines model for Run.
 type Run = galen.Run
@@ -549,6 +609,9 @@ type RunbookList struct {
 // Saved defines model for Saved.
 type Saved = galen.Saved
 
+// Says defines model for Says.
+type Says = galen.Says
+
 // Schedule defines model for Schedule.
 type Schedule = galen.Schedule
 
@@ -588,6 +651,9 @@ type ScheduleRequest struct {
 // ScheduleRequestMissed what becomes of times for which nobody was there: nothing (skip, the default), or one run for all of them (once)
 type ScheduleRequestMissed string
 
+// Standing defines model for Standing.
+type Standing = galen.Standing
+
 // Status defines model for Status.
 type Status struct {
 	// AskingRuns these wait for an approval
@@ -608,6 +674,18 @@ type Status struct {
 	Resources   []Resource `json:"resources"`
 }
 
+// Step defines model for Step.
+type Step = galen.Step
+
+// Suggestion defines model for Suggestion.
+type Suggestion = galen.Suggestion
+
+// Target defines model for Target.
+type Target = galen.Target
+
+// Threat defines model for Threat.
+type Threat = galen.Threat
+
 // Token defines model for Token.
 type Token = galen.Token
 
@@ -627,6 +705,9 @@ type TokenRequest struct {
 	// Name who makes the calls, as the journal tells it
 	Name string `json:"name"`
 }
+
+// Verdict defines model for Verdict.
+type Verdict = galen.Verdict
 
 // Version defines model for Version.
 type Version struct {
