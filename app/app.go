@@ -270,7 +270,7 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	e.cancel = cancel
 	e.loops.Go(func() { d.run(run) })
-	e.loops.Go(func() { e.fireSchedules(run) })
+	e.loops.Go(func() { e.fireSchedules(run, door) })
 	e.loops.Go(func() {
 		if e.shared() {
 			e.watch.RunShards(run, shards{e}, resources)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/internal/config"
+	"github.com/galenhq/galen/internal/gate"
 	galenhttp "github.com/galenhq/galen/internal/http"
 	"github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/internal/schedule"
@@ -17,11 +18,15 @@ import (
 // scheduleTick is how often schedules are looked at: their times are whole minutes.
 const scheduleTick = time.Second
 
-// fireSchedules fires schedules until the context ends.
-func (e *Engine) fireSchedules(ctx context.Context) {
+// fireSchedules fires schedules until the context ends, while the clock can be believed, as it must be to act on the resource.
+func (e *Engine) fireSchedules(ctx context.Context, door *gate.Gate) {
 	tick := time.NewTicker(scheduleTick)
 	defer tick.Stop()
-	schedule.Runner{Journal: e.journal, Door: e.scheduled, Logger: e.o.Logger}.Run(ctx, tick.C)
+	doubt := func(s galen.Schedule, now time.Time) string {
+		policy := e.o.Config.Policy(s.Resource)
+		return policy.ClockDoubt(door.ClockStep(policy), time.Until(now))
+	}
+	schedule.Runner{Journal: e.journal, Door: e.scheduled, Doubt: doubt, Logger: e.o.Logger}.Run(ctx, tick.C)
 }
 
 // scheduled makes the run that a schedule asks for, as [requests.Request] would for its author. What this engine does not know another one

@@ -200,6 +200,36 @@ func TestTheDoor(t *testing.T) {
 	}
 }
 
+// TestADoubtedClockFiresNothing: a clock that is years ahead for a moment uses up no time, and the next one is not that year's.
+func TestADoubtedClockFiresNothing(t *testing.T) {
+	c := &clock{now: moment(t, "2026-11-22T01:00:00Z")}
+	s := open(t, c)
+	t.Cleanup(func() { _ = s.Close() })
+	one := weekly(galen.MissedOnce)
+	one.Next = moment(t, "2026-11-22T02:00:00Z")
+	if _, err := s.CreateSchedule(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	doubt := "the clock was set by 35040h"
+	engine := Runner{Journal: s, Door: door, Logger: slog.New(slog.DiscardHandler), Doubt: func(galen.Schedule, time.Time) string { return doubt }}
+	c.skip(4 * 365 * 24 * time.Hour)
+	if err := engine.Round(t.Context()); !errors.Is(err, ErrNotYet) || !strings.Contains(err.Error(), doubt) {
+		t.Errorf("a doubted clock: %v", err)
+	}
+	c.skip(-4*365*24*time.Hour + time.Hour)
+	doubt = ""
+	if err := engine.Round(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.Schedules(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := all[0]; got.Last == nil || got.Last.Is != galen.FiringOpened || !got.Last.Due.Equal(one.Next) || !got.Next.Equal(moment(t, "2026-11-29T02:00:00Z")) {
+		t.Errorf("fired %+v, next %s", got.Last, got.Next)
+	}
+}
+
 // TestRun goes on after an error.
 func TestRun(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
