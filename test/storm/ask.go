@@ -92,19 +92,6 @@ func (s *Stage) Alerts(ctx context.Context) (all []journal.Alert, err error) {
 	return all, err
 }
 
-// WorkedOn are the resources with an open run. The engine must not be alive.
-func (s *Stage) WorkedOn(ctx context.Context) (map[galen.Resource]bool, error) {
-	on := map[galen.Resource]bool{}
-	err := s.read(ctx, func(store *journal.Store) error {
-		open, err := store.Runs(ctx, journal.RunFilter{OpenOnly: true, Limit: 1000})
-		for _, r := range open {
-			on[r.Resource] = true
-		}
-		return err
-	})
-	return on, err
-}
-
 // read the journal itself.
 func (s *Stage) read(ctx context.Context, with func(*journal.Store) error) error {
 	store, err := journal.Open(ctx, s.JournalFile(), journal.Options{Now: time.Now})
