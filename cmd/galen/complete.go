@@ -63,7 +63,7 @@ func offer(name, about string) []cobra.Completion {
 func (c *cli) completed(root *cobra.Command) {
 	for path, from := range map[string][]names{
 		"ack": {resourceNames, memberNames(0)}, "can-i": {verbNames, resourceNames, memberNames(1)}, "what-if": {resourceNames}, "state": {resourceNames},
-		"resources": {resourceNames}, "hold": {resourceNames, memberNames(0)}, "hold extend": {holdNames}, "release": {holdNames},
+		"resources": {resourceNames}, "modes": {resourceNames}, "hold": {resourceNames, memberNames(0)}, "hold extend": {holdNames}, "release": {holdNames},
 		"run": {runbookNames, resourceNames}, "runbooks": {runbookNames}, "runs show": {runNames()}, "runs approve": {runNames(galen.RunAsking, galen.RunHeld)},
 		"runs reject": {runNames(galen.RunAsking)}, "runs cancel": {openRuns}, "alerts show": {alertNumbers}, "quarantine clear": {quarantined},
 		"token revoke": {tokenNames}, "schedule create": {nil, runbookNames, resourceNames},

@@ -57,7 +57,7 @@ A seed that fails prints what happened, shortened as far as it still fails, and 
 
 A runbook that is not in this galen plays in a test of its own: see runbooks/README.md.`,
 		Example: `  galen gym --n 1000
-  galen gym --seed 4711 --n 1 --story           one incident, line by line
+  galen gym --seed 4711 --n 1 --story           # one incident, line by line
   galen gym --runbook cassandra/heal-node`,
 		Args: takes(0, 0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.gym(cmd.Context(), f) },

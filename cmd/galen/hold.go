@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -129,6 +130,18 @@ func moment(text string, now time.Time) (time.Time, error) {
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
 		return at, fmt.Errorf("want a time such as 2026-09-01T06:00:00Z, or a duration such as 4h")
+	}
+	return at, nil
+}
+
+// past reads a time, or how long ago it was.
+func past(text string, now time.Time) (time.Time, error) {
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return now.Add(-d).UTC(), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return at, errors.New("want a time such as 2026-09-01T06:00:00Z, or a duration such as 24h for so long ago")
 	}
 	return at, nil
 }

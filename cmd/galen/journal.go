@@ -31,9 +31,42 @@ func (c *cli) journalCommand() *cobra.Command {
 }
 
 type listFlags struct {
-	resource, run, kind string
-	after               int64
-	limit               int
+	resource, run, kind, from, to, cursor string
+	after                                 int64
+	limit                                 int
+}
+
+// choose are the flags that list and export have alike.
+func (f *listFlags) choose(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.resource, "resource", "", "only those of this resource (kind/name)")
+	cmd.Flags().StringVar(&f.run, "run", "", "only those of this run")
+	cmd.Flags().StringVar(&f.kind, "kind", "", "only those that tell this: decided, refused, policy, held, ...")
+	cmd.Flags().StringVar(&f.from, "from", "", "only those at this time or later: 2026-11-24T10:00:00Z, or 24h for so long ago")
+	cmd.Flags().StringVar(&f.to, "to", "", "only those before this time, given likewise")
+}
+
+// params ask the API for what was chosen.
+func (f *listFlags) params(now time.Time) (*api.ListEventsParams, error) {
+	p := &api.ListEventsParams{
+		Resource: optional(f.resource), Run: optional(f.run), Kind: optional(galen.EventKind(f.kind)), After: optional(f.after), Limit: &f.limit, Cursor: optional(f.cursor),
+	}
+	for _, end := range []struct {
+		flag, text string
+		at         **time.Time
+	}{{"from", f.from, &p.From}, {"to", f.to, &p.To}} {
+		if end.text == "" {
+			continue
+		}
+		at, err := past(end.text, now)
+		if err != nil {
+			return nil, usage("--%s %q: %w", end.flag, end.text, err)
+		}
+		*end.at = &at
+	}
+	if p.From != nil && p.To != nil && !p.From.Before(*p.To) {
+		return nil, usage("--from %q is not before --to %q: nothing lies between", f.from, f.to)
+	}
+	return p, nil
 }
 
 func (c *cli) journalListCommand() *cobra.Command {
@@ -41,19 +74,19 @@ func (c *cli) journalListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "The newest events, or those after a number",
-		Long: `Lists events of the journal, oldest first: the newest ones, or with --after those that follow a number. galen runs show
+		Long: `Lists events of the journal, oldest first: the newest ones, or with --after those that follow a number. What --cursor goes on with are
+those before the newest ones, or after the others, with the same flags again. galen runs show
 tells the story of one run in words; this is the raw record. BODY leaves out the hashes of the rows that an event cites; -o json
 has the whole of each event.`,
-		Example: "  galen journal list --limit 20\n  galen journal list --kind policy\n  galen journal list --resource cassandra/orders --after 1200\n  galen journal list --run 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44 -o json",
+		Example: "  galen journal list --limit 20\n  galen journal list --kind policy --from 720h\n  galen journal list --resource cassandra/orders --after 1200\n  galen journal list --run 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44 -o json",
 		Args:    takes(0, 0, "no arguments: choose with flags"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.journalList(cmd.Context(), f, cmd.Flags().Changed("after"))
 		},
 	}
-	cmd.Flags().StringVar(&f.resource, "resource", "", "only those of this resource (kind/name)")
-	cmd.Flags().StringVar(&f.run, "run", "", "only those of this run")
-	cmd.Flags().StringVar(&f.kind, "kind", "", "only those that tell this: decided, refused, policy, held, ...")
+	f.choose(cmd)
 	cmd.Flags().Int64Var(&f.after, "after", 0, "those after the event of this number, instead of the newest")
+	cmd.Flags().StringVar(&f.cursor, "cursor", "", "go on where a list ended: the next that it printed")
 	cmd.Flags().IntVar(&f.limit, "limit", 50, "how many at most")
 	return cmd
 }
@@ -63,17 +96,26 @@ func (c *cli) journalList(ctx context.Context, f listFlags, after bool) error {
 	if err != nil {
 		return err
 	}
+	ask, err := f.params(c.now())
+	if err != nil {
+		return err
+	}
 	newest := !after
-	res, err := client.ListEventsWithResponse(ctx, &api.ListEventsParams{
-		Resource: optional(f.resource), Run: optional(f.run), Kind: optional(galen.EventKind(f.kind)), After: optional(f.after), Newest: &newest, Limit: &f.limit,
-	})
+	ask.Newest = &newest
+	res, err := client.ListEventsWithResponse(ctx, ask)
 	if err := c.fault("list the journal", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}
 	if newest {
 		sortEvents(res.JSON200.Events)
 	}
-	return c.print(res.JSON200, func(w io.Writer) error { return printEvents(w, res.JSON200.Events) })
+	return c.print(res.JSON200, func(w io.Writer) error {
+		if err := printEvents(w, res.JSON200.Events); err != nil {
+			return err
+		}
+		printMore(w, res.JSON200.Next)
+		return nil
+	})
 }
 
 // bodyShown is how many columns of an event's body are a digest of it.
@@ -245,13 +287,12 @@ func (c *cli) journalExportCommand() *cobra.Command {
 		Use:   "export",
 		Short: "All events as JSON lines",
 		Long: `Writes events to stdout, oldest first, one canonical JSON object per line. The hash of a line is the SHA-256 of it with
-an empty "hash", so that anyone can check it; "prev" is the hash of the line before.`,
-		Example: "  galen journal export > journal.jsonl\n  galen journal export --after $(tail -1 journal.jsonl | jq .seq) >> journal.jsonl",
+an empty "hash", so that anyone can check it; "prev" is the hash of the event before, which is the line before if nothing was chosen.`,
+		Example: "  galen journal export > journal.jsonl\n  galen journal export --after $(tail -1 journal.jsonl | jq .seq) >> journal.jsonl\n  galen journal export --kind approved --from 2026-11-01T00:00:00Z --to 2026-12-01T00:00:00Z > november.jsonl",
 		Args:    takes(0, 0, "no arguments: choose with flags"),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.journalExport(cmd.Context(), f) },
 	}
-	cmd.Flags().StringVar(&f.resource, "resource", "", "only those of this resource (kind/name)")
-	cmd.Flags().StringVar(&f.run, "run", "", "only those of this run")
+	f.choose(cmd)
 	cmd.Flags().Int64Var(&f.after, "after", 0, "those after the event of this number")
 	return cmd
 }
@@ -264,11 +305,13 @@ func (c *cli) journalExport(ctx context.Context, f listFlags) error {
 	if err != nil {
 		return err
 	}
-	limit := exportPage
+	f.limit = exportPage
+	ask, err := f.params(c.now())
+	if err != nil {
+		return err
+	}
 	for {
-		res, err := client.ListEventsWithResponse(ctx, &api.ListEventsParams{
-			Resource: optional(f.resource), Run: optional(f.run), After: &f.after, Limit: &limit,
-		})
+		res, err := client.ListEventsWithResponse(ctx, ask)
 		if err := c.fault("export the journal", res, err, res != nil && res.JSON200 != nil); err != nil {
 			return err
 		}
@@ -282,12 +325,11 @@ func (c *cli) journalExport(ctx context.Context, f listFlags) error {
 				line = []byte(visibleJSON(string(line))) // a file gets the bytes that were hashed
 			}
 			page.Write(append(line, '\n'))
-			f.after = e.Seq
 		}
 		if _, err := c.out.Write(page.Bytes()); err != nil {
 			return fmt.Errorf("export the journal: %w", err)
 		}
-		if len(res.JSON200.Events) < limit {
+		if ask.Cursor = res.JSON200.Next; ask.Cursor == nil {
 			return nil
 		}
 	}

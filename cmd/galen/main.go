@@ -123,13 +123,13 @@ Exit codes:
   2  usage: the command or what it names cannot be understood
   3  not done: refused, held, rejected, not found; a run that was waited for did not end well
 can-i and what-if have others: 0 yes, 1 no, 2 unknown, 3 no answer; so has doctor: 0 well, 1 to look at, 2 bad`,
-		Example: `  galen serve --config galen.yaml                 the engine
-  export GALEN_TOKEN_FILE=/var/lib/galen/token    for all that follows
-  galen status                                    how is everything
-  galen runs list --open                          what is going on
-  galen runs show ID                              what happened, line by line
+		Example: `  galen serve --config galen.yaml               # the engine
+  export GALEN_TOKEN_FILE=/var/lib/galen/token  # for all that follows
+  galen status                                  # how is everything
+  galen runs list --open                        # what is going on
+  galen runs show ID                            # what happened, line by line
   galen run cassandra/restart-node cassandra/orders --param node=n2 --plan
-  galen can-i stop cassandra/orders n7            may I, before I touch it
+  galen can-i stop cassandra/orders n7          # may I, before I touch it
   galen hold cassandra/orders --why "disks are being swapped" --until 4h`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -146,7 +146,7 @@ can-i and what-if have others: 0 yes, 1 no, 2 unknown, 3 no answer; so has docto
 	flags.StringVar(&c.color, "color", colorAuto, "auto: colours on a terminal, unless NO_COLOR is set; always; or never")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return c.checkForm() }
 	root.AddCommand(
-		c.serveCommand(), c.statusCommand(), c.metricsCommand(), c.resourcesCommand(), c.canICommand(), c.whatIfCommand(), c.stateCommand(), c.findingsCommand(), c.alertsCommand(), c.runbooksCommand(), c.runsCommand(), c.runCommand(),
+		c.serveCommand(), c.statusCommand(), c.metricsCommand(), c.resourcesCommand(), c.modesCommand(), c.canICommand(), c.whatIfCommand(), c.stateCommand(), c.findingsCommand(), c.alertsCommand(), c.runbooksCommand(), c.runsCommand(), c.runCommand(),
 		c.holdCommand(), c.holdsCommand(), c.releaseCommand(), c.ackCommand(), c.quarantineCommand(), c.rearmCommand(), c.tokenCommand(), c.loginCommand(), c.logoutCommand(), c.scheduleCommand(), c.journalCommand(),
 		c.explainCommand(), c.doctorCommand(), c.gymCommand(), c.configCommand(), c.manCommand(), c.versionCommand(),
 	)

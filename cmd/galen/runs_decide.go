@@ -26,7 +26,7 @@ yes of two people, neither of whom asked for the run: the answer tells who has s
 and the command that approves it, such as --plan 3:1f0c9a2e: plan 3, and the state of its targets that you were shown.
 If the run has made another plan since, or those targets have changed, the yes is refused. --plan 3 alone is a yes to
 plan 3 with its targets as they are now, whatever changed since you read it.`,
-		Example: "  galen runs approve 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44                     shows the plan\n  galen runs approve 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44 --plan 3:1f0c9a2e   says yes to it",
+		Example: "  galen runs approve 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44                     # shows the plan\n  galen runs approve 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44 --plan 3:1f0c9a2e   # says yes to it",
 		Args:    takes(1, 1, "the ID of one run"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("plan") {
