@@ -177,7 +177,7 @@ test-laws test-vet test-root test-alone test-engine test-ring: setup-test
 setup-go:
 	@build/setup go
 setup-test:
-	@build/setup go race ring postgres prometheus jmx schemathesis
+	@build/setup go race ring postgres prometheus jmx schemathesis curl
 setup-demo:
 	@build/setup go ring
 setup-bench:
