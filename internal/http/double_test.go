@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ type engine struct {
 	asked        []Request
 	stored       [][]byte
 	filters      []RunFilter
+	mu           sync.Mutex // of events: streams ask for them side by side
 	events       []EventFilter
 	happened     []galen.Event
 	opened       bool
@@ -95,7 +97,9 @@ func (e *engine) Findings(context.Context, galen.Resource) ([]galen.Finding, err
 func (e *engine) Holds(context.Context) ([]galen.Hold, error) { return e.holds, e.broken }
 
 func (e *engine) Events(_ context.Context, f EventFilter) ([]galen.Event, error) {
+	e.mu.Lock()
 	e.events = append(e.events, f)
+	e.mu.Unlock()
 	var out []galen.Event
 	for _, one := range e.happened {
 		if one.Resource == f.Resource {
