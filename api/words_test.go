@@ -132,11 +132,16 @@ func (h held) value(at string, t reflect.Type, f form, always bool) {
 		if f.Nullable != always {
 			h.t.Errorf("%s: nothing is written as null: %t, nullable in the file: %t", at, always, f.Nullable)
 		}
-		if f.Items != nil {
-			h.value(at+"[]", t.Elem(), *f.Items, false)
+		if f.Items == nil {
+			h.t.Errorf("%s: the file does not say of what it is a list", at)
+			return
 		}
+		h.value(at+"[]", t.Elem(), *f.Items, false)
 	case k == reflect.Map:
 		h.is(at, f, "object", "")
+		if f.Nullable != always {
+			h.t.Errorf("%s: nothing is written as null: %t, nullable in the file: %t", at, always, f.Nullable)
+		}
 		var each form
 		if err := f.More.Decode(&each); err != nil {
 			h.t.Errorf("%s: %v", at, err)

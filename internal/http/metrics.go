@@ -200,7 +200,9 @@ func (c snapshot) tokens(send emit) {
 	for _, t := range c.m.Tokens {
 		if t.Counts(c.at) {
 			count++
-			send("galen_token_expires_timestamp_seconds", "When a named token that counts ends.", float64(t.Expires.Unix()), "token", t.Name)
+		}
+		if t.Revoked.IsZero() { // of one that has ended, too: whoever still uses it is refused now
+			send("galen_token_expires_timestamp_seconds", "When a named token that nobody revoked ends.", float64(t.Expires.Unix()), "token", t.Name)
 		}
 	}
 }

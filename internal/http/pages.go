@@ -38,7 +38,7 @@ func pagingOf(list string, limit *int, cursor *string, usual, most int) (paging,
 	text, err := base64.RawURLEncoding.Strict().DecodeString(*cursor)
 	of, after, found := strings.Cut(string(text), ":")
 	if err != nil || !found || of != list || after == "" {
-		return p, senselessf("cursor %.80q: it is none of this list; take next of the page before as it is, and none for the first page", *cursor)
+		return p, senselessf("cursor %.80q: it is none of this list with these filters; take next of the page before as it is, with the filters of that page, and none for the first page", *cursor)
 	}
 	p.after = after
 	return p, nil
@@ -57,7 +57,7 @@ func (p paging) number() (int64, error) {
 	}
 	n, err := strconv.ParseInt(p.after, 10, 64)
 	if err != nil || n < 1 {
-		return 0, senselessf("cursor: it is none of this list; take next of the page before as it is")
+		return 0, senselessf("cursor: it is none of this list with these filters; take next of the page before as it is, with the filters of that page")
 	}
 	return n, nil
 }

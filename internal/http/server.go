@@ -241,6 +241,10 @@ func (s *server) caller(r *http.Request) (galen.Token, error) {
 	}
 	token, err := s.guessed(r, need.Scope == string(galen.ScopeAlerts))
 	switch {
+	case errors.Is(err, ErrUnauthorized) && need.Scope == string(galen.ScopeAlerts) && token.Name != "":
+		// Known, and ended: a sender drops what it is refused so, and is to send it again with a new token.
+		s.refused(r.WithContext(withCaller(r.Context(), token)), http.StatusUnauthorized, err)
+		return token, Unavailable(errors.New(err.Error() + ": give the sender a new one, galen token create makes it, and it sends this again"))
 	case errors.Is(err, ErrUnauthorized):
 		return token, s.unauthorized(r, err)
 	case err != nil:

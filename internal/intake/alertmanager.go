@@ -42,8 +42,9 @@ var ErrRefused = errors.New("every alert of it was refused")
 
 // webhook is what we use of Alertmanager's message; other fields are let through.
 type webhook struct {
-	Version string            `json:"version"`
-	Alerts  []json.RawMessage `json:"alerts"`
+	Version   string            `json:"version"`
+	Alerts    []json.RawMessage `json:"alerts"`
+	Truncated uint64            `json:"truncatedAlerts"` // how many more there are, which max_alerts of the receiver has cut off
 }
 
 type sent struct {
@@ -69,7 +70,7 @@ func parse(body []byte) (alerts, refused []Alert, err error) {
 	case message.Alerts == nil:
 		return nil, nil, fmt.Errorf("%w: no list of alerts", ErrBad)
 	case len(message.Alerts) > maxAlerts:
-		return nil, nil, fmt.Errorf("%w: %d alerts in one call, more than %d: set max_alerts of the receiver", ErrBad, len(message.Alerts), maxAlerts)
+		return nil, nil, fmt.Errorf("%w: %d alerts in one call, more than %d: group by more labels", ErrBad, len(message.Alerts), maxAlerts)
 	}
 	for i, raw := range message.Alerts {
 		a, err := parseAlert(raw)
@@ -78,6 +79,10 @@ func parse(body []byte) (alerts, refused []Alert, err error) {
 			continue
 		}
 		alerts = append(alerts, a)
+	}
+	if n := message.Truncated; n > 0 {
+		raw := json.RawMessage(fmt.Sprintf(`{"truncatedAlerts":%d}`, n))
+		refused = append(refused, refusedAlert(raw, fmt.Errorf("Alertmanager has left out %d alerts of this call: set max_alerts of its receiver to 0, and group by more labels", n)))
 	}
 	return alerts, refused, nil
 }

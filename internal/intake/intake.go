@@ -138,13 +138,10 @@ func (in *Inbox) Alertmanager(ctx context.Context, body []byte) (Receipt, error)
 	}
 	alerts, refused, err := parse(body)
 	if err != nil {
+		in.refused.Add(1) // how many alerts are lost with it nobody can tell
 		return Receipt{}, err
 	}
 	out := Receipt{Refused: len(refused), Why: why(refused)}
-	if len(alerts) == 0 && len(refused) > 0 {
-		in.refused.Add(int64(len(refused)))
-		return out, fmt.Errorf("%w: %w: %w", ErrBad, ErrRefused, out.Why)
-	}
 	ctx, cancel := context.WithTimeoutCause(ctx, storeLimit, fmt.Errorf("%w: it has not stored the alerts within %s: send again", ErrSlow, storeLimit))
 	defer cancel()
 	if err := in.room(ctx, len(alerts)); err != nil {
@@ -161,6 +158,9 @@ func (in *Inbox) Alertmanager(ctx context.Context, body []byte) (Receipt, error)
 	in.duplicates.Add(int64(out.Duplicates))
 	in.refused.Add(int64(len(refused) - again))
 	in.arrived(out.Stored, out.Duplicates)
+	if len(alerts) == 0 && len(refused) > 0 {
+		return out, fmt.Errorf("%w: %w: %w", ErrBad, ErrRefused, out.Why)
+	}
 	return out, nil
 }
 
