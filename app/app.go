@@ -56,6 +56,7 @@ type Engine struct {
 	trace     *trace.Tracer // nil: off
 	world     *watch.World
 	runs      *runs
+	gate      *gate.Gate
 	acts      *activities.Activities
 	faults    *activities.Faults
 	watch     *watch.Loops
@@ -245,7 +246,7 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	if err != nil {
 		return err
 	}
-	e.faults = activities.NewFaults()
+	e.gate, e.faults = door, activities.NewFaults()
 	e.acts = activities.New(activities.Options{
 		Journal: talliedDecisions{e.journal, e.tally}, Records: e.journal, Runs: tracedRuns{talliedRuns{e.journal, e.tally}, e.trace}, World: e.world,
 		Gate: tracedGate{talliedGate{door, e.tally}, e.trace}, Faults: e.faults, Now: time.Now, Logger: log,
@@ -270,7 +271,7 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	e.cancel = cancel
 	e.loops.Go(func() { d.run(run) })
-	e.loops.Go(func() { e.fireSchedules(run, door) })
+	e.loops.Go(func() { e.fireSchedules(run) })
 	e.loops.Go(func() {
 		if e.shared() {
 			e.watch.RunShards(run, shards{e}, resources)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/internal/config"
-	"github.com/galenhq/galen/internal/gate"
 	galenhttp "github.com/galenhq/galen/internal/http"
 	"github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/internal/schedule"
@@ -19,14 +18,17 @@ import (
 const scheduleTick = time.Second
 
 // fireSchedules fires schedules until the context ends, while the clock can be believed, as it must be to act on the resource.
-func (e *Engine) fireSchedules(ctx context.Context, door *gate.Gate) {
+func (e *Engine) fireSchedules(ctx context.Context) {
 	tick := time.NewTicker(scheduleTick)
 	defer tick.Stop()
-	doubt := func(s galen.Schedule, now time.Time) string {
-		policy := e.o.Config.Policy(s.Resource)
-		return policy.ClockDoubt(door.ClockStep(policy), time.Until(now))
-	}
-	schedule.Runner{Journal: e.journal, Door: e.scheduled, Doubt: doubt, Logger: e.o.Logger}.Run(ctx, tick.C)
+	schedule.Runner{Journal: e.journal, Door: e.scheduled, Doubt: e.clockDoubt, Now: time.Now, Logger: e.o.Logger}.Run(ctx, tick.C)
+}
+
+// clockDoubt says why nothing should go by the clock now, as the gate would before it acts on the resource; off is by how much the journal's
+// is off ours.
+func (e *Engine) clockDoubt(r galen.Resource, off time.Duration) string {
+	policy := e.o.Config.Policy(r)
+	return policy.ClockDoubt(e.gate.ClockStep(policy), off)
 }
 
 // scheduled makes the run that a schedule asks for, as [requests.Request] would for its author. What this engine does not know another one
@@ -69,7 +71,7 @@ type schedules struct{ *Engine }
 
 // CreateSchedule refuses what could open no run now.
 func (s schedules) CreateSchedule(ctx context.Context, want galen.Schedule) (galen.Schedule, error) {
-	next, err := nextOf(want)
+	next, err := s.nextOf(want)
 	if err != nil {
 		return want, err
 	}
@@ -85,11 +87,14 @@ func (s schedules) CreateSchedule(ctx context.Context, want galen.Schedule) (gal
 	return made, err
 }
 
-// nextOf is the next time of a schedule from now on.
-func nextOf(s galen.Schedule) (time.Time, error) {
-	times, err := schedule.Parse(s)
+// nextOf is the next time of a schedule from now on, by a clock that can be believed.
+func (s schedules) nextOf(of galen.Schedule) (time.Time, error) {
+	times, err := schedule.Parse(of)
 	if err != nil {
 		return time.Time{}, galenhttp.Unprocessable(err)
+	}
+	if why := s.clockDoubt(of.Resource, 0); why != "" {
+		return time.Time{}, galenhttp.Unavailable(fmt.Errorf("its next time cannot be told: %s", why))
 	}
 	next, err := times.Next(time.Now())
 	if err != nil {
@@ -118,7 +123,7 @@ func (s schedules) ResumeSchedule(ctx context.Context, name, by string) (galen.S
 		if one.Name != name {
 			continue
 		}
-		next, err := nextOf(one)
+		next, err := s.nextOf(one)
 		if err != nil {
 			return one, err
 		}

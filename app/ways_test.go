@@ -76,7 +76,7 @@ func engineWithoutTemporal(t *testing.T) *Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.faults = activities.NewFaults()
+	e.gate, e.faults = door, activities.NewFaults()
 	e.acts = activities.New(activities.Options{
 		Journal: talliedDecisions{e.journal, e.tally}, Records: e.journal, Runs: talliedRuns{e.journal, e.tally}, World: e.world, Gate: talliedGate{door, e.tally}, Faults: e.faults, Now: time.Now, Logger: log,
 		Catalogue: activities.Catalogue{Kinds: e.opened.kinds, Runbooks: e.opened.runbooks, Policy: c.Policy},

@@ -29,8 +29,11 @@ var ErrNotYet = errors.New("not yet")
 type Runner struct {
 	Journal Journal
 	Door    Door
-	// Doubt says why the journal's clock, which was read as now, cannot be believed: nothing fires by it, and nothing is missed. nil: it is believed.
-	Doubt  func(s galen.Schedule, now time.Time) string
+	// Doubt says why the journal's clock cannot be believed, which was off the engine's by so much for certain: nothing fires by it, and
+	// nothing is used up. nil: it is believed, and Now is not asked.
+	Doubt func(of galen.Resource, off time.Duration) string
+	// Now is the engine's clock.
+	Now    func() time.Time
 	Logger *slog.Logger
 }
 
@@ -45,9 +48,13 @@ func (r Runner) Run(ctx context.Context, tick <-chan time.Time) {
 		}
 		failed := r.round(ctx)
 		for name, err := range failed {
-			if told[name] != err.Error() && ctx.Err() == nil {
-				told[name] = err.Error()
-				r.Logger.Error("schedules do not fire", "schedule", name, "error", err.Error())
+			text, level := err.Error(), slog.LevelError
+			if errors.Is(err, ErrNotYet) { // told once, however its words go on
+				text, level = ErrNotYet.Error(), slog.LevelWarn
+			}
+			if told[name] != text && ctx.Err() == nil {
+				told[name] = text
+				r.Logger.Log(ctx, level, "schedules do not fire", "schedule", name, "error", err.Error())
 			}
 		}
 		for name := range told {
@@ -69,12 +76,25 @@ func (r Runner) Round(ctx context.Context) error {
 
 // round is [Runner.Round] with what went wrong by schedule; "": nobody knows which are due.
 func (r Runner) round(ctx context.Context) map[string]error {
+	var clocks galen.Ledger
+	if r.Doubt != nil {
+		clocks.Asked = r.Now()
+	}
 	due, now, err := r.Journal.DueSchedules(ctx)
+	if r.Doubt != nil {
+		clocks.Now, clocks.Got = now, r.Now()
+	}
 	if err != nil {
 		return map[string]error{"": fmt.Errorf("read the schedules: %w", err)}
 	}
 	failed := map[string]error{}
 	for _, s := range due {
+		if r.Doubt != nil {
+			if why := r.Doubt(s.Resource, clocks.ClockOff()); why != "" { // else a clock that is far ahead for a moment makes it sleep until then
+				failed[s.Name] = fmt.Errorf("schedule %s: %w: %s", s.Name, ErrNotYet, why)
+				continue
+			}
+		}
 		if err := r.fire(ctx, s, now); err != nil {
 			failed[s.Name] = fmt.Errorf("schedule %s: %w", s.Name, err)
 		}
@@ -86,11 +106,6 @@ func (r Runner) fire(ctx context.Context, s galen.Schedule, now time.Time) error
 	turn, err := TurnOf(s, now)
 	if err != nil || turn.Due.IsZero() {
 		return err
-	}
-	if r.Doubt != nil {
-		if why := r.Doubt(s, now); why != "" { // else a clock that is far ahead for a moment makes it sleep until then
-			return fmt.Errorf("%w: %s", ErrNotYet, why)
-		}
 	}
 	f := galen.Firing{Due: turn.Due, Is: galen.FiringMissed, Why: turn.Why}
 	var run *galen.Run

@@ -211,7 +211,12 @@ func TestADoubtedClockFiresNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	doubt := "the clock was set by 35040h"
-	engine := Runner{Journal: s, Door: door, Logger: slog.New(slog.DiscardHandler), Doubt: func(galen.Schedule, time.Time) string { return doubt }}
+	engine := Runner{Journal: s, Door: door, Logger: slog.New(slog.DiscardHandler), Now: c.read, Doubt: func(_ galen.Resource, off time.Duration) string {
+		if off != 0 {
+			t.Errorf("the clocks are one, and %s apart", off)
+		}
+		return doubt
+	}}
 	c.skip(4 * 365 * 24 * time.Hour)
 	if err := engine.Round(t.Context()); !errors.Is(err, ErrNotYet) || !strings.Contains(err.Error(), doubt) {
 		t.Errorf("a doubted clock: %v", err)
