@@ -208,6 +208,10 @@ func (c *cli) findingsOf(ctx context.Context, client *api.ClientWithResponses, s
 func unknownNeeds(all []api.Resource) []need {
 	var out []need
 	for _, r := range all {
+		if r.Seen != nil && r.Members == 0 {
+			out = append(out, need{ink: inkWarn, sort: "unknown",
+				what: r.Resource + ": no member of it is known: none of them was heard", do: []string{"galen doctor", "galen resources " + r.Resource}})
+		}
 		if r.Unknown > 0 {
 			out = append(out, need{ink: inkWarn, sort: "unknown",
 				what: fmt.Sprintf("%s: %s that nobody sees good or bad", r.Resource, some(r.Unknown, "member")), do: []string{"galen resources " + r.Resource}})

@@ -258,6 +258,12 @@ func TestStatusTellsWhatNeedsYou(t *testing.T) {
 	if got := galenCLI(t, server, "status"); got.code != exitOK || !contains(got.out, "nothing needs you") {
 		t.Errorf("a healthy engine: %+v", got)
 	}
+	unheard := cannedResource()
+	unheard.Members, unheard.Apart = 0, 3
+	c.answers["GET /v1/status"] = api.Status{Health: status.Health, Resources: []api.Resource{unheard}}
+	if got := galenCLI(t, server, "status"); contains(got.out, "nothing needs you") || !contains(got.out, "galen doctor") {
+		t.Errorf("a resource of which nobody was heard: %+v", got)
+	}
 	status.AskingRuns, status.HeldRuns, status.Holds, status.Quarantines, status.Findings = 1, 1, 1, 1, 1
 	c.answers["GET /v1/status"] = status
 	if got := galenCLI(t, server, "status"); got.code != exitOK || contains(got.out, "nothing needs you") {

@@ -84,7 +84,9 @@ func (v View) blank() galen.Advice {
 		out.Why = fmt.Sprintf("%s has not been looked at yet", out.Resource)
 	default:
 		out.Seen, _ = v.State.Seen()
-		out.Why = v.doubt()
+		if out.Why = v.doubt(); out.Why == "" && !slices.ContainsFunc(v.State.Members(), func(m galen.Member) bool { return !m.Bare() }) {
+			out.Why = fmt.Sprintf("no member of %s is known: none of them was heard", out.Resource)
+		}
 	}
 	return out
 }

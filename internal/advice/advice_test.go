@@ -117,6 +117,18 @@ func TestNeverSeen(t *testing.T) {
 	}
 }
 
+// TestNobodyWasHeard: of a ring whose hosts are configured and of which no node was ever heard nobody knows anything, whoever is asked about.
+func TestNobodyWasHeard(t *testing.T) {
+	r := heard(1, 3)
+	r.Nodes, r.Views = []cassandra.Node{}, []cassandra.View{}
+	v := viewOf(r)
+	for name, got := range map[string]galen.Advice{"can-i": asked(t, v, "stop", "instance/n0001"), "what-if": WhatIf(v, []string{"instance/n0001"}), "what-if nothing": WhatIf(v, nil)} {
+		if got.Answer != galen.DontKnow || !strings.Contains(got.Why, "none of them was heard") {
+			t.Errorf("%s: %s: %s", name, got.Answer, got.Why)
+		}
+	}
+}
+
 func TestWhatIf(t *testing.T) {
 	r := heard(1, 3)
 	v := viewOf(r)
