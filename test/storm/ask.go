@@ -75,28 +75,21 @@ func (s *Stage) Runs(ctx context.Context) ([]galen.Run, error) {
 
 // Alerts are all alerts of the journal, oldest first. The engine must not be alive.
 func (s *Stage) Alerts(ctx context.Context) (all []journal.Alert, err error) {
-	err = s.read(ctx, func(store *journal.Store) error {
-		for before := int64(0); ; {
-			const page = 1000
-			some, err := store.Alerts(ctx, journal.AlertFilter{Before: before, Limit: page})
-			if err != nil {
-				return err
-			}
-			all = append(all, some...)
-			if len(some) < page {
-				return nil
-			}
-			before = some[len(some)-1].N
-		}
-	})
-	return all, err
-}
-
-// read the journal itself.
-func (s *Stage) read(ctx context.Context, with func(*journal.Store) error) error {
 	store, err := journal.Open(ctx, s.JournalFile(), journal.Options{Now: time.Now})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return errors.Join(with(store), store.Close())
+	defer func() { err = errors.Join(err, store.Close()) }()
+	for before := int64(0); ; {
+		const page = 1000
+		some, err := store.Alerts(ctx, journal.AlertFilter{Before: before, Limit: page})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+		if len(some) < page {
+			return all, nil
+		}
+		before = some[len(some)-1].N
+	}
 }

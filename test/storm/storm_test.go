@@ -173,12 +173,12 @@ func accounted(ctx context.Context, t *testing.T, s *Stage, n int, fingerprint f
 	}
 }
 
-// TestKilledInStorms: the engine is killed in the middle of a storm, over and over. Each alert that got a 2xx is in the journal at the end,
+// TestKilledInStorms: the engine is killed in the middle of a storm, over and over, with something new to heal each time. Each alert that got a 2xx is in the journal at the end,
 // with a run or a reason, every problem was healed, and no call was repeated.
 func TestKilledInStorms(t *testing.T) {
-	kills, problems := size(100, 5), size(100, 20)
+	kills, problems := size(100, 5), size(200, 20)
 	ctx, s := staged(t, Options{Resources: problems})
-	for i := range problems {
+	for i := range problems - kills {
 		s.Patients.Break(i, "db-2")
 	}
 	var mu sync.Mutex
@@ -186,11 +186,12 @@ func TestKilledInStorms(t *testing.T) {
 	next := 0
 	began := time.Now()
 	for kill := range kills {
-		first := next
+		first, broken := next, problems-kills+kill+1
+		s.Patients.Break(broken-1, "db-2")
 		storm, end := context.WithCancel(ctx)
 		ended := make(chan Result, 1)
 		l := Load{Target: s.Webhook(), Connections: 20, Posts: 1 << 20, Body: func(i int) []byte {
-			return Webhook(Alert((first+i)%problems, "db-2", fmt.Sprint("k", first+i), began))
+			return Webhook(Alert((first+i)%broken, "db-2", fmt.Sprint("k", first+i), began))
 		}, Accepted: func(i int) {
 			mu.Lock()
 			defer mu.Unlock()
