@@ -64,9 +64,9 @@ func (c *cli) completed(root *cobra.Command) {
 	for path, from := range map[string][]names{
 		"ack": {resourceNames, memberNames(0)}, "can-i": {verbNames, resourceNames, memberNames(1)}, "what-if": {resourceNames}, "state": {resourceNames},
 		"resources": {resourceNames}, "modes": {resourceNames}, "hold": {resourceNames, memberNames(0)}, "hold extend": {holdNames}, "release": {holdNames},
-		"run": {runbookNames, resourceNames}, "runbooks": {runbookNames}, "runs show": {runNames()}, "runs approve": {runNames(galen.RunAsking, galen.RunHeld)},
+		"run": {runbookNames(true), resourceNames}, "runbooks": {runbookNames(false)}, "runs show": {runNames()}, "runs approve": {runNames(galen.RunAsking, galen.RunHeld)},
 		"runs reject": {runNames(galen.RunAsking)}, "runs cancel": {openRuns}, "alerts show": {alertNumbers}, "quarantine clear": {quarantined},
-		"token revoke": {tokenNames}, "schedule create": {nil, runbookNames, resourceNames},
+		"token revoke": {tokenNames}, "schedule create": {nil, runbookNames(true), resourceNames},
 		"schedule pause": {scheduleNames}, "schedule resume": {scheduleNames}, "schedule delete": {scheduleNames},
 	} {
 		if cmd, rest, err := root.Find(strings.Fields(path)); err == nil && len(rest) == 0 {
@@ -94,7 +94,7 @@ func (c *cli) completedFlags(cmd *cobra.Command) {
 			_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(all, cobra.ShellCompDirectiveNoFileComp)) // twice is no harm
 		}
 	}
-	for name, from := range map[string]names{"resource": resourceNames, "run": runNames(), "down": memberNames(0)} {
+	for name, from := range map[string]names{"resource": resourceNames, "run": runNames(), "down": memberNames(0), "runbook": runbookNames(false)} {
 		if f := cmd.Flags().Lookup(name); f != nil {
 			_ = cmd.RegisterFlagCompletionFunc(name, func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 				return c.offered(from, args)
@@ -145,18 +145,21 @@ func verbNames(context.Context, *api.ClientWithResponses, []string) ([]cobra.Com
 	return []cobra.Completion{"stop", "drain", "restart", "kill", "start", "fence", "decommission", "removenode"}, nil
 }
 
-func runbookNames(ctx context.Context, client *api.ClientWithResponses, _ []string) ([]cobra.Completion, error) {
-	res, err := client.ListRunbooksWithResponse(ctx, nil)
-	if err != nil || res.JSON200 == nil {
-		return nil, err
-	}
-	var out []cobra.Completion
-	for _, rb := range res.JSON200.Runbooks {
-		if rb.ByHand {
-			out = append(out, offer(rb.Name, rb.About)...)
+// runbookNames are those that can be asked for by hand, or all.
+func runbookNames(byHand bool) names {
+	return func(ctx context.Context, client *api.ClientWithResponses, _ []string) ([]cobra.Completion, error) {
+		res, err := client.ListRunbooksWithResponse(ctx, nil)
+		if err != nil || res.JSON200 == nil {
+			return nil, err
 		}
+		var out []cobra.Completion
+		for _, rb := range res.JSON200.Runbooks {
+			if rb.ByHand || !byHand {
+				out = append(out, offer(rb.Name, rb.About)...)
+			}
+		}
+		return out, nil
 	}
-	return out, nil
 }
 
 // runNames are the newest runs, those that stand so or all.

@@ -93,7 +93,7 @@ func (c *cli) examine(ctx context.Context, path string) diagnosis {
 	can := catalogue()
 	cfg, err := loadConfig(path, can)
 	if err != nil {
-		return diagnosed([]symptom{{"config", path, isBad, oneLine(err.Error()), "mend it until galen config check says nothing; all else waits for that"}})
+		return diagnosed([]symptom{{"config", path, isBad, oneLine(err.Error()), "mend it until galen config check ends with 0; all else waits for that"}})
 	}
 	d := &doctor{cli: c, cfg: cfg, can: can}
 	d.runs = d.locked()

@@ -22,6 +22,8 @@ type topic struct {
 	Sort  string   `json:"sort"` // guard, promise, finding or runbook
 	About string   `json:"about"`
 	More  []string `json:"more,omitempty"` // "label: text"
+
+	held string // by what, in Markdown, of a promise
 }
 
 func (c *cli) explainCommand() *cobra.Command {
@@ -143,7 +145,7 @@ func promisesOf(page string) map[string]topic {
 		if !strings.HasPrefix(number, "I-") && !strings.HasPrefix(number, "L-") {
 			continue
 		}
-		t := topic{Name: number, Sort: "promise", About: plain(cells[2]), More: []string{"held by: " + plain(cells[3])}}
+		t := topic{Name: number, Sort: "promise", About: plain(cells[2]), More: []string{"held by: " + plain(cells[3])}, held: cells[3]}
 		if value := plain(cells[4]); value != "" && value != "–" {
 			t.More = append(t.More, "numbers: "+value)
 		}
@@ -161,7 +163,7 @@ func besides(page, name string, promises map[string]topic) topic {
 		return topic{About: plain(text)}
 	}
 	for _, number := range slices.Sorted(maps.Keys(promises)) {
-		if p := promises[number]; strings.Contains(p.More[0], name) {
+		if p := promises[number]; strings.Contains(p.held, mark) {
 			return p
 		}
 	}

@@ -43,6 +43,7 @@ func TestExplain(t *testing.T) {
 		"N4 alive":            "held by: cassandra I-15 patience, N4 alive",
 		"N12":                 "N12 silence (guard)\n  Missed writes",
 		"node-down":           "cassandra/heal-node starts for it",
+		"approval":            "approval (guard)\n  An approval (approval) names run",
 		"observers-disagree":  "no runbook starts for it",
 		"cassandra/heal-node": "starts by itself for: node-down",
 		"":                    "WORD ",

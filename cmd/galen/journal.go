@@ -74,8 +74,8 @@ func (c *cli) journalListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "The newest events, or those after a number",
-		Long: `Lists events of the journal, oldest first: the newest ones, or with --after those that follow a number. What --cursor goes on with are
-those before the newest ones, or after the others, with the same flags again. galen runs show
+		Long: `Lists events of the journal, oldest first: the newest ones, or with --after those that follow a number. --cursor goes on where a list ended, with
+the flags that it was given (times as times, for 24h is another moment later). galen runs show
 tells the story of one run in words; this is the raw record. BODY leaves out the hashes of the rows that an event cites; -o json
 has the whole of each event.`,
 		Example: "  galen journal list --limit 20\n  galen journal list --kind policy --from 720h\n  galen journal list --resource cassandra/orders --after 1200\n  galen journal list --run 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44 -o json",

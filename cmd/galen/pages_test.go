@@ -24,7 +24,10 @@ func TestWholeLists(t *testing.T) {
 		"findings":    []galen.Finding{{Resource: db, Code: "last-code", Why: "w", Since: past, Targets: []galen.Target{{ID: "db-1"}}}},
 		"schedules":   []galen.Schedule{{Name: "last-schedule", Resource: db, Runbook: "fake/heal", Spec: "0 3 * * *", Next: past}},
 		"resources":   []api.Resource{{Resource: "fake/last"}},
-		"tokens":      []galen.Token{{Name: "last-token", Expires: past}},
+		"modes": []api.ModeRow{{
+			Resource: "fake/last", Runbook: "fake/last-book", Policy: "p", Reversible: galen.ModeAct, Disruptive: galen.ModeSuggest, Destructive: galen.ModeObserve,
+		}},
+		"tokens": []galen.Token{{Name: "last-token", Expires: past}},
 	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -49,6 +52,7 @@ func TestWholeLists(t *testing.T) {
 	for _, c := range []struct{ command, has string }{
 		{"holds", "hold-last"},
 		{"schedule list", "last-schedule"},
+		{"modes", "fake/last  fake/last-book  act         suggest     observe      p"},
 		{"findings", "last-code"},
 		{"resources", "fake/last"},
 		{"runbooks", "fake/last-book"},

@@ -57,8 +57,14 @@ func (p planned) down() []string {
 
 func (p planned) all() []galen.Step { return slices.Concat(p.Plan.Steps, p.Plan.Outline) }
 
-// class of a step's verb, 0 if this binary does not know it.
-func (p planned) class(s galen.Step) galen.Class { return p.verbs[s.Verb].Class }
+// class of a step, as the engine that decided knows it, or else this binary; 0 if neither does.
+func (p planned) class(s galen.Step) galen.Class {
+	i := slices.IndexFunc(p.all(), func(one galen.Step) bool { return one.Verb == s.Verb })
+	if i >= 0 && i < len(p.Classes) {
+		return p.Classes[i]
+	}
+	return p.verbs[s.Verb].Class
+}
 
 // mark is how a step is marked, and its ink.
 func mark(c galen.Class) (string, ink) {

@@ -154,8 +154,7 @@ func newReader(t *testing.T, s *victim.Stage) *reader {
 			return next(ctx, args)
 		}
 	}
-	runner, err := interp.New(interp.Env(expand.ListEnviron(env...)), interp.Dir(t.TempDir()), interp.StdIO(nil, said, said),
-		interp.Params("-e", "-u", "-o", "pipefail"), interp.ExecHandlers(only))
+	runner, err := interp.New(interp.Env(expand.ListEnviron(env...)), interp.Dir(t.TempDir()), interp.StdIO(nil, said, said), interp.ExecHandlers(only))
 	must(t, err)
 	return &reader{runner, said}
 }
