@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -77,7 +76,7 @@ func holdEnd(until string, now time.Time) (time.Time, error) {
 	if until == "" {
 		return time.Time{}, usage("--until is required, such as --until 4h: past it the hold still holds, and somebody is paged to extend or release it")
 	}
-	at, err := moment(until, now)
+	at, err := moment(until, now, ahead)
 	if err != nil {
 		return at, usage("--until %q: %w", until, err)
 	}
@@ -120,30 +119,6 @@ func (c *cli) extend(ctx context.Context, id, why, until string) error {
 			id, end.UTC().Format(time.RFC3339), scope(*res.JSON200), id)
 		return err
 	})
-}
-
-// moment is a time, or how long from now.
-func moment(text string, now time.Time) (time.Time, error) {
-	if d, err := time.ParseDuration(text); err == nil {
-		return now.Add(d).UTC(), nil
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return at, fmt.Errorf("want a time such as 2026-09-01T06:00:00Z, or a duration such as 4h")
-	}
-	return at, nil
-}
-
-// past reads a time, or how long ago it was.
-func past(text string, now time.Time) (time.Time, error) {
-	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
-		return now.Add(-d).UTC(), nil
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return at, errors.New("want a time such as 2026-09-01T06:00:00Z, or a duration such as 24h for so long ago")
-	}
-	return at, nil
 }
 
 func scope(h galen.Hold) string {

@@ -41,7 +41,7 @@ func (f *listFlags) choose(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.resource, "resource", "", "only those of this resource (kind/name)")
 	cmd.Flags().StringVar(&f.run, "run", "", "only those of this run")
 	cmd.Flags().StringVar(&f.kind, "kind", "", "only those that tell this: decided, refused, policy, held, ...")
-	cmd.Flags().StringVar(&f.from, "from", "", "only those at this time or later: 2026-11-24T10:00:00Z, or 24h for so long ago")
+	cmd.Flags().StringVar(&f.from, "from", "", "only those at this time or later: 2026-11-24T10:00:00Z, or 24h or 30d for so long ago")
 	cmd.Flags().StringVar(&f.to, "to", "", "only those before this time, given likewise")
 }
 
@@ -57,7 +57,7 @@ func (f *listFlags) params(now time.Time) (*api.ListEventsParams, error) {
 		if end.text == "" {
 			continue
 		}
-		at, err := past(end.text, now)
+		at, err := moment(end.text, now, ago)
 		if err != nil {
 			return nil, usage("--%s %q: %w", end.flag, end.text, err)
 		}
@@ -78,7 +78,7 @@ func (c *cli) journalListCommand() *cobra.Command {
 the flags that it was given (times as times, for 24h is another moment later). galen runs show
 tells the story of one run in words; this is the raw record. BODY leaves out the hashes of the rows that an event cites; -o json
 has the whole of each event.`,
-		Example: "  galen journal list --limit 20\n  galen journal list --kind policy --from 720h\n  galen journal list --resource cassandra/orders --after 1200\n  galen journal list --run 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44 -o json",
+		Example: "  galen journal list --limit 20\n  galen journal list --kind policy --from 30d\n  galen journal list --resource cassandra/orders --after 1200\n  galen journal list --run 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44 -o json",
 		Args:    takes(0, 0, "no arguments: choose with flags"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.journalList(cmd.Context(), f, cmd.Flags().Changed("after"))

@@ -35,8 +35,8 @@ func TestJournalAsksForWhatWasChosen(t *testing.T) {
 		{"list --kind approved --resource cassandra/orders --cursor first", "cursor=first&kind=approved&limit=50&newest=true&resource=cassandra/orders", "more: --cursor second", exitOK},
 		{"export --kind held --from 2026-11-01T00:00:00Z --to 2026-12-01T00:00:00Z", "from=2026-11-01T00:00:00Z&kind=held&limit=1000&to=2026-12-01T00:00:00Z", "", exitOK},
 		{"list --from 2026-12-01T00:00:00Z --to 2026-11-01T00:00:00Z", "", "nothing lies between", exitUsage},
-		{"list --from yesterday", "", "so long ago", exitUsage},
-		{"export --to -3h", "", "so long ago", exitUsage},
+		{"list --from yesterday", "", "such as 4h or 30d", exitUsage},
+		{"export --to -3h", "", "such as 4h or 30d", exitUsage},
 	} {
 		asked = nil
 		got := galenCLI(t, s.URL, append([]string{"journal"}, strings.Fields(c.args)...)...)

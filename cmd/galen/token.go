@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -89,7 +87,7 @@ func (f tokenFlags) request(name string, now time.Time) (api.TokenRequest, error
 		}
 		req.Grants = append(req.Grants, galen.Grant{Scope: galen.Scope(scope), Resource: galen.Pattern(resource)})
 	}
-	at, err := dayOrMoment(f.expires, now)
+	at, err := moment(f.expires, now, ahead)
 	if err != nil {
 		return req, usage("--expires %q: %w", f.expires, err)
 	}
@@ -98,17 +96,6 @@ func (f tokenFlags) request(name string, now time.Time) (api.TokenRequest, error
 		return req, &failure{code: exitUsage, err: err, clear: true}
 	}
 	return req, nil
-}
-
-var days = regexp.MustCompile(`^([0-9]{1,5})d$`)
-
-// dayOrMoment is [moment], in days too.
-func dayOrMoment(text string, now time.Time) (time.Time, error) {
-	if m := days.FindStringSubmatch(text); m != nil {
-		n, err := strconv.Atoi(m[1])
-		return now.AddDate(0, 0, n).UTC(), err
-	}
-	return moment(text, now)
 }
 
 func (c *cli) createToken(ctx context.Context, name string, f tokenFlags) error {
