@@ -18,6 +18,18 @@ type Clocked interface {
 	Clocks() []ClockOffset
 }
 
+// ClockOff is by how much a clock that was read between two readings of our own was off for certain: as far as the length of the reading
+// does not explain it.
+func ClockOff(clock, asked, got time.Time) time.Duration {
+	switch {
+	case clock.Before(asked):
+		return clock.Sub(asked)
+	case clock.After(got):
+		return clock.Sub(got)
+	}
+	return 0
+}
+
 // ClockDoubt says why the engine's clock cannot be believed, "" if it can (I-34): it was set by step lately, or the journal's
 // clock was off by so much when the engine read both, with a ledger or before a look.
 func (p Policy) ClockDoubt(step, off time.Duration) string {

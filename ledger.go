@@ -53,15 +53,7 @@ func (l Ledger) ReadBetween(asked, got time.Time) Ledger {
 
 // ClockOff is by how much the journal's clock was off the reader's for certain: as far as the length of the reading does not
 // explain it. A ledger whose reader noted no time is off by as much as can be.
-func (l Ledger) ClockOff() time.Duration {
-	switch {
-	case l.Now.Before(l.Asked):
-		return l.Now.Sub(l.Asked)
-	case l.Now.After(l.Got):
-		return l.Now.Sub(l.Got)
-	}
-	return 0
-}
+func (l Ledger) ClockOff() time.Duration { return ClockOff(l.Now, l.Asked, l.Got) }
 
 // YesSince is the approval that a person gave then or later, nil if it has expired since: what lets a run go on past a deadline.
 func (l Ledger) YesSince(then time.Time) *Approval {

@@ -21,7 +21,11 @@ const scheduleTick = time.Second
 func (e *Engine) fireSchedules(ctx context.Context) {
 	tick := time.NewTicker(scheduleTick)
 	defer tick.Stop()
-	schedule.Runner{Journal: e.journal, Door: e.scheduled, Doubt: e.clockDoubt, Now: time.Now, Logger: e.o.Logger}.Run(ctx, tick.C)
+	e.scheduler().Run(ctx, tick.C)
+}
+
+func (e *Engine) scheduler() schedule.Runner {
+	return schedule.Runner{Journal: e.journal, Door: e.scheduled, Doubt: e.clockDoubt, Now: time.Now, Logger: e.o.Logger}
 }
 
 // clockDoubt says why nothing should go by the clock now, as the gate would before it acts on the resource; off is by how much the journal's

@@ -8,7 +8,6 @@ import (
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
 	"github.com/galenhq/galen/internal/journal"
-	"github.com/galenhq/galen/internal/schedule"
 )
 
 // TestSchedules: what could open no run is refused; a time opens a run as its author would, by the same door; a token that may not ask any
@@ -132,7 +131,7 @@ func (e *Engine) schedule(t *testing.T, s galen.Schedule) {
 // fireOnce is what became of a schedule that is due.
 func (e *Engine) fireOnce(t *testing.T, name string) galen.Firing {
 	t.Helper()
-	if err := (schedule.Runner{Journal: e.journal, Door: e.scheduled, Logger: e.o.Logger}).Round(t.Context()); err != nil {
+	if err := e.scheduler().Round(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	all, err := e.journal.Schedules(t.Context())

@@ -30,7 +30,7 @@ type Runner struct {
 	Journal Journal
 	Door    Door
 	// Doubt says why the journal's clock cannot be believed, which was off the engine's by so much for certain: nothing fires by it, and
-	// nothing is used up. nil: it is believed, and Now is not asked.
+	// nothing is used up. "": it is believed.
 	Doubt func(of galen.Resource, off time.Duration) string
 	// Now is the engine's clock.
 	Now    func() time.Time
@@ -76,24 +76,17 @@ func (r Runner) Round(ctx context.Context) error {
 
 // round is [Runner.Round] with what went wrong by schedule; "": nobody knows which are due.
 func (r Runner) round(ctx context.Context) map[string]error {
-	var clocks galen.Ledger
-	if r.Doubt != nil {
-		clocks.Asked = r.Now()
-	}
+	asked := r.Now()
 	due, now, err := r.Journal.DueSchedules(ctx)
-	if r.Doubt != nil {
-		clocks.Now, clocks.Got = now, r.Now()
-	}
+	off := galen.ClockOff(now, asked, r.Now())
 	if err != nil {
 		return map[string]error{"": fmt.Errorf("read the schedules: %w", err)}
 	}
 	failed := map[string]error{}
 	for _, s := range due {
-		if r.Doubt != nil {
-			if why := r.Doubt(s.Resource, clocks.ClockOff()); why != "" { // else a clock that is far ahead for a moment makes it sleep until then
-				failed[s.Name] = fmt.Errorf("schedule %s: %w: %s", s.Name, ErrNotYet, why)
-				continue
-			}
+		if why := r.Doubt(s.Resource, off); why != "" { // else a clock that is far ahead for a moment makes it sleep until then
+			failed[s.Name] = fmt.Errorf("schedule %s: %w: %s", s.Name, ErrNotYet, why)
+			continue
 		}
 		if err := r.fire(ctx, s, now); err != nil {
 			failed[s.Name] = fmt.Errorf("schedule %s: %w", s.Name, err)

@@ -57,6 +57,11 @@ func door(_ context.Context, s galen.Schedule) (galen.Run, error) {
 	return galen.Run{Runbook: s.Runbook, Resource: s.Resource, Version: 1, Params: []byte(`{}`)}, nil
 }
 
+// believing is an engine that believes every clock.
+func believing(j Journal, d Door, log slog.Handler) Runner {
+	return Runner{Journal: j, Door: d, Logger: slog.New(log), Now: time.Now, Doubt: func(galen.Resource, time.Duration) string { return "" }}
+}
+
 // TestTurnOf: of all times that have come only the newest is asked for, and a missed one by its policy.
 func TestTurnOf(t *testing.T) {
 	night := []galen.Window{{Name: "night", From: "00:00", For: galen.Duration(6 * time.Hour)}}
@@ -118,7 +123,7 @@ func TestNeverABurst(t *testing.T) {
 			r.Fatal(err)
 		}
 		opened := map[string]bool{}
-		engine := Runner{Journal: s, Door: door, Logger: slog.New(slog.DiscardHandler)}
+		engine := believing(s, door, slog.DiscardHandler)
 		for range rapid.IntRange(1, 40).Draw(r, "rounds") {
 			c.skip(time.Duration(rapid.SampledFrom([]int{1, 30, 600, 3600, 36 * 3600}).Draw(r, "away")) * time.Second)
 			var both sync.WaitGroup
@@ -169,10 +174,10 @@ func TestTheDoor(t *testing.T) {
 		}
 	}
 	c.skip(time.Hour)
-	engine := Runner{Journal: s, Logger: slog.New(slog.DiscardHandler), Door: func(ctx context.Context, s galen.Schedule) (galen.Run, error) {
+	engine := believing(s, func(ctx context.Context, s galen.Schedule) (galen.Run, error) {
 		run, _ := door(ctx, s)
 		return run, answers[s.Name]
-	}}
+	}, slog.DiscardHandler)
 	is := func(name string) string {
 		t.Helper()
 		if err := engine.Round(t.Context()); err != nil {
@@ -244,7 +249,7 @@ func TestRun(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		Runner{Journal: broken, Door: door, Logger: slog.New(slog.DiscardHandler)}.Run(ctx, rounds)
+		believing(broken, door, slog.DiscardHandler).Run(ctx, rounds)
 	}()
 	for range 2 {
 		rounds <- time.Time{}
@@ -277,7 +282,7 @@ func TestEachFailureIsTold(t *testing.T) {
 	rounds, ended := make(chan time.Time), make(chan struct{})
 	go func() {
 		defer close(ended)
-		Runner{Journal: s, Door: door, Logger: slog.New(slog.NewTextHandler(&log, nil))}.Run(ctx, rounds)
+		believing(s, door, slog.NewTextHandler(&log, nil)).Run(ctx, rounds)
 	}()
 	for range 3 {
 		select {
