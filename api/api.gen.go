@@ -386,21 +386,18 @@ type ModeList struct {
 	Next *string `json:"next,omitempty"`
 }
 
-// ModeName defines model for ModeName.
-type ModeName = galen.Mode
-
 // ModeRow the mode of a runbook's steps of each class on a resource: observe < suggest < approve < act
 type ModeRow struct {
-	Destructive ModeName `json:"destructive"`
-	Disruptive  ModeName `json:"disruptive"`
+	Destructive Mode `json:"destructive"`
+	Disruptive  Mode `json:"disruptive"`
 
 	// Policy name of the policy of the resource
 	Policy string `json:"policy"`
 
 	// Resource kind/name
-	Resource   string   `json:"resource"`
-	Reversible ModeName `json:"reversible"`
-	Runbook    string   `json:"runbook"`
+	Resource   string `json:"resource"`
+	Reversible Mode   `json:"reversible"`
+	Runbook    string `json:"runbook"`
 }
 
 // ModeRule defines model for ModeRule.
