@@ -14,16 +14,17 @@ func TestDocs(t *testing.T) {
 	c := &cli{}
 	var b strings.Builder
 	b.WriteString("# The command line\n\nThis page is what `galen --help` says, command by command; `go test ./cmd/galen -update` writes it.\n")
-	commands := 0
-	document(&b, c.root(), &commands)
+	commands := commandsOf(c.root())
+	for _, cmd := range commands {
+		document(&b, cmd)
+	}
 	golden(t, filepath.Join("..", "..", "docs", "cli.md"), b.String())
-	if commands < 23 {
-		t.Errorf("%d commands, want at least 23", commands)
+	if len(commands) < 23 {
+		t.Errorf("%d commands, want at least 23", len(commands))
 	}
 }
 
-func document(b *strings.Builder, cmd *cobra.Command, n *int) {
-	*n++
+func document(b *strings.Builder, cmd *cobra.Command) {
 	cmd.InitDefaultHelpFlag()
 	fmt.Fprintf(b, "\n## %s\n\n%s.\n", cmd.CommandPath(), cmd.Short)
 	if cmd.Long != "" {
@@ -33,11 +34,6 @@ func document(b *strings.Builder, cmd *cobra.Command, n *int) {
 	fmt.Fprintf(b, "\n```text\n%s\n\n%s```\n", cmd.UseLine(), flags)
 	if cmd.Example != "" {
 		fmt.Fprintf(b, "\n```sh\n%s\n```\n", unindent(cmd.Example))
-	}
-	for _, child := range cmd.Commands() {
-		if !child.Hidden && child.Name() != "help" && child.Name() != "completion" {
-			document(b, child, n)
-		}
 	}
 }
 

@@ -317,8 +317,8 @@ func TestNoTokenThatCounts(t *testing.T) {
 				}
 				continue
 			}
-			want := http.StatusUnauthorized
-			if op.Access.Scope == string(galen.ScopeAlerts) && strings.Contains(says, "was revoked") || op.Access.Scope == string(galen.ScopeAlerts) && strings.Contains(says, "expired") {
+			want, ended := http.StatusUnauthorized, strings.Contains(says, "was revoked at") || strings.Contains(says, "expired at")
+			if op.Access.Scope == string(galen.ScopeAlerts) && ended {
 				want = http.StatusServiceUnavailable // the sender is to come again with a new one
 			}
 			if w.Code != want || !strings.Contains(complaint(t, w), says) || e.did() != before {

@@ -173,8 +173,8 @@ func accounted(ctx context.Context, t *testing.T, s *Stage, n int, fingerprint f
 	}
 }
 
-// TestKilledInStorms: the engine is killed in the middle of a storm, over and over, with something new to heal each time. Each alert that got a 2xx is in the journal at the end,
-// with a run or a reason, every problem was healed, and no call was repeated.
+// TestKilledInStorms: the engine is killed in the middle of a storm, over and over, with something new to heal each time. Each alert that got
+// a 2xx is in the journal at the end, with a run or a reason, every problem was healed, and no call was repeated.
 func TestKilledInStorms(t *testing.T) {
 	kills, problems := size(100, 5), size(200, 20)
 	ctx, s := staged(t, Options{Resources: problems})
