@@ -90,7 +90,7 @@ func table() map[string]row {
 		"internal/gate":      {may: []string{".", "internal/failpoint"}, tests: []string{"activities/fake", "internal/journal"}, std: anyStd},
 		"internal/advice":    {may: []string{".", "internal/gate"}, tests: []string{"activities/fake", "activities/cassandra", "activities/cassandra/ring"}},
 		"internal/journal": {
-			may: []string{".", "github.com/pressly/goose/v3/...", "modernc.org/sqlite/...", "github.com/jackc/pgx/v5/..."}, tests: []string{"internal/pgtest"}, std: anyStd,
+			may: []string{".", "github.com/pressly/goose/v3/...", "modernc.org/sqlite/...", "modernc.org/libc", "github.com/jackc/pgx/v5/..."}, tests: []string{"internal/pgtest"}, std: anyStd,
 		},
 		"internal/oidc":     {may: []string{".", "github.com/coreos/go-oidc/v3/oidc"}, std: anyStd},
 		"internal/schedule": {may: []string{".", "github.com/robfig/cron/v3"}, tests: []string{"internal/journal"}, std: anyStd},

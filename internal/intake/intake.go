@@ -243,6 +243,13 @@ const storing = 128
 
 // keep stores alerts side by side and counts the duplicates; the first error ends it.
 func (in *Inbox) keep(ctx context.Context, alerts []Alert) (int, error) {
+	if len(alerts) == 1 { // as in most calls of a storm: where the caller is, without a goroutine
+		dup, err := in.store.StoreAlert(ctx, alerts[0])
+		if dup && err == nil {
+			return 1, nil
+		}
+		return 0, err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var next, duplicates atomic.Int64

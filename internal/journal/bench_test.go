@@ -2,8 +2,10 @@ package journal_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -138,4 +140,39 @@ func BenchmarkVerify(b *testing.B) {
 		events += r.Events
 	}
 	b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkStoreAlert is alerts per second from 50 senders at once, and the rounds of a matcher beside them.
+func BenchmarkStoreAlert(b *testing.B) {
+	s := benchStore(b)
+	ctx, stop := context.WithCancel(b.Context())
+	var matcher sync.WaitGroup
+	matcher.Go(func() {
+		for ctx.Err() == nil {
+			pending, err := s.PendingAlerts(ctx, 0, 256)
+			ends := make([]journal.AlertEnd, 0, len(pending))
+			for _, a := range pending {
+				ends = append(ends, journal.AlertEnd{ID: a.ID, State: journal.AlertUnmatched, Why: "no resource of ours"})
+			}
+			if err := errors.Join(err, s.AlertsDone(ctx, ends...)); err != nil && ctx.Err() == nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	var n atomic.Int64
+	labels := map[string]string{"alertname": "InstanceDown", "cluster": "cassandra-orders", "instance": "db-7", "severity": "page"}
+	b.SetParallelism(50 / max(1, runtime.GOMAXPROCS(0)))
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			at := time.Unix(1_800_000_000, 0)
+			a := journal.Alert{Source: "alertmanager", By: "am", Fingerprint: fmt.Sprint("f", n.Add(1)), Status: "firing", Labels: labels, StartsAt: at, Body: make([]byte, 300), Received: at}
+			if _, err := s.StoreAlert(ctx, a); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "alerts/s")
+	stop()
+	matcher.Wait()
 }

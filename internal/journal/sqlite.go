@@ -27,6 +27,8 @@ type sqliteFile struct {
 	onFull string               // what to do about a full disk, empty: as an engine
 	still  func() error         // of a file that is only read: whether it is as it was when that began
 	stmts  map[string]*sql.Stmt // of conn
+	points *checkpointer        // nil: the writer checkpoints itself
+	pins   pins
 }
 
 func openSQLite(ctx context.Context, path string, opts Options) (*sqliteFile, error) {
@@ -34,21 +36,25 @@ func openSQLite(ctx context.Context, path string, opts Options) (*sqliteFile, er
 		return nil, err
 	}
 	f := &sqliteFile{clock: opts.clock}
-	if err := f.open(ctx, path, opts.NoSync); err != nil {
+	if err := f.open(ctx, path, opts); err != nil {
 		return nil, errors.Join(f.advise(err), f.close())
 	}
 	return f, nil
 }
 
-func (f *sqliteFile) open(ctx context.Context, path string, noSync bool) error {
+func (f *sqliteFile) open(ctx context.Context, path string, opts Options) error {
 	sync := "FULL"
-	if noSync {
+	if opts.NoSync {
 		sync = "OFF"
 	}
-	if err := f.openWriter(ctx, path, "", "journal_mode(WAL)", "synchronous("+sync+")", "journal_size_limit(67108864)"); err != nil {
+	if err := f.openWriter(ctx, path, "", "journal_mode(WAL)", "synchronous("+sync+")", "journal_size_limit(67108864)", "wal_autocheckpoint("+checkpointPages+")"); err != nil {
 		return err
 	}
 	var err error
+	if f.points, err = newCheckpointer(ctx, path, opts.Logger); err != nil {
+		return err
+	}
+	f.pins = pin()
 	f.reads, err = sql.Open("sqlite", source(path, "", "query_only(1)", "cache_size(-8000)"))
 	if err != nil {
 		return err
@@ -69,7 +75,7 @@ func (f *sqliteFile) openToFill(ctx context.Context, path string) error {
 func (f *sqliteFile) openWriter(ctx context.Context, path, query string, pragmas ...string) error {
 	f.stmts = map[string]*sql.Stmt{}
 	var err error
-	f.writes, err = sql.Open("sqlite", source(path, query, append(pragmas, "cache_size(-16000)", "temp_store(MEMORY)")...))
+	f.writes, err = sql.Open("sqlite", source(path, query, append(pragmas, "cache_size(-4000)", "temp_store(MEMORY)")...))
 	if err != nil {
 		return err
 	}
@@ -82,7 +88,8 @@ func (f *sqliteFile) openWriter(ctx context.Context, path, query string, pragmas
 }
 
 func (f *sqliteFile) close() error {
-	var errs []error
+	f.pins.free()
+	errs := []error{f.points.close()}
 	for _, stmt := range f.stmts {
 		errs = append(errs, stmt.Close())
 	}
@@ -145,6 +152,7 @@ func (f *sqliteFile) exec(ctx context.Context, text string, args ...any) (int64,
 	if err != nil {
 		return 0, err
 	}
+	f.points.did(text)
 	return result.RowsAffected()
 }
 

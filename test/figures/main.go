@@ -39,7 +39,7 @@ func main() {
 	ringd.MaybeServe()
 	kills := flag.Int("kills", 20, "how many nodes to kill for the reaction")
 	idle := flag.Duration("idle", 30*time.Second, "how long to watch an idle engine")
-	only := flag.String("only", "", "measure only this one: reaction, ready, resume, idle, quorum, may or size")
+	only := flag.String("only", "", "measure only this one: reaction, ready, resume, idle, quorum, may or size; with -bench: react or accept, without the table")
 	slack := flag.Float64("slack", 1, "how many times its goal a figure may be, on a busy machine")
 	bench := flag.Bool("bench", false, "take the figures of make bench instead")
 	table := flag.String("table", "docs/benchmarks.md", "where -bench writes its table")
@@ -53,11 +53,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	fmt.Printf("load of the machine: %s\n", load())
-	var errs []error
-	for _, m := range []struct {
-		name string
-		do   func(context.Context) error
-	}{
+	measures := []measure{
 		{"reaction", func(ctx context.Context) error { return reaction(ctx, *kills, *slack) }},
 		{"ready", func(ctx context.Context) error { return ready(ctx, *slack) }},
 		{"resume", func(ctx context.Context) error { return resume(ctx, *slack) }},
@@ -65,19 +61,30 @@ func main() {
 		{"quorum", func(ctx context.Context) error { return quorum(ctx, *slack) }},
 		{"may", func(ctx context.Context) error { return may(ctx, *slack) }},
 		{"size", size},
-	} {
-		if !*bench && ctx.Err() == nil && (*only == "" || *only == m.name) {
-			errs = append(errs, m.do(ctx))
-		}
 	}
 	if *bench {
-		errs = append(errs, b.react(ctx), b.accept(ctx), b.save(*table))
+		measures = []measure{{"react", b.react}, {"accept", b.accept}}
+	}
+	var errs []error
+	for _, m := range measures {
+		if ctx.Err() == nil && (*only == "" || *only == m.name) {
+			errs = append(errs, m.take(ctx))
+		}
+	}
+	if *bench && *only == "" {
+		errs = append(errs, b.save(*table))
 	}
 	fmt.Printf("load of the machine: %s\n", load())
 	if err := errors.Join(errs...); err != nil {
 		fmt.Fprintln(os.Stderr, "figures:", err)
 		os.Exit(1)
 	}
+}
+
+// measure takes one figure or a few, and fails where a goal is missed.
+type measure struct {
+	name string
+	take func(context.Context) error
 }
 
 // onStage sets a stage in a folder of its own and clears it away.
