@@ -21,12 +21,26 @@ type Operation struct {
 	Access Access `yaml:"x-access"`
 	// Stream: its answer may take longer than those of other calls.
 	Stream bool `yaml:"x-stream"`
+	// Query are the names of the parameters of its query, in the order of the file.
+	Query []string `yaml:"-"`
+	// Parameters as they stand in the file.
+	Parameters []Parameter `yaml:"parameters"`
+}
+
+// Parameter of an operation, or the place where it stands: #/components/parameters/limit.
+type Parameter struct {
+	Ref  string `yaml:"$ref"`
+	Name string `yaml:"name"`
+	In   string `yaml:"in"`
 }
 
 // Operations are all calls of the file, by method and path as http.ServeMux writes a pattern: "GET /v1/runs/{id}".
 func Operations() (map[string]Operation, error) {
 	var file struct {
-		Paths map[string]map[string]Operation `yaml:"paths"`
+		Paths      map[string]map[string]Operation `yaml:"paths"`
+		Components struct {
+			Parameters map[string]Parameter `yaml:"parameters"`
+		} `yaml:"components"`
 	}
 	if err := yaml.Unmarshal(Spec, &file); err != nil {
 		return nil, fmt.Errorf("read openapi.yaml: %w", err)
@@ -34,6 +48,17 @@ func Operations() (map[string]Operation, error) {
 	out := map[string]Operation{}
 	for path, calls := range file.Paths {
 		for method, op := range calls {
+			for _, p := range op.Parameters {
+				if p.Ref != "" {
+					p = file.Components.Parameters[strings.TrimPrefix(p.Ref, "#/components/parameters/")]
+				}
+				switch {
+				case p.Name == "":
+					return nil, fmt.Errorf("read openapi.yaml: a parameter of %s %s has no name", method, path)
+				case p.In == "query":
+					op.Query = append(op.Query, p.Name)
+				}
+			}
 			out[strings.ToUpper(method)+" "+path] = op
 		}
 	}

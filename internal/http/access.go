@@ -1,10 +1,13 @@
 package http
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -53,12 +56,36 @@ func Author(ctx context.Context) string { return by(ctx) }
 // there, or of which the file does not say it, passes for nobody.
 func (s *server) permitted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := s.permit(r); err != nil {
+		err := s.permit(r)
+		if err == nil {
+			err = s.understood(r)
+		}
+		if err != nil {
 			s.fail(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// understood refuses a query with a parameter that the call does not have: a filter that is misspelt must not give more than was asked for. A
+// sender of alerts, which would drop them for it, and who measures or asks for health may add what they like.
+func (s *server) understood(r *http.Request) error {
+	op := s.operations[r.Pattern]
+	lenient := op.Access.Scope == scopeNone || op.Access.Scope == string(galen.ScopeAlerts) || !strings.Contains(r.Pattern, " /v1/")
+	if r.URL.RawQuery == "" || lenient {
+		return nil
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return badf("the query of the URL: %w", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if !slices.Contains(op.Query, name) {
+			return badf("there is no parameter %q: this call has %s", name, cmp.Or(strings.Join(op.Query, ", "), "none"))
+		}
+	}
+	return nil
 }
 
 func (s *server) permit(r *http.Request) error {

@@ -394,3 +394,27 @@ func TestTokensByCall(t *testing.T) {
 		}
 	}
 }
+
+// TestAQueryIsUnderstoodOrRefused: a filter that is misspelt, or given twice, must not give more than was asked for.
+func TestAQueryIsUnderstoodOrRefused(t *testing.T) {
+	h := Handler((&engine{}).options())
+	for _, c := range []struct{ path, want string }{
+		{"/v1/runs?statu=open", `there is no parameter "statu": this call has`},
+		{"/v1/runs?limit=1&limit=2", "multiple values"},
+		{"/v1/runs?limit=%zz", "the query of the URL"},
+		{"/v1/resources/cassandra/orders?verbose=1", `there is no parameter "verbose": this call has none`},
+	} {
+		w := call(t, h, "GET", c.path, "")
+		if text := complaint(t, w); w.Code != http.StatusBadRequest || !strings.Contains(text, c.want) {
+			t.Errorf("%s: %d %s, want 400 and %s", c.path, w.Code, text, c.want)
+		}
+	}
+	for _, path := range []string{"/v1/runs?limit=1", "/v1/journal/events?kind=decided&limit=1", "/v1/health?probe=1", "/metrics?collect[]=x"} {
+		if w := call(t, h, "GET", path, ""); w.Code != http.StatusOK {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	if w := call(t, h, "POST", "/v1/alerts/alertmanager?from=eu", "{}"); w.Code == http.StatusBadRequest && strings.Contains(w.Body.String(), "parameter") {
+		t.Errorf("a sender of alerts with a query of its own: %d %s", w.Code, w.Body)
+	}
+}

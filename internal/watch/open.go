@@ -25,6 +25,15 @@ type Inbox interface {
 // ErrBadRequest marks what the asker must mend.
 var ErrBadRequest = errors.New("bad request")
 
+// badRequest marks an error as [ErrBadRequest], and says no more than the error.
+type badRequest struct{ error }
+
+// Is tells that it is an [ErrBadRequest].
+func (badRequest) Is(target error) bool { return target == ErrBadRequest }
+
+// Unwrap gives the error itself.
+func (e badRequest) Unwrap() error { return e.error }
+
 // Opener is how findings, alerts and people become runs.
 type Opener struct {
 	Runbooks []galen.ListedRunbook
@@ -209,7 +218,7 @@ func (o Opener) Request(ctx context.Context, key string, want galen.Run, by stri
 // Requested completes the run that a request would open, as plan mode needs it too; of want it reads the runbook, the
 // resource and the parameters.
 func (o Opener) Requested(want galen.Run) (galen.Run, error) {
-	bad := func(err error) (galen.Run, error) { return galen.Run{}, fmt.Errorf("%w: %w", ErrBadRequest, err) }
+	bad := func(err error) (galen.Run, error) { return galen.Run{}, badRequest{err} }
 	i := slices.IndexFunc(o.Runbooks, func(rb galen.ListedRunbook) bool { return rb.Name == want.Runbook })
 	if i < 0 {
 		return bad(fmt.Errorf("no runbook %q; galen runbooks lists them", want.Runbook))
