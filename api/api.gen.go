@@ -191,6 +191,9 @@ type Approved struct {
 	Run    Run     `json:"run"`
 }
 
+// ApprovedStep defines model for ApprovedStep.
+type ApprovedStep = galen.ApprovedStep
+
 // Claim defines model for Claim.
 type Claim = galen.Claim
 
@@ -536,8 +539,15 @@ type RunAnswer struct {
 
 // RunDetail defines model for RunDetail.
 type RunDetail struct {
+	// Approval a yes that stands: neither expired, voided nor used up; absent where there is none. The gate asks it before every step, and it may be void by then
+	Approval *StandingApproval `json:"approval,omitempty"`
+
+	// Events the first 10,000; see more
 	Events  []Event  `json:"events"`
 	Intents []Intent `json:"intents"`
+
+	// More there are more events: GET /v1/journal/events?run=, after the last of these; absent when all are here
+	More *bool `json:"more,omitempty"`
 
 	// People who must say yes to the newest plan, absent where it needs no yes of several people: what is destructive needs that of two, neither of whom asked for the run
 	People *People    `json:"people,omitempty"`
@@ -650,6 +660,19 @@ type ScheduleRequestMissed string
 
 // Standing defines model for Standing.
 type Standing = galen.Standing
+
+// StandingApproval a yes that stands: neither expired, voided nor used up; absent where there is none. The gate asks it before every step, and it may be void by then
+type StandingApproval struct {
+	At time.Time `json:"at"`
+
+	// By who said yes last; people has the others
+	By      string    `json:"by"`
+	Expires time.Time `json:"expires"`
+
+	// Steps what was said yes to; none where a run that has no plan yet was let go on
+	Steps []ApprovedStep `json:"steps"`
+	Why   *string        `json:"why,omitempty"`
+}
 
 // Status defines model for Status.
 type Status struct {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
@@ -268,5 +269,20 @@ func TestStatusTellsWhatNeedsYou(t *testing.T) {
 	c.answers["GET /v1/status"] = status
 	if got := galenCLI(t, server, "status"); got.code != exitOK || contains(got.out, "nothing needs you") {
 		t.Errorf("a token that may not see what needs a person is told that nothing does: %+v", got)
+	}
+}
+
+// TestRunTellsOfItsApproval: who said yes and until when, and that there is more of it than was sent.
+func TestRunTellsOfItsApproval(t *testing.T) {
+	more := true
+	d := api.RunDetail{Run: cannedRun("r7", galen.RunRunning, ""), More: &more, Events: []galen.Event{{At: noon()}}, Approval: &api.StandingApproval{By: "ada", At: noon(), Expires: noon().Add(time.Hour)}}
+	var out strings.Builder
+	if err := printRun(&out, d, nil, noon()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"by ada, until ", "galen journal list --run r7 --from "} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, out.String())
+		}
 	}
 }

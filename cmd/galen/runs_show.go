@@ -147,10 +147,16 @@ func printRun(w io.Writer, d api.RunDetail, story []line, now time.Time) error {
 	if d.People != nil {
 		head = append(head, detail{"people", saidYes(*d.People)})
 	}
+	if yes := d.Approval; yes != nil {
+		head = append(head, detail{"approved", fmt.Sprintf("by %s, until %s", yes.By, yes.Expires.UTC().Format(time.DateTime))})
+	}
 	writeDetails(w, "  ", head)
 	if len(story) > 0 {
 		fmt.Fprintln(w)
 		writeStory(w, story, r.Created)
+	}
+	if d.More != nil && *d.More {
+		fmt.Fprintf(w, "\nThere is more of it: galen journal list --run %s --from %s\n", r.ID, d.Events[len(d.Events)-1].At.UTC().Format(time.RFC3339))
 	}
 	if hint := yourTurn(d); hint != "" {
 		fmt.Fprintf(w, "\n%s\n", hint)

@@ -81,6 +81,19 @@ func peopleOf(d galen.Decision, l galen.Ledger) *api.People {
 	return &out
 }
 
+// standing is the yes that a run has now; nil: none.
+func standing(l galen.Ledger) *api.StandingApproval {
+	yes := l.Approval
+	if yes == nil || !l.Run.Status.Open() || !l.Now.Before(yes.Expires) {
+		return nil
+	}
+	out := api.StandingApproval{By: yes.By, At: yes.At, Expires: yes.Expires, Steps: list(yes.Steps)}
+	if yes.Why != "" {
+		out.Why = &yes.Why
+	}
+	return &out
+}
+
 // approval is the yes to the newest plan of a run. A run that is held before its first plan may be let go on: such a yes
 // names no step.
 func (s *server) approval(ctx context.Context, id string, req api.Approve) (galen.Approval, error) {

@@ -68,6 +68,9 @@ func runFilter(params api.ListRunsParams) (RunFilter, error) {
 	return f, nil
 }
 
+// detailEvents bounds the events of a run that come with it.
+const detailEvents = 10_000
+
 // GetRun implements [api.ServerInterface].
 func (s *server) GetRun(w http.ResponseWriter, r *http.Request, id api.Id, params api.GetRunParams) {
 	ctx := r.Context()
@@ -94,12 +97,15 @@ func (s *server) GetRun(w http.ResponseWriter, r *http.Request, id api.Id, param
 		s.fail(w, r, err)
 		return
 	}
-	events, err := s.o.Records.Events(ctx, EventFilter{Run: id, Limit: countLimit})
+	events, err := s.o.Records.Events(ctx, EventFilter{Run: id, Limit: detailEvents + 1})
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	out := api.RunDetail{Run: ledger.Run, Plans: list(plans), Intents: list(ledger.Past), Events: list(events)}
+	out := api.RunDetail{Run: ledger.Run, Plans: list(plans), Intents: list(ledger.Past), Events: list(events), Approval: standing(ledger)}
+	if more := len(events) > detailEvents; more {
+		out.Events, out.More = events[:detailEvents], &more
+	}
 	if len(newest) > 0 {
 		out.Seq = newest[0].Seq
 	}

@@ -240,3 +240,35 @@ func TestApproveTellsWhoElse(t *testing.T) {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// TestARunTellsOfItsApproval: by whom, until when and to what, while it stands.
+func TestARunTellsOfItsApproval(t *testing.T) {
+	yes := galen.Approval{By: "ada", At: noon(), Expires: noon().Add(time.Hour), Why: "seen", Steps: []galen.ApprovedStep{{Verb: "fake/start", Target: "db-2", Count: 2}}}
+	open := galen.Run{ID: "a", Status: galen.RunRunning}
+	want := &api.StandingApproval{By: "ada", At: noon(), Expires: yes.Expires, Why: ptr("seen"), Steps: yes.Steps}
+	for name, c := range map[string]struct {
+		l    galen.Ledger
+		want *api.StandingApproval
+	}{
+		"stands":  {galen.Ledger{Now: noon(), Run: open, Approval: &yes}, want},
+		"none":    {galen.Ledger{Now: noon(), Run: open}, nil},
+		"expired": {galen.Ledger{Now: yes.Expires, Run: open, Approval: &yes}, nil},
+		"ended":   {galen.Ledger{Now: noon(), Run: galen.Run{Status: galen.RunVerified}, Approval: &yes}, nil},
+	} {
+		if diff := cmp.Diff(c.want, standing(c.l)); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", name, diff)
+		}
+	}
+}
+
+// TestARunWithManyEventsSaysSo: what is cut off is told.
+func TestARunWithManyEventsSaysSo(t *testing.T) {
+	for _, n := range []int{detailEvents, detailEvents + 1} {
+		e := &engine{runs: map[string]galen.Run{"r": {ID: "r", Resource: demo(), Status: galen.RunVerified}}, happened: make([]galen.Event, n)}
+		w := call(t, Handler(e.options()), "GET", "/v1/runs/r", "")
+		got, err := galen.Decode[api.RunDetail](w.Body.Bytes())
+		if err != nil || len(got.Events) != detailEvents || (got.More != nil && *got.More) != (n > detailEvents) {
+			t.Errorf("%d events: %d of them, more %v, %v", n, len(got.Events), got.More, err)
+		}
+	}
+}
