@@ -54,7 +54,13 @@ func hostile(touched string) map[string]string {
 	}
 }
 
-// recorder is an Alertmanager that has no silences and writes down what it is asked.
+// listeners write down what an engine says to the outside.
+type listeners struct {
+	relays                        []*lab.Relay // JMX and CQL of each node
+	alertmanager, traces, watcher *recorder
+}
+
+// recorder takes whatever it is told, as an Alertmanager that has no silences, a collector of traces or a watcher would, and writes it down.
 type recorder struct {
 	mu    sync.Mutex
 	heard bytes.Buffer
@@ -75,6 +81,13 @@ func (rec *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "[]")
 }
 
+// listen serves until the test ends, and tells the URL.
+func (rec *recorder) listen(t *testing.T) string {
+	server := httptest.NewServer(rec)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
 func (rec *recorder) said() (text string, puts int) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
@@ -83,7 +96,7 @@ func (rec *recorder) said() (text string, puts int) {
 
 // hostileLabelsReachNoCommand heals a node because of an alert that is true and full of hostile labels, among alerts that are hostile and
 // false, and listens at every adapter: what the nodes are sent over JMX and CQL, what the host starts and what it finds in its files,
-// what Alertmanager and Temporal are told, what people read.
+// what Alertmanager, the collector of traces, the dead man's watcher and Temporal are told, what people read.
 func hostileLabelsReachNoCommand(t *testing.T, binary string, ring *lab.Ring, hurt int) {
 	setup := setupOf(ring, 0, nil)
 	var relays []*lab.Relay
@@ -96,11 +109,16 @@ func hostileLabelsReachNoCommand(t *testing.T, binary string, ring *lab.Ring, hu
 		relays = append(relays, relay)
 		setup.Nodes[i].Jolokia, setup.Nodes[i].CQL = relay.JolokiaURL, relay.CQLAddress
 	}
-	am := &recorder{}
-	server := httptest.NewServer(am)
-	t.Cleanup(server.Close)
+	at := listeners{relays: relays, alertmanager: &recorder{}, traces: &recorder{}, watcher: &recorder{}}
+	ping := filepath.Join(t.TempDir(), "url")
+	if err := os.WriteFile(ping, []byte(at.watcher.listen(t)+"/ping"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", at.traces.listen(t))
+	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "200") // ms
 	p := newPhysicianOf(t, binary, ring, setup, map[string]any{"look_every": "1h"}, map[string]any{
-		"alertmanager": map[string]any{"url": server.URL},
+		"alertmanager": map[string]any{"url": at.alertmanager.listen(t)},
+		"dead_man":     map[string]any{"url_file": ping, "every": "1s"},
 		"alerts":       []any{map[string]any{"matchers": []string{`alertname=~"Down.*"`}, "code": cassandra.CodeNodeDown, "member_label": "instance"}},
 	})
 	touched := filepath.Join(ring.Home, "touched") // short: names of labels have a limit
@@ -111,7 +129,7 @@ func hostileLabelsReachNoCommand(t *testing.T, binary string, ring *lab.Ring, hu
 	if !run.Run.FromAlert() {
 		t.Errorf("the run was asked for by %q, want an alert", run.Run.Asked)
 	}
-	p.deafTo(relays, am, ring.Node(hurt), touched)
+	p.deafTo(at, ring.Node(hurt), touched)
 	p.keepsOf(run.Run.ID)
 	p.shows(sent, id)
 	p.verifyJournal()
@@ -171,7 +189,7 @@ func (p physician) sends(texts map[string]string, cluster, address string) int {
 }
 
 // deafTo checks that no adapter has heard of the canary, and that each has heard something.
-func (p physician) deafTo(relays []*lab.Relay, am *recorder, hurt *lab.Node, touched string) {
+func (p physician) deafTo(at listeners, hurt *lab.Node, touched string) {
 	p.Helper()
 	silent := func(where string, text []byte, sign string) {
 		p.Helper()
@@ -182,12 +200,19 @@ func (p physician) deafTo(relays []*lab.Relay, am *recorder, hurt *lab.Node, tou
 			p.Errorf("%s has heard a label: %q", where, text[max(0, i-200):min(len(text), i+200)])
 		}
 	}
-	for i, relay := range relays {
+	for i, relay := range at.relays {
 		silent(fmt.Sprintf("JMX and CQL of node %d", i+1), relay.Heard(), "StorageService")
 		silent(fmt.Sprintf("JMX and CQL of node %d", i+1), relay.Heard(), "CQL_VERSION")
 	}
-	said, puts := am.said()
+	said, puts := at.alertmanager.said()
 	silent("Alertmanager", []byte(said), "/api/v2/silences")
+	said, _ = at.watcher.said()
+	silent("the dead man's watcher", []byte(said), "POST /ping")
+	p.until("traces of the run are sent", 10*time.Second, func() (bool, error) {
+		said, _ = at.traces.said()
+		return strings.Contains(said, "gate"), nil
+	})
+	silent("the collector of traces", []byte(said), "POST /v1/traces")
 	if puts == 0 {
 		p.Error("no silence was asked for")
 	}
