@@ -116,6 +116,10 @@ func (a alerts) Store(ctx context.Context, body []byte) (api.Accepted, error) {
 	return out, err
 }
 
+func (a alerts) TooLarge(ctx context.Context, limit int) error {
+	return a.inbox.TooLarge(ctx, galenhttp.Author(ctx), limit)
+}
+
 // hints opens the runs that alerts hint at.
 type hints struct{ *Engine }
 
@@ -222,7 +226,7 @@ func (m measure) now(ctx context.Context) (galenhttp.Measures, error) {
 		out.OpenIntents[r.Resource] = len(intents)
 	}
 	out.LookAges = m.looks.ages(resources, m.started)
-	out.Refused = m.refusals.Counts()
+	out.Refused, out.Handshakes = m.refusals.Counts(), m.refusals.Handshakes()
 	if out.Tokens, err = m.journal.Tokens(ctx); err != nil {
 		return out, err
 	}

@@ -145,3 +145,21 @@ func TestAnAlertNamesItsToken(t *testing.T) {
 		t.Fatalf("%v %+v, want one by %s", err, events, galen.Operator)
 	}
 }
+
+// TestACallThatIsTooLargeIsFound: its sender drops its alerts, so it is counted, and listed with what to do.
+func TestACallThatIsTooLargeIsFound(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	c := served(t, e)
+	for range 2 {
+		if status, _ := post(t, c, alertBody(strings.Repeat("f", 1<<20), "db-1", "firing")); status != 413 {
+			t.Fatalf("status %d", status)
+		}
+	}
+	refused, err := e.journal.Alerts(t.Context(), journal.AlertFilter{State: journal.AlertRefused, Limit: 10})
+	if err != nil || len(refused) != 1 || refused[0].By != galen.Operator || refused[0].Duplicates != 1 || !strings.Contains(refused[0].Why, "group by more labels") {
+		t.Errorf("%v %+v", err, refused)
+	}
+	metrics, err := c.GetMetricsWithResponse(t.Context())
+	want(t, "metrics", err, metrics.HTTPResponse, metrics.Body, 200, `galen_alerts_total{outcome="refused"} 2`)
+	want(t, "metrics", err, metrics.HTTPResponse, metrics.Body, 200, `galen_tls_handshakes_failed_total{reason="no-certificate"} 0`)
+}

@@ -1,11 +1,13 @@
 package http
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
 	"sync/atomic"
 
+	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
 )
 
@@ -56,6 +58,18 @@ func (s *server) PostAlertmanager(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.answer(w, r, http.StatusAccepted, accepted)
+}
+
+// lost takes down a call with alerts that is not read, for it is too large: its sender drops them.
+func (s *server) lost(r *http.Request) {
+	if s.operations[s.callOf(r)].Access.Scope != string(galen.ScopeAlerts) || may(r.Context(), galen.ScopeAlerts, galen.Resource{}) != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), lookupTimeout)
+	defer cancel()
+	if err := s.o.Alerts.TooLarge(ctx, bodyLimit); err != nil {
+		s.o.Logger.Error("alerts are lost", "error", err.Error())
+	}
 }
 
 // ListAlerts implements [api.ServerInterface].

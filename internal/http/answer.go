@@ -44,6 +44,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		s.keepOut(w, r, p.status, err)
 	case http.StatusRequestEntityTooLarge:
 		text = fmt.Sprintf("the body is larger than %d bytes: send less at once", bodyLimit)
+		s.lost(r)
 		w.Header().Set("Connection", "close") // what is still to come is not read
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "5")

@@ -34,6 +34,7 @@ type engine struct {
 	approved     []galen.Approval
 	asked        []Request
 	stored       [][]byte
+	tooLarge     int
 	filters      []RunFilter
 	mu           sync.Mutex // of events: streams ask for them side by side
 	events       []EventFilter
@@ -259,6 +260,11 @@ func (e *engine) Margin(context.Context, galen.Resource) (string, error) {
 func (e *engine) Store(_ context.Context, body []byte) (api.Accepted, error) {
 	e.stored = append(e.stored, body)
 	return api.Accepted{Stored: 1}, e.broken
+}
+
+func (e *engine) TooLarge(context.Context, int) error {
+	e.tooLarge++
+	return e.broken
 }
 
 func (e *engine) options() Options {

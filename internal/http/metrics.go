@@ -40,6 +40,8 @@ type Measures struct {
 	Works bool
 	// Refused calls by status, since the start of the engine.
 	Refused map[int]int64
+	// Handshakes of TLS that failed by reason, since then, too.
+	Handshakes map[string]int64
 	// Tokens are the named ones.
 	Tokens []galen.Token
 	// Looks per resource, as far as they are counted.
@@ -222,9 +224,13 @@ func (c snapshot) counters(out chan<- prometheus.Metric) {
 	count("galen_alerts_total", alerts, float64(c.m.Alerts.Duplicates), "outcome", "duplicate")
 	count("galen_alerts_total", alerts, float64(c.m.Alerts.Refused), "outcome", "refused")
 	count("galen_alert_calls_turned_away_total", "Calls with alerts that were told to come again, because the inbox was full or busy.", float64(c.m.Alerts.TurnedAway))
-	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests} {
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 		count("galen_calls_refused_total", "Calls of the API that were refused for who made them, or how often, since the engine started.",
 			float64(c.m.Refused[status]), "status", strconv.Itoa(status))
+	}
+	for _, reason := range []string{noCertificate, badCertificate, otherHandshake} {
+		count("galen_tls_handshakes_failed_total", "TLS handshakes that failed: for want of a client certificate that counts, or for another reason, since the engine started.",
+			float64(c.m.Handshakes[reason]), "reason", reason)
 	}
 	for r, n := range c.m.Looks {
 		count("galen_looks_total", "Looks at a resource, since the engine started.", float64(n.Total), "resource", r.String())

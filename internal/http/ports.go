@@ -189,6 +189,8 @@ type Alerts interface {
 	// Store stores the alerts of one call of Alertmanager durably before it returns. An error that is not an [ErrBad] is
 	// ours, and the sender should try again. [Author] knows who sent it.
 	Store(ctx context.Context, body []byte) (api.Accepted, error)
+	// TooLarge takes down that a call was not read, for its body has more bytes than that: its alerts are lost. [Author] knows who sent it.
+	TooLarge(ctx context.Context, limit int) error
 	// List lists those in a state ("": all) with a smaller number than before (0: all), newest first, without bodies.
 	List(ctx context.Context, state string, before int64, limit int) ([]api.Alert, error)
 	Alert(ctx context.Context, id string) (api.Alert, error)

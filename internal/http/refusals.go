@@ -24,9 +24,10 @@ const (
 	keptNeeds     = 254 // bytes of what a call was about: more than any pattern has
 )
 
-// keptOut is a sort of call that was refused for who made it.
+// keptOut is a sort of call, or of TLS handshake, that was refused for who made it.
 type keptOut struct {
-	Status int    `json:"status"`
+	// Status is none of a handshake.
+	Status int    `json:"status,omitempty"`
 	Call   string `json:"call"`
 	// Token is the name of the one that the call carried, if there is such a one.
 	Token string `json:"token,omitempty"`
@@ -39,8 +40,9 @@ type countedOut struct {
 	Count int64 `json:"count"`
 }
 
-// Refusals tells the journal of every call that was refused for who made it (401, 403): the first one at once, then counted and folded
-// into one event a minute, so that a flood of them is no flood of events. Too many calls (429) are counted for the metrics only.
+// Refusals tells the journal of every call that was refused for who made it (401, 403, 503 of a sender of alerts that may be a good one), and
+// of each handshake without a client certificate that counts: the first one at once, then counted and folded into one event a minute, so
+// that a flood of them is no flood of events. Too many calls (429), and handshakes that fail otherwise, are counted for the metrics only.
 type Refusals struct {
 	write func(ctx context.Context, e galen.Event) error
 	every time.Duration
@@ -50,11 +52,13 @@ type Refusals struct {
 	pending map[keptOut]int64
 	more    int64 // that found no place in pending
 	total   map[int]int64
+	// handshakes that failed, by reason
+	handshakes map[string]int64
 }
 
 // NewRefusals tells them to write, which must be durable when it returns nil; what it could not write is told with the next.
 func NewRefusals(write func(ctx context.Context, e galen.Event) error) *Refusals {
-	return &Refusals{write: write, every: refusalsEvery, fresh: make(chan struct{}, 1), pending: map[keptOut]int64{}, total: map[int]int64{}}
+	return &Refusals{write: write, every: refusalsEvery, fresh: make(chan struct{}, 1), pending: map[keptOut]int64{}, total: map[int]int64{}, handshakes: map[string]int64{}}
 }
 
 // Counts are the refused calls by status, since the start of the engine.
@@ -62,6 +66,13 @@ func (r *Refusals) Counts() map[int]int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return maps.Clone(r.total)
+}
+
+// Handshakes are those of TLS that failed by reason, since the start of the engine.
+func (r *Refusals) Handshakes() map[string]int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.handshakes)
 }
 
 // Run writes until ctx ends, and then what is left.
@@ -174,8 +185,10 @@ func (s *server) callOf(r *http.Request) string {
 }
 
 // addressOf is where a call comes from, without the port.
-func addressOf(r *http.Request) string {
-	at, err := netip.ParseAddrPort(r.RemoteAddr)
+func addressOf(r *http.Request) string { return addressIn(r.RemoteAddr) }
+
+func addressIn(remote string) string {
+	at, err := netip.ParseAddrPort(remote)
 	if err != nil {
 		return "unknown"
 	}

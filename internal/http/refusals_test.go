@@ -195,6 +195,8 @@ func TestGuessesCostTheJournalLittle(t *testing.T) {
 	o := e.options()
 	asked := &countedTokens{tokens: o.Tokens}
 	o.Runs, o.Records, o.World, o.Tokens, o.Limits = e, e, e, asked, Limits{PerAddress: 2}
+	journal := &written{}
+	o.Refusals = NewRefusals(journal.write)
 	h := Handler(o)
 	if w := callAs(t, h, secretOf("me"), "GET", "/v1/runs", ""); w.Code != 200 {
 		t.Fatalf("%d %s", w.Code, w.Body)
@@ -210,6 +212,13 @@ func TestGuessesCostTheJournalLittle(t *testing.T) {
 	}
 	if w := callAs(t, h, secretOf("am"), "POST", alertsPath, "{}"); w.Code != 503 {
 		t.Errorf("a sender of alerts that was not known yet: %d %s", w.Code, w.Body)
+	}
+	if err := o.Refusals.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"status":503,"call":"POST /v1/alerts/alertmanager","from":"192.0.2.1","count":1}`
+	if n := o.Refusals.Counts(); n[503] != 1 || !strings.Contains(string(journal.events[0].Body), want) {
+		t.Errorf("counted %v, taken down %s", n, journal.events[0].Body)
 	}
 }
 

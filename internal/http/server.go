@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -144,6 +145,7 @@ func (s *server) middlewares() []api.MiddlewareFunc {
 // New is a server with time limits for [Handler]; the caller serves and stops it.
 func New(o Options) *http.Server {
 	s, h := handler(o)
+	quiet := slog.NewLogLogger(o.Logger.With("part", "http").Handler(), slog.LevelDebug)
 	out := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
@@ -152,7 +154,7 @@ func New(o Options) *http.Server {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    headerLimit,
 		TLSConfig:         o.TLS,
-		ErrorLog:          slog.NewLogLogger(o.Logger.With("part", "http").Handler(), slog.LevelDebug),
+		ErrorLog:          log.New(handshakeLog{quiet.Writer(), o.Refusals}, "", 0),
 	}
 	out.RegisterOnShutdown(sync.OnceFunc(func() { close(s.stopping) }))
 	return out
@@ -269,6 +271,7 @@ func (s *server) guessed(r *http.Request, alerts bool) (galen.Token, error) {
 		var err error
 		if back, err = guesses.borrow(network(r), s.o.Now()); err != nil && alerts && wellFormed(secret) {
 			// It may be a good one, and a sender of alerts drops what is refused with a 429.
+			s.refused(r, http.StatusServiceUnavailable, err)
 			return galen.Token{}, Unavailable(errors.New("too many tokens that are none come from this address: send again"))
 		} else if err != nil {
 			return galen.Token{}, err

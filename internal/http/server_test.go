@@ -227,7 +227,9 @@ func (e *endless) Read(b []byte) (int, error) {
 }
 
 func TestHugeBodyIsNotRead(t *testing.T) {
-	h := Handler((&engine{}).options())
+	e := newTwo()
+	e.tokens[hashOf(secretOf("me"))] = galen.Token{Name: "me", Grants: []galen.Grant{{Scope: galen.ScopeView, Resource: galen.Everything}}, Expires: noon().Add(time.Hour)}
+	h := Handler(e.options())
 	for name, length := range map[string]int64{"said": 50 << 20, "unsaid": -1} {
 		body := &endless{}
 		r := httptest.NewRequestWithContext(t.Context(), "POST", "/v1/alerts/alertmanager", body)
@@ -238,6 +240,11 @@ func TestHugeBodyIsNotRead(t *testing.T) {
 		if w.Code != 413 || body.read > 2*bodyLimit || length > 0 && body.read > 0 {
 			t.Errorf("%s: %d after %d bytes: %s", name, w.Code, body.read, w.Body)
 		}
+	}
+	callAs(t, h, secretOf("me"), "POST", "/v1/alerts/alertmanager", strings.Repeat(" ", bodyLimit+1)) // may send no alerts, so none are lost
+	callAs(t, h, testToken, "POST", "/v1/runs", strings.Repeat(" ", bodyLimit+1))
+	if e.tooLarge != 2 {
+		t.Errorf("%d calls with alerts that are lost are taken down, want 2", e.tooLarge)
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"strings"
 	"sync"
 )
 
@@ -102,4 +104,66 @@ func (f TLSFiles) load() (*tls.Config, error) {
 		return nil, errors.New("TLS of the API: there is no certificate in " + f.ClientCA)
 	}
 	return out, nil
+}
+
+// The reasons for which a handshake fails, of galen_tls_handshakes_failed_total.
+const (
+	noCertificate  = "no-certificate"
+	badCertificate = "bad-certificate"
+	otherHandshake = "other" // no TLS, no TLS 1.3, a client that went away or does not trust us: what any port hears
+)
+
+// handshakeReasons are what net/http and crypto/tls say of them, for nothing but the log is told; a test holds the first two against the library.
+func handshakeReasons() map[string]string {
+	return map[string]string{
+		"tls: client didn't provide a certificate":                noCertificate,
+		"tls: failed to verify certificate":                       badCertificate,
+		"tls: failed to parse client certificate":                 badCertificate,
+		"tls: client sent certificate containing RSA key larger":  badCertificate,
+		"tls: client certificate contains an unsupported public":  badCertificate,
+		"tls: invalid signature by the client certificate":        badCertificate,
+		"tls: client certificate used with invalid signature alg": badCertificate,
+	}
+}
+
+// handshakeLog hears what net/http tells of its connections, and hands it on.
+type handshakeLog struct {
+	to       io.Writer
+	refusals *Refusals
+}
+
+// Write implements [io.Writer] for one line.
+func (l handshakeLog) Write(line []byte) (int, error) {
+	if l.refusals != nil {
+		l.refusals.heard(string(line))
+	}
+	return l.to.Write(line)
+}
+
+// heard counts a handshake that failed, and takes down who has no certificate that counts. What the client wrote is not kept.
+func (r *Refusals) heard(line string) {
+	rest, is := strings.CutPrefix(line, "http: TLS handshake error from ")
+	if !is {
+		return
+	}
+	remote, said, _ := strings.Cut(rest, ": ")
+	reason := otherHandshake
+	for begin, of := range handshakeReasons() {
+		if strings.HasPrefix(said, begin) {
+			reason = of
+		}
+	}
+	one := keptOut{Call: "TLS handshake", Needs: "a client certificate", From: addressIn(remote)}
+	if reason == badCertificate {
+		one.Needs += " that counts"
+	}
+	r.mu.Lock()
+	r.handshakes[reason]++
+	if reason != otherHandshake {
+		r.add(one, 1)
+	}
+	r.mu.Unlock()
+	if reason != otherHandshake {
+		r.nudge()
+	}
 }

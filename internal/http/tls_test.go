@@ -9,9 +9,11 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -194,4 +196,70 @@ func TestTLSFilesThatAreNone(t *testing.T) {
 			t.Errorf("%+v: %v, want %q", files, err, says)
 		}
 	}
+}
+
+// TestHandshakesThatFail: a client without a certificate that counts is taken down, folded, and what else comes to the port is only counted.
+func TestHandshakesThatFail(t *testing.T) {
+	ours, others := newAuthority(t, "ours"), newAuthority(t, "others")
+	files := TLSFiles{Cert: ours.dir + "/engine.pem", Key: ours.dir + "/engine.key", ClientCA: ours.dir + "/ca.pem"}
+	ours.sign("engine", files.Cert, files.Key)
+	others.sign("hostile: x", others.dir+"/client.pem", others.dir+"/client.key")
+	pair, err := tls.LoadX509KeyPair(others.dir+"/client.pem", others.dir+"/client.key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	journal := &written{}
+	o := (&engine{}).options()
+	o.Refusals = NewRefusals(journal.write)
+	if o.TLS, err = TLS(files, func(err error) { t.Error(err) }); err != nil {
+		t.Fatal(err)
+	}
+	address := serve(t, o)
+	roots := x509.NewCertPool()
+	roots.AddCert(ours.cert)
+	for range 3 {
+		if _, err := asks(t, address, &tls.Config{RootCAs: roots}); err == nil {
+			t.Error("no certificate: answered")
+		}
+	}
+	of := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil } // whatever the engine asks for
+	if _, err := asks(t, address, &tls.Config{RootCAs: roots, GetClientCertificate: of}); err == nil {
+		t.Error("another's certificate: answered")
+	}
+	if got, err := http.Get("http://" + address + "/v1/health"); err == nil {
+		_ = got.Body.Close()
+	}
+	want := map[string]int64{"no-certificate": 3, "bad-certificate": 1, "other": 1}
+	for deadline := time.Now().Add(30 * time.Second); !maps.Equal(o.Refusals.Handshakes(), want); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("counted %v, want %v", o.Refusals.Handshakes(), want)
+		}
+	}
+	if err := o.Refusals.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const told = `{"more":0,"refusals":[{"call":"TLS handshake","needs":"a client certificate","from":"127.0.0.1","count":3},` +
+		`{"call":"TLS handshake","needs":"a client certificate that counts","from":"127.0.0.1","count":1}]}`
+	if body := string(journal.events[0].Body); body != told || len(o.Refusals.Counts()) != 0 {
+		t.Errorf("taken down %s, want %s; calls %v", body, told, o.Refusals.Counts())
+	}
+}
+
+// FuzzHandshakeLine: whatever a line says, at most an address is kept of it, and only of the clients that lack a certificate.
+func FuzzHandshakeLine(f *testing.F) {
+	for _, line := range []string{
+		"http: TLS handshake error from 10.0.0.1:80: EOF", "http: TLS handshake error from [::1]:80: tls: client didn't provide a certificate", "http: TLS handshake error from x",
+		"http: TLS handshake error from <b>: tls: failed to verify certificate: x509", "http: panic serving", "",
+	} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		r := NewRefusals((&written{}).write)
+		r.heard(line)
+		for one := range r.pending {
+			if _, err := netip.ParseAddr(one.From); err != nil && one.From != "unknown" || !strings.Contains(line, "certificate") {
+				t.Errorf("%q: %+v", line, one)
+			}
+		}
+	})
 }

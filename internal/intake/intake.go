@@ -4,6 +4,7 @@ package intake
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -162,6 +163,20 @@ func (in *Inbox) Alertmanager(ctx context.Context, body []byte) (Receipt, error)
 		return out, fmt.Errorf("%w: %w: %w", ErrBad, ErrRefused, out.Why)
 	}
 	return out, nil
+}
+
+// TooLarge keeps that a call of a sender had more bytes than that, and was not read. Each is counted, one a day is kept: it may come for ever.
+func (in *Inbox) TooLarge(ctx context.Context, sender string, limit int) error {
+	in.refused.Add(1) // how many alerts are lost with it nobody can tell
+	raw, err := json.Marshal(map[string]any{"sender": sender, "bytesOver": limit, "day": in.now().UTC().Format(time.DateOnly)})
+	if err != nil {
+		return fmt.Errorf("keep that a call was too large: %w", err)
+	}
+	why := fmt.Errorf("a call of %s was larger than %d bytes, and all of its alerts are lost: group by more labels (group_by), so that less is sent at once", sender, limit)
+	if _, err := in.store.StoreAlert(ctx, refusedAlert(raw, why)); err != nil {
+		return fmt.Errorf("keep that %w: %w", why, err)
+	}
+	return nil
 }
 
 // keepAll stores what was taken and what was refused, and counts the duplicates of each.
