@@ -30,7 +30,7 @@ func (c *cli) configCheckCommand() *cobra.Command {
 		Short: "Read a configuration as the engine would, and show what it means",
 		Long: `Reads a configuration file as strictly as galen serve does, the setups of its resources included, and shows each
 resource with its mode and each place where its policy leaves the safe defaults, marked where it is weaker than what
-docs/safety.md promises. Nothing is started or touched.
+docs/safety.md promises; then a warning for what means every alert. Nothing is started or touched.
 Exit code 2 and every fault that can be found if there is one. What cannot be found yet: the faults within a part that
 cannot be read (not YAML, a resource that is no kind/name, a setup with an unknown field), and what only a look at the
 resources would show, such as the name of a keyspace.`,
@@ -61,6 +61,7 @@ type meaning struct {
 	TLS       bool        `json:"tls"`
 	Temporal  string      `json:"temporal"` // address, or "embedded"
 	Resources []treatment `json:"resources"`
+	Broad     []string    `json:"broad,omitempty"` // by what every alert is meant
 
 	reach string // in words
 }
@@ -74,7 +75,7 @@ type treatment struct {
 }
 
 func meaningOf(cfg *config.Config) (meaning, error) {
-	out := meaning{Path: cfg.Path, Data: cfg.Data, Journal: journalAt(cfg), Listen: cfg.Listen, TLS: cfg.TLS.On(), reach: reachOf(cfg), Temporal: cfg.Temporal.Address, Resources: []treatment{}}
+	out := meaning{Path: cfg.Path, Data: cfg.Data, Journal: journalAt(cfg), Listen: cfg.Listen, TLS: cfg.TLS.On(), reach: reachOf(cfg), Temporal: cfg.Temporal.Address, Resources: []treatment{}, Broad: cfg.Broad()}
 	if out.Temporal == "" {
 		out.Temporal = "embedded"
 	}
@@ -109,7 +110,13 @@ func printMeaning(w io.Writer, m meaning) error {
 		return err
 	}
 	fmt.Fprintln(w)
-	return printTreatments(w, m.Resources)
+	if err := printTreatments(w, m.Resources); err != nil {
+		return err
+	}
+	for _, why := range m.Broad {
+		fmt.Fprintf(w, "warning: %s\n", oneLine(why))
+	}
+	return nil
 }
 
 // reachOf marks an API that other machines reach, or that is served by HTTPS.

@@ -78,12 +78,15 @@ Exit code 0 if all is well, 1 if something needs attention, 2 if something keeps
 // doctor is what the examinations share.
 type doctor struct {
 	*cli
+	on    machine
 	cfg   *config.Config
 	can   app.Catalogue
 	place journal.Place
 	seen  journal.Peeked
 	// unseen is why the journal could not be looked at.
 	unseen error
+	// asked is the engine that was named with --server.
+	asked string
 	// runs: an engine has the data directory.
 	runs bool
 }
@@ -95,7 +98,10 @@ func (c *cli) examine(ctx context.Context, path string) diagnosis {
 	if err != nil {
 		return diagnosed([]symptom{{"config", path, isBad, oneLine(err.Error()), "mend it until galen config check ends with 0; all else waits for that"}})
 	}
-	d := &doctor{cli: c, cfg: cfg, can: can}
+	d := &doctor{cli: c, on: thisMachine(), asked: c.server, cfg: cfg, can: can}
+	if c.on != nil {
+		d.on = *c.on
+	}
 	d.runs = d.locked()
 	peek, cancel := context.WithTimeout(ctx, doctorLimit)
 	defer cancel()
@@ -169,6 +175,9 @@ func (d *doctor) config(context.Context) []symptom {
 				out = append(out, symptom{"config", r.Resource.String(), isWarn, fmt.Sprintf("%s is %s, which is weaker than %s promises (%s)", f.Field, f.Here, f.Weak, f.Safe), "galen explain " + f.Weak + "; take it out of the policy " + d.cfg.PolicyName(r.Resource) + " unless you want that"})
 			}
 		}
+	}
+	for _, why := range d.cfg.Broad() {
+		out = append(out, symptom{"config", "alerts", isWarn, why, "name an alertname, or a matcher on a label that tells those alerts from others, unless you want that"})
 	}
 	if d.cfg.DeadMan.URLFile != "" {
 		if _, err := d.cfg.DeadMan.URL(); err != nil {

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // What is too little, and too slow.
@@ -52,11 +50,11 @@ func (d *doctor) owned(dir string, st fs.FileInfo) []symptom {
 }
 
 func (d *doctor) space(dir string) []symptom {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil {
+	free, err := d.on.free(dir)
+	if err != nil {
 		return []symptom{{"disk", dir, isBad, "its free space cannot be told: " + err.Error(), "look at the file system"}}
 	}
-	free, size := fs.Bavail*uint64(max(fs.Bsize, 0)), d.journalSize()
+	size := d.journalSize()
 	is, do := isOK, ""
 	switch {
 	case free < leastFree:
@@ -90,7 +88,7 @@ func bytesOf(n uint64) string {
 
 // syncs writes a file of one page and waits for the disk, a few times.
 func (d *doctor) syncs(ctx context.Context, dir string) symptom {
-	took, err := syncTime(ctx, dir)
+	took, err := d.syncTime(ctx, dir)
 	is, what, do := isOK, fmt.Sprintf("can be written; the slowest of %d writes was on disk after %s", syncs, took.Round(10*time.Microsecond)), ""
 	switch {
 	case err != nil:
@@ -103,7 +101,7 @@ func (d *doctor) syncs(ctx context.Context, dir string) symptom {
 	return symptom{"disk", dir, is, what, do}
 }
 
-func syncTime(ctx context.Context, dir string) (worst time.Duration, err error) {
+func (d *doctor) syncTime(ctx context.Context, dir string) (worst time.Duration, err error) {
 	f, err := os.CreateTemp(dir, ".galen-doctor-*")
 	if err != nil {
 		return 0, err
@@ -113,14 +111,14 @@ func syncTime(ctx context.Context, dir string) (worst time.Duration, err error) 
 		if ctx.Err() != nil {
 			return doctorLimit, nil
 		}
-		began := time.Now()
+		began := d.now()
 		if _, err := f.WriteAt(make([]byte, 4096), 0); err != nil {
 			return worst, err
 		}
-		if err := f.Sync(); err != nil {
+		if err := d.on.sync(f); err != nil {
 			return worst, err
 		}
-		worst = max(worst, time.Since(began))
+		worst = max(worst, d.now().Sub(began))
 	}
 	return worst, nil
 }

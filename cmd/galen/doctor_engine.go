@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,7 +20,6 @@ import (
 const (
 	lowRetention = 24 * time.Hour
 	polledFor    = 90 * time.Second // a worker asks for work at least that often
-	certWarn     = 14 * 24 * time.Hour
 )
 
 // locked tells whether an engine has the data directory. It makes nothing that is not there.
@@ -67,9 +64,8 @@ func (d *doctor) clock(context.Context) []symptom {
 			out = append(out, symptom{"clock", "PostgreSQL", isBad, fmt.Sprintf("its clock is %s off this one, at most %s is allowed: the engine looks at nothing and decides nothing", off.Round(time.Millisecond), most), "run NTP on both machines"})
 		}
 	}
-	var state unix.Timex
 	shared := d.cfg.Journal.URLFile != "" || d.cfg.Temporal.Address != ""
-	if is, err := unix.Adjtimex(&state); shared && err == nil && is == unix.TIME_ERROR {
+	if shared && d.on.adrift() {
 		out = append(out, symptom{"clock", "this machine", isWarn, "the kernel says that nothing keeps its clock in time, and other machines are worked with", "run NTP (chrony, systemd-timesyncd)"})
 	}
 	if len(out) == 0 {
@@ -91,8 +87,10 @@ func (d *doctor) engine(ctx context.Context) []symptom {
 	res, err := client.GetHealthWithResponse(ctx)
 	at := d.address()
 	switch {
-	case err != nil && !d.runs:
+	case err != nil && !d.runs && !distrusted(err):
 		return append(out, symptom{"engine", at, isWarn, "no engine runs on the data directory " + d.cfg.Data, "start it: galen serve --config " + d.cfg.Path})
+	case err != nil && distrusted(err):
+		return append(out, symptom{"engine", at, isWarn, "something answers there, and the two do not trust each other: " + err.Error(), "name --ca-file, --cert-file and --key-file, and --server with a name that is in the certificate, as clients do"})
 	case err != nil:
 		return append(out, symptom{"engine", at, isBad, "a process has the data directory, and does not answer: " + err.Error(), "look at its log; if it is stuck, end it and start it again: open runs go on"})
 	case res.JSON200 == nil && res.JSON503 == nil:
@@ -114,30 +112,6 @@ func (d *doctor) listens() string {
 		return scheme + "://" + net.JoinHostPort("localhost", port)
 	}
 	return scheme + "://" + d.cfg.Listen
-}
-
-// certificate of the API.
-func (d *doctor) certificate() []symptom {
-	if !d.cfg.TLS.On() {
-		return nil
-	}
-	file := d.cfg.TLS.CertFile
-	pair, err := tls.LoadX509KeyPair(file, d.cfg.TLS.KeyFile)
-	if err != nil {
-		return []symptom{{"engine", file, isBad, err.Error(), "put a certificate and its key there: the engine does not start without them"}}
-	}
-	leaf, err := x509.ParseCertificate(pair.Certificate[0])
-	if err != nil {
-		return []symptom{{"engine", file, isBad, err.Error(), "put a certificate there"}}
-	}
-	is, do := isOK, ""
-	switch left := leaf.NotAfter.Sub(d.now()); {
-	case left < 0:
-		is, do = isBad, "renew it: nobody who checks it talks to the engine any more, Alertmanager neither"
-	case left < certWarn:
-		is, do = isWarn, "renew it; the engine reads it again by itself"
-	}
-	return []symptom{{"engine", file, is, "the certificate counts until " + leaf.NotAfter.UTC().Format(time.DateTime) + " UTC", do}}
 }
 
 // temporal examines an external server; the embedded one lives and dies with the engine.

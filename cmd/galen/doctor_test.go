@@ -23,6 +23,7 @@ type patient struct {
 	t            *testing.T
 	config, data string
 	listen       string
+	on           *machine // nil: this one
 }
 
 func newPatient(t *testing.T) patient {
@@ -32,7 +33,7 @@ func newPatient(t *testing.T) patient {
 		t.Fatal(err)
 	}
 	path := written(t, "cassandra/orders", "")
-	p := patient{t, path, filepath.Join(filepath.Dir(path), "data"), l.Addr().String()}
+	p := patient{t: t, config: path, data: filepath.Join(filepath.Dir(path), "data"), listen: l.Addr().String()}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +82,7 @@ func (p patient) token(s *journal.Store, name string, expires time.Time) {
 func (p patient) doctor(args ...string) answered {
 	p.t.Helper()
 	var out, errs bytes.Buffer
-	c := &cli{out: &out, errs: &errs, now: time.Now, env: func(string) string { return "" }, terminal: func() *terminal { return nil }}
+	c := &cli{out: &out, errs: &errs, now: time.Now, on: p.on, env: func(string) string { return "" }, terminal: func() *terminal { return nil }}
 	code := c.run(p.t.Context(), append([]string{"doctor", "--config", p.config}, args...))
 	return answered{code: code, out: out.String(), errs: errs.String()}
 }
@@ -89,7 +90,13 @@ func (p patient) doctor(args ...string) answered {
 // says wants a line of that check which is so and says so, with what to do.
 func (p patient) says(check, is, what string) {
 	p.t.Helper()
-	got := p.doctor("-o", "json")
+	p.saysTo(check, is, what)
+}
+
+// saysTo is says, with more arguments.
+func (p patient) saysTo(check, is, what string, args ...string) {
+	p.t.Helper()
+	got := p.doctor(append(args, "-o", "json")...)
 	var d diagnosis
 	if err := json.Unmarshal([]byte(got.out), &d); err != nil {
 		p.t.Fatalf("%v: %+v", err, got)
@@ -111,8 +118,17 @@ func TestDoctor(t *testing.T) {
 		spoil           func(patient)
 		check, is, what string
 	}{
-		"no configuration":        {func(p patient) { p.must(os.Remove(p.config)) }, "config", isBad, "no such file"},
-		"a bad configuration":     {func(p patient) { p.edit("mode: act", "mode: fast") }, "config", isBad, "fast"},
+		"no configuration":    {func(p patient) { p.must(os.Remove(p.config)) }, "config", isBad, "no such file"},
+		"a bad configuration": {func(p patient) { p.edit("mode: act", "mode: fast") }, "config", isBad, "fast"},
+		"rules with a name": {func(p patient) {
+			p.edit("data: data", "data: data\nalerts: [{alertname: Down, code: node-down, member_label: instance}]")
+		}, "config", isOK, "1 resource"},
+		"a rule for every alert": {func(p patient) {
+			p.edit("data: data", "data: data\nalerts: [{matchers: ['alertname=~\".+\"'], code: node-down, member_label: instance}]")
+		}, "config", isWarn, "alerts[0]: it is for every alert"},
+		"a resource of every alert": {func(p patient) {
+			p.edit("    policy: demo", "    policy: demo\n    matchers: ['alertname!=\"\"']")
+		}, "config", isWarn, "every alert names cassandra/orders"},
 		"a weak policy":           {func(p patient) { p.edit("hold_for: 6s", "replace_after: 1m") }, "config", isWarn, "replace_after is 1m0s, which is weaker than I-15"},
 		"no URL for the dead man": {func(p patient) { p.edit("data: data", "data: data\ndead_man: {url_file: nowhere}") }, "config", isBad, "nowhere"},
 

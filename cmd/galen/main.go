@@ -57,6 +57,7 @@ type cli struct {
 	env       func(string) string
 	now       func() time.Time
 	books     []galen.ListedRunbook // that the gym plays instead of the listed ones; nil: those
+	on        *machine              // that doctor examines; nil: this one
 	terminal  func() *terminal      // of out, asked anew each time since its size changes; nil: there is none
 
 	// completing: a shell waits for names.

@@ -58,6 +58,22 @@ func TestConfigCheck(t *testing.T) {
 	}
 }
 
+func TestConfigCheckWarnsOfEveryAlert(t *testing.T) {
+	path := written(t, "cassandra/orders", "")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = append(text, "alerts: [{matchers: ['alertname=~\".+\"'], code: node-down, member_label: instance}]\n"...)
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := galenCLI(t, "", "config", "check", "--config", path)
+	if says := "warning: alerts[0]: it is for every alert"; got.code != exitOK || !contains(got.out, says) {
+		t.Errorf("%+v, want exit code 0 and %q", got, says)
+	}
+}
+
 func TestConfigCheckMarksWhatIsWeak(t *testing.T) {
 	path := written(t, "cassandra/orders", "")
 	text, err := os.ReadFile(path)
