@@ -87,18 +87,25 @@ func (d *doctor) engine(ctx context.Context) []symptom {
 	res, err := client.GetHealthWithResponse(ctx)
 	at := d.address()
 	switch {
-	case err != nil && !d.runs && !distrusted(err):
-		return append(out, symptom{"engine", at, isWarn, "no engine runs on the data directory " + d.cfg.Data, "start it: galen serve --config " + d.cfg.Path})
-	case err != nil && distrusted(err):
-		return append(out, symptom{"engine", at, isWarn, "something answers there, and the two do not trust each other: " + err.Error(), "name --ca-file, --cert-file and --key-file, and --server with a name that is in the certificate, as clients do"})
 	case err != nil:
-		return append(out, symptom{"engine", at, isBad, "a process has the data directory, and does not answer: " + err.Error(), "look at its log; if it is stuck, end it and start it again: open runs go on"})
+		return append(out, d.unanswered(err))
 	case res.JSON200 == nil && res.JSON503 == nil:
 		return append(out, symptom{"engine", at, isBad, "what answers there is not the API of galen: " + res.Status(), "look who has the port, or set listen to another one"})
 	case res.JSON503 != nil && res.JSON503.Why != nil:
 		return append(out, symptom{"engine", at, isBad, *res.JSON503.Why, "mend that; the engine goes on by itself"})
 	}
 	return append(out, symptom{"engine", at, isOK, "answers, version " + res.JSON200.Version, ""})
+}
+
+// unanswered is what it means that the engine did not answer.
+func (d *doctor) unanswered(err error) symptom {
+	switch {
+	case distrusted(err):
+		return symptom{"engine", d.address(), isWarn, "something answers there, and the two do not trust each other: " + err.Error(), "name --ca-file, --cert-file and --key-file, and --server with a name that is in the certificate, as clients do"}
+	case !d.runs:
+		return symptom{"engine", d.address(), isWarn, "no engine runs on the data directory " + d.cfg.Data, "start it: galen serve --config " + d.cfg.Path}
+	}
+	return symptom{"engine", d.address(), isBad, "a process has the data directory, and does not answer: " + err.Error(), "look at its log; if it is stuck, end it and start it again: open runs go on"}
 }
 
 // listens is the address of the API as the configuration has it, as one calls it from this machine.
