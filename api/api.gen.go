@@ -539,7 +539,7 @@ type RunAnswer struct {
 
 // RunDetail defines model for RunDetail.
 type RunDetail struct {
-	// Approval a yes that stands: neither expired, voided nor used up; absent where there is none. The gate asks it before every step, and it may be void by then
+	// Approval a yes that stands: neither expired, voided nor used up; absent where there is none. Whether it is enough, where two people must say yes, people.enough tells. The gate asks it before every step, and it may be void by then
 	Approval *StandingApproval `json:"approval,omitempty"`
 
 	// Events the first 10,000; see more
@@ -661,12 +661,14 @@ type ScheduleRequestMissed string
 // Standing defines model for Standing.
 type Standing = galen.Standing
 
-// StandingApproval a yes that stands: neither expired, voided nor used up; absent where there is none. The gate asks it before every step, and it may be void by then
+// StandingApproval a yes that stands: neither expired, voided nor used up; absent where there is none. Whether it is enough, where two people must say yes, people.enough tells. The gate asks it before every step, and it may be void by then
 type StandingApproval struct {
 	At time.Time `json:"at"`
 
 	// By who said yes last; people has the others
-	By      string    `json:"by"`
+	By string `json:"by"`
+
+	// Expires until then the yes of each who said it counts
 	Expires time.Time `json:"expires"`
 
 	// Steps what was said yes to; none where a run that has no plan yet was let go on

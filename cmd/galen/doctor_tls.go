@@ -31,20 +31,19 @@ func (d *doctor) certificate() []symptom {
 		}
 		chain = append(chain, cert)
 	}
-	return append([]symptom{lifeOf(file, chain, d.now())}, d.fits(file, chain[0])...)
-}
-
-// lifeOf is when a chain counts: while each of it does.
-func lifeOf(file string, chain []*x509.Certificate, now time.Time) symptom {
-	from, until := chain[0].NotBefore, chain[0].NotAfter
-	for _, c := range chain[1:] {
-		if c.NotAfter.Before(until) {
-			until = c.NotAfter
-		}
-		if c.NotBefore.After(from) {
-			from = c.NotBefore
+	out := []symptom{lifeOf(file, chain[0], d.now())}
+	for _, above := range chain[1:] {
+		if until := above.NotAfter; until.Sub(d.now()) < certWarn {
+			out = append(out, symptom{"engine", file, isWarn, fmt.Sprintf("the certificate of %s in the same file counts until %s UTC", above.Subject, until.UTC().Format(time.DateTime)),
+				"renew it: a client that knows no other way to its authority does not believe the engine from then on"})
 		}
 	}
+	return append(out, d.fits(file, chain[0])...)
+}
+
+// lifeOf is when the engine's certificate counts.
+func lifeOf(file string, leaf *x509.Certificate, now time.Time) symptom {
+	from, until := leaf.NotBefore, leaf.NotAfter
 	what := "the certificate counts until " + until.UTC().Format(time.DateTime) + " UTC"
 	switch left := until.Sub(now); {
 	case left < 0:

@@ -148,7 +148,11 @@ func printRun(w io.Writer, d api.RunDetail, story []line, now time.Time) error {
 		head = append(head, detail{"people", saidYes(*d.People)})
 	}
 	if yes := d.Approval; yes != nil {
-		head = append(head, detail{"approved", fmt.Sprintf("by %s, until %s", yes.By, yes.Expires.UTC().Format(time.DateTime))})
+		what := "approved"
+		if d.People != nil && !d.People.Enough {
+			what = "a yes"
+		}
+		head = append(head, detail{what, fmt.Sprintf("by %s, counts until %s", yes.By, yes.Expires.UTC().Format(time.DateTime))})
 	}
 	writeDetails(w, "  ", head)
 	if len(story) > 0 {
@@ -156,7 +160,7 @@ func printRun(w io.Writer, d api.RunDetail, story []line, now time.Time) error {
 		writeStory(w, story, r.Created)
 	}
 	if d.More != nil && *d.More {
-		fmt.Fprintf(w, "\nThere is more of it: galen journal list --run %s --from %s\n", r.ID, d.Events[len(d.Events)-1].At.UTC().Format(time.RFC3339))
+		fmt.Fprintf(w, "\nThere is more of it: galen journal list --run %s --after %d\n", r.ID, d.Events[len(d.Events)-1].Seq)
 	}
 	if hint := yourTurn(d); hint != "" {
 		fmt.Fprintf(w, "\n%s\n", hint)

@@ -66,7 +66,7 @@ func TestMatchers(t *testing.T) {
 func TestBroad(t *testing.T) {
 	for matcher, broad := range map[string]bool{
 		`alertname=~".+"`: true, `alertname!=""`: true, `alertname!~""`: true,
-		`alertname=Down`: false, `alertname=~"Cassandra.+"`: false, `severity!=""`: false, `severity=~".+"`: false, `alertname=~"[A-Z].*"`: false,
+		`alertname=Down`: false, `alertname=~"Cassandra.+"`: false, `severity!=""`: false, `severity=~".+"`: false, `alertname=~"[A-Z].*"`: false, `alertname=~"[0-9a-z].*"`: false,
 	} {
 		c, err := Parse([]byte(strings.Replace(alertsOf("  - {alertname: Down, code: x, member_label: i}\n  - {matchers: ['"+matcher+"'], code: x, member_label: i}\n"), "policy: demo", "policy: demo\n    matchers: ['"+matcher+"']", 1)))
 		if err != nil {

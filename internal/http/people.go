@@ -81,13 +81,18 @@ func peopleOf(d galen.Decision, l galen.Ledger) *api.People {
 	return &out
 }
 
-// standing is the yes that a run has now; nil: none.
+// standing is the yes that a run has now, be it enough or not; nil: none.
 func standing(l galen.Ledger) *api.StandingApproval {
 	yes := l.Approval
 	if yes == nil || !l.Run.Status.Open() || !l.Now.Before(yes.Expires) {
 		return nil
 	}
 	out := api.StandingApproval{By: yes.By, At: yes.At, Expires: yes.Expires, Steps: list(yes.Steps)}
+	for _, one := range yes.With { // together they count as long as each does
+		if one.Expires.Before(out.Expires) && l.Now.Before(one.Expires) {
+			out.Expires = one.Expires
+		}
+	}
 	if yes.Why != "" {
 		out.Why = &yes.Why
 	}

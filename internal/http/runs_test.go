@@ -246,11 +246,15 @@ func TestARunTellsOfItsApproval(t *testing.T) {
 	yes := galen.Approval{By: "ada", At: noon(), Expires: noon().Add(time.Hour), Why: "seen", Steps: []galen.ApprovedStep{{Verb: "fake/start", Target: "db-2", Count: 2}}}
 	open := galen.Run{ID: "a", Status: galen.RunRunning}
 	want := &api.StandingApproval{By: "ada", At: noon(), Expires: yes.Expires, Why: ptr("seen"), Steps: yes.Steps}
+	two := yes
+	two.With = []galen.Assent{{By: "bob", Expires: noon().Add(time.Minute)}, {By: "eve", Expires: noon()}}
+	early := &api.StandingApproval{By: "ada", At: noon(), Expires: noon().Add(time.Minute), Why: ptr("seen"), Steps: yes.Steps}
 	for name, c := range map[string]struct {
 		l    galen.Ledger
 		want *api.StandingApproval
 	}{
 		"stands":  {galen.Ledger{Now: noon(), Run: open, Approval: &yes}, want},
+		"two":     {galen.Ledger{Now: noon(), Run: open, Approval: &two}, early},
 		"none":    {galen.Ledger{Now: noon(), Run: open}, nil},
 		"expired": {galen.Ledger{Now: yes.Expires, Run: open, Approval: &yes}, nil},
 		"ended":   {galen.Ledger{Now: noon(), Run: galen.Run{Status: galen.RunVerified}, Approval: &yes}, nil},

@@ -13,13 +13,13 @@ import (
 const (
 	// checkpointAfter is how many statements of the writer make a checkpoint due.
 	checkpointAfter = 1000
-	// checkpointPages is how long the write-ahead log may be before the writer makes one itself, at the end of a commit: the checkpointer
-	// has failed, or does not keep up.
+	// checkpointPages is how long the write-ahead log may be before the writer makes one itself, at the end of a commit. In a storm the log
+	// grows so long now and then, since it begins anew only once all of it is folded in; the checkpointer has left it little to do by then.
 	checkpointPages = "4000"
 )
 
 // checkpointer folds the write-ahead log into the file (a passive checkpoint), on a connection and a goroutine of its own: the only writer
-// goes on meanwhile, and nobody's commit waits for it.
+// goes on meanwhile.
 type checkpointer struct {
 	db    *sql.DB
 	wrote int // statements since the last one; only touched by the writer
@@ -52,7 +52,7 @@ func (c *checkpointer) run(ctx context.Context) {
 		case <-c.due:
 		}
 		if _, err := c.db.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)"); err != nil && ctx.Err() == nil {
-			c.log.Warn("a checkpoint of the journal failed; nothing is lost, the next one tries again", "error", adviseSQLite(err).Error())
+			c.log.Error("a checkpoint of the journal failed: what was committed stays in its write-ahead log, which grows", "error", adviseSQLite(err).Error())
 		}
 	}
 }

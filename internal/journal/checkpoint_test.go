@@ -2,9 +2,13 @@ package journal_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/internal/journal"
@@ -47,4 +51,23 @@ func sizeOf(t *testing.T, path string) int64 {
 		t.Fatal(err)
 	}
 	return info.Size()
+}
+
+// TestVersionsThatTheJournalRestsOn: SQLite before 3.51.3 could damage a file of which two connections make checkpoints, and its translation
+// into Go works with the one libc that it names.
+func TestVersionsThatTheJournalRestsOn(t *testing.T) {
+	t.Parallel()
+	if have := sqlite3.SQLITE_VERSION_NUMBER; have < 3051003 {
+		t.Errorf("SQLite is %d, want 3.51.3 or newer", have)
+	}
+	const libc = "modernc.org/libc"
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Version}} {{.GoMod}}", libc, "modernc.org/sqlite").Output()
+	words := strings.Fields(string(out))
+	if err != nil || len(words) != 4 {
+		t.Fatalf("%v: %q", err, out)
+	}
+	named, err := os.ReadFile(words[3])
+	if err != nil || !strings.Contains(string(named), libc+" "+words[0]+"\n") {
+		t.Errorf("%s is %s, which %s does not name: %v", libc, words[0], words[3], err)
+	}
 }

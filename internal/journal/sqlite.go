@@ -47,7 +47,8 @@ func (f *sqliteFile) open(ctx context.Context, path string, opts Options) error 
 	if opts.NoSync {
 		sync = "OFF"
 	}
-	if err := f.openWriter(ctx, path, "", "journal_mode(WAL)", "synchronous("+sync+")", "journal_size_limit(67108864)", "wal_autocheckpoint("+checkpointPages+")"); err != nil {
+	// After a page was split a commit walks over the whole cache: a large one costs more than it saves.
+	if err := f.openWriter(ctx, path, "", "journal_mode(WAL)", "synchronous("+sync+")", "journal_size_limit(67108864)", "wal_autocheckpoint("+checkpointPages+")", "cache_size(-4000)"); err != nil {
 		return err
 	}
 	var err error
@@ -68,14 +69,14 @@ func (f *sqliteFile) open(ctx context.Context, path string, opts Options) error 
 // a write-ahead log the file is all there is, so that whoever has it can be read without a write.
 func (f *sqliteFile) openToFill(ctx context.Context, path string) error {
 	f.onFull = fullForACopy
-	return f.openWriter(ctx, path, "nolock=1", "journal_mode(DELETE)", "synchronous(OFF)")
+	return f.openWriter(ctx, path, "nolock=1", "journal_mode(DELETE)", "synchronous(OFF)", "cache_size(-16000)")
 }
 
 // openWriter opens the one connection that writes, and brings the tables up to date.
 func (f *sqliteFile) openWriter(ctx context.Context, path, query string, pragmas ...string) error {
 	f.stmts = map[string]*sql.Stmt{}
 	var err error
-	f.writes, err = sql.Open("sqlite", source(path, query, append(pragmas, "cache_size(-4000)", "temp_store(MEMORY)")...))
+	f.writes, err = sql.Open("sqlite", source(path, query, append(pragmas, "temp_store(MEMORY)")...))
 	if err != nil {
 		return err
 	}
