@@ -23,12 +23,10 @@ type Operation struct {
 	Stream bool `yaml:"x-stream"`
 	// Query are the names of the parameters of its query, in the order of the file.
 	Query []string `yaml:"-"`
-	// Parameters as they stand in the file.
-	Parameters []Parameter `yaml:"parameters"`
 }
 
-// Parameter of an operation, or the place where it stands: #/components/parameters/limit.
-type Parameter struct {
+// parameter of an operation, or the place where it stands: #/components/parameters/limit.
+type parameter struct {
 	Ref  string `yaml:"$ref"`
 	Name string `yaml:"name"`
 	In   string `yaml:"in"`
@@ -37,9 +35,12 @@ type Parameter struct {
 // Operations are all calls of the file, by method and path as http.ServeMux writes a pattern: "GET /v1/runs/{id}".
 func Operations() (map[string]Operation, error) {
 	var file struct {
-		Paths      map[string]map[string]Operation `yaml:"paths"`
+		Paths map[string]map[string]struct {
+			Operation  `yaml:",inline"`
+			Parameters []parameter `yaml:"parameters"`
+		} `yaml:"paths"`
 		Components struct {
-			Parameters map[string]Parameter `yaml:"parameters"`
+			Parameters map[string]parameter `yaml:"parameters"`
 		} `yaml:"components"`
 	}
 	if err := yaml.Unmarshal(Spec, &file); err != nil {
@@ -59,7 +60,7 @@ func Operations() (map[string]Operation, error) {
 					op.Query = append(op.Query, p.Name)
 				}
 			}
-			out[strings.ToUpper(method)+" "+path] = op
+			out[strings.ToUpper(method)+" "+path] = op.Operation
 		}
 	}
 	return out, nil

@@ -1,16 +1,10 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -24,6 +18,7 @@ import (
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/internal/certtest"
 	"github.com/galenhq/galen/internal/config"
 	"github.com/galenhq/galen/internal/journal"
 )
@@ -176,39 +171,6 @@ func TestDoctorClock(t *testing.T) {
 	var _ galen.Clocked = cassandra.Ring{} // what a real node tells goes the same way
 }
 
-// selfSigned writes a certificate that signed itself, and its key; the files' paths.
-func selfSigned(t *testing.T, from, until time.Time, names ...string) (cert, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: from, NotAfter: until, IsCA: true, BasicConstraintsValid: true}
-	for _, name := range names {
-		if ip := net.ParseIP(name); ip != nil {
-			want.IPAddresses = append(want.IPAddresses, ip)
-		} else {
-			want.DNSNames = append(want.DNSNames, name)
-		}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, want, want, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalECPrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "EC PRIVATE KEY", Bytes: secret}} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return cert, key
-}
-
 func TestDoctorCertificate(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	for name, c := range map[string]struct {
@@ -232,7 +194,7 @@ func TestDoctorCertificate(t *testing.T) {
 		"HTTP before it, by proxy": {-day, 90 * day, "*.example", "0.0.0.0:7170", "http://galen.other", isOK, "counts until"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cert, key := selfSigned(t, now.Add(c.from), now.Add(c.until), strings.Fields(c.names)...)
+			cert, key := certtest.SelfSigned(t, now.Add(c.from), now.Add(c.until), strings.Fields(c.names)...)
 			d := &doctor{cli: &cli{now: func() time.Time { return now }, env: func(string) string { return "" }, server: c.server}, asked: c.server}
 			d.cfg = &config.Config{Listen: c.listen, TLS: config.TLS{CertFile: cert, KeyFile: key}}
 			tells(t, d.certificate(), c.is, c.what)
@@ -243,8 +205,8 @@ func TestDoctorCertificate(t *testing.T) {
 // TestDoctorCertificateChain: an authority in the same file that has ended is told of; some clients need it.
 func TestDoctorCertificateChain(t *testing.T) {
 	now := time.Now()
-	cert, key := selfSigned(t, now.Add(-day), now.Add(90*day), "127.0.0.1")
-	other, otherKey := selfSigned(t, now.Add(-day), now.Add(-time.Hour), "authority")
+	cert, key := certtest.SelfSigned(t, now.Add(-day), now.Add(90*day), "127.0.0.1")
+	other, otherKey := certtest.SelfSigned(t, now.Add(-day), now.Add(-time.Hour), "authority")
 	both := []byte{}
 	for _, file := range []string{cert, other} {
 		text, err := os.ReadFile(file)
@@ -266,7 +228,7 @@ func TestDoctorCertificateChain(t *testing.T) {
 // TestDoctorAndTLS: an engine whose certificate this call does not believe, or that wants one, is not called stuck.
 func TestDoctorAndTLS(t *testing.T) {
 	now := time.Now()
-	cert, key := selfSigned(t, now.Add(-day), now.Add(90*day), "127.0.0.1")
+	cert, key := certtest.SelfSigned(t, now.Add(-day), now.Add(90*day), "127.0.0.1")
 	for name, c := range map[string]struct {
 		args     []string
 		want     tls.ClientAuthType

@@ -94,12 +94,13 @@ func table() map[string]row {
 		},
 		"internal/oidc":     {may: []string{".", "github.com/coreos/go-oidc/v3/oidc"}, std: anyStd},
 		"internal/schedule": {may: []string{".", "github.com/robfig/cron/v3"}, tests: []string{"internal/journal"}, std: anyStd},
+		"internal/certtest": {std: anyStd},
 		"internal/pgtest":   {may: []string{"github.com/jackc/pgx/v5/stdlib"}, std: anyStd},
 		"internal/watch":    {may: []string{"."}, tests: []string{"activities/fake", "detectors"}, std: anyStd},
 		"internal/temporal": {
 			may: []string{".", "workflows", temporalSDK, temporalAPI, "google.golang.org/protobuf/..."},
 			// Its tests stand in for the server.
-			tests: []string{"google.golang.org/grpc/..."},
+			tests: []string{"google.golang.org/grpc/...", "internal/certtest"},
 			std:   anyStd,
 		},
 

@@ -20,15 +20,15 @@ const readers = 4
 
 // sqliteFile is a journal in a SQLite file: one connection writes (WAL, synchronous FULL), a few read.
 type sqliteFile struct {
-	clock  func() time.Time
-	writes *sql.DB
-	reads  *sql.DB
-	conn   *sql.Conn
-	onFull string               // what to do about a full disk, empty: as an engine
-	still  func() error         // of a file that is only read: whether it is as it was when that began
-	stmts  map[string]*sql.Stmt // of conn
-	points *checkpointer        // nil: the writer checkpoints itself
-	pins   pins
+	clock       func() time.Time
+	writes      *sql.DB
+	reads       *sql.DB
+	conn        *sql.Conn
+	onFull      string               // what to do about a full disk, empty: as an engine
+	still       func() error         // of a file that is only read: whether it is as it was when that began
+	stmts       map[string]*sql.Stmt // of conn
+	checkpoints *checkpointer        // nil: the writer makes them itself
+	pins        pins
 }
 
 func openSQLite(ctx context.Context, path string, opts Options) (*sqliteFile, error) {
@@ -52,7 +52,7 @@ func (f *sqliteFile) open(ctx context.Context, path string, opts Options) error 
 		return err
 	}
 	var err error
-	if f.points, err = newCheckpointer(ctx, path, opts.Logger); err != nil {
+	if f.checkpoints, err = newCheckpointer(ctx, path, opts.Logger); err != nil {
 		return err
 	}
 	f.pins = pin()
@@ -90,7 +90,7 @@ func (f *sqliteFile) openWriter(ctx context.Context, path, query string, pragmas
 
 func (f *sqliteFile) close() error {
 	f.pins.free()
-	errs := []error{f.points.close()}
+	errs := []error{f.checkpoints.close()}
 	for _, stmt := range f.stmts {
 		errs = append(errs, stmt.Close())
 	}
@@ -153,7 +153,7 @@ func (f *sqliteFile) exec(ctx context.Context, text string, args ...any) (int64,
 	if err != nil {
 		return 0, err
 	}
-	f.points.did(text)
+	f.checkpoints.did(text)
 	return result.RowsAffected()
 }
 

@@ -95,7 +95,11 @@ func TestNamespaceIsMadeIfMissing(t *testing.T) {
 
 // Both sides prove who they are, the name in the certificate is not the address, and the API key comes along.
 func TestTLS(t *testing.T) {
-	certFile, keyFile, pair := keyPair(t, "temporal.example")
+	certFile, keyFile := keyPair(t, "temporal.example")
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
 	trusted := x509.NewCertPool()
 	raw, err := os.ReadFile(certFile)
 	if err != nil {
@@ -127,7 +131,7 @@ func TestTLS(t *testing.T) {
 }
 
 func TestUnusableOptionsSayWhatToDo(t *testing.T) {
-	certFile, keyFile, _ := keyPair(t, "temporal.example")
+	certFile, keyFile := keyPair(t, "temporal.example")
 	noPEM := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(noPEM, []byte("hello"), 0o600); err != nil {
 		t.Fatal(err)

@@ -65,12 +65,7 @@ func main() {
 	if *bench {
 		measures = []measure{{"react", b.react}, {"accept", b.accept}}
 	}
-	var errs []error
-	for _, m := range measures {
-		if ctx.Err() == nil && (*only == "" || *only == m.name) {
-			errs = append(errs, m.take(ctx))
-		}
-	}
+	errs := taken(ctx, measures, *only)
 	if *bench && *only == "" {
 		errs = append(errs, b.save(*table))
 	}
@@ -85,6 +80,24 @@ func main() {
 type measure struct {
 	name string
 	take func(context.Context) error
+}
+
+// taken takes the measure of that name, all if it is empty, until the context ends.
+func taken(ctx context.Context, all []measure, only string) (errs []error) {
+	known := false
+	for _, m := range all {
+		if only != "" && only != m.name {
+			continue
+		}
+		known = true
+		if ctx.Err() == nil {
+			errs = append(errs, m.take(ctx))
+		}
+	}
+	if !known {
+		errs = append(errs, fmt.Errorf("no figure is called %q: -help names them", only))
+	}
+	return errs
 }
 
 // onStage sets a stage in a folder of its own and clears it away.
