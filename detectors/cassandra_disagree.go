@@ -15,22 +15,22 @@ const disagreeFor = 30 * time.Second
 
 // CassandraDisagree notes members about whom observers contradict each other: an engine that is cut off from one node,
 // a node that is cut off from some peers, another token map. It names who stands against whom. A note: nothing acts on
-// it, for who is right is not known.
+// it, for who is right is not known. Once one of them has stood long enough, all who contradict about that member are named: the note is
+// told once, and a look may have seen only half of what began.
 func CassandraDisagree() galen.Detector[cassandra.Ring] {
 	return galen.Detector[cassandra.Ring]{
 		Name:  "cassandra observers disagree",
 		Codes: []galen.Code{cassandra.CodeDisagree},
 		Detect: func(now time.Time, r cassandra.Ring, _ galen.Policy) []galen.Finding {
-			about := map[string][]cassandra.Dissent{}
+			about, lasts := map[string][]cassandra.Dissent{}, map[string]bool{}
 			for _, d := range r.Dissents {
-				if now.Sub(d.Since) >= disagreeFor {
-					id := subject(r, d)
-					about[id] = append(about[id], d)
-				}
+				id := subject(r, d)
+				about[id] = append(about[id], d)
+				lasts[id] = lasts[id] || now.Sub(d.Since) >= disagreeFor
 			}
 			var nodes []cassandra.Node
 			for _, n := range r.Nodes {
-				if len(about[n.HostID]) > 0 && !n.Down {
+				if lasts[n.HostID] && !n.Down {
 					nodes = append(nodes, n)
 				}
 			}

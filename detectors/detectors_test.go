@@ -242,3 +242,26 @@ func TestNoTargetTwice(t *testing.T) {
 		}
 	}
 }
+
+// TestDisagreeNamesAllWhoDo: a cut that one look saw half of is told whole; a note whose targets stay the same is told once only.
+func TestDisagreeNamesAllWhoDo(t *testing.T) {
+	cut := time.Unix(1000, 0)
+	r := cassandra.Ring{Nodes: []cassandra.Node{{HostID: "h1", Instance: "n1"}, {HostID: "h2", Instance: "n2"}}, Dissents: []cassandra.Dissent{
+		{Observer: "cql n2", About: "h2", Says: "bad", Since: cut.Add(time.Second)}, {Observer: "jolokia n2", About: "h2", Says: "bad", Since: cut},
+		{Observer: "n3", About: "h1", Says: "bad", Since: cut.Add(time.Second)},
+	}}
+	for after, want := range map[time.Duration][]string{29 * time.Second: nil, 30 * time.Second: {"cql n2", "jolokia n2"}, 31 * time.Second: {"cql n2", "jolokia n2", "n3 says"}} {
+		found := detectors.CassandraDisagree().Detect(cut.Add(after), r, galen.SafePolicy())
+		if (len(found) > 0) != (len(want) > 0) || len(found) > 0 && !found[0].Since.Equal(cut) {
+			t.Fatalf("after %s: %+v", after, found)
+		}
+		for _, who := range want {
+			if !strings.Contains(found[0].Why, who) {
+				t.Errorf("after %s: %q does not name %s", after, found[0].Why, who)
+			}
+		}
+		if after == 30*time.Second && strings.Contains(found[0].Why, "n3 says") {
+			t.Errorf("%q tells of a node on which the others have not been apart for long enough", found[0].Why)
+		}
+	}
+}
