@@ -268,6 +268,7 @@ func Contract(t *testing.T, open opener) {
 		{"a thousand duplicates are one run", testThousandDuplicates},
 		{"a plan is numbered and counted", testDecide},
 		{"a run that is held for something else pages anew", testHeldAnew},
+		{"a plan is cited with its status, whoever moved the run", testMovedMeanwhile},
 		{"a decision does not overwrite what a person did meanwhile", testDecideMoved},
 		{"nor does a denial", testHoldMoved},
 		{"what a run suggests is kept, with an event", testSuggestion},

@@ -54,8 +54,13 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 		return d, err
 	}
 	again := !news && stands(was, run) && len(t.cites) == 0
-	if d.State, err = t.stateOf(ctx, d, state, again); err != nil {
-		return d, err
+	if again {
+		if again, err = t.asCited(ctx, &d); err != nil {
+			return d, err
+		}
+	}
+	if d.State == "" && !again {
+		d.State = stateHash(state)
 	}
 	if err := t.savePlan(ctx, d, answers); err != nil || again {
 		return d, err
@@ -73,19 +78,21 @@ func summons(was, run galen.Run) bool {
 	return was.Status != run.Status && letsGo(run.Status) || run.Status == galen.RunHeld && was.Why != run.Why
 }
 
-// stateOf is the hash of the State that a decision is stored with.
-func (t *tx) stateOf(ctx context.Context, d galen.Decision, state []byte, again bool) (string, error) {
-	switch {
-	case d.State != "":
-		return d.State, nil
-	case !again:
-		return stateHash(state), nil
-	}
+// asCited tells whether the run's newest plan was cited with the status that it would be stored with; the decision then keeps the State
+// that it was cited with. It was not if somebody else has moved the run since, who has not decided.
+func (t *tx) asCited(ctx context.Context, d *galen.Decision) (bool, error) {
 	type cited struct {
-		State string `json:"state"`
+		State  string          `json:"state"`
+		Status galen.RunStatus `json:"status"`
 	}
 	was, _, err := doc[cited](ctx, t, "SELECT doc FROM plans WHERE run = ? AND number = ?", d.Run, d.Number)
-	return was.State, err
+	if err != nil || was.Status != d.Status {
+		return false, err
+	}
+	if d.State == "" {
+		d.State = was.State
+	}
+	return true, nil
 }
 
 // stand writes the run and what it keeps. Who is held must not go on by a yes that was given before.

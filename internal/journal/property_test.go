@@ -77,7 +77,7 @@ func TestClaimsAgainstModel(t *testing.T) {
 		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"commit": func(rt *rapid.T) { m.commit(rt, s) }, "settle": func(rt *rapid.T) { m.settle(rt, s) },
-			"decide": func(rt *rapid.T) { m.decide(rt, s) }, "": func(rt *rapid.T) { m.compare(rt, s) },
+			"decide": func(rt *rapid.T) { m.decide(rt, s) }, "stand": func(rt *rapid.T) { m.stand(rt, s) }, "": func(rt *rapid.T) { m.compare(rt, s) },
 		})
 	})
 	if err := s.Close(); err != nil {
@@ -170,6 +170,29 @@ func (m *model) decide(rt *rapid.T, s *journal.Store) {
 		m.keep[run.ID][keep] = true
 	}
 	m.release(run.ID)
+}
+
+// stand moves a run without a decision.
+func (m *model) stand(rt *rapid.T, s *journal.Store) {
+	run := drawRun(rt, m)
+	status := rapid.SampledFrom([]galen.RunStatus{galen.RunWaiting, galen.RunHeld}).Draw(rt, "status")
+	if m.status[run.ID] == galen.RunAsking && status == galen.RunWaiting {
+		return // it goes on by a decision
+	}
+	var want error
+	if m.status[run.ID] == galen.RunHeld && status != galen.RunHeld {
+		want = galen.ErrHeld
+	}
+	if err := s.SetRun(context.Background(), run.ID, status, "s", time.Time{}); !errors.Is(err, want) {
+		rt.Fatalf("set run: got %v, want %v", err, want)
+	}
+	if want != nil {
+		return
+	}
+	if m.status[run.ID] = status; status == galen.RunHeld {
+		m.keep[run.ID] = map[string]bool{}
+		m.release(run.ID)
+	}
 }
 
 func (m *model) compare(rt *rapid.T, s *journal.Store) {

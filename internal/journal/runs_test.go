@@ -377,6 +377,19 @@ func testHeldAnew(t *testing.T, w world) {
 	fast("held by no look", true)
 }
 
+// testMovedMeanwhile: who has moved a run without a decision has changed nothing of its plan; the next decision does, by an event.
+func testMovedMeanwhile(t *testing.T, w world) {
+	run := w.open(t, "k")
+	w.decide(t, run, plan(time.Second), galen.RunRunning)
+	for i, to := range []galen.RunStatus{galen.RunWaiting, galen.RunHeld} {
+		must(t, w.SetRun(t.Context(), run.ID, to, "by no look", time.Time{}))
+		for range 2 {
+			w.decide(t, run, plan(time.Second), to)
+			equal(t, fmt.Sprintf("decided events, %s", to), w.count(t, galen.EventDecided), 2+i)
+		}
+	}
+}
+
 // testForgotten: the same refusal again is only counted, until nobody has met it for a month.
 func testForgotten(t *testing.T, w world) {
 	run := w.open(t, "k")
