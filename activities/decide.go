@@ -108,14 +108,16 @@ func (a *Activities) timed(policy galen.Policy) (now time.Time, step time.Durati
 // take reads a run, lets it go on if it has yielded long enough, and reads what its decision rests on. Of one that has ended
 // there is the run alone.
 func (a *Activities) take(ctx context.Context, id string) (galen.Ledger, error) {
-	run, err := a.o.Journal.Run(ctx, id)
-	if err != nil {
-		return galen.Ledger{}, a.noRun(fmt.Errorf("read run %s: %w", id, err))
+	led, err := a.ledger(ctx, id)
+	switch {
+	case err != nil:
+		return galen.Ledger{}, err
+	case !led.Run.Status.Open():
+		return galen.Ledger{Run: led.Run}, nil
+	case led.Run.Stop != galen.StopYield:
+		return led, nil
 	}
-	if !run.Status.Open() {
-		return galen.Ledger{Run: run}, nil
-	}
-	if err := a.resume(ctx, run); err != nil {
+	if err := a.resume(ctx, led.Run); err != nil {
 		return galen.Ledger{}, err
 	}
 	return a.ledger(ctx, id)

@@ -40,9 +40,6 @@ func (a *Activities) letPass(ctx context.Context, t thought, c conclusion) error
 // resume lets a run go on that has yielded to one which has ended since, or waits for a person: that one holds nothing but what its
 // unsettled intents need, and asks for the rest again when somebody has said yes.
 func (a *Activities) resume(ctx context.Context, run galen.Run) error {
-	if run.Stop != galen.StopYield {
-		return nil
-	}
 	to, err := a.o.Journal.Run(ctx, run.StopBy)
 	switch {
 	case err != nil && !errors.Is(err, galen.ErrNotFound):

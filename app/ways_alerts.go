@@ -21,18 +21,27 @@ type alertRows struct {
 	trace   *trace.Tracer
 }
 
-func (r alertRows) StoreAlert(ctx context.Context, a intake.Alert) (bool, error) {
-	a.Trace, a.By = r.trace.Carry(ctx), galenhttp.Author(ctx)
-	return r.journal.StoreAlert(ctx, journal.Alert(a))
+func (r alertRows) StoreAlerts(ctx context.Context, alerts ...intake.Alert) ([]intake.Alert, error) {
+	rows := make([]journal.Alert, 0, len(alerts))
+	for _, a := range alerts {
+		a.Trace, a.By = r.trace.Carry(ctx), galenhttp.Author(ctx)
+		rows = append(rows, journal.Alert(a))
+	}
+	kept, err := r.journal.StoreAlerts(ctx, rows...)
+	return alertsOf(kept), err
+}
+
+func alertsOf(rows []journal.Alert) []intake.Alert {
+	out := make([]intake.Alert, 0, len(rows))
+	for _, a := range rows {
+		out = append(out, intake.Alert(a))
+	}
+	return out
 }
 
 func (r alertRows) PendingAlerts(ctx context.Context, after int64, limit int) ([]intake.Alert, error) {
 	pending, err := r.journal.PendingAlerts(ctx, after, limit)
-	out := make([]intake.Alert, 0, len(pending))
-	for _, a := range pending {
-		out = append(out, intake.Alert(a))
-	}
-	return out, err
+	return alertsOf(pending), err
 }
 
 func (r alertRows) CountPendingAlerts(ctx context.Context, limit int) (int, error) {
@@ -140,7 +149,7 @@ func (e *Engine) matcher(inbox *intake.Inbox) *intake.Matcher {
 		o.Rules = append(o.Rules, intake.Rule{Matches: rule.Matches, Code: rule.Code, MemberLabel: rule.MemberLabel})
 	}
 	for _, r := range e.o.Config.Resources {
-		o.Resources = append(o.Resources, intake.Resource{Resource: r.Resource, Matches: r.Named})
+		o.Resources = append(o.Resources, intake.Resource{Resource: r.Resource, Labels: r.Labels, Matches: r.Named})
 	}
 	return intake.NewMatcher(o)
 }

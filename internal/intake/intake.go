@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,6 +41,7 @@ type Alert struct {
 
 // The states of an alert; before it is stored, none or refused.
 const (
+	Pending   = "pending"
 	Matched   = "matched"
 	Unmatched = "unmatched"
 	Refused   = "refused"
@@ -50,8 +52,9 @@ type End struct{ ID, State, Why, Run string }
 
 // Store keeps alerts.
 type Store interface {
-	// StoreAlert has it on disk when it returns; dup: it was there already.
-	StoreAlert(ctx context.Context, a Alert) (dup bool, err error)
+	// StoreAlerts has all of them on disk when it returns, or none. They come back as they are stored; one that was there already counts
+	// in Duplicates, and is [Pending] only if it is to be dealt with again.
+	StoreAlerts(ctx context.Context, alerts ...Alert) ([]Alert, error)
 	// PendingAlerts are those after a number that nobody has dealt with, oldest first.
 	PendingAlerts(ctx context.Context, after int64, limit int) ([]Alert, error)
 	// CountPendingAlerts counts them, up to a limit.
@@ -93,6 +96,7 @@ type Inbox struct {
 	now    func() time.Time
 	signal chan struct{}
 	calls  chan struct{}
+	fresh  fresh
 
 	counting sync.Mutex
 	counted  time.Time
@@ -158,7 +162,6 @@ func (in *Inbox) Alertmanager(ctx context.Context, body []byte) (Receipt, error)
 	in.stored.Add(int64(out.Stored))
 	in.duplicates.Add(int64(out.Duplicates))
 	in.refused.Add(int64(len(refused) - again))
-	in.arrived(out.Stored, out.Duplicates)
 	if len(alerts) == 0 && len(refused) > 0 {
 		return out, fmt.Errorf("%w: %w: %w", ErrBad, ErrRefused, out.Why)
 	}
@@ -173,7 +176,7 @@ func (in *Inbox) TooLarge(ctx context.Context, sender string, limit int) error {
 		return fmt.Errorf("keep that a call was too large: %w", err)
 	}
 	why := fmt.Errorf("a call of %s was larger than %d bytes, and all of its alerts are lost: group by more labels (group_by), so that less is sent at once", sender, limit)
-	if _, err := in.store.StoreAlert(ctx, refusedAlert(raw, why)); err != nil {
+	if _, err := in.store.StoreAlerts(ctx, refusedAlert(raw, why)); err != nil {
 		return fmt.Errorf("keep that %w: %w", why, err)
 	}
 	return nil
@@ -197,15 +200,14 @@ func why(refused []Alert) error {
 	return errors.Join(errs...)
 }
 
-// arrived wakes the matcher; a duplicate may have made an unmatched one pending again.
-func (in *Inbox) arrived(stored, duplicates int) {
-	if stored+duplicates == 0 {
-		return
-	}
-	in.pending.Add(int64(stored))
-	select {
-	case in.signal <- struct{}{}:
-	default:
+// arrived hands the matcher what it is to deal with.
+func (in *Inbox) arrived(kept []Alert) {
+	if n := in.fresh.put(kept); n > 0 {
+		in.pending.Add(int64(n))
+		select {
+		case in.signal <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -253,36 +255,20 @@ func (in *Inbox) done(ctx context.Context, ends []End) error {
 	return nil
 }
 
-// storing is how many alerts of one call are handed to the store at once: it commits together what waits together.
+// storing is how many alerts of one call are stored in one transaction: others wait for it.
 const storing = 128
 
-// keep stores alerts side by side and counts the duplicates; the first error ends it.
-func (in *Inbox) keep(ctx context.Context, alerts []Alert) (int, error) {
-	if len(alerts) == 1 { // as in most calls of a storm: where the caller is, without a goroutine
-		dup, err := in.store.StoreAlert(ctx, alerts[0])
-		if dup && err == nil {
-			return 1, nil
+// keep stores alerts and counts the duplicates; the first error ends it.
+func (in *Inbox) keep(ctx context.Context, alerts []Alert) (duplicates int, err error) {
+	for some := range slices.Chunk(alerts, storing) {
+		kept, err := in.store.StoreAlerts(ctx, some...)
+		if err != nil {
+			return duplicates, err
 		}
-		return 0, err
+		for _, a := range kept {
+			duplicates += int(min(a.Duplicates, 1))
+		}
+		in.arrived(kept)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var next, duplicates atomic.Int64
-	var wg sync.WaitGroup
-	for range min(storing, len(alerts)) {
-		wg.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(alerts)) && ctx.Err() == nil; i = next.Add(1) - 1 {
-				dup, err := in.store.StoreAlert(ctx, alerts[i])
-				if err != nil {
-					cancel(err)
-					return
-				}
-				if dup {
-					duplicates.Add(1)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return int(duplicates.Load()), context.Cause(ctx)
+	return duplicates, nil
 }

@@ -26,6 +26,9 @@ type Rule struct {
 // Resource is one that alerts can name.
 type Resource struct {
 	Resource galen.Resource
+	// Labels are some that every alert which names it has, with these values; the more resources have the same names of labels here, the
+	// fewer are asked. None: it is asked for each alert.
+	Labels map[string]string
 	// Matches tells whether an alert with these labels names it.
 	Matches func(labels map[string]string) bool
 }
@@ -60,10 +63,13 @@ type Options struct {
 }
 
 // Matcher turns stored alerts into runs.
-type Matcher struct{ o Options }
+type Matcher struct {
+	o     Options
+	known directory
+}
 
 // NewMatcher does nothing before [Matcher.Run].
-func NewMatcher(o Options) *Matcher { return &Matcher{o: o} }
+func NewMatcher(o Options) *Matcher { return &Matcher{o: o, known: newDirectory(o.Resources)} }
 
 const (
 	window     = 1000             // alerts read at once
@@ -74,27 +80,42 @@ const (
 	stepLimit  = 10 * time.Second // one reading or writing of the journal
 )
 
-// Run matches what comes in until the context ends.
+// Run matches what comes in until the context ends; at the start, and where something must wait, what stands in the journal.
 func (m *Matcher) Run(ctx context.Context) {
+	var due time.Time // when the journal is read
+	again := time.NewTimer(0)
+	defer again.Stop()
 	for {
-		wait := idleEvery
-		left, err := m.Round(ctx)
+		whole := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.o.Inbox.signal:
+		case <-again.C:
+			whole = true
+		}
+		left, err := m.deal(ctx, whole)
 		if err != nil && ctx.Err() == nil {
 			m.o.Logger.Warn("alerts could not be matched, trying again", "error", err.Error())
 		}
+		wait := idleEvery
 		if left > 0 || err != nil {
 			wait = retryEvery * time.Duration(1+left/window) // many that wait are not read over and over
 		}
-		t := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return
-		case <-m.o.Inbox.signal:
-		case <-t.C:
+		if next := m.o.Now().Add(wait); whole || next.Before(due) {
+			due = next
+			again.Reset(wait)
 		}
-		t.Stop()
 	}
+}
+
+// deal deals with what has just come, or with every pending alert if there is more.
+func (m *Matcher) deal(ctx context.Context, whole bool) (left int, err error) {
+	alerts, more := m.o.Inbox.fresh.take()
+	if whole || more {
+		return m.Round(ctx)
+	}
+	return m.settle(ctx, alerts)
 }
 
 // Round deals with every pending alert once; left is how many must wait for a first look or for trouble to pass.
@@ -210,7 +231,7 @@ func (m *Matcher) match(ctx context.Context, a Alert, asked map[string]End) (End
 	if !found {
 		return unmatched("no rule: nothing under alerts in the configuration matches its labels"), nil
 	}
-	named := m.named(a.Labels)
+	named := m.known.named(a.Labels)
 	if len(named) == 0 {
 		return unmatched("no resource has these labels"), nil
 	}
@@ -270,17 +291,6 @@ func (m *Matcher) hint(ctx context.Context, a Alert, hint galen.Finding) (galen.
 	run, err := m.o.Runs.OpenHint(ctx, hint, a.ID)
 	end(err)
 	return run, err
-}
-
-// named are the resources that the alert's labels name.
-func (m *Matcher) named(labels map[string]string) []galen.Resource {
-	var out []galen.Resource
-	for _, r := range m.o.Resources {
-		if r.Matches(labels) {
-			out = append(out, r.Resource)
-		}
-	}
-	return out
 }
 
 // place is a member that we know, and its failure domain.

@@ -128,7 +128,7 @@ func TestMatch(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s, r := newStore(), &runs{}
 			m := matcher(s, world{demo(): members(), other(): nil}, r)
-			if _, err := s.StoreAlert(t.Context(), Alert{Fingerprint: "f", Status: c.status, Labels: c.labels, Received: noon()}); err != nil {
+			if _, err := s.StoreAlerts(t.Context(), Alert{Fingerprint: "f", Status: c.status, Labels: c.labels, Received: noon()}); err != nil {
 				t.Fatal(err)
 			}
 			if left, err := m.Round(t.Context()); err != nil || left != 0 {
@@ -170,7 +170,7 @@ func TestTheOutcomeIsLogged(t *testing.T) {
 			m.o.Logger = slog.New(slog.NewJSONHandler(&log, nil))
 			a := down("f", noon())
 			a.Labels[c.labels[0]] = c.labels[1]
-			if _, err := s.StoreAlert(t.Context(), a); err != nil {
+			if _, err := s.StoreAlerts(t.Context(), a); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := m.Round(t.Context()); err != nil {
@@ -205,7 +205,7 @@ func TestWaitsForTheFirstLook(t *testing.T) {
 	w := world{}
 	m := matcher(s, w, r)
 	for _, a := range []Alert{down("new", noon()), down("old", noon().Add(-unseenFor))} {
-		if _, err := s.StoreAlert(t.Context(), a); err != nil {
+		if _, err := s.StoreAlerts(t.Context(), a); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -221,7 +221,7 @@ func TestWaitsForTheFirstLook(t *testing.T) {
 func TestTroubleKeepsAlertsPending(t *testing.T) {
 	s, r := newStore(), &runs{fail: errors.New("disk full")}
 	m := matcher(s, world{demo(): members()}, r)
-	if _, err := s.StoreAlert(t.Context(), down("f", noon())); err != nil {
+	if _, err := s.StoreAlerts(t.Context(), down("f", noon())); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := m.Round(t.Context()); left != 1 || !errors.Is(err, r.fail) || len(s.done) != 0 {
@@ -274,12 +274,12 @@ func TestCopiesAskOnce(t *testing.T) {
 	for i := range waiting {
 		a := down(fmt.Sprint("waits-", i), noon())
 		a.Labels["cluster"] = "other"
-		if _, err := s.StoreAlert(t.Context(), a); err != nil {
+		if _, err := s.StoreAlerts(t.Context(), a); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i := range copies {
-		if _, err := s.StoreAlert(t.Context(), down(fmt.Sprint(i), noon())); err != nil {
+		if _, err := s.StoreAlerts(t.Context(), down(fmt.Sprint(i), noon())); err != nil {
 			t.Fatal(err)
 		}
 	}

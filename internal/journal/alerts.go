@@ -3,6 +3,7 @@ package journal
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,71 +11,89 @@ import (
 	"github.com/galenhq/galen"
 )
 
-// StoreAlert puts an alert into the inbox, on disk when it returns. One with the ID of a stored one is a duplicate: it
-// costs a counter, and makes an unmatched one pending again: the resource may know it by now. One that comes refused is only kept.
-func (s *Store) StoreAlert(ctx context.Context, a Alert) (bool, error) {
+// StoreAlerts puts alerts into the inbox, all or none, on disk when it returns. One with the ID of a stored one is a duplicate: it
+// costs a counter, and makes an unmatched one pending again: the resource may know it by now. One that comes refused is only kept. It
+// returns them as they were stored; a duplicate counts one in Duplicates, and has a State only if it is pending again.
+func (s *Store) StoreAlerts(ctx context.Context, alerts ...Alert) ([]Alert, error) {
+	if len(alerts) == 0 {
+		return nil, nil
+	}
+	made := make([]madeAlert, 0, len(alerts))
+	for _, a := range alerts {
+		m, err := makeAlert(a)
+		if err != nil {
+			return nil, err
+		}
+		made = append(made, m)
+	}
+	out := make([]Alert, len(alerts))
+	err := s.writeSure(ctx, "store alerts", len(alerts), func(ctx context.Context, t *tx) (err error) {
+		for i, m := range made {
+			if out[i], err = t.storeAlert(ctx, m); err != nil {
+				return fmt.Errorf("alert %s: %w", m.alert.ID, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err // who gave up may not read what the writer may still write
+	}
+	return out, nil
+}
+
+// madeAlert is an alert with its texts. In a storm there is one writer and many who call: what can be made beforehand is.
+type madeAlert struct {
+	alert Alert
+	doc   string
+	body  canonical // of its event
+}
+
+func makeAlert(a Alert) (madeAlert, error) {
 	if a.ID == "" {
 		a.ID = galen.HashJSON([]any{a.Source, a.Fingerprint, a.Status, a.StartsAt.UTC()})
 	}
 	if a.State != AlertRefused {
 		a.State = AlertPending
 	}
-	made, err := writtenAlert(a)
-	if err != nil {
-		return false, err
-	}
-	var dup bool
-	err = s.writeSure(ctx, "store alert "+a.ID, func(ctx context.Context, t *tx) error {
-		n, err := t.newAlert(ctx, a, made)
-		if dup = n == 0; err != nil || !dup {
-			return err
-		}
-		if err := t.exec(ctx, "UPDATE alerts SET duplicates = duplicates + 1 WHERE id = ?", a.ID); err != nil {
-			return err
-		}
-		return t.exec(ctx, "UPDATE alerts SET done = 0, outcome = '', state = ? WHERE id = ? AND state = ?", AlertPending, a.ID, AlertUnmatched)
-	})
-	if err != nil {
-		return false, err
-	}
-	return dup, nil
-}
-
-// alertText is an alert as it is stored. In a storm there is one writer and many who call: what can be made beforehand is.
-type alertText struct {
-	doc  string
-	body canonical // of its event
-}
-
-func writtenAlert(a Alert) (out alertText, err error) {
-	if out.doc, err = asDoc(a); err != nil {
-		return out, err
-	}
+	m := madeAlert{alert: a}
 	hint := a
 	hint.Body = nil // in the inbox; the event keeps its hash
 	body := map[string]any{"alert": hint, "body": galen.HashJSON(string(a.Body))}
 	if a.Why != "" {
 		body["refused"] = a.Why
 	}
-	out.body, err = galen.Canonical(body)
-	return out, err
+	var err, doc error
+	m.body, err = galen.Canonical(body)
+	m.doc, doc = asDoc(a)
+	if err = errors.Join(err, doc); err != nil {
+		return madeAlert{}, fmt.Errorf("write alert %s: %w", a.ID, err)
+	}
+	return m, nil
 }
 
-// newAlert stores an alert that is not there yet, and tells how many that were.
-func (t *tx) newAlert(ctx context.Context, a Alert, made alertText) (int64, error) {
+// storeAlert stores an alert, or counts that it came again.
+func (t *tx) storeAlert(ctx context.Context, m madeAlert) (Alert, error) {
+	a := m.alert
 	if a.Received.IsZero() {
 		a.Received = t.now
 	}
-	var done int64
-	if a.State == AlertRefused {
-		done = 1
-	}
 	n, err := t.execCount(ctx, "INSERT INTO alerts (id, received, done, outcome, state, run, doc) VALUES (?, ?, ?, ?, ?, '', ?) ON CONFLICT (id) DO NOTHING",
-		a.ID, stamp(a.Received), done, a.Why, a.State, made.doc)
-	if err != nil || n == 0 {
-		return n, err
+		a.ID, stamp(a.Received), flag(a.State == AlertRefused), a.Why, a.State, m.doc)
+	if err != nil {
+		return a, err
 	}
-	return n, t.event(ctx, galen.Event{Kind: galen.EventAlert, By: cmp.Or(a.By, a.Source)}, made.body)
+	if n > 0 {
+		return a, t.event(ctx, galen.Event{Kind: galen.EventAlert, By: cmp.Or(a.By, a.Source)}, m.body)
+	}
+	a.Duplicates, a.State = 1, ""
+	if err := t.exec(ctx, "UPDATE alerts SET duplicates = duplicates + 1 WHERE id = ?", a.ID); err != nil {
+		return a, err
+	}
+	n, err = t.execCount(ctx, "UPDATE alerts SET done = 0, outcome = '', state = ? WHERE id = ? AND state = ?", AlertPending, a.ID, AlertUnmatched)
+	if n > 0 {
+		a.State = AlertPending
+	}
+	return a, err
 }
 
 const alertColumns = "SELECT n, received, state, outcome, run, duplicates, doc FROM alerts WHERE "

@@ -142,8 +142,8 @@ func BenchmarkVerify(b *testing.B) {
 	b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
 }
 
-// BenchmarkStoreAlert is alerts per second from 50 senders at once, and the rounds of a matcher beside them.
-func BenchmarkStoreAlert(b *testing.B) {
+// BenchmarkStoreAlerts is alerts per second from 50 senders at once, and the rounds of a matcher beside them.
+func BenchmarkStoreAlerts(b *testing.B) {
 	s := benchStore(b)
 	ctx, stop := context.WithCancel(b.Context())
 	var matcher sync.WaitGroup
@@ -167,7 +167,7 @@ func BenchmarkStoreAlert(b *testing.B) {
 		for pb.Next() {
 			at := time.Unix(1_800_000_000, 0)
 			a := journal.Alert{Source: "alertmanager", By: "am", Fingerprint: fmt.Sprint("f", n.Add(1)), Status: "firing", Labels: labels, StartsAt: at, Body: make([]byte, 300), Received: at}
-			if _, err := s.StoreAlert(ctx, a); err != nil {
+			if _, err := s.StoreAlerts(ctx, a); err != nil {
 				b.Error(err)
 			}
 		}

@@ -131,7 +131,7 @@ type alertRows interface {
 }
 
 type inbox interface {
-	StoreAlert(ctx context.Context, a journal.Alert) (bool, error)
+	StoreAlerts(ctx context.Context, alerts ...journal.Alert) ([]journal.Alert, error)
 	PendingAlerts(ctx context.Context, after int64, limit int) ([]journal.Alert, error)
 	CountPendingAlerts(ctx context.Context, limit int) (int, error)
 	AlertsDone(ctx context.Context, ends ...journal.AlertEnd) error
@@ -316,6 +316,7 @@ func Contract(t *testing.T, open opener) {
 		{"vitals are a ring", testVitals},
 		{"a policy change is an event", testResources},
 		{"an alert is stored once", testAlerts},
+		{"the alerts of a call are stored together", testAlertsTogether},
 		{"alerts are listed", testAlertList},
 		{"the outbox is urgent first", testUrgentFirst},
 		{"the outbox is emptied", testOutbox},

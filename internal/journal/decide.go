@@ -54,13 +54,8 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 		return d, err
 	}
 	again := !news && stands(was, run) && len(t.cites) == 0
-	if again {
-		if again, err = t.asCited(ctx, &d); err != nil {
-			return d, err
-		}
-	}
-	if d.State == "" && !again {
-		d.State = stateHash(state)
+	if again, err = t.again(ctx, &d, state, again); err != nil {
+		return d, err
 	}
 	if err := t.savePlan(ctx, d, answers); err != nil || again {
 		return d, err
@@ -78,21 +73,29 @@ func summons(was, run galen.Run) bool {
 	return was.Status != run.Status && letsGo(run.Status) || run.Status == galen.RunHeld && was.Why != run.Why
 }
 
-// asCited tells whether the run's newest plan was cited with the status that it would be stored with; the decision then keeps the State
-// that it was cited with. It was not if somebody else has moved the run since, who has not decided.
-func (t *tx) asCited(ctx context.Context, d *galen.Decision) (bool, error) {
+// again tells whether a decision that is as the newest one needs no event, and takes the State that was cited with that one; else the hash
+// of its own. It needs one if its status is another: somebody has moved the run since, who has not decided.
+func (t *tx) again(ctx context.Context, d *galen.Decision, state []byte, same bool) (bool, error) {
 	type cited struct {
 		State  string          `json:"state"`
 		Status galen.RunStatus `json:"status"`
 	}
-	was, _, err := doc[cited](ctx, t, "SELECT doc FROM plans WHERE run = ? AND number = ?", d.Run, d.Number)
-	if err != nil || was.Status != d.Status {
-		return false, err
+	var was cited
+	if same {
+		var err error
+		if was, _, err = doc[cited](ctx, t, "SELECT doc FROM plans WHERE run = ? AND number = ?", d.Run, d.Number); err != nil {
+			return false, err
+		}
+		same = was.Status == d.Status
 	}
-	if d.State == "" {
+	switch {
+	case d.State != "":
+	case same:
 		d.State = was.State
+	default:
+		d.State = stateHash(state)
 	}
-	return true, nil
+	return same, nil
 }
 
 // stand writes the run and what it keeps. Who is held must not go on by a yes that was given before.

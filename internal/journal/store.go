@@ -120,8 +120,8 @@ func (s *Store) write(ctx context.Context, what string, do func(context.Context,
 }
 
 // writeSure is write for what nothing in the journal can refuse, see [request].
-func (s *Store) writeSure(ctx context.Context, what string, do func(context.Context, *tx) error) error {
-	if err := s.writer.hand(ctx, &request{do: do, reply: make(chan error, 1), sure: true}); err != nil {
+func (s *Store) writeSure(ctx context.Context, what string, weight int, do func(context.Context, *tx) error) error {
+	if err := s.writer.hand(ctx, &request{do: do, reply: make(chan error, 1), sure: true, weight: weight}); err != nil {
 		return fmt.Errorf("%s: %w", what, s.backend.advise(err))
 	}
 	return nil

@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -186,20 +187,49 @@ func testResources(t *testing.T, w world) {
 	}
 }
 
+// keep puts an alert into the inbox.
+func (w world) keep(t *testing.T, a journal.Alert) journal.Alert {
+	t.Helper()
+	kept, err := w.StoreAlerts(t.Context(), a)
+	must(t, err)
+	if len(kept) != 1 || kept[0].ID == "" || kept[0].Received.IsZero() {
+		t.Fatalf("kept %+v, want one with an ID and a time", kept)
+	}
+	return kept[0]
+}
+
+// testAlertsTogether: those of one call are stored together, or none is.
+func testAlertsTogether(t *testing.T, w world) {
+	one := func(fingerprint string) journal.Alert {
+		return journal.Alert{Source: "alertmanager", Fingerprint: fingerprint, Status: "firing"}
+	}
+	kept, err := w.StoreAlerts(t.Context(), one("a"), one("b"), one("a"))
+	must(t, err)
+	equal(t, "duplicates", fmt.Sprint(kept[0].Duplicates, kept[1].Duplicates, kept[2].Duplicates), "0 0 1")
+	equal(t, "events", w.count(t, galen.EventAlert), 2)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if kept, err := w.StoreAlerts(gone, one("c"), one("d")); err == nil || kept != nil {
+		t.Errorf("a caller who gave up is told %+v, %v", kept, err)
+	}
+	kept, err = w.StoreAlerts(t.Context())
+	must(t, err)
+	equal(t, "none", len(kept), 0)
+}
+
 func testAlerts(t *testing.T, w world) {
 	a := journal.Alert{
 		Source: "alertmanager", Fingerprint: "f", Status: "firing", Labels: map[string]string{"alertname": "<Down>"},
 		StartsAt: w.clock.read(), Body: []byte("\xff\x00 as it came"),
 	}
 	for i := range 3 {
-		dup, err := w.StoreAlert(t.Context(), a)
-		must(t, err)
-		equal(t, "duplicate", dup, i > 0)
+		kept := w.keep(t, a)
+		equal(t, "duplicate", kept.Duplicates, int64(min(i, 1)))
+		equal(t, "pending", kept.State, map[bool]string{true: journal.AlertPending}[i == 0])
 	}
 	resolved := a
 	resolved.Status = "resolved"
-	_, err := w.StoreAlert(t.Context(), resolved)
-	must(t, err)
+	w.keep(t, resolved)
 	got, err := w.PendingAlerts(t.Context(), 0, 0)
 	must(t, err)
 	equal(t, "pending", len(got), 2)
@@ -223,8 +253,7 @@ func testAlerts(t *testing.T, w world) {
 	// An unmatched one that comes again is looked at again; a matched one is not.
 	must(t, w.AlertsDone(t.Context(), journal.AlertEnd{ID: got[0].ID, State: journal.AlertUnmatched, Why: "nobody knows it"}))
 	for _, again := range []journal.Alert{resolved, a} {
-		_, err = w.StoreAlert(t.Context(), again)
-		must(t, err)
+		equal(t, "pending again", w.keep(t, again).State, map[string]string{"resolved": journal.AlertPending}[again.Status])
 	}
 	got, err = w.PendingAlerts(t.Context(), 0, 0)
 	must(t, err)
@@ -232,9 +261,7 @@ func testAlerts(t *testing.T, w world) {
 	equal(t, "which", got[0].Status+got[0].State+got[0].Why, "resolvedpending")
 	w.clock.skip(31 * 24 * time.Hour)
 	must(t, w.Prune(t.Context()))
-	dup, err := w.StoreAlert(t.Context(), a)
-	must(t, err)
-	equal(t, "forgotten after 30 days", dup, false)
+	equal(t, "forgotten after 30 days", w.keep(t, a).Duplicates, 0)
 	got, err = w.PendingAlerts(t.Context(), 0, 0)
 	must(t, err)
 	equal(t, "a pending one is never pruned", len(got), 2)
@@ -247,8 +274,7 @@ func testAlertList(t *testing.T, w world) {
 		if i == 3 {
 			a.State, a.Why = journal.AlertRefused, "65 labels"
 		}
-		_, err := w.StoreAlert(t.Context(), a)
-		must(t, err)
+		w.keep(t, a)
 	}
 	pending, err := w.PendingAlerts(t.Context(), 0, 0)
 	must(t, err)

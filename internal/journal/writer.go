@@ -17,7 +17,7 @@ const (
 	crowdLimit = 2 * time.Millisecond // the longest wait for as many as the last one had
 )
 
-// batchLimit bounds how many requests share one transaction, so that the first does not wait for ever.
+// batchLimit bounds the weight of the requests that share one transaction, so that the first does not wait for ever.
 const batchLimit = 256
 
 // writer is the one that writes. What waits while a transaction is being synced is committed together by the
@@ -53,6 +53,7 @@ type request struct {
 	reply   chan error
 	outcome error
 	nudges  bool
+	weight  int // how many requests of the usual size it stands for; 0: one
 	// sure: nothing that the journal holds can refuse it, only a fault can. It needs no savepoint to go back to, which costs more than most
 	// statements; when it fails all the same, the batch does, and each of it is tried alone.
 	sure bool
@@ -132,17 +133,17 @@ func (w *writer) close() {
 
 // gather takes whoever else is waiting. It waits for more only in a crowd, see [crowd].
 func (w *writer) gather(first *request) []*request {
-	batch := take(nil, first)
+	batch, weight := take(nil, first), max(1, first.weight)
 	var limit <-chan time.Time
 	if w.sized >= crowd {
 		t := time.NewTimer(crowdLimit)
 		defer t.Stop()
 		limit = t.C
 	}
-	for len(batch) < batchLimit {
+	for weight < batchLimit {
 		select {
 		case next := <-w.requests:
-			batch = take(batch, next)
+			batch, weight = take(batch, next), weight+max(1, next.weight)
 			continue
 		default:
 		}
@@ -151,7 +152,7 @@ func (w *writer) gather(first *request) []*request {
 		}
 		select {
 		case next := <-w.requests:
-			batch = take(batch, next)
+			batch, weight = take(batch, next), weight+max(1, next.weight)
 		case <-limit:
 			limit = nil
 		case <-w.stop:

@@ -127,7 +127,7 @@ func TestSureRequestsHaveNoSavepoint(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
-			errs[i] = s.writeSure(t.Context(), "test", func(ctx context.Context, tx *tx) error {
+			errs[i] = s.writeSure(t.Context(), "test", 1, func(ctx context.Context, tx *tx) error {
 				if err := tx.event(ctx, galen.Event{Kind: "test", By: fmt.Sprint(i)}, map[string]any{}); err != nil {
 					return err
 				}

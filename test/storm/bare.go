@@ -73,7 +73,7 @@ func serveBare(ctx context.Context, server app.Server, dir, patients string) err
 		body, err := io.ReadAll(r.Body)
 		id := r.URL.Query().Get("id")
 		if err == nil {
-			_, err = store.StoreAlert(r.Context(), journal.Alert{Source: "bare", Fingerprint: id, Status: "firing", Body: body})
+			_, err = store.StoreAlerts(r.Context(), journal.Alert{Source: "bare", Fingerprint: id, Status: "firing", Body: body})
 		}
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
