@@ -24,6 +24,11 @@ const (
 	RunCancelled    RunStatus = "cancelled"     // a person stopped it, at a safe point
 )
 
+// RunStatuses are all of them, open ones first.
+func RunStatuses() []RunStatus {
+	return []RunStatus{RunOpened, RunRunning, RunWaiting, RunAsking, RunHeld, RunVerified, RunNotConfirmed, RunCancelled}
+}
+
 // Open tells whether the run goes on.
 func (s RunStatus) Open() bool {
 	switch s {

@@ -31,18 +31,24 @@ func TestWhoAskedForARun(t *testing.T) {
 }
 
 // TestEventKinds: each constant is one of those that a person may choose by.
-func TestEventKinds(t *testing.T) {
+func TestEventKinds(t *testing.T) { listsAll(t, "EventKind", "Event", EventKinds(), 20) }
+
+func TestRunStatuses(t *testing.T) { listsAll(t, "RunStatus", "Run", RunStatuses(), 8) }
+
+// listsAll: every constant of a type in run.go is in its list, once.
+func listsAll[T ~string](t *testing.T, typ, prefix string, list []T, least int) {
+	t.Helper()
 	source, err := os.ReadFile("run.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := regexp.MustCompile(`(?m)^\tEvent\w+ +EventKind = "([^"]+)"`).FindAllStringSubmatch(string(source), -1)
+	named := regexp.MustCompile(`(?m)^\t`+prefix+`\w+ +`+typ+` = "([^"]+)"`).FindAllStringSubmatch(string(source), -1)
 	for _, m := range named {
-		if !slices.Contains(EventKinds(), EventKind(m[1])) {
+		if !slices.Contains(list, T(m[1])) {
 			t.Errorf("%s is missing", m[1])
 		}
 	}
-	if len(named) < 20 || len(named) != len(EventKinds()) {
-		t.Errorf("%d constants, %d kinds", len(named), len(EventKinds()))
+	if len(named) < least || len(named) != len(list) {
+		t.Errorf("%d constants, %d in the list", len(named), len(list))
 	}
 }

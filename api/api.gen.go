@@ -345,6 +345,14 @@ type HoldRequest struct {
 // Intent defines model for Intent.
 type Intent = galen.Intent
 
+// IntentList defines model for IntentList.
+type IntentList struct {
+	Intents []Intent `json:"intents"`
+
+	// Next cursor of the next page; absent on the last one
+	Next *string `json:"next,omitempty"`
+}
+
 // Level defines model for Level.
 type Level = galen.Level
 
@@ -445,6 +453,13 @@ type People struct {
 // Plan defines model for Plan.
 type Plan = galen.Plan
 
+// PlanList defines model for PlanList.
+type PlanList struct {
+	// Next cursor of the next page; absent on the last one
+	Next  *string    `json:"next,omitempty"`
+	Plans []Decision `json:"plans"`
+}
+
 // Policy defines model for Policy.
 type Policy = galen.Policy
 
@@ -543,16 +558,26 @@ type RunDetail struct {
 	Approval *StandingApproval `json:"approval,omitempty"`
 
 	// Events the first 10,000; see more
-	Events  []Event  `json:"events"`
+	Events []Event `json:"events"`
+
+	// Intents the newest 1,000, oldest first; see more_intents
 	Intents []Intent `json:"intents"`
 
 	// More there are more events: GET /v1/journal/events?run=, after the last of these; absent when all are here
 	More *bool `json:"more,omitempty"`
 
+	// MoreIntents there are older intents: GET /v1/runs/{id}/intents; absent when all are here
+	MoreIntents *bool `json:"more_intents,omitempty"`
+
+	// MorePlans there are older plans: GET /v1/runs/{id}/plans; absent when all are here
+	MorePlans *bool `json:"more_plans,omitempty"`
+
 	// People who must say yes to the newest plan, absent where it needs no yes of several people: what is destructive needs that of two, neither of whom asked for the run
-	People *People    `json:"people,omitempty"`
-	Plans  []Decision `json:"plans"`
-	Run    Run        `json:"run"`
+	People *People `json:"people,omitempty"`
+
+	// Plans the newest 1,000, oldest first; see more_plans
+	Plans []Decision `json:"plans"`
+	Run   Run        `json:"run"`
 
 	// Seq number of the run's newest event: after of a call that waits for the next one
 	Seq int64 `json:"seq"`
@@ -962,6 +987,24 @@ type FollowRunParams struct {
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
+// ListIntentsParams defines parameters for ListIntents.
+type ListIntentsParams struct {
+	// Limit how many at most; absent: 100 of a list that grows without end, 1000 of another one
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next of the page before, as it was given, with the same filters; absent: the first page
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListPlansParams defines parameters for ListPlans.
+type ListPlansParams struct {
+	// Limit how many at most; absent: 100 of a list that grows without end, 1000 of another one
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next of the page before, as it was given, with the same filters; absent: the first page
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // ListSchedulesParams defines parameters for ListSchedules.
 type ListSchedulesParams struct {
 	// Limit how many at most; absent: 100 of a list that grows without end, 1000 of another one
@@ -1354,6 +1397,16 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/runs/{id}/events (the `FollowRun` operationId).
 	FollowRun(ctx context.Context, id Id, params *FollowRunParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListIntents The intents of a run, newest first, each with what became of its call
+	//
+	// Corresponds with GET /v1/runs/{id}/intents (the `ListIntents` operationId).
+	ListIntents(ctx context.Context, id Id, params *ListIntentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPlans The plans of a run, newest first, each with its newest decision
+	//
+	// Corresponds with GET /v1/runs/{id}/plans (the `ListPlans` operationId).
+	ListPlans(ctx context.Context, id Id, params *ListPlansParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RejectRunWithBody Say no; the run is held
 	//
@@ -2124,6 +2177,36 @@ func (c *Client) CancelRun(ctx context.Context, id Id, body CancelRunJSONRequest
 // Corresponds with GET /v1/runs/{id}/events (the `FollowRun` operationId).
 func (c *Client) FollowRun(ctx context.Context, id Id, params *FollowRunParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewFollowRunRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListIntents The intents of a run, newest first, each with what became of its call
+//
+// Corresponds with GET /v1/runs/{id}/intents (the `ListIntents` operationId).
+func (c *Client) ListIntents(ctx context.Context, id Id, params *ListIntentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListIntentsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPlans The plans of a run, newest first, each with its newest decision
+//
+// Corresponds with GET /v1/runs/{id}/plans (the `ListPlans` operationId).
+func (c *Client) ListPlans(ctx context.Context, id Id, params *ListPlansParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPlansRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4303,6 +4386,152 @@ func NewFollowRunRequest(server string, id Id, params *FollowRunParams) (*http.R
 	return req, nil
 }
 
+// NewListIntentsRequest constructs an http.Request for the ListIntents method
+func NewListIntentsRequest(server string, id Id, params *ListIntentsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/runs/%s/intents", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListPlansRequest constructs an http.Request for the ListPlans method
+func NewListPlansRequest(server string, id Id, params *ListPlansParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/runs/%s/plans", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewRejectRunRequest calls the generic RejectRun builder with application/json body
 func NewRejectRunRequest(server string, id Id, body RejectRunJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -5152,6 +5381,20 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/runs/{id}/events (the `FollowRun` operationId).
 	FollowRunWithResponse(ctx context.Context, id Id, params *FollowRunParams, reqEditors ...RequestEditorFn) (*FollowRunResponse, error)
+
+	// ListIntentsWithResponse The intents of a run, newest first, each with what became of its call
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/runs/{id}/intents (the `ListIntents` operationId).
+	ListIntentsWithResponse(ctx context.Context, id Id, params *ListIntentsParams, reqEditors ...RequestEditorFn) (*ListIntentsResponse, error)
+
+	// ListPlansWithResponse The plans of a run, newest first, each with its newest decision
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/runs/{id}/plans (the `ListPlans` operationId).
+	ListPlansWithResponse(ctx context.Context, id Id, params *ListPlansParams, reqEditors ...RequestEditorFn) (*ListPlansResponse, error)
 
 	// RejectRunWithBodyWithResponse Say no; the run is held
 	//
@@ -7039,6 +7282,116 @@ func (r FollowRunResponse) ContentType() string {
 	return ""
 }
 
+// ListIntentsResponseDefaultHeaders the declared response headers of an HTTP default response for ListIntents
+type ListIntentsResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
+type ListIntentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *IntentList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ListIntentsResponseDefaultHeaders
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListIntentsResponse) GetJSON200() *IntentList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListIntentsResponse) GetApplicationproblemJSONDefault() *Error {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListIntentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListIntentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListIntentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListIntentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListPlansResponseDefaultHeaders the declared response headers of an HTTP default response for ListPlans
+type ListPlansResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
+type ListPlansResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PlanList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ListPlansResponseDefaultHeaders
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPlansResponse) GetJSON200() *PlanList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListPlansResponse) GetApplicationproblemJSONDefault() *Error {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPlansResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPlansResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPlansResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPlansResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // RejectRunResponseDefaultHeaders the declared response headers of an HTTP default response for RejectRun
 type RejectRunResponseDefaultHeaders struct {
 	RetryAfter *int
@@ -8245,6 +8598,32 @@ func (c *ClientWithResponses) FollowRunWithResponse(ctx context.Context, id Id, 
 		return nil, err
 	}
 	return ParseFollowRunResponse(rsp)
+}
+
+// ListIntentsWithResponse The intents of a run, newest first, each with what became of its call
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/runs/{id}/intents (the `ListIntents` operationId).
+func (c *ClientWithResponses) ListIntentsWithResponse(ctx context.Context, id Id, params *ListIntentsParams, reqEditors ...RequestEditorFn) (*ListIntentsResponse, error) {
+	rsp, err := c.ListIntents(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListIntentsResponse(rsp)
+}
+
+// ListPlansWithResponse The plans of a run, newest first, each with its newest decision
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/runs/{id}/plans (the `ListPlans` operationId).
+func (c *ClientWithResponses) ListPlansWithResponse(ctx context.Context, id Id, params *ListPlansParams, reqEditors ...RequestEditorFn) (*ListPlansResponse, error) {
+	rsp, err := c.ListPlans(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPlansResponse(rsp)
 }
 
 // RejectRunWithBodyWithResponse Say no; the run is held
@@ -9940,6 +10319,98 @@ func ParseFollowRunResponse(rsp *http.Response) (*FollowRunResponse, error) {
 	return response, nil
 }
 
+// ParseListIntentsResponse parses an HTTP response from a ListIntentsWithResponse call
+func ParseListIntentsResponse(rsp *http.Response) (*ListIntentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListIntentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest IntentList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case true:
+		var headers ListIntentsResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListPlansResponse parses an HTTP response from a ListPlansWithResponse call
+func ParseListPlansResponse(rsp *http.Response) (*ListPlansResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPlansResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PlanList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case true:
+		var headers ListPlansResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
 // ParseRejectRunResponse parses an HTTP response from a RejectRunWithResponse call
 func ParseRejectRunResponse(rsp *http.Response) (*RejectRunResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -10585,6 +11056,12 @@ type ServerInterface interface {
 	// FollowRun The events of a run as they happen, as server-sent events
 	// (GET /v1/runs/{id}/events)
 	FollowRun(w http.ResponseWriter, r *http.Request, id Id, params FollowRunParams)
+	// ListIntents The intents of a run, newest first, each with what became of its call
+	// (GET /v1/runs/{id}/intents)
+	ListIntents(w http.ResponseWriter, r *http.Request, id Id, params ListIntentsParams)
+	// ListPlans The plans of a run, newest first, each with its newest decision
+	// (GET /v1/runs/{id}/plans)
+	ListPlans(w http.ResponseWriter, r *http.Request, id Id, params ListPlansParams)
 	// RejectRun Say no; the run is held
 	// (POST /v1/runs/{id}/reject)
 	RejectRun(w http.ResponseWriter, r *http.Request, id Id)
@@ -12009,6 +12486,116 @@ func (siw *ServerInterfaceWrapper) FollowRun(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// ListIntents operation middleware
+func (siw *ServerInterfaceWrapper) ListIntents(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListIntentsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListIntents(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListPlans operation middleware
+func (siw *ServerInterfaceWrapper) ListPlans(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPlansParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListPlans(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // RejectRun operation middleware
 func (siw *ServerInterfaceWrapper) RejectRun(w http.ResponseWriter, r *http.Request) {
 
@@ -12455,6 +13042,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/runs", wrapper.CreateRun)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/runs/{id}", wrapper.GetRun)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/runs/{id}/events", wrapper.FollowRun)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/runs/{id}/plans", wrapper.ListPlans)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/runs/{id}/intents", wrapper.ListIntents)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/runs/{id}/approve", wrapper.ApproveRun)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/runs/{id}/reject", wrapper.RejectRun)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/runs/{id}/cancel", wrapper.CancelRun)

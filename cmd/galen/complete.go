@@ -86,7 +86,7 @@ func (c *cli) completedFlags(cmd *cobra.Command) {
 	for _, kind := range galen.EventKinds() {
 		words["kind"] = append(words["kind"], string(kind))
 	}
-	for _, s := range []galen.RunStatus{galen.RunOpened, galen.RunRunning, galen.RunWaiting, galen.RunAsking, galen.RunHeld, galen.RunVerified, galen.RunNotConfirmed, galen.RunCancelled} {
+	for _, s := range galen.RunStatuses() {
 		words["status"] = append(words["status"], string(s))
 	}
 	for name, all := range words {

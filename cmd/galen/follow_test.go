@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -21,8 +22,9 @@ func (b *book) detailOf() (api.RunDetail, []galen.Member) {
 	b.t.Helper()
 	led, err := b.store.Ledger(b.t.Context(), b.run.ID)
 	b.must(err)
-	plans, err := b.store.Plans(b.t.Context(), b.run.ID)
+	plans, err := b.store.Plans(b.t.Context(), b.run.ID, 0, 1000)
 	b.must(err)
+	slices.Reverse(plans)
 	events, err := b.store.Events(b.t.Context(), journal.EventFilter{Run: b.run.ID, Limit: 10_000})
 	b.must(err)
 	return api.RunDetail{Run: led.Run, Plans: plans, Intents: led.Past, Events: events, Seq: events[len(events)-1].Seq}, []galen.Member{

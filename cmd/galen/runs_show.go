@@ -36,7 +36,7 @@ was opened:
   engine     an engine started meanwhile
   margin, then, owes, paid, noted    below a line: what was left, what should follow, the debts that it leaves or pays, facts
 
-What repeats is one line with its number. -o json has the whole of every plan, intent and event.
+What repeats is one line with its number. -o json has the whole of every plan, intent and event, at most the newest 1,000 plans and intents.
 
 --watch shows the run while it goes on, until it ends or is held: on a terminal as a tree of what was found, each call with its effect, what it
 waits for and what should follow; elsewhere one line for each event. Ctrl-C ends the view, not the run.`,
@@ -159,7 +159,10 @@ func printRun(w io.Writer, d api.RunDetail, story []line, now time.Time) error {
 		fmt.Fprintln(w)
 		writeStory(w, story, r.Created)
 	}
-	if d.More != nil && *d.More {
+	if isTrue(d.MorePlans) || isTrue(d.MoreIntents) {
+		fmt.Fprintf(w, "\nIts oldest plans and calls are not told here: galen journal list --run %s has them\n", r.ID)
+	}
+	if isTrue(d.More) {
 		fmt.Fprintf(w, "\nThere is more of it: galen journal list --run %s --after %d\n", r.ID, d.Events[len(d.Events)-1].Seq)
 	}
 	if hint := yourTurn(d); hint != "" {
@@ -167,6 +170,8 @@ func printRun(w io.Writer, d api.RunDetail, story []line, now time.Time) error {
 	}
 	return nil
 }
+
+func isTrue(b *bool) bool { return b != nil && *b }
 
 // targets are the whole IDs of what the run was opened for; the story has them short.
 func targets(r galen.Run) string { return targetIDs(r.Scope) }

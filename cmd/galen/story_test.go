@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -164,8 +165,9 @@ func (b *book) serve() string {
 	mux.HandleFunc("GET /v1/runs/{id}", func(w http.ResponseWriter, r *http.Request) {
 		led, err := b.store.Ledger(r.Context(), r.PathValue("id"))
 		b.must(err)
-		plans, err := b.store.Plans(r.Context(), led.Run.ID)
+		plans, err := b.store.Plans(r.Context(), led.Run.ID, 0, 1000)
 		b.must(err)
+		slices.Reverse(plans)
 		events, err := b.store.Events(r.Context(), journal.EventFilter{Run: led.Run.ID, Limit: 10_000})
 		answer(w, api.RunDetail{Run: led.Run, Plans: plans, Intents: led.Past, Events: events}, err)
 	})

@@ -26,6 +26,8 @@ var errDisk = errors.New("the disk of the journal is full: free space on it")
 type engine struct {
 	runs         map[string]galen.Run
 	plans        map[string]galen.Decision
+	older        int            // plans of each run before that
+	past         []galen.Intent // of each run
 	acknowledged []string
 	holds        []galen.Hold
 	quarantines  []galen.Quarantine
@@ -79,16 +81,21 @@ func (e *engine) Plan(_ context.Context, run string, _ int) (galen.Decision, err
 	return e.plans[run], nil
 }
 
-func (e *engine) Plans(_ context.Context, run string) ([]galen.Decision, error) {
-	if d, ok := e.plans[run]; ok {
-		return []galen.Decision{d}, nil
+func (e *engine) Plans(_ context.Context, run string, before, limit int) (out []galen.Decision, _ error) {
+	if d, ok := e.plans[run]; ok && (before == 0 || d.Number < before) {
+		out = append(out, d)
 	}
-	return nil, nil
+	for n := e.older; n > 0 && len(out) < limit; n-- {
+		if before == 0 || n < before {
+			out = append(out, galen.Decision{Run: run, Number: n})
+		}
+	}
+	return out, nil
 }
 
 func (e *engine) Ledger(ctx context.Context, id string) (galen.Ledger, error) {
 	run, err := e.Run(ctx, id)
-	return galen.Ledger{Run: run}, err
+	return galen.Ledger{Run: run, Past: e.past}, err
 }
 
 func (e *engine) Findings(context.Context, galen.Resource) ([]galen.Finding, error) {

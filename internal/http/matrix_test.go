@@ -56,6 +56,8 @@ func matrix() map[string]row {
 		"createRun":        {"propose", "body", of(`{"runbook":"fake/heal","resource":"$"}`), false},
 		"getRun":           {"view", "run", nothing, false},
 		"followRun":        {"view", "run", nothing, false},
+		"listPlans":        {"view", "run", nothing, false},
+		"listIntents":      {"view", "run", nothing, false},
 		"approveRun":       {"approve", "run", of(`{"plan":0}`), false},
 		"rejectRun":        {"approve", "run", reason, false},
 		"cancelRun":        {"operate", "run", reason, false},

@@ -150,7 +150,7 @@ func (snapshot) Describe(chan<- *prometheus.Desc) {}
 // Collect sends every number.
 func (c snapshot) Collect(out chan<- prometheus.Metric) {
 	send := sender(out)
-	for _, status := range statuses() {
+	for _, status := range galen.RunStatuses() {
 		if status.Open() {
 			send("galen_open_runs", "Open runs by status; held and asking ones wait for a person.", float64(c.m.OpenRuns[status]), "status", string(status))
 		}

@@ -48,6 +48,61 @@ func TestPagesAreTheWhole(t *testing.T) {
 	}
 }
 
+// TestPagesOfARun: all plans and intents of a run are there, page by page, newest first; with the run itself come the newest, oldest first.
+func TestPagesOfARun(t *testing.T) {
+	const most = 2500
+	e := &engine{runs: map[string]galen.Run{"r": {ID: "r", Resource: demo(), Status: galen.RunRunning}}, older: most}
+	for n := range most {
+		e.past = append(e.past, galen.Intent{ID: fmt.Sprintf("r-%d", n+1), Class: galen.Disruptive})
+	}
+	h := Handler(e.options())
+	get := func(path string) map[string]any {
+		t.Helper()
+		w := call(t, h, "GET", path, "")
+		var out map[string]any
+		if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil || w.Code != 200 {
+			t.Fatalf("%s: %d %s", path, w.Code, w.Body)
+		}
+		return out
+	}
+	is := func(item any) string {
+		one := item.(map[string]any)
+		if n, plan := one["number"]; plan {
+			return fmt.Sprint("r-", n)
+		}
+		return fmt.Sprint(one["id"])
+	}
+	whole := get("/v1/runs/r")
+	for _, field := range []string{"plans", "intents"} {
+		path := "/v1/runs/r/" + field + "?limit=999"
+		n := most
+		for query := ""; ; {
+			page := get(path + query)
+			for _, item := range page[field].([]any) {
+				if got, want := is(item), fmt.Sprint("r-", n); got != want {
+					t.Fatalf("%s has %s, want %s", path+query, got, want)
+				}
+				n--
+			}
+			next, more := page["next"].(string)
+			if !more {
+				break
+			}
+			query = "&cursor=" + next
+		}
+		all := whole[field].([]any)
+		if n != 0 || len(all) != 1000 || is(all[0]) != "r-1501" || is(all[999]) != "r-2500" || whole["more_"+field] != true {
+			t.Errorf("%s: %d are missing in the pages; with the run come %d, from %s on", field, n, len(all), is(all[0]))
+		}
+		if w := call(t, h, "GET", "/v1/runs/nobody/"+field, ""); w.Code != 404 {
+			t.Errorf("of a run that is not there: %d", w.Code)
+		}
+		if w := call(t, h, "GET", "/v1/runs/r/"+field+"?cursor=eA", ""); w.Code != 422 {
+			t.Errorf("by a cursor of something else: %d", w.Code)
+		}
+	}
+}
+
 // TestExport: lines of canonical JSON over a real connection, of what the token may view, and no more than the limit.
 func TestExport(t *testing.T) {
 	e := newTwo()

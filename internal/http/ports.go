@@ -88,7 +88,8 @@ type Runs interface {
 	Run(ctx context.Context, id string) (galen.Run, error)
 	Runs(ctx context.Context, f RunFilter) ([]galen.Run, error)
 	Plan(ctx context.Context, run string, number int) (galen.Decision, error)
-	Plans(ctx context.Context, run string) ([]galen.Decision, error)
+	// Plans are those with a smaller number than before (0: all), newest first.
+	Plans(ctx context.Context, run string, before, limit int) ([]galen.Decision, error)
 	Ledger(ctx context.Context, run string) (galen.Ledger, error)
 }
 

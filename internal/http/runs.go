@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/galenhq/galen"
@@ -49,27 +50,24 @@ func (s *server) ListRuns(w http.ResponseWriter, r *http.Request, params api.Lis
 	s.answer(w, r, http.StatusOK, out)
 }
 
-func statuses() []galen.RunStatus {
-	return []galen.RunStatus{
-		galen.RunOpened, galen.RunRunning, galen.RunWaiting, galen.RunAsking, galen.RunHeld,
-		galen.RunVerified, galen.RunNotConfirmed, galen.RunCancelled,
-	}
-}
-
 func runFilter(params api.ListRunsParams) (RunFilter, error) {
 	resource, err := resourceOr(params.Resource)
 	if err != nil {
 		return RunFilter{}, err
 	}
 	f := RunFilter{Resource: resource, Status: deref(params.Status), OpenOnly: deref(params.Open)}
-	if params.Status != nil && !slices.Contains(statuses(), f.Status) {
-		return f, badf("status %q: want one of %v", f.Status, statuses())
+	if params.Status != nil && !slices.Contains(galen.RunStatuses(), f.Status) {
+		return f, badf("status %q: want one of %v", f.Status, galen.RunStatuses())
 	}
 	return f, nil
 }
 
-// detailEvents bounds the events of a run that come with it.
-const detailEvents = 10_000
+// The bounds of what comes with a run.
+const (
+	detailEvents  = 10_000
+	detailPlans   = 1000
+	detailIntents = 1000
+)
 
 // GetRun implements [api.ServerInterface].
 func (s *server) GetRun(w http.ResponseWriter, r *http.Request, id api.Id, params api.GetRunParams) {
@@ -92,7 +90,7 @@ func (s *server) GetRun(w http.ResponseWriter, r *http.Request, id api.Id, param
 		s.fail(w, r, err)
 		return
 	}
-	plans, err := s.o.Runs.Plans(ctx, id)
+	plans, err := s.o.Runs.Plans(ctx, id, 0, detailPlans+1)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -102,17 +100,87 @@ func (s *server) GetRun(w http.ResponseWriter, r *http.Request, id api.Id, param
 		s.fail(w, r, err)
 		return
 	}
-	out := api.RunDetail{Run: ledger.Run, Plans: list(plans), Intents: list(ledger.Past), Events: list(events), Approval: standing(ledger)}
-	if more := len(events) > detailEvents; more {
-		out.Events, out.More = events[:detailEvents], &more
-	}
+	out := detailOf(ledger, plans, events)
 	if len(newest) > 0 {
 		out.Seq = newest[0].Seq
 	}
+	s.answer(w, r, http.StatusOK, out)
+}
+
+// detailOf is a run with what came with it: of plans, newest first, and events one more than is told, if there are so many.
+func detailOf(ledger galen.Ledger, plans []galen.Decision, events []galen.Event) api.RunDetail {
+	out := api.RunDetail{Run: ledger.Run, Approval: standing(ledger)}
 	if i := slices.IndexFunc(plans, func(d galen.Decision) bool { return d.Number == ledger.Run.Plan }); i >= 0 {
 		shown := shownOf(plans[i])
 		out.Shown = &shown
 		out.People = peopleOf(plans[i], ledger)
+	}
+	out.Events, out.More = some(events, detailEvents)
+	out.Plans, out.MorePlans = some(plans, detailPlans)
+	slices.Reverse(out.Plans)
+	intents := slices.Clone(ledger.Past)
+	slices.Reverse(intents)
+	out.Intents, out.MoreIntents = some(intents, detailIntents)
+	slices.Reverse(out.Intents)
+	return out
+}
+
+// some is the beginning of a list, and whether there is more of it: nil if not.
+func some[T any](all []T, most int) ([]T, *bool) {
+	more := len(all) > most
+	if !more {
+		return list(all), nil
+	}
+	return all[:most], &more
+}
+
+// ListPlans implements [api.ServerInterface].
+func (s *server) ListPlans(w http.ResponseWriter, r *http.Request, id api.Id, params api.ListPlansParams) {
+	p, err := pagingOf("plans/"+id, params.Limit, params.Cursor, pageUsual, pageMost)
+	var before int64
+	if err == nil {
+		before, err = p.number()
+	}
+	if err == nil {
+		_, err = s.o.Runs.Run(r.Context(), id)
+	}
+	var plans []galen.Decision
+	if err == nil {
+		plans, err = s.o.Runs.Plans(r.Context(), id, int(before), p.limit+1)
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	out := api.PlanList{}
+	out.Plans, out.Next = cut(p, plans, func(d galen.Decision) string { return strconv.Itoa(d.Number) })
+	s.answer(w, r, http.StatusOK, out)
+}
+
+// ListIntents implements [api.ServerInterface].
+func (s *server) ListIntents(w http.ResponseWriter, r *http.Request, id api.Id, params api.ListIntentsParams) {
+	p, err := pagingOf("intents/"+id, params.Limit, params.Cursor, pageUsual, pageMost)
+	var before int64
+	if err == nil {
+		before, err = p.number()
+	}
+	var ledger galen.Ledger
+	if err == nil {
+		ledger, err = s.o.Runs.Ledger(r.Context(), id)
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	past := numbered(ledger.Past) // a run's intents are only added to
+	if before > 0 {
+		past = past[:min(int64(len(past)), before-1)]
+	}
+	slices.Reverse(past)
+	page, next := cut(p, past, func(in placed[galen.Intent]) string { return strconv.Itoa(in.n + 1) })
+	out := api.IntentList{Intents: make([]galen.Intent, 0, len(page)), Next: next}
+	for _, in := range page {
+		out.Intents = append(out.Intents, in.is)
 	}
 	s.answer(w, r, http.StatusOK, out)
 }

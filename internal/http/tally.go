@@ -84,7 +84,7 @@ func (t *Tally) begin(known Known) {
 	}
 	for _, runbook := range known.Runbooks {
 		t.held.WithLabelValues(runbook)
-		for _, status := range statuses() {
+		for _, status := range galen.RunStatuses() {
 			if !status.Open() {
 				t.ended.WithLabelValues(runbook, string(status))
 			}

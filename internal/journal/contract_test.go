@@ -25,7 +25,7 @@ type decisions interface {
 	Duplicates(ctx context.Context, id string) (int64, error)
 	Decide(ctx context.Context, d galen.Decision, state []byte) (galen.Decision, error)
 	Plan(ctx context.Context, runID string, number int) (galen.Decision, error)
-	Plans(ctx context.Context, runID string) ([]galen.Decision, error)
+	Plans(ctx context.Context, runID string, before, limit int) ([]galen.Decision, error)
 	State(ctx context.Context, hash string) ([]byte, error)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -246,11 +247,14 @@ func (s *Store) Plan(ctx context.Context, runID string, number int) (galen.Decis
 	return out, err
 }
 
-// Plans are all different plans of a run, oldest first.
-func (s *Store) Plans(ctx context.Context, runID string) ([]galen.Decision, error) {
+// Plans are the different plans of a run with a smaller number than before (0: all), newest first, at most so many.
+func (s *Store) Plans(ctx context.Context, runID string, before, limit int) ([]galen.Decision, error) {
+	if before <= 0 {
+		before = math.MaxInt32
+	}
 	var out []galen.Decision
 	err := s.read(ctx, "list the plans of run "+runID, func(ctx context.Context, q querier) (err error) {
-		out, err = docs[galen.Decision](ctx, q, "SELECT doc FROM plans WHERE run = ? ORDER BY number", runID)
+		out, err = docs[galen.Decision](ctx, q, "SELECT doc FROM plans WHERE run = ? AND number < ? ORDER BY number DESC LIMIT ?", runID, before, limitOr(limit))
 		return err
 	})
 	return out, err

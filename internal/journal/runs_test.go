@@ -300,9 +300,18 @@ func testDecide(t *testing.T, w world) {
 	got, err := w.Plan(t.Context(), run.ID, 3)
 	must(t, err)
 	equal(t, "newest basis shown", got.Shown["a"], "b2")
-	all, err := w.Plans(t.Context(), run.ID)
-	must(t, err)
-	equal(t, "plans", len(all), 3)
+	for _, c := range []struct {
+		before, limit int
+		want          string
+	}{{0, 0, "3 2 1 "}, {3, 0, "2 1 "}, {0, 2, "3 2 "}, {1, 9, ""}} {
+		all, err := w.Plans(t.Context(), run.ID, c.before, c.limit)
+		must(t, err)
+		numbers := ""
+		for _, d := range all {
+			numbers += fmt.Sprint(d.Number, " ")
+		}
+		equal(t, fmt.Sprintf("plans before %d, at most %d", c.before, c.limit), numbers, c.want)
+	}
 	_, err = w.Plan(t.Context(), run.ID, 9)
 	refused(t, err, galen.ErrNotFound)
 	asked.Hash = "of something else"
