@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -102,28 +103,59 @@ func (c *cli) examine(ctx context.Context, path string) diagnosis {
 	if c.on != nil {
 		d.on = *c.on
 	}
-	d.runs = d.locked()
-	peek, cancel := context.WithTimeout(ctx, doctorLimit)
-	defer cancel()
-	if d.place, d.unseen = app.JournalPlace(cfg); d.unseen == nil {
-		d.seen, d.unseen = journal.Peek(peek, d.place, c.now)
+	if _, ended := within(ctx, d.on.limit, d.open); !ended {
+		return diagnosed([]symptom{{"disk", cfg.Data, isBad, fmt.Sprintf("nothing of it could be read within %s", d.on.limit), "look at the disk, or at the network file system and its server: the engine hangs on it, too"}})
 	}
-	checks := []func(context.Context) []symptom{d.config, d.disk, d.journal, d.clock, d.engine, d.temporal, d.nodes, d.tokens, d.people}
+	checks := []struct {
+		of string
+		do func(context.Context) []symptom
+	}{
+		{"config", d.config}, {"disk", d.disk}, {"journal", d.journal}, {"clock", d.clock}, {"engine", d.engine}, {"engine", d.trusted}, {"temporal", d.temporal},
+		{"node", d.nodes}, {"token", d.tokens}, {"login", d.people},
+	}
 	found := make([][]symptom, len(checks))
 	var all sync.WaitGroup
 	for i, check := range checks {
 		all.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, doctorLimit)
-			defer cancel()
-			found[i] = check(ctx)
+			is, ended := within(ctx, d.on.limit, check.do)
+			if !ended {
+				is = []symptom{{check.of, "", isBad, fmt.Sprintf("the examination did not end within %s", d.on.limit), "look at what it reads: a disk or a network file system that does not answer"}}
+			}
+			found[i] = is
 		})
 	}
 	all.Wait()
-	var out []symptom
-	for _, of := range found {
-		out = append(out, of...)
+	return diagnosed(slices.Concat(found...))
+}
+
+// spare is how much longer than its limit an examination may take that minds it.
+const spare = 2 * time.Second
+
+// within is what work came to, and whether it ended in time. What hangs on a disk cannot be ended, and is left behind.
+func within[T any](ctx context.Context, limit time.Duration, work func(context.Context) T) (out T, ended bool) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	end := make(chan T, 1)
+	go func() {
+		defer cancel()
+		end <- work(ctx)
+	}()
+	late := time.NewTimer(limit + spare)
+	defer late.Stop()
+	select {
+	case out = <-end:
+		return out, true
+	case <-late.C:
+		return out, false
 	}
-	return diagnosed(out)
+}
+
+// open looks at the data directory and the journal, and tells whether it could.
+func (d *doctor) open(ctx context.Context) bool {
+	d.runs = d.locked()
+	if d.place, d.unseen = app.JournalPlace(d.cfg); d.unseen == nil {
+		d.seen, d.unseen = journal.Peek(ctx, d.place, d.now)
+	}
+	return d.unseen == nil
 }
 
 func diagnosed(all []symptom) diagnosis {

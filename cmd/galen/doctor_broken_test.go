@@ -225,6 +225,48 @@ func TestDoctorCertificateChain(t *testing.T) {
 	tells(t, d.certificate(), isBad, "private key does not match")
 }
 
+// TestDoctorTrust: the certificates by which the engine knows others, and one file that has none.
+func TestDoctorTrust(t *testing.T) {
+	now := time.Now()
+	for name, c := range map[string]struct {
+		until    time.Duration
+		is, what string
+	}{
+		"well": {certWarn + time.Hour, isOK, ""}, "soon": {certWarn - time.Hour, isWarn, "counts until"}, "ended": {-time.Hour, isBad, "ended"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, _ := certtest.SelfSigned(t, now.Add(-day), now.Add(c.until), "authority")
+			for _, cfg := range []*config.Config{
+				{TLS: config.TLS{ClientCAFile: file}}, {Temporal: config.Temporal{CAFile: file}}, {Temporal: config.Temporal{CertFile: file}}, {OIDC: config.OIDC{CAFile: file}},
+			} {
+				d := &doctor{cli: &cli{now: func() time.Time { return now }}, cfg: cfg}
+				if found := d.trusted(t.Context()); c.is == isOK && len(found) > 0 {
+					t.Errorf("%+v", found)
+				} else if c.is != isOK {
+					tells(t, found, c.is, c.what)
+				}
+			}
+		})
+	}
+	_, key := certtest.SelfSigned(t, now, now, "no certificate")
+	d := &doctor{cli: &cli{now: func() time.Time { return now }}, cfg: &config.Config{TLS: config.TLS{ClientCAFile: key}}}
+	tells(t, d.trusted(t.Context()), isBad, "no certificate in it")
+	d.cfg.TLS.ClientCAFile += ".gone"
+	tells(t, d.trusted(t.Context()), isBad, "no such file")
+}
+
+// TestDoctorOnADeadDisk: an examination that hangs is told of, and keeps no other from its answer.
+func TestDoctorOnADeadDisk(t *testing.T) {
+	p := newPatient(t)
+	hangs := make(chan struct{})
+	t.Cleanup(func() { close(hangs) })
+	on := thisMachine()
+	on.limit = time.Second
+	on.free = func(string) (uint64, error) { <-hangs; return 0, nil }
+	p.on = &on
+	p.says("disk", isBad, "did not end within 1s")
+}
+
 // TestDoctorAndTLS: an engine whose certificate this call does not believe, or that wants one, is not called stuck.
 func TestDoctorAndTLS(t *testing.T) {
 	now := time.Now()

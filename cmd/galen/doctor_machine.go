@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,10 +12,12 @@ type machine struct {
 	free   func(dir string) (uint64, error) // bytes that its owner can still write there
 	sync   func(*os.File) error             // back when the file is on disk
 	adrift func() bool                      // the kernel says that nothing keeps its clock in time
+	// limit of each examination, which may hang on it.
+	limit time.Duration
 }
 
 func thisMachine() machine {
-	return machine{free: freeOn, sync: (*os.File).Sync, adrift: adrift}
+	return machine{free: freeOn, sync: (*os.File).Sync, adrift: adrift, limit: doctorLimit}
 }
 
 func freeOn(dir string) (uint64, error) {

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 )
@@ -54,6 +57,54 @@ func lifeOf(file string, leaf *x509.Certificate, now time.Time) symptom {
 		return symptom{"engine", file, isWarn, what, "renew it; the engine reads it again by itself"}
 	}
 	return symptom{"engine", file, isOK, what, ""}
+}
+
+// trusted are the certificates, other than the engine's own, by which it knows others and others know it.
+func (d *doctor) trusted(context.Context) []symptom {
+	var out []symptom
+	for _, f := range []struct{ check, file, then string }{
+		{"engine", d.cfg.TLS.ClientCAFile, "who has a certificate of it is answered no more, an Alertmanager neither"},
+		{"temporal", d.cfg.Temporal.CAFile, "the engine does not believe the Temporal server then, and no run goes on"},
+		{"temporal", d.cfg.Temporal.CertFile, "the Temporal server does not answer the engine then, and no run goes on"},
+		{"login", d.cfg.OIDC.CAFile, "the engine does not believe the provider then, and people cannot log in"},
+	} {
+		if f.file != "" {
+			out = append(out, lives(f.check, f.file, f.then, d.now())...)
+		}
+	}
+	return out
+}
+
+// lives tells of the certificates in a file that have ended, or end soon.
+func lives(check, file, then string, now time.Time) []symptom {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return []symptom{{check, file, isBad, err.Error(), "put the certificates there, readable for the user that the engine runs as"}}
+	}
+	var out []symptom
+	read := 0
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		read++
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			out = append(out, symptom{check, file, isBad, fmt.Sprintf("certificate %d: %s", read, err), "put a certificate there that can be read"})
+			continue
+		}
+		until := cert.NotAfter.UTC().Format(time.DateTime) + " UTC"
+		switch left := cert.NotAfter.Sub(now); {
+		case left < 0:
+			out = append(out, symptom{check, file, isBad, fmt.Sprintf("the certificate of %s ended %s", cert.Subject, until), "renew it, or take it out if another one has its place: " + then})
+		case left < certWarn:
+			out = append(out, symptom{check, file, isWarn, fmt.Sprintf("the certificate of %s counts until %s", cert.Subject, until), "renew it: " + then})
+		}
+	}
+	if read == 0 {
+		return []symptom{{check, file, isBad, "there is no certificate in it", "put the certificates there, in PEM"}}
+	}
+	return out
 }
 
 // fits: the certificate has the name by which the engine is called, as far as that is known here.
