@@ -72,7 +72,8 @@ race: setup-test ## two gates race over one journal in PostgreSQL; STARTS=10000 
 	@$(call step,race: two gates over one PostgreSQL)
 	@cd test && go test -count=1 -v -timeout 1h ./race -args -starts=$(STARTS)
 
-storm: setup-go ## storms of alerts in full size: 10000 posts and 100 kills; about 10 minutes on 2 cores
+storm: ## storms of alerts in full size: 10000 posts and 100 kills; about 10 minutes on 2 cores
+	@build/setup go postgres
 	@$(call step,storm: 10000 posts and 100 kills)
 	@cd test && go test -count=1 -v -timeout 60m ./storm -args -full
 

@@ -6,12 +6,15 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/internal/journal"
+	"github.com/galenhq/galen/internal/pgtest"
 )
 
 // full plays the storms in their full size, as `make storm` does.
@@ -56,8 +59,27 @@ const backlogWithin = 10 * time.Second
 
 // TestPostsAboutFewProblems: many posts about few problems are an incident for each problem, and none waits long.
 func TestPostsAboutFewProblems(t *testing.T) {
+	for name, config := range map[string]func(t *testing.T) map[string]any{
+		"journal in a file":     func(*testing.T) map[string]any { return nil },
+		"journal in PostgreSQL": inPostgres,
+	} {
+		t.Run(name, func(t *testing.T) { postsAboutFewProblems(t, config(t)) })
+	}
+}
+
+// inPostgres says that the journal is in a PostgreSQL of its own, which keeps what it has said yes to.
+func inPostgres(t *testing.T) map[string]any {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "journal.url")
+	if err := os.WriteFile(file, []byte(pgtest.Start(t, "-c", "fsync=on").URL("storm")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return map[string]any{"journal": map[string]any{"url_file": file}}
+}
+
+func postsAboutFewProblems(t *testing.T, config map[string]any) {
 	posts, problems := size(10_000, 1000), size(200, 40)
-	ctx, s := staged(t, Options{Resources: problems})
+	ctx, s := staged(t, Options{Resources: problems, Config: config})
 	for i := range problems {
 		s.Patients.Break(i, "db-2")
 	}
