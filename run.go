@@ -54,7 +54,7 @@ type Run struct {
 	Scope []Target `json:"scope,omitempty"`
 	// Except: what began on a target, by ID, at that time or before is none of this run's business: a person has cancelled its healing.
 	Except map[string]time.Time `json:"except,omitempty"`
-	// Asked says who or what asked: "detector node-down", "alert <fingerprint>", "person <name>".
+	// Asked says who or what asked: "detector node-down", "alert <ID>", "person <name>".
 	Asked    string    `json:"asked"`
 	Urgency  Urgency   `json:"urgency"`
 	Created  time.Time `json:"created"`

@@ -1356,7 +1356,7 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/runs (the `CreateRun` operationId).
 	CreateRun(ctx context.Context, params *CreateRunParams, body CreateRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetRun One run with its plans, intents and events; with wait once it has changed (long poll)
+	// GetRun One run with its newest plans and intents and its events; with wait once it has changed (long poll)
 	//
 	// With wait the answer comes once the run has an event after the one that after names, or has ended, at the latest when the time is over, with the run as it is then. after is seq of the answer before. An ended run is answered at once. What waits counts as a stream of its token, see its events.
 	//
@@ -2085,7 +2085,7 @@ func (c *Client) CreateRun(ctx context.Context, params *CreateRunParams, body Cr
 	return c.Client.Do(req)
 }
 
-// GetRun One run with its plans, intents and events; with wait once it has changed (long poll)
+// GetRun One run with its newest plans and intents and its events; with wait once it has changed (long poll)
 //
 // With wait the answer comes once the run has an event after the one that after names, or has ended, at the latest when the time is over, with the run as it is then. after is seq of the answer before. An ended run is answered at once. What waits counts as a stream of its token, see its events.
 //
@@ -5336,7 +5336,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/runs (the `CreateRun` operationId).
 	CreateRunWithResponse(ctx context.Context, params *CreateRunParams, body CreateRunJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunResponse, error)
 
-	// GetRunWithResponse One run with its plans, intents and events; with wait once it has changed (long poll)
+	// GetRunWithResponse One run with its newest plans and intents and its events; with wait once it has changed (long poll)
 	//
 	// With wait the answer comes once the run has an event after the one that after names, or has ended, at the latest when the time is over, with the run as it is then. after is seq of the answer before. An ended run is answered at once. What waits counts as a stream of its token, see its events.
 	//
@@ -8518,7 +8518,7 @@ func (c *ClientWithResponses) CreateRunWithResponse(ctx context.Context, params 
 	return ParseCreateRunResponse(rsp)
 }
 
-// GetRunWithResponse One run with its plans, intents and events; with wait once it has changed (long poll)
+// GetRunWithResponse One run with its newest plans and intents and its events; with wait once it has changed (long poll)
 //
 // With wait the answer comes once the run has an event after the one that after names, or has ended, at the latest when the time is over, with the run as it is then. after is seq of the answer before. An ended run is answered at once. What waits counts as a stream of its token, see its events.
 //
@@ -11044,7 +11044,7 @@ type ServerInterface interface {
 	// CreateRun Ask for a run; with plan_only nothing is started and the plan with every guard's answer comes back
 	// (POST /v1/runs)
 	CreateRun(w http.ResponseWriter, r *http.Request, params CreateRunParams)
-	// GetRun One run with its plans, intents and events; with wait once it has changed (long poll)
+	// GetRun One run with its newest plans and intents and its events; with wait once it has changed (long poll)
 	// (GET /v1/runs/{id})
 	GetRun(w http.ResponseWriter, r *http.Request, id Id, params GetRunParams)
 	// ApproveRun Say yes to the run's newest plan and outline, or let a held run go on

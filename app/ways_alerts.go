@@ -21,27 +21,27 @@ type alertRows struct {
 	trace   *trace.Tracer
 }
 
-func (r alertRows) StoreAlerts(ctx context.Context, alerts ...intake.Alert) ([]intake.Alert, error) {
+func (r alertRows) StoreAlerts(ctx context.Context, alerts ...intake.Alert) ([]intake.Kept, error) {
 	rows := make([]journal.Alert, 0, len(alerts))
 	for _, a := range alerts {
 		a.Trace, a.By = r.trace.Carry(ctx), galenhttp.Author(ctx)
 		rows = append(rows, journal.Alert(a))
 	}
 	kept, err := r.journal.StoreAlerts(ctx, rows...)
-	return alertsOf(kept), err
-}
-
-func alertsOf(rows []journal.Alert) []intake.Alert {
-	out := make([]intake.Alert, 0, len(rows))
-	for _, a := range rows {
-		out = append(out, intake.Alert(a))
+	out := make([]intake.Kept, 0, len(kept))
+	for _, k := range kept {
+		out = append(out, intake.Kept{Alert: intake.Alert(k.Alert), Again: k.Again, Pending: k.Pending})
 	}
-	return out
+	return out, err
 }
 
 func (r alertRows) PendingAlerts(ctx context.Context, after int64, limit int) ([]intake.Alert, error) {
 	pending, err := r.journal.PendingAlerts(ctx, after, limit)
-	return alertsOf(pending), err
+	out := make([]intake.Alert, 0, len(pending))
+	for _, a := range pending {
+		out = append(out, intake.Alert(a))
+	}
+	return out, err
 }
 
 func (r alertRows) CountPendingAlerts(ctx context.Context, limit int) (int, error) {

@@ -7,3 +7,8 @@ import _ "embed"
 //
 //go:embed safety.md
 var Safety string
+
+// Cassandra is the page of the kind: a row of its table of what Galen finds begins "| `node-down` |", with what it is and what follows.
+//
+//go:embed cassandra.md
+var Cassandra string

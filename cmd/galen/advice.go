@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -66,22 +67,24 @@ func (c *cli) whatIfCommand() *cobra.Command {
 	var file string
 	var down []string
 	cmd := &cobra.Command{
-		Use:   "what-if RESOURCE",
+		Use:   "what-if [RESOURCE]",
 		Short: "What is lost if these members go down",
 		Long: `Shows each level that the resource keeps, in how many ranges it is lost now and with the members of --down down at once; who may be down at
 once besides, in each failure domain; and whose loss would break what then. Steps in flight count as down. Without --down it is how things are.
 
---state asks a file that galen state has written, without an engine.
+--state asks a file that galen state has written, without an engine. RESOURCE may be left out where there is only one: that of the file, or the only one
+that the engine looks after.
 
 The answer is yes if nothing is lost by it, no if something is. ` + answers,
-		Example: `  galen what-if cassandra/orders
+		Example: `  galen what-if --down n3,n7
+  galen what-if cassandra/orders
   galen what-if cassandra/orders --down n3,n7
   galen what-if cassandra/orders --down n3 -o json | jq '.outlook.rolling[] | {domain, members}'
   galen what-if cassandra/orders --down n3 --state orders.json`,
-		Args:        takes(1, 1, "a resource"),
+		Args:        takes(0, 1, "at most one resource"),
 		Annotations: map[string]string{asks: ""},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.whatIf(cmd.Context(), args[0], down, file)
+			return c.whatIf(cmd.Context(), strings.Join(args, ""), down, file)
 		},
 	}
 	cmd.Flags().StringSliceVar(&down, "down", nil, "members supposed to be down at once, separated by commas")
@@ -129,7 +132,7 @@ func (c *cli) canI(ctx context.Context, verb, resource, member, file string) err
 		if err != nil {
 			return usage("%w", err)
 		}
-		return c.advise(out)
+		return c.advise(out, true)
 	}
 	client, err := c.client()
 	if err != nil {
@@ -139,37 +142,63 @@ func (c *cli) canI(ctx context.Context, verb, resource, member, file string) err
 	if err := c.fault(fmt.Sprintf("can I %s %s of %s", verb, member, resource), res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}
-	return c.advise(*res.JSON200)
+	return c.advise(*res.JSON200, false)
 }
 
+// whatIf of a resource; "": of the only one.
 func (c *cli) whatIf(ctx context.Context, resource string, down []string, file string) error {
-	r, err := resourceNamed(resource)
-	if err != nil {
-		return err
+	var r galen.Resource
+	var err error
+	if resource != "" {
+		if r, err = resourceNamed(resource); err != nil {
+			return err
+		}
 	}
 	if file != "" {
 		v, ids, err := c.savedView(file, r, down)
 		if err != nil {
 			return err
 		}
-		return c.advise(advice.WhatIf(v, ids))
+		return c.advise(advice.WhatIf(v, ids), true)
 	}
 	client, err := c.client()
 	if err != nil {
 		return err
+	}
+	if resource == "" {
+		if r, err = c.onlyResource(ctx, client); err != nil {
+			return err
+		}
 	}
 	params := &api.WhatIfParams{}
 	if len(down) > 0 {
 		params.Down = &down
 	}
 	res, err := client.WhatIfWithResponse(ctx, r.Kind, r.Name, params)
-	if err := c.fault("what if, of "+resource, res, err, res != nil && res.JSON200 != nil); err != nil {
+	if err := c.fault("what if, of "+r.String(), res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}
-	return c.advise(*res.JSON200)
+	return c.advise(*res.JSON200, false)
 }
 
-// savedView reads a file of galen state, which has to be of that resource, and the IDs of the members that were named.
+// onlyResource is the one that the engine looks after, if there is only one.
+func (c *cli) onlyResource(ctx context.Context, client *api.ClientWithResponses) (galen.Resource, error) {
+	res, err := client.ListResourcesWithResponse(ctx, nil)
+	if err := c.fault("list the resources", res, err, res != nil && res.JSON200 != nil); err != nil {
+		return galen.Resource{}, err
+	}
+	all := res.JSON200.Resources
+	if len(all) == 1 && res.JSON200.Next == nil {
+		return resourceNamed(all[0].Resource)
+	}
+	names := make([]string, 0, len(all))
+	for _, one := range all {
+		names = append(names, one.Resource)
+	}
+	return galen.Resource{}, usage("which resource? There are several: %s", few(names))
+}
+
+// savedView reads a file of galen state, which has to be of that resource if one is named, and the IDs of the members that were named.
 func (c *cli) savedView(file string, r galen.Resource, names []string) (advice.View, []string, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -179,10 +208,11 @@ func (c *cli) savedView(file string, r galen.Resource, names []string) (advice.V
 	if err != nil {
 		return v, nil, &failure{code: exitUsage, err: fmt.Errorf("--state %s: %w", file, err), clear: true}
 	}
-	if of := v.Ledger.Run.Resource; of != r {
+	of := v.Ledger.Run.Resource
+	if r != (galen.Resource{}) && of != r {
 		return v, nil, usage("--state %s: it is of %s, not of %s", file, of, r)
 	}
-	ids, err := galenhttp.MemberIDs(r, v.State, names)
+	ids, err := galenhttp.MemberIDs(of, v.State, names)
 	if err != nil {
 		return v, nil, &failure{code: exitUsage, err: err, clear: true}
 	}
@@ -199,9 +229,9 @@ func savedKind(name string) (galen.ListedKind, bool) {
 	return galen.ListedKind{}, false
 }
 
-// advise prints the answer; the exit code tells it too.
-func (c *cli) advise(a galen.Advice) error {
-	if err := c.print(a, func(w io.Writer) error { return c.printAdvice(w, a) }); err != nil {
+// advise prints the answer, on the ring as it is or as it was saved; the exit code tells it too.
+func (c *cli) advise(a galen.Advice, saved bool) error {
+	if err := c.print(a, func(w io.Writer) error { return c.printAdvice(w, a, saved) }); err != nil {
 		return err
 	}
 	switch a.Answer {
@@ -214,18 +244,19 @@ func (c *cli) advise(a galen.Advice) error {
 	}
 }
 
-func (c *cli) printAdvice(w io.Writer, a galen.Advice) error {
+func (c *cli) printAdvice(w io.Writer, a galen.Advice, saved bool) error {
 	called := func(id string) string { return firstOf(oneLine(a.Names[id]), short(id)) }
 	fmt.Fprintf(w, "%s: %s\n", strings.ToUpper(string(a.Answer)), oneLine(a.Why))
 	for _, n := range a.Notes {
 		fmt.Fprintf(w, "mind: %s: %s\n", oneLine(n.Guard), oneLine(n.Why))
 	}
+	if len(a.Outlook.Unguarded) > 0 {
+		fmt.Fprintf(w, "mind: not guarded, for want of replicas: %s: what a member has of it is away while it is down\n", oneLine(strings.Join(a.Outlook.Unguarded, ", ")))
+	}
 	if a.Answer != galen.Yes && a.Outlook.Margin != "" {
 		fmt.Fprintf(w, "margin then: %s\n", oneLine(a.Outlook.Margin))
 	}
-	if !a.Seen.IsZero() {
-		fmt.Fprintf(w, "seen %s before it was asked\n", span(a.At.Sub(a.Seen)))
-	}
+	c.printWhen(w, a, saved)
 	if len(a.Outlook.Down) > 0 {
 		fmt.Fprintf(w, "down already, or may be: %s\n", fewOf(a.Outlook.Down, called))
 	}
@@ -238,13 +269,22 @@ func (c *cli) printAdvice(w io.Writer, a galen.Advice) error {
 	if err := printLevels(w, a.Outlook.Levels); err != nil {
 		return err
 	}
-	if len(a.Outlook.Unguarded) > 0 {
-		fmt.Fprintf(w, "not guarded, for want of replicas: %s\n", oneLine(strings.Join(a.Outlook.Unguarded, ", ")))
-	}
 	if err := printRolling(w, a.Outlook.Rolling, called); err != nil {
 		return err
 	}
 	return printThreats(w, a.Outlook.Threats, called)
+}
+
+// printWhen tells how old what the answer rests on is.
+func (c *cli) printWhen(w io.Writer, a galen.Advice, saved bool) {
+	then := "asked"
+	if saved {
+		then = "saved"
+		fmt.Fprintf(w, "saved at %s UTC, %s ago; what has happened since is not in it\n", a.At.UTC().Format(time.DateTime), span(c.now().Sub(a.At)))
+	}
+	if !a.Seen.IsZero() {
+		fmt.Fprintf(w, "seen %s before it was %s\n", span(a.At.Sub(a.Seen)), then)
+	}
 }
 
 // fewOf names the first of many members.

@@ -12,6 +12,7 @@ import (
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
 	"github.com/galenhq/galen/activities/cassandra/ring"
+	"github.com/galenhq/galen/api"
 	"github.com/galenhq/galen/internal/advice"
 )
 
@@ -87,7 +88,14 @@ func TestAdviceGoldens(t *testing.T) {
 					t.Errorf("%d characters: %s", n, line)
 				}
 			}
-			// Over the API it is the same answer with the same code.
+			// Over the API it is the same answer with the same code, but for when it was saved.
+			var said strings.Builder
+			for line := range strings.Lines(got.out) {
+				if !strings.HasPrefix(line, "saved at ") {
+					said.WriteString(strings.Replace(line, "before it was saved", "before it was asked", 1))
+				}
+			}
+			got.out = said.String()
 			var live galen.Advice
 			var err error
 			where := "GET /v1/resources/cassandra/orders/what-if"
@@ -111,6 +119,37 @@ func TestAdviceGoldens(t *testing.T) {
 				t.Errorf("over the API it is %d\n%s%s", over.code, over.out, over.errs)
 			}
 		})
+	}
+}
+
+// TestUnguardedIsSaid: what no guard keeps, for want of replicas, stands beside a yes, not below it.
+func TestUnguardedIsSaid(t *testing.T) {
+	var out strings.Builder
+	a := galen.Advice{Answer: galen.Yes, Why: "nothing guarded is lost", Outlook: galen.Outlook{Unguarded: []string{"sys (RF 1)"}}}
+	if err := (&cli{now: time.Now}).printAdvice(&out, a, false); err != nil {
+		t.Fatal(err)
+	}
+	if want := "YES: nothing guarded is lost\nmind: not guarded, for want of replicas: sys (RF 1): "; !strings.HasPrefix(out.String(), want) {
+		t.Errorf("%s\nwant it to begin %s", out.String(), want)
+	}
+}
+
+// TestWhatIfOfTheOnlyOne: a resource that is the only one need not be named.
+func TestWhatIfOfTheOnlyOne(t *testing.T) {
+	path, _ := savedRing(t, nil)
+	named := galenCLI(t, "", "what-if", "cassandra/orders", "--down", "n1", "--state", path)
+	if got := galenCLI(t, "", "what-if", "--down", "n1", "--state", path); got != named || named.out == "" {
+		t.Errorf("from the file: %+v, want %+v", got, named)
+	}
+	c := &canned{answers: map[string]any{"GET /v1/resources/cassandra/orders/what-if": galen.Advice{Resource: galen.Resource{Kind: "cassandra", Name: "orders"}, Answer: galen.Yes, Why: "nothing is lost"}}}
+	c.answers["GET /v1/resources"] = api.ResourceList{Resources: []api.Resource{{Resource: "cassandra/orders"}}}
+	server := c.start(t)
+	if got := galenCLI(t, server, "what-if", "--down", "n1"); got.code != exitOK || !strings.Contains(got.out, "nothing is lost") {
+		t.Errorf("over the API: %+v", got)
+	}
+	c.answers["GET /v1/resources"] = api.ResourceList{Resources: []api.Resource{{Resource: "cassandra/orders"}, {Resource: "cassandra/users"}}}
+	if got := galenCLI(t, server, "what-if", "--down", "n1"); got.code != exitNotDone || !strings.Contains(got.errs, "cassandra/users") {
+		t.Errorf("of several: %+v", got)
 	}
 }
 

@@ -117,7 +117,7 @@ func topics(can app.Catalogue) []topic {
 			out = append(out, promises[number])
 		}
 	}
-	return append(out, append(findingsOf(can), runbooksOf(can)...)...)
+	return append(out, append(findingsOf(docs.Cassandra, can), runbooksOf(can)...)...)
 }
 
 func guardNames() []string {
@@ -195,20 +195,31 @@ func plain(s string) string {
 	return strings.TrimSpace(strings.NewReplacer("`", "", "**", "").Replace(s))
 }
 
-func findingsOf(can app.Catalogue) []topic {
+// findingsOf reads the rows of the table of what Galen finds, which a test holds against the codes.
+func findingsOf(page string, can app.Catalogue) []topic {
 	var out []topic
-	for _, d := range can.Detectors {
-		for _, code := range d.Codes {
-			t := topic{Name: string(code), Sort: "finding", About: "found by the detector " + d.Name}
-			healers := healersOf(can, code)
-			if len(healers) == 0 {
-				t.More = []string{"no runbook starts for it: it is a note for people"}
-			}
-			for _, rb := range healers {
-				t.More = append(t.More, rb.Name+" starts for it: "+rb.About)
-			}
-			out = append(out, t)
+	_, page, _ = strings.Cut(page, "\n## What Galen finds\n")
+	page, _, _ = strings.Cut(page, "\n## ")
+	for line := range strings.Lines(page) {
+		cells := strings.Split(line, "|") // the first and the last are empty
+		if len(cells) < 5 || !strings.HasPrefix(strings.TrimSpace(cells[1]), "`") {
+			continue
 		}
+		code := galen.Code(plain(cells[1]))
+		t := topic{Name: string(code), Sort: "finding", About: plain(cells[2]), More: []string{"what follows: " + plain(cells[3])}}
+		for _, d := range can.Detectors {
+			if slices.Contains(d.Codes, code) {
+				t.More = append(t.More, "found by the detector "+d.Name)
+			}
+		}
+		healers := healersOf(can, code)
+		if len(healers) == 0 {
+			t.More = append(t.More, "no runbook starts for it")
+		}
+		for _, rb := range healers {
+			t.More = append(t.More, rb.Name+" starts for it: "+rb.About)
+		}
+		out = append(out, t)
 	}
 	return out
 }

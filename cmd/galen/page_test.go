@@ -275,7 +275,7 @@ func TestStatusTellsWhatNeedsYou(t *testing.T) {
 // TestRunTellsOfItsApproval: who said yes and until when, and that there is more of it than was sent.
 func TestRunTellsOfItsApproval(t *testing.T) {
 	more := true
-	d := api.RunDetail{Run: cannedRun("r7", galen.RunRunning, ""), More: &more, MoreIntents: &more, Events: []galen.Event{{Seq: 41}}, Approval: &api.StandingApproval{By: "ada", At: noon(), Expires: noon().Add(time.Hour)}}
+	d := api.RunDetail{Run: cannedRun("r7", galen.RunRunning, ""), More: &more, MoreIntents: &more, Intents: []galen.Intent{{Effect: galen.Effect{Status: galen.EffectDone}}}, Events: []galen.Event{{Seq: 41}}, Approval: &api.StandingApproval{By: "ada", At: noon(), Expires: noon().Add(time.Hour)}}
 	for _, c := range []struct {
 		people *api.People
 		yes    string
@@ -285,7 +285,7 @@ func TestRunTellsOfItsApproval(t *testing.T) {
 		if err := printRun(&out, d, nil, noon()); err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"\n  " + c.yes + " ", "by ada, counts until 2026-11-23 13:00:00", "galen journal list --run r7 --after 41\n", "galen journal list --run r7 has them\n"} {
+		for _, want := range []string{"\n  " + c.yes + " ", "by ada, counts until 2026-11-23 13:00:00", "galen journal list --run r7 --after 41\n", "the newest 1: 1 done"} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("%q is missing in\n%s", want, out.String())
 			}

@@ -36,7 +36,7 @@ was opened:
   engine     an engine started meanwhile
   margin, then, owes, paid, noted    below a line: what was left, what should follow, the debts that it leaves or pays, facts
 
-What repeats is one line with its number. -o json has the whole of every plan, intent and event, at most the newest 1,000 plans and intents.
+What repeats is one line with its number. -o json has the newest 1,000 plans and intents and the first 10,000 events, each whole.
 
 --watch shows the run while it goes on, until it ends or is held: on a terminal as a tree of what was found, each call with its effect, what it
 waits for and what should follow; elsewhere one line for each event. Ctrl-C ends the view, not the run.`,
@@ -142,7 +142,7 @@ func printRun(w io.Writer, d api.RunDetail, story []line, now time.Time) error {
 		{"status", status(r)},
 		{"why", r.Why},
 		{"time", when(r, now)},
-		{"calls", calls(d.Intents)},
+		{"calls", calls(d.Intents, isTrue(d.MoreIntents))},
 	}
 	if d.People != nil {
 		head = append(head, detail{"people", saidYes(*d.People)})
@@ -158,9 +158,6 @@ func printRun(w io.Writer, d api.RunDetail, story []line, now time.Time) error {
 	if len(story) > 0 {
 		fmt.Fprintln(w)
 		writeStory(w, story, r.Created)
-	}
-	if isTrue(d.MorePlans) || isTrue(d.MoreIntents) {
-		fmt.Fprintf(w, "\nIts oldest plans and calls are not told here: galen journal list --run %s has them\n", r.ID)
 	}
 	if isTrue(d.More) {
 		fmt.Fprintf(w, "\nThere is more of it: galen journal list --run %s --after %d\n", r.ID, d.Events[len(d.Events)-1].Seq)
@@ -204,7 +201,8 @@ func when(r galen.Run, now time.Time) string {
 }
 
 // calls counts the intents by what became of them.
-func calls(all []galen.Intent) string {
+// calls tells of the effects; more: there are older ones.
+func calls(all []galen.Intent, more bool) string {
 	if len(all) == 0 {
 		return "none"
 	}
@@ -220,7 +218,11 @@ func calls(all []galen.Intent) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, effectName(status)))
 		}
 	}
-	return fmt.Sprintf("%d: %s", len(all), strings.Join(parts, ", "))
+	which := ""
+	if more {
+		which = "the newest "
+	}
+	return fmt.Sprintf("%s%d: %s", which, len(all), strings.Join(parts, ", "))
 }
 
 // effectName is what became of an intent, in words.

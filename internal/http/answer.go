@@ -46,6 +46,8 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		text = fmt.Sprintf("the body is larger than %d bytes: send less at once", bodyLimit)
 		s.lost(r)
 		w.Header().Set("Connection", "close") // what is still to come is not read
+	case http.StatusNotFound:
+		text += s.where(r)
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "5")
 	case http.StatusInternalServerError:
@@ -56,6 +58,17 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		faults = galen.Faults(err)
 	}
 	s.tell(w, r, p, text, faults...)
+}
+
+// where tells which list has what there is, of a call about one of its items; "" of another.
+func (s *server) where(r *http.Request) string {
+	_, path, _ := strings.Cut(r.Pattern, " ")
+	list, _, _ := strings.Cut(path, "/{")
+	list = strings.TrimSuffix(list, "/clear")
+	if _, has := s.operations["GET "+list]; !has || list == path {
+		return ""
+	}
+	return "; GET " + list + " tells which there are"
 }
 
 // keepOut tells whoever may not call how and when to call instead, and takes it down.

@@ -33,7 +33,7 @@ func TestAMistypedResourceIsNotWell(t *testing.T) {
 
 func TestARunThatIsNotThere(t *testing.T) {
 	w := call(t, Handler((&engine{}).options()), "GET", "/v1/runs/nope", "")
-	if got := complaint(t, w); w.Code != http.StatusNotFound || got != "run nope: not found" {
+	if got := complaint(t, w); w.Code != http.StatusNotFound || got != "run nope: not found; GET /v1/runs tells which there are" {
 		t.Errorf("%d %q", w.Code, got)
 	}
 }

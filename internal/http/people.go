@@ -181,7 +181,7 @@ func stillShown(d galen.Decision, read *string) error {
 	case !shownForm.MatchString(*read):
 		return badf("shown %q: want the run's shown as it was read, or its first 8 to 64 characters", *read)
 	case !strings.HasPrefix(shownOf(d), *read):
-		return Conflict(errors.New("the world has changed since you read the plan: read it again, then approve it"))
+		return moved(errors.New("the world has changed since you read the plan: read it again, then approve it"))
 	}
 	return nil
 }
@@ -192,7 +192,7 @@ func approvable(run galen.Run, plan int) error {
 	case !run.Status.Open():
 		return fmt.Errorf("run %s ended as %s: %w", run.ID, run.Status, galen.ErrEnded)
 	case plan != run.Plan:
-		return Conflict(fmt.Errorf("plan %d of run %s is not its newest, which is plan %d: read that one (galen runs show %s), then approve it", plan, run.ID, run.Plan, run.ID))
+		return moved(fmt.Errorf("plan %d of run %s is not its newest, which is plan %d: read that one (galen runs show %s), then approve it", plan, run.ID, run.Plan, run.ID))
 	case plan == 0 && run.Status != galen.RunHeld:
 		return Conflict(fmt.Errorf("run %s has no plan yet: wait for it, read it, then approve", run.ID))
 	}

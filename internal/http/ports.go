@@ -39,6 +39,9 @@ func Unauthorized(err error) error { return markedError{err, ErrUnauthorized} }
 // Forbidden marks err as an [ErrForbidden]; its text stays as it is.
 func Forbidden(err error) error { return markedError{err, ErrForbidden} }
 
+// moved marks err as a [galen.ErrMoved]; its text stays as it is.
+func moved(err error) error { return markedError{err, galen.ErrMoved} }
+
 // Conflict marks err as an [ErrConflict]; its text stays as it is.
 func Conflict(err error) error { return markedError{err, ErrConflict} }
 

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -295,8 +296,12 @@ func (s *server) unauthorized(r *http.Request, err error) error {
 	if r.Header.Get("Authorization") == "" {
 		err = errors.New("this call needs a token of the API")
 	}
+	file := s.o.TokenFile
+	if host, _, _ := net.SplitHostPort(r.RemoteAddr); !net.ParseIP(host).IsLoopback() { // who calls from elsewhere learns nothing of this machine
+		file = filepath.Base(file)
+	}
 	return markedError{fmt.Errorf("%w: send the header \"Authorization: Bearer <token>\"; galen token create makes one, and that of an administrator is in the file %s where galen serve runs",
-		err, s.o.TokenFile), ErrUnauthorized}
+		err, file), ErrUnauthorized}
 }
 
 // limited bounds the time of a call and the size of its body; a body that says it is too long is not read at all.

@@ -29,7 +29,8 @@ func TestToken(t *testing.T) {
 		status             int
 		says               string
 	}{
-		{"none", "/v1/runs", "", 401, "in the file /var/lib/galen/token"},
+		{"none", "/v1/runs", "", 401, "in the file token where"},
+		{"none, on the same machine", "/v1/runs", "", 401, "in the file /var/lib/galen/token where"},
 		{"wrong", "/v1/runs", "Bearer " + strings.Repeat("0", 32), 401, "is none of the API's"},
 		{"cut", "/v1/runs", "Bearer " + testToken[:31], 401, "is none of the API's"},
 		{"longer", "/v1/runs", "Bearer " + testToken + "0", 401, "is none of the API's"},
@@ -44,6 +45,9 @@ func TestToken(t *testing.T) {
 			r := httptest.NewRequestWithContext(t.Context(), "GET", c.path, nil)
 			if c.header != "" {
 				r.Header.Set("Authorization", c.header)
+			}
+			if strings.HasSuffix(c.name, "on the same machine") {
+				r.RemoteAddr = "127.0.0.1:1234"
 			}
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)

@@ -16,24 +16,25 @@ type fresh struct {
 	more   bool // there is more in the journal
 }
 
-// put adds those of some alerts, as they are stored, that are to be dealt with, and tells how many they are.
-func (f *fresh) put(kept []Alert) (n int) {
+// put adds those alerts that are to be dealt with, and tells whether there are any.
+func (f *fresh) put(kept []Kept) (some bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, a := range kept {
-		if a.State != Pending {
+	for _, k := range kept {
+		if !k.Pending {
 			continue
 		}
-		n++
+		a := k.Alert
+		some = true
 		f.bytes += len(a.Body)
-		if a.Duplicates > 0 || len(f.alerts) == freshAlerts || f.bytes > freshBytes { // a duplicate is not what is stored
+		if k.Again || len(f.alerts) == freshAlerts || f.bytes > freshBytes { // a duplicate is not what is stored
 			f.more = true
 			continue
 		}
 		a.Body, a.Annotations = nil, nil // nothing is matched by them
 		f.alerts = append(f.alerts, a)
 	}
-	return n
+	return some
 }
 
 // take gives what is at hand away; more: there is more in the journal, which has these, too.

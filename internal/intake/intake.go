@@ -41,7 +41,6 @@ type Alert struct {
 
 // The states of an alert; before it is stored, none or refused.
 const (
-	Pending   = "pending"
 	Matched   = "matched"
 	Unmatched = "unmatched"
 	Refused   = "refused"
@@ -50,11 +49,19 @@ const (
 // End is what became of an alert.
 type End struct{ ID, State, Why, Run string }
 
+// Kept is what the store has of an alert that it was given.
+type Kept struct {
+	// Alert as it was stored; one that was there before, as it came again.
+	Alert Alert
+	Again bool
+	// Pending: it is to be dealt with.
+	Pending bool
+}
+
 // Store keeps alerts.
 type Store interface {
-	// StoreAlerts has all of them on disk when it returns, or none. They come back as they are stored; one that was there already counts
-	// in Duplicates, and is [Pending] only if it is to be dealt with again.
-	StoreAlerts(ctx context.Context, alerts ...Alert) ([]Alert, error)
+	// StoreAlerts has all of them on disk when it returns, or none.
+	StoreAlerts(ctx context.Context, alerts ...Alert) ([]Kept, error)
 	// PendingAlerts are those after a number that nobody has dealt with, oldest first.
 	PendingAlerts(ctx context.Context, after int64, limit int) ([]Alert, error)
 	// CountPendingAlerts counts them, up to a limit.
@@ -127,7 +134,7 @@ type Counts struct{ Stored, Duplicates, Refused, TurnedAway, Pending int64 }
 // come in while they are counted.
 func (in *Inbox) Counts(ctx context.Context) (Counts, error) {
 	err := in.count(ctx)
-	return Counts{in.stored.Load(), in.duplicates.Load(), in.refused.Load(), in.turnedAway.Load(), in.pending.Load()}, err
+	return Counts{in.stored.Load(), in.duplicates.Load(), in.refused.Load(), in.turnedAway.Load(), max(0, in.pending.Load())}, err
 }
 
 // Alertmanager stores every alert of one webhook call. When it returns without error, all of them are on disk, the refused
@@ -153,15 +160,15 @@ func (in *Inbox) Alertmanager(ctx context.Context, body []byte) (Receipt, error)
 		in.turnedAway.Add(1)
 		return Receipt{}, err
 	}
-	duplicates, again, err := in.keepAll(ctx, alerts, refused)
+	_, err = in.keep(ctx, refused)
+	if err == nil {
+		out.Duplicates, err = in.keep(ctx, alerts)
+	}
 	if err != nil {
 		in.recount() // some of them may be stored
 		return out, fmt.Errorf("store alerts: %w", err)
 	}
-	out.Stored, out.Duplicates = len(alerts)-duplicates, duplicates
-	in.stored.Add(int64(out.Stored))
-	in.duplicates.Add(int64(out.Duplicates))
-	in.refused.Add(int64(len(refused) - again))
+	out.Stored = len(alerts) - out.Duplicates
 	if len(alerts) == 0 && len(refused) > 0 {
 		return out, fmt.Errorf("%w: %w: %w", ErrBad, ErrRefused, out.Why)
 	}
@@ -182,15 +189,6 @@ func (in *Inbox) TooLarge(ctx context.Context, sender string, limit int) error {
 	return nil
 }
 
-// keepAll stores what was taken and what was refused, and counts the duplicates of each.
-func (in *Inbox) keepAll(ctx context.Context, alerts, refused []Alert) (duplicates, again int, err error) {
-	if again, err = in.keep(ctx, refused); err != nil {
-		return 0, 0, err
-	}
-	duplicates, err = in.keep(ctx, alerts)
-	return duplicates, again, err
-}
-
 // why the first few were refused.
 func why(refused []Alert) error {
 	var errs []error
@@ -201,9 +199,13 @@ func why(refused []Alert) error {
 }
 
 // arrived hands the matcher what it is to deal with.
-func (in *Inbox) arrived(kept []Alert) {
-	if n := in.fresh.put(kept); n > 0 {
-		in.pending.Add(int64(n))
+func (in *Inbox) arrived(kept []Kept) {
+	for _, k := range kept {
+		if k.Pending && !k.Again { // one that came again may have been counted
+			in.pending.Add(1)
+		}
+	}
+	if in.fresh.put(kept) {
 		select {
 		case in.signal <- struct{}{}:
 		default:
@@ -258,17 +260,27 @@ func (in *Inbox) done(ctx context.Context, ends []End) error {
 // storing is how many alerts of one call are stored in one transaction: others wait for it.
 const storing = 128
 
-// keep stores alerts and counts the duplicates; the first error ends it.
-func (in *Inbox) keep(ctx context.Context, alerts []Alert) (duplicates int, err error) {
+// keep stores alerts, and tells how many were there already; the first error ends it. What was stored until then is counted, for it is no
+// news when it comes again.
+func (in *Inbox) keep(ctx context.Context, alerts []Alert) (again int, err error) {
 	for some := range slices.Chunk(alerts, storing) {
 		kept, err := in.store.StoreAlerts(ctx, some...)
 		if err != nil {
-			return duplicates, err
+			return again, err
 		}
-		for _, a := range kept {
-			duplicates += int(min(a.Duplicates, 1))
+		for _, k := range kept {
+			switch refused := k.Alert.State == Refused; {
+			case k.Again && refused:
+			case k.Again:
+				again++
+				in.duplicates.Add(1)
+			case refused:
+				in.refused.Add(1)
+			default:
+				in.stored.Add(1)
+			}
 		}
 		in.arrived(kept)
 	}
-	return duplicates, nil
+	return again, nil
 }

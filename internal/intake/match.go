@@ -66,6 +66,9 @@ type Options struct {
 type Matcher struct {
 	o     Options
 	known directory
+	// Of the newest Round: what it has dealt with, which may stand among the fresh ones, too; and how many must wait.
+	dealt   map[string]bool
+	waiting int
 }
 
 // NewMatcher does nothing before [Matcher.Run].
@@ -80,7 +83,7 @@ const (
 	stepLimit  = 10 * time.Second // one reading or writing of the journal
 )
 
-// Run matches what comes in until the context ends; at the start, and where something must wait, what stands in the journal.
+// Run matches what comes in until the context ends, and what stands in the journal: at the start, where something must wait, and each minute.
 func (m *Matcher) Run(ctx context.Context) {
 	var due time.Time // when the journal is read
 	again := time.NewTimer(0)
@@ -100,7 +103,7 @@ func (m *Matcher) Run(ctx context.Context) {
 		}
 		wait := idleEvery
 		if left > 0 || err != nil {
-			wait = retryEvery * time.Duration(1+left/window) // many that wait are not read over and over
+			wait = retryEvery * time.Duration(1+max(left, m.waiting)/window) // many that wait are not read over and over
 		}
 		if next := m.o.Now().Add(wait); whole || next.Before(due) {
 			due = next
@@ -115,19 +118,26 @@ func (m *Matcher) deal(ctx context.Context, whole bool) (left int, err error) {
 	if whole || more {
 		return m.Round(ctx)
 	}
-	return m.settle(ctx, alerts)
+	alerts = slices.DeleteFunc(alerts, func(a Alert) bool { return m.dealt[a.ID] })
+	left, _, err = m.settle(ctx, alerts)
+	return left, err
 }
 
 // Round deals with every pending alert once; left is how many must wait for a first look or for trouble to pass.
 func (m *Matcher) Round(ctx context.Context) (left int, err error) {
+	m.dealt = map[string]bool{}
+	defer func() { m.waiting = left }()
 	var errs []error
 	for after := int64(0); ctx.Err() == nil; {
 		pending, err := m.pending(ctx, after)
 		if err != nil {
 			return left, errors.Join(append(errs, err)...)
 		}
-		waiting, err := m.settle(ctx, pending)
+		waiting, done, err := m.settle(ctx, pending)
 		left += waiting
+		for _, end := range done {
+			m.dealt[end.ID] = true
+		}
 		errs = append(errs, err)
 		if len(pending) < window {
 			break
@@ -149,7 +159,7 @@ func (m *Matcher) pending(ctx context.Context, after int64) ([]Alert, error) {
 
 // settle deals with some alerts and writes down together what became of them. Those that hint at the same problem ask for
 // its run once.
-func (m *Matcher) settle(ctx context.Context, pending []Alert) (left int, err error) {
+func (m *Matcher) settle(ctx context.Context, pending []Alert) (left int, done []End, err error) {
 	asked, first, count := map[string]End{}, map[string]Alert{}, map[string]int{}
 	var ends []End
 	var errs []error
@@ -176,9 +186,9 @@ func (m *Matcher) settle(ctx context.Context, pending []Alert) (left int, err er
 		}
 	}
 	if err := m.done(ctx, ends); err != nil {
-		return len(pending), errors.Join(append(errs, err)...)
+		return len(pending), nil, errors.Join(append(errs, err)...)
 	}
-	return left, errors.Join(errs...)
+	return left, ends, errors.Join(errs...)
 }
 
 // done writes down what became of alerts, some at a time: whoever has an alert to store must not wait for all of them.

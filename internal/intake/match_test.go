@@ -233,38 +233,6 @@ func TestTroubleKeepsAlertsPending(t *testing.T) {
 	}
 }
 
-// TestRun: the loop deals with an alert as soon as it is in, and ends with its context.
-func TestRun(t *testing.T) {
-	s, r := newStore(), &runs{}
-	m := matcher(s, world{demo(): members()}, r)
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		m.Run(ctx)
-	}()
-	body := strings.ReplaceAll(message, `"cluster":"demo"`, `"cluster":"demo","env":"prod"`)
-	if _, err := m.o.Inbox.Alertmanager(t.Context(), []byte(body)); err != nil {
-		t.Fatal(err)
-	}
-	deadline := time.Now().Add(time.Minute)
-	for {
-		pending, err := s.PendingAlerts(t.Context(), 0, 10)
-		if err != nil || time.Now().After(deadline) {
-			t.Fatalf("%v, %d pending", err, len(pending))
-		}
-		if len(pending) == 0 {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
-	cancel()
-	<-ended
-	if len(r.asked) != 1 {
-		t.Errorf("asked %v", r.asked)
-	}
-}
-
 // TestCopiesAskOnce: a storm about one problem asks for its run once a round, and is written down in a few writes; alerts that
 // must wait for a first look keep no other waiting, however many they are.
 func TestCopiesAskOnce(t *testing.T) {

@@ -11,10 +11,18 @@ import (
 	"github.com/galenhq/galen"
 )
 
+// Kept is what the inbox has of an alert that it was given.
+type Kept struct {
+	// Alert as it was stored; one that was there before, as it came again.
+	Alert Alert
+	Again bool
+	// Pending: somebody is to deal with it.
+	Pending bool
+}
+
 // StoreAlerts puts alerts into the inbox, all or none, on disk when it returns. One with the ID of a stored one is a duplicate: it
-// costs a counter, and makes an unmatched one pending again: the resource may know it by now. One that comes refused is only kept. It
-// returns them as they were stored; a duplicate counts one in Duplicates, and has a State only if it is pending again.
-func (s *Store) StoreAlerts(ctx context.Context, alerts ...Alert) ([]Alert, error) {
+// costs a counter, and makes an unmatched one pending again: the resource may know it by now. One that comes refused is only kept.
+func (s *Store) StoreAlerts(ctx context.Context, alerts ...Alert) ([]Kept, error) {
 	if len(alerts) == 0 {
 		return nil, nil
 	}
@@ -26,7 +34,7 @@ func (s *Store) StoreAlerts(ctx context.Context, alerts ...Alert) ([]Alert, erro
 		}
 		made = append(made, m)
 	}
-	out := make([]Alert, len(alerts))
+	out := make([]Kept, len(alerts))
 	err := s.writeSure(ctx, "store alerts", len(alerts), func(ctx context.Context, t *tx) (err error) {
 		for i, m := range made {
 			if out[i], err = t.storeAlert(ctx, m); err != nil {
@@ -72,28 +80,28 @@ func makeAlert(a Alert) (madeAlert, error) {
 }
 
 // storeAlert stores an alert, or counts that it came again.
-func (t *tx) storeAlert(ctx context.Context, m madeAlert) (Alert, error) {
+func (t *tx) storeAlert(ctx context.Context, m madeAlert) (Kept, error) {
 	a := m.alert
 	if a.Received.IsZero() {
 		a.Received = t.now
 	}
+	out := Kept{Alert: a, Pending: a.State == AlertPending}
 	n, err := t.execCount(ctx, "INSERT INTO alerts (id, received, done, outcome, state, run, doc) VALUES (?, ?, ?, ?, ?, '', ?) ON CONFLICT (id) DO NOTHING",
 		a.ID, stamp(a.Received), flag(a.State == AlertRefused), a.Why, a.State, m.doc)
 	if err != nil {
-		return a, err
+		return out, err
 	}
 	if n > 0 {
-		return a, t.event(ctx, galen.Event{Kind: galen.EventAlert, By: cmp.Or(a.By, a.Source)}, m.body)
+		return out, t.event(ctx, galen.Event{Kind: galen.EventAlert, By: cmp.Or(a.By, a.Source)}, m.body)
 	}
-	a.Duplicates, a.State = 1, ""
 	if err := t.exec(ctx, "UPDATE alerts SET duplicates = duplicates + 1 WHERE id = ?", a.ID); err != nil {
-		return a, err
+		return out, err
 	}
-	n, err = t.execCount(ctx, "UPDATE alerts SET done = 0, outcome = '', state = ? WHERE id = ? AND state = ?", AlertPending, a.ID, AlertUnmatched)
-	if n > 0 {
-		a.State = AlertPending
-	}
-	return a, err
+	// One that is pending still is told as such: who stored it may not have lived to deal with it.
+	n, err = t.execCount(ctx, "UPDATE alerts SET done = 0, outcome = '', state = ? WHERE id = ? AND state <> ? AND state <> ?",
+		AlertPending, a.ID, AlertMatched, AlertRefused)
+	out.Again, out.Pending = true, n > 0
+	return out, err
 }
 
 const alertColumns = "SELECT n, received, state, outcome, run, duplicates, doc FROM alerts WHERE "

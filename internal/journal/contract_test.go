@@ -131,7 +131,7 @@ type alertRows interface {
 }
 
 type inbox interface {
-	StoreAlerts(ctx context.Context, alerts ...journal.Alert) ([]journal.Alert, error)
+	StoreAlerts(ctx context.Context, alerts ...journal.Alert) ([]journal.Kept, error)
 	PendingAlerts(ctx context.Context, after int64, limit int) ([]journal.Alert, error)
 	CountPendingAlerts(ctx context.Context, limit int) (int, error)
 	AlertsDone(ctx context.Context, ends ...journal.AlertEnd) error

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -55,7 +54,7 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 		return d, err
 	}
 	again := !news && stands(was, run) && len(t.cites) == 0
-	if again, err = t.again(ctx, &d, state, again); err != nil {
+	if again, err = t.asCited(ctx, &d, state, again); err != nil {
 		return d, err
 	}
 	if err := t.savePlan(ctx, d, answers); err != nil || again {
@@ -74,9 +73,9 @@ func summons(was, run galen.Run) bool {
 	return was.Status != run.Status && letsGo(run.Status) || run.Status == galen.RunHeld && was.Why != run.Why
 }
 
-// again tells whether a decision that is as the newest one needs no event, and takes the State that was cited with that one; else the hash
-// of its own. It needs one if its status is another: somebody has moved the run since, who has not decided.
-func (t *tx) again(ctx context.Context, d *galen.Decision, state []byte, same bool) (bool, error) {
+// asCited gives a decision its State's hash, and tells whether it is stored without an event: it is the same as the newest one, and that one
+// was cited with its status, which is not so if somebody has moved the run since who has not decided. Then the State is that of the citation.
+func (t *tx) asCited(ctx context.Context, d *galen.Decision, state []byte, same bool) (bool, error) {
 	type cited struct {
 		State  string          `json:"state"`
 		Status galen.RunStatus `json:"status"`
@@ -249,12 +248,13 @@ func (s *Store) Plan(ctx context.Context, runID string, number int) (galen.Decis
 
 // Plans are the different plans of a run with a smaller number than before (0: all), newest first, at most so many.
 func (s *Store) Plans(ctx context.Context, runID string, before, limit int) ([]galen.Decision, error) {
-	if before <= 0 {
-		before = math.MaxInt32
+	where, args := "run = ?", []any{runID}
+	if before > 0 {
+		where, args = where+" AND number < ?", append(args, before)
 	}
 	var out []galen.Decision
 	err := s.read(ctx, "list the plans of run "+runID, func(ctx context.Context, q querier) (err error) {
-		out, err = docs[galen.Decision](ctx, q, "SELECT doc FROM plans WHERE run = ? AND number < ? ORDER BY number DESC LIMIT ?", runID, before, limitOr(limit))
+		out, err = docs[galen.Decision](ctx, q, "SELECT doc FROM plans WHERE "+where+" ORDER BY number DESC LIMIT ?", append(args, limitOr(limit))...)
 		return err
 	})
 	return out, err

@@ -188,11 +188,11 @@ func testResources(t *testing.T, w world) {
 }
 
 // keep puts an alert into the inbox.
-func (w world) keep(t *testing.T, a journal.Alert) journal.Alert {
+func (w world) keep(t *testing.T, a journal.Alert) journal.Kept {
 	t.Helper()
 	kept, err := w.StoreAlerts(t.Context(), a)
 	must(t, err)
-	if len(kept) != 1 || kept[0].ID == "" || kept[0].Received.IsZero() {
+	if len(kept) != 1 || kept[0].Alert.ID == "" || kept[0].Alert.Received.IsZero() {
 		t.Fatalf("kept %+v, want one with an ID and a time", kept)
 	}
 	return kept[0]
@@ -205,7 +205,7 @@ func testAlertsTogether(t *testing.T, w world) {
 	}
 	kept, err := w.StoreAlerts(t.Context(), one("a"), one("b"), one("a"))
 	must(t, err)
-	equal(t, "duplicates", fmt.Sprint(kept[0].Duplicates, kept[1].Duplicates, kept[2].Duplicates), "0 0 1")
+	equal(t, "again", fmt.Sprint(kept[0].Again, kept[1].Again, kept[2].Again), "false false true")
 	equal(t, "events", w.count(t, galen.EventAlert), 2)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -224,8 +224,8 @@ func testAlerts(t *testing.T, w world) {
 	}
 	for i := range 3 {
 		kept := w.keep(t, a)
-		equal(t, "duplicate", kept.Duplicates, int64(min(i, 1)))
-		equal(t, "pending", kept.State, map[bool]string{true: journal.AlertPending}[i == 0])
+		equal(t, "again", kept.Again, i > 0)
+		equal(t, "pending, also if nobody has dealt with it since it came first", kept.Pending, true)
 	}
 	resolved := a
 	resolved.Status = "resolved"
@@ -253,7 +253,7 @@ func testAlerts(t *testing.T, w world) {
 	// An unmatched one that comes again is looked at again; a matched one is not.
 	must(t, w.AlertsDone(t.Context(), journal.AlertEnd{ID: got[0].ID, State: journal.AlertUnmatched, Why: "nobody knows it"}))
 	for _, again := range []journal.Alert{resolved, a} {
-		equal(t, "pending again", w.keep(t, again).State, map[string]string{"resolved": journal.AlertPending}[again.Status])
+		equal(t, "pending again", w.keep(t, again).Pending, again.Status == "resolved")
 	}
 	got, err = w.PendingAlerts(t.Context(), 0, 0)
 	must(t, err)
@@ -261,7 +261,7 @@ func testAlerts(t *testing.T, w world) {
 	equal(t, "which", got[0].Status+got[0].State+got[0].Why, "resolvedpending")
 	w.clock.skip(31 * 24 * time.Hour)
 	must(t, w.Prune(t.Context()))
-	equal(t, "forgotten after 30 days", w.keep(t, a).Duplicates, 0)
+	equal(t, "forgotten after 30 days", w.keep(t, a).Again, false)
 	got, err = w.PendingAlerts(t.Context(), 0, 0)
 	must(t, err)
 	equal(t, "a pending one is never pruned", len(got), 2)

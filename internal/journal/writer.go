@@ -17,7 +17,7 @@ const (
 	crowdLimit = 2 * time.Millisecond // the longest wait for as many as the last one had
 )
 
-// batchLimit bounds the weight of the requests that share one transaction, so that the first does not wait for ever.
+// batchLimit is the weight at which no further request comes into a transaction, so that the first does not wait for ever.
 const batchLimit = 256
 
 // writer is the one that writes. What waits while a transaction is being synced is committed together by the
@@ -133,7 +133,14 @@ func (w *writer) close() {
 
 // gather takes whoever else is waiting. It waits for more only in a crowd, see [crowd].
 func (w *writer) gather(first *request) []*request {
-	batch, weight := take(nil, first), max(1, first.weight)
+	var batch []*request
+	weight := 0
+	take := func(next *request) {
+		if next.taken.CompareAndSwap(false, true) { // else its caller has given up
+			batch, weight = append(batch, next), weight+max(1, next.weight)
+		}
+	}
+	take(first)
 	var limit <-chan time.Time
 	if w.sized >= crowd {
 		t := time.NewTimer(crowdLimit)
@@ -143,7 +150,7 @@ func (w *writer) gather(first *request) []*request {
 	for weight < batchLimit {
 		select {
 		case next := <-w.requests:
-			batch, weight = take(batch, next), weight+max(1, next.weight)
+			take(next)
 			continue
 		default:
 		}
@@ -152,7 +159,7 @@ func (w *writer) gather(first *request) []*request {
 		}
 		select {
 		case next := <-w.requests:
-			batch, weight = take(batch, next), weight+max(1, next.weight)
+			take(next)
 		case <-limit:
 			limit = nil
 		case <-w.stop:
@@ -160,14 +167,6 @@ func (w *writer) gather(first *request) []*request {
 		}
 	}
 	w.sized = len(batch)
-	return batch
-}
-
-// take adds a request to a batch, if its caller has not given up.
-func take(batch []*request, next *request) []*request {
-	if next.taken.CompareAndSwap(false, true) {
-		batch = append(batch, next)
-	}
 	return batch
 }
 

@@ -122,9 +122,16 @@ func TestATerminatedWorkflowIsHeld(t *testing.T) {
 	replays(ctx, t, c, workflowOf(t, s, run), "held")
 }
 
-// approve says yes to the newest plan, and again if another one came in between. A run whose call was made may be proved done before the
-// yes: that ends even one that is held.
+// approve says yes to the newest plan, and again if another one came in between.
 func approve(ctx context.Context, t *testing.T, s *victim.Stage, run galen.Run) {
+	t.Helper()
+	if !approvedUnlessDone(ctx, t, s, run) {
+		t.Fatal("the run was verified before anybody said yes")
+	}
+}
+
+// approvedUnlessDone is approve, of a run whose call was made: it may be proved done before the yes, which ends even one that is held.
+func approvedUnlessDone(ctx context.Context, t *testing.T, s *victim.Stage, run galen.Run) bool {
 	t.Helper()
 	c, err := s.Engine.Client()
 	must(t, err)
@@ -132,13 +139,13 @@ func approve(ctx context.Context, t *testing.T, s *victim.Stage, run galen.Run) 
 		detail, err := s.Engine.Run(ctx, run.ID)
 		must(t, err)
 		if detail.Run.Status == galen.RunVerified {
-			return
+			return false
 		}
 		res, err := c.ApproveRunWithResponse(ctx, run.ID, api.Approve{Plan: detail.Run.Plan})
 		must(t, err)
 		switch res.StatusCode() {
 		case http.StatusOK:
-			return
+			return true
 		case http.StatusConflict:
 		default:
 			t.Fatalf("approve: %s: %s", res.Status(), res.Body)

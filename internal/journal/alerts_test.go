@@ -1,0 +1,64 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// TestAlertsOfACallAreOne: if one of them cannot be stored, none is.
+func TestAlertsOfACallAreOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	s, err := Open(t.Context(), path, Options{Now: time.Now, NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), "CREATE TRIGGER full BEFORE INSERT ON alerts WHEN NEW.id = 'bad' BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := s.StoreAlerts(t.Context(), Alert{ID: "good"}, Alert{ID: "bad"}); err == nil || kept != nil {
+		t.Errorf("kept %+v, %v", kept, err)
+	}
+	n, err := s.CountPendingAlerts(t.Context(), 10)
+	if err != nil || n != 0 {
+		t.Errorf("%d are pending, %v", n, err)
+	}
+	if events, err := s.Events(t.Context(), EventFilter{}); err != nil || len(events) != 0 {
+		t.Errorf("events %+v, %v", events, err)
+	}
+	if kept, err := s.StoreAlerts(t.Context(), Alert{ID: "good"}); err != nil || len(kept) != 1 || kept[0].Again {
+		t.Errorf("kept %+v, %v", kept, err)
+	}
+}
+
+// TestGatherMindsWeight: what stands for many requests fills a transaction as they would, and who has given up weighs nothing.
+func TestGatherMindsWeight(t *testing.T) {
+	asks := func(weight int, gone bool) *request {
+		r := &request{do: func(context.Context, *tx) error { return nil }, reply: make(chan error, 1), weight: weight}
+		r.taken.Store(gone)
+		return r
+	}
+	w := newWriter(nil, nil, nil)
+	for _, r := range []*request{asks(batchLimit, true), asks(0, false), asks(batchLimit/2, false), asks(batchLimit/2, false), asks(1, false), asks(1, false)} {
+		w.requests <- r
+	}
+	for i, want := range []int{3, 2} {
+		if got := len(w.gather(<-w.requests)); got != want {
+			t.Errorf("transaction %d has %d requests, want %d", i, got, want)
+		}
+	}
+}
