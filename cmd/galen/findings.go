@@ -52,7 +52,7 @@ func optional[T comparable](v T) *T {
 
 func printFindings(w io.Writer, all []galen.Finding, now time.Time) error {
 	if len(all) == 0 {
-		fmt.Fprintln(w, "no findings: nothing is seen wrong")
+		fmt.Fprintln(w, "no findings: nothing is seen wrong in what your token may view")
 		return nil
 	}
 	all = byUrgency(all)

@@ -159,7 +159,7 @@ func (c *cli) holds(ctx context.Context) error {
 
 func printHolds(w io.Writer, all []galen.Hold, now time.Time) error {
 	if len(all) == 0 {
-		fmt.Fprintln(w, "no holds: Galen may act where policies and guards allow")
+		fmt.Fprintln(w, "no holds in what your token may view: Galen may act there where policies and guards allow")
 		return nil
 	}
 	rows := make([][]string, 0, len(all))

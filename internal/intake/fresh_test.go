@@ -166,7 +166,7 @@ func TestRunDealsAtOnce(t *testing.T) {
 	playRun(t, func(t *testing.T, m *Matcher, s *store, _ *runs) {
 		send(t, m.o.Inbox, "a")
 		synctest.Wait()
-		if len(s.done) != 1 {
+		if s.settled() != 1 {
 			t.Error("not dealt with")
 		}
 	})
@@ -174,19 +174,19 @@ func TestRunDealsAtOnce(t *testing.T) {
 
 func TestRunTriesAgain(t *testing.T) {
 	playRun(t, func(t *testing.T, m *Matcher, s *store, r *runs) {
-		r.fail = errors.New("disk full")
+		r.fails(errors.New("disk full"))
 		body := strings.ReplaceAll(message, `"cluster":"demo"`, `"cluster":"demo","env":"prod"`)
 		if _, err := m.o.Inbox.Alertmanager(t.Context(), []byte(body)); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		r.fail = nil
-		if len(s.done) != 0 {
+		r.fails(nil)
+		if s.settled() != 0 {
 			t.Fatal("dealt with, in spite of the trouble")
 		}
 		time.Sleep(retryEvery + time.Millisecond)
 		synctest.Wait()
-		if len(s.done) != 1 {
+		if s.settled() != 1 {
 			t.Error("not tried again")
 		}
 	})
@@ -203,7 +203,7 @@ func TestRunReadsEachMinute(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		synctest.Wait()
-		if s.states["orphan"] != Matched {
+		if s.settled() != 701 {
 			t.Error("nobody has found it in 70 s")
 		}
 	})
@@ -224,7 +224,7 @@ func TestRunDoesNotReadOverAndOver(t *testing.T) {
 		}
 		time.Sleep(idleEvery)
 		synctest.Wait()
-		s.reads = 0
+		before := s.windows()
 		for i := range 40 {
 			if _, err := m.o.Inbox.Alertmanager(t.Context(), unseen(i)); err != nil {
 				t.Fatal(err)
@@ -232,8 +232,8 @@ func TestRunDoesNotReadOverAndOver(t *testing.T) {
 			time.Sleep(500 * time.Millisecond)
 		}
 		synctest.Wait()
-		if most := 2 * (20_000/window + 1); s.reads > most {
-			t.Errorf("%d windows were read in 20 s, want at most %d", s.reads, most)
+		if most, read := 2*(20_000/window+1), s.windows()-before; read > most {
+			t.Errorf("%d windows were read in 20 s, want at most %d", read, most)
 		}
 	})
 }

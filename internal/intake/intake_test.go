@@ -101,6 +101,10 @@ func (s *store) AlertsDone(_ context.Context, ends ...End) error {
 	return nil
 }
 
+// settled is how many alerts somebody has dealt with, windows how often what is pending was read.
+func (s *store) settled() int { s.mu.Lock(); defer s.mu.Unlock(); return len(s.done) }
+func (s *store) windows() int { s.mu.Lock(); defer s.mu.Unlock(); return s.reads }
+
 // inboxOf a store, at noon.
 func inboxOf(s *store) *Inbox { return NewInbox(InboxOptions{Store: s, Now: noon}) }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,13 +39,23 @@ func (w world) Last(r galen.Resource) (galen.State, bool) {
 
 // runs records what was asked for.
 type runs struct {
+	mu    sync.Mutex
 	asked []string
 	fail  error
+}
+
+// fails says what each question is answered with from now on.
+func (r *runs) fails(with error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fail = with
 }
 
 func (r *runs) Heals(_ string, code galen.Code) bool { return code != "incurable" }
 
 func (r *runs) OpenHint(_ context.Context, hint galen.Finding, alert string) (galen.Run, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.fail != nil {
 		return galen.Run{}, r.fail
 	}
