@@ -202,12 +202,15 @@ func (n *Node) remove(names ...string) error {
 // WaitNormal returns when the node says NORMAL and accepts CQL. It fails, with the last lines of the node's logs, when ctx ends or
 // the process does.
 func (n *Node) WaitNormal(ctx context.Context) error {
-	for {
+	for gone := 0; ; {
 		err := n.normal(ctx)
 		if err == nil {
 			return nil
 		}
-		if !n.Alive() {
+		if gone++; n.Alive() {
+			gone = 0
+		}
+		if gone > 1 { // while its start command becomes the node, a process has no command line for a moment
 			return fmt.Errorf("%s has no process; its last lines:\n%s", n.Instance, n.LastLines(6))
 		}
 		if ended := sleep(ctx, 150*time.Millisecond); ended != nil {
