@@ -84,7 +84,7 @@ The answer is yes if nothing is lost by it, no if something is. ` + answers,
 		Args:        takes(0, 1, "at most one resource"),
 		Annotations: map[string]string{asks: ""},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.whatIf(cmd.Context(), strings.Join(args, ""), down, file)
+			return c.whatIf(cmd.Context(), firstOf(args...), down, file)
 		},
 	}
 	cmd.Flags().StringSliceVar(&down, "down", nil, "members supposed to be down at once, separated by commas")

@@ -118,10 +118,11 @@ func detailOf(ledger galen.Ledger, plans []galen.Decision, events []galen.Event)
 	out.Events, out.More = some(events, detailEvents)
 	out.Plans, out.MorePlans = some(plans, detailPlans)
 	slices.Reverse(out.Plans)
-	intents := slices.Clone(ledger.Past)
-	slices.Reverse(intents)
-	out.Intents, out.MoreIntents = some(intents, detailIntents)
-	slices.Reverse(out.Intents)
+	older := max(0, len(ledger.Past)-detailIntents)
+	out.Intents = list(ledger.Past[older:])
+	if more := older > 0; more {
+		out.MoreIntents = &more
+	}
 	return out
 }
 
