@@ -169,6 +169,8 @@ type Approval struct {
 	Version int    `json:"version"`
 	// Params is the hash of the run's parameters.
 	Params string `json:"params"`
+	// Plan is the number of the one that was said yes to; 0: there was none yet, or an older release took it down.
+	Plan int `json:"plan,omitempty"`
 	// Steps are what was said yes to.
 	Steps []ApprovedStep `json:"steps"`
 	// Basis per target ID as it was shown to the person, re-based by effects of the run's own intents.

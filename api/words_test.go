@@ -188,7 +188,10 @@ func TestEnumsAreWhole(t *testing.T) {
 		}
 		return out
 	}
-	var kinds, statuses []string
+	var kinds, statuses, fates []string
+	for _, s := range galen.ApprovalStates() {
+		fates = append(fates, string(s))
+	}
 	for _, k := range galen.EventKinds() {
 		kinds = append(kinds, string(k))
 	}
@@ -204,7 +207,7 @@ func TestEnumsAreWhole(t *testing.T) {
 		"EffectStatus": text(galen.EffectUnknown, galen.EffectAbsent, galen.EffectUnderWay, galen.EffectDone, galen.EffectFailed),
 		"ObserverKind": text(galen.Peer, galen.Probe, galen.Host, galen.Cloud),
 		"Says":         text(galen.Good, galen.Bad, galen.Unknown),
-		"RunStatus":    statuses,
+		"RunStatus":    statuses, "ApprovalState": fates,
 	} {
 		got := slices.Sorted(slices.Values(file[name].Enum))
 		if slices.Sort(want); !slices.Equal(got, want) {

@@ -20,6 +20,10 @@ func (r rows) Runs(ctx context.Context, f galenhttp.RunFilter) ([]galen.Run, err
 	return r.Store.Runs(ctx, journal.RunFilter{Resource: f.Resource, Status: f.Status, OpenOnly: f.OpenOnly, Limit: f.Limit, Before: f.Before})
 }
 
+func (r rows) Approvals(ctx context.Context, f galenhttp.ApprovalFilter) ([]galen.GivenApproval, error) {
+	return r.Store.Approvals(ctx, journal.ApprovalFilter(f))
+}
+
 func (r rows) Events(ctx context.Context, f galenhttp.EventFilter) ([]galen.Event, error) {
 	return r.Store.Events(ctx, journal.EventFilter{Resource: f.Resource, Run: f.Run, Kind: f.Kind, After: f.After, Before: f.Before, From: f.From, To: f.To, Limit: f.Limit, Newest: f.Newest})
 }

@@ -93,6 +93,7 @@ func cannedAPI() *canned {
 		"POST /v1/runs/r2/reject": cannedRun("r2", galen.RunHeld, ""),
 		"POST /v1/runs/r2/cancel": cannedRun("r2", galen.RunWaiting, ""),
 		"POST /v1/runs/r1/cancel": http.StatusConflict,
+		"GET /v1/approvals":       api.ApprovalList{Approvals: cannedApprovals(), Next: ptr("YXBwcm92YWxzOjM")},
 		"GET /v1/holds": api.HoldList{Holds: []galen.Hold{
 			{ID: "hold-1", Why: "change freeze", By: "operator", At: noon().Add(-50 * time.Hour), Until: noon().Add(-time.Hour)},
 			{ID: "hold-2", Resource: orders(), Target: n2, Why: "forensics", By: "operator", At: noon().Add(-time.Minute), Until: noon().Add(72 * time.Hour)},
@@ -134,6 +135,18 @@ func cannedAPI() *canned {
 	}}
 }
 
+func cannedApprovals() []api.Approval {
+	yes := api.Approval{
+		Id: "y2", Number: 4, Run: "r2", Resource: "cassandra/orders", Runbook: "cassandra/replace-node", Plan: ptr(3), State: galen.ApprovalStands, By: "ben", With: ptr([]string{"ada"}),
+		Why: ptr("the disk\x1b[2J is lost"), At: noon().Add(-time.Minute), Expires: noon().Add(29 * time.Minute), Intents: []string{},
+		Steps: []galen.ApprovedStep{{Verb: "fence", Target: n2, Count: 1}, {Verb: "repair", Target: n2, Count: 2}},
+	}
+	before := yes
+	before.Id, before.Number, before.State, before.By, before.With, before.Why, before.Ended = "y1", 3, galen.ApprovalReplaced, "ada", nil, nil, ptr(noon().Add(-time.Minute))
+	before.At, before.Plan, before.Intents = noon().Add(-2*time.Minute), nil, []string{"in-1"}
+	return []api.Approval{yes, before}
+}
+
 // cannedAlert has labels that would move a cursor.
 func cannedAlert() api.Alert {
 	return api.Alert{
@@ -149,7 +162,8 @@ func TestTables(t *testing.T) {
 	for name, args := range map[string]string{
 		"status": "status", "resources": "resources", "resource": "resources cassandra/orders", "findings": "findings", "runbooks": "runbooks",
 		"alerts": "alerts list --limit 2", "alert": "alerts show 4",
-		"runs": "runs list", "run-quiet": "runs show r1", "holds": "holds", "hold": "hold cassandra/orders --why disks --until 4h", "hold-extend": "hold extend hold-3 --why late --until 6h",
+		"runs": "runs list", "run-quiet": "runs show r1", "approvals": "approvals --limit 2", "approvals-wide": "approvals --limit 2 -o wide",
+		"holds": "holds", "hold": "hold cassandra/orders --why disks --until 4h", "hold-extend": "hold extend hold-3 --why late --until 6h",
 		"schedules": "schedule list", "schedule-pause": "schedule pause nightly --why sale", "schedule-resume": "schedule resume nightly", "schedule-delete": "schedule delete nightly",
 		"schedule-create": "schedule create nightly cassandra/restart-node cassandra/orders --param node=n2 --spec @daily --zone Europe/Berlin --missed once",
 		"tokens":          "token list", "tokens-all": "token list --all", "token-revoke": "token revoke ci",

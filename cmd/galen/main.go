@@ -147,7 +147,7 @@ can-i and what-if have others: 0 yes, 1 no, 2 unknown, 3 no answer; so has docto
 	flags.StringVar(&c.color, "color", colorAuto, "auto: colours on a terminal, unless NO_COLOR is set; always; or never")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return c.checkForm() }
 	root.AddCommand(
-		c.serveCommand(), c.statusCommand(), c.metricsCommand(), c.resourcesCommand(), c.modesCommand(), c.canICommand(), c.whatIfCommand(), c.stateCommand(), c.findingsCommand(), c.alertsCommand(), c.runbooksCommand(), c.runsCommand(), c.runCommand(),
+		c.serveCommand(), c.statusCommand(), c.metricsCommand(), c.resourcesCommand(), c.modesCommand(), c.canICommand(), c.whatIfCommand(), c.stateCommand(), c.findingsCommand(), c.alertsCommand(), c.runbooksCommand(), c.runsCommand(), c.runCommand(), c.approvalsCommand(),
 		c.holdCommand(), c.holdsCommand(), c.releaseCommand(), c.ackCommand(), c.quarantineCommand(), c.rearmCommand(), c.tokenCommand(), c.loginCommand(), c.logoutCommand(), c.scheduleCommand(), c.journalCommand(),
 		c.explainCommand(), c.doctorCommand(), c.gymCommand(), c.configCommand(), c.manCommand(), c.versionCommand(),
 	)

@@ -62,7 +62,7 @@ func TestColor(t *testing.T) {
 func TestTablesFit(t *testing.T) {
 	server := cannedAPI().start(t)
 	env := map[string]string{envServer: server}
-	lists := []string{"runs list", "findings", "alerts list", "holds", "resources", "resources cassandra/orders", "runbooks", "token list --all", "quarantine list", "journal list"}
+	lists := []string{"runs list", "approvals --limit 2", "findings", "alerts list", "holds", "resources", "resources cassandra/orders", "runbooks", "token list --all", "quarantine list", "journal list"}
 	for _, args := range lists {
 		whole := galenOn(t, nil, env, strings.Fields(args)...)
 		if contains(whole.out, "…") && !contains(args, "alerts") { // an alert's short ID ends so

@@ -224,7 +224,10 @@ func (v sees) all() bool                      { return v.token.May(galen.ScopeVi
 func (v sees) resource(r galen.Resource) bool { return v.token.May(galen.ScopeView, r) }
 func (v sees) run(run galen.Run) bool         { return v.resource(run.Resource) }
 func (v sees) finding(f galen.Finding) bool   { return v.resource(f.Resource) }
-func (v sees) watched(w Watched) bool         { return v.resource(w.Resource) }
+func (v sees) approval(a galen.GivenApproval) bool {
+	return v.resource(a.Resource)
+}
+func (v sees) watched(w Watched) bool { return v.resource(w.Resource) }
 
 // event: what tells of tokens, their names and grants, is for who may list them.
 func (v sees) event(e galen.Event) bool {

@@ -34,6 +34,7 @@ type engine struct {
 	faults       map[string]string
 	observe      string
 	approved     []galen.Approval
+	given        []galen.GivenApproval // newest first
 	asked        []Request
 	stored       [][]byte
 	tooLarge     int
@@ -130,6 +131,16 @@ func (e *engine) Preview(_ context.Context, q Request) (galen.Decision, error) {
 func (e *engine) Approve(_ context.Context, a galen.Approval) error {
 	e.approved = append(e.approved, a)
 	return e.broken
+}
+
+func (e *engine) Approvals(_ context.Context, f ApprovalFilter) (out []galen.GivenApproval, _ error) {
+	for _, a := range e.given {
+		fits := (f.Run == "" || f.Run == a.Run) && (f.State == "" || f.State == a.State) && (f.Resource == galen.Resource{} || f.Resource == a.Resource)
+		if fits && (f.Before == 0 || a.Number < f.Before) && len(out) < f.Limit {
+			out = append(out, a)
+		}
+	}
+	return out, e.broken
 }
 
 func (e *engine) Reject(context.Context, string, string, string) error { return e.broken }
@@ -276,7 +287,7 @@ func (e *engine) TooLarge(context.Context, int) error {
 
 func (e *engine) options() Options {
 	return Options{
-		Token: testToken, TokenFile: "/var/lib/galen/token", Tokens: e, Runs: e, Records: e, Requests: e, Decisions: e, Holds: e, Quarantines: e, Schedules: e, Epochs: e, World: e, Advice: e, Alerts: e,
+		Token: testToken, TokenFile: "/var/lib/galen/token", Tokens: e, Runs: e, Records: e, Requests: e, Decisions: e, Approvals: e, Holds: e, Quarantines: e, Schedules: e, Epochs: e, World: e, Advice: e, Alerts: e,
 		Runbooks: []galen.ListedRunbook{{
 			Name: "fake/heal", Version: 1, Heals: []galen.Code{"down"},
 			Schema: func() map[string]any {

@@ -61,6 +61,7 @@ func matrix() map[string]row {
 		"approveRun":       {"approve", "run", of(`{"plan":0}`), false},
 		"rejectRun":        {"approve", "run", reason, false},
 		"cancelRun":        {"operate", "run", reason, false},
+		"listApprovals":    {"view", "list", nothing, true},
 		"listHolds":        {"view", "list", nothing, true},
 		"setHold":          {"operate", "body", of(`{"why":"x","resource":"$","until":"2026-11-24T00:00:00Z"}`), false},
 		"extendHold":       {"operate", "hold", of(`{"why":"x","until":"2026-11-24T00:00:00Z"}`), false},
@@ -99,8 +100,11 @@ func newTwo() two {
 		holds:       []galen.Hold{{ID: "hold-demo", Resource: demo(), Why: "x"}, {ID: "hold-other", Resource: otherDB(), Why: "x"}, {ID: "hold-all", Why: "x"}},
 		quarantines: []galen.Quarantine{{Runbook: "fake/heal", Verb: "reboot", Targets: []string{"fake/demo db-1", "fake/other db-2"}, Why: "on fake/demo db-1, fake/other db-2"}},
 		happened:    []galen.Event{{Seq: 1, Resource: demo(), Kind: galen.EventFound}, {Seq: 2, Resource: otherDB(), Kind: galen.EventFound}, {Seq: 3, Kind: galen.EventToken}},
-		schedules:   []galen.Schedule{{Name: "schedule-demo", Resource: demo()}, {Name: "schedule-other", Resource: otherDB()}},
-		members:     []galen.Member{{Target: galen.Target{ID: "db-1"}}}, tokens: secrets, observe: "in doubt", opened: true,
+		given: []galen.GivenApproval{
+			{Number: 2, Resource: otherDB(), Approval: galen.Approval{Run: "run-other"}, State: galen.ApprovalVoided}, {Number: 1, Resource: demo(), Approval: galen.Approval{Run: "run-demo"}, State: galen.ApprovalStands},
+		},
+		schedules: []galen.Schedule{{Name: "schedule-demo", Resource: demo()}, {Name: "schedule-other", Resource: otherDB()}},
+		members:   []galen.Member{{Target: galen.Target{ID: "db-1"}}}, tokens: secrets, observe: "in doubt", opened: true,
 	}}
 }
 

@@ -119,7 +119,7 @@ func (s *server) approval(ctx context.Context, id string, req api.Approve) (gale
 	}
 	now := s.o.Now().UTC()
 	yes := galen.Approval{
-		Run: id, Runbook: run.Runbook, Version: run.Version, Params: galen.HashJSON(run.Params), By: by(ctx), Why: deref(req.Why),
+		Run: id, Runbook: run.Runbook, Version: run.Version, Params: galen.HashJSON(run.Params), Plan: run.Plan, By: by(ctx), Why: deref(req.Why),
 		Steps: []galen.ApprovedStep{}, Basis: map[string]string{}, At: now, Expires: now.Add(watched.Policy.ApprovalFor.D()),
 	}
 	yes.Lineage.Person = callerOf(ctx).Person

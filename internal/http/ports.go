@@ -73,6 +73,16 @@ type RunFilter struct {
 	Before string
 }
 
+// ApprovalFilter chooses approvals, newest first.
+type ApprovalFilter struct {
+	Resource galen.Resource
+	Run      string
+	State    galen.ApprovalState
+	Limit    int
+	// Before: only those with a smaller number; 0: from the newest.
+	Before int64
+}
+
 // EventFilter chooses events: the oldest, or the newest.
 type EventFilter struct {
 	Resource galen.Resource
@@ -129,6 +139,11 @@ type Decisions interface {
 	Cancel(ctx context.Context, run, by, why string) error
 	// Acknowledge ends the cool-down of a target.
 	Acknowledge(ctx context.Context, r galen.Resource, target, by string) error
+}
+
+// Approvals tells what became of each yes.
+type Approvals interface {
+	Approvals(ctx context.Context, f ApprovalFilter) ([]galen.GivenApproval, error)
 }
 
 // Holds sets and releases the kill switch.

@@ -27,13 +27,13 @@ func TestApproveBindsTheNewestPlan(t *testing.T) {
 		return r
 	}
 	yes := galen.Approval{
-		Run: "a", Runbook: "fake/heal", Version: 3, Params: galen.HashJSON(run.Params), By: galen.Operator,
+		Run: "a", Runbook: "fake/heal", Version: 3, Params: galen.HashJSON(run.Params), Plan: 2, By: galen.Operator,
 		Steps: []galen.ApprovedStep{{Verb: "failover", Target: "db-1", Count: 2}, {Verb: "reboot", Target: "db-1", Count: 1}},
 		Basis: map[string]string{"db-1": "basis"}, At: noon(), Expires: noon().Add(30 * time.Minute),
 	}
 	basis := galen.HashJSON(plan.Shown)
 	empty := yes
-	empty.Steps, empty.Basis = []galen.ApprovedStep{}, map[string]string{}
+	empty.Steps, empty.Basis, empty.Plan = []galen.ApprovedStep{}, map[string]string{}, 0
 	reasoned := yes
 	reasoned.Why = "I looked"
 	held := with(func(r *galen.Run) { r.Status, r.Plan = galen.RunHeld, 0 })

@@ -41,6 +41,7 @@ type Options struct {
 	Records     Records
 	Requests    Requests
 	Decisions   Decisions
+	Approvals   Approvals
 	Holds       Holds
 	Quarantines Quarantines
 	Schedules   Schedules

@@ -100,7 +100,7 @@ func (t *tx) endYesesOf(ctx context.Context, token string) error {
 			if row.By != token && !slices.ContainsFunc(row.With, func(a galen.Assent) bool { return a.By == token }) {
 				continue
 			}
-			if err := t.endApproval(ctx, row, approvalRevoked); err != nil {
+			if err := t.endApproval(ctx, row, galen.ApprovalRevoked); err != nil {
 				return err
 			}
 			body := voidedBody(row, "the token "+token+" was revoked", 0, nil)

@@ -45,7 +45,7 @@ type standings interface {
 
 type approvals interface {
 	Approve(ctx context.Context, a galen.Approval) error
-	Approvals(ctx context.Context, runID string) ([]galen.Approval, error)
+	Approvals(ctx context.Context, f journal.ApprovalFilter) ([]galen.GivenApproval, error)
 	Reject(ctx context.Context, runID, by, why string) error
 	Void(ctx context.Context, approvalID, why string, now galen.Grounds) (int, error)
 	standings
@@ -284,6 +284,7 @@ func Contract(t *testing.T, open opener) {
 		{"a fact is kept", testFactKept},
 		{"a refusal repeated counts", testRefused},
 		{"an approval is used, voided, rejected", testApprovals},
+		{"approvals are listed with what became of each", testApprovalList},
 		{"several people say yes", testPeople},
 		{"a yes that ends says what moved", testMoved},
 		{"of yeses at once each joins those before", testRacePeople},

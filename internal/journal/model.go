@@ -43,6 +43,17 @@ type RunFilter struct {
 	Before string
 }
 
+// ApprovalFilter chooses approvals, newest first; the zero value: the newest 100 of all.
+type ApprovalFilter struct {
+	Resource galen.Resource
+	Run      string
+	State    galen.ApprovalState
+	// Limit of the list, 0: 100.
+	Limit int
+	// Before: only those with a smaller number, for the next page; 0: from the newest.
+	Before int64
+}
+
 // EventFilter chooses events; the zero value: the oldest 100 of all.
 type EventFilter struct {
 	Resource galen.Resource

@@ -11,22 +11,6 @@ import (
 	"github.com/galenhq/galen"
 )
 
-// The ways an approval ends other than by use.
-const (
-	approvalVoided   = "voided"   // by the world
-	approvalRejected = "rejected" // by a person
-	approvalHeld     = "held"     // with its run
-	approvalRevoked  = "revoked"  // with the token of who said it
-)
-
-// approvalRow is an approval as it is stored, its basis re-based.
-type approvalRow struct {
-	galen.Approval
-	state string
-	ended time.Time
-	given map[string]string // the basis as it was shown
-}
-
 // Approve stores a person's yes to an open run. It replaces an earlier one, lets a held run go on, and wakes it. While galen only
 // observes nobody can know what the yes would be to: galen.ErrDisarmed. It begins now by the journal's clock, and lasts as long as it
 // would from its At on, if it has one, by the clock of whoever made it.
@@ -107,41 +91,6 @@ func citedApproval(a approvalRow) any {
 	return []any{a.Approval, a.state, stamp(a.ended)}
 }
 
-// approvalsOf lists approvals, newest first.
-func approvalsOf(ctx context.Context, q querier, where string, args ...any) ([]approvalRow, error) {
-	var out []approvalRow
-	err := each(ctx, q, func(rows cursor) error {
-		var text, basis []byte
-		var row approvalRow
-		var ended int64
-		if err := rows.Scan(&row.state, &ended, &text, &basis); err != nil {
-			return err
-		}
-		var err error
-		if row.Approval, err = undoc[galen.Approval](text); err != nil {
-			return err
-		}
-		row.ended, row.given = moment(ended), row.Basis
-		row.Basis, err = undoc[map[string]string](basis)
-		out = append(out, row)
-		return err
-	}, "SELECT state, ended, doc, basis FROM approvals WHERE "+where+" ORDER BY n DESC", args...)
-	return out, err
-}
-
-// Approvals lists all approvals of a run, newest first, voided and used ones included.
-func (s *Store) Approvals(ctx context.Context, runID string) ([]galen.Approval, error) {
-	var out []galen.Approval
-	err := s.read(ctx, "list the approvals of run "+runID, func(ctx context.Context, q querier) error {
-		rows, err := approvalsOf(ctx, q, "run = ?", runID)
-		for _, row := range rows {
-			out = append(out, row.Approval)
-		}
-		return err
-	})
-	return out, err
-}
-
 // Reject stores a person's no: approvals of the run end, and the run is held until a person approves or cancels.
 func (s *Store) Reject(ctx context.Context, runID, by, why string) error {
 	if by == "" {
@@ -157,7 +106,7 @@ func (s *Store) Reject(ctx context.Context, runID, by, why string) error {
 			return err
 		}
 		for _, row := range rows {
-			if err := t.endApproval(ctx, row, approvalRejected); err != nil {
+			if err := t.endApproval(ctx, row, galen.ApprovalRejected); err != nil {
 				return err
 			}
 		}
@@ -176,10 +125,10 @@ func (s *Store) Reject(ctx context.Context, runID, by, why string) error {
 	})
 }
 
-func (t *tx) endApproval(ctx context.Context, row approvalRow, state string) error {
+func (t *tx) endApproval(ctx context.Context, row approvalRow, state galen.ApprovalState) error {
 	row.state, row.ended = state, t.now
 	t.citeApproval(row)
-	return t.exec(ctx, "UPDATE approvals SET state = ?, ended = ? WHERE id = ?", state, stamp(t.now), row.ID)
+	return t.exec(ctx, "UPDATE approvals SET state = ?, ended = ? WHERE id = ?", string(state), stamp(t.now), row.ID)
 }
 
 // Void ends an approval because the world moved. It returns how many approvals of the run in a row were voided without an
@@ -215,7 +164,7 @@ func (t *tx) void(ctx context.Context, run galen.Run, row approvalRow, why strin
 	if err != nil {
 		return 0, err
 	}
-	if err := t.endApproval(ctx, row, approvalVoided); err != nil {
+	if err := t.endApproval(ctx, row, galen.ApprovalVoided); err != nil {
 		return 0, err
 	}
 	if inARow, err = voidsInARow(ctx, t, run.ID); err != nil {
@@ -247,21 +196,10 @@ func (t *tx) voidNewest(ctx context.Context, run galen.Run, d galen.Decision, wh
 	if err != nil {
 		return err
 	}
-	if err := t.endApproval(ctx, row, approvalHeld); err != nil {
+	if err := t.endApproval(ctx, row, galen.ApprovalHeld); err != nil {
 		return err
 	}
 	return t.voided(ctx, run, voidedBody(row, why, 0, moved))
-}
-
-func approvalByID(ctx context.Context, q querier, id string) (approvalRow, error) {
-	rows, err := approvalsOf(ctx, q, "id = ?", id)
-	if err == nil && len(rows) == 0 {
-		err = fmt.Errorf("approval %q: %w", id, galen.ErrNotFound)
-	}
-	if err != nil {
-		return approvalRow{}, err
-	}
-	return rows[0], nil
 }
 
 func voidsInARow(ctx context.Context, q querier, runID string) (int, error) {
@@ -276,9 +214,9 @@ func voidsInARow(ctx context.Context, q querier, runID string) (int, error) {
 	n := 0
 	for _, row := range rows {
 		switch {
-		case row.state == approvalHeld, row.state == approvalRevoked: // says nothing of the world
+		case row.state == galen.ApprovalHeld, row.state == galen.ApprovalRevoked: // says nothing of the world
 			continue
-		case row.state != approvalVoided, stamp(row.ended) < last:
+		case row.state != galen.ApprovalVoided, stamp(row.ended) < last:
 			return n, nil
 		}
 		n++

@@ -16,12 +16,12 @@ import (
 // yes is the newest approval of a run.
 func (w world) yes(t *testing.T, run galen.Run) galen.Approval {
 	t.Helper()
-	all, err := w.Approvals(t.Context(), run.ID)
+	all, err := w.Approvals(t.Context(), journal.ApprovalFilter{Run: run.ID, Limit: 1})
 	must(t, err)
 	if len(all) == 0 {
 		t.Fatal("nobody has approved")
 	}
-	return all[0]
+	return all[0].Approval
 }
 
 func (w world) approve(t *testing.T, run galen.Run, id string, steps ...galen.ApprovedStep) {
@@ -83,7 +83,7 @@ func testApprovals(t *testing.T, w world) {
 	}
 	w.approve(t, run, "y7", step)
 	equal(t, "a rejection ends the row", w.void(t, "y7"), 1)
-	all, err := w.Approvals(t.Context(), run.ID)
+	all, err := w.Approvals(t.Context(), journal.ApprovalFilter{Run: run.ID})
 	must(t, err)
 	equal(t, "all", len(all), 8)
 	w.approve(t, run, "y8", step)
