@@ -11,7 +11,7 @@ import (
 type Access struct {
 	// Scope is one of galen's, or any: whatever token there is, or none: not even one.
 	Scope string `yaml:"scope"`
-	// On is what the scope is needed on: resource, run, hold or schedule of the path, body, all, any, or list.
+	// On is what the scope is needed on: resource, run, hold, alert or schedule of the path, body, all, any, or list.
 	On string `yaml:"on"`
 }
 

@@ -67,8 +67,8 @@ type alerts struct {
 	journal *journal.Store
 }
 
-func (a alerts) List(ctx context.Context, state string, before int64, limit int) ([]api.Alert, error) {
-	all, err := a.journal.Alerts(ctx, journal.AlertFilter{State: state, Before: before, Limit: limit})
+func (a alerts) List(ctx context.Context, f galenhttp.AlertFilter) ([]api.Alert, error) {
+	all, err := a.journal.Alerts(ctx, journal.AlertFilter(f))
 	out := make([]api.Alert, 0, len(all))
 	for _, one := range all {
 		out = append(out, shownAlert(one))
@@ -105,6 +105,9 @@ func shownAlert(a journal.Alert) api.Alert {
 	}
 	if a.Run != "" {
 		out.Run = &a.Run
+	}
+	if of := a.Resource.String(); of != "" {
+		out.Resource = &of
 	}
 	return out
 }

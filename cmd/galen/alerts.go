@@ -26,9 +26,9 @@ names: nothing starts) or refused (it breaks a limit). Alerts that were dealt wi
 }
 
 type alertsFlags struct {
-	state  string
-	limit  int
-	cursor string
+	state, resource, run, fingerprint, from, cursor string
+	labels                                          []string
+	limit                                           int
 }
 
 func (c *cli) alertsListCommand() *cobra.Command {
@@ -37,14 +37,20 @@ func (c *cli) alertsListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "Alerts, newest first",
 		Long: `Lists alerts, the newest first, with why each stands as it does. TIMES is how often the same alert came: same source,
-fingerprint, status and start.`,
+fingerprint, status and start. An alert that was matched to no resource, or to several, is shown to who may view everything.`,
 		Example: `  galen alerts list --state unmatched
+  galen alerts list --resource cassandra/orders --label alertname=CassandraNodeDown --from 24h
   galen alerts list --watch --limit 10
   galen alerts list --limit 500 -o json | jq -r '.alerts[] | select(.state == "refused") | .why'`,
 		Args: takes(0, 0, "no arguments: choose with flags"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.alertsList(cmd.Context(), f) },
 	}
 	cmd.Flags().StringVar(&f.state, "state", "", "only those that stand so: pending, matched, unmatched, refused")
+	cmd.Flags().StringVar(&f.resource, "resource", "", "only those that were matched to this resource (kind/name)")
+	cmd.Flags().StringVar(&f.run, "run", "", "only those that this run looks into")
+	cmd.Flags().StringVar(&f.fingerprint, "fingerprint", "", "only those with this fingerprint")
+	cmd.Flags().StringArrayVar(&f.labels, "label", nil, "only those with this label, as name=value (may be repeated)")
+	cmd.Flags().StringVar(&f.from, "from", "", "only those that came then or later: 2026-09-01T06:00:00Z, or 24h or 30d ago")
 	cmd.Flags().IntVar(&f.limit, "limit", 30, "how many at most")
 	cmd.Flags().StringVar(&f.cursor, "cursor", "", "go on where a list ended: the next that it printed")
 	return c.watchable(cmd)
@@ -58,8 +64,22 @@ func (c *cli) alertsList(ctx context.Context, f alertsFlags) error {
 	if f.limit < 1 {
 		return usage("--limit %d: want 1 or more", f.limit)
 	}
+	params := api.ListAlertsParams{
+		State: optional(api.AlertState(f.state)), Resource: optional(f.resource), Run: optional(f.run), Fingerprint: optional(f.fingerprint),
+	}
+	if len(f.labels) > 0 {
+		params.Label = &f.labels
+	}
+	if f.from != "" {
+		from, err := moment(f.from, c.now(), ago)
+		if err != nil {
+			return usage("--from %q: %w", f.from, err)
+		}
+		params.From = &from
+	}
 	res, err := paged(f.limit, optional(f.cursor), func(limit int, cursor *string) (*api.ListAlertsResponse, error) {
-		return client.ListAlertsWithResponse(ctx, &api.ListAlertsParams{State: optional(api.AlertState(f.state)), Limit: &limit, Cursor: cursor})
+		params.Limit, params.Cursor = &limit, cursor
+		return client.ListAlertsWithResponse(ctx, &params)
 	}, func(res *api.ListAlertsResponse) (*[]api.Alert, **string, bool) {
 		if res.JSON200 == nil {
 			return nil, nil, false
@@ -81,10 +101,10 @@ func printAlerts(w io.Writer, list api.AlertList, now time.Time) error {
 	for _, a := range list.Alerts {
 		rows = append(rows, []string{
 			fmt.Sprint(a.Number), cut(a.Id, shortID), a.Id, a.Labels["alertname"], a.Status, age(now, a.Received), fmt.Sprint(a.Duplicates + 1),
-			string(a.State), a.Source, a.Fingerprint, valueOf(a.Run), valueOf(a.Why),
+			string(a.State), a.Source, a.Fingerprint, valueOf(a.Resource), valueOf(a.Run), valueOf(a.Why),
 		})
 	}
-	heads := []string{"number", "alert?", "id+", "alertname", "status", "received?", "times?", "state", "source+", "fingerprint+", "run+", "why"}
+	heads := []string{"number", "alert?", "id+", "alertname", "status", "received?", "times?", "state", "source+", "fingerprint+", "resource+", "run+", "why"}
 	if err := table(w, heads, rows); err != nil {
 		return err
 	}
@@ -129,7 +149,7 @@ func (c *cli) alertsShow(ctx context.Context, id string) error {
 
 func printAlert(w io.Writer, a api.Alert, now time.Time) error {
 	rows := [][]string{
-		{"alert", a.Id}, {"state", string(a.State)}, {"why", valueOf(a.Why)}, {"run", valueOf(a.Run)}, {"source", a.Source},
+		{"alert", a.Id}, {"state", string(a.State)}, {"why", valueOf(a.Why)}, {"resource", valueOf(a.Resource)}, {"run", valueOf(a.Run)}, {"source", a.Source},
 		{"fingerprint", a.Fingerprint}, {"status", a.Status}, {"received", age(now, a.Received)}, {"times", fmt.Sprint(a.Duplicates + 1)},
 	}
 	if a.StartsAt != nil {

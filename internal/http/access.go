@@ -27,6 +27,7 @@ const (
 	onResource = "resource"
 	onRun      = "run"
 	onHold     = "hold"
+	onAlert    = "alert"
 	onSchedule = "schedule"
 )
 
@@ -118,6 +119,8 @@ func (s *server) permitOn(r *http.Request, on string, scope galen.Scope) error {
 		return s.mayOnRun(ctx, scope, r.PathValue("id"))
 	case onHold:
 		return s.mayOnHold(ctx, scope, r.PathValue("id"))
+	case onAlert:
+		return s.mayOnAlert(ctx, scope, r.PathValue("id"))
 	case onSchedule:
 		_, err := s.scheduleFor(ctx, scope, r.PathValue("id"))
 		return err
@@ -161,8 +164,12 @@ func forbidden(ctx context.Context, scope galen.Scope, what string) error {
 // unseen is the refusal of what an ID names, the same whether there is such a one or not: an answer that differs would tell who may not see
 // it that it is there. What goes into the journal does not have the ID, which the caller chose.
 func unseen(ctx context.Context, scope galen.Scope, sort, id string) error {
-	err := forbidden(ctx, scope, "the resource of a "+sort)
-	return &forbiddenError{scope: scope, what: "the resource of a " + sort, err: fmt.Errorf("%s %s: there is none, or it is not for this token: %w", sort, id, err)}
+	what := "the resource of a " + sort
+	if sort[0] == 'a' {
+		what = "the resource of an " + sort
+	}
+	err := forbidden(ctx, scope, what)
+	return &forbiddenError{scope: scope, what: what, err: fmt.Errorf("%s %s: there is none, or it is not for this token: %w", sort, id, err)}
 }
 
 // forbiddenError is an [ErrForbidden] that tells what was missing.
@@ -207,128 +214,27 @@ func (s *server) mayOnHold(ctx context.Context, scope galen.Scope, id string) er
 	return nil
 }
 
+// mayOnAlert looks up whose alert it is, unless the token may do that to every one. One that was matched to no resource, or to several, is
+// for who may do so to everything.
+func (s *server) mayOnAlert(ctx context.Context, scope galen.Scope, id string) error {
+	if callerOf(ctx).May(scope, galen.Resource{}) {
+		return nil
+	}
+	a, err := s.o.Alerts.Alert(ctx, id)
+	switch {
+	case errors.Is(err, galen.ErrNotFound), err == nil && !callerOf(ctx).May(scope, ownerOf(a)):
+		return unseen(ctx, scope, "alert", id)
+	default:
+		return err
+	}
+}
+
 // mayHold asks for the scope on all that a hold covers.
 func mayHold(ctx context.Context, scope galen.Scope, h galen.Hold) error {
 	if h.Pattern != "" {
 		return mayOver(ctx, scope, h.Pattern)
 	}
 	return may(ctx, scope, h.Resource)
-}
-
-// sees is what the call's token may view; everything that a list answers with passes here.
-type sees struct{ token galen.Token }
-
-func seesOf(ctx context.Context) sees { return sees{callerOf(ctx)} }
-
-func (v sees) all() bool                      { return v.token.May(galen.ScopeView, galen.Resource{}) }
-func (v sees) resource(r galen.Resource) bool { return v.token.May(galen.ScopeView, r) }
-func (v sees) run(run galen.Run) bool         { return v.resource(run.Resource) }
-func (v sees) finding(f galen.Finding) bool   { return v.resource(f.Resource) }
-func (v sees) approval(a galen.GivenApproval) bool {
-	return v.resource(a.Resource)
-}
-func (v sees) watched(w Watched) bool { return v.resource(w.Resource) }
-
-// event: what tells of tokens, their names and grants, is for who may list them.
-func (v sees) event(e galen.Event) bool {
-	if e.Kind == galen.EventToken || e.Kind == galen.EventKeptOut {
-		return v.tokens()
-	}
-	return v.resource(e.Resource)
-}
-
-func (v sees) tokens() bool { return v.token.May(galen.ScopeAdmin, galen.Resource{}) }
-
-// only are those that pass.
-func only[T any](all []T, pass func(T) bool) []T {
-	out := make([]T, 0, len(all))
-	for _, one := range all {
-		if pass(one) {
-			out = append(out, one)
-		}
-	}
-	return out
-}
-
-// holds are those that hold anything that the token may view.
-func (s *server) holds(ctx context.Context) ([]galen.Hold, error) {
-	holds, err := s.o.Records.Holds(ctx)
-	if err != nil {
-		return nil, err
-	}
-	view := seesOf(ctx)
-	mine := only(s.o.World.Watched(), view.watched)
-	return only(holds, func(h galen.Hold) bool {
-		return view.all() || view.resource(h.Resource) || slices.ContainsFunc(mine, func(w Watched) bool { return h.Covers(w.Resource, h.Target) })
-	}), nil
-}
-
-// quarantines are of the whole account: everyone sees that a runbook acts nowhere, and of what it failed on what they may view.
-func (s *server) quarantines(ctx context.Context) ([]galen.Quarantine, error) {
-	all, err := s.o.Quarantines.Quarantines(ctx)
-	view := seesOf(ctx)
-	if err != nil || view.all() {
-		return all, err
-	}
-	out := make([]galen.Quarantine, 0, len(all))
-	for _, q := range all {
-		n := len(q.Targets)
-		q.Targets = only(q.Targets, func(target string) bool {
-			name, _, _ := strings.Cut(target, " ")
-			r, err := galen.ParseResource(name)
-			return err == nil && view.resource(r)
-		})
-		q.Why = fmt.Sprintf("%s failed on %d targets", q.Verb, n)
-		out = append(out, q)
-	}
-	return out, nil
-}
-
-// scanPage is how much of the journal is read at once for a token that may not view everything.
-const scanPage = 1000
-
-// runs are those of a filter that the token may view, as many as the filter wants if there are so many.
-func (s *server) runs(ctx context.Context, f RunFilter) ([]galen.Run, error) {
-	view, want := seesOf(ctx), f.Limit
-	if view.all() || f.Resource != (galen.Resource{}) {
-		return s.o.Runs.Runs(ctx, f)
-	}
-	var out []galen.Run
-	for f.Limit = scanPage; ; {
-		page, err := s.o.Runs.Runs(ctx, f)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, only(page, view.run)...)
-		if len(out) >= want || len(page) < f.Limit {
-			return out[:min(want, len(out))], nil
-		}
-		f.Before = page[len(page)-1].ID
-	}
-}
-
-// events are those of a filter that the token may view.
-func (s *server) events(ctx context.Context, f EventFilter) ([]galen.Event, error) {
-	view, want := seesOf(ctx), f.Limit
-	if view.all() && view.tokens() || f.Resource != (galen.Resource{}) {
-		return s.o.Records.Events(ctx, f)
-	}
-	var out []galen.Event
-	for f.Limit = scanPage; ; {
-		page, err := s.o.Records.Events(ctx, f)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, only(page, view.event)...)
-		if len(out) >= want || len(page) < f.Limit {
-			return out[:min(want, len(out))], nil
-		}
-		if last := page[len(page)-1].Seq; f.Newest {
-			f.Before = last
-		} else {
-			f.After = last
-		}
-	}
 }
 
 // operationsOf reads what each call needs; without it no call passes.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"github.com/galenhq/galen"
@@ -75,21 +76,21 @@ func (s *server) lost(r *http.Request) {
 // ListAlerts implements [api.ServerInterface].
 func (s *server) ListAlerts(w http.ResponseWriter, r *http.Request, params api.ListAlertsParams) {
 	p, err := pagingOf("alerts", params.Limit, params.Cursor, pageUsual, pageMost)
-	state := deref(params.State)
-	switch {
-	case err != nil:
-	case params.State != nil && !state.Valid():
-		err = badf("state %q: want pending, matched, unmatched or refused", string(state))
-	}
-	var before int64
+	var f AlertFilter
 	if err == nil {
-		before, err = p.number()
+		f, err = s.alertFilter(r.Context(), params)
 	}
-	if err != nil {
-		s.fail(w, r, err)
-		return
+	if err == nil {
+		f.Before, err = p.number()
 	}
-	all, err := s.o.Alerts.List(r.Context(), string(state), before, p.limit+1)
+	f.Limit = p.limit + 1
+	var all []api.Alert
+	if err == nil {
+		all, err = s.alerts(r.Context(), f)
+	}
+	if err == nil && len(all) == 0 && f.Run != "" { // there are none, or nobody knows such a run
+		_, err = s.o.Runs.Run(r.Context(), f.Run)
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -97,6 +98,51 @@ func (s *server) ListAlerts(w http.ResponseWriter, r *http.Request, params api.L
 	out := api.AlertList{}
 	out.Alerts, out.Next = cut(p, all, func(a api.Alert) string { return strconv.FormatInt(a.Number, 10) })
 	s.answer(w, r, http.StatusOK, out)
+}
+
+func (s *server) alertFilter(ctx context.Context, params api.ListAlertsParams) (AlertFilter, error) {
+	state := deref(params.State)
+	f := AlertFilter{State: string(state), Run: deref(params.Run), Fingerprint: deref(params.Fingerprint), From: deref(params.From), Labels: map[string]string{}}
+	var err error
+	if f.Resource, err = resourceOr(params.Resource); err != nil {
+		return f, err
+	}
+	switch {
+	case params.State != nil && !state.Valid():
+		return f, badf("state %q: want pending, matched, unmatched or refused", string(state))
+	case params.From != nil && f.From.IsZero():
+		return f, senselessf("from: want a time such as 2026-11-24T10:00:00Z")
+	}
+	for _, label := range deref(params.Label) {
+		name, value, is := strings.Cut(label, "=")
+		if _, twice := f.Labels[name]; !is || name == "" || twice {
+			return f, badf("label %.80q: want name=value, and each name once", label)
+		}
+		f.Labels[name] = value
+	}
+	return f, s.mayRead(ctx, EventFilter{Resource: f.Resource, Run: f.Run})
+}
+
+// alerts are those of a filter that the token may view, as many as the filter wants if there are so many. What was matched to no resource, or
+// to several, is for who may view everything.
+func (s *server) alerts(ctx context.Context, f AlertFilter) ([]api.Alert, error) {
+	view, want := seesOf(ctx), f.Limit
+	if view.all() || f.Resource != (galen.Resource{}) {
+		return s.o.Alerts.List(ctx, f)
+	}
+	f.Owned = true
+	return scan(want, view.alert, func(limit int, last *api.Alert) ([]api.Alert, error) {
+		if f.Limit = limit; last != nil {
+			f.Before = last.Number
+		}
+		return s.o.Alerts.List(ctx, f)
+	})
+}
+
+// ownerOf is the resource that an alert was matched to, zero for none.
+func ownerOf(a api.Alert) galen.Resource {
+	r, _ := resourceOr(a.Resource)
+	return r
 }
 
 // GetAlert implements [api.ServerInterface].

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
+
+	"github.com/galenhq/galen"
 )
 
 // TestListAlerts: the list is read page by page, and what it is asked for is checked.
@@ -33,6 +36,20 @@ func TestListAlerts(t *testing.T) {
 		w := call(t, h, "GET", c.path, "")
 		if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
 			t.Errorf("%s: %d %s, want %d with %s", c.path, w.Code, w.Body, c.status, c.want)
+		}
+	}
+	e := &engine{runs: map[string]galen.Run{"r": {ID: "r", Resource: demo()}}}
+	h = Handler(e.options())
+	for query, want := range map[string]int{
+		"?label=job%3Dn%3D1&label=i%3D&run=r&fingerprint=f&resource=fake/demo&from=2026-11-23T12:00:00Z": 200,
+		"?label=job": 400, "?label==n": 400, "?label=": 400, "?label=a%3D1&label=a%3D2": 400, "?from=x": 400, "?from=": 422, "?resource=x": 400, "?resource=fake/nobody": 404,
+		"?run=nobody&state=matched": 404, "?since=1h": 400,
+	} {
+		if w := call(t, h, "GET", "/v1/alerts"+query, ""); w.Code != want {
+			t.Errorf("%s: %d %s, want %d", query, w.Code, w.Body, want)
+		}
+		if f := e.wanted; want == 200 && (f.Labels["job"] != "n=1" || f.Labels["i"] != "" || len(f.Labels) != 2 || f.Run != "r" || f.Fingerprint != "f" || f.Resource != demo() || !f.From.Equal(noon())) {
+			t.Errorf("%s asks for %+v", query, f)
 		}
 	}
 	if w := call(t, Handler((&engine{broken: errDisk}).options()), "GET", "/v1/alerts", ""); w.Code != 500 {
@@ -95,5 +112,30 @@ func TestBasicAlerts(t *testing.T) {
 		if w.Code != c.status {
 			t.Errorf("%s %s with %q: %d %s", c.method, c.path, c.password, w.Code, w.Body)
 		}
+	}
+}
+
+// TestWhoseAlerts: a token sees the alerts that were matched to what it may view, and nothing of the others, be they there or not.
+func TestWhoseAlerts(t *testing.T) {
+	e := newTwo()
+	e.tokens[hashOf(secretOf("me"))] = galen.Token{Name: "me", Grants: []galen.Grant{{Scope: galen.ScopeView, Resource: "fake/d*"}}, Expires: noon().Add(time.Hour)}
+	h := e.handler()
+	for path, c := range map[string]struct {
+		status int
+		want   string
+	}{
+		"": {200, "alert-demo"}, "?limit=1": {200, "alert-demo"}, "?resource=fake/demo": {200, "alert-demo"}, "?resource=fake/other": {403, ""}, "?run=run-other": {403, ""}, "?run=none": {403, ""},
+		"/alert-demo": {200, "alert-demo"}, "/alert-other": {403, ""}, "/alert-nobody": {403, ""}, "/alert-none": {403, ""}, "/3": {403, ""},
+	} {
+		w := callAs(t, h, secretOf("me"), "GET", "/v1/alerts"+path, "")
+		text := w.Body.String()
+		tells := c.status == 200 && (strings.Contains(text, "other") || strings.Contains(text, "nobody") || strings.Contains(text, "next"))
+		if w.Code != c.status || !strings.Contains(text, c.want) || tells {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	one, none := callAs(t, h, secretOf("me"), "GET", "/v1/alerts/alert-other", ""), callAs(t, h, secretOf("me"), "GET", "/v1/alerts/alert-none", "")
+	if a, b := complaint(t, one), complaint(t, none); strings.ReplaceAll(a, "alert-other", "") != strings.ReplaceAll(b, "alert-none", "") {
+		t.Errorf("it tells that there is one: %s, and of none: %s", a, b)
 	}
 }

@@ -58,18 +58,12 @@ func (s *server) approvals(ctx context.Context, f ApprovalFilter) ([]galen.Given
 	if view.all() || f.Resource != (galen.Resource{}) {
 		return s.o.Approvals.Approvals(ctx, f)
 	}
-	var out []galen.GivenApproval
-	for f.Limit = scanPage; ; {
-		page, err := s.o.Approvals.Approvals(ctx, f)
-		if err != nil {
-			return nil, err
+	return scan(want, view.approval, func(limit int, last *galen.GivenApproval) ([]galen.GivenApproval, error) {
+		if f.Limit = limit; last != nil {
+			f.Before = last.Number
 		}
-		out = append(out, only(page, view.approval)...)
-		if len(out) >= want || len(page) < f.Limit {
-			return out[:min(want, len(out))], nil
-		}
-		f.Before = page[len(page)-1].Number
-	}
+		return s.o.Approvals.Approvals(ctx, f)
+	})
 }
 
 // shownApproval is an approval as the API shows it.

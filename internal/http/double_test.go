@@ -39,7 +39,8 @@ type engine struct {
 	stored       [][]byte
 	tooLarge     int
 	filters      []RunFilter
-	mu           sync.Mutex // of events: streams ask for them side by side
+	wanted       AlertFilter // of the newest call
+	mu           sync.Mutex  // of events: streams ask for them side by side
 	events       []EventFilter
 	happened     []galen.Event
 	opened       bool
@@ -238,11 +239,12 @@ func (e *engine) Last(galen.Resource) (galen.State, bool) {
 	return seenState{members: e.members}, e.members != nil
 }
 
-func (e *engine) List(_ context.Context, state string, before int64, limit int) ([]api.Alert, error) {
+func (e *engine) List(_ context.Context, f AlertFilter) ([]api.Alert, error) {
 	var out []api.Alert
+	e.wanted = f
 	for n := int64(3); n > 0; n-- {
 		a := api.Alert{Id: fmt.Sprint("alert-", n), Number: n, State: api.Unmatched}
-		if (before == 0 || n < before) && (state == "" || state == string(a.State)) && len(out) < limit {
+		if (f.Before == 0 || n < f.Before) && (f.State == "" || f.State == string(a.State)) && len(out) < f.Limit {
 			out = append(out, a)
 		}
 	}

@@ -48,8 +48,8 @@ func matrix() map[string]row {
 		"getState":         {"view", "resource", nothing, false},
 		"acknowledge":      {"operate", "resource", of(`{"target":"db-1"}`), false},
 		"listFindings":     {"view", "list", nothing, true},
-		"listAlerts":       {"view", "all", nothing, false},
-		"getAlert":         {"view", "all", nothing, false},
+		"listAlerts":       {"view", "list", nothing, true},
+		"getAlert":         {"view", "alert", nothing, false},
 		"listRunbooks":     {"view", "any", nothing, false},
 		"getRunbook":       {"view", "any", nothing, false},
 		"listRuns":         {"view", "list", nothing, true},
@@ -117,6 +117,36 @@ func (e two) Runs(context.Context, RunFilter) ([]galen.Run, error) {
 	return slices.SortedFunc(maps.Values(e.runs), func(a, b galen.Run) int { return strings.Compare(a.ID, b.ID) }), nil
 }
 
+func (e two) inbox() (out []api.Alert) {
+	for n, id := range []string{"alert-demo", "alert-nobody", "alert-other"} {
+		a := api.Alert{Id: id, Number: int64(n + 1), State: api.Unmatched}
+		if name := strings.TrimPrefix(id, "alert-"); name != "nobody" {
+			of := "fake/" + name
+			a.State, a.Resource = api.Matched, &of
+		}
+		out = append([]api.Alert{a}, out...)
+	}
+	return out
+}
+
+func (e two) List(_ context.Context, f AlertFilter) (out []api.Alert, _ error) {
+	for _, a := range e.inbox() {
+		if (f.Resource == galen.Resource{} || f.Resource == ownerOf(a)) && (!f.Owned || a.Resource != nil) && (f.Before == 0 || a.Number < f.Before) && len(out) < f.Limit {
+			out = append(out, a)
+		}
+	}
+	return out, nil
+}
+
+func (e two) Alert(_ context.Context, id string) (api.Alert, error) {
+	for _, a := range e.inbox() {
+		if a.Id == id {
+			return a, nil
+		}
+	}
+	return api.Alert{}, galen.ErrNotFound
+}
+
 func (e two) Findings(context.Context, galen.Resource) ([]galen.Finding, error) {
 	return []galen.Finding{{Resource: demo(), Code: "down"}, {Resource: otherDB(), Code: "down"}}, nil
 }
@@ -129,7 +159,7 @@ func (e two) Watched() []Watched {
 
 func (e two) handler() http.Handler {
 	o := e.options()
-	o.Runs, o.Records, o.World, o.Logins = e, e, e, provider{}
+	o.Runs, o.Records, o.World, o.Alerts, o.Logins = e, e, e, e, provider{}
 	o.Refusals = NewRefusals(func(context.Context, galen.Event) error { return nil })
 	return Handler(o)
 }

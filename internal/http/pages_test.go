@@ -18,7 +18,7 @@ func TestPagesAreTheWhole(t *testing.T) {
 	h := newTwo().handler()
 	for path, field := range map[string]string{
 		"/v1/resources": "resources", "/v1/findings": "findings", "/v1/runbooks": "runbooks", "/v1/holds": "holds",
-		"/v1/quarantines": "quarantines", "/v1/tokens": "tokens", "/v1/approvals": "approvals",
+		"/v1/quarantines": "quarantines", "/v1/tokens": "tokens", "/v1/approvals": "approvals", "/v1/alerts": "alerts",
 	} {
 		items := func(query string) (all []any, next string) {
 			w := call(t, h, "GET", path+query, "")

@@ -83,6 +83,23 @@ type ApprovalFilter struct {
 	Before int64
 }
 
+// AlertFilter chooses alerts, newest first.
+type AlertFilter struct {
+	State string
+	// Resource that they were matched to; Owned: to whatever one.
+	Resource    galen.Resource
+	Owned       bool
+	Run         string
+	Fingerprint string
+	// Labels are some that they have, with these values.
+	Labels map[string]string
+	// From: then or later; zero: whenever.
+	From  time.Time
+	Limit int
+	// Before: only those with a smaller number; 0: from the newest.
+	Before int64
+}
+
 // EventFilter chooses events: the oldest, or the newest.
 type EventFilter struct {
 	Resource galen.Resource
@@ -210,7 +227,7 @@ type Alerts interface {
 	Store(ctx context.Context, body []byte) (api.Accepted, error)
 	// TooLarge takes down that a call was not read, for its body has more bytes than that: its alerts are lost. [Author] knows who sent it.
 	TooLarge(ctx context.Context, limit int) error
-	// List lists those in a state ("": all) with a smaller number than before (0: all), newest first, without bodies.
-	List(ctx context.Context, state string, before int64, limit int) ([]api.Alert, error)
+	// List lists them without bodies.
+	List(ctx context.Context, f AlertFilter) ([]api.Alert, error)
 	Alert(ctx context.Context, id string) (api.Alert, error)
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/galenhq/galen"
 )
 
 // Alert is one alert as the journal keeps it.
@@ -35,6 +37,8 @@ type Alert struct {
 	N int64
 	// State is one of the states below, Why it stands so, Run the run that looks into it.
 	State, Why, Run string
+	// Resource that it was matched to; zero: none, or several.
+	Resource galen.Resource
 	// Duplicates is how often the same came again.
 	Duplicates int64
 }
@@ -47,7 +51,11 @@ const (
 )
 
 // End is what became of an alert.
-type End struct{ ID, State, Why, Run string }
+type End struct {
+	ID, State, Why, Run string
+	// Resource that it was matched to; zero: none, or several.
+	Resource galen.Resource
+}
 
 // Kept is what the store has of an alert that it was given.
 type Kept struct {

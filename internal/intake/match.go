@@ -234,6 +234,15 @@ func (m *Matcher) names(a Alert) string {
 
 func unmatched(why string) End { return End{State: Unmatched, Why: why} }
 
+// noted is what becomes of an alert which tells that something is over: it belongs to its resource, if its labels name one alone.
+func noted(named []galen.Resource) End {
+	end := End{State: Matched, Why: "resolved: noted; it cancels nothing"}
+	if len(named) == 1 {
+		end.Resource = named[0]
+	}
+	return end
+}
+
 // match says what became of an alert; without a state it must wait. Its labels are compared with what we know and go no
 // further: the run gets our own resource, code and failure domain. asked are the runs that this round has asked for.
 func (m *Matcher) match(ctx context.Context, a Alert, asked map[string]End) (End, error) {
@@ -246,7 +255,7 @@ func (m *Matcher) match(ctx context.Context, a Alert, asked map[string]End) (End
 		return unmatched("no resource has these labels"), nil
 	}
 	if a.Status != firing {
-		return End{State: Matched, Why: "resolved: noted; it cancels nothing"}, nil
+		return noted(named), nil
 	}
 	name := a.Labels[rule.MemberLabel]
 	if name == "" {
@@ -286,7 +295,7 @@ func (m *Matcher) open(ctx context.Context, a Alert, hint galen.Finding, asked m
 	if err != nil {
 		return End{}, fmt.Errorf("open a run for alert %s: %w", a.ID, err)
 	}
-	end := End{State: Matched, Run: run.ID, Why: fmt.Sprintf("run %s looks for %s in %s of %s", run.ID, hint.Code, hint.Domain, hint.Resource)}
+	end := End{State: Matched, Run: run.ID, Resource: hint.Resource, Why: fmt.Sprintf("run %s looks for %s in %s of %s", run.ID, hint.Code, hint.Domain, hint.Resource)}
 	if run.Status.Open() { // what came after the end of one is another matter
 		asked[key] = end
 	}

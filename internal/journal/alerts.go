@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/galenhq/galen"
 )
@@ -86,7 +85,7 @@ func (t *tx) storeAlert(ctx context.Context, m madeAlert) (Kept, error) {
 		a.Received = t.now
 	}
 	out := Kept{Alert: a, Pending: a.State == AlertPending}
-	n, err := t.execCount(ctx, "INSERT INTO alerts (id, received, done, outcome, state, run, doc) VALUES (?, ?, ?, ?, ?, '', ?) ON CONFLICT (id) DO NOTHING",
+	n, err := t.execCount(ctx, "INSERT INTO alerts (id, received, done, outcome, state, run, resource, doc) VALUES (?, ?, ?, ?, ?, '', '', ?) ON CONFLICT (id) DO NOTHING",
 		a.ID, stamp(a.Received), flag(a.State == AlertRefused), a.Why, a.State, m.doc)
 	if err != nil {
 		return out, err
@@ -104,23 +103,42 @@ func (t *tx) storeAlert(ctx context.Context, m madeAlert) (Kept, error) {
 	return out, err
 }
 
-const alertColumns = "SELECT n, received, state, outcome, run, duplicates, doc FROM alerts WHERE "
+const alertColumns = "SELECT n, received, state, outcome, run, resource, duplicates, doc FROM alerts WHERE "
 
 func alertsOf(ctx context.Context, q querier, query string, args ...any) ([]Alert, error) {
 	var out []Alert
-	err := each(ctx, q, func(rows cursor) error {
-		var a Alert
-		var text string
-		var received int64
-		if err := rows.Scan(&a.N, &received, &a.State, &a.Why, &a.Run, &a.Duplicates, &text); err != nil {
-			return err
-		}
-		as, err := undoc[Alert]([]byte(text))
-		as.N, as.State, as.Why, as.Run, as.Duplicates, as.Received = a.N, a.State, a.Why, a.Run, a.Duplicates, moment(received)
-		out = append(out, as)
+	err := eachAlert(ctx, q, func(a Alert, text string) error {
+		a, err := a.read(text)
+		out = append(out, a)
 		return err
 	}, query, args...)
 	return out, err
+}
+
+// eachAlert calls scan with the columns and the document of each.
+func eachAlert(ctx context.Context, q querier, scan func(Alert, string) error, query string, args ...any) error {
+	return each(ctx, q, func(rows cursor) error {
+		var a Alert
+		var text, resource string
+		var received int64
+		if err := rows.Scan(&a.N, &received, &a.State, &a.Why, &a.Run, &resource, &a.Duplicates, &text); err != nil {
+			return err
+		}
+		a.Received = moment(received)
+		if resource != "" {
+			if err := a.Resource.UnmarshalText([]byte(resource)); err != nil {
+				return fmt.Errorf("alert %d: %w", a.N, err)
+			}
+		}
+		return scan(a, text)
+	}, query, args...)
+}
+
+// read is an alert with its document beside its columns.
+func (a Alert) read(text string) (Alert, error) {
+	as, err := undoc[Alert]([]byte(text))
+	as.N, as.State, as.Why, as.Run, as.Resource, as.Duplicates, as.Received = a.N, a.State, a.Why, a.Run, a.Resource, a.Duplicates, a.Received
+	return as, err
 }
 
 // PendingAlerts are the alerts after a number that nobody has dealt with, oldest first.
@@ -141,27 +159,6 @@ func (s *Store) CountPendingAlerts(ctx context.Context, limit int) (int, error) 
 		return each(ctx, q, func(cursor) error { count++; return nil }, "SELECT n FROM alerts WHERE done = 0 LIMIT ?", limit)
 	})
 	return count, err
-}
-
-// Alerts lists alerts, newest first, without their bodies.
-func (s *Store) Alerts(ctx context.Context, f AlertFilter) ([]Alert, error) {
-	where, args := []string{"n > 0"}, []any{}
-	add := func(condition string, arg any) { where, args = append(where, condition), append(args, arg) }
-	if f.State != "" {
-		add("state = ?", f.State)
-	}
-	if f.Before > 0 {
-		add("n < ?", f.Before)
-	}
-	var out []Alert
-	err := s.read(ctx, "list alerts", func(ctx context.Context, q querier) (err error) {
-		out, err = alertsOf(ctx, q, alertColumns+strings.Join(where, " AND ")+" ORDER BY n DESC LIMIT ?", append(args, limitOr(f.Limit))...)
-		return err
-	})
-	for i := range out {
-		out[i].Body = nil
-	}
-	return out, err
 }
 
 // Alert is the alert with an ID, or with that number; [galen.ErrNotFound].
@@ -198,7 +195,8 @@ func (s *Store) AlertsDone(ctx context.Context, ends ...AlertEnd) error {
 
 // alertDone leaves alone what another engine has dealt with meanwhile.
 func (t *tx) alertDone(ctx context.Context, end AlertEnd) error {
-	n, err := t.execCount(ctx, "UPDATE alerts SET done = 1, outcome = ?, state = ?, run = ? WHERE id = ? AND done = 0", end.Why, end.State, end.Run, end.ID)
+	n, err := t.execCount(ctx, "UPDATE alerts SET done = 1, outcome = ?, state = ?, run = ?, resource = ? WHERE id = ? AND done = 0",
+		end.Why, end.State, end.Run, end.Resource.String(), end.ID)
 	if err != nil || n > 0 {
 		return err
 	}

@@ -91,6 +91,8 @@ type Alert struct {
 	N int64 `json:"-"`
 	// State is pending, matched, unmatched or refused; Why says so in words, and Run is the run that looks into it.
 	State, Why, Run string `json:"-"`
+	// Resource that it was matched to; zero: none, or several.
+	Resource galen.Resource `json:"-"`
 	// Duplicates is how often the same alert came again.
 	Duplicates int64 `json:"-"`
 }
@@ -109,12 +111,24 @@ func AlertStates() []string {
 }
 
 // AlertEnd is what became of an alert.
-type AlertEnd struct{ ID, State, Why, Run string }
+type AlertEnd struct {
+	ID, State, Why, Run string
+	Resource            galen.Resource
+}
 
 // AlertFilter chooses alerts, newest first.
 type AlertFilter struct {
 	State string // "": all
-	Limit int    // 0: 100
+	// Resource that they were matched to; Owned: to whatever one.
+	Resource    galen.Resource
+	Owned       bool
+	Run         string
+	Fingerprint string
+	// Labels are some that they have, with these values.
+	Labels map[string]string
+	// From: only those that came then or later; zero: whenever.
+	From  time.Time
+	Limit int // 0: 100
 	// Before: only those with a smaller number, for the next page; 0: from the newest.
 	Before int64
 }

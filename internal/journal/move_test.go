@@ -145,8 +145,10 @@ func TestVerifyOfAnEarlierRelease(t *testing.T) {
 	r := openRaw(t, place.Path)
 	r.exec("DROP TABLE tokens")
 	r.exec("DROP TABLE schedules")
-	r.exec("DROP INDEX alerts_state")
-	for _, column := range []string{"alerts DROP COLUMN state", "alerts DROP COLUMN run", "outbox DROP COLUMN urgency"} {
+	for _, index := range []string{"alerts_state", "alerts_owned", "alerts_resource"} {
+		r.exec("DROP INDEX " + index)
+	}
+	for _, column := range []string{"alerts DROP COLUMN resource", "alerts DROP COLUMN state", "alerts DROP COLUMN run", "outbox DROP COLUMN urgency"} {
 		r.exec("ALTER TABLE " + column)
 	}
 	r.exec("DELETE FROM goose_db_version WHERE version_id > 3")

@@ -72,7 +72,7 @@ func tables() []table {
 		{name: "findings", columns: []string{"key", "resource", "doc"}, key: []string{"key"}, lookup: [][]string{resource}},
 		{name: "vitals", columns: []string{"resource", "slot", "minute", "body"}, key: []string{"resource", "slot"}, lookup: [][]string{resource}},
 		{
-			name: "alerts", columns: []string{"n", "id", "received", "done", "outcome", "duplicates", "doc", "state", "run"}, key: []string{"n"}, counts: "n",
+			name: "alerts", columns: []string{"n", "id", "received", "done", "outcome", "duplicates", "doc", "state", "run", "resource"}, key: []string{"n"}, counts: "n",
 			unique: id, lookup: [][]string{{"state"}},
 		},
 		{name: "outbox", columns: []string{"id", "kind", "run", "key", "urgency"}, key: []string{"id"}, counts: "id"},

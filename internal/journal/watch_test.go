@@ -270,7 +270,8 @@ func testAlerts(t *testing.T, w world) {
 // testAlertList: every alert can be found by where it stands, page by page; who breaks a limit is kept with the reason.
 func testAlertList(t *testing.T, w world) {
 	for i := range 4 {
-		a := journal.Alert{Source: "alertmanager", Fingerprint: fmt.Sprint(i), Status: "firing", Body: []byte("{}")}
+		a := journal.Alert{Source: "alertmanager", Fingerprint: fmt.Sprint(i), Status: "firing", Body: []byte("{}"), Labels: map[string]string{"job": "<n>", "i": fmt.Sprint(i % 2)}}
+		w.clock.skip(time.Minute)
 		if i == 3 {
 			a.State, a.Why = journal.AlertRefused, "65 labels"
 		}
@@ -280,7 +281,7 @@ func testAlertList(t *testing.T, w world) {
 	must(t, err)
 	equal(t, "pending", len(pending), 3)
 	must(t, w.AlertsDone(t.Context(),
-		journal.AlertEnd{ID: pending[0].ID, State: journal.AlertMatched, Why: "node-down", Run: "run-1"},
+		journal.AlertEnd{ID: pending[0].ID, State: journal.AlertMatched, Why: "node-down", Run: "run-1", Resource: ring()},
 		journal.AlertEnd{ID: pending[1].ID, State: journal.AlertUnmatched, Why: "no rule"}))
 	list := func(f journal.AlertFilter) string {
 		all, err := w.Alerts(t.Context(), f)
@@ -294,9 +295,38 @@ func testAlertList(t *testing.T, w world) {
 	equal(t, "all", list(journal.AlertFilter{}), "3/refused/65 labels// 2/pending/// 1/unmatched/no rule// 0/matched/node-down/run-1/")
 	equal(t, "refused", list(journal.AlertFilter{State: journal.AlertRefused}), "3/refused/65 labels//")
 	equal(t, "a page", list(journal.AlertFilter{Limit: 1, Before: pending[2].N}), "1/unmatched/no rule//")
+	for what, c := range map[string]struct {
+		filter journal.AlertFilter
+		want   string
+	}{
+		"of a resource":                 {journal.AlertFilter{Resource: ring()}, "0"},
+		"of another":                    {journal.AlertFilter{Resource: other()}, ""},
+		"of whatever one":               {journal.AlertFilter{Owned: true}, "0"},
+		"of a run":                      {journal.AlertFilter{Run: "run-1"}, "0"},
+		"of a fingerprint":              {journal.AlertFilter{Fingerprint: "2"}, "2"},
+		"of none":                       {journal.AlertFilter{}, "3 2 1 0"},
+		"with a label":                  {journal.AlertFilter{Labels: map[string]string{"i": "1"}}, "3 1"},
+		"with labels":                   {journal.AlertFilter{Labels: map[string]string{"i": "1", "job": "<n>"}}, "3 1"},
+		"with a part of a label":        {journal.AlertFilter{Labels: map[string]string{"job": "<n"}}, ""},
+		"with the name of a label":      {journal.AlertFilter{Labels: map[string]string{"job": ""}}, ""},
+		"with what is no label":         {journal.AlertFilter{Labels: map[string]string{"fingerprint": "2"}}, ""},
+		"with a label, page by page":    {journal.AlertFilter{Labels: map[string]string{"i": "1"}, Limit: 1, Before: pending[2].N}, "1"},
+		"since then":                    {journal.AlertFilter{From: pending[1].Received}, "3 2 1"},
+		"since later":                   {journal.AlertFilter{From: pending[2].Received.Add(time.Hour)}, ""},
+		"since then, with a label":      {journal.AlertFilter{From: pending[1].Received, Labels: map[string]string{"i": "0"}}, "2"},
+		"of a state, and of a resource": {journal.AlertFilter{State: journal.AlertUnmatched, Resource: ring()}, ""},
+	} {
+		all, err := w.Alerts(t.Context(), c.filter)
+		must(t, err)
+		var got []string
+		for _, a := range all {
+			got = append(got, a.Fingerprint)
+		}
+		equal(t, what, strings.Join(got, " "), c.want)
+	}
 	one, err := w.Alert(t.Context(), pending[0].ID)
 	must(t, err)
-	equal(t, "one", one.Run+string(one.Body), "run-1{}")
+	equal(t, "one", one.Run+string(one.Body)+one.Resource.String(), "run-1{}cassandra/lab")
 	_, err = w.Alert(t.Context(), "nobody")
 	refused(t, err, galen.ErrNotFound)
 }
