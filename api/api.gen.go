@@ -1283,6 +1283,13 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/holds (the `SetHold` operationId).
 	SetHold(ctx context.Context, body SetHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetHold One kill switch that is set
+	//
+	// 404 once it is released; the event that released it has it, and by whom. A token sees those that hold anything that it may view.
+	//
+	// Corresponds with GET /v1/holds/{id} (the `GetHold` operationId).
+	GetHold(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ExtendHoldWithBody Move the end of a kill switch
 	//
 	// Takes any type of body and a specified content type.
@@ -1761,6 +1768,23 @@ func (c *Client) SetHoldWithBody(ctx context.Context, contentType string, body i
 // Corresponds with POST /v1/holds (the `SetHold` operationId).
 func (c *Client) SetHold(ctx context.Context, body SetHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetHoldRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetHold One kill switch that is set
+//
+// 404 once it is released; the event that released it has it, and by whom. A token sees those that hold anything that it may view.
+//
+// Corresponds with GET /v1/holds/{id} (the `GetHold` operationId).
+func (c *Client) GetHold(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetHoldRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -3125,6 +3149,40 @@ func NewSetHoldRequestWithBody(server string, contentType string, body io.Reader
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetHoldRequest constructs an http.Request for the GetHold method
+func NewGetHoldRequest(server string, id Id) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/holds/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -5423,6 +5481,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/holds (the `SetHold` operationId).
 	SetHoldWithResponse(ctx context.Context, body SetHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*SetHoldResponse, error)
 
+	// GetHoldWithResponse One kill switch that is set
+	//
+	// 404 once it is released; the event that released it has it, and by whom. A token sees those that hold anything that it may view.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/holds/{id} (the `GetHold` operationId).
+	GetHoldWithResponse(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*GetHoldResponse, error)
+
 	// ExtendHoldWithBodyWithResponse Move the end of a kill switch
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -6261,6 +6328,61 @@ func (r SetHoldResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SetHoldResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetHoldResponseDefaultHeaders the declared response headers of an HTTP default response for GetHold
+type GetHoldResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
+type GetHoldResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Hold
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *GetHoldResponseDefaultHeaders
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetHoldResponse) GetJSON200() *Hold {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetHoldResponse) GetApplicationproblemJSONDefault() *Error {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetHoldResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetHoldResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetHoldResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetHoldResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -8521,6 +8643,21 @@ func (c *ClientWithResponses) SetHoldWithResponse(ctx context.Context, body SetH
 	return ParseSetHoldResponse(rsp)
 }
 
+// GetHoldWithResponse One kill switch that is set
+//
+// 404 once it is released; the event that released it has it, and by whom. A token sees those that hold anything that it may view.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/holds/{id} (the `GetHold` operationId).
+func (c *ClientWithResponses) GetHoldWithResponse(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*GetHoldResponse, error) {
+	rsp, err := c.GetHold(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetHoldResponse(rsp)
+}
+
 // ExtendHoldWithBodyWithResponse Move the end of a kill switch
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -9564,6 +9701,52 @@ func ParseSetHoldResponse(rsp *http.Response) (*SetHoldResponse, error) {
 	switch {
 	case true:
 		var headers SetHoldResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetHoldResponse parses an HTTP response from a GetHoldWithResponse call
+func ParseGetHoldResponse(rsp *http.Response) (*GetHoldResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetHoldResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Hold
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case true:
+		var headers GetHoldResponseDefaultHeaders
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -11379,6 +11562,9 @@ type ServerInterface interface {
 	// SetHold The kill switch. No mutating call in its scope until a person releases it
 	// (POST /v1/holds)
 	SetHold(w http.ResponseWriter, r *http.Request)
+	// GetHold One kill switch that is set
+	// (GET /v1/holds/{id})
+	GetHold(w http.ResponseWriter, r *http.Request, id Id)
 	// ExtendHold Move the end of a kill switch
 	// (POST /v1/holds/{id}/extend)
 	ExtendHold(w http.ResponseWriter, r *http.Request, id Id)
@@ -11894,6 +12080,32 @@ func (siw *ServerInterfaceWrapper) SetHold(w http.ResponseWriter, r *http.Reques
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SetHold(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetHold operation middleware
+func (siw *ServerInterfaceWrapper) GetHold(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetHold(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -13598,6 +13810,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/approvals", wrapper.ListApprovals)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/holds", wrapper.ListHolds)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds", wrapper.SetHold)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/holds/{id}", wrapper.GetHold)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds/{id}/extend", wrapper.ExtendHold)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds/{id}/release", wrapper.ReleaseHold)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quarantines", wrapper.ListQuarantines)

@@ -64,6 +64,7 @@ func matrix() map[string]row {
 		"listApprovals":    {"view", "list", nothing, true},
 		"listHolds":        {"view", "list", nothing, true},
 		"setHold":          {"operate", "body", of(`{"why":"x","resource":"$","until":"2026-11-24T00:00:00Z"}`), false},
+		"getHold":          {"view", "hold", nothing, false},
 		"extendHold":       {"operate", "hold", of(`{"why":"x","until":"2026-11-24T00:00:00Z"}`), false},
 		"releaseHold":      {"operate", "hold", nothing, false},
 		"listQuarantines":  {"view", "list", nothing, true},
@@ -385,10 +386,17 @@ func TestHoldsOfMore(t *testing.T) {
 		}
 	}
 	w := callAs(t, h, secretOf("me"), "GET", "/v1/holds", "")
-	for name, want := range map[string]bool{"hold-demo": true, "hold-all": true, "hold-wide": true, "hold-other": false} {
+	for name, want := range map[string]bool{"hold-demo": true, "hold-all": true, "hold-wide": true, "hold-other": false, "hold-none": false} {
 		if strings.Contains(w.Body.String(), name) != want {
 			t.Errorf("%s: %s", name, w.Body)
 		}
+		one := callAs(t, h, secretOf("me"), "GET", "/v1/holds/"+name, "")
+		if want != (one.Code == http.StatusOK && strings.Contains(one.Body.String(), `"id":"`+name+`"`)) || !want && one.Code != http.StatusForbidden {
+			t.Errorf("%s alone: %d %s", name, one.Code, one.Body)
+		}
+	}
+	if w := call(t, h, "GET", "/v1/holds/hold-none", ""); w.Code != http.StatusNotFound || !strings.Contains(complaint(t, w), "GET /v1/holds tells which there are") {
+		t.Errorf("of none: %d %s", w.Code, w.Body)
 	}
 }
 

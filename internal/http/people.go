@@ -276,6 +276,20 @@ func (s *server) ListHolds(w http.ResponseWriter, r *http.Request, params api.Li
 	s.answer(w, r, http.StatusOK, out)
 }
 
+// GetHold implements [api.ServerInterface].
+func (s *server) GetHold(w http.ResponseWriter, r *http.Request, id api.Id) {
+	holds, err := s.holds(r.Context())
+	i := slices.IndexFunc(holds, func(h galen.Hold) bool { return h.ID == id })
+	if err == nil && i < 0 {
+		err = fmt.Errorf("hold %s: %w, or released by now", id, galen.ErrNotFound)
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.answer(w, r, http.StatusOK, holds[i])
+}
+
 // SetHold implements [api.ServerInterface]. A resource that nobody looks after, a pattern that means none, and a target that is no
 // member are refused: such a hold would hold nothing. One of everything never is.
 func (s *server) SetHold(w http.ResponseWriter, r *http.Request) {

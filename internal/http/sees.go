@@ -53,11 +53,15 @@ func (s *server) holds(ctx context.Context) ([]galen.Hold, error) {
 	if err != nil {
 		return nil, err
 	}
+	return only(holds, s.seesHold(ctx)), nil
+}
+
+func (s *server) seesHold(ctx context.Context) func(galen.Hold) bool {
 	view := seesOf(ctx)
 	mine := only(s.o.World.Watched(), view.watched)
-	return only(holds, func(h galen.Hold) bool {
+	return func(h galen.Hold) bool {
 		return view.all() || view.resource(h.Resource) || slices.ContainsFunc(mine, func(w Watched) bool { return h.Covers(w.Resource, h.Target) })
-	}), nil
+	}
 }
 
 // quarantines are of the whole account: everyone sees that a runbook acts nowhere, and of what it failed on what they may view.
