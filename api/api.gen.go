@@ -243,6 +243,9 @@ type Approved struct {
 // ApprovedStep defines model for ApprovedStep.
 type ApprovedStep = galen.ApprovedStep
 
+// Change defines model for Change.
+type Change = galen.Change
+
 // Claim defines model for Claim.
 type Claim = galen.Claim
 
@@ -294,6 +297,9 @@ type Error struct {
 
 	// Instance the call that it is about
 	Instance string `json:"instance"`
+
+	// Moved of a yes that came too late: what is otherwise than it was read, as far as that is known, 50 changes at most; detail has the first few
+	Moved *[]Change `json:"moved,omitempty"`
 
 	// Status the status of the answer
 	Status int `json:"status"`

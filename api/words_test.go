@@ -46,7 +46,7 @@ func words() []reflect.Type {
 		reflect.TypeFor[galen.Run](), reflect.TypeFor[galen.Finding](), reflect.TypeFor[galen.Member](), reflect.TypeFor[galen.Policy](),
 		reflect.TypeFor[galen.Decision](), reflect.TypeFor[galen.Intent](), reflect.TypeFor[galen.Event](), reflect.TypeFor[galen.Schedule](),
 		reflect.TypeFor[galen.Quarantine](), reflect.TypeFor[galen.Token](), reflect.TypeFor[galen.Hold](), reflect.TypeFor[galen.Advice](),
-		reflect.TypeFor[galen.Saved](), reflect.TypeFor[galen.ApprovedStep](), reflect.TypeFor[galen.Window](), reflect.TypeFor[galen.Grant](),
+		reflect.TypeFor[galen.Saved](), reflect.TypeFor[galen.Change](), reflect.TypeFor[galen.ApprovedStep](), reflect.TypeFor[galen.Window](), reflect.TypeFor[galen.Grant](),
 	}
 }
 

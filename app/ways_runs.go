@@ -137,6 +137,10 @@ func (p people) Approve(ctx context.Context, a galen.Approval) error {
 	return p.journal.Approve(ctx, a)
 }
 
+func (p people) Shown(ctx context.Context, run string, plan int, shown string) (galen.Decision, error) {
+	return p.journal.Shown(ctx, run, plan, shown)
+}
+
 func (p people) Reject(ctx context.Context, run, by, why string) error {
 	return p.journal.Reject(ctx, run, by, why)
 }

@@ -53,11 +53,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusInternalServerError:
 		s.o.Logger.Error("a call failed", "method", r.Method, "path", r.URL.Path, "error", text)
 	}
-	var faults []*galen.Fault
-	if p.status == http.StatusBadRequest || p.status == http.StatusUnprocessableEntity {
-		faults = galen.Faults(err)
-	}
-	s.tell(w, r, p, text, faults...)
+	s.answerAs(w, r, problemForm, p.status, detailed(asError(r, p, text), err))
 }
 
 // where tells which list has what there is, of a call about one of its items; "" of another.

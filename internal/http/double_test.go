@@ -26,6 +26,7 @@ var errDisk = errors.New("the disk of the journal is full: free space on it")
 type engine struct {
 	runs         map[string]galen.Run
 	plans        map[string]galen.Decision
+	before       galen.Decision // as somebody has read it
 	older        int            // plans of each run before that
 	past         []galen.Intent // of each run
 	acknowledged []string
@@ -81,6 +82,13 @@ func (e *engine) Runs(_ context.Context, f RunFilter) ([]galen.Run, error) {
 
 func (e *engine) Plan(_ context.Context, run string, _ int) (galen.Decision, error) {
 	return e.plans[run], nil
+}
+
+func (e *engine) Shown(_ context.Context, run string, plan int, shown string) (galen.Decision, error) {
+	if d := e.before; d.Number == plan && strings.HasPrefix(shownOf(d), shown) {
+		return d, nil
+	}
+	return galen.Decision{}, fmt.Errorf("plan %d of run %q: %w", plan, run, galen.ErrNotFound)
 }
 
 func (e *engine) Plans(_ context.Context, run string, before, limit int) (out []galen.Decision, _ error) {

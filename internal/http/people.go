@@ -144,6 +144,9 @@ func (s *server) approval(ctx context.Context, id string, req api.Approve) (gale
 
 // asked is the decision that the person has seen; an error if the run does not ask, or has decided anew since.
 func (s *server) asked(ctx context.Context, run galen.Run, req api.Approve) (galen.Decision, error) {
+	if req.Shown != nil && !shownForm.MatchString(*req.Shown) {
+		return galen.Decision{}, badf("shown %q: want the run's shown as it was read, or its first 8 to 64 characters", *req.Shown)
+	}
 	if err := approvable(run, req.Plan); err != nil {
 		return galen.Decision{}, err
 	}
@@ -151,7 +154,7 @@ func (s *server) asked(ctx context.Context, run galen.Run, req api.Approve) (gal
 	if err != nil {
 		return galen.Decision{}, err
 	}
-	return d, stillShown(d, req.Shown)
+	return d, s.stillShown(ctx, run, d, req)
 }
 
 // newest is the newest plan of a run, zero before the first.
@@ -172,18 +175,19 @@ func shownOf(d galen.Decision) string {
 
 var shownForm = regexp.MustCompile(`^[0-9a-f]{8,64}$`)
 
-// stillShown tells whether the plan rests on what the person has read. The plan's number alone does not say that: the
-// same plan is decided again while its targets change.
-func stillShown(d galen.Decision, read *string) error {
+// stillShown tells whether the newest plan is the one that the person has read, and rests on what they were shown. Its number alone does not
+// say that: the same plan is decided again while its targets change.
+func (s *server) stillShown(ctx context.Context, run galen.Run, newest galen.Decision, read api.Approve) error {
+	err := error(nil)
 	switch {
-	case read == nil:
+	case read.Plan != run.Plan:
+		err = fmt.Errorf("plan %d of run %s is not its newest, which is plan %d", read.Plan, run.ID, run.Plan)
+	case read.Shown == nil || strings.HasPrefix(shownOf(newest), *read.Shown):
 		return nil
-	case !shownForm.MatchString(*read):
-		return badf("shown %q: want the run's shown as it was read, or its first 8 to 64 characters", *read)
-	case !strings.HasPrefix(shownOf(d), *read):
-		return moved(errors.New("the world has changed since you read the plan: read it again, then approve it"))
+	default:
+		err = errors.New("the world has changed since you read the plan")
 	}
-	return nil
+	return s.moved(ctx, run, newest, read, err)
 }
 
 // approvable tells whether the run takes a yes to the plan of that number.
@@ -191,9 +195,7 @@ func approvable(run galen.Run, plan int) error {
 	switch {
 	case !run.Status.Open():
 		return fmt.Errorf("run %s ended as %s: %w", run.ID, run.Status, galen.ErrEnded)
-	case plan != run.Plan:
-		return moved(fmt.Errorf("plan %d of run %s is not its newest, which is plan %d: read that one (galen runs show %s), then approve it", plan, run.ID, run.Plan, run.ID))
-	case plan == 0 && run.Status != galen.RunHeld:
+	case plan == 0 && run.Plan == 0 && run.Status != galen.RunHeld:
 		return Conflict(fmt.Errorf("run %s has no plan yet: wait for it, read it, then approve", run.ID))
 	}
 	return nil

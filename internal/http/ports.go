@@ -39,9 +39,6 @@ func Unauthorized(err error) error { return markedError{err, ErrUnauthorized} }
 // Forbidden marks err as an [ErrForbidden]; its text stays as it is.
 func Forbidden(err error) error { return markedError{err, ErrForbidden} }
 
-// moved marks err as a [galen.ErrMoved]; its text stays as it is.
-func moved(err error) error { return markedError{err, galen.ErrMoved} }
-
 // Conflict marks err as an [ErrConflict]; its text stays as it is.
 func Conflict(err error) error { return markedError{err, ErrConflict} }
 
@@ -152,6 +149,8 @@ type Requests interface {
 type Decisions interface {
 	// Approve stores the yes; a held run goes on.
 	Approve(ctx context.Context, a galen.Approval) error
+	// Shown is a plan with the grounds of its targets as they were when shown began so ("": as they were shown last); [galen.ErrNotFound].
+	Shown(ctx context.Context, run string, plan int, shown string) (galen.Decision, error)
 	Reject(ctx context.Context, run, by, why string) error
 	Cancel(ctx context.Context, run, by, why string) error
 	// Acknowledge ends the cool-down of a target.

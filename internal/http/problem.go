@@ -74,17 +74,30 @@ func problemOf(err error) problem {
 	return problem{"internal", "A fault of galen or of what it stands on", http.StatusInternalServerError}
 }
 
-// tell answers with a problem; detail says what to do, faults where in the body it is.
-func (s *server) tell(w http.ResponseWriter, r *http.Request, p problem, detail string, faults ...*galen.Fault) {
-	out := asError(r, p, detail)
-	if len(faults) > 0 {
-		errs := make([]api.FieldError, 0, len(faults))
-		for _, f := range faults {
+// tell answers with a problem; detail says what to do.
+func (s *server) tell(w http.ResponseWriter, r *http.Request, p problem, detail string) {
+	s.answerAs(w, r, problemForm, p.status, asError(r, p, detail))
+}
+
+// problemForm is the media type of a problem.
+const problemForm = "application/problem+json; charset=utf-8"
+
+// detailed adds what an error tells a program: where in the body it is, or what moved.
+func detailed(out api.Error, err error) api.Error {
+	var moved *movedError
+	switch {
+	case out.Status == http.StatusBadRequest || out.Status == http.StatusUnprocessableEntity:
+		var errs []api.FieldError
+		for _, f := range galen.Faults(err) {
 			errs = append(errs, api.FieldError{Field: f.At, Detail: f.Err.Error()})
 		}
-		out.Errors = &errs
+		if len(errs) > 0 {
+			out.Errors = &errs
+		}
+	case errors.As(err, &moved) && len(moved.changes) > 0:
+		out.Moved = &moved.changes
 	}
-	s.answerAs(w, r, "application/problem+json; charset=utf-8", p.status, out)
+	return out
 }
 
 func asError(r *http.Request, p problem, detail string) api.Error {

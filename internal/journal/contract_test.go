@@ -26,7 +26,12 @@ type decisions interface {
 	Decide(ctx context.Context, d galen.Decision, state []byte) (galen.Decision, error)
 	Plan(ctx context.Context, runID string, number int) (galen.Decision, error)
 	Plans(ctx context.Context, runID string, before, limit int) ([]galen.Decision, error)
+	shown
+}
+
+type shown interface {
 	State(ctx context.Context, hash string) ([]byte, error)
+	Shown(ctx context.Context, runID string, number int, shown string) (galen.Decision, error)
 }
 
 type acts interface {
@@ -267,6 +272,7 @@ func Contract(t *testing.T, open opener) {
 		{"a run yields and goes on", testYield},
 		{"a thousand duplicates are one run", testThousandDuplicates},
 		{"a plan is numbered and counted", testDecide},
+		{"a plan is known as it was shown", testShown},
 		{"a run that is held for something else pages anew", testHeldAnew},
 		{"a plan is cited with its status, whoever moved the run", testMovedMeanwhile},
 		{"a decision does not overwrite what a person did meanwhile", testDecideMoved},

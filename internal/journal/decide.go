@@ -201,7 +201,11 @@ func (t *tx) number(ctx context.Context, run galen.Run, d *galen.Decision, answe
 }
 
 func (t *tx) savePlan(ctx context.Context, d galen.Decision, answers string) error {
-	text, err := asDoc(d)
+	earlier, err := t.earlier(ctx, d)
+	if err != nil {
+		return err
+	}
+	text, err := asDoc(planDoc{d, earlier})
 	if err != nil {
 		return err
 	}
