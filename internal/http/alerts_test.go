@@ -94,6 +94,40 @@ func TestAlertsAtWorkAreBounded(t *testing.T) {
 	}
 }
 
+// TestATokenThatNobodyKnows: one that may have been ours (the journal was restored, the file was made anew) costs no alert, since its sender
+// comes again after a 503; it is taken down, counted and limited like any other guess. What cannot be one of ours is a 401.
+func TestATokenThatNobodyKnows(t *testing.T) {
+	journal := &written{}
+	e := &engine{}
+	o := e.options()
+	o.Refusals, o.Limits = NewRefusals(journal.write), Limits{PerAddress: 2}
+	h := Handler(o)
+	old := strings.Repeat("f", len(testToken))
+	for i, c := range []struct {
+		secret string
+		status int
+	}{
+		{"", 401}, {"changeme", 401}, {secretOf("new"), 503}, {old, 503}, {old, 503}, {"changeme", 429}, {old, 503}, {"", 429}, {secretOf("new"), 503}, {testToken, 202},
+	} {
+		w := callAs(t, h, c.secret, "POST", alertsPath, "{}")
+		if w.Code != c.status || (c.status == 503) != (w.Header().Get("Retry-After") == "5") {
+			t.Errorf("%d, %q: %d %v %s, want %d", i, c.secret, w.Code, w.Header(), w.Body, c.status)
+		}
+	}
+	if w := callAs(t, h, old, "GET", "/v1/alerts", ""); w.Code != 429 {
+		t.Errorf("another call: %d", w.Code)
+	}
+	if err := o.Refusals.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := o.Refusals.Counts(); n[401] != 6 || n[503] != 1 || len(e.stored) != 1 {
+		t.Errorf("counted %v, stored %d", n, len(e.stored))
+	}
+	if body := string(journal.events[0].Body); !strings.Contains(body, `{"status":401,"call":"POST /v1/alerts/alertmanager","from":"192.0.2.1","count":6}`) {
+		t.Errorf("taken down %s", body)
+	}
+}
+
 // TestBasicAlerts: whoever sends alerts may send the token as a password; nobody else may.
 func TestBasicAlerts(t *testing.T) {
 	for _, c := range []struct {
@@ -101,7 +135,8 @@ func TestBasicAlerts(t *testing.T) {
 		status                 int
 	}{
 		{"POST", alertsPath, testToken, 202},
-		{"POST", alertsPath, testToken + "x", 401},
+		{"POST", alertsPath, testToken + "x", 503},
+		{"POST", alertsPath, "x", 401},
 		{"POST", alertsPath, "", 401},
 		{"GET", "/v1/alerts", testToken, 401},
 	} {

@@ -245,8 +245,9 @@ func (s *server) caller(r *http.Request) (galen.Token, error) {
 	}
 	token, err := s.guessed(r, need.Scope == string(galen.ScopeAlerts))
 	switch {
-	case errors.Is(err, ErrUnauthorized) && need.Scope == string(galen.ScopeAlerts) && token.Name != "":
-		// Known, and ended: a sender drops what it is refused so, and is to send it again with a new token.
+	case errors.Is(err, ErrUnauthorized) && need.Scope == string(galen.ScopeAlerts) && (token.Name != "" || maybeOurs(credential(r))):
+		// It has ended, or was one of ours before the journal was restored or the file made anew: a sender drops what it is refused so, and
+		// is to send it again with a new token.
 		s.refused(r.WithContext(withCaller(r.Context(), token)), http.StatusUnauthorized, err)
 		return token, Unavailable(errors.New(err.Error() + ": give the sender a new one, galen token create makes it, and it sends this again"))
 	case errors.Is(err, ErrUnauthorized):
@@ -271,7 +272,7 @@ func (s *server) guessed(r *http.Request, alerts bool) (galen.Token, error) {
 			guesses = s.lookups
 		}
 		var err error
-		if back, err = guesses.borrow(network(r), s.o.Now()); err != nil && alerts && wellFormed(secret) {
+		if back, err = guesses.borrow(network(r), s.o.Now()); err != nil && alerts && maybeOurs(secret) {
 			// It may be a good one, and a sender of alerts drops what is refused with a 429.
 			s.refused(r, http.StatusServiceUnavailable, err)
 			return galen.Token{}, Unavailable(errors.New("too many tokens that are none come from this address: send again"))

@@ -91,6 +91,9 @@ func wellFormed(credential string) bool {
 	return len(credential) == secretLength && strings.HasPrefix(credential, secretPrefix)
 }
 
+// maybeOurs tells whether it can be or have been a credential that counts: none is shorter than that of the file.
+func maybeOurs(credential string) bool { return len(credential) >= tokenBytes }
+
 // goodHashes are of the credentials that were good when they came last. Each call looks its token up all the same.
 type goodHashes struct {
 	mu sync.Mutex
