@@ -144,7 +144,7 @@ const (
 	EventPruned     EventKind = "pruned"      // rows that nothing can need any more were dropped
 	EventToken      EventKind = "token"       // a token was made or revoked
 	EventSchedule   EventKind = "schedule"    // a schedule was created, changed or deleted, or a time of it came
-	EventKeptOut    EventKind = "kept-out"    // calls of the API were refused for who made them, counted by the minute
+	EventKeptOut    EventKind = "kept-out"    // calls of the API were refused for who made them, or a yes was none, counted by the minute
 )
 
 // EventKinds are all of them.

@@ -35,11 +35,11 @@ func (s *server) ApproveRun(w http.ResponseWriter, r *http.Request, id api.Id) {
 	}
 	ctx := r.Context()
 	yes, err := s.approval(ctx, id, req)
-	if err != nil {
-		s.fail(w, r, err)
-		return
+	if err == nil {
+		err = s.o.Decisions.Approve(ctx, yes)
 	}
-	if err := s.o.Decisions.Approve(ctx, yes); err != nil {
+	if err != nil {
+		s.refusedYes(r, id, err)
 		s.fail(w, r, err)
 		return
 	}
@@ -58,7 +58,9 @@ func (s *server) approved(w http.ResponseWriter, r *http.Request, id string) {
 		s.fail(w, r, err)
 		return
 	}
-	s.answer(w, r, http.StatusOK, api.Approved{Run: ledger.Run, People: peopleOf(d, ledger)})
+	people := peopleOf(d, ledger)
+	s.uncounted(r, id, people)
+	s.answer(w, r, http.StatusOK, api.Approved{Run: ledger.Run, People: people})
 }
 
 // peopleOf is who has said yes to a plan that needs several people, nil for another.

@@ -10,25 +10,32 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
 )
 
 // The bounds of what refused calls can make the journal write, however many there are.
 const (
 	refusalsEvery = time.Minute // one event in it
 	refusalsTold  = 50          // that are told apart in an event; what is more is only counted
+	tooManyTold   = 10          // of them for calls too many: a flood of those hides no other refusal
 	flushWithin   = 5 * time.Second
 	keptNeeds     = 254 // bytes of what a call was about: more than any pattern has
 )
 
-// keptOut is a sort of call, or of TLS handshake, that was refused for who made it.
+// keptOut is a sort of call, or of TLS handshake, that was refused for who made it, or a yes that was none.
 type keptOut struct {
-	// Status is none of a handshake.
-	Status int    `json:"status,omitempty"`
-	Call   string `json:"call"`
+	// Status is none of a handshake, and of a yes that was taken and is not counted.
+	Status int `json:"status,omitempty"`
+	// Call is none of calls too many: they are told for each who makes them, whatever they are.
+	Call string `json:"call,omitempty"`
+	// Run and Why are those of a yes.
+	Run string `json:"run,omitempty"`
+	Why string `json:"why,omitempty"`
 	// Token is the name of the one that the call carried, if there is such a one.
 	Token string `json:"token,omitempty"`
 	Needs string `json:"needs,omitempty"`
@@ -40,9 +47,10 @@ type countedOut struct {
 	Count int64 `json:"count"`
 }
 
-// Refusals tells the journal of every call that was refused for who made it (401, 403, 503 of a sender of alerts that may be a good one), and
-// of each handshake without a client certificate that counts: the first one at once, then counted and folded into one event a minute, so
-// that a flood of them is no flood of events. Too many calls (429), and handshakes that fail otherwise, are counted for the metrics only.
+// Refusals tells the journal of every call that was refused for who made it (401, 403, 429, 503 of a sender of alerts that may be a good one),
+// of each yes that was refused or does not count, and of each handshake without a client certificate that counts: the first one at once, then
+// counted and folded into one event a minute, so that a flood of them is no flood of events. Handshakes that fail otherwise are counted for the
+// metrics only.
 type Refusals struct {
 	write func(ctx context.Context, e galen.Event) error
 	every time.Duration
@@ -102,21 +110,35 @@ func (r *Refusals) Run(ctx context.Context, failed func(error)) {
 
 func (r *Refusals) note(one keptOut) {
 	r.mu.Lock()
-	r.total[one.Status]++
-	if one.Status != http.StatusTooManyRequests {
-		r.add(one, 1)
+	if one.Status != 0 {
+		r.total[one.Status]++
 	}
+	r.add(one, 1)
 	r.mu.Unlock()
 	r.nudge()
 }
 
 // add needs the lock.
 func (r *Refusals) add(one keptOut, n int64) {
-	if _, known := r.pending[one]; known || len(r.pending) < refusalsTold {
+	room := refusalsTold - tooManyTold
+	if one.Status == http.StatusTooManyRequests {
+		room = tooManyTold
+	}
+	if _, known := r.pending[one]; known || r.told(one.Status) < room {
 		r.pending[one] += n
 	} else {
 		r.more += n
 	}
+}
+
+// told is how many sorts of refusals are told apart that share their room with those of a status.
+func (r *Refusals) told(status int) (n int) {
+	for one := range r.pending {
+		if (one.Status == http.StatusTooManyRequests) == (status == http.StatusTooManyRequests) {
+			n++
+		}
+	}
+	return n
 }
 
 func (r *Refusals) nudge() {
@@ -165,10 +187,43 @@ func (s *server) refused(r *http.Request, status int, err error) {
 		return
 	}
 	one := keptOut{Status: status, Call: s.callOf(r), Token: by(r.Context()), From: addressOf(r)}
+	if status == http.StatusTooManyRequests {
+		one.Call = ""
+	}
 	var no *forbiddenError
 	if errors.As(err, &no) {
 		one.Needs = string(no.scope) + " on " + no.what[:min(len(no.what), keptNeeds)]
 	}
+	s.o.Refusals.note(one)
+}
+
+// refusedYes notes a yes to a run that is none: what is otherwise than the person thought, or that they may not say it.
+func (s *server) refusedYes(r *http.Request, run string, err error) {
+	p := problemOf(err)
+	if p.status != http.StatusConflict && p.status != http.StatusUnprocessableEntity {
+		return // whatever else it is, it is taken down elsewhere or no yes
+	}
+	s.noteYes(r, keptOut{Status: p.status, Run: run, Why: p.name})
+}
+
+// uncounted notes a yes that was taken and is not counted as that of another person.
+func (s *server) uncounted(r *http.Request, run string, people *api.People) {
+	who := by(r.Context())
+	if people == nil || slices.Contains(people.Said, who) {
+		return
+	}
+	for _, why := range deref(people.NotCounted) {
+		if strings.HasPrefix(why, who+" ") || strings.HasPrefix(why, who+"'s ") {
+			s.noteYes(r, keptOut{Run: run, Why: why})
+		}
+	}
+}
+
+func (s *server) noteYes(r *http.Request, one keptOut) {
+	if s.o.Refusals == nil {
+		return
+	}
+	one.Call, one.Token, one.From = s.callOf(r), by(r.Context()), addressOf(r)
 	s.o.Refusals.note(one)
 }
 
