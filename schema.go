@@ -2,6 +2,7 @@ package galen
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"reflect"
 	"slices"
@@ -131,7 +132,7 @@ func lacking(schema map[string]any, v any, at string) []error {
 		required, _ := schema["required"].([]string)
 		for _, name := range required {
 			if _, has := v[name]; !has {
-				out = append(out, placed(at, "field %q is missing", name))
+				out = append(out, &Fault{At: at, Key: name, Err: fmt.Errorf("field %q is missing", name)})
 			}
 		}
 		properties, _ := schema["properties"].(map[string]any)

@@ -59,22 +59,24 @@ func TestSchemaOfParameters(t *testing.T) {
 
 // What is wrong with parameters is told with its place in a request.
 func TestBadParametersTellTheirPlace(t *testing.T) {
-	for in, want := range map[string]string{
-		`{"name":"x","knobs":[{"size":1},{"size":"big"}]}`: "params.knobs[1].size: want a whole number",
-		`{"name":"x","knobs":[{"class":"read"}]}`:          `params.knobs[0]: field "size" is missing`,
-		`{"name":"x","knobs":[{"size":1,"waits":["x"]}]}`:  "params.knobs[0].waits[0]: duration",
-		`{"name":"x","wait":"soon"}`:                       "params.wait: duration",
-		`{"much":2}`:                                       `params: field "name" is missing`,
-		`{"name":"x","nam":"y"}`:                           `params: unknown field "nam" (did you mean "name"?)`,
-		`[]`:                                               "params: unexpected list",
+	for in, want := range map[string]struct{ text, field string }{
+		`{"name":"x","knobs":[{"size":1},{"size":"big"}]}`: {"params.knobs[1].size: want a whole number", "params.knobs[1].size"},
+		`{"name":"x","knobs":[{"class":"read"}]}`:          {`params.knobs[0]: field "size" is missing`, "params.knobs[0].size"},
+		`{"name":"x","knobs":[{"size":1,"waits":["x"]}]}`:  {"params.knobs[0].waits[0]: duration", "params.knobs[0].waits[0]"},
+		`{"name":"x","knobs":[{"size":1,"sice":1}]}`:       {`params.knobs[0]: unknown field "sice"`, "params.knobs[0].sice"},
+		`{"name":"x","wait":"soon"}`:                       {"params.wait: duration", "params.wait"},
+		`{"much":2,"name":"x","much":2}`:                   {`params: field "much" stands twice`, "params.much"},
+		`{"much":2}`:                                       {`params: field "name" is missing`, "params.name"},
+		`{"name":"x","nam":"y"}`:                           {`params: unknown field "nam" (did you mean "name"?)`, "params.nam"},
+		`[]`:                                               {"params: unexpected list", "params"},
 	} {
 		_, err := knobbed().Params(json.RawMessage(in))
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %s", in, err, want)
+		if err == nil || !strings.Contains(err.Error(), want.text) {
+			t.Errorf("%s: %v, want %s", in, err, want.text)
 		}
 		faults := Faults(err)
-		if len(faults) == 0 || !strings.HasPrefix(faults[0].At, "params") {
-			t.Errorf("%s: the faults are %v", in, faults)
+		if len(faults) == 0 || faults[0].Field() != want.field {
+			t.Errorf("%s: the faults are %v, want one of %s", in, faults, want.field)
 		}
 	}
 	if whole, err := knobbed().Params(json.RawMessage(`{"name":"x","knobs":[{"size":7}]}`)); err != nil {

@@ -32,8 +32,18 @@ func DecodeOver(b []byte, v any) error { return decodeStrict(b, v, false) }
 // Fault is one thing that is wrong in JSON that was read.
 type Fault struct {
 	// At is its place, "nodes[2].address"; "" is the whole.
-	At  string
+	At string
+	// Key is the member of what stands there that should not be there, is there twice, or is missing; "" if it is none of that.
+	Key string
 	Err error
+}
+
+// Field is the place of what is wrong, with the key if that is what is wrong.
+func (f *Fault) Field() string {
+	if f.Key == "" {
+		return f.At
+	}
+	return join(f.At, f.Key)
 }
 
 // Error has the place before what is wrong there.
@@ -76,7 +86,7 @@ func within(at string, err error) error {
 		if f.At != "" {
 			place = join(at, f.At)
 		}
-		out = append(out, &Fault{At: place, Err: f.Err})
+		out = append(out, &Fault{At: place, Key: f.Key, Err: f.Err})
 	}
 	return errors.Join(out...)
 }
@@ -135,6 +145,13 @@ func (c *checker) whole(t reflect.Type) error {
 func (c *checker) fault(at, format string, args ...any) {
 	if len(c.faults) < maxFaults {
 		c.faults = append(c.faults, placed(at, format, args...))
+	}
+}
+
+// faultOf notes what is wrong with a member at a place.
+func (c *checker) faultOf(at, key, format string, args ...any) {
+	if len(c.faults) < maxFaults {
+		c.faults = append(c.faults, &Fault{At: at, Key: key, Err: fmt.Errorf(format, args...)})
 	}
 }
 
@@ -282,7 +299,7 @@ func (c *checker) missing(fields map[string]field, seen map[string]bool, at stri
 	}
 	slices.Sort(lacks)
 	for _, name := range lacks {
-		c.fault(at, "field %q is missing", name)
+		c.faultOf(at, name, "field %q is missing", name)
 	}
 }
 
@@ -294,13 +311,13 @@ func (c *checker) member(fields map[string]field, elem reflect.Type, seen map[st
 	}
 	name, _ := tok.(string)
 	if seen[name] {
-		c.fault(at, "field %q stands twice", name)
+		c.faultOf(at, name, "field %q stands twice", name)
 	}
 	seen[name] = true
 	if fields != nil {
 		f, known := fields[name]
 		if elem = f.typ; !known {
-			c.fault(at, "unknown field %q%s", name, didYouMean(name, fields))
+			c.faultOf(at, name, "unknown field %q%s", name, didYouMean(name, fields))
 			elem = reflect.TypeFor[any]()
 		}
 	}

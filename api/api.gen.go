@@ -339,7 +339,7 @@ type Fact = galen.Fact
 type FieldError struct {
 	Detail string `json:"detail"`
 
-	// Field its place in the body, such as params.nodes[0]; empty: the whole
+	// Field its place in the body, such as params.nodes[0], also of what is missing or should not be there; empty: the whole
 	Field string `json:"field"`
 }
 

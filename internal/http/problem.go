@@ -89,7 +89,7 @@ func detailed(out api.Error, err error) api.Error {
 	case out.Status == http.StatusBadRequest || out.Status == http.StatusUnprocessableEntity:
 		var errs []api.FieldError
 		for _, f := range galen.Faults(err) {
-			errs = append(errs, api.FieldError{Field: f.At, Detail: f.Err.Error()})
+			errs = append(errs, api.FieldError{Field: f.Field(), Detail: f.Err.Error()})
 		}
 		if len(errs) > 0 {
 			out.Errors = &errs

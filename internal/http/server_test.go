@@ -127,8 +127,9 @@ func TestFaultsHaveTheirPlaces(t *testing.T) {
 		errs   []api.FieldError
 	}{
 		`{"runbook":"fake/heal","resource":"fake/demo","params":{"nodes":[1]}}`: {422, []api.FieldError{{Field: "params.nodes[0]", Detail: "want text"}}},
+		`{"runbook":"a","runbook":"b"}`:                                         {400, []api.FieldError{{Field: "runbook", Detail: `field "runbook" stands twice`}, {Field: "resource", Detail: `field "resource" is missing`}}},
 		`{"runbook":1,"resource":"fake/demo","plan_onli":true}`: {400, []api.FieldError{
-			{Field: "runbook", Detail: "want text"}, {Field: "", Detail: `unknown field "plan_onli" (did you mean "plan_only"?)`}}},
+			{Field: "runbook", Detail: "want text"}, {Field: "plan_onli", Detail: `unknown field "plan_onli" (did you mean "plan_only"?)`}}},
 	} {
 		w := call(t, h, "POST", "/v1/runs", body)
 		got, err := galen.Decode[api.Error](w.Body.Bytes())
