@@ -108,6 +108,17 @@ func (e *engine) Ledger(ctx context.Context, id string) (galen.Ledger, error) {
 	return galen.Ledger{Run: run, Past: e.past}, err
 }
 
+func (e *engine) Intents(_ context.Context, _, before string, limit int) (out []galen.Intent, _ error) {
+	older := before == ""
+	for _, in := range slices.Backward(e.past) {
+		if older && len(out) < limit {
+			out = append(out, in)
+		}
+		older = older || in.ID == before
+	}
+	return out, e.broken
+}
+
 func (e *engine) Findings(context.Context, galen.Resource) ([]galen.Finding, error) {
 	return nil, e.broken
 }
@@ -297,7 +308,7 @@ func (e *engine) TooLarge(context.Context, int) error {
 
 func (e *engine) options() Options {
 	return Options{
-		Token: testToken, TokenFile: "/var/lib/galen/token", Tokens: e, Runs: e, Records: e, Requests: e, Decisions: e, Approvals: e, Holds: e, Quarantines: e, Schedules: e, Epochs: e, World: e, Advice: e, Alerts: e,
+		Token: testToken, TokenFile: "/var/lib/galen/token", Tokens: e, Runs: e, Intents: e, Records: e, Requests: e, Decisions: e, Approvals: e, Holds: e, Quarantines: e, Schedules: e, Epochs: e, World: e, Advice: e, Alerts: e,
 		Runbooks: []galen.ListedRunbook{{
 			Name: "fake/heal", Version: 1, Heals: []galen.Code{"down"},
 			Schema: func() map[string]any {

@@ -57,9 +57,14 @@ func (p paging) number() (int64, error) {
 	}
 	n, err := strconv.ParseInt(p.after, 10, 64)
 	if err != nil || n < 1 {
-		return 0, senselessf("cursor: it is none of this list with these filters; take next of the page before as it is, with the filters of that page")
+		return 0, strange()
 	}
 	return n, nil
+}
+
+// strange is a cursor which goes on from what is not there.
+func strange() error {
+	return senselessf("cursor: it is none of this list with these filters; take next of the page before as it is, with the filters of that page")
 }
 
 // cut leaves of one item more than wanted, if there are so many, those that are wanted, and says where the next page begins.

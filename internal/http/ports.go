@@ -120,6 +120,12 @@ type Runs interface {
 	Ledger(ctx context.Context, run string) (galen.Ledger, error)
 }
 
+// Intents reads what runs did.
+type Intents interface {
+	// Intents are those of a run that are older than the one of that ID ("": all), newest first.
+	Intents(ctx context.Context, run, before string, limit int) ([]galen.Intent, error)
+}
+
 // Records reads what else the journal holds.
 type Records interface {
 	Findings(ctx context.Context, r galen.Resource) ([]galen.Finding, error)

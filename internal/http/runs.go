@@ -161,28 +161,21 @@ func (s *server) ListPlans(w http.ResponseWriter, r *http.Request, id api.Id, pa
 // ListIntents implements [api.ServerInterface].
 func (s *server) ListIntents(w http.ResponseWriter, r *http.Request, id api.Id, params api.ListIntentsParams) {
 	p, err := pagingOf("intents/"+id, params.Limit, params.Cursor, pageUsual, pageMost)
-	var before int64
 	if err == nil {
-		before, err = p.number()
+		_, err = s.o.Runs.Run(r.Context(), id)
 	}
-	var ledger galen.Ledger
+	var intents []galen.Intent
 	if err == nil {
-		ledger, err = s.o.Runs.Ledger(r.Context(), id)
+		if intents, err = s.o.Intents.Intents(r.Context(), id, p.after, p.limit+1); errors.Is(err, galen.ErrNotFound) {
+			err = strange()
+		}
 	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	past := numbered(ledger.Past) // a run's intents are only added to
-	if before > 0 {
-		past = past[:min(int64(len(past)), before-1)]
-	}
-	slices.Reverse(past)
-	page, next := cut(p, past, func(in placed[galen.Intent]) string { return strconv.Itoa(in.n + 1) })
-	out := api.IntentList{Intents: make([]galen.Intent, 0, len(page)), Next: next}
-	for _, in := range page {
-		out.Intents = append(out.Intents, in.is)
-	}
+	out := api.IntentList{}
+	out.Intents, out.Next = cut(p, intents, func(in galen.Intent) string { return in.ID })
 	s.answer(w, r, http.StatusOK, out)
 }
 

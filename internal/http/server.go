@@ -38,6 +38,7 @@ type Options struct {
 	TLS *tls.Config
 
 	Runs        Runs
+	Intents     Intents
 	Records     Records
 	Requests    Requests
 	Decisions   Decisions

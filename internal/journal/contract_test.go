@@ -35,6 +35,11 @@ type shown interface {
 }
 
 type acts interface {
+	Intents(ctx context.Context, run, before string, limit int) ([]galen.Intent, error)
+	steps
+}
+
+type steps interface {
 	Ledger(ctx context.Context, runID string) (galen.Ledger, error)
 	Commit(ctx context.Context, c galen.Commit) (galen.Intent, error)
 	Outcome(ctx context.Context, intentID, sent, reply string) error
@@ -280,6 +285,7 @@ func Contract(t *testing.T, open opener) {
 		{"what a run suggests is kept, with an event", testSuggestion},
 		{"a state is stored and pruned", testStates},
 		{"an intent is committed", testCommit},
+		{"the intents of a run are listed", testIntentList},
 		{"a commit is refused", testRefusals},
 		{"a thing is one under all its names", testNames},
 		{"a refused commit leaves nothing", testNothingLeft},

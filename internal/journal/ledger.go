@@ -64,6 +64,29 @@ func (s *Store) IntentsOf(ctx context.Context, run string) ([]galen.Intent, erro
 	return out, err
 }
 
+// Intents are the intents of a run that are older than the one of that ID ("": all), newest first, at most so many; [galen.ErrNotFound] if
+// the run has no such one.
+func (s *Store) Intents(ctx context.Context, run, before string, limit int) ([]galen.Intent, error) {
+	var out []galen.Intent
+	err := s.read(ctx, "list the intents of run "+run, func(ctx context.Context, q querier) (err error) {
+		where, args := "run = ?", []any{run}
+		if before != "" {
+			var n int64
+			known, err := first(ctx, q, []any{&n}, "SELECT n FROM intents WHERE id = ? AND run = ?", before, run)
+			if err == nil && !known {
+				err = fmt.Errorf("intent %.80q: %w", before, galen.ErrNotFound)
+			}
+			if err != nil {
+				return err
+			}
+			where, args = where+" AND n < ?", append(args, n)
+		}
+		out, err = docs[galen.Intent](ctx, q, "SELECT doc FROM intents WHERE "+where+" ORDER BY n DESC LIMIT ?", append(args, limitOr(limit))...)
+		return err
+	})
+	return out, err
+}
+
 func openIntentsOf(ctx context.Context, q querier, resource string) ([]galen.Intent, error) {
 	return docs[galen.Intent](ctx, q, "SELECT doc FROM intents WHERE resource = ? AND settled = 0 ORDER BY n", resource)
 }
