@@ -429,6 +429,14 @@ type Login struct {
 // Member defines model for Member.
 type Member = galen.Member
 
+// MemberList defines model for MemberList.
+type MemberList struct {
+	Members []Member `json:"members"`
+
+	// Next cursor of the next page; absent on the last one
+	Next *string `json:"next,omitempty"`
+}
+
 // Message A message of a stream of server-sent events
 type Message struct {
 	// Data an event of the journal; at the end the run; or the problem
@@ -580,9 +588,14 @@ type ResourceMode string
 type ResourceDetail struct {
 	// Differences where the policy leaves the safe defaults
 	Differences []Difference `json:"differences"`
-	Members     []Member     `json:"members"`
-	Policy      Policy       `json:"policy"`
-	Resource    Resource     `json:"resource"`
+
+	// Members the first 1,000; see more_members
+	Members []Member `json:"members"`
+
+	// MoreMembers there are more members: GET /v1/resources/{kind}/{name}/members; absent when all are here
+	MoreMembers *bool    `json:"more_members,omitempty"`
+	Policy      Policy   `json:"policy"`
+	Resource    Resource `json:"resource"`
 }
 
 // ResourceList defines model for ResourceList.
@@ -767,13 +780,18 @@ type Status struct {
 	HeldRuns int `json:"held_runs"`
 	Holds    int `json:"holds"`
 
+	// MoreResources there are more resources: GET /v1/resources; absent when all are here
+	MoreResources *bool `json:"more_resources,omitempty"`
+
 	// Observe galen only observes until a person re-arms it, and why; absent: it may act
 	Observe  *string `json:"observe,omitempty"`
 	OpenRuns int     `json:"open_runs"`
 
 	// Quarantines runbooks that act nowhere until a person clears them
-	Quarantines int        `json:"quarantines"`
-	Resources   []Resource `json:"resources"`
+	Quarantines int `json:"quarantines"`
+
+	// Resources the first 1,000; see more_resources
+	Resources []Resource `json:"resources"`
 }
 
 // Step defines model for Step.
@@ -1014,6 +1032,15 @@ type CanIParams struct {
 
 	// Member the member's ID, instance, name or address
 	Member string `form:"member" json:"member"`
+}
+
+// ListMembersParams defines parameters for ListMembers.
+type ListMembersParams struct {
+	// Limit how many at most; absent: 100 of a list that grows without end, 1000 of another one
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next of the page before, as it was given, with the same filters; absent: the first page
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // WhatIfParams defines parameters for WhatIf.
@@ -1412,6 +1439,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/resources/{kind}/{name}/can-i (the `CanI` operationId).
 	CanI(ctx context.Context, kind Kind, name Name, params *CanIParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListMembers The members of a resource as they were seen last, in the order of their IDs; none before the first look
+	//
+	// Corresponds with GET /v1/resources/{kind}/{name}/members (the `ListMembers` operationId).
+	ListMembers(ctx context.Context, kind Kind, name Name, params *ListMembersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetState The newest State in a form that can be saved and asked later, with the policy, the steps in flight and what is owed
 	//
@@ -2098,6 +2130,21 @@ func (c *Client) Acknowledge(ctx context.Context, kind Kind, name Name, body Ack
 // Corresponds with GET /v1/resources/{kind}/{name}/can-i (the `CanI` operationId).
 func (c *Client) CanI(ctx context.Context, kind Kind, name Name, params *CanIParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCanIRequest(c.Server, kind, name, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListMembers The members of a resource as they were seen last, in the order of their IDs; none before the first look
+//
+// Corresponds with GET /v1/resources/{kind}/{name}/members (the `ListMembers` operationId).
+func (c *Client) ListMembers(ctx context.Context, kind Kind, name Name, params *ListMembersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMembersRequest(c.Server, kind, name, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4100,6 +4147,86 @@ func NewCanIRequest(server string, kind Kind, name Name, params *CanIParams) (*h
 	return req, nil
 }
 
+// NewListMembersRequest constructs an http.Request for the ListMembers method
+func NewListMembersRequest(server string, kind Kind, name Name, params *ListMembersParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "kind", kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/resources/%s/%s/members", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetStateRequest constructs an http.Request for the GetState method
 func NewGetStateRequest(server string, kind Kind, name Name) (*http.Request, error) {
 	var err error
@@ -5634,6 +5761,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/resources/{kind}/{name}/can-i (the `CanI` operationId).
 	CanIWithResponse(ctx context.Context, kind Kind, name Name, params *CanIParams, reqEditors ...RequestEditorFn) (*CanIResponse, error)
+
+	// ListMembersWithResponse The members of a resource as they were seen last, in the order of their IDs; none before the first look
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/resources/{kind}/{name}/members (the `ListMembers` operationId).
+	ListMembersWithResponse(ctx context.Context, kind Kind, name Name, params *ListMembersParams, reqEditors ...RequestEditorFn) (*ListMembersResponse, error)
 
 	// GetStateWithResponse The newest State in a form that can be saved and asked later, with the policy, the steps in flight and what is owed
 	//
@@ -7179,6 +7313,61 @@ func (r CanIResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CanIResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListMembersResponseDefaultHeaders the declared response headers of an HTTP default response for ListMembers
+type ListMembersResponseDefaultHeaders struct {
+	RetryAfter *int
+}
+
+type ListMembersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MemberList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Error
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *ListMembersResponseDefaultHeaders
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListMembersResponse) GetJSON200() *MemberList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListMembersResponse) GetApplicationproblemJSONDefault() *Error {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListMembersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListMembersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListMembersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListMembersResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -8917,6 +9106,19 @@ func (c *ClientWithResponses) CanIWithResponse(ctx context.Context, kind Kind, n
 	return ParseCanIResponse(rsp)
 }
 
+// ListMembersWithResponse The members of a resource as they were seen last, in the order of their IDs; none before the first look
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/resources/{kind}/{name}/members (the `ListMembers` operationId).
+func (c *ClientWithResponses) ListMembersWithResponse(ctx context.Context, kind Kind, name Name, params *ListMembersParams, reqEditors ...RequestEditorFn) (*ListMembersResponse, error) {
+	rsp, err := c.ListMembers(ctx, kind, name, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListMembersResponse(rsp)
+}
+
 // GetStateWithResponse The newest State in a form that can be saved and asked later, with the policy, the steps in flight and what is owed
 //
 // docs/schema/state.md has the form. 404 before the first look.
@@ -10430,6 +10632,52 @@ func ParseCanIResponse(rsp *http.Response) (*CanIResponse, error) {
 	return response, nil
 }
 
+// ParseListMembersResponse parses an HTTP response from a ListMembersWithResponse call
+func ParseListMembersResponse(rsp *http.Response) (*ListMembersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListMembersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MemberList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case true:
+		var headers ListMembersResponseDefaultHeaders
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetStateResponse parses an HTTP response from a GetStateWithResponse call
 func ParseGetStateResponse(rsp *http.Response) (*GetStateResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -11616,6 +11864,9 @@ type ServerInterface interface {
 	// CanI Whether a person may do something to a member by hand now
 	// (GET /v1/resources/{kind}/{name}/can-i)
 	CanI(w http.ResponseWriter, r *http.Request, kind Kind, name Name, params CanIParams)
+	// ListMembers The members of a resource as they were seen last, in the order of their IDs; none before the first look
+	// (GET /v1/resources/{kind}/{name}/members)
+	ListMembers(w http.ResponseWriter, r *http.Request, kind Kind, name Name, params ListMembersParams)
 	// GetState The newest State in a form that can be saved and asked later, with the policy, the steps in flight and what is owed
 	// (GET /v1/resources/{kind}/{name}/state)
 	GetState(w http.ResponseWriter, r *http.Request, kind Kind, name Name)
@@ -12789,6 +13040,70 @@ func (siw *ServerInterfaceWrapper) CanI(w http.ResponseWriter, r *http.Request) 
 	handler.ServeHTTP(w, r)
 }
 
+// ListMembers operation middleware
+func (siw *ServerInterfaceWrapper) ListMembers(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "kind" -------------
+	var kind Kind
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kind", r.PathValue("kind"), &kind, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "name" -------------
+	var name Name
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", r.PathValue("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMembersParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListMembers(w, r, kind, name, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetState operation middleware
 func (siw *ServerInterfaceWrapper) GetState(w http.ResponseWriter, r *http.Request) {
 
@@ -13797,6 +14112,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/alerts/alertmanager", wrapper.PostAlertmanager)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/resources", wrapper.ListResources)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/resources/{kind}/{name}", wrapper.GetResource)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/resources/{kind}/{name}/members", wrapper.ListMembers)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/resources/{kind}/{name}/can-i", wrapper.CanI)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/resources/{kind}/{name}/what-if", wrapper.WhatIf)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/resources/{kind}/{name}/state", wrapper.GetState)

@@ -128,7 +128,7 @@ func memberNames(at int) names {
 		if err != nil {
 			return nil, err
 		}
-		res, err := client.GetResourceWithResponse(ctx, r.Kind, r.Name)
+		res, err := wholeResource(ctx, client, r)
 		if err != nil || res.JSON200 == nil {
 			return nil, err
 		}

@@ -156,7 +156,7 @@ func (f *follower) ask(ctx context.Context, params *api.GetRunParams) heard {
 // nameMembers lets targets be called by their names; a token that may not view the resource gets their IDs.
 func (f *follower) nameMembers(ctx context.Context) {
 	r := f.last.Run.Resource
-	if res, err := f.client.GetResourceWithResponse(ctx, r.Kind, r.Name); err == nil && res.JSON200 != nil {
+	if res, err := wholeResource(ctx, f.client, r); err == nil && res.JSON200 != nil {
 		f.members = res.JSON200.Members
 	}
 }

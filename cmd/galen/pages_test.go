@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +28,8 @@ func TestWholeLists(t *testing.T) {
 		"modes": []api.ModeRow{{
 			Resource: "fake/last", Runbook: "fake/last-book", Policy: "p", Reversible: galen.ModeAct, Disruptive: galen.ModeSuggest, Destructive: galen.ModeObserve,
 		}},
-		"tokens": []galen.Token{{Name: "last-token", Expires: past}},
+		"tokens":                      []galen.Token{{Name: "last-token", Expires: past}},
+		"resources/fake/demo/members": []galen.Member{{Target: galen.Target{ID: "last-member"}}},
 	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -35,14 +37,19 @@ func TestWholeLists(t *testing.T) {
 		var answer any
 		switch _, paged := second[name]; {
 		case name == "status":
-			answer = api.Status{Health: api.Health{Ok: true}, Holds: 1, Quarantines: 1, Findings: 1, Resources: []api.Resource{}}
+			answer = api.Status{Health: api.Health{Ok: true}, Holds: 1, Quarantines: 1, Findings: 1, Resources: []api.Resource{}, MoreResources: ptr(true)}
+		case name == "resources/fake/demo":
+			answer = api.ResourceDetail{
+				Resource: api.Resource{Resource: "fake/demo", Seen: &past}, Members: []galen.Member{{Target: galen.Target{ID: "first-member"}}}, MoreMembers: ptr(true),
+				Policy: galen.SafePolicy(), Differences: []api.Difference{},
+			}
 		case !paged:
 			w.WriteHeader(http.StatusNotFound)
 			answer = map[string]string{"detail": "not found"}
 		case r.URL.Query().Get("cursor") == "":
-			answer = map[string]any{name: []any{}, "next": "more"} // all of it was kept from this token
+			answer = map[string]any{path.Base(name): []any{}, "next": "more"} // all of it was kept from this token
 		default:
-			answer = map[string]any{name: second[name]}
+			answer = map[string]any{path.Base(name): second[name]}
 		}
 		if err := json.NewEncoder(w).Encode(answer); err != nil {
 			t.Error(err)
@@ -58,6 +65,8 @@ func TestWholeLists(t *testing.T) {
 		{"runbooks", "fake/last-book"},
 		{"quarantine list", "fake/last"},
 		{"token list --all", "last-token"},
+		{"resources fake/demo -o wide", "last-member"},
+		{"status", "fake/last  "},
 		{"status", "hold-last"},
 		{"status", "fake/last acts nowhere"},
 		{"status", "fake/last-book decides no more"},

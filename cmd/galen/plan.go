@@ -30,7 +30,7 @@ func (c *cli) planned(ctx context.Context, client *api.ClientWithResponses, r ga
 	if !c.forPeople() {
 		return p
 	}
-	if res, err := client.GetResourceWithResponse(ctx, r.Kind, r.Name); err == nil && res.JSON200 != nil {
+	if res, err := wholeResource(ctx, client, r); err == nil && res.JSON200 != nil {
 		p.members = res.JSON200.Members
 	}
 	down := p.down()

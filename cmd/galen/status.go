@@ -36,7 +36,7 @@ func (c *cli) status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	res, err := client.GetStatusWithResponse(ctx)
+	res, err := wholeStatus(ctx, client)
 	if err := c.fault("read the status", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}

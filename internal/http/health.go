@@ -83,8 +83,9 @@ func (s *server) GetStatus(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := api.Status{
-		Health: s.health(ctx), Resources: s.resources(ctx), Findings: len(findings), OpenRuns: len(open), Holds: len(holds), Quarantines: len(quarantines),
+		Health: s.health(ctx), Findings: len(findings), OpenRuns: len(open), Holds: len(holds), Quarantines: len(quarantines),
 	}
+	out.Resources, out.MoreResources = s.resources(ctx)
 	if observe != "" {
 		out.Observe = &observe
 	}

@@ -43,6 +43,7 @@ func matrix() map[string]row {
 		"postAlertmanager": {"alerts", "all", of(`{}`), false},
 		"listResources":    {"view", "list", nothing, true},
 		"getResource":      {"view", "resource", nothing, false},
+		"listMembers":      {"view", "resource", nothing, false},
 		"canI":             {"view", "resource", nothing, false},
 		"whatIf":           {"view", "resource", nothing, false},
 		"getState":         {"view", "resource", nothing, false},

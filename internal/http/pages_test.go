@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
 )
 
 // TestPagesAreTheWhole: one after the other, the pages of one item each are the list, and the last one has no next.
@@ -99,6 +100,76 @@ func TestPagesOfARun(t *testing.T) {
 		}
 		if w := call(t, h, "GET", "/v1/runs/r/"+field+"?cursor=eA", ""); w.Code != 422 {
 			t.Errorf("by a cursor of something else: %d", w.Code)
+		}
+	}
+}
+
+// TestManyMembers: with a resource come the first 1,000 members, as with a small one all of them; the pages have each once.
+func TestManyMembers(t *testing.T) {
+	for _, n := range []int{0, 3, 1000, 2500} {
+		e := &engine{members: []galen.Member{}}
+		for i := range n {
+			e.members = append(e.members, galen.Member{Target: galen.Target{ID: fmt.Sprintf("n%04d", n-i)}, Observations: []galen.Observation{{Says: galen.Good}}})
+		}
+		h := Handler(e.options())
+		w := call(t, h, "GET", "/v1/resources/fake/demo", "")
+		whole, err := galen.Decode[api.ResourceDetail](w.Body.Bytes())
+		if err != nil || len(whole.Members) != min(n, 1000) || deref(whole.MoreMembers) != (n > 1000) || whole.Resource.Members != n {
+			t.Errorf("%d: %d come with it, more: %t, %v", n, len(whole.Members), deref(whole.MoreMembers), err)
+		}
+		seen := map[string]bool{}
+		for query := "?limit=999"; query != ""; {
+			w := call(t, h, "GET", "/v1/resources/fake/demo/members"+query, "")
+			page, err := galen.Decode[api.MemberList](w.Body.Bytes())
+			if err != nil || len(page.Members) > 999 {
+				t.Fatalf("%s: %d %v", query, len(page.Members), err)
+			}
+			for _, m := range page.Members {
+				if seen[m.Target.ID] {
+					t.Errorf("%s twice", m.Target.ID)
+				}
+				seen[m.Target.ID] = true
+			}
+			if query = ""; page.Next != nil {
+				query = "?limit=999&cursor=" + *page.Next
+			}
+		}
+		if len(seen) != n {
+			t.Errorf("%d: %d in the pages", n, len(seen))
+		}
+	}
+	if w := call(t, Handler((&engine{}).options()), "GET", "/v1/resources/fake/none/members", ""); w.Code != 404 {
+		t.Errorf("of none: %d", w.Code)
+	}
+	w := call(t, Handler((&engine{}).options()), "GET", "/v1/resources/fake/demo/members", "")
+	if w.Code != 200 || !strings.Contains(w.Body.String(), `"members":[]`) {
+		t.Errorf("before the first look: %d %s", w.Code, w.Body)
+	}
+}
+
+// manyResources is an engine that looks after so many.
+type manyResources struct {
+	*engine
+	n int
+}
+
+func (m manyResources) Watched() (out []Watched) {
+	for i := range m.n {
+		out = append(out, Watched{Resource: galen.Resource{Kind: "fake", Name: fmt.Sprint("r", i)}, Policy: galen.SafePolicy()})
+	}
+	return out
+}
+
+// TestManyResources: with the status come the first 1,000.
+func TestManyResources(t *testing.T) {
+	for _, n := range []int{1, 1000, 1001} {
+		e := &engine{}
+		o := e.options()
+		o.World = manyResources{e, n}
+		w := call(t, Handler(o), "GET", "/v1/status", "")
+		got, err := galen.Decode[api.Status](w.Body.Bytes())
+		if err != nil || len(got.Resources) != min(n, 1000) || deref(got.MoreResources) != (n > 1000) {
+			t.Errorf("%d: %d, more: %t, %v", n, len(got.Resources), deref(got.MoreResources), err)
 		}
 	}
 }

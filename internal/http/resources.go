@@ -9,6 +9,12 @@ import (
 	"github.com/galenhq/galen/api"
 )
 
+// The bounds of what comes with a status and with a resource.
+const (
+	detailResources = 1000
+	detailMembers   = 1000
+)
+
 // ListResources implements [api.ServerInterface].
 func (s *server) ListResources(w http.ResponseWriter, r *http.Request, params api.ListResourcesParams) {
 	p, err := pagingOf("resources", params.Limit, params.Cursor, pageMost, pageMost)
@@ -24,12 +30,14 @@ func (s *server) ListResources(w http.ResponseWriter, r *http.Request, params ap
 	s.answer(w, r, http.StatusOK, out)
 }
 
-func (s *server) resources(ctx context.Context) []api.Resource {
-	out := []api.Resource{}
-	for _, watched := range only(s.o.World.Watched(), seesOf(ctx).watched) {
-		out = append(out, s.resource(ctx, watched))
+// resources are the first of those that the token may view, and whether there are more.
+func (s *server) resources(ctx context.Context) ([]api.Resource, *bool) {
+	watched, more := some(only(s.o.World.Watched(), seesOf(ctx).watched), detailResources)
+	out := make([]api.Resource, 0, len(watched))
+	for _, one := range watched {
+		out = append(out, s.resource(ctx, one))
 	}
-	return out
+	return out, more
 }
 
 func (s *server) resource(ctx context.Context, watched Watched) api.Resource {
@@ -114,8 +122,28 @@ func (s *server) GetResource(w http.ResponseWriter, r *http.Request, kind api.Ki
 		Resource: s.resource(r.Context(), watched), Policy: watched.Policy, Differences: list(watched.Differences), Members: []galen.Member{},
 	}
 	if state, seen := s.o.World.Last(resource); seen {
-		out.Members = list(state.Members())
+		out.Members, out.MoreMembers = some(state.Members(), detailMembers)
 	}
+	s.answer(w, r, http.StatusOK, out)
+}
+
+// ListMembers implements [api.ServerInterface].
+func (s *server) ListMembers(w http.ResponseWriter, r *http.Request, kind api.Kind, name api.Name, params api.ListMembersParams) {
+	resource := galen.Resource{Kind: kind, Name: name}
+	p, err := pagingOf("members/"+resource.String(), params.Limit, params.Cursor, pageMost, pageMost)
+	if err == nil {
+		_, err = s.watched(resource)
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	var members []galen.Member
+	if state, seen := s.o.World.Last(resource); seen {
+		members = state.Members()
+	}
+	out := api.MemberList{}
+	out.Members, out.Next = pageOf(p, members, func(m galen.Member) string { return m.Target.ID })
 	s.answer(w, r, http.StatusOK, out)
 }
 

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
+)
+
+// wholeResource is a resource with all its members, which come in pages where there are many.
+func wholeResource(ctx context.Context, client *api.ClientWithResponses, r galen.Resource) (*api.GetResourceResponse, error) {
+	out, err := client.GetResourceWithResponse(ctx, r.Kind, r.Name)
+	if err != nil || out.JSON200 == nil || !valueOf(out.JSON200.MoreMembers) {
+		return out, err
+	}
+	res, err := paged(0, nil, func(limit int, cursor *string) (*api.ListMembersResponse, error) {
+		return client.ListMembersWithResponse(ctx, r.Kind, r.Name, &api.ListMembersParams{Limit: &limit, Cursor: cursor})
+	}, func(res *api.ListMembersResponse) (*[]galen.Member, **string, bool) {
+		if res.JSON200 == nil {
+			return nil, nil, false
+		}
+		return &res.JSON200.Members, &res.JSON200.Next, true
+	})
+	if err == nil && res.JSON200 != nil { // else what there is must do, and says that it is not all
+		out.JSON200.Members, out.JSON200.MoreMembers = res.JSON200.Members, nil
+	}
+	return out, err
+}
+
+// allResources are all pages of that list.
+func allResources(ctx context.Context, client *api.ClientWithResponses) (*api.ListResourcesResponse, error) {
+	return paged(0, nil, func(limit int, cursor *string) (*api.ListResourcesResponse, error) {
+		return client.ListResourcesWithResponse(ctx, &api.ListResourcesParams{Limit: &limit, Cursor: cursor})
+	}, func(res *api.ListResourcesResponse) (*[]api.Resource, **string, bool) {
+		if res.JSON200 == nil {
+			return nil, nil, false
+		}
+		return &res.JSON200.Resources, &res.JSON200.Next, true
+	})
+}
+
+// wholeStatus is the status with all resources.
+func wholeStatus(ctx context.Context, client *api.ClientWithResponses) (*api.GetStatusResponse, error) {
+	out, err := client.GetStatusWithResponse(ctx)
+	if err != nil || out.JSON200 == nil || !valueOf(out.JSON200.MoreResources) {
+		return out, err
+	}
+	res, err := allResources(ctx, client)
+	if err == nil && res.JSON200 != nil {
+		out.JSON200.Resources, out.JSON200.MoreResources = res.JSON200.Resources, nil
+	}
+	return out, err
+}
