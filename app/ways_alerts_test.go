@@ -99,6 +99,11 @@ func TestThousandAlertsOneRun(t *testing.T) {
 	if err != nil || len(again) != 1 || !again[0].Status.Open() || again[0].Stop != "" {
 		t.Errorf("after resolved and unknown: %+v %v", again, err)
 	}
+	ofDemo, err := e.journal.Alerts(t.Context(), journal.AlertFilter{Resource: runs[0].Resource, Limit: 10_000})
+	all, err2 := e.journal.Alerts(t.Context(), journal.AlertFilter{Limit: 10_000})
+	if err != nil || err2 != nil || len(ofDemo) != len(all)-1 { // all but the one that nobody knows, what is over included
+		t.Errorf("%d of %d alerts are matched to %s: %v %v", len(ofDemo), len(all), runs[0].Resource, err, err2)
+	}
 	report, err := journal.Verify(t.Context(), filepath.Join(e.o.Config.Data, JournalFile))
 	if err != nil || !report.OK() {
 		t.Errorf("the journal does not verify: %+v %v", report, err)
