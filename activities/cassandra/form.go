@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/galenhq/galen"
 )
 
 // misformed says what no ring can be like, however it was seen: a State that a file or a broken observer tells.
@@ -28,6 +30,16 @@ func misformed(r Ring) []string {
 		}
 		addresses[n.Address] = n.HostID
 	}
+	for _, i := range r.Instances {
+		if why := i.misformed(); why != "" {
+			out = append(out, fmt.Sprintf("instance %q %s", i.Name, why))
+		}
+	}
+	for _, v := range r.Views {
+		if why := v.misformed(); why != "" {
+			out = append(out, fmt.Sprintf("the view of %q %s", v.Instance, why))
+		}
+	}
 	for i, k := range r.Keyspaces {
 		if slices.ContainsFunc(r.Keyspaces[:i], func(o Keyspace) bool { return o.Name == k.Name }) {
 			out = append(out, fmt.Sprintf("keyspace %q stands twice", k.Name))
@@ -49,6 +61,34 @@ func (n Node) misformed() string {
 	case !slices.Contains([]NodeStatus{Normal, Joining, Leaving, Moving}, n.Status):
 		return fmt.Sprintf("has the unknown status %q", n.Status)
 	}
+	for _, o := range n.Observations {
+		switch {
+		case !slices.Contains([]galen.Says{galen.Good, galen.Bad, galen.Unknown}, o.Says):
+			return fmt.Sprintf("is said by %q to be %q, which is no word for it", o.Observer, o.Says)
+		case !slices.Contains([]galen.ObserverKind{galen.Peer, galen.Probe, galen.Host, galen.Cloud}, o.Kind):
+			return fmt.Sprintf("is observed by %q, which is of the unknown kind %q", o.Observer, o.Kind)
+		}
+	}
+	return ""
+}
+
+// misformed says which word of an instance no host plane uses. It may be empty: the host was never read.
+func (i Instance) misformed() string {
+	switch {
+	case !slices.Contains([]ProcessState{"", Running, Stopped, Absent}, i.Process):
+		return fmt.Sprintf("has a process that is %q, which is no word for it", i.Process)
+	case !slices.Contains([]DataState{"", DataPresent, DataGone, DataUnknown}, i.Data):
+		return fmt.Sprintf("has data that are %q, which is no word for it", i.Data)
+	}
+	return ""
+}
+
+func (v View) misformed() string {
+	for _, a := range []Answer{v.Jolokia, v.CQL} {
+		if !slices.Contains([]Answer{"", Answered, Refused, Hung, Booting, BadAnswer}, a) {
+			return fmt.Sprintf("tells of an answer %q, which is no word for it", a)
+		}
+	}
 	return ""
 }
 
@@ -64,7 +104,7 @@ func tooFew(r Ring, q *Quorum) []string {
 	var out []string
 	for _, k := range r.Keyspaces {
 		told := slices.ContainsFunc(q.reported, func(o Reported) bool { return o.Keyspace == k.Name })
-		if told || k.Strategy == strategyLocal {
+		if told || k.local() {
 			continue
 		}
 		for _, dc := range sortedKeys(k.RF) {
