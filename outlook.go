@@ -8,6 +8,10 @@ import (
 
 // ByHand is what a kind tells people before they touch a member outside of Galen. All its functions are pure.
 type ByHand[S State] struct {
+	// Verbs are those that Deed knows. Levels are the promises that may be asked about besides those of the policy, by name; none: the
+	// kind has no levels.
+	Verbs  []string
+	Levels []string
 	// Deed is what stands for a verb that a person would do to a member by hand, in the words of the guards: one of the kind's
 	// verbs, or one that it has no verb for. An unknown verb is an error that lists the known ones.
 	Deed func(s S, verb string, t Target) (Deed, error)
