@@ -51,7 +51,7 @@ type Outlook struct {
 	Rolling []Rolling `json:"rolling,omitempty"`
 	// Together is the same of the whole resource: a set that may be spread over failure domains.
 	Together *Rolling `json:"together,omitempty"`
-	Threats []Threat  `json:"threats,omitempty"`
+	Threats  []Threat `json:"threats,omitempty"`
 	// Unguarded are parts that no level is promised for, and why; Told are the levels that they would lose nevertheless, which refuse
 	// nothing.
 	Unguarded []string `json:"unguarded,omitempty"`

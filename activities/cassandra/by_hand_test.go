@@ -148,19 +148,19 @@ func nonsense() map[string]func(r *cassandra.Ring) {
 		"both are at":                 func(r *cassandra.Ring) { r.Nodes[1].Address = r.Nodes[0].Address },
 		"has no address":              func(r *cassandra.Ring) { r.Nodes[1].Address = "" },
 		"unknown status":              func(r *cassandra.Ring) { r.Nodes[1].Status = "ASLEEP" },
-		"is of users and has Local":   func(r *cassandra.Ring) { r.Keyspaces[0].Strategy, r.Keyspaces[0].RF = "LocalStrategy", nil },
+		`class "LocalStrategy"`:       func(r *cassandra.Ring) { r.Keyspaces[0].Strategy, r.Keyspaces[0].RF = "LocalStrategy", nil },
 		`to be "gud", which is no word`: func(r *cassandra.Ring) {
 			r.Nodes[1].Observations = []galen.Observation{{Observer: "probe", Kind: galen.Probe, Says: "gud"}}
 		},
 		`of the unknown kind "prob"`: func(r *cassandra.Ring) {
 			r.Nodes[1].Observations = []galen.Observation{{Observer: "probe", Kind: "prob", Says: galen.Good}}
 		},
-		`a process that is "runing"`: func(r *cassandra.Ring) { r.Instances = []cassandra.Instance{{Name: "n1", Process: "runing"}} },
-		`has data that are "here"`:   func(r *cassandra.Ring) { r.Instances = []cassandra.Instance{{Name: "n1", Data: "here"}} },
-		`tells of an answer "yes"`:   func(r *cassandra.Ring) { r.Views = []cassandra.View{{Instance: "n1", CQL: "yes"}} },
-		"stands twice":               func(r *cassandra.Ring) { r.Keyspaces = append(r.Keyspaces, r.Keyspaces[0]) },
-		"in dc9, and 0 nodes":        func(r *cassandra.Ring) { r.Keyspaces[0].RF = map[string]int{"dc1": 3, "dc9": 3} },
-		"is pending at":              func(r *cassandra.Ring) { r.Pending = []cassandra.Pending{{Keyspace: "ks", Address: "10.9.9.9"}} },
+		`a process that is "awake"`: func(r *cassandra.Ring) { r.Instances = []cassandra.Instance{{Name: "n1", Process: "awake"}} },
+		`has data that are "here"`:  func(r *cassandra.Ring) { r.Instances = []cassandra.Instance{{Name: "n1", Data: "here"}} },
+		`tells of an answer "yes"`:  func(r *cassandra.Ring) { r.Views = []cassandra.View{{Instance: "n1", CQL: "yes"}} },
+		"stands twice":              func(r *cassandra.Ring) { r.Keyspaces = append(r.Keyspaces, r.Keyspaces[0]) },
+		"in dc9, and 0 nodes":       func(r *cassandra.Ring) { r.Keyspaces[0].RF = map[string]int{"dc1": 3, "dc9": 3} },
+		"is pending at":             func(r *cassandra.Ring) { r.Pending = []cassandra.Pending{{Keyspace: "ks", Address: "10.9.9.9"}} },
 	}
 }
 

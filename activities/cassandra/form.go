@@ -13,14 +13,36 @@ func misformed(r Ring) []string {
 	if len(r.Nodes) == 0 {
 		return []string{"the ring has no nodes"}
 	}
+	out := misplaced(r.Nodes)
+	tell := func(what, name, why string) {
+		if why != "" {
+			out = append(out, fmt.Sprintf("%s %q %s", what, name, why))
+		}
+	}
+	for _, n := range r.Nodes {
+		tell("node", n.HostID, n.misformed())
+	}
+	for _, i := range r.Instances {
+		tell("instance", i.Name, i.misformed())
+	}
+	for _, v := range r.Views {
+		tell("the view of", v.Instance, v.misformed())
+	}
+	for i, k := range r.Keyspaces {
+		if slices.ContainsFunc(r.Keyspaces[:i], func(o Keyspace) bool { return o.Name == k.Name }) {
+			tell("keyspace", k.Name, "stands twice")
+		}
+	}
+	return out
+}
+
+// misplaced says which nodes cannot stand together.
+func misplaced(nodes []Node) []string {
 	var out []string
 	addresses := map[string]string{}
-	for i, n := range r.Nodes {
-		if i > 0 && cmp.Compare(r.Nodes[i-1].HostID, n.HostID) >= 0 {
-			out = append(out, fmt.Sprintf("node %q follows %q: nodes stand in the order of their host IDs, each once", n.HostID, r.Nodes[i-1].HostID))
-		}
-		if why := n.misformed(); why != "" {
-			out = append(out, fmt.Sprintf("node %q %s", n.HostID, why))
+	for i, n := range nodes {
+		if i > 0 && cmp.Compare(nodes[i-1].HostID, n.HostID) >= 0 {
+			out = append(out, fmt.Sprintf("node %q follows %q: nodes stand in the order of their host IDs, each once", n.HostID, nodes[i-1].HostID))
 		}
 		if n.Status == Joining || n.Unlisted {
 			continue // who joins may take the address of whom it replaces
@@ -29,21 +51,6 @@ func misformed(r Ring) []string {
 			out = append(out, fmt.Sprintf("nodes %q and %q both are at %s", other, n.HostID, n.Address))
 		}
 		addresses[n.Address] = n.HostID
-	}
-	for _, i := range r.Instances {
-		if why := i.misformed(); why != "" {
-			out = append(out, fmt.Sprintf("instance %q %s", i.Name, why))
-		}
-	}
-	for _, v := range r.Views {
-		if why := v.misformed(); why != "" {
-			out = append(out, fmt.Sprintf("the view of %q %s", v.Instance, why))
-		}
-	}
-	for i, k := range r.Keyspaces {
-		if slices.ContainsFunc(r.Keyspaces[:i], func(o Keyspace) bool { return o.Name == k.Name }) {
-			out = append(out, fmt.Sprintf("keyspace %q stands twice", k.Name))
-		}
 	}
 	return out
 }

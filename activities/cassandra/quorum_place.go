@@ -370,8 +370,6 @@ const (
 func unjudged(k Keyspace) string {
 	_, whole := k.RF[""]
 	switch {
-	case k.Strategy == strategyLocal:
-		return "keyspace " + k.Name + " is of users and has LocalStrategy, which is Cassandra's own"
 	case k.Transient:
 		return "keyspace " + k.Name + " has transient replicas"
 	case k.Strategy != strategyTopology && k.Strategy != strategySimple:
