@@ -35,6 +35,19 @@ func newDirectory(all []Resource) directory {
 	return d
 }
 
+// asks is by which labels resources are told apart, as far as equal values go.
+func (d directory) asks() string {
+	var names []string
+	for _, s := range d.by {
+		names = append(names, strings.Join(s.names, " and "))
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return name == "" })
+	if len(names) == 0 {
+		return "no resource is configured with labels"
+	}
+	return "they are told apart by " + strings.Join(names, ", or by ")
+}
+
 // named are the resources that an alert's labels name, in the order of the directory.
 func (d directory) named(labels map[string]string) []galen.Resource {
 	var at []int

@@ -132,7 +132,7 @@ func TestMatch(t *testing.T) {
 		{"canary", good("instance", canary), firing, "no such member", ""},
 		{"canary as alertname", good("alertname", canary), firing, "no rule", ""},
 		{"spare", good("instance", "127.0.0.5"), firing, "no such member", ""},
-		{"one label differs", good("env", "test"), firing, "no resource has these labels", ""},
+		{"one label differs", good("env", "test"), firing, "no resource has these labels: they are told apart by ", ""},
 		{"another resource", good("cluster", "other"), firing, "no such member", ""},
 		{"incurable", good("alertname", "Incurable"), firing, "no runbook heals", ""},
 	} {
@@ -171,7 +171,7 @@ func TestTheOutcomeIsLogged(t *testing.T) {
 		want   []string
 	}{
 		{"no rule", []string{"alertname", "Other"}, []string{`"alertname":"Other"`, `"named":""`, `"state":"unmatched","outcome":"no rule: `}},
-		{"no member", []string{"instance", "127.0.0.77"}, []string{`"alertname":"CassandraDown"`, `"named":"127.0.0.77"`, `"outcome":"no such member"`}},
+		{"no member", []string{"instance", "127.0.0.77"}, []string{`"alertname":"CassandraDown"`, `"named":"127.0.0.77"`, `"outcome":"no such member: none of cassandra/demo is called what the label instance says"`}},
 		{"long", []string{"instance", strings.Repeat("x", 1000)}, []string{`"named":"` + strings.Repeat("x", logged) + `…"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
