@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -43,7 +44,7 @@ func (d directory) asks() string {
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return name == "" })
 	if len(names) == 0 {
-		return "no resource is configured with labels"
+		return fmt.Sprintf("none of %d that are configured", len(d.all))
 	}
 	return "they are told apart by " + strings.Join(names, ", or by ")
 }
