@@ -132,7 +132,7 @@ func TestMatch(t *testing.T) {
 		{"canary", good("instance", canary), firing, "no such member", ""},
 		{"canary as alertname", good("alertname", canary), firing, "no rule", ""},
 		{"spare", good("instance", "127.0.0.5"), firing, "no such member", ""},
-		{"one label differs", good("env", "test"), firing, "no resource has these labels: none of 2 that are configured", ""},
+		{"one label differs", good("env", "test"), firing, "no resource has these labels: none of 3 that are configured", ""},
 		{"another resource", good("cluster", "other"), firing, "no such member", ""},
 		{"incurable", good("alertname", "Incurable"), firing, "no runbook heals", ""},
 	} {
