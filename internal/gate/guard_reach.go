@@ -40,6 +40,9 @@ func floor(a galen.Ask[galen.State]) galen.Verdict {
 
 // strays is the first floor for a group that no member is in, with the groups that there are; "" if there is none.
 func strays(a galen.Ask[galen.State]) (unknown, known string) {
+	if len(a.Policy.Floors) == 0 {
+		return "", ""
+	}
 	groups := map[string]bool{}
 	for _, m := range a.State.Members() {
 		groups[m.Group] = true
