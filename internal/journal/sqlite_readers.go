@@ -6,15 +6,19 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
 // sqliteReaders are the connections that read beside the one that writes. Each keeps its statements prepared: preparing one takes as long
-// as running it.
+// as running it. The one that read last reads next, for its pages and statements are at hand.
 type sqliteReaders struct {
 	db    *sql.DB
 	clock func() time.Time
-	free  chan *sqliteReader
+	slots chan struct{} // as many as may read at once
+
+	mu   sync.Mutex
+	free []*sqliteReader
 }
 
 // newSQLiteReaders opens none before it is needed. source is the name for the driver.
@@ -25,42 +29,57 @@ func newSQLiteReaders(source string, clock func() time.Time) (*sqliteReaders, er
 	}
 	db.SetMaxOpenConns(readers)
 	db.SetMaxIdleConns(readers)
-	out := &sqliteReaders{db: db, clock: clock, free: make(chan *sqliteReader, readers)}
-	for range readers {
-		out.free <- &sqliteReader{}
-	}
-	return out, nil
+	return &sqliteReaders{db: db, clock: clock, slots: make(chan struct{}, readers)}, nil
 }
 
-// view waits for a connection that nobody reads by.
+// view waits until few enough read.
 func (s *sqliteReaders) view(ctx context.Context) (view, error) {
 	select {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait for one of %d readers: %w", readers, ctx.Err())
-	case r := <-s.free:
-		if err := r.begin(ctx, s.db); err != nil {
-			r.drop()
-			s.free <- r
-			return nil, err
-		}
-		return &readerView{of: s, reader: r}, nil
+	case s.slots <- struct{}{}:
 	}
+	r := s.take()
+	if err := r.begin(ctx, s.db); err != nil {
+		r.drop()
+		s.give(r)
+		return nil, err
+	}
+	return &readerView{of: s, reader: r}, nil
 }
 
-// close closes those that nobody reads by; the others are closed by who does.
+func (s *sqliteReaders) take() *sqliteReader {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := len(s.free) - 1
+	if last < 0 {
+		return &sqliteReader{}
+	}
+	r := s.free[last]
+	s.free = s.free[:last]
+	return r
+}
+
+func (s *sqliteReaders) give(r *sqliteReader) {
+	s.mu.Lock()
+	s.free = append(s.free, r)
+	s.mu.Unlock()
+	<-s.slots
+}
+
+// close closes those that nobody reads by, and the pool, which closes the others when they are given back.
 func (s *sqliteReaders) close() error {
 	if s == nil {
 		return nil
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var errs []error
-	for {
-		select {
-		case r := <-s.free:
-			errs = append(errs, r.close())
-		default:
-			return errors.Join(append(errs, s.db.Close())...)
-		}
+	for _, r := range s.free {
+		errs = append(errs, r.close())
 	}
+	s.free = nil
+	return errors.Join(append(errs, s.db.Close())...)
 }
 
 // sqliteReader is one of them; it is used by one at a time.
@@ -152,6 +171,6 @@ func (v *readerView) end() error {
 	if err != nil {
 		r.drop()
 	}
-	v.of.free <- r
+	v.of.give(r)
 	return err
 }
