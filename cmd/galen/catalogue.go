@@ -55,18 +55,21 @@ func temporalServer(c config.Temporal) app.Temporal {
 }
 
 // loadConfig reads a configuration and checks all of it that can be checked without touching a resource, the setups of its
-// kinds too; it tells every fault that it finds.
-func loadConfig(path string, can app.Catalogue) (*config.Config, error) {
+// kinds too; it tells every fault that it finds, those of more with them.
+func loadConfig(path string, can app.Catalogue, more ...func(*config.Config) []error) (*config.Config, error) {
 	cfg, err := config.Load(path)
 	if cfg == nil {
 		return nil, &failure{code: exitUsage, err: err, clear: true}
 	}
 	errs := slices.Concat(unknownKinds(cfg, can), can.CheckPolicies(cfg), unhealed(cfg.Alerts, can.Runbooks), unopened(cfg, can))
-	switch more := errors.Join(errs...); {
+	for _, faults := range more {
+		errs = append(errs, faults(cfg)...)
+	}
+	switch others := errors.Join(errs...); {
 	case err != nil:
-		err = errors.Join(err, more)
-	case more != nil:
-		err = fmt.Errorf("configuration %s: %w", path, more)
+		err = errors.Join(err, others)
+	case others != nil:
+		err = fmt.Errorf("configuration %s: %w", path, others)
 	default:
 		return cfg, nil
 	}

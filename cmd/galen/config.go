@@ -31,13 +31,14 @@ func (c *cli) configCheckCommand() *cobra.Command {
 		Long: `Reads a configuration file as strictly as galen serve does, the setups of its resources included, and shows each
 resource with its mode and each place where its policy leaves the safe defaults, marked where it is weaker than what
 docs/safety.md promises; then a warning for what means every alert. Nothing is started or touched.
-Exit code 2 and every fault that can be found if there is one. What cannot be found yet: the faults within a part that
+Exit code 2 and every fault that can be found if there is one, a file that the configuration names and that cannot be used
+included: run it as the user that the engine runs as. What cannot be found yet: the faults within a part that
 cannot be read (not YAML, a resource that is no kind/name, a setup with an unknown field), and what only a look at the
 resources would show, such as the name of a keyspace.`,
 		Example: "  galen config check --config galen.yaml",
 		Args:    takes(0, 0, "no arguments: name the file with --config"),
 		RunE: func(*cobra.Command, []string) error {
-			cfg, err := loadConfig(path, catalogue())
+			cfg, err := loadConfig(path, catalogue(), (*config.Config).CheckFiles)
 			if err != nil {
 				return err
 			}

@@ -131,6 +131,9 @@ func TestDoctor(t *testing.T) {
 		}, "config", isWarn, "every alert names cassandra/orders"},
 		"a weak policy":           {func(p patient) { p.edit("hold_for: 6s", "replace_after: 1m") }, "config", isWarn, "replace_after is 1m0s, which is weaker than I-15"},
 		"no URL for the dead man": {func(p patient) { p.edit("data: data", "data: data\ndead_man: {url_file: nowhere}") }, "config", isBad, "nowhere"},
+		"no token for Alertmanager": {func(p patient) {
+			p.edit("data: data", "data: data\nalertmanager: {url: 'http://127.0.0.1:9093', token_file: nowhere}")
+		}, "config", isBad, "alertmanager.token_file: open "},
 
 		"well enough":            {func(patient) {}, "disk", isOK, "free, the journal takes"},
 		"a disk that answers":    {func(patient) {}, "disk", isOK, "was on disk after"},

@@ -58,16 +58,40 @@ func TestConfigCheck(t *testing.T) {
 	}
 }
 
-func TestConfigCheckWarnsOfEveryAlert(t *testing.T) {
-	path := written(t, "cassandra/orders", "")
-	text, err := os.ReadFile(path)
+// TestFilesThatAreMissed: the check and the engine tell of each file that the configuration names and that cannot be used, beside other
+// faults, and the engine does not start.
+func TestFilesThatAreMissed(t *testing.T) {
+	path := written(t, "redis/orders", "")
+	more(t, path, "alertmanager: {url: 'http://127.0.0.1:9093', token_file: am.token}\ntls: {cert_file: c, key_file: k}\n")
+	dir := filepath.Dir(path)
+	for _, command := range []string{"config check", "serve"} {
+		got := galenCLI(t, "", append(strings.Fields(command), "--config", path)...)
+		for _, says := range []string{
+			`does not know the kind "redis"`, "tls.cert_file: open " + filepath.Join(dir, "c"), "tls.key_file: open ",
+			"alertmanager.token_file: open " + filepath.Join(dir, "am.token") + ": no such file or directory; put the token for Alertmanager into ",
+		} {
+			if got.code != exitUsage || strings.Count(got.errs, says) != 1 {
+				t.Errorf("%s: exit code %d, want %q once in\n%s", command, got.code, says, got.errs)
+			}
+		}
+	}
+}
+
+// more adds to a file.
+func more(t *testing.T, path, text string) {
+	t.Helper()
+	was, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text = append(text, "alerts: [{matchers: ['alertname=~\".+\"'], code: node-down, member_label: instance}]\n"...)
-	if err := os.WriteFile(path, text, 0o600); err != nil {
+	if err := os.WriteFile(path, append(was, text...), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestConfigCheckWarnsOfEveryAlert(t *testing.T) {
+	path := written(t, "cassandra/orders", "")
+	more(t, path, "alerts: [{matchers: ['alertname=~\".+\"'], code: node-down, member_label: instance}]\n")
 	got := galenCLI(t, "", "config", "check", "--config", path)
 	if says := "warning: alerts[0]: it is for every alert"; got.code != exitOK || !contains(got.out, says) {
 		t.Errorf("%+v, want exit code 0 and %q", got, says)

@@ -45,6 +45,9 @@ func (a Alertmanager) check() error {
 	case u.User != nil:
 		return errors.New("alertmanager.url: it holds a password: put a token into a file, and name that as alertmanager.token_file")
 	}
+	if err := reachable(u); err != nil {
+		return fmt.Errorf("alertmanager.url: %w", err)
+	}
 	return nil
 }
 
