@@ -23,7 +23,7 @@ import (
 func catalogue() app.Catalogue {
 	return app.Catalogue{
 		Kinds: []app.Kind{
-			{Name: cassandra.KindName, Open: openCassandra, CheckPolicy: cassandra.CheckPolicy, Saved: savedCassandra},
+			{Name: cassandra.KindName, Open: openCassandra, CheckPolicy: cassandra.CheckPolicy, Doubt: doubtCassandra, Saved: savedCassandra},
 		},
 		Runbooks:  runbooks.All(),
 		Detectors: detectors.All(),
@@ -38,6 +38,14 @@ func openCassandra(setups map[galen.Resource]json.RawMessage, _ *slog.Logger) (g
 		return galen.ListedKind{}, err
 	}
 	return galen.ListKind(cassandra.Kind(), driver), nil
+}
+
+// doubtCassandra tells of a ring that has no node: spares alone take nobody's place.
+func doubtCassandra(setup json.RawMessage) []config.Warning {
+	if ring, err := galen.Decode[live.Setup](setup); err != nil || !ring.SparesOnly() {
+		return nil
+	}
+	return []config.Warning{{At: "nodes", What: "each is a spare: no node of the ring is named, so that nothing is looked after", Do: "name the nodes of the ring, or leave spare out where one is a node"}}
 }
 
 // temporalServer is the one that the configuration names, or else the embedded one.

@@ -30,7 +30,10 @@ func (c *cli) configCheckCommand() *cobra.Command {
 		Short: "Read a configuration as the engine would, and show what it means",
 		Long: `Reads a configuration file as strictly as galen serve does, the setups of its resources included, and shows each
 resource with its mode and each place where its policy leaves the safe defaults, marked where it is weaker than what
-docs/safety.md promises; then a warning for what means every alert. Nothing is started or touched.
+docs/safety.md promises. Nothing is started or touched.
+To stderr goes a warning for each thing that is no fault and seldom meant: an alert rule that every alert fits, that none can
+reach, or whose alerts can name no resource; a resource that no alert can name; a policy that no resource has; a ring of
+nothing but spares. -o json has them as warnings. They leave the exit code 0.
 Exit code 2 and every fault that can be found if there is one, a file that the configuration names and that cannot be used
 included: run it as the user that the engine runs as. What cannot be found yet: the faults within a part that
 cannot be read (not YAML, a resource that is no kind/name, a setup with an unknown field), and what only a look at the
@@ -38,13 +41,18 @@ resources would show, such as the name of a keyspace.`,
 		Example: "  galen config check --config galen.yaml",
 		Args:    takes(0, 0, "no arguments: name the file with --config"),
 		RunE: func(*cobra.Command, []string) error {
-			cfg, err := loadConfig(path, catalogue(), (*config.Config).CheckFiles)
+			can := catalogue()
+			cfg, err := loadConfig(path, can, (*config.Config).CheckFiles)
 			if err != nil {
 				return err
 			}
 			meaning, err := meaningOf(cfg)
 			if err != nil {
 				return err
+			}
+			meaning.Warnings = can.Warnings(cfg)
+			for _, w := range meaning.Warnings {
+				fmt.Fprintf(c.errs, "warning: %s\n", oneLine(w.String()))
 			}
 			return c.print(meaning, func(w io.Writer) error { return printMeaning(w, meaning) })
 		},
@@ -62,7 +70,8 @@ type meaning struct {
 	TLS       bool        `json:"tls"`
 	Temporal  string      `json:"temporal"` // address, or "embedded"
 	Resources []treatment `json:"resources"`
-	Broad     []string    `json:"broad,omitempty"` // by what every alert is meant
+	// Warnings are of what is no fault, and seldom meant.
+	Warnings []config.Warning `json:"warnings,omitempty"`
 
 	reach string // in words
 }
@@ -76,7 +85,7 @@ type treatment struct {
 }
 
 func meaningOf(cfg *config.Config) (meaning, error) {
-	out := meaning{Path: cfg.Path, Data: cfg.Data, Journal: journalAt(cfg), Listen: cfg.Listen, TLS: cfg.TLS.On(), reach: reachOf(cfg), Temporal: cfg.Temporal.Address, Resources: []treatment{}, Broad: cfg.Broad()}
+	out := meaning{Path: cfg.Path, Data: cfg.Data, Journal: journalAt(cfg), Listen: cfg.Listen, TLS: cfg.TLS.On(), reach: reachOf(cfg), Temporal: cfg.Temporal.Address, Resources: []treatment{}}
 	if out.Temporal == "" {
 		out.Temporal = "embedded"
 	}
@@ -111,13 +120,7 @@ func printMeaning(w io.Writer, m meaning) error {
 		return err
 	}
 	fmt.Fprintln(w)
-	if err := printTreatments(w, m.Resources); err != nil {
-		return err
-	}
-	for _, why := range m.Broad {
-		fmt.Fprintf(w, "warning: %s\n", oneLine(why))
-	}
-	return nil
+	return printTreatments(w, m.Resources)
 }
 
 // reachOf marks an API that other machines reach, or that is served by HTTPS.

@@ -208,8 +208,8 @@ func (d *doctor) config(context.Context) []symptom {
 			}
 		}
 	}
-	for _, why := range d.cfg.Broad() {
-		out = append(out, symptom{"config", "alerts", isWarn, why, "name an alertname, or a matcher on a label that tells those alerts from others, unless you want that"})
+	for _, w := range d.can.Warnings(d.cfg) {
+		out = append(out, symptom{"config", w.At, isWarn, w.What, w.Do})
 	}
 	for _, f := range d.cfg.Files() {
 		if err := f.Fault(); err != nil {

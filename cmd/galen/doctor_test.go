@@ -122,10 +122,14 @@ func TestDoctor(t *testing.T) {
 		"a bad configuration": {func(p patient) { p.edit("mode: act", "mode: fast") }, "config", isBad, "fast"},
 		"rules with a name": {func(p patient) {
 			p.edit("data: data", "data: data\nalerts: [{alertname: Down, code: node-down, member_label: instance}]")
+			p.edit("    policy: demo", "    policy: demo\n    labels: {cluster: orders}")
 		}, "config", isOK, "1 resource"},
+		"rules for no labels": {func(p patient) {
+			p.edit("data: data", "data: data\nalerts: [{alertname: Down, code: node-down, member_label: instance}]")
+		}, "config", isWarn, "no alert can name cassandra/orders"},
 		"a rule for every alert": {func(p patient) {
 			p.edit("data: data", "data: data\nalerts: [{matchers: ['alertname=~\".+\"'], code: node-down, member_label: instance}]")
-		}, "config", isWarn, "alerts[0]: it is for every alert"},
+		}, "config", isWarn, "it is for every alert"},
 		"a resource of every alert": {func(p patient) {
 			p.edit("    policy: demo", "    policy: demo\n    matchers: ['alertname!=\"\"']")
 		}, "config", isWarn, "every alert names cassandra/orders"},

@@ -93,8 +93,22 @@ func TestConfigCheckWarnsOfEveryAlert(t *testing.T) {
 	path := written(t, "cassandra/orders", "")
 	more(t, path, "alerts: [{matchers: ['alertname=~\".+\"'], code: node-down, member_label: instance}]\n")
 	got := galenCLI(t, "", "config", "check", "--config", path)
-	if says := "warning: alerts[0]: it is for every alert"; got.code != exitOK || !contains(got.out, says) {
+	if says := "warning: alerts[0]: it is for every alert"; got.code != exitOK || !contains(got.errs, says) || contains(got.out, "warning") {
+		t.Errorf("%+v, want exit code 0 and %q on stderr", got, says)
+	}
+	got = galenCLI(t, "", "config", "check", "--config", path, "-o", "json")
+	if says := `"at": "alerts[0]"`; got.code != exitOK || !contains(got.out, says) {
 		t.Errorf("%+v, want exit code 0 and %q", got, says)
+	}
+}
+
+// TestConfigCheckWarnsOfSpares: what only the kind can see.
+func TestConfigCheckWarnsOfSpares(t *testing.T) {
+	for more, says := range map[string]string{", spare: true": "warning: resources[0].setup.nodes: each is a spare", "": ""} {
+		got := galenCLI(t, "", "config", "check", "--config", written(t, "cassandra/orders", more))
+		if got.code != exitOK || !strings.HasPrefix(got.errs, says) || says == "" && got.errs != "" {
+			t.Errorf("%+v, want exit code 0 and %q on stderr", got, says)
+		}
 	}
 }
 
