@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -308,6 +309,19 @@ func TestRunsShowTellsThatGalenObserves(t *testing.T) {
 		if got.code != exitOK || contains(last, "Galen observes only") != want {
 			t.Errorf("%s ends with %q (%d %s), want observe only %v", run, last, got.code, got.errs, want)
 		}
+	}
+}
+
+// TestVersion: the flag says what the command says, in each form.
+func TestVersion(t *testing.T) {
+	for _, form := range []string{formTable, formJSON} {
+		command, flag := galenCLI(t, "", "version", "-o", form), galenCLI(t, "", "--version", "-o", form)
+		if command.code != exitOK || command != flag || !contains(command.out, runtime.Version()) {
+			t.Errorf("%s: %+v and %+v", form, command, flag)
+		}
+	}
+	if got := galenCLI(t, "", "--version", "stat"); got.code != exitUsage || !contains(got.errs, "did you mean status or state?") {
+		t.Errorf("%+v", got)
 	}
 }
 

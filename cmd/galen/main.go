@@ -136,6 +136,7 @@ can-i and what-if have others: 0 yes, 1 no, 2 unknown, 3 no answer; so has docto
 		SilenceUsage:  true,
 	}
 	group(root)
+	c.versionFlag(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%s", plainFlag(err)) })
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.server, "server", "", "address of the engine's API (env GALEN_SERVER; default "+defaultServer+")")
