@@ -320,7 +320,7 @@ func TestVersion(t *testing.T) {
 			t.Errorf("%s: %+v and %+v", form, command, flag)
 		}
 	}
-	if got := galenCLI(t, "", "--version", "stat"); got.code != exitUsage || !contains(got.errs, "did you mean status or state?") {
+	if got := galenCLI(t, "", "--version", "stat"); got.code != exitUsage || !contains(got.errs, "did you mean state or status?") {
 		t.Errorf("%+v", got)
 	}
 }
