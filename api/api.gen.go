@@ -246,6 +246,9 @@ type Error struct {
 	// Instance the call that it is about
 	Instance string `json:"instance"`
 
+	// List the path of the list that has what there is, such as /v1/holds, where what was named is not there; detail says so, too
+	List *string `json:"list,omitempty"`
+
 	// Status the status of the answer
 	Status int `json:"status"`
 

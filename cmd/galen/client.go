@@ -100,11 +100,23 @@ func saidOf(what string, r reply) string {
 	if said == nil || said.Detail == "" {
 		return r.Status()
 	}
-	why := strings.TrimPrefix(oneLine(said.Detail), what+": ")
+	detail := said.Detail
+	if command, known := listCommands()[text(said.List)]; known {
+		detail = strings.ReplaceAll(detail, "GET "+*said.List, command)
+	}
+	why := strings.TrimPrefix(oneLine(detail), what+": ")
 	if of, rest, both := strings.Cut(why, ": "); both && strings.HasSuffix(what, " "+of) {
 		why = rest
 	}
 	return why
+}
+
+// listCommands are what lists of the API are called here.
+func listCommands() map[string]string {
+	return map[string]string{
+		"/v1/alerts": "galen alerts list", "/v1/holds": "galen holds", "/v1/quarantines": "galen quarantine list", "/v1/resources": "galen resources",
+		"/v1/runbooks": "galen runbooks", "/v1/runs": "galen runs list", "/v1/schedules": "galen schedule list", "/v1/tokens": "galen token list",
+	}
 }
 
 // fault is why a call did not bring what it should, and nil if ok: the engine could not be asked, or it said no.

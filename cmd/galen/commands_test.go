@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
 	"github.com/galenhq/galen/api"
@@ -325,12 +327,48 @@ func TestVersion(t *testing.T) {
 	}
 }
 
+// TestListsAreCalledAsHere: where the engine names a list of the API, a person is told the command for it; there is one for every list
+// whose items can be asked for.
+func TestListsAreCalledAsHere(t *testing.T) {
+	c := cannedAPI()
+	server := c.start(t)
+	c.answers["POST /v1/holds/none/release"] = refused{http.StatusNotFound, `release hold none: not found; GET /v1/holds tells which there are`, "/v1/holds"}
+	c.answers["GET /v1/runs/none"] = refused{http.StatusNotFound, `run none: not found; GET /v2/odd tells which there are`, "/v2/odd"}
+	for args, want := range map[string]string{
+		"release none":   "galen: release hold none: not found; galen holds tells which there are\n",
+		"runs show none": "galen: read run none: not found; GET /v2/odd tells which there are\n",
+	} {
+		if got := galenCLI(t, server, strings.Fields(args)...); got.code != exitNotDone || got.errs != want {
+			t.Errorf("galen %s: exit code %d, %q, want %q", args, got.code, got.errs, want)
+		}
+	}
+	var file struct {
+		Paths map[string]map[string]any `yaml:"paths"`
+	}
+	if err := yaml.Unmarshal(api.Spec, &file); err != nil {
+		t.Fatal(err)
+	}
+	commands := listCommands()
+	for path := range file.Paths {
+		list, _, item := strings.Cut(path, "/{")
+		if _, lists := file.Paths[list]["get"]; item && lists && commands[list] == "" {
+			t.Errorf("no command is named for %s", list)
+		}
+	}
+	for list, command := range commands {
+		found, rest, err := (&cli{}).root().Find(strings.Fields(command)[1:])
+		if _, lists := file.Paths[list]["get"]; err != nil || len(rest) > 0 || !found.Runnable() || !lists {
+			t.Errorf("%s: there is no command %s, or no such list", list, command)
+		}
+	}
+}
+
 // What was tried is said once, though both sides say it.
 func TestErrorsSayItOnce(t *testing.T) {
 	c := cannedAPI()
 	server := c.start(t)
-	c.answers["POST /v1/holds/hold-9/release"] = refused{http.StatusNotFound, `release hold hold-9: hold "hold-9": not found`}
-	c.answers["POST /v1/rearm"] = refused{http.StatusConflict, "re-arm: galen is armed: there is nothing to re-arm"}
+	c.answers["POST /v1/holds/hold-9/release"] = refused{status: http.StatusNotFound, says: `release hold hold-9: hold "hold-9": not found`}
+	c.answers["POST /v1/rearm"] = refused{status: http.StatusConflict, says: "re-arm: galen is armed: there is nothing to re-arm"}
 	for args, want := range map[string]string{
 		"runs show x":    "galen: read run x: not found\n",
 		"release hold-9": "galen: release hold hold-9: hold \"hold-9\": not found\n",

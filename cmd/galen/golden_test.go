@@ -74,6 +74,7 @@ type canned struct {
 type refused struct {
 	status int
 	says   string
+	list   string
 }
 
 // opens: the engine answers that there is a run.
@@ -96,7 +97,7 @@ func (c *canned) start(t *testing.T) string {
 		answer, known := c.answers[what]
 		if no, is := answer.(refused); is {
 			w.WriteHeader(no.status)
-			answer, what = map[string]string{"detail": no.says}, ""
+			answer, what = api.Error{Detail: no.says, List: optional(no.list)}, ""
 		}
 		switch status, refused := answer.(int); {
 		case !known:

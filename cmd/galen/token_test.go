@@ -68,7 +68,7 @@ func TestTLSOfTheCommandLine(t *testing.T) {
 // TestMayNot: what a token does not grant is not done, other than what is broken.
 func TestMayNot(t *testing.T) {
 	c := cannedAPI()
-	c.answers["GET /v1/tokens"] = refused{http.StatusForbidden, "this needs the scope admin on everything"}
+	c.answers["GET /v1/tokens"] = refused{status: http.StatusForbidden, says: "this needs the scope admin on everything"}
 	got := galenCLI(t, c.start(t), "token", "list")
 	if got.code != exitNotDone || !contains(got.errs, "needs the scope admin") {
 		t.Errorf("%+v", got)

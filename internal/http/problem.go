@@ -74,17 +74,39 @@ func problemOf(err error) problem {
 	return problem{"internal", "A fault of galen or of what it stands on", http.StatusInternalServerError}
 }
 
-// tell answers with a problem; detail says what to do, faults where in the body it is.
-func (s *server) tell(w http.ResponseWriter, r *http.Request, p problem, detail string, faults ...*galen.Fault) {
-	out := asError(r, p, detail)
-	if len(faults) > 0 {
-		errs := make([]api.FieldError, 0, len(faults))
-		for _, f := range faults {
-			errs = append(errs, api.FieldError{Field: f.At, Detail: f.Err.Error()})
-		}
-		out.Errors = &errs
+// listedError is of a name that is not there, with the path of the list that has those that are.
+type listedError struct {
+	error
+	list string
+}
+
+// Error names the call that lists them.
+func (e listedError) Error() string {
+	return e.error.Error() + "; GET " + e.list + " tells which there are"
+}
+
+// Unwrap is the error without the list.
+func (e listedError) Unwrap() error { return e.error }
+
+// tell answers with a problem; detail says what to do.
+func (s *server) tell(w http.ResponseWriter, r *http.Request, p problem, detail string) {
+	s.answerProblem(w, r, asError(r, p, detail))
+}
+
+func (s *server) answerProblem(w http.ResponseWriter, r *http.Request, is api.Error) {
+	s.answerAs(w, r, "application/problem+json; charset=utf-8", is.Status, is)
+}
+
+// fieldErrors are where in the body it is, nil if nobody knows.
+func fieldErrors(faults []*galen.Fault) *[]api.FieldError {
+	if len(faults) == 0 {
+		return nil
 	}
-	s.answerAs(w, r, "application/problem+json; charset=utf-8", p.status, out)
+	errs := make([]api.FieldError, 0, len(faults))
+	for _, f := range faults {
+		errs = append(errs, api.FieldError{Field: f.At, Detail: f.Err.Error()})
+	}
+	return &errs
 }
 
 func asError(r *http.Request, p problem, detail string) api.Error {

@@ -171,7 +171,7 @@ func (s *server) GetRunbook(w http.ResponseWriter, r *http.Request, kind api.Kin
 			return
 		}
 	}
-	s.fail(w, r, fmt.Errorf("runbook %s: %w; GET /v1/runbooks lists them", full, galen.ErrNotFound))
+	s.fail(w, r, fmt.Errorf("runbook %s: %w", full, galen.ErrNotFound))
 }
 
 // runbook is one as the API tells it, with why it is asked no more.

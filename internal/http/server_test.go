@@ -113,7 +113,7 @@ func TestOneRunbook(t *testing.T) {
 	if properties, _ := got.Schema["properties"].(map[string]any); err != nil || got.Name != "fake/heal" || properties["reboots"] == nil {
 		t.Errorf("%v: %s", err, w.Body)
 	}
-	if w = call(t, h, "GET", "/v1/runbooks/fake/none", ""); w.Code != 404 || !strings.Contains(w.Body.String(), "GET /v1/runbooks lists them") {
+	if w = call(t, h, "GET", "/v1/runbooks/fake/none", ""); w.Code != 404 || !strings.Contains(w.Body.String(), "GET /v1/runbooks tells which there are") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
