@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"net/http"
 	"os"
@@ -310,6 +311,29 @@ func TestRunsShowTellsThatGalenObserves(t *testing.T) {
 		last := got.out[strings.LastIndex(strings.TrimSpace(got.out), "\n")+1:]
 		if got.code != exitOK || contains(last, "Galen observes only") != want {
 			t.Errorf("%s ends with %q (%d %s), want observe only %v", run, last, got.code, got.errs, want)
+		}
+	}
+}
+
+// TestTheNextLookIsToldInItsTime: one that should have been is not told as one to come.
+func TestTheNextLookIsToldInItsTime(t *testing.T) {
+	for name, c := range map[string]struct {
+		run        galen.Run
+		show, tree string
+	}{
+		"to come":  {galen.Run{Status: galen.RunWaiting, Until: noon().Add(90 * time.Second)}, "looks again at 12:01:30 UTC at the latest", "in 1m30s at the latest"},
+		"past":     {galen.Run{Status: galen.RunWaiting, Until: noon().Add(-90 * time.Second)}, "its next look is due since 11:58:30 UTC, for 1m30s", "due for 1m30s"},
+		"none":     {galen.Run{Status: galen.RunWaiting}, "", ""},
+		"held":     {galen.Run{Status: galen.RunHeld, Until: noon().Add(-90 * time.Second)}, "", ""},
+		"has done": {galen.Run{Status: galen.RunVerified, Until: noon().Add(-90 * time.Second), Ended: noon()}, "to 12:00:00 UTC", ""},
+	} {
+		c.run.Created = noon().Add(-time.Hour)
+		if got := when(c.run, noon()); !strings.Contains(got, c.show) || strings.Contains(got, "look") != strings.Contains(c.show, "look") {
+			t.Errorf("%s: %q, want %q", name, got, c.show)
+		}
+		b := tree{detail: api.RunDetail{Run: c.run}, now: noon()}.stands()
+		if got := fmt.Sprint(b.more); strings.Contains(got, "looks again") != (c.tree != "") || !strings.Contains(got, c.tree) {
+			t.Errorf("%s: %s, want %q", name, got, c.tree)
 		}
 	}
 }
