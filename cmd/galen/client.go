@@ -35,7 +35,18 @@ func (c *cli) client() (*api.ClientWithResponses, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the API's token: %w; galen serve prints the path of its file", err)
 	}
+	c.warnOfReaders(file)
 	return c.clientWith(func(context.Context) (string, error) { return strings.TrimSpace(string(token)), nil })
+}
+
+// warnOfReaders tells once of a token that everybody on this machine may have read. It works, so that nothing is refused.
+func (c *cli) warnOfReaders(file string) {
+	st, err := os.Stat(file)
+	if err != nil || !st.Mode().IsRegular() || st.Mode().Perm()&0o007 == 0 || c.completing || c.warned {
+		return
+	}
+	c.warned = true
+	fmt.Fprintf(c.errs, "warning: %s has mode %04o: everybody on this machine may have read the token in it; make another one, revoke this one, and chmod 600 the file\n", file, st.Mode().Perm())
 }
 
 // tlsFiles are what the command line knows for HTTPS, in PEM.

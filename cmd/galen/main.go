@@ -62,6 +62,8 @@ type cli struct {
 
 	// completing: a shell waits for names.
 	completing bool
+	// warned: it was told that others can read the token.
+	warned bool
 
 	// Set by global flags.
 	server    string

@@ -43,14 +43,7 @@ func (c *cli) resources(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	res, err := paged(0, nil, func(limit int, cursor *string) (*api.ListResourcesResponse, error) {
-		return client.ListResourcesWithResponse(ctx, &api.ListResourcesParams{Limit: &limit, Cursor: cursor})
-	}, func(res *api.ListResourcesResponse) (*[]api.Resource, **string, bool) {
-		if res.JSON200 == nil {
-			return nil, nil, false
-		}
-		return &res.JSON200.Resources, &res.JSON200.Next, true
-	})
+	res, err := allResources(ctx, client)
 	if err := c.fault("list the resources", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}
