@@ -85,6 +85,7 @@ func (c *cli) run(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	root.SetOut(c.out)
 	root.SetErr(c.errs)
+	shells(root)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
