@@ -39,7 +39,8 @@ func (s *server) write(w http.ResponseWriter, r *http.Request, status int, body 
 // fail answers with an error in the API's form.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
-	if list := s.listOf(r); p.status == http.StatusNotFound && list != "" {
+	var listed listedError
+	if list := s.listOf(r); p.status == http.StatusNotFound && list != "" && !errors.As(err, &listed) {
 		err = listedError{err, list}
 	}
 	text := err.Error()
@@ -59,7 +60,6 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if p.status == http.StatusBadRequest || p.status == http.StatusUnprocessableEntity {
 		is.Errors = fieldErrors(galen.Faults(err))
 	}
-	var listed listedError
 	if errors.As(err, &listed) {
 		is.List = &listed.list
 	}

@@ -23,7 +23,7 @@ func TestAMistypedResourceIsNotWell(t *testing.T) {
 		{"/v1/journal/events?resource=fake/dmo", http.StatusNotFound}, {"/v1/journal/events?resource=fake/gone", http.StatusOK},
 	} {
 		w := call(t, h, "GET", c.path, "")
-		if w.Code != c.status || c.status == http.StatusNotFound && !strings.Contains(complaint(t, w), "galen resources lists") {
+		if w.Code != c.status || c.status == http.StatusNotFound && !strings.Contains(complaint(t, w), "GET /v1/resources tells which there are") {
 			t.Errorf("%s: %d %s, want %d", c.path, w.Code, w.Body, c.status)
 		}
 	}

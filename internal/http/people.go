@@ -344,7 +344,7 @@ func (s *server) covers(ctx context.Context, h *galen.Hold, name string) error {
 		return err
 	}
 	if !slices.ContainsFunc(s.o.World.Watched(), func(w Watched) bool { return pattern.Matches(w.Resource) }) {
-		return listedError{senselessf("resource: %q means no resource that is looked after", name), "/v1/resources"}
+		return listedError{senselessf("resource: %q means no resource that is looked after", name), resourcesPath}
 	}
 	h.Pattern = pattern
 	return nil

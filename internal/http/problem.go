@@ -74,6 +74,9 @@ func problemOf(err error) problem {
 	return problem{"internal", "A fault of galen or of what it stands on", http.StatusInternalServerError}
 }
 
+// resourcesPath is the list of what is looked after.
+const resourcesPath = "/v1/resources"
+
 // listedError is of a name that is not there, with the path of the list that has those that are.
 type listedError struct {
 	error

@@ -67,7 +67,7 @@ func (s *server) watched(r galen.Resource) (Watched, error) {
 			return watched, nil
 		}
 	}
-	return Watched{}, fmt.Errorf("resource %s: %w; galen resources lists those in the configuration", r, galen.ErrNotFound)
+	return Watched{}, listedError{fmt.Errorf("resource %s: %w", r, galen.ErrNotFound), resourcesPath}
 }
 
 // viewed is nil for no resource, and for one that the token may view.

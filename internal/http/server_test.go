@@ -175,7 +175,7 @@ func TestBadInput(t *testing.T) {
 		{"not UTF-8", "POST", "/v1/runs", "{\"runbook\":\"\xff\",\"resource\":\"fake/demo\"}", 400, "UTF-8"},
 		{"deep", "POST", "/v1/runs", `{"runbook":"a","resource":"fake/demo","params":` + deep + `}`, 400, "nested deeper"},
 		{"resource form", "POST", "/v1/runs", `{"runbook":"a","resource":"demo"}`, 400, "kind/name"},
-		{"unknown resource", "POST", "/v1/runs", `{"runbook":"a","resource":"fake/other"}`, 404, "galen resources"},
+		{"unknown resource", "POST", "/v1/runs", `{"runbook":"a","resource":"fake/other"}`, 404, "GET /v1/resources"},
 		{"long body", "POST", "/v1/runs", strings.Repeat(" ", bodyLimit+1), 413, "larger than 1048576"},
 		{"limit", "GET", "/v1/runs?limit=0", "", 400, "1 to 1000"},
 		{"limit no number", "GET", "/v1/runs?limit=many", "", 400, "limit"},
