@@ -77,6 +77,18 @@ func TestFilesThatAreMissed(t *testing.T) {
 	}
 }
 
+// TestFilesAreElsewhere: in CI a configuration is checked without the secrets that it names.
+func TestFilesAreElsewhere(t *testing.T) {
+	path := written(t, "cassandra/orders", "")
+	more(t, path, "alertmanager: {url: 'http://127.0.0.1:9093', token_file: am.token}\n")
+	if got := galenCLI(t, "", "config", "check", "--config", path, "--no-files"); got.code != exitOK {
+		t.Errorf("without the files: %+v", got)
+	}
+	if got := galenCLI(t, "", "config", "check", "--config", path); got.code != exitUsage || !strings.Contains(got.errs, "--no-files") {
+		t.Errorf("with the files: %+v", got)
+	}
+}
+
 // more adds to a file.
 func more(t *testing.T, path, text string) {
 	t.Helper()
