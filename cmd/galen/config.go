@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -45,7 +46,7 @@ resources would show, such as the name of a keyspace.`,
 			can := catalogue()
 			var more []func(*config.Config) []error
 			if !noFiles {
-				more = append(more, (*config.Config).CheckFiles)
+				more = append(more, filesHere)
 			}
 			cfg, err := loadConfig(path, can, more...)
 			if err != nil {
@@ -65,6 +66,15 @@ resources would show, such as the name of a keyspace.`,
 	cmd.Flags().StringVar(&path, "config", "galen.yaml", "the configuration file")
 	cmd.Flags().BoolVar(&noFiles, "no-files", false, "do not look at the files that it names")
 	return cmd
+}
+
+// filesHere tells of each file that cannot be used, and, if there is one, how to check without them.
+func filesHere(cfg *config.Config) []error {
+	errs := cfg.CheckFiles()
+	if len(errs) > 0 {
+		errs = append(errs, errors.New("elsewhere than on the engine's machine, --no-files leaves the files out"))
+	}
+	return errs
 }
 
 // meaning is what a configuration comes to.

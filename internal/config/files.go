@@ -65,7 +65,7 @@ func (f File) Fault() error {
 
 // Do is what to do about a fault.
 func (f File) Do() string {
-	return "put " + f.what + " into " + f.Path + ", readable for the user that the engine runs as, or name another file (galen config check --no-files leaves them out)"
+	return "put " + f.what + " into " + f.Path + ", readable for the user that the engine runs as, or name another file"
 }
 
 // CheckFiles tells every file that the engine would miss, with what to do.
