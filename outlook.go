@@ -8,6 +8,10 @@ import (
 
 // ByHand is what a kind tells people before they touch a member outside of Galen. All its functions are pure.
 type ByHand[S State] struct {
+	// Verbs are those that Deed knows. Levels are the promises that may be asked about besides those of the policy, by name; none: the
+	// kind has no levels.
+	Verbs  []string
+	Levels []string
 	// Deed is what stands for a verb that a person would do to a member by hand, in the words of the guards: one of the kind's
 	// verbs, or one that it has no verb for. An unknown verb is an error that lists the known ones.
 	Deed func(s S, verb string, t Target) (Deed, error)
@@ -45,9 +49,13 @@ type Outlook struct {
 	Margin string `json:"margin"`
 	// Rolling is who may be down at once in each failure domain beside those, Threats whose loss would break something then.
 	Rolling []Rolling `json:"rolling,omitempty"`
-	Threats []Threat  `json:"threats,omitempty"`
-	// Unguarded are parts that no level is promised for, and why.
+	// Together is the same of the whole resource: a set that may be spread over failure domains.
+	Together *Rolling `json:"together,omitempty"`
+	Threats  []Threat `json:"threats,omitempty"`
+	// Unguarded are parts that no level is promised for, and why; Told are the levels that they would lose nevertheless, which refuse
+	// nothing.
 	Unguarded []string `json:"unguarded,omitempty"`
+	Told      []Level  `json:"told,omitempty"`
 	// Doubts are why nobody can tell what is safe. With any of them nothing is.
 	Doubts []Doubt `json:"doubts,omitempty"`
 }
@@ -71,10 +79,10 @@ type Level struct {
 // Loses is how many ranges lose the level by the asked members.
 func (l Level) Loses() int { return max(l.Lost-l.LostNow, 0) }
 
-// Rolling is who may be down at once in a failure domain.
+// Rolling is who may be down at once in a failure domain, or in the whole resource.
 type Rolling struct {
-	Domain string `json:"domain"`
-	// Members may all be down at once, Others of the domain may not join them; IDs.
+	Domain string `json:"domain"` // "": the whole
+	// Members may all be down at once, Others may not join them; IDs.
 	Members []string `json:"members"`
 	Others  []string `json:"others"`
 	// Largest: it is proved that no larger set may.

@@ -125,25 +125,6 @@ func takesBack(t thought) bool {
 	return t.ledger.Run.Stop == galen.StopCancel && (t.own || unsettled)
 }
 
-// unconfirmed: an alert that no State confirms is looked at for a while, then ends without a call. A person ends it at
-// once, for there is nothing to prove, or holds it.
-func unconfirmed(t thought) conclusion {
-	run := t.ledger.Run
-	switch {
-	case run.Stop == galen.StopCancel:
-		why := "cancelled before anything confirmed the alert: nothing was done"
-		return conclusion{status: galen.RunWaiting, why: why, wait: minWait, done: true, final: galen.RunCancelled, atOnce: true}
-	case staysHeld(t):
-		return held(t, run.Why)
-	}
-	if t.now.Sub(run.Created) < t.policy.ConfirmFor.D() {
-		why := fmt.Sprintf("%s; looks on until %s", t.plan.Why, run.Created.Add(t.policy.ConfirmFor.D()).UTC().Format(time.TimeOnly))
-		return conclusion{status: galen.RunWaiting, why: why, wait: t.policy.LookSoon.D()}
-	}
-	why := fmt.Sprintf("nothing confirmed the alert within %s", t.policy.ConfirmFor)
-	return conclusion{status: galen.RunWaiting, why: why, wait: t.policy.LookSoon.D(), done: true, final: galen.RunNotConfirmed}
-}
-
 // doneOrDoubt believes a runbook's done only if no effect is open, the run owes nothing, and two kinds of observers show every member of
 // the scope good and no observer bad, as far as it is still a member. A run that yields is never done: it goes on when [Activities.resume]
 // lets it.

@@ -48,6 +48,13 @@ func thinking(plan galen.Plan, change func(*thought)) thought {
 	return t
 }
 
+// unheard makes it an alert about a member of which nobody can say how it is.
+func unheard(t *thought) {
+	m := member("n1", false)
+	m.Observations = []galen.Observation{{Observer: "peer", Kind: galen.Peer, Says: galen.Unknown, At: night}}
+	t.unconfirmed, t.state = true, plain{m, member("n2", false, galen.Peer, galen.Probe)}
+}
+
 func answer(a galen.Answer) func(*thought) {
 	return func(t *thought) { t.verdicts[0] = []galen.Verdict{{Guard: "I-02", Answer: a, Why: "because"}} }
 }
@@ -187,7 +194,27 @@ func TestConclude(t *testing.T) {
 			t.ledger.Run.Stop, t.ledger.Past = galen.StopCancel, []galen.Intent{young}
 		}, galen.RunHeld, false, 0, "three restarts"},
 		{"alert not confirmed yet", wait, func(t *thought) { t.unconfirmed = true }, galen.RunWaiting, false, 0, "looks on"},
-		{"alert never confirmed", wait, func(t *thought) { t.unconfirmed, t.now = true, night.Add(time.Hour) }, galen.RunWaiting, true, 0, "nothing confirmed"},
+		{"alert never confirmed", wait, func(t *thought) { t.unconfirmed, t.ledger.Run.Created = true, night.Add(-time.Hour) }, galen.RunWaiting, true, 0, "nothing confirmed"},
+		{"alert of whom nobody can say how it is", wait, func(t *thought) { unheard(t); t.ledger.Run.Created = night.Add(-time.Hour) }, galen.RunWaiting, false, 0, "can be neither confirmed nor refuted: nobody can say how it is with n1"},
+		{"alert of whom nobody can say how it is, at first", wait, func(t *thought) { unheard(t) }, galen.RunWaiting, false, 0, "neither confirmed nor refuted: nobody can say how it is with n1; not yet; looks on until"},
+		{"alert of whom nobody can say how it is, past its deadline", wait, func(t *thought) {
+			unheard(t)
+			t.now, t.ledger.Run.Deadline = night.Add(7*time.Hour), night.Add(6*time.Hour)
+		}, galen.RunHeld, false, 0, "nobody can say how it is with n1; the run is past its deadline"},
+		{"alert of whom somebody said long ago how it is", wait, func(t *thought) { t.unconfirmed, t.now = true, night.Add(time.Hour) }, galen.RunWaiting, false, 0, "nobody can say how it is with n1"},
+		{"alert about a ring of which nobody ever told", wait, func(t *thought) {
+			m := member("instance/n1", false)
+			m.Instance = "instance/n1"
+			t.unconfirmed, t.state, t.now = true, plain{m}, night.Add(time.Hour)
+		}, galen.RunWaiting, false, 0, "nobody has told of any member of fake/a"},
+		{"alert of whom nobody can say how it is, a member that it is not about", wait, func(t *thought) {
+			unheard(t)
+			t.ledger.Run.Created, t.ledger.Run.Scope = night.Add(-time.Hour), []galen.Target{{ID: "n2"}}
+		}, galen.RunWaiting, true, 0, "nothing confirmed"},
+		{"alert of whom nobody can say how it is, cancelled", wait, func(t *thought) {
+			unheard(t)
+			t.ledger.Run.Stop = galen.StopCancel
+		}, galen.RunWaiting, true, 0, "nothing was done"},
 		{"alert not confirmed, rejected", wait, func(t *thought) {
 			t.unconfirmed, t.now, t.ledger.Run.Status, t.ledger.Run.Why = true, night.Add(time.Hour), galen.RunHeld, "rejected by ada"
 		}, galen.RunHeld, false, 0, "rejected by ada"},

@@ -253,6 +253,32 @@ func TestAnAlertThatNothingConfirms(t *testing.T) {
 	}
 }
 
+// TestAnAlertThatNobodyCanConfirmOrRefute waits past its time for as long as nobody can say how its member is, and is a run like any other
+// when it is heard again.
+func TestAnAlertThatNobodyCanConfirmOrRefute(t *testing.T) {
+	c := newClinic(t, galen.ModeAct)
+	run := c.open("k", "fake/heal", "", func(r *galen.Run) {
+		r.Key = galen.Finding{Resource: billing(), Code: fake.CodeUnavailable, Domain: "billing/zone-b"}.Key()
+		r.Asked, r.Scope = galen.AskedAlert+" 4711", []galen.Target{{ID: "db-2"}}
+	})
+	everybody := []string{"api", "probe", "db-1", "db-2", "db-3"}
+	c.decide(run, 0, galen.RunWaiting, "nothing confirms the alert yet")
+	for _, observer := range everybody {
+		c.cloud.Silence(observer, true)
+	}
+	c.cloud.Crash("db-2", false)
+	for range 3 {
+		if d := c.decide(run, c.policy.ConfirmFor.D(), galen.RunWaiting, "can be neither confirmed nor refuted: nobody can say how it is with db-2"); d.Done || d.Wait != c.policy.LookSoon {
+			t.Errorf("decided %+v", d)
+		}
+	}
+	for _, observer := range everybody {
+		c.cloud.Silence(observer, false)
+	}
+	c.decide(run, fake.APILag, galen.RunWaiting, "")
+	c.decide(run, c.policy.DownFor.D()+c.policy.RestartAfter.D(), galen.RunRunning, "a reboot is the cheapest cure")
+}
+
 // TestAPersonEndsAnAlertThatNothingConfirms: a no holds its run, whatever time passes, and a cancel ends it at the next look.
 func TestAPersonEndsAnAlertThatNothingConfirms(t *testing.T) {
 	c := newClinic(t, galen.ModeAct)

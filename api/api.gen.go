@@ -298,6 +298,9 @@ type Error struct {
 	// Instance the call that it is about
 	Instance string `json:"instance"`
 
+	// List the path of the list that has what there is, such as /v1/holds, where what was named is not there; detail says so, too
+	List *string `json:"list,omitempty"`
+
 	// Moved of a yes that came too late: what is otherwise than it was read, as far as that is known, 50 changes at most; detail has the first few
 	Moved *[]Change `json:"moved,omitempty"`
 
@@ -865,6 +868,9 @@ type Id = string
 // Kind defines model for kind.
 type Kind = string
 
+// Levels defines model for levels.
+type Levels = []string
+
 // Limit defines model for limit.
 type Limit = int
 
@@ -1032,6 +1038,9 @@ type CanIParams struct {
 
 	// Member the member's ID, instance, name or address
 	Member string `form:"member" json:"member"`
+
+	// Level consistency levels that are asked about, besides those that the policy keeps; the answer is only stricter by it
+	Level *Levels `form:"level,omitempty" json:"level,omitempty"`
 }
 
 // ListMembersParams defines parameters for ListMembers.
@@ -1047,6 +1056,9 @@ type ListMembersParams struct {
 type WhatIfParams struct {
 	// Down members by ID, instance, name or address, separated by commas; none: as it is now
 	Down *[]string `form:"down,omitempty" json:"down,omitempty"`
+
+	// Level consistency levels that are asked about, besides those that the policy keeps; the answer is only stricter by it
+	Level *Levels `form:"level,omitempty" json:"level,omitempty"`
 }
 
 // ListRunbooksParams defines parameters for ListRunbooks.
@@ -4133,6 +4145,18 @@ func NewCanIRequest(server string, kind Kind, name Name, params *CanIParams) (*h
 			}
 		}
 
+		if params.Level != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "level", *params.Level, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -4313,6 +4337,18 @@ func NewWhatIfRequest(server string, kind Kind, name Name, params *WhatIfParams)
 		if params.Down != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "down", *params.Down, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Level != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "level", *params.Level, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -13029,6 +13065,19 @@ func (siw *ServerInterfaceWrapper) CanI(w http.ResponseWriter, r *http.Request) 
 		return
 	}
 
+	// ------------- Optional query parameter "level" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "level", r.URL.Query(), &params.Level, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "level"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "level", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CanI(w, r, kind, name, params)
 	}))
@@ -13175,6 +13224,19 @@ func (siw *ServerInterfaceWrapper) WhatIf(w http.ResponseWriter, r *http.Request
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "down"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "down", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "level" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "level", r.URL.Query(), &params.Level, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "level"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "level", Err: err})
 		}
 		return
 	}

@@ -27,6 +27,8 @@ type Kind struct {
 	Open func(setups map[galen.Resource]json.RawMessage, logger *slog.Logger) (galen.ListedKind, error)
 	// CheckPolicy tells what only the kind can see to be wrong in a policy of its resources; nil: nothing.
 	CheckPolicy func(galen.Policy) error
+	// Doubt tells what of a resource's setup is no fault, and seldom meant; nil: nothing.
+	Doubt func(setup json.RawMessage) []config.Warning
 	// Saved is the kind without a driver, for questions about States that were saved, see [galen.ListSaved]; nil: none can be asked.
 	Saved func() galen.ListedKind
 }
@@ -53,6 +55,35 @@ func (c Catalogue) CheckPolicies(cfg *config.Config) []error {
 		}
 	}
 	return errs
+}
+
+// Warnings are of what is no fault in a configuration, and seldom meant.
+func (c Catalogue) Warnings(cfg *config.Config) []config.Warning {
+	out := cfg.Warnings(c.healedIn)
+	for i, r := range cfg.Resources {
+		for _, k := range c.Kinds {
+			if k.Name != r.Resource.Kind || k.Doubt == nil {
+				continue
+			}
+			for _, w := range k.Doubt(r.Setup) {
+				w.At = fmt.Sprintf("resources[%d].setup.%s", i, w.At)
+				out = append(out, w)
+			}
+		}
+	}
+	return out
+}
+
+// healedIn are the kinds in which a runbook heals the code.
+func (c Catalogue) healedIn(code galen.Code) []string {
+	var out []string
+	for _, rb := range c.Runbooks {
+		kind, _, _ := strings.Cut(rb.Name, "/")
+		if slices.Contains(rb.Heals, code) && !slices.Contains(out, kind) {
+			out = append(out, kind)
+		}
+	}
+	return out
 }
 
 // checkModes refuses rules that name no runbook: a slip of the pen in one that forbids would allow.

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/galenhq/galen/internal/config"
 	"github.com/galenhq/galen/internal/journal"
@@ -26,25 +25,11 @@ func JournalPlace(c *config.Config) (journal.Place, error) {
 	if c.Journal.URLFile == "" {
 		return journal.Place{Path: filepath.Join(c.Data, JournalFile)}, nil
 	}
-	url, err := ConnectionString(c.Journal.URLFile)
+	url, err := config.ConnectionString(c.Journal.URLFile)
 	if err != nil {
 		return journal.Place{}, fmt.Errorf("read where the journal is: %w; journal.url_file names a file with a PostgreSQL connection string", err)
 	}
 	return journal.Place{URL: url}, nil
-}
-
-// ConnectionString reads a file with the connection string of a database. It may hold a password, so that it is refused where everybody
-// can read it; a group may, as a file of root's that the engine's group is given.
-func ConnectionString(file string) (string, error) {
-	st, err := os.Stat(file)
-	if err != nil {
-		return "", err
-	}
-	if mode := st.Mode().Perm(); mode&0o007 != 0 {
-		return "", fmt.Errorf("%s has mode %04o: everybody on this machine may have read the password in it; change the password, and chmod 600 it", file, mode)
-	}
-	text, err := os.ReadFile(file)
-	return strings.TrimSpace(string(text)), err
 }
 
 // notMoved refuses to begin a new journal where there was one that went to PostgreSQL: the engine would know nothing of its runs.

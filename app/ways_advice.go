@@ -69,8 +69,20 @@ func (a advisor) afresh(ctx context.Context, old advice.View) (advice.View, erro
 	return v, err
 }
 
-func (a advisor) CanI(ctx context.Context, r galen.Resource, verb, member string) (galen.Advice, error) {
+// asking is the view with the levels that are asked about besides.
+func (a advisor) asking(ctx context.Context, r galen.Resource, levels []string) (advice.View, error) {
 	v, err := a.view(ctx, r)
+	if err != nil {
+		return v, err
+	}
+	if v, err = v.Besides(levels); err != nil {
+		return v, galenhttp.Unprocessable(err)
+	}
+	return v, nil
+}
+
+func (a advisor) CanI(ctx context.Context, r galen.Resource, verb, member string, levels []string) (galen.Advice, error) {
+	v, err := a.asking(ctx, r, levels)
 	if err != nil {
 		return galen.Advice{}, err
 	}
@@ -81,8 +93,8 @@ func (a advisor) CanI(ctx context.Context, r galen.Resource, verb, member string
 	return out, nil
 }
 
-func (a advisor) WhatIf(ctx context.Context, r galen.Resource, down []string) (galen.Advice, error) {
-	v, err := a.view(ctx, r)
+func (a advisor) WhatIf(ctx context.Context, r galen.Resource, down, levels []string) (galen.Advice, error) {
+	v, err := a.asking(ctx, r, levels)
 	if err != nil {
 		return galen.Advice{}, err
 	}

@@ -154,7 +154,7 @@ func TestReading(t *testing.T) {
 		t.Errorf("resource: %+v", one.JSON200)
 	}
 	one, err = c.GetResourceWithResponse(ctx, "fake", "other")
-	want(t, "unknown resource", err, one.HTTPResponse, one.Body, 404, "in the configuration")
+	want(t, "unknown resource", err, one.HTTPResponse, one.Body, 404, "GET /v1/resources")
 	books, err := c.ListRunbooksWithResponse(ctx, nil)
 	want(t, "runbooks", err, books.HTTPResponse, books.Body, 200, `"reboots":1`)
 	want(t, "runbooks", err, books.HTTPResponse, books.Body, 200, `"by_hand":true,"heals":[],"name":"fake/tune"`)

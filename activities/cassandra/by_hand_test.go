@@ -45,6 +45,44 @@ func TestLevelsAreThoseOfTheVerdict(t *testing.T) {
 	})
 }
 
+// TestToldIsWhatAGuardWouldCount: a keyspace that is only reported is told the levels that it would have, were it guarded by its name; and
+// that changes nothing in what is guarded.
+func TestToldIsWhatAGuardWouldCount(t *testing.T) {
+	told := 0
+	eachDrawing(t, drawnAnswers, func(t *testing.T, d drawing) {
+		r, p := d.ring(), d.policy()
+		r.Pending, p.GuardKeyspaces = nil, nil
+		down := d.down(r, 4)
+		q := cassandra.NewQuorum(r, p)
+		got := map[string]galen.Level{}
+		for _, l := range q.Told(down) {
+			got[l.Of+"/"+l.Group+"/"+l.Name] = l
+		}
+		strict := p
+		for _, k := range q.Reported() {
+			strict.GuardKeyspaces = append(strict.GuardKeyspaces, k.Keyspace)
+		}
+		want, guarded := map[string]galen.Level{}, []galen.Level{}
+		for _, l := range cassandra.NewQuorum(r, strict).Levels(down) {
+			if slices.Contains(strict.GuardKeyspaces, l.Of) {
+				want[l.Of+"/"+l.Group+"/"+l.Name] = l
+			} else {
+				guarded = append(guarded, l)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("down %v (-guarded +told):\n%s", down, diff)
+		}
+		if diff := cmp.Diff(guarded, append([]galen.Level{}, q.Levels(down)...)); diff != "" {
+			t.Errorf("what is guarded (-alone +beside):\n%s", diff)
+		}
+		told += len(got)
+	})
+	if told == 0 {
+		t.Error("nothing was ever only told")
+	}
+}
+
 // TestWhatIfIsTheQuorum: the outlook's parts are the answers of the mathematics.
 func TestWhatIfIsTheQuorum(t *testing.T) {
 	r := ring.Large(2, 12)
@@ -69,6 +107,9 @@ func TestWhatIfIsTheQuorum(t *testing.T) {
 		t.Errorf("margin %q", o.Margin)
 	}
 	batches, threats := q.Rolling(set), q.Unsafe(set)
+	if whole := q.Together(set, batches); o.Together == nil || !slices.Equal(o.Together.Members, whole.Nodes) || o.Together.Domain != "" {
+		t.Errorf("together %+v, the quorum says %+v", o.Together, whole)
+	}
 	if len(o.Rolling) != len(batches) || len(o.Threats) != len(threats) || len(threats) == 0 {
 		t.Fatalf("%d rolling, %d threats; the quorum has %d, %d", len(o.Rolling), len(o.Threats), len(batches), len(threats))
 	}
@@ -107,9 +148,19 @@ func nonsense() map[string]func(r *cassandra.Ring) {
 		"both are at":                 func(r *cassandra.Ring) { r.Nodes[1].Address = r.Nodes[0].Address },
 		"has no address":              func(r *cassandra.Ring) { r.Nodes[1].Address = "" },
 		"unknown status":              func(r *cassandra.Ring) { r.Nodes[1].Status = "ASLEEP" },
-		"stands twice":                func(r *cassandra.Ring) { r.Keyspaces = append(r.Keyspaces, r.Keyspaces[0]) },
-		"in dc9, and 0 nodes":         func(r *cassandra.Ring) { r.Keyspaces[0].RF = map[string]int{"dc1": 3, "dc9": 3} },
-		"is pending at":               func(r *cassandra.Ring) { r.Pending = []cassandra.Pending{{Keyspace: "ks", Address: "10.9.9.9"}} },
+		`class "LocalStrategy"`:       func(r *cassandra.Ring) { r.Keyspaces[0].Strategy, r.Keyspaces[0].RF = "LocalStrategy", nil },
+		`to be "gud", which is no word`: func(r *cassandra.Ring) {
+			r.Nodes[1].Observations = []galen.Observation{{Observer: "probe", Kind: galen.Probe, Says: "gud"}}
+		},
+		`of the unknown kind "prob"`: func(r *cassandra.Ring) {
+			r.Nodes[1].Observations = []galen.Observation{{Observer: "probe", Kind: "prob", Says: galen.Good}}
+		},
+		`a process that is "awake"`: func(r *cassandra.Ring) { r.Instances = []cassandra.Instance{{Name: "n1", Process: "awake"}} },
+		`has data that are "here"`:  func(r *cassandra.Ring) { r.Instances = []cassandra.Instance{{Name: "n1", Data: "here"}} },
+		`tells of an answer "yes"`:  func(r *cassandra.Ring) { r.Views = []cassandra.View{{Instance: "n1", CQL: "yes"}} },
+		"stands twice":              func(r *cassandra.Ring) { r.Keyspaces = append(r.Keyspaces, r.Keyspaces[0]) },
+		"in dc9, and 0 nodes":       func(r *cassandra.Ring) { r.Keyspaces[0].RF = map[string]int{"dc1": 3, "dc9": 3} },
+		"is pending at":             func(r *cassandra.Ring) { r.Pending = []cassandra.Pending{{Keyspace: "ks", Address: "10.9.9.9"}} },
 	}
 }
 

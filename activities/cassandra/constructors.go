@@ -135,7 +135,7 @@ func (r Ring) RepairedKeyspaces(dc string) []string {
 			total += rf
 		}
 		here := k.Strategy == strategySimple || k.RF[dc] > 0
-		if k.Strategy != strategyLocal && total > 1 && here {
+		if !k.local() && total > 1 && here {
 			out = append(out, k.Name)
 		}
 	}

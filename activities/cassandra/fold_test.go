@@ -2,6 +2,7 @@ package cassandra_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -270,6 +271,19 @@ func TestDataGone(t *testing.T) {
 				t.Errorf("proved %t (%s), want %t; %+v", got, why, c.want, i)
 			}
 		})
+	}
+}
+
+// TestDataGoneIsRead: by people, who want no nanoseconds, and what is written has no say in what is proved.
+func TestDataGoneIsRead(t *testing.T) {
+	first := at(5)
+	last := first.Add(3*time.Second + 267530439)
+	i := cassandra.Instance{Data: cassandra.DataGone, Device: 7, RecordedDevice: 7, GoneLooks: 2, GoneSince: first, At: last}
+	if got, why := i.DataGone(last.Sub(first)); !got || !strings.HasSuffix(why, "on looks 3.3s apart") {
+		t.Errorf("proved %t: %s", got, why)
+	}
+	if got, _ := i.DataGone(last.Sub(first) + 1); got {
+		t.Error("proved by looks that are too close")
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/galenhq/galen"
 )
 
 // misformed says what no ring can be like, however it was seen: a State that a file or a broken observer tells.
@@ -11,14 +13,36 @@ func misformed(r Ring) []string {
 	if len(r.Nodes) == 0 {
 		return []string{"the ring has no nodes"}
 	}
+	out := misplaced(r.Nodes)
+	tell := func(what, name, why string) {
+		if why != "" {
+			out = append(out, fmt.Sprintf("%s %q %s", what, name, why))
+		}
+	}
+	for _, n := range r.Nodes {
+		tell("node", n.HostID, n.misformed())
+	}
+	for _, i := range r.Instances {
+		tell("instance", i.Name, i.misformed())
+	}
+	for _, v := range r.Views {
+		tell("the view of", v.Instance, v.misformed())
+	}
+	for i, k := range r.Keyspaces {
+		if slices.ContainsFunc(r.Keyspaces[:i], func(o Keyspace) bool { return o.Name == k.Name }) {
+			tell("keyspace", k.Name, "stands twice")
+		}
+	}
+	return out
+}
+
+// misplaced says which nodes cannot stand together.
+func misplaced(nodes []Node) []string {
 	var out []string
 	addresses := map[string]string{}
-	for i, n := range r.Nodes {
-		if i > 0 && cmp.Compare(r.Nodes[i-1].HostID, n.HostID) >= 0 {
-			out = append(out, fmt.Sprintf("node %q follows %q: nodes stand in the order of their host IDs, each once", n.HostID, r.Nodes[i-1].HostID))
-		}
-		if why := n.misformed(); why != "" {
-			out = append(out, fmt.Sprintf("node %q %s", n.HostID, why))
+	for i, n := range nodes {
+		if i > 0 && cmp.Compare(nodes[i-1].HostID, n.HostID) >= 0 {
+			out = append(out, fmt.Sprintf("node %q follows %q: nodes stand in the order of their host IDs, each once", n.HostID, nodes[i-1].HostID))
 		}
 		if n.Status == Joining || n.Unlisted {
 			continue // who joins may take the address of whom it replaces
@@ -27,11 +51,6 @@ func misformed(r Ring) []string {
 			out = append(out, fmt.Sprintf("nodes %q and %q both are at %s", other, n.HostID, n.Address))
 		}
 		addresses[n.Address] = n.HostID
-	}
-	for i, k := range r.Keyspaces {
-		if slices.ContainsFunc(r.Keyspaces[:i], func(o Keyspace) bool { return o.Name == k.Name }) {
-			out = append(out, fmt.Sprintf("keyspace %q stands twice", k.Name))
-		}
 	}
 	return out
 }
@@ -49,6 +68,34 @@ func (n Node) misformed() string {
 	case !slices.Contains([]NodeStatus{Normal, Joining, Leaving, Moving}, n.Status):
 		return fmt.Sprintf("has the unknown status %q", n.Status)
 	}
+	for _, o := range n.Observations {
+		switch {
+		case !slices.Contains([]galen.Says{galen.Good, galen.Bad, galen.Unknown}, o.Says):
+			return fmt.Sprintf("is said by %q to be %q, which is no word for it", o.Observer, o.Says)
+		case !slices.Contains([]galen.ObserverKind{galen.Peer, galen.Probe, galen.Host, galen.Cloud}, o.Kind):
+			return fmt.Sprintf("is observed by %q, which is of the unknown kind %q", o.Observer, o.Kind)
+		}
+	}
+	return ""
+}
+
+// misformed says which word of an instance no host plane uses. It may be empty: the host was never read.
+func (i Instance) misformed() string {
+	switch {
+	case !slices.Contains([]ProcessState{"", Running, Stopped, Absent}, i.Process):
+		return fmt.Sprintf("has a process that is %q, which is no word for it", i.Process)
+	case !slices.Contains([]DataState{"", DataPresent, DataGone, DataUnknown}, i.Data):
+		return fmt.Sprintf("has data that are %q, which is no word for it", i.Data)
+	}
+	return ""
+}
+
+func (v View) misformed() string {
+	for _, a := range []Answer{v.Jolokia, v.CQL} {
+		if !slices.Contains([]Answer{"", Answered, Refused, Hung, Booting, BadAnswer}, a) {
+			return fmt.Sprintf("tells of an answer %q, which is no word for it", a)
+		}
+	}
 	return ""
 }
 
@@ -64,7 +111,7 @@ func tooFew(r Ring, q *Quorum) []string {
 	var out []string
 	for _, k := range r.Keyspaces {
 		told := slices.ContainsFunc(q.reported, func(o Reported) bool { return o.Keyspace == k.Name })
-		if told || k.Strategy == strategyLocal {
+		if told || k.local() {
 			continue
 		}
 		for _, dc := range sortedKeys(k.RF) {

@@ -19,6 +19,7 @@ type Quorum struct {
 	scopes   []*scope              // those that a check counts in
 	checks   []check               // in the order in which people read them
 	reported []Reported
+	told     []check // of what is only reported: what people are told of it
 	doubts   []Doubt
 }
 
@@ -106,9 +107,12 @@ func NewQuorum(r Ring, p galen.Policy) *Quorum {
 	if len(r.Keyspaces) == 0 {
 		q.doubts = append(q.doubts, Doubt{Why: "no live node told the keyspaces"})
 	}
-	shares := q.share(r.Keyspaces, p)
+	shares, reported := q.share(r.Keyspaces, p)
 	for _, s := range shares {
 		q.guard(s)
+	}
+	for _, s := range reported {
+		q.told = append(q.told, q.checksOf(s)...)
 	}
 	pending := byKeyspace(r.Pending)
 	for _, s := range shares {
@@ -117,9 +121,8 @@ func NewQuorum(r Ring, p galen.Policy) *Quorum {
 	return q
 }
 
-// share places every keyspace that can be placed, and puts those together that are guarded alike.
-func (q *Quorum) share(keyspaces []Keyspace, p galen.Policy) []*share {
-	var out []*share
+// share places every keyspace that can be placed, and puts those together that are guarded alike, and those that are only reported.
+func (q *Quorum) share(keyspaces []Keyspace, p galen.Policy) (guarded, reported []*share) {
 	bySetting, byGuard := map[string]*placement{}, map[string]*share{}
 	for _, k := range keyspaces {
 		if !q.placeable(k) {
@@ -133,28 +136,32 @@ func (q *Quorum) share(keyspaces []Keyspace, p galen.Policy) []*share {
 		}
 		q.places[k.Name] = place
 		declared, own := p.KeyspaceLevels[k.Name]
-		if place.total <= 2 && !own && !slices.Contains(p.GuardKeyspaces, k.Name) {
-			q.reported = append(q.reported, Reported{Keyspace: k.Name, Replicas: place.total})
-			continue
-		}
 		if !own {
 			declared = p.Levels
 		}
-		key := fmt.Sprint(name, own, declared)
+		told := place.total <= 2 && !own && !slices.Contains(p.GuardKeyspaces, k.Name)
+		key := fmt.Sprint(name, own, told, declared)
 		s := byGuard[key]
-		if s == nil {
+		switch {
+		case s == nil && told:
+			s = &share{place: place, levels: q.levels(declared)}
+			reported = append(reported, s)
+		case s == nil:
 			s = &share{place: place, levels: q.levels(declared), own: own}
-			byGuard[key] = s
-			out = append(out, s)
+			guarded = append(guarded, s)
 		}
+		byGuard[key] = s
 		s.keyspaces = append(s.keyspaces, k.Name)
+		if told {
+			q.reported = append(q.reported, Reported{Keyspace: k.Name, Replicas: place.total})
+		}
 	}
-	return out
+	return guarded, reported
 }
 
 // placeable tells whether a keyspace has replicas on other nodes, and we know where.
 func (q *Quorum) placeable(k Keyspace) bool {
-	if k.Strategy == strategyLocal {
+	if k.local() {
 		return false
 	}
 	if why := unjudged(k); why != "" {
@@ -180,15 +187,26 @@ func (q *Quorum) levels(names []string) []level {
 	return out
 }
 
-// guard checks each level of a share where it counts: in each data centre, or over all of them.
+// guard keeps the checks of a share.
 func (q *Quorum) guard(s *share) {
+	for _, c := range q.checksOf(s) {
+		q.keep(c)
+	}
+}
+
+// checksOf are those of each level of a share where it counts: in each data centre, or over all of them.
+func (q *Quorum) checksOf(s *share) []check {
+	var out []check
 	for _, lv := range s.levels {
 		for _, dc := range q.dcs(s, lv) {
 			for _, sc := range q.layout.natural(s.place, dc) {
-				q.check(s, lv, dc, sc)
+				if c, counts := s.check(lv, dc, sc); counts {
+					out = append(out, c)
+				}
 			}
 		}
 	}
+	return out
 }
 
 // dcs are the data centres in which a level counts by itself; "" for all together.
@@ -210,23 +228,28 @@ func (s *share) wide(lv level) bool {
 	return !lv.local || s.place.simple && (!s.own || lv.each)
 }
 
-// check adds one level in one scope. No scope: the data centre has no nodes, which only a level that wants each data
+// check is one level in one scope. No scope: the data centre has no nodes, which only a level that wants each data
 // centre minds.
-func (q *Quorum) check(s *share, lv level, dc string, sc *scope) {
+func (s *share) check(lv level, dc string, sc *scope) (c check, counts bool) {
 	rf := s.place.total
 	if dc != "" && !s.place.simple {
 		rf = s.place.rf[dc]
 	}
-	c := check{keyspaces: s.keyspaces, dc: dc, level: lv.name, scope: sc}
+	c = check{keyspaces: s.keyspaces, dc: dc, level: lv.name, scope: sc}
 	switch {
-	case sc == nil && !lv.each:
-		return
 	case sc == nil:
 		c.needed = lv.needed(rf, 0, 0)
+		return c, lv.each
 	case dc != "" && s.place.simple && sc.natural < lv.needed(rf, sc.natural, 0):
-		return // with every node up this data centre does not have the level here: nobody uses it
-	default:
-		c.needed = lv.needed(rf, sc.natural, sc.pending)
+		return c, false // with every node up this data centre does not have the level here: nobody uses it
+	}
+	c.needed = lv.needed(rf, sc.natural, sc.pending)
+	return c, true
+}
+
+// keep makes a check one that the ring has to pass.
+func (q *Quorum) keep(c check) {
+	if sc := c.scope; sc != nil {
 		sc.strictest = max(sc.strictest, c.needed)
 		if !slices.Contains(q.scopes, sc) {
 			q.scopes = append(q.scopes, sc)

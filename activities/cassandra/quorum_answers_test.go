@@ -150,6 +150,57 @@ func TestRollingAgreesWithTheNaiveCount(t *testing.T) {
 	})
 }
 
+// TestTogetherAgreesWithTheNaiveCount: over the whole of a small ring, whatever the racks.
+func TestTogetherAgreesWithTheNaiveCount(t *testing.T) {
+	eachDrawing(t, drawnAnswers/4, func(t *testing.T, d drawing) {
+		r, p, down := d.small()
+		n := newNaive(r, p)
+		var up []string
+		for _, node := range r.Nodes {
+			if !down[node.HostID] {
+				up = append(up, node.HostID)
+			}
+		}
+		q := cassandra.NewQuorum(r, p)
+		got := q.Together(down, q.Rolling(down))
+		if all := slices.Sorted(slices.Values(slices.Concat(got.Nodes, got.Others))); !slices.Equal(all, slices.Sorted(slices.Values(up))) {
+			t.Errorf("%v and %v, of %v", got.Nodes, got.Others, up)
+		}
+		if n.takes(down, got.Nodes...) {
+			t.Errorf("%v may not be down at once", got.Nodes)
+		}
+		largest := 0
+		for _, set := range subsets(up) {
+			if len(set) > largest && !n.takes(down, set...) {
+				largest = len(set)
+			}
+		}
+		if !got.Largest || largest != len(got.Nodes) {
+			t.Errorf("%v (largest: %t); the naive count finds %d", got.Nodes, got.Largest, largest)
+		}
+	})
+}
+
+// TestTogetherIsNoLessThanARack, on a ring on which the search for the whole is cut short.
+func TestTogetherIsNoLessThanARack(t *testing.T) {
+	r := ring.Large(1, 300)
+	q := cassandra.NewQuorum(r, galen.Policy{Levels: []string{"QUORUM"}})
+	racks := q.Rolling(nil)
+	got := q.Together(nil, racks)
+	for _, b := range racks {
+		if len(b.Nodes) > len(got.Nodes) {
+			t.Errorf("%d of rack %s may rest, and %d of the whole ring", len(b.Nodes), b.Rack, len(got.Nodes))
+		}
+	}
+	down := map[string]bool{}
+	for _, id := range got.Nodes {
+		down[id] = true
+	}
+	if j := q.Verdict(down); !j.Safe() || len(got.Nodes)+len(got.Others) != 300 {
+		t.Errorf("%d and %d nodes; not safe: %v", len(got.Nodes), len(got.Others), j.Breaks)
+	}
+}
+
 func TestRollingGivesUpInTime(t *testing.T) {
 	r := ring.Large(1, 300)
 	for i := range r.Nodes {

@@ -101,18 +101,20 @@ func (t *toll) beyond(may int) (ranges, worst int) {
 	return ranges, worst
 }
 
-// tolls are what the nodes that are down cost each scope.
-func (q *Quorum) tolls(d downs) map[*scope]toll {
-	tolls := make(map[*scope]toll, len(q.scopes))
-	for _, s := range q.scopes {
-		tolls[s] = s.toll(d)
+// tolls are what the nodes that are down cost each scope of some checks.
+func tolls(checks []check, d downs) map[*scope]toll {
+	out := map[*scope]toll{}
+	for _, c := range checks {
+		if _, counted := out[c.scope]; !counted && c.scope != nil {
+			out[c.scope] = c.scope.toll(d)
+		}
 	}
-	return tolls
+	return out
 }
 
 // judge goes over all checks and keeps what is lost, and the least margin.
 func (q *Quorum) judge(d downs) Judgement {
-	tolls := q.tolls(d)
+	tolls := tolls(q.checks, d)
 	j := Judgement{Doubts: q.doubts}
 	for _, c := range q.checks {
 		worst, lost := c.weigh(tolls[c.scope], d)

@@ -15,11 +15,19 @@ func (b Break) key() levelKey { return levelKey{b.Keyspace, b.DC, b.Level} }
 // Levels are all guarded levels with these host IDs down, lost or not: how many ranges lack each, and the worst range. It counts
 // what [Quorum.Verdict] counts, in the order of the checks; ranges with pending replicas count once more, as a write counts them.
 func (q *Quorum) Levels(down map[string]bool) []galen.Level {
-	d := q.mark(down, nil)
-	tolls := q.tolls(d)
+	return levelsOf(q.checks, q.mark(down, nil))
+}
+
+// Told are the same of the keyspaces that are only reported, without what pending replicas add.
+func (q *Quorum) Told(down map[string]bool) []galen.Level {
+	return levelsOf(q.told, q.mark(down, nil))
+}
+
+func levelsOf(checks []check, d downs) []galen.Level {
+	tolls := tolls(checks, d)
 	var out []galen.Level
 	at := map[levelKey]int{}
-	for _, c := range q.checks {
+	for _, c := range checks {
 		worst, lost := c.weigh(tolls[c.scope], d)
 		one := galen.Level{Group: c.dc, Name: c.level, Ranges: 1, Lost: lost.Ranges, Alive: worst.Alive, Replicas: worst.Replicas, Needed: worst.Needed}
 		if c.scope != nil {
@@ -55,11 +63,14 @@ func (q *Quorum) outlook(before map[string]bool, asked []string) galen.Outlook {
 	for _, id := range asked {
 		after = with(after, id)
 	}
-	now, then := q.Levels(before), q.Levels(after)
-	for i := range then {
-		then[i].LostNow = now[i].Lost
+	change := func(count func(down map[string]bool) []galen.Level) []galen.Level {
+		now, then := count(before), count(after)
+		for i := range then {
+			then[i].LostNow = now[i].Lost
+		}
+		return then
 	}
-	out := galen.Outlook{Asked: asked, Down: sortedKeys(before), Levels: then, Margin: q.Verdict(after).MarginText()}
+	out := galen.Outlook{Asked: asked, Down: sortedKeys(before), Levels: change(q.Levels), Told: change(q.Told), Margin: q.Verdict(after).MarginText()}
 	if len(asked) == 0 {
 		out.Asked = []string{}
 	}
@@ -78,11 +89,12 @@ func (q *Quorum) further(out *galen.Outlook) {
 	for _, id := range slices.Concat(out.Down, out.Asked) {
 		down[id] = true
 	}
-	for _, b := range q.Rolling(down) {
-		out.Rolling = append(out.Rolling, galen.Rolling{
-			Domain: b.DC + "/" + b.Rack, Members: slices.Concat([]string{}, b.Nodes), Others: slices.Concat([]string{}, b.Others), Largest: b.Largest,
-		})
+	racks := q.Rolling(down)
+	for _, b := range racks {
+		out.Rolling = append(out.Rolling, rolling(b.DC+"/"+b.Rack, b))
 	}
+	whole := rolling("", q.Together(down, racks))
+	out.Together = &whole
 	all := map[levelKey]int{}
 	for _, l := range out.Levels {
 		all[levelKey{l.Of, l.Group, l.Name}] = l.Ranges
@@ -96,4 +108,8 @@ func (q *Quorum) further(out *galen.Outlook) {
 		}
 		out.Threats = append(out.Threats, threat)
 	}
+}
+
+func rolling(domain string, b Batch) galen.Rolling {
+	return galen.Rolling{Domain: domain, Members: slices.Concat([]string{}, b.Nodes), Others: slices.Concat([]string{}, b.Others), Largest: b.Largest}
 }

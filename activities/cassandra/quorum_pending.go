@@ -57,7 +57,9 @@ func (q *Quorum) guardParts(s *share, parts []part) {
 				scopes[dc] = here
 			}
 			for _, sc := range here {
-				q.check(s, lv, dc, sc)
+				if c, counts := s.check(lv, dc, sc); counts {
+					q.keep(c)
+				}
 			}
 		}
 	}

@@ -104,7 +104,11 @@ func (l *layout) nodeOf(hostID string) int32 {
 // placeTokens gives each token to its natural owner. While a node is replaced, the token map of Cassandra shows the
 // dead node's tokens under the joiner: they still belong to the dead one.
 func (l *layout) placeTokens(asleep map[string]bool) []Doubt {
-	bare := map[int32]bool{}
+	bare, tokens := map[int32]bool{}, 0
+	for _, n := range l.nodes {
+		tokens += len(n.Tokens)
+	}
+	l.ring = make([]site, 0, tokens)
 	for i := range l.nodes {
 		n := &l.nodes[i]
 		if n.Status == Joining {

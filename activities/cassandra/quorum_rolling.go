@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// Batch is what may rest at once in a rack.
+// Batch is what may rest at once in a rack, or in the whole ring.
 type Batch struct {
-	DC   string
+	DC   string // "", with Rack: the whole ring
 	Rack string
 	// Nodes may all be down at once, beside those that are; Others are the rack's nodes that are up and may not join them.
 	// Both by host ID.
@@ -31,20 +31,52 @@ func (q *Quorum) Rolling(down map[string]bool) []Batch {
 	}
 	out := make([]Batch, 0, len(racks))
 	for at, nodes := range racks {
-		b := Batch{DC: at[0], Rack: at[1]}
-		stay, sure := stayers(q.limits(nodes, d), len(d.is))
-		for _, n := range nodes {
-			if stay[n] {
-				b.Others = append(b.Others, q.layout.nodes[n].HostID)
-			} else {
-				b.Nodes = append(b.Nodes, q.layout.nodes[n].HostID)
-			}
-		}
-		b.Largest = sure
+		b := q.batch(nodes, d)
+		b.DC, b.Rack = at[0], at[1]
 		out = append(out, b)
 	}
 	slices.SortFunc(out, func(a, b Batch) int { return cmp.Or(cmp.Compare(a.DC, b.DC), cmp.Compare(a.Rack, b.Rack)) })
 	return out
+}
+
+// Together is the largest set of the whole ring that may be down at once beside those that are down: it may be spread over racks. Where
+// the search takes too long it is at least as large as that of any rack, which are those of Rolling.
+func (q *Quorum) Together(down map[string]bool, racks []Batch) Batch {
+	d := q.mark(down, nil)
+	var up []int32
+	for i := range q.layout.nodes[:q.layout.real] {
+		if !d.is[i] {
+			up = append(up, int32(i))
+		}
+	}
+	out := q.batch(up, d)
+	if out.Largest {
+		return out
+	}
+	for _, b := range racks {
+		if len(b.Nodes) <= len(out.Nodes) {
+			continue
+		}
+		all := slices.Concat(out.Nodes, out.Others)
+		out.Nodes = b.Nodes
+		out.Others = slices.DeleteFunc(all, func(id string) bool { return slices.Contains(b.Nodes, id) })
+		slices.Sort(out.Others)
+	}
+	return out
+}
+
+// batch is the largest set of some nodes that are up that may go down at once.
+func (q *Quorum) batch(nodes []int32, d downs) Batch {
+	stay, sure := stayers(q.limits(nodes, d), len(d.is))
+	b := Batch{Largest: sure}
+	for _, n := range nodes {
+		if stay[n] {
+			b.Others = append(b.Others, q.layout.nodes[n].HostID)
+		} else {
+			b.Nodes = append(b.Nodes, q.layout.nodes[n].HostID)
+		}
+	}
+	return b
 }
 
 // limit says how many of some nodes may be down at once.

@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -292,6 +293,11 @@ type Keyspace struct {
 	RF map[string]int `json:"rf,omitempty"`
 	// Transient: a replication factor such as 3/1; refused by every verdict.
 	Transient bool `json:"transient,omitempty"`
+}
+
+// local tells whether it is one of Cassandra's own, which each node has for itself.
+func (k Keyspace) local() bool {
+	return k.Strategy == strategyLocal && (k.Name == "system" || strings.HasPrefix(k.Name, "system_"))
 }
 
 // Pending is a range that is moving: its new owner already counts for writes.

@@ -110,7 +110,7 @@ func (i Instance) DataGone(apart time.Duration) (proved bool, why string) {
 	case i.GoneLooks < 2 || i.At.Sub(i.GoneSince) < apart:
 		return false, "a second look has to confirm that the data are gone"
 	}
-	return true, "no system/local sstable on the recorded device, on looks " + i.At.Sub(i.GoneSince).String() + " apart"
+	return true, "no system/local sstable on the recorded device, on looks " + i.At.Sub(i.GoneSince).Round(time.Second/10).String() + " apart"
 }
 
 // Vacant tells whether the instance is an unused spare: it may be prepared, and nothing runs, lies or is configured

@@ -31,8 +31,20 @@ const asks = "asks"
 const answers = `Exit codes, which differ from those of other commands: 0 yes, 1 no, 2 unknown (never seen, the view is too old, or nobody could be
 heard), 3 no answer: the question has no sense, or the engine could not be asked. Only 0 is leave.`
 
+// question is how one is asked beside its words.
+type question struct {
+	file   string   // a State that was saved; "": the engine
+	within string   // how long leave from such a file is believed
+	levels []string // besides those of the policy
+}
+
+func (q *question) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&q.file, "state", "", "ask this file, written by galen state, and no engine")
+	cmd.Flags().StringSliceVar(&q.levels, "level", nil, "ask for these consistency levels, too, separated by commas")
+}
+
 func (c *cli) canICommand() *cobra.Command {
-	var file string
+	var q question
 	cmd := &cobra.Command{
 		Use:   "can-i VERB RESOURCE MEMBER",
 		Short: "May I do this to a member by hand now",
@@ -45,32 +57,38 @@ begins with mind tells of it; -o json has it under notes.
 
 Of a Cassandra node: stop, drain, restart, kill, start, fence, decommission, removenode. MEMBER is an ID, instance, name or address.
 
+The answer is about the consistency levels that the policy keeps. --level asks for others besides: it is only stricter by that. A keyspace with at
+most two replicas has no guard unless the policy names it; what it loses is told in a line that begins with mind, and refuses nothing.
+
 --state asks a file that galen state has written, without an engine: its policy, steps in flight and age are those of the moment when it was
-saved. Claims of runs and holds are not in it.
+saved. Claims of runs and holds are not in it. A yes from a file that is older than --within is unknown.
 
 ` + answers,
 		Example: `  galen can-i stop cassandra/orders n7
   galen can-i decommission cassandra/orders 10.0.3.7 -o json | jq .why
   galen can-i drain cassandra/orders n7 && nodetool drain    # deploy/nodetool/nodetool does it for you
-  galen can-i stop cassandra/orders n7 --state orders.json`,
+  galen can-i stop cassandra/orders n7 --level EACH_QUORUM,ALL
+  galen can-i stop cassandra/orders n7 --state orders.json --within 2h`,
 		Args:        takes(3, 3, "a verb, a resource and a member"),
 		Annotations: map[string]string{asks: ""},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.canI(cmd.Context(), args[0], args[1], args[2], file)
+			return c.canI(cmd.Context(), args[0], args[1], args[2], q)
 		},
 	}
-	cmd.Flags().StringVar(&file, "state", "", "ask this file, written by galen state, and no engine")
+	q.flags(cmd)
+	cmd.Flags().StringVar(&q.within, "within", "15m", "with --state: leave from a file that is older is none; such as 2h or 1d")
 	return cmd
 }
 
 func (c *cli) whatIfCommand() *cobra.Command {
-	var file string
+	var q question
 	var down []string
 	cmd := &cobra.Command{
 		Use:   "what-if [RESOURCE]",
 		Short: "What is lost if these members go down",
-		Long: `Shows each level that the resource keeps, in how many ranges it is lost now and with the members of --down down at once; who may be down at
-once besides, in each failure domain; and whose loss would break what then. Steps in flight count as down. Without --down it is how things are.
+		Long: `Shows each level that the resource keeps, and of --level, in how many ranges it is lost now and with the members of --down down at once; who may
+be down at once besides, in each failure domain and in all of it; and whose loss would break what then. Steps in flight count as down. Without --down
+it is how things are.
 
 --state asks a file that galen state has written, without an engine. RESOURCE may be left out where there is only one: that of the file, or the only one
 that the engine looks after.
@@ -84,11 +102,11 @@ The answer is yes if nothing is lost by it, no if something is. ` + answers,
 		Args:        takes(0, 1, "at most one resource"),
 		Annotations: map[string]string{asks: ""},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.whatIf(cmd.Context(), firstOf(args...), down, file)
+			return c.whatIf(cmd.Context(), firstOf(args...), down, q)
 		},
 	}
 	cmd.Flags().StringSliceVar(&down, "down", nil, "members supposed to be down at once, separated by commas")
-	cmd.Flags().StringVar(&file, "state", "", "ask this file, written by galen state, and no engine")
+	q.flags(cmd)
 	return cmd
 }
 
@@ -118,13 +136,13 @@ such a file with --state. docs/schema/state.md has the form.`,
 	}
 }
 
-func (c *cli) canI(ctx context.Context, verb, resource, member, file string) error {
+func (c *cli) canI(ctx context.Context, verb, resource, member string, q question) error {
 	r, err := resourceNamed(resource)
 	if err != nil {
 		return err
 	}
-	if file != "" {
-		v, ids, err := c.savedView(file, r, []string{member})
+	if q.file != "" {
+		v, ids, err := c.savedView(q, r, []string{member})
 		if err != nil {
 			return err
 		}
@@ -132,13 +150,17 @@ func (c *cli) canI(ctx context.Context, verb, resource, member, file string) err
 		if err != nil {
 			return usage("%w", err)
 		}
-		return c.advise(out, true)
+		until, err := moment(q.within, out.At, ahead)
+		if err != nil {
+			return usage("--within %q: %w", q.within, err)
+		}
+		return c.advise(advice.Believed(out, c.now(), until), true)
 	}
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
-	res, err := client.CanIWithResponse(ctx, r.Kind, r.Name, &api.CanIParams{Verb: verb, Member: member})
+	res, err := client.CanIWithResponse(ctx, r.Kind, r.Name, &api.CanIParams{Verb: verb, Member: member, Level: listed(q.levels)})
 	if err := c.fault(fmt.Sprintf("can I %s %s of %s", verb, member, resource), res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}
@@ -146,7 +168,7 @@ func (c *cli) canI(ctx context.Context, verb, resource, member, file string) err
 }
 
 // whatIf of a resource; "": of the only one.
-func (c *cli) whatIf(ctx context.Context, resource string, down []string, file string) error {
+func (c *cli) whatIf(ctx context.Context, resource string, down []string, q question) error {
 	var r galen.Resource
 	var err error
 	if resource != "" {
@@ -154,8 +176,8 @@ func (c *cli) whatIf(ctx context.Context, resource string, down []string, file s
 			return err
 		}
 	}
-	if file != "" {
-		v, ids, err := c.savedView(file, r, down)
+	if q.file != "" {
+		v, ids, err := c.savedView(q, r, down)
 		if err != nil {
 			return err
 		}
@@ -170,15 +192,19 @@ func (c *cli) whatIf(ctx context.Context, resource string, down []string, file s
 			return err
 		}
 	}
-	params := &api.WhatIfParams{}
-	if len(down) > 0 {
-		params.Down = &down
-	}
-	res, err := client.WhatIfWithResponse(ctx, r.Kind, r.Name, params)
+	res, err := client.WhatIfWithResponse(ctx, r.Kind, r.Name, &api.WhatIfParams{Down: listed(down), Level: listed(q.levels)})
 	if err := c.fault("what if, of "+r.String(), res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}
 	return c.advise(*res.JSON200, false)
+}
+
+// listed is a list of a query; nil: none.
+func listed(all []string) *[]string {
+	if len(all) == 0 {
+		return nil
+	}
+	return &all
 }
 
 // onlyResource is the one that the engine looks after, if there is only one.
@@ -199,7 +225,8 @@ func (c *cli) onlyResource(ctx context.Context, client *api.ClientWithResponses)
 }
 
 // savedView reads a file of galen state, which has to be of that resource if one is named, and the IDs of the members that were named.
-func (c *cli) savedView(file string, r galen.Resource, names []string) (advice.View, []string, error) {
+func (c *cli) savedView(q question, r galen.Resource, names []string) (advice.View, []string, error) {
+	file := q.file
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return advice.View{}, nil, fmt.Errorf("--state: %w", err)
@@ -211,6 +238,9 @@ func (c *cli) savedView(file string, r galen.Resource, names []string) (advice.V
 	of := v.Ledger.Run.Resource
 	if r != (galen.Resource{}) && of != r {
 		return v, nil, usage("--state %s: it is of %s, not of %s", file, of, r)
+	}
+	if v, err = v.Besides(q.levels); err != nil {
+		return v, nil, usage("--level: %w", err)
 	}
 	ids, err := galenhttp.MemberIDs(of, v.State, names)
 	if err != nil {
@@ -250,9 +280,7 @@ func (c *cli) printAdvice(w io.Writer, a galen.Advice, saved bool) error {
 	for _, n := range a.Notes {
 		fmt.Fprintf(w, "mind: %s: %s\n", oneLine(n.Guard), oneLine(n.Why))
 	}
-	if len(a.Outlook.Unguarded) > 0 {
-		fmt.Fprintf(w, "mind: not guarded, for want of replicas: %s: what a member has of it is away while it is down\n", oneLine(strings.Join(a.Outlook.Unguarded, ", ")))
-	}
+	printUnguarded(w, a.Outlook)
 	if a.Answer != galen.Yes && a.Outlook.Margin != "" {
 		fmt.Fprintf(w, "margin then: %s\n", oneLine(a.Outlook.Margin))
 	}
@@ -266,10 +294,10 @@ func (c *cli) printAdvice(w io.Writer, a galen.Advice, saved bool) error {
 	if err := printObjections(w, a.Verdicts); err != nil {
 		return err
 	}
-	if err := printLevels(w, a.Outlook.Levels); err != nil {
+	if err := printLevels(w, a.Outlook); err != nil {
 		return err
 	}
-	if err := printRolling(w, a.Outlook.Rolling, called); err != nil {
+	if err := printRolling(w, a.Outlook, called); err != nil {
 		return err
 	}
 	return printThreats(w, a.Outlook.Threats, called)
@@ -309,21 +337,47 @@ func printObjections(w io.Writer, all []galen.Verdict) error {
 	return printVerdicts(w, "     ", against)
 }
 
-func printLevels(w io.Writer, all []galen.Level) error {
-	if len(all) == 0 {
+// printUnguarded minds what no guard keeps, and what of it would be away.
+func printUnguarded(w io.Writer, o galen.Outlook) {
+	if len(o.Unguarded) == 0 {
+		return
+	}
+	var lost []string
+	for _, l := range o.Told {
+		if l.Lost > 0 {
+			lost = append(lost, fmt.Sprintf("%s in %d of %d ranges", strings.TrimSpace(l.Of+" "+l.Name+" "+l.Group), l.Lost, l.Ranges))
+		}
+	}
+	then := "what a member has of it is away while it is down"
+	if len(lost) > 0 {
+		then = "lost then: " + few(lost)
+	}
+	fmt.Fprintf(w, "mind: not guarded, for want of replicas: %s; %s\n", oneLine(strings.Join(o.Unguarded, ", ")), oneLine(then))
+}
+
+func printLevels(w io.Writer, o galen.Outlook) error {
+	if len(o.Levels)+len(o.Told) == 0 {
 		return nil
 	}
 	fmt.Fprintln(w)
-	rows := make([][]string, 0, len(all))
-	for _, l := range all {
-		rows = append(rows, []string{l.Of, l.Group, l.Name, fmt.Sprint(l.Ranges), fmt.Sprint(l.LostNow), fmt.Sprint(l.Lost), fmt.Sprintf("%d of %d, %d needed", l.Alive, l.Replicas, l.Needed)})
+	rows := make([][]string, 0, len(o.Levels)+len(o.Told))
+	for i, l := range slices.Concat(o.Levels, o.Told) {
+		of := l.Of
+		if i >= len(o.Levels) {
+			of += " (not guarded)"
+		}
+		rows = append(rows, []string{of, l.Group, l.Name, fmt.Sprint(l.Ranges), fmt.Sprint(l.LostNow), fmt.Sprint(l.Lost), fmt.Sprintf("%d of %d, %d needed", l.Alive, l.Replicas, l.Needed)})
 	}
 	return table(w, []string{"of", "group", "level", "ranges", "lost now", "lost then", "worst range"}, rows)
 }
 
-func printRolling(w io.Writer, all []galen.Rolling, called func(string) string) error {
+func printRolling(w io.Writer, o galen.Outlook, called func(string) string) error {
+	all := o.Rolling
 	if len(all) == 0 {
 		return nil
+	}
+	if o.Together != nil {
+		all = append(slices.Clone(all), *o.Together)
 	}
 	fmt.Fprintln(w)
 	rows := make([][]string, 0, len(all))
@@ -332,7 +386,7 @@ func printRolling(w io.Writer, all []galen.Rolling, called func(string) string) 
 		if !r.Largest {
 			most += " or more"
 		}
-		rows = append(rows, []string{r.Domain, most, fewOf(r.Members, called), fewOf(r.Others, called)})
+		rows = append(rows, []string{firstOf(r.Domain, "(all of it)"), most, fewOf(r.Members, called), fewOf(r.Others, called)})
 	}
 	return table(w, []string{"domain", "may rest", "at once", "not besides"}, rows)
 }

@@ -69,6 +69,9 @@ func TestAdviceGoldens(t *testing.T) {
 			}
 			r.At = noon().Add(-time.Hour)
 		}, []string{"can-i", "stop", "cassandra/orders", "n3"}, exitUnknown},
+		"can-i-told": {func(r *cassandra.Ring) {
+			r.Keyspaces = append(r.Keyspaces, cassandra.Keyspace{Name: "logs", Strategy: "NetworkTopologyStrategy", RF: map[string]int{"dc2": 1}})
+		}, []string{"can-i", "stop", "cassandra/orders", "n3"}, exitOK},
 		"what-if-now": {nil, []string{"what-if", "cassandra/orders"}, exitOK},
 		"what-if-one": {nil, []string{"what-if", "cassandra/orders", "--down", "n3"}, exitOK},
 		"what-if-two": {nil, []string{"what-if", "cassandra/orders", "--down", "n1,n3"}, exitNo},
@@ -129,7 +132,7 @@ func TestUnguardedIsSaid(t *testing.T) {
 	if err := (&cli{now: time.Now}).printAdvice(&out, a, false); err != nil {
 		t.Fatal(err)
 	}
-	if want := "YES: nothing guarded is lost\nmind: not guarded, for want of replicas: sys (RF 1): "; !strings.HasPrefix(out.String(), want) {
+	if want := "YES: nothing guarded is lost\nmind: not guarded, for want of replicas: sys (RF 1); "; !strings.HasPrefix(out.String(), want) {
 		t.Errorf("%s\nwant it to begin %s", out.String(), want)
 	}
 }
@@ -150,6 +153,34 @@ func TestWhatIfOfTheOnlyOne(t *testing.T) {
 	c.answers["GET /v1/resources"] = api.ResourceList{Resources: []api.Resource{{Resource: "cassandra/orders"}, {Resource: "cassandra/users"}}}
 	if got := galenCLI(t, server, "what-if", "--down", "n1"); got.code != exitNotDone || !strings.Contains(got.errs, "cassandra/users") {
 		t.Errorf("of several: %+v", got)
+	}
+}
+
+// TestLevelsAreAskedBesides, of a file and of the engine; an old file gives no leave.
+func TestLevelsAreAskedBesides(t *testing.T) {
+	path, _ := savedRing(t, nil)
+	ask := []string{"can-i", "stop", "cassandra/orders", "n3"}
+	if got := galenCLI(t, "", append(ask, "--state", path, "--level", "ALL")...); got.code != exitNo || !strings.Contains(got.out, "ks, ALL: 5 of 6 replicas up, 6 needed") {
+		t.Errorf("of a file: %+v", got)
+	}
+	c := &canned{answers: map[string]any{"GET /v1/resources/cassandra/orders/can-i": galen.Advice{Resource: galen.Resource{Kind: "cassandra", Name: "orders"}, Answer: galen.No}}}
+	if got := galenCLI(t, c.start(t), append(ask, "--level", "ALL,ONE")...); got.code != exitNo || !strings.Contains(c.query, "level=ALL,ONE") {
+		t.Errorf("of the engine: %+v, asked %s", got, c.query)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const day = "2026-11-23T1"
+	old := strings.ReplaceAll(strings.ReplaceAll(string(b), day+"2:", day+"1:"), day+"1:59:59", day+"0:59:59")
+	if err := os.WriteFile(path, []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := galenCLI(t, "", append(ask, "--state", path)...); got.code != exitUnknown || !strings.Contains(got.out, "UNKNOWN: it was yes when it was saved, 1h0m0s ago, and leave is believed for 15m0s") {
+		t.Errorf("of an old file: %+v", got)
+	}
+	if got := galenCLI(t, "", append(ask, "--state", path, "--within", "1d")...); got.code != exitOK {
+		t.Errorf("of an old file that is believed: %+v", got)
 	}
 }
 
@@ -178,6 +209,8 @@ func TestNoAnswerIsNoLeave(t *testing.T) {
 		{nobody, []string{"can-i", "stop", "cassandra/orders", "n3", "--state", broken + "x"}, "no such file"},
 		{nobody, []string{"can-i", "stop", "cassandra/other", "n3", "--state", good}, "it is of cassandra/orders"},
 		{nobody, []string{"can-i", "erase", "cassandra/orders", "n3", "--state", good}, "want one of stop"},
+		{nobody, []string{"can-i", "stop", "cassandra/orders", "n3", "--state", good, "--level", "SOME"}, "--level: level \"SOME\": want one of ALL"},
+		{nobody, []string{"can-i", "stop", "cassandra/orders", "n3", "--state", good, "--within", "long"}, "--within \"long\""},
 		{nobody, []string{"can-i", "stop", "cassandra/orders", "n9", "--state", good}, "its members are"},
 		{nobody, []string{"what-if", "cassandra/orders", "--down", "n9", "--state", good}, "its members are"},
 	} {

@@ -23,7 +23,7 @@ import (
 func catalogue() app.Catalogue {
 	return app.Catalogue{
 		Kinds: []app.Kind{
-			{Name: cassandra.KindName, Open: openCassandra, CheckPolicy: cassandra.CheckPolicy, Saved: savedCassandra},
+			{Name: cassandra.KindName, Open: openCassandra, CheckPolicy: cassandra.CheckPolicy, Doubt: doubtCassandra, Saved: savedCassandra},
 		},
 		Runbooks:  runbooks.All(),
 		Detectors: detectors.All(),
@@ -38,6 +38,14 @@ func openCassandra(setups map[galen.Resource]json.RawMessage, _ *slog.Logger) (g
 		return galen.ListedKind{}, err
 	}
 	return galen.ListKind(cassandra.Kind(), driver), nil
+}
+
+// doubtCassandra tells of a ring that has no node: spares alone take nobody's place.
+func doubtCassandra(setup json.RawMessage) []config.Warning {
+	if ring, err := galen.Decode[live.Setup](setup); err != nil || !ring.SparesOnly() {
+		return nil
+	}
+	return []config.Warning{{At: "nodes", What: "each is a spare: no node of the ring is named, so that nothing is looked after", Do: "name the nodes of the ring, or leave spare out where one is a node"}}
 }
 
 // temporalServer is the one that the configuration names, or else the embedded one.
@@ -55,18 +63,21 @@ func temporalServer(c config.Temporal) app.Temporal {
 }
 
 // loadConfig reads a configuration and checks all of it that can be checked without touching a resource, the setups of its
-// kinds too; it tells every fault that it finds.
-func loadConfig(path string, can app.Catalogue) (*config.Config, error) {
+// kinds too; it tells every fault that it finds, those of more with them.
+func loadConfig(path string, can app.Catalogue, more ...func(*config.Config) []error) (*config.Config, error) {
 	cfg, err := config.Load(path)
 	if cfg == nil {
 		return nil, &failure{code: exitUsage, err: err, clear: true}
 	}
 	errs := slices.Concat(unknownKinds(cfg, can), can.CheckPolicies(cfg), unhealed(cfg.Alerts, can.Runbooks), unopened(cfg, can))
-	switch more := errors.Join(errs...); {
+	for _, faults := range more {
+		errs = append(errs, faults(cfg)...)
+	}
+	switch others := errors.Join(errs...); {
 	case err != nil:
-		err = errors.Join(err, more)
-	case more != nil:
-		err = fmt.Errorf("configuration %s: %w", path, more)
+		err = errors.Join(err, others)
+	case others != nil:
+		err = fmt.Errorf("configuration %s: %w", path, others)
 	default:
 		return cfg, nil
 	}

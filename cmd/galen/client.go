@@ -35,7 +35,18 @@ func (c *cli) client() (*api.ClientWithResponses, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the API's token: %w; galen serve prints the path of its file", err)
 	}
+	c.warnOfReaders(file)
 	return c.clientWith(func(context.Context) (string, error) { return strings.TrimSpace(string(token)), nil })
+}
+
+// warnOfReaders tells once of a token that everybody on this machine may have read. It works, so that nothing is refused.
+func (c *cli) warnOfReaders(file string) {
+	st, err := os.Stat(file)
+	if err != nil || !st.Mode().IsRegular() || st.Mode().Perm()&0o007 == 0 || c.completing || c.warned {
+		return
+	}
+	c.warned = true
+	fmt.Fprintf(c.errs, "warning: %s has mode %04o: everybody on this machine may have read the token in it; make another one, revoke this one, and chmod 600 the file\n", file, st.Mode().Perm())
 }
 
 // tlsFiles are what the command line knows for HTTPS, in PEM.
@@ -100,11 +111,23 @@ func saidOf(what string, r reply) string {
 	if said == nil || said.Detail == "" {
 		return r.Status()
 	}
-	why := strings.TrimPrefix(oneLine(said.Detail), what+": ")
+	detail := said.Detail
+	if command, known := listCommands()[text(said.List)]; known {
+		detail = strings.ReplaceAll(detail, "GET "+*said.List, command)
+	}
+	why := strings.TrimPrefix(oneLine(detail), what+": ")
 	if of, rest, both := strings.Cut(why, ": "); both && strings.HasSuffix(what, " "+of) {
 		why = rest
 	}
 	return why
+}
+
+// listCommands are what lists of the API are called here.
+func listCommands() map[string]string {
+	return map[string]string{
+		"/v1/alerts": "galen alerts list", "/v1/holds": "galen holds", "/v1/quarantines": "galen quarantine list", "/v1/resources": "galen resources",
+		"/v1/runbooks": "galen runbooks", "/v1/runs": "galen runs list", "/v1/schedules": "galen schedule list", "/v1/tokens": "galen token list",
+	}
 }
 
 // fault is why a call did not bring what it should, and nil if ok: the engine could not be asked, or it said no.

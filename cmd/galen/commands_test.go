@@ -4,13 +4,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
@@ -325,12 +329,84 @@ func TestRunsShowTellsThatGalenObserves(t *testing.T) {
 	}
 }
 
+// TestTheNextLookIsToldInItsTime: one that should have been is not told as one to come.
+func TestTheNextLookIsToldInItsTime(t *testing.T) {
+	for name, c := range map[string]struct {
+		run        galen.Run
+		show, tree string
+	}{
+		"to come":  {galen.Run{Status: galen.RunWaiting, Until: noon().Add(90 * time.Second)}, "looks again at 12:01:30 UTC at the latest", "in 1m30s at the latest"},
+		"past":     {galen.Run{Status: galen.RunWaiting, Until: noon().Add(-90 * time.Second)}, "its next look is due since 11:58:30 UTC, for 1m30s", "due for 1m30s"},
+		"none":     {galen.Run{Status: galen.RunWaiting}, "", ""},
+		"held":     {galen.Run{Status: galen.RunHeld, Until: noon().Add(-90 * time.Second)}, "", ""},
+		"has done": {galen.Run{Status: galen.RunVerified, Until: noon().Add(-90 * time.Second), Ended: noon()}, "to 12:00:00 UTC", ""},
+	} {
+		c.run.Created = noon().Add(-time.Hour)
+		if got := when(c.run, noon()); !strings.Contains(got, c.show) || strings.Contains(got, "look") != strings.Contains(c.show, "look") {
+			t.Errorf("%s: %q, want %q", name, got, c.show)
+		}
+		b := tree{detail: api.RunDetail{Run: c.run}, now: noon()}.stands()
+		if got := fmt.Sprint(b.more); strings.Contains(got, "looks again") != (c.tree != "") || !strings.Contains(got, c.tree) {
+			t.Errorf("%s: %s, want %q", name, got, c.tree)
+		}
+	}
+}
+
+// TestVersion: the flag says what the command says, in each form.
+func TestVersion(t *testing.T) {
+	for _, form := range []string{formTable, formJSON} {
+		command, flag := galenCLI(t, "", "version", "-o", form), galenCLI(t, "", "--version", "-o", form)
+		if command.code != exitOK || command != flag || !contains(command.out, runtime.Version()) {
+			t.Errorf("%s: %+v and %+v", form, command, flag)
+		}
+	}
+	if got := galenCLI(t, "", "--version", "stat"); got.code != exitUsage || !contains(got.errs, "did you mean state or status?") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestListsAreCalledAsHere: where the engine names a list of the API, a person is told the command for it; there is one for every list
+// whose items can be asked for.
+func TestListsAreCalledAsHere(t *testing.T) {
+	c := cannedAPI()
+	server := c.start(t)
+	c.answers["POST /v1/holds/none/release"] = refused{http.StatusNotFound, `release hold none: not found; GET /v1/holds tells which there are`, "/v1/holds"}
+	c.answers["GET /v1/runs/none"] = refused{http.StatusNotFound, `run none: not found; GET /v2/odd tells which there are`, "/v2/odd"}
+	for args, want := range map[string]string{
+		"release none":   "galen: release hold none: not found; galen holds tells which there are\n",
+		"runs show none": "galen: read run none: not found; GET /v2/odd tells which there are\n",
+	} {
+		if got := galenCLI(t, server, strings.Fields(args)...); got.code != exitNotDone || got.errs != want {
+			t.Errorf("galen %s: exit code %d, %q, want %q", args, got.code, got.errs, want)
+		}
+	}
+	var file struct {
+		Paths map[string]map[string]any `yaml:"paths"`
+	}
+	if err := yaml.Unmarshal(api.Spec, &file); err != nil {
+		t.Fatal(err)
+	}
+	commands := listCommands()
+	for path := range file.Paths {
+		list, _, item := strings.Cut(path, "/{")
+		if _, lists := file.Paths[list]["get"]; item && lists && commands[list] == "" {
+			t.Errorf("no command is named for %s", list)
+		}
+	}
+	for list, command := range commands {
+		found, rest, err := (&cli{}).root().Find(strings.Fields(command)[1:])
+		if _, lists := file.Paths[list]["get"]; err != nil || len(rest) > 0 || !found.Runnable() || !lists {
+			t.Errorf("%s: there is no command %s, or no such list", list, command)
+		}
+	}
+}
+
 // What was tried is said once, though both sides say it.
 func TestErrorsSayItOnce(t *testing.T) {
 	c := cannedAPI()
 	server := c.start(t)
-	c.answers["POST /v1/holds/hold-9/release"] = refused{http.StatusNotFound, `release hold hold-9: hold "hold-9": not found`}
-	c.answers["POST /v1/rearm"] = refused{http.StatusConflict, "re-arm: galen is armed: there is nothing to re-arm"}
+	c.answers["POST /v1/holds/hold-9/release"] = refused{status: http.StatusNotFound, says: `release hold hold-9: hold "hold-9": not found`}
+	c.answers["POST /v1/rearm"] = refused{status: http.StatusConflict, says: "re-arm: galen is armed: there is nothing to re-arm"}
 	for args, want := range map[string]string{
 		"runs show x":    "galen: read run x: not found\n",
 		"release hold-9": "galen: release hold hold-9: hold \"hold-9\": not found\n",

@@ -76,6 +76,22 @@ func (c *cli) completed(root *cobra.Command) {
 	c.completedFlags(root)
 }
 
+// shells keeps of the library's scripts those that are tried here.
+func shells(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "completion" {
+			continue
+		}
+		group(cmd)
+		for _, shell := range cmd.Commands() {
+			if shell.Name() == "powershell" {
+				cmd.RemoveCommand(shell)
+			}
+		}
+	}
+}
+
 // completedFlags gives the flags of all commands their completion, by name.
 func (c *cli) completedFlags(cmd *cobra.Command) {
 	words := map[string][]cobra.Completion{

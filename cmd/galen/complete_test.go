@@ -119,6 +119,19 @@ func TestCompletionScripts(t *testing.T) {
 	}
 }
 
+// TestOnlyTriedShellsAreOffered: what nobody has run is not promised.
+func TestOnlyTriedShellsAreOffered(t *testing.T) {
+	for _, args := range [][]string{{"completion", "--help"}, {"completion"}, {"__complete", "completion", ""}} {
+		got := galenCLI(t, "", args...)
+		if got.code != exitOK || !contains(got.out, "fish") || contains(got.out, "powershell") {
+			t.Errorf("%q: %+v", args, got)
+		}
+	}
+	if got := galenCLI(t, "", "completion", "powershell"); got.code != exitUsage || !contains(got.errs, `no command "powershell"`) {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestMan: a page for each command, in sound roff, that says what --help says, stars and layout included.
 func TestMan(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "man1")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -25,19 +26,29 @@ func (c *cli) configCommand() *cobra.Command {
 
 func (c *cli) configCheckCommand() *cobra.Command {
 	var path string
+	var noFiles bool
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Read a configuration as the engine would, and show what it means",
 		Long: `Reads a configuration file as strictly as galen serve does, the setups of its resources included, and shows each
 resource with its mode and each place where its policy leaves the safe defaults, marked where it is weaker than what
-docs/safety.md promises; then a warning for what means every alert. Nothing is started or touched.
-Exit code 2 and every fault that can be found if there is one. What cannot be found yet: the faults within a part that
+docs/safety.md promises. Nothing is started or touched.
+To stderr goes a warning for each thing that is no fault and seldom meant: an alert rule that every alert fits, that none can
+reach, or whose alerts can name no resource; a resource that no alert can name; a policy that no resource has; a ring of
+nothing but spares. -o json has them as warnings. They leave the exit code 0.
+Exit code 2 and every fault that can be found if there is one, a file that the configuration names and that cannot be used
+included: run it as the user that the engine runs as, or with --no-files elsewhere, such as in CI. What cannot be found yet: the faults within a part that
 cannot be read (not YAML, a resource that is no kind/name, a setup with an unknown field), and what only a look at the
 resources would show, such as the name of a keyspace.`,
-		Example: "  galen config check --config galen.yaml",
+		Example: "  galen config check --config galen.yaml\n  galen config check --config galen.yaml --no-files   # in CI, where its secrets are not",
 		Args:    takes(0, 0, "no arguments: name the file with --config"),
 		RunE: func(*cobra.Command, []string) error {
-			cfg, err := loadConfig(path, catalogue())
+			can := catalogue()
+			var more []func(*config.Config) []error
+			if !noFiles {
+				more = append(more, filesHere)
+			}
+			cfg, err := loadConfig(path, can, more...)
 			if err != nil {
 				return err
 			}
@@ -45,11 +56,25 @@ resources would show, such as the name of a keyspace.`,
 			if err != nil {
 				return err
 			}
+			meaning.Warnings = can.Warnings(cfg)
+			for _, w := range meaning.Warnings {
+				fmt.Fprintf(c.errs, "warning: %s\n", oneLine(w.String()))
+			}
 			return c.print(meaning, func(w io.Writer) error { return printMeaning(w, meaning) })
 		},
 	}
 	cmd.Flags().StringVar(&path, "config", "galen.yaml", "the configuration file")
+	cmd.Flags().BoolVar(&noFiles, "no-files", false, "do not look at the files that it names")
 	return cmd
+}
+
+// filesHere tells of each file that cannot be used, and, if there is one, how to check without them.
+func filesHere(cfg *config.Config) []error {
+	errs := cfg.CheckFiles()
+	if len(errs) > 0 {
+		errs = append(errs, errors.New("elsewhere than on the engine's machine, --no-files leaves the files out"))
+	}
+	return errs
 }
 
 // meaning is what a configuration comes to.
@@ -61,7 +86,8 @@ type meaning struct {
 	TLS       bool        `json:"tls"`
 	Temporal  string      `json:"temporal"` // address, or "embedded"
 	Resources []treatment `json:"resources"`
-	Broad     []string    `json:"broad,omitempty"` // by what every alert is meant
+	// Warnings are of what is no fault, and seldom meant.
+	Warnings []config.Warning `json:"warnings,omitempty"`
 
 	reach string // in words
 }
@@ -75,7 +101,7 @@ type treatment struct {
 }
 
 func meaningOf(cfg *config.Config) (meaning, error) {
-	out := meaning{Path: cfg.Path, Data: cfg.Data, Journal: journalAt(cfg), Listen: cfg.Listen, TLS: cfg.TLS.On(), reach: reachOf(cfg), Temporal: cfg.Temporal.Address, Resources: []treatment{}, Broad: cfg.Broad()}
+	out := meaning{Path: cfg.Path, Data: cfg.Data, Journal: journalAt(cfg), Listen: cfg.Listen, TLS: cfg.TLS.On(), reach: reachOf(cfg), Temporal: cfg.Temporal.Address, Resources: []treatment{}}
 	if out.Temporal == "" {
 		out.Temporal = "embedded"
 	}
@@ -110,13 +136,7 @@ func printMeaning(w io.Writer, m meaning) error {
 		return err
 	}
 	fmt.Fprintln(w)
-	if err := printTreatments(w, m.Resources); err != nil {
-		return err
-	}
-	for _, why := range m.Broad {
-		fmt.Fprintf(w, "warning: %s\n", oneLine(why))
-	}
-	return nil
+	return printTreatments(w, m.Resources)
 }
 
 // reachOf marks an API that other machines reach, or that is served by HTTPS.

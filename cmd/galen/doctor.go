@@ -208,12 +208,12 @@ func (d *doctor) config(context.Context) []symptom {
 			}
 		}
 	}
-	for _, why := range d.cfg.Broad() {
-		out = append(out, symptom{"config", "alerts", isWarn, why, "name an alertname, or a matcher on a label that tells those alerts from others, unless you want that"})
+	for _, w := range d.can.Warnings(d.cfg) {
+		out = append(out, symptom{"config", w.At, isWarn, w.What, w.Do})
 	}
-	if d.cfg.DeadMan.URLFile != "" {
-		if _, err := d.cfg.DeadMan.URL(); err != nil {
-			out = append(out, symptom{"config", "dead_man", isBad, err.Error(), "put the URL into that file: the engine does not start without it"})
+	for _, f := range d.cfg.Files() {
+		if err := f.Fault(); err != nil {
+			out = append(out, symptom{"config", f.Path, isBad, err.Error(), f.Do() + ": the engine does not start without it"})
 		}
 	}
 	return out

@@ -223,7 +223,7 @@ func TestDoctorCertificateChain(t *testing.T) {
 	d.cfg = &config.Config{Listen: "127.0.0.1:7170", TLS: config.TLS{CertFile: cert, KeyFile: key}}
 	tells(t, d.certificate(), isWarn, "in the same file counts until")
 	d.cfg.TLS.KeyFile = otherKey
-	tells(t, d.certificate(), isBad, "private key does not match")
+	tells(t, d.config(t.Context()), isBad, "private key does not match")
 }
 
 // TestDoctorTrust: the certificates by which the engine knows others, and one file that has none.
@@ -251,9 +251,12 @@ func TestDoctorTrust(t *testing.T) {
 	}
 	_, key := certtest.SelfSigned(t, now, now, "no certificate")
 	d := &doctor{cli: &cli{now: func() time.Time { return now }}, cfg: &config.Config{TLS: config.TLS{ClientCAFile: key}}}
-	tells(t, d.trusted(t.Context()), isBad, "no certificate in it")
+	tells(t, d.config(t.Context()), isBad, "tls.client_ca_file: there is no certificate in")
 	d.cfg.TLS.ClientCAFile += ".gone"
-	tells(t, d.trusted(t.Context()), isBad, "no such file")
+	tells(t, d.config(t.Context()), isBad, "no such file")
+	if told := d.trusted(t.Context()); len(told) > 0 {
+		t.Errorf("one fault is told twice: %+v", told)
+	}
 }
 
 // TestDoctorOnADeadDisk: an examination that hangs is told of, and keeps no other from its answer.

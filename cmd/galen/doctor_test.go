@@ -122,15 +122,22 @@ func TestDoctor(t *testing.T) {
 		"a bad configuration": {func(p patient) { p.edit("mode: act", "mode: fast") }, "config", isBad, "fast"},
 		"rules with a name": {func(p patient) {
 			p.edit("data: data", "data: data\nalerts: [{alertname: Down, code: node-down, member_label: instance}]")
+			p.edit("    policy: demo", "    policy: demo\n    labels: {cluster: orders}")
 		}, "config", isOK, "1 resource"},
+		"rules for no labels": {func(p patient) {
+			p.edit("data: data", "data: data\nalerts: [{alertname: Down, code: node-down, member_label: instance}]")
+		}, "config", isWarn, "no alert can name cassandra/orders"},
 		"a rule for every alert": {func(p patient) {
 			p.edit("data: data", "data: data\nalerts: [{matchers: ['alertname=~\".+\"'], code: node-down, member_label: instance}]")
-		}, "config", isWarn, "alerts[0]: it is for every alert"},
+		}, "config", isWarn, "it is for every alert"},
 		"a resource of every alert": {func(p patient) {
 			p.edit("    policy: demo", "    policy: demo\n    matchers: ['alertname!=\"\"']")
 		}, "config", isWarn, "every alert names cassandra/orders"},
 		"a weak policy":           {func(p patient) { p.edit("hold_for: 6s", "replace_after: 1m") }, "config", isWarn, "replace_after is 1m0s, which is weaker than I-15"},
 		"no URL for the dead man": {func(p patient) { p.edit("data: data", "data: data\ndead_man: {url_file: nowhere}") }, "config", isBad, "nowhere"},
+		"no token for Alertmanager": {func(p patient) {
+			p.edit("data: data", "data: data\nalertmanager: {url: 'http://127.0.0.1:9093', token_file: nowhere}")
+		}, "config", isBad, "alertmanager.token_file: open "},
 
 		"well enough":            {func(patient) {}, "disk", isOK, "free, the journal takes"},
 		"a disk that answers":    {func(patient) {}, "disk", isOK, "was on disk after"},

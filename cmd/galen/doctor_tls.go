@@ -24,7 +24,7 @@ func (d *doctor) certificate() []symptom {
 	file := d.cfg.TLS.CertFile
 	pair, err := tls.LoadX509KeyPair(file, d.cfg.TLS.KeyFile)
 	if err != nil {
-		return []symptom{{"engine", file, isBad, err.Error(), "put a certificate and its key there: the engine does not start without them"}}
+		return nil // the examination of the configuration tells of it
 	}
 	var chain []*x509.Certificate
 	for _, der := range pair.Certificate {
@@ -79,7 +79,7 @@ func (d *doctor) trusted(context.Context) []symptom {
 func lives(check, file, then string, now time.Time) []symptom {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return []symptom{{check, file, isBad, err.Error(), "put the certificates there, readable for the user that the engine runs as"}}
+		return nil // the examination of the configuration tells of it
 	}
 	var out []symptom
 	read := 0
@@ -100,9 +100,6 @@ func lives(check, file, then string, now time.Time) []symptom {
 		case left < certWarn:
 			out = append(out, symptom{check, file, isWarn, fmt.Sprintf("the certificate of %s counts until %s", cert.Subject, until), "renew it: " + then})
 		}
-	}
-	if read == 0 {
-		return []symptom{{check, file, isBad, "there is no certificate in it", "put the certificates there, in PEM"}}
 	}
 	return out
 }

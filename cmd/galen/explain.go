@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -32,7 +33,7 @@ func (c *cli) explainCommand() *cobra.Command {
 		Short: "What a guard, a finding or a runbook means",
 		Long: `Explains a word of Galen's answers: a guard or its number (I-02, "I-02 quorum"), a finding's code (node-down) or a
 runbook (cassandra/heal-node). It asks no engine: it tells what this binary has, and of the promises what docs/safety.md
-says. Without a word it lists all.`,
+says. Without a word it lists all, each with the beginning of what it means; -o wide lists it whole.`,
 		Example: "  galen explain\n  galen explain I-02\n  galen explain node-down\n  galen explain cassandra/heal-node",
 		Args:    takes(0, 1, "at most one word, in quotes if it has a space"),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -49,7 +50,11 @@ func (c *cli) explain(args []string) error {
 	}
 	found := topicsNamed(all, args[0])
 	if len(found) == 0 {
-		return usage("%q is no guard, code or runbook of this binary: galen explain lists them all", args[0])
+		meant := ""
+		if near := topicsNear(all, args[0]); len(near) > 0 {
+			meant = "; did you mean " + strings.Join(near, " or ") + "?"
+		}
+		return usage("%q is no guard, code or runbook of this binary: galen explain lists them all%s", args[0], meant)
 	}
 	return c.print(found, func(w io.Writer) error {
 		for i, t := range found {
@@ -81,6 +86,30 @@ func topicsNamed(all []topic, word string) []topic {
 	})
 }
 
+// topicsNear are the first few whose name, or a word of it, begins like the word or is nearly it.
+func topicsNear(all []topic, word string) []string {
+	const most = 4
+	var out []string
+	for _, t := range all {
+		parts := strings.FieldsFunc(t.Name, func(r rune) bool { return r == ' ' || r == '/' })
+		if slices.ContainsFunc(append(parts, t.Name), func(part string) bool { return alike(part, word) }) && !slices.Contains(out, t.Name) {
+			out = append(out, t.Name)
+		}
+	}
+	return first(out, most)
+}
+
+// alike is what cobra means by it for commands.
+func alike(name, word string) bool {
+	const few = 4
+	asked := &cobra.Command{SuggestionsMinimumDistance: 2}
+	if len(word) <= few {
+		asked.SuggestionsMinimumDistance = 1
+	}
+	asked.AddCommand(&cobra.Command{Use: strings.ReplaceAll(name, " ", "-"), Run: func(*cobra.Command, []string) {}})
+	return len(asked.SuggestionsFor(strings.ReplaceAll(word, " ", "-"))) > 0
+}
+
 func topicNames(all []topic) []string {
 	var out []string
 	for _, t := range all {
@@ -92,10 +121,29 @@ func topicNames(all []topic) []string {
 func printTopics(w io.Writer, all []topic) error {
 	rows := make([][]string, 0, len(all))
 	for _, t := range all {
-		rows = append(rows, []string{t.Name, t.Sort, t.About})
+		about := t.About
+		if !shape(w).wide {
+			about = gist(about)
+		}
+		rows = append(rows, []string{t.Name, t.Sort, about})
 	}
 	return table(w, []string{"word", "sort", "about"}, rows)
 }
+
+// aside is what stands in brackets.
+var aside = regexp.MustCompile(` ?\([^()]*\)`)
+
+// gist is how a text begins, without what stands in brackets, up to the end of the first thought.
+func gist(about string) string {
+	out := aside.ReplaceAllString(about, "")
+	for _, end := range []string{". ", "; "} {
+		out, _, _ = strings.Cut(out, end)
+	}
+	return strings.TrimSuffix(out, ".")
+}
+
+// tests are the names in brackets of those that hold what is said; they tell a reader of the page, and nobody else.
+var tests = regexp.MustCompile(` ?\((?:each )?Test[A-Z][^()]*\)`)
 
 // topics are all words that can be explained: guards in the order in which they are asked, promises that no one guard holds, findings,
 // runbooks.
@@ -192,7 +240,7 @@ func plain(s string) string {
 		}
 		s = before + after
 	}
-	return strings.TrimSpace(strings.NewReplacer("`", "", "**", "").Replace(s))
+	return strings.TrimSpace(tests.ReplaceAllString(strings.NewReplacer("`", "", "**", "").Replace(s), ""))
 }
 
 // findingsOf reads the rows of the table of what Galen finds, which a test holds against the codes.

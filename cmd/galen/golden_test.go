@@ -67,12 +67,14 @@ type canned struct {
 	answers map[string]any // "GET /v1/status": value, or an int for an error of that status, or what the engine says besides
 	bodies  map[string]string
 	header  http.Header
+	query   string
 }
 
 // refused is an answer of the engine with its own words.
 type refused struct {
 	status int
 	says   string
+	list   string
 }
 
 // opens: the engine answers that there is a run.
@@ -90,12 +92,12 @@ func (c *canned) start(t *testing.T) string {
 		if _, err := body.ReadFrom(r.Body); err != nil {
 			t.Error(err)
 		}
-		c.bodies[what], c.header = body.String(), r.Header
+		c.bodies[what], c.header, c.query = body.String(), r.Header, r.URL.RawQuery
 		w.Header().Set("Content-Type", "application/json")
 		answer, known := c.answers[what]
 		if no, is := answer.(refused); is {
 			w.WriteHeader(no.status)
-			answer, what = map[string]string{"detail": no.says}, ""
+			answer, what = api.Error{Detail: no.says, List: optional(no.list)}, ""
 		}
 		switch status, refused := answer.(int); {
 		case !known:

@@ -173,7 +173,7 @@ func printHolds(w io.Writer, all []galen.Hold, now time.Time) error {
 		}
 		rows = append(rows, []string{h.ID, scope(h), until, h.By, age(now, h.At), momentOf(h.At), h.Why})
 	}
-	return table(w, []string{"id", "scope", "overdue at", "by?", "set?", "set at+", "why"}, rows)
+	return table(w, []string{"hold", "scope", "overdue at", "by?", "set?", "set at+", "why"}, rows)
 }
 
 func (c *cli) releaseCommand() *cobra.Command {

@@ -110,12 +110,31 @@ func (c *cli) journalList(ctx context.Context, f listFlags, after bool) error {
 		sortEvents(res.JSON200.Events)
 	}
 	return c.print(res.JSON200, func(w io.Writer) error {
-		if err := printEvents(w, res.JSON200.Events); err != nil {
+		if len(res.JSON200.Events) == 0 {
+			fmt.Fprintln(w, f.none(after))
+		} else if err := printEvents(w, res.JSON200.Events); err != nil {
 			return err
 		}
 		printMore(w, res.JSON200.Next)
 		return nil
 	})
+}
+
+// none says that there is nothing, and what was looked for.
+func (f *listFlags) none(after bool) string {
+	out := "no events"
+	for _, chosen := range []struct{ how, what string }{{"of resource ", f.resource}, {"of run ", f.run}, {"of the kind ", f.kind}, {"from ", f.from}, {"before ", f.to}} {
+		if chosen.what != "" {
+			out += " " + chosen.how + oneLine(chosen.what)
+		}
+	}
+	if after {
+		out += fmt.Sprintf(" after number %d", f.after)
+	}
+	if f.cursor != "" {
+		out += " beyond that cursor"
+	}
+	return out + ", in what your token may view"
 }
 
 // bodyShown is how many columns of an event's body are a digest of it.

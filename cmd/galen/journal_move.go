@@ -112,7 +112,7 @@ func (c *cli) journalMove(ctx context.Context, file, target string) error {
 	if target == "" {
 		return usage("--to-url-file is required: a file with a PostgreSQL connection string")
 	}
-	url, err := app.ConnectionString(target)
+	url, err := config.ConnectionString(target)
 	if err != nil {
 		return fmt.Errorf("read the connection string: %w", err)
 	}

@@ -62,6 +62,8 @@ type cli struct {
 
 	// completing: a shell waits for names.
 	completing bool
+	// warned: it was told that others can read the token.
+	warned bool
 
 	// Set by global flags.
 	server    string
@@ -83,6 +85,7 @@ func (c *cli) run(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	root.SetOut(c.out)
 	root.SetErr(c.errs)
+	shells(root)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
@@ -136,6 +139,7 @@ can-i and what-if have others: 0 yes, 1 no, 2 unknown, 3 no answer; so has docto
 		SilenceUsage:  true,
 	}
 	group(root)
+	c.versionFlag(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%s", plainFlag(err)) })
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.server, "server", "", "address of the engine's API (env GALEN_SERVER; default "+defaultServer+")")

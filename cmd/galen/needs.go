@@ -30,7 +30,7 @@ const needsShown = 10
 func (c *cli) lookCloser(ctx context.Context, client *api.ClientWithResponses, s *glance) error {
 	s.needs = engineNeeds(s.Status)
 	for _, look := range []func(context.Context, *api.ClientWithResponses, *glance) error{
-		c.askingNeeds, c.heldNeeds, c.overdueNeeds, c.quarantineNeeds, c.faultNeeds, c.findingsOf,
+		c.askingNeeds, c.heldNeeds, c.holdNeeds, c.quarantineNeeds, c.faultNeeds, c.findingsOf,
 	} {
 		if err := look(ctx, client, s); err != nil {
 			return err
@@ -131,7 +131,7 @@ func (c *cli) standing(ctx context.Context, client *api.ClientWithResponses, s *
 	return runs, nil
 }
 
-func (c *cli) overdueNeeds(ctx context.Context, client *api.ClientWithResponses, s *glance) error {
+func (c *cli) holdNeeds(ctx context.Context, client *api.ClientWithResponses, s *glance) error {
 	if s.Holds == 0 {
 		return nil
 	}
@@ -142,7 +142,8 @@ func (c *cli) overdueNeeds(ctx context.Context, client *api.ClientWithResponses,
 	if err := c.fault("list the holds", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}
-	for _, h := range res.JSON200.Holds {
+	s.holds = res.JSON200.Holds
+	for _, h := range s.holds {
 		if h.Until.IsZero() || !c.now().After(h.Until) {
 			continue
 		}

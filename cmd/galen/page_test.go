@@ -176,7 +176,7 @@ func TestHostileTextIsEscaped(t *testing.T) {
 		}
 		c.answers[what] = poison(loose)
 	}
-	c.answers["POST /v1/holds/hold-9/release"] = refused{http.StatusConflict, hostile}
+	c.answers["POST /v1/holds/hold-9/release"] = refused{status: http.StatusConflict, says: hostile}
 	server := c.start(t)
 	reached := 0
 	for _, args := range []string{

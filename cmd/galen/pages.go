@@ -82,6 +82,18 @@ func allRunbooks(ctx context.Context, client *api.ClientWithResponses) (*api.Lis
 	})
 }
 
+// allResources are all pages of that list.
+func allResources(ctx context.Context, client *api.ClientWithResponses) (*api.ListResourcesResponse, error) {
+	return paged(0, nil, func(limit int, cursor *string) (*api.ListResourcesResponse, error) {
+		return client.ListResourcesWithResponse(ctx, &api.ListResourcesParams{Limit: &limit, Cursor: cursor})
+	}, func(res *api.ListResourcesResponse) (*[]api.Resource, **string, bool) {
+		if res.JSON200 == nil {
+			return nil, nil, false
+		}
+		return &res.JSON200.Resources, &res.JSON200.Next, true
+	})
+}
+
 // allFindings are all pages of that list, of one resource or, without one, of all.
 func allFindings(ctx context.Context, client *api.ClientWithResponses, resource string) (*api.ListFindingsResponse, error) {
 	return paged(0, nil, func(limit int, cursor *string) (*api.ListFindingsResponse, error) {

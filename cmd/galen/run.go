@@ -69,8 +69,9 @@ func (c *cli) start(ctx context.Context, runbook, resource string, f runFlags) e
 		return err
 	}
 	res, err := client.CreateRunWithResponse(ctx, &api.CreateRunParams{IdempotencyKey: optional(f.key)}, req)
-	if err := c.fault(fmt.Sprintf("run %s on %s", runbook, resource), res, err, res != nil && (res.JSON200 != nil || res.JSON201 != nil)); err != nil {
-		return err
+	what := fmt.Sprintf("run %s on %s", runbook, resource)
+	if err := c.fault(what, res, err, res != nil && (res.JSON200 != nil || res.JSON201 != nil)); err != nil {
+		return c.lacking(ctx, client, asking{what, runbook, req.Params}, res, err)
 	}
 	if res.JSON201 != nil {
 		return c.started(ctx, client, *res.JSON201, f.wait || f.follow, "opened")

@@ -194,14 +194,16 @@ func when(r galen.Run, now time.Time) string {
 		return fmt.Sprintf("%s to %s UTC, %s", from, r.Ended.UTC().Format(time.TimeOnly), span(lasted(r, now)))
 	}
 	text := fmt.Sprintf("since %s UTC, for %s", from, span(lasted(r, now)))
-	if r.Status != galen.RunHeld && !r.Until.IsZero() {
-		text += fmt.Sprintf("; looks again at %s at the latest", r.Until.UTC().Format(time.TimeOnly))
+	if r.Status == galen.RunHeld || r.Until.IsZero() {
+		return text
 	}
-	return text
+	if due := now.Sub(r.Until); due > 0 {
+		return fmt.Sprintf("%s; its next look is due since %s UTC, for %s", text, r.Until.UTC().Format(time.TimeOnly), span(due))
+	}
+	return fmt.Sprintf("%s; looks again at %s UTC at the latest", text, r.Until.UTC().Format(time.TimeOnly))
 }
 
-// calls counts the intents by what became of them.
-// calls tells of the effects; more: there are older ones.
+// calls counts the intents by what became of them; more: there are older ones.
 func calls(all []galen.Intent, more bool) string {
 	if len(all) == 0 {
 		return "none"

@@ -93,8 +93,9 @@ func (c *cli) createSchedule(ctx context.Context, name, runbook, resource string
 		return err
 	}
 	res, err := client.CreateScheduleWithResponse(ctx, req)
-	if err := c.fault("create the schedule "+name, res, err, res != nil && res.JSON201 != nil); err != nil {
-		return err
+	what := "create the schedule " + name
+	if err := c.fault(what, res, err, res != nil && res.JSON201 != nil); err != nil {
+		return c.lacking(ctx, client, asking{what, runbook, req.Params}, res, err)
 	}
 	return c.firesNext(*res.JSON201)
 }

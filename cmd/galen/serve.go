@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/galenhq/galen/app"
+	"github.com/galenhq/galen/internal/config"
 )
 
 // stopWithin is how long an orderly end may take. What is cut off then is what a kill -9 would cut off: nothing is lost.
@@ -55,7 +56,7 @@ func (c *cli) serve(ctx context.Context, f serveFlags) error {
 		return err
 	}
 	can := catalogue()
-	cfg, err := loadConfig(f.config, can)
+	cfg, err := loadConfig(f.config, can, (*config.Config).CheckFiles)
 	if err != nil {
 		return err
 	}

@@ -58,19 +58,69 @@ func TestConfigCheck(t *testing.T) {
 	}
 }
 
-func TestConfigCheckWarnsOfEveryAlert(t *testing.T) {
+// TestFilesThatAreMissed: the check and the engine tell of each file that the configuration names and that cannot be used, beside other
+// faults, and the engine does not start.
+func TestFilesThatAreMissed(t *testing.T) {
+	path := written(t, "redis/orders", "")
+	more(t, path, "alertmanager: {url: 'http://127.0.0.1:9093', token_file: am.token}\ntls: {cert_file: c, key_file: k}\n")
+	dir := filepath.Dir(path)
+	for _, command := range []string{"config check", "serve"} {
+		got := galenCLI(t, "", append(strings.Fields(command), "--config", path)...)
+		for _, says := range []string{
+			`does not know the kind "redis"`, "tls.cert_file: open " + filepath.Join(dir, "c"), "tls.key_file: open ",
+			"alertmanager.token_file: open " + filepath.Join(dir, "am.token") + ": no such file or directory; put the token for Alertmanager into ",
+		} {
+			if got.code != exitUsage || strings.Count(got.errs, says) != 1 {
+				t.Errorf("%s: exit code %d, want %q once in\n%s", command, got.code, says, got.errs)
+			}
+		}
+	}
+}
+
+// TestFilesAreElsewhere: in CI a configuration is checked without the secrets that it names.
+func TestFilesAreElsewhere(t *testing.T) {
 	path := written(t, "cassandra/orders", "")
-	text, err := os.ReadFile(path)
+	more(t, path, "alertmanager: {url: 'http://127.0.0.1:9093', token_file: am.token}\n")
+	if got := galenCLI(t, "", "config", "check", "--config", path, "--no-files"); got.code != exitOK {
+		t.Errorf("without the files: %+v", got)
+	}
+	if got := galenCLI(t, "", "config", "check", "--config", path); got.code != exitUsage || !strings.Contains(got.errs, "--no-files") {
+		t.Errorf("with the files: %+v", got)
+	}
+}
+
+// more adds to a file.
+func more(t *testing.T, path, text string) {
+	t.Helper()
+	was, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text = append(text, "alerts: [{matchers: ['alertname=~\".+\"'], code: node-down, member_label: instance}]\n"...)
-	if err := os.WriteFile(path, text, 0o600); err != nil {
+	if err := os.WriteFile(path, append(was, text...), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestConfigCheckWarnsOfEveryAlert(t *testing.T) {
+	path := written(t, "cassandra/orders", "")
+	more(t, path, "alerts: [{matchers: ['alertname=~\".+\"'], code: node-down, member_label: instance}]\n")
 	got := galenCLI(t, "", "config", "check", "--config", path)
-	if says := "warning: alerts[0]: it is for every alert"; got.code != exitOK || !contains(got.out, says) {
+	if says := "warning: alerts[0]: it is for every alert"; got.code != exitOK || !contains(got.errs, says) || contains(got.out, "warning") {
+		t.Errorf("%+v, want exit code 0 and %q on stderr", got, says)
+	}
+	got = galenCLI(t, "", "config", "check", "--config", path, "-o", "json")
+	if says := `"at": "alerts[0]"`; got.code != exitOK || !contains(got.out, says) {
 		t.Errorf("%+v, want exit code 0 and %q", got, says)
+	}
+}
+
+// TestConfigCheckWarnsOfSpares: what only the kind can see.
+func TestConfigCheckWarnsOfSpares(t *testing.T) {
+	for more, says := range map[string]string{", spare: true": "warning: resources[0].setup.nodes: each is a spare", "": ""} {
+		got := galenCLI(t, "", "config", "check", "--config", written(t, "cassandra/orders", more))
+		if got.code != exitOK || !strings.HasPrefix(got.errs, says) || says == "" && got.errs != "" {
+			t.Errorf("%+v, want exit code 0 and %q on stderr", got, says)
+		}
 	}
 }
 

@@ -19,8 +19,9 @@ func (c *cli) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Does anything wait for me, and how is everything",
 		Long: `Shows first what needs a person, each with the command for it: runs that ask for an approval or are held, holds that are
-overdue, runbooks in quarantine or at fault, members that nobody sees good or bad, an engine that only observes. Then what is
-found and what is looked after, with the margin: how many members may be lost before something is lost with them.
+overdue, runbooks in quarantine or at fault, members that nobody sees good or bad, an engine that only observes. Then the
+holds that stand, what is found, and what is looked after with the margin: how many members may be lost before something is
+lost with them.
 
 A token that may not view something is not told of it. -o json and yaml are the API's answer: the numbers, without the commands.
 
@@ -67,6 +68,7 @@ type glance struct {
 	api.Status
 
 	findings []galen.Finding
+	holds    []galen.Hold
 	needs    []need
 }
 
@@ -80,20 +82,35 @@ func printStatus(w io.Writer, s glance, now time.Time) error {
 	if err := printNeeds(w, s.needs); err != nil {
 		return err
 	}
-	if len(s.findings) > 0 {
-		if err := printFindings(w, first(s.findings, findingsShown), now); err != nil {
-			return err
-		}
-		if more := len(s.findings) - findingsShown; more > 0 {
-			fmt.Fprintf(w, "and %d more: galen findings\n", more)
-		}
-		fmt.Fprintln(w)
+	if err := printFirst(w, s.holds, holdsShown, "galen holds", func(some []galen.Hold) error { return printHolds(w, some, now) }); err != nil {
+		return err
+	}
+	if err := printFirst(w, s.findings, findingsShown, "galen findings", func(some []galen.Finding) error { return printFindings(w, some, now) }); err != nil {
+		return err
 	}
 	return printResources(w, s.Resources, now)
 }
 
-// findingsShown in a status; a storm has hundreds.
-const findingsShown = 10
+// So many are shown in a status; a storm has hundreds of findings.
+const (
+	holdsShown    = 5
+	findingsShown = 10
+)
+
+// printFirst prints the first few of a list, if it has any, and which command has the others.
+func printFirst[T any](w io.Writer, all []T, few int, command string, print func([]T) error) error {
+	if len(all) == 0 {
+		return nil
+	}
+	if err := print(first(all, few)); err != nil {
+		return err
+	}
+	if more := len(all) - few; more > 0 {
+		fmt.Fprintf(w, "and %d more: %s\n", more, command)
+	}
+	_, err := fmt.Fprintln(w)
+	return err
+}
 
 func first[T any](all []T, n int) []T { return all[:min(n, len(all))] }
 

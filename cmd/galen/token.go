@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,10 +49,10 @@ func (c *cli) tokenCreateCommand() *cobra.Command {
 		Use:   "create NAME",
 		Short: "Make a named token and print its secret once",
 		Long: `Makes a token and prints its secret. Galen keeps only a hash of it: nobody can print it again. Write it to a file that only
-its user can read, and name that file with --token-file or GALEN_TOKEN_FILE.
+its user can read, and name that file with --token-file or GALEN_TOKEN_FILE; each command warns of one that everybody can read.
 
 --scope is granted on each --resource: kind/name, or a pattern with *, ? or [a-z], which means later ones too; '*/*', the
-default, is everything. --grant SCOPE:RESOURCE adds another scope on other resources.
+default, is everything. What matches no resource now is warned of on stderr. --grant SCOPE:RESOURCE adds another scope on other resources.
 
 An end is required: a token that nobody remembers must not work for ever. The metric galen_token_expires_timestamp_seconds
 and the alert GalenTokenExpires tell a week ahead. To change one without a gap, make another under another name, put it
@@ -111,6 +112,7 @@ func (c *cli) createToken(ctx context.Context, name string, f tokenFlags) error 
 	if err := c.fault("make the token "+name, res, err, res != nil && res.JSON201 != nil); err != nil {
 		return err
 	}
+	c.warnOfNothing(ctx, client, req.Grants)
 	return c.print(res.JSON201, func(w io.Writer) error {
 		t := res.JSON201.Token
 		// The secret alone on stdout, so that it can go into a file.
@@ -118,6 +120,26 @@ func (c *cli) createToken(ctx context.Context, name string, f tokenFlags) error 
 		fmt.Fprintln(w, res.JSON201.Secret)
 		return nil
 	})
+}
+
+// warnOfNothing tells of grants on what is not there now. It may come, so that this is no fault.
+func (c *cli) warnOfNothing(ctx context.Context, client *api.ClientWithResponses, grants []galen.Grant) {
+	res, err := allResources(ctx, client)
+	if err != nil || res.JSON200 == nil {
+		return // the token is made, and that was the question
+	}
+	told := map[galen.Pattern]bool{galen.Everything: true}
+	for _, g := range grants {
+		there := slices.ContainsFunc(res.JSON200.Resources, func(r api.Resource) bool {
+			is, err := galen.ParseResource(r.Resource)
+			return err == nil && g.Resource.Matches(is)
+		})
+		if there || told[g.Resource] {
+			continue
+		}
+		told[g.Resource] = true
+		fmt.Fprintf(c.errs, "warning: %s matches no resource now, only one that may come: galen resources lists those that there are\n", g.Resource)
+	}
 }
 
 func grantsOf(t galen.Token) string {

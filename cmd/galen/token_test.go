@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/pem"
+	"errors"
 	"io"
 	"log"
 	"net/http"
@@ -27,6 +28,45 @@ func TestTokenCreate(t *testing.T) {
 	got = galenCLI(t, server, "token", "create", "ci", "--scope", "view", "--expires", "2027-01-01T00:00:00Z", "-o", "json")
 	if got.code != exitOK || !contains(got.out, `"secret": "galen_x"`) || !contains(c.bodies["POST /v1/tokens"], `"resource":"*/*"`) {
 		t.Errorf("%+v asked %s", got, c.bodies["POST /v1/tokens"])
+	}
+}
+
+// TestTokenCreateWarns: of a grant on what is not there, once.
+func TestTokenCreateWarns(t *testing.T) {
+	server := cannedAPI().start(t)
+	for args, warned := range map[string][]string{
+		"": nil, "--resource cassandra/orders": nil, "--resource cassandra/*": nil, "--resource cassandra/order": {"cassandra/order"}, "--resource rds/* --resource cassandra/l*": {"rds/*"},
+		"--resource cassandra/logs --grant propose:rds/x --grant operate:rds/x": {"rds/x"},
+	} {
+		got := galenCLI(t, server, append(strings.Fields("token create ci --scope view --expires 90d"), strings.Fields(args)...)...)
+		if got.code != exitOK || got.out != "galen_x\n" || strings.Count(got.errs, "warning: ") != len(warned) {
+			t.Errorf("%s: %+v, want warnings of %q", args, got, warned)
+		}
+		for _, pattern := range warned {
+			if !contains(got.errs, "warning: "+pattern+" matches no resource now") {
+				t.Errorf("%s: %q, want a warning of %s", args, got.errs, pattern)
+			}
+		}
+	}
+}
+
+// TestATokenThatOthersCanRead: is used, and told of, once, on stderr.
+func TestATokenThatOthersCanRead(t *testing.T) {
+	server := cannedAPI().start(t)
+	file := filepath.Join(t.TempDir(), "token")
+	for mode, warns := range map[os.FileMode]bool{0o600: false, 0o400: false, 0o640: false, 0o644: true, 0o604: true} {
+		if err := errors.Join(os.WriteFile(file, []byte("x"), 0o600), os.Chmod(file, mode)); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range []string{"holds", "token create ci --scope view --expires 90d"} {
+			got := galenOn(t, nil, map[string]string{envServer: server, envTokenFile: file}, strings.Fields(args)...)
+			if got.code != exitOK || strings.Count(got.errs, "warning: "+file) != map[bool]int{true: 1}[warns] {
+				t.Errorf("%04o, %s: %+v, want a warning: %t", mode, args, got, warns)
+			}
+		}
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -68,7 +108,7 @@ func TestTLSOfTheCommandLine(t *testing.T) {
 // TestMayNot: what a token does not grant is not done, other than what is broken.
 func TestMayNot(t *testing.T) {
 	c := cannedAPI()
-	c.answers["GET /v1/tokens"] = refused{http.StatusForbidden, "this needs the scope admin on everything"}
+	c.answers["GET /v1/tokens"] = refused{status: http.StatusForbidden, says: "this needs the scope admin on everything"}
 	got := galenCLI(t, c.start(t), "token", "list")
 	if got.code != exitNotDone || !contains(got.errs, "needs the scope admin") {
 		t.Errorf("%+v", got)

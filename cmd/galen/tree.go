@@ -168,8 +168,12 @@ func (t tree) stands() branch {
 		}
 	case galen.RunWaiting:
 		b.head += since
-		if !r.Until.IsZero() {
-			b.more = []detail{{"looks again", "in " + span(r.Until.Sub(t.now)) + " at the latest"}}
+		switch left := r.Until.Sub(t.now); {
+		case r.Until.IsZero():
+		case left < 0:
+			b.more = []detail{{"looks again", "due for " + span(-left)}}
+		default:
+			b.more = []detail{{"looks again", "in " + span(left) + " at the latest"}}
 		}
 	default:
 		if !r.Status.Open() {

@@ -27,18 +27,6 @@ func wholeResource(ctx context.Context, client *api.ClientWithResponses, r galen
 	return out, err
 }
 
-// allResources are all pages of that list.
-func allResources(ctx context.Context, client *api.ClientWithResponses) (*api.ListResourcesResponse, error) {
-	return paged(0, nil, func(limit int, cursor *string) (*api.ListResourcesResponse, error) {
-		return client.ListResourcesWithResponse(ctx, &api.ListResourcesParams{Limit: &limit, Cursor: cursor})
-	}, func(res *api.ListResourcesResponse) (*[]api.Resource, **string, bool) {
-		if res.JSON200 == nil {
-			return nil, nil, false
-		}
-		return &res.JSON200.Resources, &res.JSON200.Next, true
-	})
-}
-
 // wholeStatus is the status with all resources.
 func wholeStatus(ctx context.Context, client *api.ClientWithResponses) (*api.GetStatusResponse, error) {
 	out, err := client.GetStatusWithResponse(ctx)

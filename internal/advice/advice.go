@@ -29,9 +29,43 @@ type View struct {
 	Doubt string
 }
 
+// Besides asks for these levels, too, beside those that the policy keeps, of each part: the answer is only stricter by it. An error names
+// the levels that the kind knows.
+func (v View) Besides(levels []string) (View, error) {
+	if len(levels) == 0 {
+		return v, nil
+	}
+	if v.Kind.ByHand != nil {
+		for _, name := range levels {
+			if !slices.Contains(v.Kind.ByHand.Levels, name) {
+				return v, fmt.Errorf("level %q: want one of %s", name, strings.Join(v.Kind.ByHand.Levels, ", "))
+			}
+		}
+	}
+	also := func(kept []string) []string {
+		out := slices.Clone(kept)
+		for _, name := range levels {
+			if !slices.Contains(out, name) {
+				out = append(out, name)
+			}
+		}
+		return out
+	}
+	v.Policy.Levels, v.Reckoned = also(v.Policy.Levels), nil
+	own := map[string][]string{}
+	for keyspace, kept := range v.Policy.KeyspaceLevels {
+		own[keyspace] = also(kept)
+	}
+	v.Policy.KeyspaceLevels = own
+	return v, nil
+}
+
 // CanI tells whether a person may do a verb to the member of that ID now. An error means that the question has no sense: the kind
 // has no such verb, or the member is none.
 func CanI(v View, verb, member string) (out galen.Advice, err error) {
+	if v.Kind.ByHand != nil && len(v.Kind.ByHand.Verbs) > 0 && !slices.Contains(v.Kind.ByHand.Verbs, verb) {
+		return out, fmt.Errorf("verb %q: want one of %s", verb, strings.Join(v.Kind.ByHand.Verbs, ", "))
+	}
 	out = v.blank()
 	out.Verb, out.Member = verb, member
 	if out.Why != "" {

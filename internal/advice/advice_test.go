@@ -96,6 +96,81 @@ func TestCanI(t *testing.T) {
 	}
 }
 
+// TestAVerbThatNobodyKnows is told, whether the ring was heard or not.
+func TestAVerbThatNobodyKnows(t *testing.T) {
+	v := viewOf(heard(1, 3))
+	for range 2 {
+		if _, err := CanI(v, "reboot", "host-0001"); err == nil || !strings.Contains(err.Error(), "want one of stop, drain") {
+			t.Errorf("%v", err)
+		}
+		v.State = nil
+	}
+}
+
+// TestLevelsBesides: the answer is about the policy's levels and the named ones, and never weaker by them.
+func TestLevelsBesides(t *testing.T) {
+	r := heard(1, 3)
+	v := viewOf(r)
+	v.Policy.KeyspaceLevels = map[string][]string{r.Keyspaces[0].Name: {"ONE"}}
+	for _, c := range []struct {
+		levels []string
+		want   galen.Opinion
+		says   string
+	}{
+		{nil, galen.Yes, "ONE"},
+		{[]string{"LOCAL_QUORUM"}, galen.Yes, "LOCAL_QUORUM"},
+		{[]string{"ALL", "ONE"}, galen.No, "ALL"},
+		{[]string{"quorum"}, "", "want one of ALL, ANY"},
+	} {
+		with, err := v.Besides(c.levels)
+		if c.want == "" {
+			if err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v: %v", c.levels, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := asked(t, with, "stop", "host-0001")
+		if a.Answer != c.want || !slices.ContainsFunc(a.Outlook.Levels, func(l galen.Level) bool { return l.Name == c.says }) {
+			t.Errorf("%v: %s (%s), %+v", c.levels, a.Answer, a.Why, a.Outlook.Levels)
+		}
+		if len(v.Policy.KeyspaceLevels[r.Keyspaces[0].Name]) != 1 {
+			t.Fatal("the view that was asked is changed")
+		}
+	}
+}
+
+// TestWhatNoGuardKeepsIsTold, with its levels and ranges, and refuses nothing.
+func TestWhatNoGuardKeepsIsTold(t *testing.T) {
+	r := heard(1, 3)
+	r.Keyspaces = append(slices.Clone(r.Keyspaces), cassandra.Keyspace{Name: "logs", Strategy: "NetworkTopologyStrategy", RF: map[string]int{"dc1": 1}})
+	a := asked(t, viewOf(r), "stop", "host-0001")
+	if a.Answer != galen.Yes || !slices.Equal(a.Outlook.Unguarded, []string{"logs (RF 1)"}) || len(a.Outlook.Told) == 0 {
+		t.Fatalf("%s: %+v", a.Why, a.Outlook)
+	}
+	for _, l := range a.Outlook.Told {
+		if l.Of != "logs" || l.Ranges != 48 || l.LostNow != 0 || l.Lost != 16 || l.Alive != 0 || l.Replicas != 1 {
+			t.Errorf("%+v", l)
+		}
+	}
+}
+
+// TestLeaveOfAFileIsBelievedForAWhile, and whatever else it says for ever.
+func TestLeaveOfAFileIsBelievedForAWhile(t *testing.T) {
+	yes := galen.Advice{Answer: galen.Yes, At: noon()}
+	until := noon().Add(15 * time.Minute)
+	for at, want := range map[time.Duration]galen.Opinion{0: galen.Yes, 15 * time.Minute: galen.Yes, 15*time.Minute + time.Second: galen.DontKnow, -time.Minute: galen.DontKnow} {
+		if got := Believed(yes, noon().Add(at), until); got.Answer != want || (want == galen.DontKnow) != (got.Why != "") {
+			t.Errorf("%s later: %s, %s", at, got.Answer, got.Why)
+		}
+	}
+	if got := Believed(galen.Advice{Answer: galen.No, Why: "no", At: noon()}, noon().Add(time.Hour), until); got.Answer != galen.No || got.Why != "no" {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestNeverSeen(t *testing.T) {
 	v := viewOf(heard(1, 3))
 	v.State = nil

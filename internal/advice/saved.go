@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/gate"
 )
 
 // Save writes down what the view is answered from, see [galen.Saved].
@@ -57,4 +58,16 @@ func decoded(kind galen.ListedKind, b []byte) (state galen.State, err error) {
 		}
 	}()
 	return kind.Decode(b)
+}
+
+// Believed is an answer from a file, read later: leave is believed until some time, and unknown afterwards.
+func Believed(a galen.Advice, now, until time.Time) galen.Advice {
+	switch {
+	case a.Answer != galen.Yes:
+	case now.After(until):
+		a.Answer, a.Why = galen.DontKnow, fmt.Sprintf("it was yes when it was saved, %s ago, and leave is believed for %s: save the state anew", now.Sub(a.At).Round(time.Second), until.Sub(a.At))
+	case a.At.Sub(now) > gate.MaxAhead:
+		a.Answer, a.Why = galen.DontKnow, fmt.Sprintf("it was saved %s from now: a clock was set", a.At.Sub(now).Round(time.Second))
+	}
+	return a
 }

@@ -123,7 +123,7 @@ func table() map[string]row {
 		// The ways in.
 		"docs":                  {std: anyStd},
 		"api":                   {may: []string{".", "github.com/oapi-codegen/runtime/...", "go.yaml.in/yaml/v3"}, std: anyStd},
-		"internal/config":       {may: []string{".", "go.yaml.in/yaml/v3", "github.com/prometheus/alertmanager/pkg/labels"}, std: anyStd},
+		"internal/config":       {may: []string{".", "go.yaml.in/yaml/v3", "github.com/prometheus/alertmanager/pkg/labels"}, tests: []string{"internal/certtest"}, std: anyStd},
 		"internal/alertmanager": {std: anyStd},
 		"internal/intake":       {may: []string{"."}, std: anyStd},
 		"internal/http": {

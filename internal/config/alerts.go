@@ -45,6 +45,9 @@ func (a Alertmanager) check() error {
 	case u.User != nil:
 		return errors.New("alertmanager.url: it holds a password: put a token into a file, and name that as alertmanager.token_file")
 	}
+	if err := reachable(u); err != nil {
+		return fmt.Errorf("alertmanager.url: %w", err)
+	}
 	return nil
 }
 
@@ -140,28 +143,6 @@ func (m Matcher) MarshalJSON() ([]byte, error) {
 
 // ofNothing tells whether an alert without any label matches: then the matchers say nothing.
 func ofNothing(all []Matcher) bool { return matchAll(all, nil) }
-
-// Broad says by which rules and resources every alert is meant. It is no fault, since one may want that, but it is seldom meant:
-// alertname=~".+" fits whatever Alertmanager sends.
-func (c *Config) Broad() []string {
-	var out []string
-	for i, r := range c.Alerts {
-		if everyName(r.Matches) {
-			out = append(out, fmt.Sprintf("alerts[%d]: it is for every alert, whatever its name and labels: each hints at %s, and no rule after this one is tried", i, r.Code))
-		}
-	}
-	for i, r := range c.Resources {
-		if everyName(r.Named) {
-			out = append(out, fmt.Sprintf("resources[%d].matchers: every alert names %s by them, whatever its name and labels", i, r.Resource))
-		}
-	}
-	return out
-}
-
-// everyName tells whether alerts match that have nothing but a name, and no likeness.
-func everyName(matches func(map[string]string) bool) bool {
-	return !slices.ContainsFunc([]string{"q", "0 Ω.~", "HostDown", "_x"}, func(name string) bool { return !matches(map[string]string{"alertname": name}) })
-}
 
 func (c *Config) checkAlerts() []error {
 	var errs []error

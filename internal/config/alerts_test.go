@@ -62,28 +62,6 @@ func TestMatchers(t *testing.T) {
 	}
 }
 
-// TestBroad: what fits whatever Alertmanager sends is told, and nothing else.
-func TestBroad(t *testing.T) {
-	for matcher, broad := range map[string]bool{
-		`alertname=~".+"`: true, `alertname!=""`: true, `alertname!~""`: true,
-		`alertname=Down`: false, `alertname=~"Cassandra.+"`: false, `severity!=""`: false, `severity=~".+"`: false, `alertname=~"[A-Z].*"`: false, `alertname=~"[0-9a-z].*"`: false,
-	} {
-		c, err := Parse([]byte(strings.Replace(alertsOf("  - {alertname: Down, code: x, member_label: i}\n  - {matchers: ['"+matcher+"'], code: x, member_label: i}\n"), "policy: demo", "policy: demo\n    matchers: ['"+matcher+"']", 1)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := c.Broad()
-		if !broad && len(got) > 0 || broad && (len(got) != 2 || !strings.HasPrefix(got[0], "alerts[1]: ") || !strings.HasPrefix(got[1], "resources[0].matchers: ")) {
-			t.Errorf("%s: %q", matcher, got)
-		}
-		c.Alerts[1].Matchers = append(c.Alerts[1].Matchers, c.Alerts[1].Matchers...)
-		c.Alerts[1].Alertname, c.Resources[0].Labels = "Down", map[string]string{"cluster": "demo"}
-		if got := c.Broad(); len(got) > 0 {
-			t.Errorf("%s beside a name and a label: %q", matcher, got)
-		}
-	}
-}
-
 func TestAlertFaults(t *testing.T) {
 	for name, c := range map[string]struct{ in, want string }{
 		"no matcher":            {alertsOf("  - {code: x, member_label: i}\n"), "alerts[0]: it matches every alert"},

@@ -79,6 +79,16 @@ type Temporal struct {
 	APIKeyFile string `json:"api_key_file,omitempty"`
 }
 
+func (t Temporal) check() error {
+	if t.Address == "" {
+		return nil
+	}
+	if err := endpoint(t.Address, false); err != nil {
+		return fmt.Errorf("temporal.address: %w, such as 127.0.0.1:7233", err)
+	}
+	return nil
+}
+
 // Resource is one thing to look after.
 type Resource struct {
 	Resource galen.Resource `json:"resource"`
@@ -107,20 +117,23 @@ func Load(path string) (*Config, error) {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	c, err := Parse(b)
+	if c != nil {
+		c.Path = path
+		err = errors.Join(err, c.absolute(filepath.Dir(path)))
+	}
 	if err != nil {
-		return c, fmt.Errorf("configuration %s: %w", path, err)
+		err = fmt.Errorf("configuration %s: %w", path, err)
 	}
-	c.Path = path
-	if err := c.absolute(filepath.Dir(path)); err != nil {
-		return nil, fmt.Errorf("configuration %s: %w", path, err)
-	}
-	return c, nil
+	return c, err
 }
 
 // absolute makes every relative path of the file one below its folder.
 func (c *Config) absolute(folder string) error {
-	t, l := &c.Temporal, &c.TLS
-	for _, p := range []*string{&c.Data, &c.Journal.URLFile, &t.CAFile, &t.CertFile, &t.KeyFile, &t.APIKeyFile, &l.CertFile, &l.KeyFile, &l.ClientCAFile, &c.Alertmanager.TokenFile, &c.DeadMan.URLFile, &c.OIDC.CAFile} {
+	paths := []*string{&c.Data}
+	for _, f := range c.Files() {
+		paths = append(paths, f.at)
+	}
+	for _, p := range paths {
 		if *p == "" || filepath.IsAbs(*p) {
 			continue
 		}
@@ -209,7 +222,7 @@ func (c *Config) empty() error {
 }
 
 func (c *Config) check() error {
-	errs := append(c.checkAlerts(), c.checkListen(), c.DeadMan.check(), c.OIDC.check())
+	errs := append(c.checkAlerts(), c.checkListen(), c.DeadMan.check(), c.OIDC.check(), c.Temporal.check())
 	seen := map[galen.Resource]bool{}
 	for i, r := range c.Resources {
 		if seen[r.Resource] {

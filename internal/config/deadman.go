@@ -40,14 +40,25 @@ func (d DeadMan) check() error {
 
 // URL reads it from the file. No error holds it.
 func (d DeadMan) URL() (string, error) {
-	text, err := os.ReadFile(d.URLFile)
+	line, err := d.line()
 	if err != nil {
 		return "", fmt.Errorf("dead_man.url_file: %w", err)
+	}
+	return line, nil
+}
+
+func (d DeadMan) line() (string, error) {
+	text, err := os.ReadFile(d.URLFile)
+	if err != nil {
+		return "", err
 	}
 	line := strings.TrimSpace(string(text))
 	u, err := url.Parse(line)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return "", fmt.Errorf("dead_man.url_file: %s holds no URL: want one line such as https://watcher.example/ping/…", d.URLFile)
+		return "", fmt.Errorf("%s holds no URL: want one line such as https://watcher.example/ping/…", d.URLFile)
+	}
+	if err := reachable(u); err != nil {
+		return "", fmt.Errorf("%s: %w", d.URLFile, err)
 	}
 	return line, nil
 }

@@ -9,12 +9,13 @@ import (
 
 func TestDeadMan(t *testing.T) {
 	for name, c := range map[string]struct{ text, file, says string }{
-		"an engine's":  {"dead_man: {url_file: watcher.url, every: 1m}", " https://watcher.example/ping/s3cret\n", ""},
-		"too often":    {"dead_man: {url_file: watcher.url, every: 1ms}", "", "dead_man.every: 1ms: want 1s to 1h"},
-		"too seldom":   {"dead_man: {url_file: watcher.url, every: 2h}", "", "dead_man.every: 2h"},
-		"of nobody":    {"dead_man: {every: 1m}", "", "name the file with the URL"},
-		"no such file": {"dead_man: {url_file: nowhere.url}", "", "dead_man.url_file: "},
-		"no URL in it": {"dead_man: {url_file: watcher.url}", "s3cret", "holds no URL"},
+		"an engine's":   {"dead_man: {url_file: watcher.url, every: 1m}", " https://watcher.example/ping/s3cret\n", ""},
+		"too often":     {"dead_man: {url_file: watcher.url, every: 1ms}", "", "dead_man.every: 1ms: want 1s to 1h"},
+		"too seldom":    {"dead_man: {url_file: watcher.url, every: 2h}", "", "dead_man.every: 2h"},
+		"of nobody":     {"dead_man: {every: 1m}", "", "name the file with the URL"},
+		"no such file":  {"dead_man: {url_file: nowhere.url}", "", "dead_man.url_file: "},
+		"no URL in it":  {"dead_man: {url_file: watcher.url}", "s3cret", "holds no URL"},
+		"no port in it": {"dead_man: {url_file: watcher.url}", "https://x.example:70000/s3cret", "port 70000: want a number"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

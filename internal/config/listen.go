@@ -39,6 +39,9 @@ func (c *Config) checkListen() error {
 		return fmt.Errorf("listen: %q: want host:port, such as %s", c.Listen, DefaultListen)
 	}
 	errs := []error{c.Limits.check()}
+	if err := endpoint(c.Listen, true); err != nil {
+		errs = append(errs, fmt.Errorf("listen: %w, such as %s", err, DefaultListen))
+	}
 	switch t := c.TLS; {
 	case t.On() && (t.CertFile == "" || t.KeyFile == ""):
 		errs = append(errs, errors.New("tls: want cert_file and key_file, and client_ca_file to ask clients for a certificate"))

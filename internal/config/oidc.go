@@ -89,6 +89,9 @@ func (o OIDC) checkIssuer() error {
 	case at.Scheme != "https" && (at.Scheme != "http" || !Loopback(at.Hostname())):
 		return fmt.Errorf("oidc.issuer: %s: its keys would come in the clear: want https", o.Issuer)
 	}
+	if err := reachable(at); err != nil {
+		return fmt.Errorf("oidc.issuer: %w", err)
+	}
 	return nil
 }
 

@@ -112,12 +112,15 @@ func (c *Config) PolicyName(r galen.Resource) string {
 			return have.Policy
 		}
 	}
-	for _, p := range c.PolicyFor {
-		if p.Match.Matches(r) {
-			return p.Policy
-		}
+	if i := c.patternFor(r); i >= 0 {
+		return c.PolicyFor[i].Policy
 	}
 	return defaultPolicy
+}
+
+// patternFor is the place of the pattern that gives a resource without a policy of its own one, -1 if there is none.
+func (c *Config) patternFor(r galen.Resource) int {
+	return slices.IndexFunc(c.PolicyFor, func(p Pattern) bool { return p.Match.Matches(r) })
 }
 
 // Policy is that of a resource; one that is not configured gets the safe defaults.

@@ -16,6 +16,7 @@ func byHandNames() []string {
 // else and a tool that is at work there are heeded; a window keeps nobody back but runs, and neither does one's own hold: these are notes,
 // in the words of their guards. by is who asks, "" if that is not known.
 func ByHand(a galen.Ask[galen.State], by string) (verdicts, notes []galen.Verdict) {
+	a.State = listed{State: a.State, members: a.State.Members()}
 	own := func(h galen.Hold) bool { return by != "" && h.By == by }
 	heeded := a
 	heeded.Ledger.Holds = slices.DeleteFunc(slices.Clone(a.Ledger.Holds), own)
@@ -27,6 +28,15 @@ func ByHand(a galen.Ask[galen.State], by string) (verdicts, notes []galen.Verdic
 	notes = judge(noted, guardsOf(guardHold, guardCalendar), guardLimit)
 	return verdicts, slices.DeleteFunc(notes, func(v galen.Verdict) bool { return v.Answer == galen.Allow })
 }
+
+// listed is a State whose members are listed once for all guards that a person has to heed: of a ring of a thousand nodes that costs more
+// than the guards do. They ask for nothing else than a [galen.State].
+type listed struct {
+	galen.State
+	members []galen.Member
+}
+
+func (l listed) Members() []galen.Member { return l.members }
 
 // guardsOf are the common guards of those names, in their order.
 func guardsOf(names ...string) []galen.Guard[galen.State] {

@@ -38,7 +38,7 @@ func (s *server) CanI(w http.ResponseWriter, r *http.Request, kind api.Kind, nam
 		s.fail(w, r, err)
 		return
 	}
-	advice, err := s.o.Advice.CanI(r.Context(), resource, params.Verb, member)
+	advice, err := s.o.Advice.CanI(r.Context(), resource, params.Verb, member, deref(params.Level))
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -57,7 +57,7 @@ func (s *server) WhatIf(w http.ResponseWriter, r *http.Request, kind api.Kind, n
 		s.fail(w, r, err)
 		return
 	}
-	advice, err := s.o.Advice.WhatIf(r.Context(), resource, down)
+	advice, err := s.o.Advice.WhatIf(r.Context(), resource, down, deref(params.Level))
 	if err != nil {
 		s.fail(w, r, err)
 		return

@@ -38,7 +38,12 @@ func (s *server) write(w http.ResponseWriter, r *http.Request, status int, body 
 
 // fail answers with an error in the API's form.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	p, text := problemOf(err), err.Error()
+	p := problemOf(err)
+	var listed listedError
+	if list := s.listOf(r); p.status == http.StatusNotFound && list != "" && !errors.As(err, &listed) {
+		err = listedError{err, list}
+	}
+	text := err.Error()
 	switch p.status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
 		s.keepOut(w, r, p.status, err)
@@ -46,25 +51,27 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		text = fmt.Sprintf("the body is larger than %d bytes: send less at once", bodyLimit)
 		s.lost(r)
 		w.Header().Set("Connection", "close") // what is still to come is not read
-	case http.StatusNotFound:
-		text += s.where(r)
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "5")
 	case http.StatusInternalServerError:
 		s.o.Logger.Error("a call failed", "method", r.Method, "path", r.URL.Path, "error", text)
 	}
-	s.answerAs(w, r, problemForm, p.status, detailed(asError(r, p, text), err))
+	is := detailed(asError(r, p, text), err)
+	if errors.As(err, &listed) {
+		is.List = &listed.list
+	}
+	s.answerProblem(w, r, is)
 }
 
-// where tells which list has what there is, of a call about one of its items; "" of another.
-func (s *server) where(r *http.Request) string {
+// listOf is the path of the list that has what there is, of a call about one of its items; "" of another.
+func (s *server) listOf(r *http.Request) string {
 	_, path, _ := strings.Cut(r.Pattern, " ")
 	list, _, _ := strings.Cut(path, "/{")
 	list = strings.TrimSuffix(list, "/clear")
 	if _, has := s.operations["GET "+list]; !has || list == path {
 		return ""
 	}
-	return "; GET " + list + " tells which there are"
+	return list
 }
 
 // keepOut tells whoever may not call how and when to call instead, and takes it down.

@@ -277,11 +277,11 @@ func (e *engine) Alert(_ context.Context, id string) (api.Alert, error) {
 	return api.Alert{Id: id, Number: 1, State: api.Unmatched}, e.broken
 }
 
-func (e *engine) CanI(_ context.Context, r galen.Resource, verb, member string) (galen.Advice, error) {
+func (e *engine) CanI(_ context.Context, r galen.Resource, verb, member string, _ []string) (galen.Advice, error) {
 	return galen.Advice{Resource: r, Verb: verb, Member: member, Answer: galen.DontKnow, Verdicts: []galen.Verdict{}}, e.broken
 }
 
-func (e *engine) WhatIf(_ context.Context, r galen.Resource, down []string) (galen.Advice, error) {
+func (e *engine) WhatIf(_ context.Context, r galen.Resource, down, _ []string) (galen.Advice, error) {
 	return galen.Advice{Resource: r, Answer: galen.Yes, Outlook: galen.Outlook{Asked: down}}, e.broken
 }
 

@@ -362,7 +362,7 @@ func (s *server) covers(ctx context.Context, h *galen.Hold, name string) error {
 		return err
 	}
 	if !slices.ContainsFunc(s.o.World.Watched(), func(w Watched) bool { return pattern.Matches(w.Resource) }) {
-		return senselessf("resource: %q means no resource that is looked after: GET /v1/resources lists them", name)
+		return listedError{senselessf("resource: %q means no resource that is looked after", name), resourcesPath}
 	}
 	h.Pattern = pattern
 	return nil

@@ -217,9 +217,10 @@ type World interface {
 
 // Advice is what people are told before they touch a member by hand. Members go by their IDs.
 type Advice interface {
-	// CanI answers from what was seen last; an error that is an [ErrUnprocessable] says that there is no such verb.
-	CanI(ctx context.Context, r galen.Resource, verb, member string) (galen.Advice, error)
-	WhatIf(ctx context.Context, r galen.Resource, down []string) (galen.Advice, error)
+	// CanI answers from what was seen last, for the policy's levels and these besides; an error that is an [ErrUnprocessable] says that
+	// there is no such verb or level.
+	CanI(ctx context.Context, r galen.Resource, verb, member string, levels []string) (galen.Advice, error)
+	WhatIf(ctx context.Context, r galen.Resource, down, levels []string) (galen.Advice, error)
 	Saved(ctx context.Context, r galen.Resource) (galen.Saved, error)
 	// Margin is "" before the first look.
 	Margin(ctx context.Context, r galen.Resource) (string, error)

@@ -74,30 +74,54 @@ func problemOf(err error) problem {
 	return problem{"internal", "A fault of galen or of what it stands on", http.StatusInternalServerError}
 }
 
-// tell answers with a problem; detail says what to do.
-func (s *server) tell(w http.ResponseWriter, r *http.Request, p problem, detail string) {
-	s.answerAs(w, r, problemForm, p.status, asError(r, p, detail))
+// resourcesPath is the list of what is looked after.
+const resourcesPath = "/v1/resources"
+
+// listedError is of a name that is not there, with the path of the list that has those that are.
+type listedError struct {
+	error
+	list string
 }
 
-// problemForm is the media type of a problem.
-const problemForm = "application/problem+json; charset=utf-8"
+// Error names the call that lists them.
+func (e listedError) Error() string {
+	return e.error.Error() + "; GET " + e.list + " tells which there are"
+}
+
+// Unwrap is the error without the list.
+func (e listedError) Unwrap() error { return e.error }
+
+// tell answers with a problem; detail says what to do.
+func (s *server) tell(w http.ResponseWriter, r *http.Request, p problem, detail string) {
+	s.answerProblem(w, r, asError(r, p, detail))
+}
+
+func (s *server) answerProblem(w http.ResponseWriter, r *http.Request, is api.Error) {
+	s.answerAs(w, r, "application/problem+json; charset=utf-8", is.Status, is)
+}
 
 // detailed adds what an error tells a program: where in the body it is, or what moved.
 func detailed(out api.Error, err error) api.Error {
 	var moved *movedError
 	switch {
 	case out.Status == http.StatusBadRequest || out.Status == http.StatusUnprocessableEntity:
-		var errs []api.FieldError
-		for _, f := range galen.Faults(err) {
-			errs = append(errs, api.FieldError{Field: f.Field(), Detail: f.Err.Error()})
-		}
-		if len(errs) > 0 {
-			out.Errors = &errs
-		}
+		out.Errors = fieldErrors(galen.Faults(err))
 	case errors.As(err, &moved) && len(moved.changes) > 0:
 		out.Moved = &moved.changes
 	}
 	return out
+}
+
+// fieldErrors are where in the body it is, nil if nobody knows.
+func fieldErrors(faults []*galen.Fault) *[]api.FieldError {
+	if len(faults) == 0 {
+		return nil
+	}
+	errs := make([]api.FieldError, 0, len(faults))
+	for _, f := range faults {
+		errs = append(errs, api.FieldError{Field: f.Field(), Detail: f.Err.Error()})
+	}
+	return &errs
 }
 
 func asError(r *http.Request, p problem, detail string) api.Error {

@@ -75,7 +75,7 @@ func (s *server) watched(r galen.Resource) (Watched, error) {
 			return watched, nil
 		}
 	}
-	return Watched{}, fmt.Errorf("resource %s: %w; galen resources lists those in the configuration", r, galen.ErrNotFound)
+	return Watched{}, listedError{fmt.Errorf("resource %s: %w", r, galen.ErrNotFound), resourcesPath}
 }
 
 // viewed is nil for no resource, and for one that the token may view.
@@ -199,7 +199,7 @@ func (s *server) GetRunbook(w http.ResponseWriter, r *http.Request, kind api.Kin
 			return
 		}
 	}
-	s.fail(w, r, fmt.Errorf("runbook %s: %w; GET /v1/runbooks lists them", full, galen.ErrNotFound))
+	s.fail(w, r, fmt.Errorf("runbook %s: %w", full, galen.ErrNotFound))
 }
 
 // runbook is one as the API tells it, with why it is asked no more.

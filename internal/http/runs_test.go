@@ -59,7 +59,7 @@ func TestApproveBindsTheNewestPlan(t *testing.T) {
 		{"ended", `{"plan":2}`, with(func(r *galen.Run) { r.Status = galen.RunVerified }), 409, "ended as verified", nil},
 		{"no plan yet", `{"plan":0}`, with(func(r *galen.Run) { r.Status, r.Plan = galen.RunOpened, 0 }), 409, "no plan yet", nil},
 		{"held before its first plan", `{"plan":0}`, held, 200, "", &empty},
-		{"not looked after", `{"plan":2}`, with(func(r *galen.Run) { r.Resource.Name = "other" }), 404, "galen resources", nil},
+		{"not looked after", `{"plan":2}`, with(func(r *galen.Run) { r.Resource.Name = "other" }), 404, "GET /v1/resources", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := &engine{runs: map[string]galen.Run{"a": c.run}, plans: map[string]galen.Decision{"a": plan}}

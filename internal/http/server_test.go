@@ -113,7 +113,7 @@ func TestOneRunbook(t *testing.T) {
 	if properties, _ := got.Schema["properties"].(map[string]any); err != nil || got.Name != "fake/heal" || properties["reboots"] == nil {
 		t.Errorf("%v: %s", err, w.Body)
 	}
-	if w = call(t, h, "GET", "/v1/runbooks/fake/none", ""); w.Code != 404 || !strings.Contains(w.Body.String(), "GET /v1/runbooks lists them") {
+	if w = call(t, h, "GET", "/v1/runbooks/fake/none", ""); w.Code != 404 || !strings.Contains(w.Body.String(), "GET /v1/runbooks tells which there are") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
@@ -176,7 +176,7 @@ func TestBadInput(t *testing.T) {
 		{"not UTF-8", "POST", "/v1/runs", "{\"runbook\":\"\xff\",\"resource\":\"fake/demo\"}", 400, "UTF-8"},
 		{"deep", "POST", "/v1/runs", `{"runbook":"a","resource":"fake/demo","params":` + deep + `}`, 400, "nested deeper"},
 		{"resource form", "POST", "/v1/runs", `{"runbook":"a","resource":"demo"}`, 400, "kind/name"},
-		{"unknown resource", "POST", "/v1/runs", `{"runbook":"a","resource":"fake/other"}`, 404, "galen resources"},
+		{"unknown resource", "POST", "/v1/runs", `{"runbook":"a","resource":"fake/other"}`, 404, "GET /v1/resources"},
 		{"long body", "POST", "/v1/runs", strings.Repeat(" ", bodyLimit+1), 413, "larger than 1048576"},
 		{"limit", "GET", "/v1/runs?limit=0", "", 400, "1 to 1000"},
 		{"limit no number", "GET", "/v1/runs?limit=many", "", 400, "limit"},

@@ -77,7 +77,7 @@ func TestAWholeResourceCanAlwaysBeHeld(t *testing.T) {
 		}
 	}
 	w := call(t, h, "POST", "/v1/holds", `{"why":"x","until":"2026-11-24T00:00:00Z","resource":"fake/dem"}`)
-	if w.Code != http.StatusNotFound || !strings.Contains(complaint(t, w), "galen resources") || len(e.holds) != 3 {
+	if w.Code != http.StatusNotFound || !strings.Contains(complaint(t, w), "GET /v1/resources") || len(e.holds) != 3 {
 		t.Errorf("a mistyped resource: %d %s, %d holds", w.Code, w.Body, len(e.holds))
 	}
 }

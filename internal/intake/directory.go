@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -33,6 +34,19 @@ func newDirectory(all []Resource) directory {
 		d.by[at].with[key] = append(d.by[at].with[key], i)
 	}
 	return d
+}
+
+// asks is by which labels resources are told apart, as far as equal values go.
+func (d directory) asks() string {
+	var names []string
+	for _, s := range d.by {
+		names = append(names, strings.Join(s.names, " and "))
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return name == "" })
+	if len(names) == 0 {
+		return fmt.Sprintf("none of %d that are configured", len(d.all))
+	}
+	return "they are told apart by " + strings.Join(names, ", or by ")
 }
 
 // named are the resources that an alert's labels name, in the order of the directory.

@@ -252,28 +252,42 @@ func (m *Matcher) match(ctx context.Context, a Alert, asked map[string]End) (End
 	}
 	named := m.known.named(a.Labels)
 	if len(named) == 0 {
-		return unmatched("no resource has these labels"), nil
+		return unmatched("no resource has these labels: " + m.known.asks()), nil
 	}
 	if a.Status != firing {
 		return noted(named), nil
 	}
 	name := a.Labels[rule.MemberLabel]
 	if name == "" {
-		return unmatched("no label " + rule.MemberLabel), nil
+		return unmatched("no label " + rule.MemberLabel + ": the rule takes the member from it"), nil
 	}
 	places, unseen := m.find(named, name)
 	switch {
 	case len(places) > 1:
-		return unmatched("ambiguous: there are several such members"), nil
+		return unmatched(fmt.Sprintf("ambiguous: several members of %s are called what the label %s says", few(named), rule.MemberLabel)), nil
 	case len(places) == 1:
 		return m.open(ctx, a, hintOf(rule, places[0], a.Received), asked)
 	case unseen && m.o.Now().Sub(a.Received) < unseenFor:
 		return End{}, nil
 	case unseen:
-		return unmatched(fmt.Sprintf("its resource was not seen within %s", unseenFor)), nil
+		return unmatched(fmt.Sprintf("its resource was not seen within %s: %s", unseenFor, few(named))), nil
 	default:
-		return unmatched("no such member"), nil
+		return unmatched(fmt.Sprintf("no such member: none of %s is called what the label %s says", few(named), rule.MemberLabel)), nil
 	}
+}
+
+// few names the first of some resources; what an alert says stands in the alert.
+func few(all []galen.Resource) string {
+	const most = 3
+	var names []string
+	for i, r := range all {
+		if i == most {
+			names = append(names, fmt.Sprintf("and %d more", len(all)-most))
+			break
+		}
+		names = append(names, r.String())
+	}
+	return strings.Join(names, ", ")
 }
 
 func hintOf(rule Rule, at place, came time.Time) galen.Finding {

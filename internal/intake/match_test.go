@@ -132,7 +132,7 @@ func TestMatch(t *testing.T) {
 		{"canary", good("instance", canary), firing, "no such member", ""},
 		{"canary as alertname", good("alertname", canary), firing, "no rule", ""},
 		{"spare", good("instance", "127.0.0.5"), firing, "no such member", ""},
-		{"one label differs", good("env", "test"), firing, "no resource has these labels", ""},
+		{"one label differs", good("env", "test"), firing, "no resource has these labels: none of 3 that are configured", ""},
 		{"another resource", good("cluster", "other"), firing, "no such member", ""},
 		{"incurable", good("alertname", "Incurable"), firing, "no runbook heals", ""},
 	} {
@@ -171,7 +171,7 @@ func TestTheOutcomeIsLogged(t *testing.T) {
 		want   []string
 	}{
 		{"no rule", []string{"alertname", "Other"}, []string{`"alertname":"Other"`, `"named":""`, `"state":"unmatched","outcome":"no rule: `}},
-		{"no member", []string{"instance", "127.0.0.77"}, []string{`"alertname":"CassandraDown"`, `"named":"127.0.0.77"`, `"outcome":"no such member"`}},
+		{"no member", []string{"instance", "127.0.0.77"}, []string{`"alertname":"CassandraDown"`, `"named":"127.0.0.77"`, `"outcome":"no such member: none of cassandra/demo is called what the label instance says"`}},
 		{"long", []string{"instance", strings.Repeat("x", 1000)}, []string{`"named":"` + strings.Repeat("x", logged) + `…"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -264,5 +264,22 @@ func TestCopiesAskOnce(t *testing.T) {
 	}
 	if left, err := m.Round(t.Context()); left != waiting || err != nil || len(r.asked) != 1 || len(s.done) != copies || s.writes != copies/settling {
 		t.Errorf("%d left, %v, %d asked, %d done in %d writes", left, err, len(r.asked), len(s.done), s.writes)
+	}
+}
+
+// TestWhatTellsResourcesApart: who labels alerts otherwise is told by what Galen knows its resources.
+func TestWhatTellsResourcesApart(t *testing.T) {
+	for want, labels := range map[string][]map[string]string{
+		"they are told apart by cluster":                   {{"cluster": "a"}, {"cluster": "b"}},
+		"they are told apart by cluster, or by dc and job": {{"cluster": "a"}, {"job": "b", "dc": "c"}},
+		"none of 1 that are configured":                    {nil},
+	} {
+		var all []Resource
+		for _, l := range labels {
+			all = append(all, Resource{Resource: demo(), Labels: l, Matches: func(map[string]string) bool { return false }})
+		}
+		if got := newDirectory(all).asks(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }

@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -114,7 +113,7 @@ func (p Place) reader(ctx context.Context) (backend, error) {
 		return nil, fmt.Errorf("read the journal: %w", err)
 	}
 	at := look(p.Path)
-	reads, err := sql.Open("sqlite", at.source())
+	reads, err := newSQLiteReaders(at.source(), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ const readers = 4
 type sqliteFile struct {
 	clock       func() time.Time
 	writes      *sql.DB
-	reads       *sql.DB
+	reads       *sqliteReaders // nil: only written
 	conn        *sql.Conn
 	onFull      string               // what to do about a full disk, empty: as an engine
 	still       func() error         // of a file that is only read: whether it is as it was when that began
@@ -56,13 +56,8 @@ func (f *sqliteFile) open(ctx context.Context, path string, opts Options) error 
 		return err
 	}
 	f.pins = pin()
-	f.reads, err = sql.Open("sqlite", source(path, "", "query_only(1)", "cache_size(-8000)"))
-	if err != nil {
-		return err
-	}
-	f.reads.SetMaxOpenConns(readers)
-	f.reads.SetMaxIdleConns(readers)
-	return nil
+	f.reads, err = newSQLiteReaders(source(path, "", "query_only(1)", "cache_size(-8000)"), opts.clock)
+	return err
 }
 
 // openToFill opens a file that is nobody's but this process's, by a lock of its own, and that is synced when it is whole. Without
@@ -97,10 +92,9 @@ func (f *sqliteFile) close() error {
 	if f.conn != nil {
 		errs = append(errs, f.conn.Close())
 	}
-	for _, db := range []*sql.DB{f.reads, f.writes} { // the writer last: it folds the write-ahead log into the file
-		if db != nil {
-			errs = append(errs, db.Close())
-		}
+	errs = append(errs, f.reads.close())
+	if f.writes != nil {
+		errs = append(errs, f.writes.Close()) // last: it folds the write-ahead log into the file
 	}
 	return errors.Join(errs...)
 }
@@ -111,11 +105,7 @@ func (f *sqliteFile) begin(ctx context.Context) (session, time.Time, error) {
 }
 
 func (f *sqliteFile) view(ctx context.Context) (view, error) {
-	tx, err := f.reads.BeginTx(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	return sqliteView{tx: tx, clock: f.clock}, nil
+	return f.reads.view(ctx)
 }
 
 func (f *sqliteFile) stmt(ctx context.Context, text string) (*sql.Stmt, error) {
@@ -157,17 +147,12 @@ func (f *sqliteFile) exec(ctx context.Context, text string, args ...any) (int64,
 	return result.RowsAffected()
 }
 
-// sqliteView reads in a transaction of a reader.
-type sqliteView struct {
-	tx    *sql.Tx
-	clock func() time.Time
-}
+// sqliteView reads once, in a file that no engine of this process has open.
+type sqliteView struct{ tx *sql.Tx }
 
 func (v sqliteView) query(ctx context.Context, text string, args ...any) (cursor, error) {
 	return v.tx.QueryContext(ctx, text, args...) //nolint:rowserrcheck // the caller asks the cursor, see each
 }
-
-func (v sqliteView) now(context.Context) (time.Time, error) { return v.clock(), nil }
 
 func (v sqliteView) end() error {
 	if err := v.tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) { // done already: the context ended it

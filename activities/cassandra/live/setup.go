@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,11 @@ type NodeSetup struct {
 	Start    string `json:"start,omitempty"`
 	PIDFile  string `json:"pid_file,omitempty"`
 	Spare    bool   `json:"spare,omitempty"`
+}
+
+// SparesOnly tells whether there are instances, and no node of the ring among them.
+func (s Setup) SparesOnly() bool {
+	return len(s.Nodes) > 0 && !slices.ContainsFunc(s.Nodes, func(n NodeSetup) bool { return !n.Spare })
 }
 
 var instanceForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -44,7 +45,7 @@ type line struct {
 // an exec, each on top of the caller's own.
 func New(rawURL string, reads, execs time.Duration) (*Client, error) {
 	u, err := url.Parse(rawURL)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || !hasPort(u) {
 		return nil, fmt.Errorf("jolokia url %q: want http://address:port/jolokia/", rawURL)
 	}
 	if reads <= 0 || execs <= 0 {
@@ -54,6 +55,12 @@ func New(rawURL string, reads, execs time.Duration) (*Client, error) {
 		u.Path += "/"
 	}
 	return &Client{url: u.String(), reads: newLine(reads, false), execs: newLine(execs, true)}, nil
+}
+
+// hasPort tells whether the port can be one; without a port it is that of the scheme.
+func hasPort(u *url.URL) bool {
+	n, err := strconv.ParseUint(u.Port(), 10, 16)
+	return u.Port() == "" || err == nil && n > 0
 }
 
 func newLine(limit time.Duration, oneShot bool) line {

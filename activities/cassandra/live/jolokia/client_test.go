@@ -314,7 +314,7 @@ func TestAnswerWithoutEndIsCut(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	for _, url := range []string{"", "127.0.0.1:8778", "ftp://127.0.0.1", "http://", "http://%zz"} {
+	for _, url := range []string{"", "127.0.0.1:8778", "ftp://127.0.0.1", "http://", "http://%zz", "http://127.0.0.1:0", "http://127.0.0.1:65536"} {
 		if _, err := jolokia.New(url, time.Second, time.Second); err == nil {
 			t.Errorf("url %q was taken", url)
 		}

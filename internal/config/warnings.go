@@ -1,0 +1,179 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/alertmanager/pkg/labels"
+
+	"github.com/galenhq/galen"
+)
+
+// Warning is of what is no fault, since one may want it, and is seldom meant.
+type Warning struct {
+	At   string `json:"at"` // such as alerts[2]
+	What string `json:"what"`
+	Do   string `json:"do"`
+}
+
+// String is the warning on one line.
+func (w Warning) String() string { return w.At + ": " + w.What + "; " + w.Do }
+
+// Warnings are all that can be told from the configuration alone. healedIn are the kinds in which a runbook heals a code.
+func (c *Config) Warnings(healedIn func(galen.Code) []string) []Warning {
+	return slices.Concat(c.broad(), c.idlePolicies(), c.deadRules(healedIn), c.nameless(healedIn))
+}
+
+// broad says by which rules and resources every alert is meant: alertname=~".+" fits whatever Alertmanager sends.
+func (c *Config) broad() []Warning {
+	const do = "name an alertname, or a matcher on a label that tells those alerts from others, unless you want that"
+	var out []Warning
+	for i, r := range c.Alerts {
+		if everyName(r.Matches) {
+			out = append(out, Warning{ruleAt(i), fmt.Sprintf("it is for every alert, whatever its name and labels: each hints at %s, and no rule after this one is tried", r.Code), do})
+		}
+	}
+	for i, r := range c.Resources {
+		if everyName(r.Named) {
+			out = append(out, Warning{fmt.Sprintf("resources[%d].matchers", i), fmt.Sprintf("every alert names %s by them, whatever its name and labels", r.Resource), do})
+		}
+	}
+	return out
+}
+
+func ruleAt(i int) string { return fmt.Sprintf("alerts[%d]", i) }
+
+// everyName tells whether alerts match that have nothing but a name, and no likeness.
+func everyName(matches func(map[string]string) bool) bool {
+	return !slices.ContainsFunc([]string{"q", "0 Ω.~", "HostDown", "_x"}, func(name string) bool { return !matches(map[string]string{"alertname": name}) })
+}
+
+// idlePolicies are those that no resource has, but for the default one, which is for resources to come, and patterns that give none.
+func (c *Config) idlePolicies() []Warning {
+	var out []Warning
+	had := map[string]bool{defaultPolicy: true}
+	for _, r := range c.Resources {
+		had[c.PolicyName(r.Resource)] = true
+	}
+	for i, p := range c.PolicyFor {
+		if !slices.ContainsFunc(c.Resources, func(r Resource) bool { return r.Policy == "" && c.patternFor(r.Resource) == i }) {
+			out = append(out, Warning{fmt.Sprintf("policy_for[%d]", i), fmt.Sprintf("no resource has its policy by %q: each that it matches has one of its own, or by a pattern before it", p.Match), "take it out, or put it before the others"})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.PolicyTexts)) {
+		if !had[name] {
+			out = append(out, Warning{"policies." + name, "no resource has it", "name it at a resource or in policy_for, or take it out"})
+		}
+	}
+	return out
+}
+
+// deadRules are those that no alert can reach, or whose alerts can name no resource.
+func (c *Config) deadRules(healedIn func(galen.Code) []string) []Warning {
+	var out []Warning
+	for i, r := range c.Alerts {
+		of := r.conditions()
+		before := slices.IndexFunc(c.Alerts[:i], func(earlier AlertRule) bool { return follows(of, earlier.conditions()) })
+		one, other, never := apart(of)
+		switch kinds := healedIn(r.Code); {
+		case never:
+			out = append(out, Warning{ruleAt(i), fmt.Sprintf("no alert fits %s and %s", one, other), "leave one of them out: one alert has one value of a label"})
+		case before >= 0:
+			out = append(out, Warning{ruleAt(i), fmt.Sprintf("no alert comes to it: each that it fits, alerts[%d] fits too, and the first counts", before), fmt.Sprintf("put it before alerts[%d], or take it out", before)})
+		case len(kinds) > 0 && !slices.ContainsFunc(c.Resources, func(res Resource) bool { return slices.Contains(kinds, res.Resource.Kind) }):
+			out = append(out, Warning{ruleAt(i), fmt.Sprintf("%s is healed on resources of the kind %s, and there is none here", r.Code, strings.Join(kinds, ", ")), "take it out, or add the resource"})
+		case c.namesNone(of, kinds):
+			out = append(out, Warning{ruleAt(i), "its alerts can name no resource: the labels and matchers of each want other values than it does", "make it and a resource fit one alert"})
+		}
+	}
+	return out
+}
+
+// namesNone tells whether what a rule wants contradicts what every resource wants that alerts can name.
+func (c *Config) namesNone(of []*labels.Matcher, kinds []string) bool {
+	some := false
+	for _, r := range c.Resources {
+		wants := r.conditions()
+		if _, _, never := apart(wants); never || len(wants) == 0 || !slices.Contains(kinds, r.Resource.Kind) {
+			continue
+		}
+		some = true
+		if _, _, never := apart(slices.Concat(of, wants)); !never {
+			return false
+		}
+	}
+	return some
+}
+
+// nameless are resources that no alert can name, where a rule is for their kind.
+func (c *Config) nameless(healedIn func(galen.Code) []string) []Warning {
+	var out []Warning
+	for i, r := range c.Resources {
+		at := fmt.Sprintf("resources[%d]", i)
+		meant := slices.ContainsFunc(c.Alerts, func(rule AlertRule) bool { return slices.Contains(healedIn(rule.Code), r.Resource.Kind) })
+		one, other, never := apart(r.conditions())
+		switch {
+		case !meant:
+		case len(r.Labels)+len(r.Matchers) == 0:
+			out = append(out, Warning{at, fmt.Sprintf("no alert can name %s: it has neither labels nor matchers, and alerts has rules for its kind", r.Resource), "give it the labels that its alerts have, unless only Galen's own looks shall find what is wrong with it"})
+		case never:
+			out = append(out, Warning{at, fmt.Sprintf("no alert can name %s: none fits %s and %s", r.Resource, one, other), "leave one of them out: one alert has one value of a label"})
+		}
+	}
+	return out
+}
+
+// conditions are all that an alert must fit for the rule.
+func (r AlertRule) conditions() []*labels.Matcher {
+	var out []*labels.Matcher
+	if r.Alertname != "" {
+		out = append(out, equal("alertname", r.Alertname))
+	}
+	return append(out, insides(r.Matchers)...)
+}
+
+// conditions are all that an alert must fit to name the resource.
+func (r Resource) conditions() []*labels.Matcher {
+	var out []*labels.Matcher
+	for _, name := range slices.Sorted(maps.Keys(r.Labels)) {
+		out = append(out, equal(name, r.Labels[name]))
+	}
+	return append(out, insides(r.Matchers)...)
+}
+
+func insides(all []Matcher) []*labels.Matcher {
+	var out []*labels.Matcher
+	for _, m := range all {
+		if m.is != nil {
+			out = append(out, m.is)
+		}
+	}
+	return out
+}
+
+func equal(name, value string) *labels.Matcher {
+	return &labels.Matcher{Type: labels.MatchEqual, Name: name, Value: value}
+}
+
+// follows tells whether what fits all of one fits all of the other, as far as that is plain: by the same matcher, or by a value.
+func follows(from, all []*labels.Matcher) bool {
+	return !slices.ContainsFunc(all, func(want *labels.Matcher) bool {
+		return !slices.ContainsFunc(from, func(m *labels.Matcher) bool {
+			return m.Name == want.Name && (m.Type == want.Type && m.Value == want.Value || m.Type == labels.MatchEqual && want.Matches(m.Value))
+		})
+	})
+}
+
+// apart are two matchers that no value of a label fits both, as far as that is plain: one of them names the value.
+func apart(all []*labels.Matcher) (one, other *labels.Matcher, found bool) {
+	for _, m := range all {
+		for _, with := range all {
+			if m.Type == labels.MatchEqual && m.Name == with.Name && !with.Matches(m.Value) {
+				return m, with, true
+			}
+		}
+	}
+	return nil, nil, false
+}

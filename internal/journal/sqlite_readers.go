@@ -1,0 +1,176 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// sqliteReaders are the connections that read beside the one that writes. Each keeps its statements prepared: preparing one takes as long
+// as running it. The one that read last reads next, for its pages and statements are at hand.
+type sqliteReaders struct {
+	db    *sql.DB
+	clock func() time.Time
+	slots chan struct{} // as many as may read at once
+
+	mu   sync.Mutex
+	free []*sqliteReader
+}
+
+// newSQLiteReaders opens none before it is needed. source is the name for the driver.
+func newSQLiteReaders(source string, clock func() time.Time) (*sqliteReaders, error) {
+	db, err := sql.Open("sqlite", source)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(readers)
+	db.SetMaxIdleConns(readers)
+	return &sqliteReaders{db: db, clock: clock, slots: make(chan struct{}, readers)}, nil
+}
+
+// view waits until few enough read.
+func (s *sqliteReaders) view(ctx context.Context) (view, error) {
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for one of %d readers: %w", readers, ctx.Err())
+	case s.slots <- struct{}{}:
+	}
+	r := s.take()
+	if err := r.begin(ctx, s.db); err != nil {
+		r.drop()
+		s.give(r)
+		return nil, err
+	}
+	return &readerView{of: s, reader: r}, nil
+}
+
+func (s *sqliteReaders) take() *sqliteReader {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := len(s.free) - 1
+	if last < 0 {
+		return &sqliteReader{}
+	}
+	r := s.free[last]
+	s.free = s.free[:last]
+	return r
+}
+
+func (s *sqliteReaders) give(r *sqliteReader) {
+	s.mu.Lock()
+	s.free = append(s.free, r)
+	s.mu.Unlock()
+	<-s.slots
+}
+
+// close closes those that nobody reads by, and the pool, which closes the others when they are given back.
+func (s *sqliteReaders) close() error {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, r := range s.free {
+		errs = append(errs, r.close())
+	}
+	s.free = nil
+	return errors.Join(append(errs, s.db.Close())...)
+}
+
+// sqliteReader is one of them; it is used by one at a time.
+type sqliteReader struct {
+	conn  *sql.Conn // nil: not opened, or dropped
+	stmts map[string]*sql.Stmt
+}
+
+func (r *sqliteReader) begin(ctx context.Context, db *sql.DB) (err error) {
+	if r.conn == nil {
+		if r.conn, err = db.Conn(ctx); err != nil {
+			return err
+		}
+		r.stmts = map[string]*sql.Stmt{}
+	}
+	return r.exec(ctx, "BEGIN")
+}
+
+func (r *sqliteReader) stmt(ctx context.Context, text string) (*sql.Stmt, error) {
+	if stmt, ok := r.stmts[text]; ok {
+		return stmt, nil
+	}
+	stmt, err := r.conn.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, fmt.Errorf("prepare %q: %w", text, err)
+	}
+	r.stmts[text] = stmt
+	return stmt, nil
+}
+
+func (r *sqliteReader) exec(ctx context.Context, text string) error {
+	stmt, err := r.stmt(ctx, text) //nolint:sqlclosecheck // kept prepared until the reader ends
+	if err != nil {
+		return err
+	}
+	_, err = stmt.ExecContext(ctx)
+	return err
+}
+
+func (r *sqliteReader) close() error {
+	if r.conn == nil {
+		return nil
+	}
+	var errs []error
+	for _, stmt := range r.stmts {
+		errs = append(errs, stmt.Close())
+	}
+	errs = append(errs, r.conn.Close())
+	r.conn, r.stmts = nil, nil
+	return errors.Join(errs...)
+}
+
+// drop closes a connection of which nobody knows in what state it is, whatever that says.
+func (r *sqliteReader) drop() {
+	if r.conn != nil {
+		_ = r.conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
+	_ = r.close()
+}
+
+// endWithin bounds the end of a view, which is ended even if its reader has gone.
+const endWithin = 5 * time.Second
+
+// readerView reads in a transaction of a reader.
+type readerView struct {
+	of     *sqliteReaders
+	reader *sqliteReader // nil: ended
+}
+
+func (v *readerView) query(ctx context.Context, text string, args ...any) (cursor, error) {
+	stmt, err := v.reader.stmt(ctx, text) //nolint:sqlclosecheck // kept prepared until the reader ends
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(ctx, args...) //nolint:rowserrcheck // the caller asks the cursor, see each
+}
+
+func (v *readerView) now(context.Context) (time.Time, error) { return v.of.clock(), nil }
+
+func (v *readerView) end() error {
+	r := v.reader
+	if r == nil {
+		return nil
+	}
+	v.reader = nil
+	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
+	defer cancel()
+	err := r.exec(ctx, "ROLLBACK")
+	if err != nil {
+		r.drop()
+	}
+	v.of.give(r)
+	return err
+}
