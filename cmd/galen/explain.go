@@ -80,10 +80,17 @@ func topicsNamed(all []topic, word string) []topic {
 	if exact := named(func(name string) string { return name }); len(exact) > 0 {
 		return exact
 	}
+	word = bareNumber(word)
 	return named(func(name string) string {
 		number, _, _ := strings.Cut(name, " ")
-		return number
+		return bareNumber(number)
 	})
+}
+
+// bareNumber is I-2 of I-02.
+func bareNumber(word string) string {
+	letter, number, _ := strings.Cut(word, "-")
+	return letter + "-" + strings.TrimLeft(number, "0")
 }
 
 // topicsNear are the first few whose name, or a word of it, begins like the word or is nearly it.

@@ -47,6 +47,7 @@ func TestEveryWordIsExplained(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	for word, want := range map[string]string{
+		"i-2":                 "I-02 repair owed (guard)\n  quorum stays",
 		"I-02":                "I-02 repair owed (guard)\n  quorum stays",
 		"i-02 QUORUM":         "I-02 quorum (guard)\n  quorum stays",
 		"L-3":                 "L-3 (promise)\n  a dead engine is noticed",
