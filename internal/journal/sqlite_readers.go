@@ -17,8 +17,9 @@ type sqliteReaders struct {
 	clock func() time.Time
 	slots chan struct{} // as many as may read at once
 
-	mu   sync.Mutex
-	free []*sqliteReader
+	mu     sync.Mutex
+	free   []*sqliteReader
+	closed bool
 }
 
 // newSQLiteReaders opens none before it is needed. source is the name for the driver.
@@ -42,8 +43,7 @@ func (s *sqliteReaders) view(ctx context.Context) (view, error) {
 	r := s.take()
 	if err := r.begin(ctx, s.db); err != nil {
 		r.drop()
-		s.give(r)
-		return nil, err
+		return nil, errors.Join(err, s.give(r))
 	}
 	return &readerView{of: s, reader: r}, nil
 }
@@ -60,14 +60,19 @@ func (s *sqliteReaders) take() *sqliteReader {
 	return r
 }
 
-func (s *sqliteReaders) give(r *sqliteReader) {
+func (s *sqliteReaders) give(r *sqliteReader) (err error) {
 	s.mu.Lock()
-	s.free = append(s.free, r)
+	if s.closed {
+		err = r.close()
+	} else {
+		s.free = append(s.free, r)
+	}
 	s.mu.Unlock()
 	<-s.slots
+	return err
 }
 
-// close closes those that nobody reads by, and the pool, which closes the others when they are given back.
+// close closes those that nobody reads by; the others are closed when they are given back.
 func (s *sqliteReaders) close() error {
 	if s == nil {
 		return nil
@@ -78,7 +83,7 @@ func (s *sqliteReaders) close() error {
 	for _, r := range s.free {
 		errs = append(errs, r.close())
 	}
-	s.free = nil
+	s.free, s.closed = nil, true
 	return errors.Join(append(errs, s.db.Close())...)
 }
 
@@ -171,6 +176,5 @@ func (v *readerView) end() error {
 	if err != nil {
 		r.drop()
 	}
-	v.of.give(r)
-	return err
+	return errors.Join(err, v.of.give(r))
 }
