@@ -13,14 +13,20 @@ import (
 // alertScan is how many alerts are looked at in one statement.
 const alertScan = 1000
 
-// Alerts lists alerts, newest first, without their bodies.
+// Alerts lists alerts, newest first, without their bodies. A filter that the store does not know goes through them in pages, each in a
+// view of its own: there are few views at once, and the engine reads by the same.
 func (s *Store) Alerts(ctx context.Context, f AlertFilter) ([]Alert, error) {
 	needles, err := f.needles()
 	if err != nil {
 		return nil, err
 	}
-	search := alertSearch{f: f, needles: needles}
-	err = s.read(ctx, "list alerts", search.run)
+	search := alertSearch{f: f, needles: needles, before: f.Before}
+	for more := true; more && err == nil; {
+		err = s.read(ctx, "list alerts", func(ctx context.Context, q querier) (err error) {
+			more, err = search.page(ctx, q)
+			return err
+		})
+	}
 	return search.found, err
 }
 
@@ -34,25 +40,20 @@ type alertSearch struct {
 	seen, early int
 }
 
-func (s *alertSearch) run(ctx context.Context, q querier) error {
-	s.found, s.before = nil, s.f.Before
+// page goes through the next ones, and tells whether there are more.
+func (s *alertSearch) page(ctx context.Context, q querier) (more bool, err error) {
 	where, args := s.f.where()
 	count := alertScan
 	if s.f.whole() {
 		count = limitOr(s.f.Limit)
 	}
-	for {
-		page, values := where, args
-		if s.before > 0 {
-			page, values = page+" AND n < ?", append(values[:len(values):len(values)], s.before)
-		}
-		s.seen, s.early = 0, 0
-		err := eachAlert(ctx, q, s.take, alertColumns+page+" ORDER BY n DESC LIMIT ?", append(values, count)...)
-		// They came in the order of their numbers, but for clocks that were set.
-		if err != nil || s.full() || s.seen < count || s.early == s.seen {
-			return err
-		}
+	if s.before > 0 {
+		where, args = where+" AND n < ?", append(args, s.before)
 	}
+	s.seen, s.early = 0, 0
+	err = eachAlert(ctx, q, s.take, alertColumns+where+" ORDER BY n DESC LIMIT ?", append(args, count)...)
+	// They came in the order of their numbers, but for clocks that were set.
+	return !s.full() && s.seen == count && s.early < s.seen, err
 }
 
 func (s *alertSearch) full() bool { return len(s.found) == limitOr(s.f.Limit) }

@@ -57,51 +57,57 @@ func approvalByID(ctx context.Context, q querier, id string) (approvalRow, error
 }
 
 // approvalScan is how many approvals are read at once for a filter.
-const approvalScan = 500
+const approvalScan = 100
 
-// Approvals lists approvals, newest first, each with what became of it.
+// Approvals lists approvals, newest first, each with what became of it. It goes through them in pages, each in a view of its own, as
+// [Store.Alerts] does.
 func (s *Store) Approvals(ctx context.Context, f ApprovalFilter) ([]galen.GivenApproval, error) {
-	var out []galen.GivenApproval
-	err := s.readNow(ctx, "list approvals", func(ctx context.Context, q querier, now time.Time) (err error) {
-		out, err = givenApprovals(ctx, q, f, now)
-		return err
-	})
-	return out, err
+	search := approvalSearch{f: f, before: f.Before}
+	var err error
+	for more := true; more && err == nil; {
+		err = s.readNow(ctx, "list approvals", func(ctx context.Context, q querier, now time.Time) (err error) {
+			more, err = search.page(ctx, q, now)
+			return err
+		})
+	}
+	return search.found, err
 }
 
-func givenApprovals(ctx context.Context, q querier, f ApprovalFilter, now time.Time) ([]galen.GivenApproval, error) {
+// approvalSearch goes through approvals, from the newest on.
+type approvalSearch struct {
+	f      ApprovalFilter
+	found  []galen.GivenApproval
+	before int64
+}
+
+// page goes through the next ones, and tells whether there are more.
+func (s *approvalSearch) page(ctx context.Context, q querier, now time.Time) (more bool, err error) {
 	where, args := "n > 0", []any{}
-	if f.Run != "" {
-		where, args = where+" AND run = ?", append(args, f.Run)
+	if s.f.Run != "" {
+		where, args = where+" AND run = ?", append(args, s.f.Run)
 	}
-	var out []galen.GivenApproval
+	if s.before > 0 {
+		where, args = where+" AND n < ?", append(args, s.before)
+	}
+	rows, err := approvalRows(ctx, q, where+" ORDER BY n DESC LIMIT ?", append(args, approvalScan)...)
+	if err != nil {
+		return false, err
+	}
 	runs := approvedRuns{}
-	for before := f.Before; ; {
-		page, values := where, args
-		if before > 0 {
-			page, values = page+" AND n < ?", append(values[:len(values):len(values)], before)
-		}
-		rows, err := approvalRows(ctx, q, page+" ORDER BY n DESC LIMIT ?", append(values, approvalScan)...)
+	for _, row := range rows {
+		one, err := runs.given(ctx, q, row, now)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
-		for _, row := range rows {
-			one, err := runs.given(ctx, q, row, now)
-			if err != nil {
-				return nil, err
-			}
-			before = row.n
-			if f.fits(one) {
-				out = append(out, one)
-			}
-			if len(out) == limitOr(f.Limit) {
-				return out, nil
-			}
+		s.before = row.n
+		if s.f.fits(one) {
+			s.found = append(s.found, one)
 		}
-		if len(rows) < approvalScan {
-			return out, nil
+		if len(s.found) == limitOr(s.f.Limit) {
+			return false, nil
 		}
 	}
+	return len(rows) == approvalScan, nil
 }
 
 func (f ApprovalFilter) fits(one galen.GivenApproval) bool {

@@ -35,17 +35,27 @@ func newSQLiteReaders(source string, clock func() time.Time) (*sqliteReaders, er
 
 // view waits until few enough read.
 func (s *sqliteReaders) view(ctx context.Context) (view, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	select {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait for one of %d readers: %w", readers, ctx.Err())
 	case s.slots <- struct{}{}:
 	}
-	r := s.take()
-	if err := r.begin(ctx, s.db); err != nil {
-		r.drop()
-		return nil, errors.Join(err, s.give(r))
+	v := &readerView{of: s, reader: s.take(), open: map[string]bool{}}
+	begun := false
+	defer func() { // whatever happens, the slot is not lost
+		if !begun {
+			v.reader.drop()
+			s.give(v.reader)
+		}
+	}()
+	if err := v.reader.begin(ctx, s.db); err != nil {
+		return nil, err
 	}
-	return &readerView{of: s, reader: r}, nil
+	begun = true
+	return v, nil
 }
 
 func (s *sqliteReaders) take() *sqliteReader {
@@ -60,16 +70,16 @@ func (s *sqliteReaders) take() *sqliteReader {
 	return r
 }
 
-func (s *sqliteReaders) give(r *sqliteReader) (err error) {
+// give lets the next one read; after all were closed it closes the reader, whatever that says.
+func (s *sqliteReaders) give(r *sqliteReader) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer func() { <-s.slots }()
 	if s.closed {
-		err = r.close()
-	} else {
-		s.free = append(s.free, r)
+		_ = r.close()
+		return
 	}
-	s.mu.Unlock()
-	<-s.slots
-	return err
+	s.free = append(s.free, r)
 }
 
 // close closes those that nobody reads by; the others are closed when they are given back.
@@ -128,21 +138,30 @@ func (r *sqliteReader) close() error {
 	if r.conn == nil {
 		return nil
 	}
+	errs := []error{r.forget(), r.conn.Close()}
+	r.conn = nil
+	return errors.Join(errs...)
+}
+
+// forget closes the statements. They are nobody's but the reader's, and must go before their connection.
+func (r *sqliteReader) forget() error {
 	var errs []error
 	for _, stmt := range r.stmts {
 		errs = append(errs, stmt.Close())
 	}
-	errs = append(errs, r.conn.Close())
-	r.conn, r.stmts = nil, nil
+	r.stmts = nil
 	return errors.Join(errs...)
 }
 
-// drop closes a connection of which nobody knows in what state it is, whatever that says.
+// drop closes a connection of which nobody knows in what state it is, whatever that says: the pool does not get it back.
 func (r *sqliteReader) drop() {
-	if r.conn != nil {
-		_ = r.conn.Raw(func(any) error { return driver.ErrBadConn })
+	if r.conn == nil {
+		return
 	}
-	_ = r.close()
+	_ = r.forget()
+	_ = r.conn.Raw(func(any) error { return driver.ErrBadConn })
+	_ = r.conn.Close()
+	r.conn = nil
 }
 
 // endWithin bounds the end of a view, which is ended even if its reader has gone.
@@ -151,15 +170,37 @@ const endWithin = 5 * time.Second
 // readerView reads in a transaction of a reader.
 type readerView struct {
 	of     *sqliteReaders
-	reader *sqliteReader // nil: ended
+	reader *sqliteReader   // nil: ended
+	open   map[string]bool // the statements whose rows are being read
 }
 
 func (v *readerView) query(ctx context.Context, text string, args ...any) (cursor, error) {
+	if v.open[text] { // within its own rows: a statement has one cursor
+		return v.reader.conn.QueryContext(ctx, text, args...) //nolint:rowserrcheck // the caller asks the cursor, see each
+	}
 	stmt, err := v.reader.stmt(ctx, text) //nolint:sqlclosecheck // kept prepared until the reader ends
 	if err != nil {
 		return nil, err
 	}
-	return stmt.QueryContext(ctx, args...) //nolint:rowserrcheck // the caller asks the cursor, see each
+	rows, err := stmt.QueryContext(ctx, args...) //nolint:rowserrcheck // the caller asks the cursor, see each
+	if err != nil {
+		return nil, err
+	}
+	v.open[text] = true
+	return &openRows{Rows: rows, of: v, text: text}, nil
+}
+
+// openRows are those of a prepared statement.
+type openRows struct {
+	*sql.Rows
+	of   *readerView
+	text string
+}
+
+// Close lets the statement be used again.
+func (r *openRows) Close() error {
+	delete(r.of.open, r.text)
+	return r.Rows.Close()
 }
 
 func (v *readerView) now(context.Context) (time.Time, error) { return v.of.clock(), nil }
@@ -172,9 +213,10 @@ func (v *readerView) end() error {
 	v.reader = nil
 	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
 	defer cancel()
+	defer v.of.give(r)
 	err := r.exec(ctx, "ROLLBACK")
 	if err != nil {
 		r.drop()
 	}
-	return errors.Join(err, v.of.give(r))
+	return err
 }

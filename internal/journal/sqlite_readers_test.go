@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 )
@@ -109,5 +111,75 @@ func TestAViewEndsAfterItsReaders(t *testing.T) {
 	}
 	if _, err := s.view(t.Context()); err == nil {
 		t.Error("a view of what is closed")
+	}
+}
+
+// TestReadersSurviveWhoeverReads: whoever gives up before, during or after the beginning, and whoever panics, takes no slot along.
+func TestReadersSurviveWhoeverReads(t *testing.T) {
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "journal.db"), Options{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			for k := range 60 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i*k)*time.Microsecond)
+				if _, err := s.Holds(ctx); err != nil && ctx.Err() == nil {
+					t.Error(err)
+				}
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	for range 2 * readers {
+		func() {
+			defer func() { _ = recover() }()
+			_ = s.read(t.Context(), "panic", func(context.Context, querier) error { panic("a reader") })
+		}()
+	}
+	if taken := len(s.backend.(*sqliteFile).reads.slots); taken != 0 {
+		t.Errorf("%d slots are taken", taken)
+	}
+	if _, err := s.Holds(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOneStatementTwiceAtOnce: within the rows of a statement it can be asked again.
+func TestOneStatementTwiceAtOnce(t *testing.T) {
+	s := testReaders(t)
+	v, err := s.view(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const text = "SELECT name FROM sqlite_master WHERE type = ? ORDER BY name"
+	names := func(within func() error) (out []string) {
+		err := each(t.Context(), v, func(rows cursor) error {
+			var name string
+			if err := rows.Scan(&name); err != nil {
+				return err
+			}
+			out = append(out, name)
+			return within()
+		}, text, "table")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	var inner [][]string
+	outer := names(func() error { inner = append(inner, names(func() error { return nil })); return nil })
+	if len(outer) < 5 || len(inner) != len(outer) || !slices.Equal(inner[0], outer) || !slices.Equal(inner[len(inner)-1], outer) {
+		t.Errorf("%d tables, and within them %v", len(outer), inner)
+	}
+	if err := v.end(); err != nil {
+		t.Error(err)
 	}
 }

@@ -144,12 +144,19 @@ func (s *Store) readNow(ctx context.Context, what string, do func(context.Contex
 }
 
 func (s *Store) readView(ctx context.Context, what string, do func(context.Context, view) error) error {
-	v, err := s.backend.view(ctx)
-	if err == nil {
-		err = errors.Join(do(ctx, v), v.end())
-	}
+	err := s.viewed(ctx, do)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, s.backend.advise(err))
 	}
 	return nil
+}
+
+// viewed ends the view whatever happens: there are few.
+func (s *Store) viewed(ctx context.Context, do func(context.Context, view) error) (err error) {
+	v, err := s.backend.view(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, v.end()) }()
+	return do(ctx, v)
 }
