@@ -60,15 +60,21 @@ func (a Approval) Joined(newer Approval, now time.Time) []Assent {
 	return out
 }
 
+// NotCounted is a yes that does not count as that of a person of its own.
+type NotCounted struct{ By, Why string }
+
+// String says why, of whom.
+func (n NotCounted) String() string { return n.By + n.Why }
+
 // People are those whose yes to the run counts as that of a person of their own, and why that of others does not. Who asked for the run
 // has no say in it, nor has a token that was made since it was opened. Of two tokens of which one made the other only the one that was made
 // counts: its maker knows both secrets.
-func (a Approval) People(run Run, now time.Time) (said, not []string) {
+func (a Approval) People(run Run, now time.Time) (said []string, not []NotCounted) {
 	return a.people(run, now, func(Assent) bool { return true })
 }
 
 // PeopleFor are those of [Approval.People] who said yes to this step, which goes by these names.
-func (a Approval) PeopleFor(run Run, s Step, names []string, past []Intent, now time.Time) (said, not []string) {
+func (a Approval) PeopleFor(run Run, s Step, names []string, past []Intent, now time.Time) (said []string, not []NotCounted) {
 	return a.people(run, now, func(one Assent) bool {
 		yes := a
 		yes.At, yes.Expires, yes.Steps = one.At, one.Expires, one.Steps
@@ -76,17 +82,17 @@ func (a Approval) PeopleFor(run Run, s Step, names []string, past []Intent, now 
 	})
 }
 
-func (a Approval) people(run Run, now time.Time, covers func(Assent) bool) (said, not []string) {
+func (a Approval) people(run Run, now time.Time, covers func(Assent) bool) (said []string, not []NotCounted) {
 	var all []Assent
 	for _, one := range append([]Assent{a.own()}, a.With...) {
 		switch {
 		case !now.Before(one.Expires) || !covers(one):
 		case one.By == run.AskedBy():
-			not = append(not, one.By+" asked for the run")
+			not = append(not, NotCounted{one.By, " asked for the run"})
 		case one.Lineage.Asked:
-			not = append(not, one.By+" made the token that asked for the run")
+			not = append(not, NotCounted{one.By, " made the token that asked for the run"})
 		case one.Lineage.Since.After(run.Created):
-			not = append(not, one.By+"'s token was made after the run was opened")
+			not = append(not, NotCounted{one.By, "'s token was made after the run was opened"})
 		default:
 			all = append(all, one)
 		}
@@ -94,7 +100,7 @@ func (a Approval) people(run Run, now time.Time, covers func(Assent) bool) (said
 	var heard []Assent
 	for _, one := range all {
 		if i := slices.IndexFunc(all, func(other Assent) bool { return slices.Contains(other.Lineage.Makers, one.By) }); i >= 0 {
-			not = append(not, fmt.Sprintf("%s made the token of %s", one.By, all[i].By))
+			not = append(not, NotCounted{one.By, " made the token of " + all[i].By})
 			continue
 		}
 		if !slices.ContainsFunc(heard, func(other Assent) bool { return other.same(one.By, one.Lineage) }) {
@@ -106,7 +112,7 @@ func (a Approval) people(run Run, now time.Time, covers func(Assent) bool) (said
 }
 
 // Few says who has said yes and who else is wanted; "" if there are enough.
-func Few(run Run, said, not []string, wanted int) string {
+func Few(run Run, said []string, not []NotCounted, wanted int) string {
 	if len(said) >= wanted {
 		return ""
 	}
@@ -114,8 +120,8 @@ func Few(run Run, said, not []string, wanted int) string {
 	if len(said) > 0 {
 		text += " (" + strings.Join(said, ", ") + ")"
 	}
-	if len(not) > 0 {
-		text += "; not counted: " + strings.Join(not, ", ")
+	for i, one := range not {
+		text += []string{"; not counted: ", ", "}[min(i, 1)] + one.String()
 	}
 	text += ": another person must say yes"
 	if asked := run.AskedBy(); asked != "" {

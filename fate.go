@@ -8,7 +8,7 @@ import (
 // ApprovalState is what became of a yes.
 type ApprovalState string
 
-// The states of an approval. All but the first are final.
+// The states of an approval. One that is used stands again if what it was spent on turns out never to have happened; the others are final.
 const (
 	ApprovalStands   ApprovalState = "stands"   // it counts, be it enough or not
 	ApprovalUsed     ApprovalState = "used"     // each of its steps was begun as often as it was said yes to

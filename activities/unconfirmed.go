@@ -56,7 +56,7 @@ func unseen(t thought) string {
 	return cannot + "nobody can say how it is with " + galen.MemberNames(about)
 }
 
-// known: somebody says how the member is, and not long ago; or it takes no part.
+// known: it is seen bad, somebody said not long ago that it is good, or it takes no part.
 func (t thought) known(m galen.Member) bool {
 	return m.Bad || m.Bare() || slices.ContainsFunc(m.Observations, func(o galen.Observation) bool {
 		return o.Says == galen.Good && t.now.Sub(o.At) <= t.policy.ViewAge.D()

@@ -181,23 +181,25 @@ func TestTogetherAgreesWithTheNaiveCount(t *testing.T) {
 	})
 }
 
-// TestTogetherIsNoLessThanARack, on a ring on which the search for the whole is cut short.
+// TestTogetherIsNoLessThanARack, on a ring on which the search for the whole is cut short, and on one for which there is none.
 func TestTogetherIsNoLessThanARack(t *testing.T) {
-	r := ring.Large(1, 300)
-	q := cassandra.NewQuorum(r, galen.Policy{Levels: []string{"QUORUM"}})
-	racks := q.Rolling(nil)
-	got := q.Together(nil, racks)
-	for _, b := range racks {
-		if len(b.Nodes) > len(got.Nodes) {
-			t.Errorf("%d of rack %s may rest, and %d of the whole ring", len(b.Nodes), b.Rack, len(got.Nodes))
+	for _, nodes := range []int{150, 300} {
+		r := ring.Large(1, nodes)
+		q := cassandra.NewQuorum(r, galen.Policy{Levels: []string{"QUORUM"}})
+		racks := q.Rolling(nil)
+		got := q.Together(nil, racks)
+		for _, b := range racks {
+			if len(b.Nodes) > len(got.Nodes) {
+				t.Errorf("%d of rack %s may rest, and %d of the whole ring", len(b.Nodes), b.Rack, len(got.Nodes))
+			}
 		}
-	}
-	down := map[string]bool{}
-	for _, id := range got.Nodes {
-		down[id] = true
-	}
-	if j := q.Verdict(down); !j.Safe() || len(got.Nodes)+len(got.Others) != 300 {
-		t.Errorf("%d and %d nodes; not safe: %v", len(got.Nodes), len(got.Others), j.Breaks)
+		down := map[string]bool{}
+		for _, id := range got.Nodes {
+			down[id] = true
+		}
+		if j := q.Verdict(down); !j.Safe() || len(got.Nodes)+len(got.Others) != nodes || got.Largest {
+			t.Errorf("%d and %d nodes, the largest: %t; not safe: %v", len(got.Nodes), len(got.Others), got.Largest, j.Breaks)
+		}
 	}
 }
 

@@ -39,8 +39,11 @@ func (q *Quorum) Rolling(down map[string]bool) []Batch {
 	return out
 }
 
+// mostTogether is in how large a ring sets are looked for that are spread over racks: there are many limits to keep in a larger one.
+const mostTogether = 200
+
 // Together is the largest set of the whole ring that may be down at once beside those that are down: it may be spread over racks. Where
-// the search takes too long it is at least as large as that of any rack, which are those of Rolling.
+// the search takes too long it is at least as large as that of any rack, which are those of Rolling, and of a large ring it is one of those.
 func (q *Quorum) Together(down map[string]bool, racks []Batch) Batch {
 	d := q.mark(down, nil)
 	var up []int32
@@ -49,7 +52,14 @@ func (q *Quorum) Together(down map[string]bool, racks []Batch) Batch {
 			up = append(up, int32(i))
 		}
 	}
-	out := q.batch(up, d)
+	out := Batch{}
+	if len(up) <= mostTogether {
+		out = q.batch(up, d)
+	} else {
+		for _, n := range up {
+			out.Others = append(out.Others, q.layout.nodes[n].HostID)
+		}
+	}
 	if out.Largest {
 		return out
 	}

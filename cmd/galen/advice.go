@@ -41,6 +41,24 @@ type question struct {
 func (q *question) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&q.file, "state", "", "ask this file, written by galen state, and no engine")
 	cmd.Flags().StringSliceVar(&q.levels, "level", nil, "ask for these consistency levels, too, separated by commas")
+	cmd.Flags().StringVar(&q.within, "within", "", "with --state: how long after it was saved a yes is believed, such as 2h or 30d (default 15m)")
+}
+
+// believed is an answer from the file, as far as it counts now.
+func (c *cli) believed(a galen.Advice, q question) (galen.Advice, error) {
+	until, err := moment(firstOf(q.within, "15m"), a.At, ahead)
+	if err != nil {
+		return a, usage("--within %q: %w", q.within, err)
+	}
+	return advice.Believed(a, c.now(), until), nil
+}
+
+// check refuses a question that makes no sense.
+func (q *question) check() error {
+	if q.within != "" && q.file == "" {
+		return usage("--within is about a file: name it with --state")
+	}
+	return nil
 }
 
 func (c *cli) canICommand() *cobra.Command {
@@ -76,7 +94,6 @@ saved. Claims of runs and holds are not in it. A yes from a file that is older t
 		},
 	}
 	q.flags(cmd)
-	cmd.Flags().StringVar(&q.within, "within", "15m", "with --state: leave from a file that is older is none; such as 2h or 1d")
 	return cmd
 }
 
@@ -91,14 +108,14 @@ be down at once besides, in each failure domain and in all of it; and whose loss
 it is how things are.
 
 --state asks a file that galen state has written, without an engine. RESOURCE may be left out where there is only one: that of the file, or the only one
-that the engine looks after.
+that the engine looks after. A yes from a file that is older than --within is unknown: the ring may be another one by now.
 
-The answer is yes if nothing is lost by it, no if something is. ` + answers,
+The answer is yes if nothing is lost by it of what is guarded, no if something is; what has no guard is told besides. ` + answers,
 		Example: `  galen what-if --down n3,n7
   galen what-if cassandra/orders
   galen what-if cassandra/orders --down n3,n7
   galen what-if cassandra/orders --down n3 -o json | jq '.outlook.rolling[] | {domain, members}'
-  galen what-if cassandra/orders --down n3 --state orders.json`,
+  galen what-if cassandra/orders --down n3 --state orders.json --within 30d`,
 		Args:        takes(0, 1, "at most one resource"),
 		Annotations: map[string]string{asks: ""},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -137,6 +154,9 @@ such a file with --state. docs/schema/state.md has the form.`,
 }
 
 func (c *cli) canI(ctx context.Context, verb, resource, member string, q question) error {
+	if err := q.check(); err != nil {
+		return err
+	}
 	r, err := resourceNamed(resource)
 	if err != nil {
 		return err
@@ -150,11 +170,10 @@ func (c *cli) canI(ctx context.Context, verb, resource, member string, q questio
 		if err != nil {
 			return usage("%w", err)
 		}
-		until, err := moment(q.within, out.At, ahead)
-		if err != nil {
-			return usage("--within %q: %w", q.within, err)
+		if out, err = c.believed(out, q); err != nil {
+			return err
 		}
-		return c.advise(advice.Believed(out, c.now(), until), true)
+		return c.advise(out, true)
 	}
 	client, err := c.client()
 	if err != nil {
@@ -169,6 +188,9 @@ func (c *cli) canI(ctx context.Context, verb, resource, member string, q questio
 
 // whatIf of a resource; "": of the only one.
 func (c *cli) whatIf(ctx context.Context, resource string, down []string, q question) error {
+	if err := q.check(); err != nil {
+		return err
+	}
 	var r galen.Resource
 	var err error
 	if resource != "" {
@@ -181,7 +203,11 @@ func (c *cli) whatIf(ctx context.Context, resource string, down []string, q ques
 		if err != nil {
 			return err
 		}
-		return c.advise(advice.WhatIf(v, ids), true)
+		out, err := c.believed(advice.WhatIf(v, ids), q)
+		if err != nil {
+			return err
+		}
+		return c.advise(out, true)
 	}
 	client, err := c.client()
 	if err != nil {

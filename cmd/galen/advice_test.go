@@ -182,6 +182,9 @@ func TestLevelsAreAskedBesides(t *testing.T) {
 	if got := galenCLI(t, "", append(ask, "--state", path, "--within", "1d")...); got.code != exitOK {
 		t.Errorf("of an old file that is believed: %+v", got)
 	}
+	if got := galenCLI(t, "", "what-if", "--state", path); got.code != exitUnknown || !strings.Contains(got.out, "leave is believed for 15m") {
+		t.Errorf("what if, of an old file: %+v", got)
+	}
 }
 
 // TestNoAnswerIsNoLeave: whatever goes wrong has a code of its own, which is neither yes, no nor unknown.
@@ -210,6 +213,8 @@ func TestNoAnswerIsNoLeave(t *testing.T) {
 		{nobody, []string{"can-i", "stop", "cassandra/other", "n3", "--state", good}, "it is of cassandra/orders"},
 		{nobody, []string{"can-i", "erase", "cassandra/orders", "n3", "--state", good}, "want one of stop"},
 		{nobody, []string{"can-i", "stop", "cassandra/orders", "n3", "--state", good, "--level", "SOME"}, "--level: level \"SOME\": want one of ALL"},
+		{nobody, []string{"can-i", "stop", "cassandra/orders", "n3", "--within", "1h"}, "name it with --state"},
+		{nobody, []string{"what-if", "cassandra/orders", "--within", "1h"}, "name it with --state"},
 		{nobody, []string{"can-i", "stop", "cassandra/orders", "n3", "--state", good, "--within", "long"}, "--within \"long\""},
 		{nobody, []string{"can-i", "stop", "cassandra/orders", "n9", "--state", good}, "its members are"},
 		{nobody, []string{"what-if", "cassandra/orders", "--down", "n9", "--state", good}, "its members are"},

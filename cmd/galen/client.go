@@ -112,7 +112,7 @@ func saidOf(what string, r reply) string {
 		return r.Status()
 	}
 	detail := said.Detail
-	if command, known := listCommands()[text(said.List)]; known {
+	if command := listCommand(text(said.List)); command != "" {
 		detail = strings.ReplaceAll(detail, "GET "+*said.List, command)
 	}
 	why := strings.TrimPrefix(oneLine(detail), what+": ")
@@ -120,6 +120,14 @@ func saidOf(what string, r reply) string {
 		why = rest
 	}
 	return why
+}
+
+// listCommand is what a list of the API is called here, "" if it has no command.
+func listCommand(list string) string {
+	if resource, is := strings.CutSuffix(strings.TrimPrefix(list, "/v1/resources/"), "/members"); is {
+		return "galen resources " + resource
+	}
+	return listCommands()[list]
 }
 
 // listCommands are what lists of the API are called here.

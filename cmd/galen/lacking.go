@@ -19,8 +19,7 @@ type asking struct {
 	params        *map[string]any
 }
 
-// lacking tells which parameters the request lacks, each with what it is and how it is given, if it may have been refused for that;
-// else the refusal stands as it is.
+// lacking adds to a refusal which parameters the request lacks, each with what it is and how it is given.
 func (c *cli) lacking(ctx context.Context, client *api.ClientWithResponses, of asking, r reply, refusal error) error {
 	kind, name, whole := strings.Cut(of.runbook, "/")
 	var refused *failure // an engine that cannot be asked is none
@@ -39,7 +38,7 @@ func (c *cli) lacking(ctx context.Context, client *api.ClientWithResponses, of a
 	if len(out) == 0 {
 		return refusal
 	}
-	return &failure{code: exitUsage, err: fmt.Errorf("%s: %s", of.what, strings.Join(out, "\n")), clear: true}
+	return &failure{code: refused.code, err: fmt.Errorf("%w\n%s", refusal, strings.Join(out, "\n")), clear: true}
 }
 
 // lack is a parameter that is required and was not given.

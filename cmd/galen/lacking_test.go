@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestALackingParameterIsNamed: with what it is and how it is given, whatever the engine said of it; another refusal stays as it is.
+// TestALackingParameterIsNamed: with what it is and how it is given, below what the engine said; a refusal for something else stays as it is.
 func TestALackingParameterIsNamed(t *testing.T) {
 	const nodes = `missing parameter nodes (array of string, required): the nodes that are to send faster: host IDs, addresses or instances; for example --param nodes='["n3"]'`
 	for name, c := range map[string]struct {
@@ -15,9 +15,9 @@ func TestALackingParameterIsNamed(t *testing.T) {
 		code   int
 		want   []string
 	}{
-		"all of a run":         {"run cassandra/tune-streaming cassandra/orders --plan", http.StatusNotFound, exitUsage, []string{"run cassandra/tune-streaming on cassandra/orders: " + nodes, "to (integer, required)", "--param to=10"}},
+		"all of a run":         {"run cassandra/tune-streaming cassandra/orders --plan", http.StatusNotFound, exitNotDone, []string{"run cassandra/tune-streaming on cassandra/orders: what the engine said\n" + nodes, "to (integer, required)", "--param to=10"}},
 		"one of a run":         {"run cassandra/tune-streaming cassandra/orders --param to=400", http.StatusUnprocessableEntity, exitUsage, []string{nodes}},
-		"one of a schedule":    {"schedule create x cassandra/tune-streaming cassandra/orders --spec @daily --param to=400", http.StatusUnprocessableEntity, exitUsage, []string{"create the schedule x: " + nodes}},
+		"one of a schedule":    {"schedule create x cassandra/tune-streaming cassandra/orders --spec @daily --param to=400", http.StatusUnprocessableEntity, exitUsage, []string{"create the schedule x: what the engine said\n" + nodes}},
 		"none is lacking":      {`run cassandra/tune-streaming cassandra/orders --param to=400 --param nodes=["n9"]`, http.StatusUnprocessableEntity, exitUsage, []string{"what the engine said"}},
 		"refused for else":     {"run cassandra/tune-streaming cassandra/orders", http.StatusConflict, exitNotDone, []string{"what the engine said"}},
 		"an unknown runbook":   {"run cassandra/tune-stream cassandra/orders", http.StatusUnprocessableEntity, exitUsage, []string{"what the engine said"}},

@@ -15,7 +15,7 @@ const pageMost = 1000
 // paged asks for the pages of a list until there is none more, or there are want items (0: all), and puts the items of all into the
 // last answer. of shows where an answer has its items and its cursor; it is false for one that brought no list.
 func paged[R, T any](want int, first *string, ask func(limit int, cursor *string) (R, error), of func(R) (items *[]T, next **string, ok bool)) (R, error) {
-	var all []T
+	all := []T{} // no items are an empty list, not null
 	for cursor := first; ; {
 		limit := pageMost
 		if want > 0 {

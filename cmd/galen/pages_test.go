@@ -13,6 +13,16 @@ import (
 	"github.com/galenhq/galen/api"
 )
 
+// TestNothingIsAList: a list without items is empty for programs, not null.
+func TestNothingIsAList(t *testing.T) {
+	server := (&canned{answers: map[string]any{"GET /v1/runs": api.RunList{}, "GET /v1/alerts": api.AlertList{}, "GET /v1/approvals": api.ApprovalList{}}}).start(t)
+	for command, list := range map[string]string{"runs list": `"runs": []`, "alerts list": `"alerts": []`, "approvals": `"approvals": []`} {
+		if got := galenCLI(t, server, append(strings.Fields(command), "-o", "json")...); got.code != exitOK || !strings.Contains(got.out, list) {
+			t.Errorf("%s: %+v, want %s", command, got, list)
+		}
+	}
+}
+
 // TestWholeLists: what stands on the second page of a list is shown, too, and what of it needs a person is in the status.
 func TestWholeLists(t *testing.T) {
 	db := galen.Resource{Kind: "fake", Name: "demo"}

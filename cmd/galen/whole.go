@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
@@ -21,10 +22,19 @@ func wholeResource(ctx context.Context, client *api.ClientWithResponses, r galen
 		}
 		return &res.JSON200.Members, &res.JSON200.Next, true
 	})
-	if err == nil && res.JSON200 != nil { // else what there is must do, and says that it is not all
-		out.JSON200.Members, out.JSON200.MoreMembers = res.JSON200.Members, nil
+	if err == nil && res.JSON200 == nil {
+		err = notWhole(res)
 	}
-	return out, err
+	if err != nil {
+		return out, err
+	}
+	out.JSON200.Members, out.JSON200.MoreMembers = res.JSON200.Members, nil
+	return out, nil
+}
+
+// notWhole is why the rest of what comes in pages is not shown: a part would pass for all.
+func notWhole(r reply) error {
+	return fmt.Errorf("read the rest of it: the engine said %s", r.Status())
 }
 
 // wholeStatus is the status with all resources.
@@ -34,8 +44,12 @@ func wholeStatus(ctx context.Context, client *api.ClientWithResponses) (*api.Get
 		return out, err
 	}
 	res, err := allResources(ctx, client)
-	if err == nil && res.JSON200 != nil {
-		out.JSON200.Resources, out.JSON200.MoreResources = res.JSON200.Resources, nil
+	if err == nil && res.JSON200 == nil {
+		err = notWhole(res)
 	}
-	return out, err
+	if err != nil {
+		return out, err
+	}
+	out.JSON200.Resources, out.JSON200.MoreResources = res.JSON200.Resources, nil
+	return out, nil
 }

@@ -65,7 +65,7 @@ func Believed(a galen.Advice, now, until time.Time) galen.Advice {
 	switch {
 	case a.Answer != galen.Yes:
 	case now.After(until):
-		a.Answer, a.Why = galen.DontKnow, fmt.Sprintf("it was yes when it was saved, %s ago, and leave is believed for %s: save the state anew", now.Sub(a.At).Round(time.Second), until.Sub(a.At))
+		a.Answer, a.Why = galen.DontKnow, fmt.Sprintf("it was yes when it was saved, %s ago, and leave is believed for %s: save the state anew", now.Sub(a.At).Round(time.Second), max(until.Sub(a.At), 0))
 	case a.At.Sub(now) > gate.MaxAhead:
 		a.Answer, a.Why = galen.DontKnow, fmt.Sprintf("it was saved %s from now: a clock was set", a.At.Sub(now).Round(time.Second))
 	}

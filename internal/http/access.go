@@ -164,10 +164,7 @@ func forbidden(ctx context.Context, scope galen.Scope, what string) error {
 // unseen is the refusal of what an ID names, the same whether there is such a one or not: an answer that differs would tell who may not see
 // it that it is there. What goes into the journal does not have the ID, which the caller chose.
 func unseen(ctx context.Context, scope galen.Scope, sort, id string) error {
-	what := "the resource of a " + sort
-	if sort[0] == 'a' {
-		what = "the resource of an " + sort
-	}
+	what := "the resource of that " + sort
 	err := forbidden(ctx, scope, what)
 	return &forbiddenError{scope: scope, what: what, err: fmt.Errorf("%s %s: there is none, or it is not for this token: %w", sort, id, err)}
 }

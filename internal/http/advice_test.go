@@ -17,7 +17,7 @@ func TestAdvice(t *testing.T) {
 	}{
 		{"/v1/resources/fake/demo/can-i?verb=stop&member=n2", 200, `"member":"id-2"`},
 		{"/v1/resources/fake/demo/can-i?verb=stop&member=10.0.0.1", 200, `"member":"id-1"`},
-		{"/v1/resources/fake/demo/can-i?verb=stop&member=n3", 404, "its members are"},
+		{"/v1/resources/fake/demo/can-i?verb=stop&member=n3", 404, `"list":"/v1/resources/fake/demo/members"`},
 		{"/v1/resources/fake/demo/can-i?verb=stop", 400, "member"},
 		{"/v1/resources/fake/demo/can-i?member=n1", 400, "verb"},
 		{"/v1/resources/fake/demo/can-i?verb=%20&member=n1", 400, "verb"},

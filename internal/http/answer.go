@@ -40,7 +40,7 @@ func (s *server) write(w http.ResponseWriter, r *http.Request, status int, body 
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
 	var listed listedError
-	if list := s.listOf(r); p.status == http.StatusNotFound && list != "" && !errors.As(err, &listed) {
+	if list := s.listFor(r, err); p.status == http.StatusNotFound && list != "" && !errors.As(err, &listed) {
 		err = listedError{err, list}
 	}
 	text := err.Error()
@@ -61,6 +61,15 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		is.List = &listed.list
 	}
 	s.answerProblem(w, r, is)
+}
+
+// listFor is the path of the list that has what was looked for in vain.
+func (s *server) listFor(r *http.Request, err error) string {
+	var stranger strangerError
+	if errors.As(err, &stranger) {
+		return resourcesPath + "/" + stranger.of.String() + "/members"
+	}
+	return s.listOf(r)
 }
 
 // listOf is the path of the list that has what there is, of a call about one of its items; "" of another.

@@ -47,7 +47,7 @@ func (s *server) approvalFilter(ctx context.Context, params api.ListApprovalsPar
 		return f, err
 	}
 	if params.State != nil && !slices.Contains(galen.ApprovalStates(), f.State) {
-		return f, badf("state %q: want one of %v", f.State, galen.ApprovalStates())
+		return f, badf("state %q: want one of %s", f.State, words(galen.ApprovalStates()))
 	}
 	return f, s.mayRead(ctx, EventFilter{Resource: f.Resource, Run: f.Run})
 }

@@ -20,7 +20,7 @@ func TestListApprovals(t *testing.T) {
 		want   string
 	}{
 		{"?state=stands", 200, `"run":"run-demo","runbook":"","state":"stands","steps":[]`},
-		{"?state=given", 400, "want one of [stands used"},
+		{"?state=given", 400, "want one of stands, used"},
 		{"?run=run-other", 200, `"state":"voided"`},
 		{"?run=nobody", 404, "not found"},
 		{"?resource=fake/demo", 200, `"run":"run-demo"`},

@@ -76,7 +76,7 @@ func (s *server) eventFilter(ctx context.Context, in wish) (EventFilter, error) 
 	case err != nil:
 		return f, err
 	case in.kind != nil && !slices.Contains(galen.EventKinds(), f.Kind):
-		return f, badf("kind %q: want one of %v", f.Kind, galen.EventKinds())
+		return f, badf("kind %q: want one of %s", f.Kind, words(galen.EventKinds()))
 	case f.After < 0:
 		return f, badf("after %d: want the number of an event, or 0", f.After)
 	case in.from != nil && f.From.IsZero(), in.to != nil && f.To.IsZero():

@@ -58,29 +58,34 @@ func (s *server) approved(w http.ResponseWriter, r *http.Request, id string) {
 		s.fail(w, r, err)
 		return
 	}
-	people := peopleOf(d, ledger)
-	s.uncounted(r, id, people)
+	people, not := peopleOf(d, ledger)
+	s.uncounted(r, id, not)
 	s.answer(w, r, http.StatusOK, api.Approved{Run: ledger.Run, People: people})
 }
 
-// peopleOf is who has said yes to a plan that needs several people, nil for another.
-func peopleOf(d galen.Decision, l galen.Ledger) *api.People {
+// peopleOf is who has said yes to a plan that needs several people, nil for another, and whose yes does not count.
+func peopleOf(d galen.Decision, l galen.Ledger) (*api.People, []galen.NotCounted) {
 	if d.Approvals == 0 || !l.Run.Status.Open() {
-		return nil
+		return nil, nil
 	}
-	var said, not []string
+	var said []string
+	var not []galen.NotCounted
 	if l.Approval != nil {
 		said, not = l.Approval.People(l.Run, l.Now)
 	}
 	why := galen.Few(l.Run, said, not, d.Approvals)
 	out := api.People{Wanted: d.Approvals, Said: list(said), Enough: why == ""}
 	if len(not) > 0 {
-		out.NotCounted = &not
+		texts := make([]string, 0, len(not))
+		for _, one := range not {
+			texts = append(texts, one.String())
+		}
+		out.NotCounted = &texts
 	}
 	if why != "" {
 		out.Why = &why
 	}
-	return &out
+	return &out, not
 }
 
 // standing is the yes that a run has now, be it enough or not; nil: none.

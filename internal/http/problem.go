@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
@@ -126,4 +127,13 @@ func fieldErrors(faults []*galen.Fault) *[]api.FieldError {
 
 func asError(r *http.Request, p problem, detail string) api.Error {
 	return api.Error{Type: problemBase + p.name, Title: p.title, Status: p.status, Detail: detail, Instance: r.URL.EscapedPath()}
+}
+
+// words are those that may be said, for people.
+func words[T ~string](all []T) string {
+	out := make([]string, 0, len(all))
+	for _, one := range all {
+		out = append(out, string(one))
+	}
+	return strings.Join(out, ", ")
 }

@@ -10,12 +10,10 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/galenhq/galen"
-	"github.com/galenhq/galen/api"
 )
 
 // The bounds of what refused calls can make the journal write, however many there are.
@@ -207,14 +205,10 @@ func (s *server) refusedYes(r *http.Request, run string, err error) {
 }
 
 // uncounted notes a yes that was taken and is not counted as that of another person.
-func (s *server) uncounted(r *http.Request, run string, people *api.People) {
-	who := by(r.Context())
-	if people == nil || slices.Contains(people.Said, who) {
-		return
-	}
-	for _, why := range deref(people.NotCounted) {
-		if strings.HasPrefix(why, who+" ") || strings.HasPrefix(why, who+"'s ") {
-			s.noteYes(r, keptOut{Run: run, Why: why})
+func (s *server) uncounted(r *http.Request, run string, not []galen.NotCounted) {
+	for _, one := range not {
+		if one.By == by(r.Context()) {
+			s.noteYes(r, keptOut{Run: run, Why: one.String()})
 		}
 	}
 }

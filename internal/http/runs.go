@@ -57,7 +57,7 @@ func runFilter(params api.ListRunsParams) (RunFilter, error) {
 	}
 	f := RunFilter{Resource: resource, Status: deref(params.Status), OpenOnly: deref(params.Open)}
 	if params.Status != nil && !slices.Contains(galen.RunStatuses(), f.Status) {
-		return f, badf("status %q: want one of %v", f.Status, galen.RunStatuses())
+		return f, badf("status %q: want one of %s", f.Status, words(galen.RunStatuses()))
 	}
 	return f, nil
 }
@@ -113,7 +113,7 @@ func detailOf(ledger galen.Ledger, plans []galen.Decision, events []galen.Event)
 	if i := slices.IndexFunc(plans, func(d galen.Decision) bool { return d.Number == ledger.Run.Plan }); i >= 0 {
 		shown := shownOf(plans[i])
 		out.Shown = &shown
-		out.People = peopleOf(plans[i], ledger)
+		out.People, _ = peopleOf(plans[i], ledger)
 	}
 	out.Events, out.More = some(events, detailEvents)
 	out.Plans, out.MorePlans = some(plans, detailPlans)

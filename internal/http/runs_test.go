@@ -216,7 +216,7 @@ func TestApproveTellsWhoElse(t *testing.T) {
 	d := galen.Decision{Number: 1, Approvals: 2}
 	run := galen.Run{ID: "a", Resource: demo(), Status: galen.RunAsking, Asked: galen.AskedBy("eve")}
 	yes := &galen.Approval{By: "ada", Expires: noon().Add(time.Hour), With: []galen.Assent{{By: "eve", Expires: noon().Add(time.Hour)}}}
-	got := peopleOf(d, galen.Ledger{Now: noon(), Run: run, Approval: yes})
+	got, _ := peopleOf(d, galen.Ledger{Now: noon(), Run: run, Approval: yes})
 	want := &api.People{
 		Wanted: 2, Said: []string{"ada"}, NotCounted: &[]string{"eve asked for the run"}, Why: ptr(
 			"what is destructive needs the yes of 2 people, 1 so far (ada); not counted: eve asked for the run: another person must say yes, and not eve, who asked for the run"),
@@ -225,16 +225,16 @@ func TestApproveTellsWhoElse(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	yes.With = append(yes.With, galen.Assent{By: "bob", Expires: noon().Add(time.Hour)})
-	if got := peopleOf(d, galen.Ledger{Now: noon(), Run: run, Approval: yes}); !got.Enough || len(got.Said) != 2 {
+	if got, _ := peopleOf(d, galen.Ledger{Now: noon(), Run: run, Approval: yes}); !got.Enough || len(got.Said) != 2 {
 		t.Errorf("%+v", got)
 	}
 	for name, l := range map[string]galen.Ledger{"ended": {Run: galen.Run{Status: galen.RunCancelled}}} {
-		if got := peopleOf(d, l); got != nil {
+		if got, _ := peopleOf(d, l); got != nil {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
 	d.Approvals = 0
-	if got := peopleOf(d, galen.Ledger{Run: run}); got != nil {
+	if got, _ := peopleOf(d, galen.Ledger{Run: run}); got != nil {
 		t.Errorf("nothing destructive: %+v", got)
 	}
 }

@@ -42,11 +42,21 @@ func MemberID(r galen.Resource, state galen.State, name string) (string, error) 
 	case 1:
 		return found[0].Target.ID, nil
 	case 0:
-		return "", markedError{fmt.Errorf("target %q is no member of %s; its members are %s", name, r, galen.MemberNames(members)), galen.ErrNotFound}
+		none := markedError{fmt.Errorf("target %q is no member of %s; its members are %s", name, r, galen.MemberNames(members)), galen.ErrNotFound}
+		return "", strangerError{none, r}
 	default:
 		return "", senselessf("target %q means several members of %s: %s; give the ID of one", name, r, galen.MemberNames(found))
 	}
 }
+
+// strangerError is of who is no member of a resource.
+type strangerError struct {
+	error
+	of galen.Resource
+}
+
+// Unwrap is the error without the resource.
+func (e strangerError) Unwrap() error { return e.error }
 
 // meant are the members of that name: an ID means its member only, and who has gone may have left its address to another.
 func meant(members []galen.Member, name string) []galen.Member {
