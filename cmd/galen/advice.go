@@ -44,13 +44,13 @@ func (q *question) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&q.within, "within", "", "with --state: how long after it was saved a yes is believed, such as 2h or 30d (default 15m)")
 }
 
-// believed is an answer from the file, as far as it counts now.
-func (c *cli) believed(a galen.Advice, q question) (galen.Advice, error) {
+// adviseSaved prints an answer from the file, as far as it counts now.
+func (c *cli) adviseSaved(a galen.Advice, q question) error {
 	until, err := moment(firstOf(q.within, "15m"), a.At, ahead)
 	if err != nil {
-		return a, usage("--within %q: %w", q.within, err)
+		return usage("--within %q: %w", q.within, err)
 	}
-	return advice.Believed(a, c.now(), until), nil
+	return c.advise(advice.Believed(a, c.now(), until), true)
 }
 
 // check refuses a question that makes no sense.
@@ -170,10 +170,7 @@ func (c *cli) canI(ctx context.Context, verb, resource, member string, q questio
 		if err != nil {
 			return usage("%w", err)
 		}
-		if out, err = c.believed(out, q); err != nil {
-			return err
-		}
-		return c.advise(out, true)
+		return c.adviseSaved(out, q)
 	}
 	client, err := c.client()
 	if err != nil {
@@ -203,11 +200,7 @@ func (c *cli) whatIf(ctx context.Context, resource string, down []string, q ques
 		if err != nil {
 			return err
 		}
-		out, err := c.believed(advice.WhatIf(v, ids), q)
-		if err != nil {
-			return err
-		}
-		return c.advise(out, true)
+		return c.adviseSaved(advice.WhatIf(v, ids), q)
 	}
 	client, err := c.client()
 	if err != nil {
