@@ -56,6 +56,8 @@ type Outlook struct {
 	// nothing.
 	Unguarded []string `json:"unguarded,omitempty"`
 	Told      []Level  `json:"told,omitempty"`
+	// Strays are parts that the policy names and the resource does not have: what it says of them keeps nothing.
+	Strays []string `json:"strays,omitempty"`
 	// Doubts are why nobody can tell what is safe. With any of them nothing is.
 	Doubts []Doubt `json:"doubts,omitempty"`
 }

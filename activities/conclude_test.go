@@ -52,7 +52,9 @@ func thinking(plan galen.Plan, change func(*thought)) thought {
 func unheard(t *thought) {
 	m := member("n1", false)
 	m.Observations = []galen.Observation{{Observer: "peer", Kind: galen.Peer, Says: galen.Unknown, At: night}}
-	t.unconfirmed, t.state = true, plain{m, member("n2", false, galen.Peer, galen.Probe)}
+	other := member("n2", false, galen.Peer, galen.Probe)
+	m.Domain, other.Domain = "dc1/r1", "dc1/r2"
+	t.unconfirmed, t.state = true, plain{m, other}
 }
 
 func answer(a galen.Answer) func(*thought) {
@@ -196,7 +198,7 @@ func TestConclude(t *testing.T) {
 		{"alert not confirmed yet", wait, func(t *thought) { t.unconfirmed = true }, galen.RunWaiting, false, 0, "looks on"},
 		{"alert never confirmed", wait, func(t *thought) { t.unconfirmed, t.ledger.Run.Created = true, night.Add(-time.Hour) }, galen.RunWaiting, true, 0, "nothing confirmed"},
 		{"alert of whom nobody can say how it is", wait, func(t *thought) { unheard(t); t.ledger.Run.Created = night.Add(-time.Hour) }, galen.RunWaiting, false, 0, "can be neither confirmed nor refuted: nobody can say how it is with n1"},
-		{"alert of whom nobody can say how it is, at first", wait, func(t *thought) { unheard(t) }, galen.RunWaiting, false, 0, "neither confirmed nor refuted: nobody can say how it is with n1; not yet; looks on until"},
+		{"alert of whom nobody can say how it is, at first", wait, func(t *thought) { unheard(t) }, galen.RunWaiting, false, 0, "neither confirmed nor refuted: nobody can say how it is with n1"},
 		{"alert of whom nobody can say how it is, past its deadline", wait, func(t *thought) {
 			unheard(t)
 			t.now, t.ledger.Run.Deadline = night.Add(7*time.Hour), night.Add(6*time.Hour)
@@ -211,6 +213,12 @@ func TestConclude(t *testing.T) {
 			unheard(t)
 			t.ledger.Run.Created, t.ledger.Run.Scope = night.Add(-time.Hour), []galen.Target{{ID: "n2"}}
 		}, galen.RunWaiting, true, 0, "nothing confirmed"},
+		{"alerts about two of a failure domain, and nobody can say how it is with the second", wait, func(t *thought) {
+			unheard(t)
+			two := t.state.(plain)
+			two[0].Domain, two[1].Domain = "dc1/r1", "dc1/r1"
+			t.ledger.Run.Created, t.ledger.Run.Scope = night.Add(-time.Hour), []galen.Target{{ID: "n2"}}
+		}, galen.RunWaiting, false, 0, "nobody can say how it is with n1"},
 		{"alert of whom nobody can say how it is, cancelled", wait, func(t *thought) {
 			unheard(t)
 			t.ledger.Run.Stop = galen.StopCancel

@@ -3,7 +3,6 @@ package activities
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -28,17 +27,17 @@ func unconfirmed(t thought) conclusion {
 	}
 	until := run.Created.Add(t.policy.ConfirmFor.D())
 	switch {
-	case t.now.Before(until):
-		why := fmt.Sprintf("%s; looks on until %s", strings.TrimPrefix(unseen+"; "+t.plan.Why, "; "), until.UTC().Format(time.TimeOnly))
-		return conclusion{status: galen.RunWaiting, why: why, wait: t.policy.LookSoon.D()}
 	case unseen != "":
 		return conclusion{status: galen.RunWaiting, why: unseen, wait: t.policy.LookSoon.D()}
+	case t.now.Before(until):
+		why := fmt.Sprintf("%s; looks on until %s", t.plan.Why, until.UTC().Format(time.TimeOnly))
+		return conclusion{status: galen.RunWaiting, why: why, wait: t.policy.LookSoon.D()}
 	}
 	why := fmt.Sprintf("nothing confirmed the alert within %s", t.policy.ConfirmFor)
 	return conclusion{status: galen.RunWaiting, why: why, wait: t.policy.LookSoon.D(), done: true, final: galen.RunNotConfirmed}
 }
 
-// unseen says why nobody can tell whether an alert is true: of a member that it is about nobody can say how it is, or nobody has told
+// unseen says why nobody can tell whether an alert is true: of a member that it may be about nobody can say how it is, or nobody has told
 // of any member. "": it was looked at.
 func unseen(t thought) string {
 	const cannot = "the alert can be neither confirmed nor refuted: "
@@ -46,14 +45,20 @@ func unseen(t thought) string {
 	if !slices.ContainsFunc(all, func(m galen.Member) bool { return !m.Bare() }) {
 		return cannot + "nobody has told of any member of " + t.ledger.Run.Resource.String()
 	}
-	scope := t.scope()
-	about := slices.DeleteFunc(slices.Clone(all), func(m galen.Member) bool {
-		return t.known(m) || len(scope) > 0 && !slices.ContainsFunc(scope, func(target galen.Target) bool { return m.Is(target.ID) })
-	})
+	about := slices.DeleteFunc(slices.Clone(all), func(m galen.Member) bool { return t.known(m) || !t.concerns(all, m) })
 	if len(about) == 0 {
 		return ""
 	}
 	return cannot + "nobody can say how it is with " + galen.MemberNames(about)
+}
+
+// concerns: the run is about the member, or about one in its failure domain: alerts about several of these are one run, whose scope has
+// those of the first.
+func (t thought) concerns(all []galen.Member, m galen.Member) bool {
+	scope := t.scope()
+	return len(scope) == 0 || slices.ContainsFunc(scope, func(target galen.Target) bool {
+		return m.Is(target.ID) || slices.ContainsFunc(all, func(of galen.Member) bool { return of.Is(target.ID) && of.Domain == m.Domain })
+	})
 }
 
 // known: it is seen bad, somebody said not long ago that it is good, or it takes no part.

@@ -158,6 +158,7 @@ func nonsense() map[string]func(r *cassandra.Ring) {
 		`a process that is "awake"`: func(r *cassandra.Ring) { r.Instances = []cassandra.Instance{{Name: "n1", Process: "awake"}} },
 		`has data that are "here"`:  func(r *cassandra.Ring) { r.Instances = []cassandra.Instance{{Name: "n1", Data: "here"}} },
 		`tells of an answer "yes"`:  func(r *cassandra.Ring) { r.Views = []cassandra.View{{Instance: "n1", CQL: "yes"}} },
+		"has no replica anywhere":   rf(0),
 		"stands twice":              func(r *cassandra.Ring) { r.Keyspaces = append(r.Keyspaces, r.Keyspaces[0]) },
 		"in dc9, and 0 nodes":       func(r *cassandra.Ring) { r.Keyspaces[0].RF = map[string]int{"dc1": 3, "dc9": 3} },
 		"is pending at":             func(r *cassandra.Ring) { r.Pending = []cassandra.Pending{{Keyspace: "ks", Address: "10.9.9.9"}} },

@@ -32,6 +32,9 @@ func misformed(r Ring) []string {
 		if slices.ContainsFunc(r.Keyspaces[:i], func(o Keyspace) bool { return o.Name == k.Name }) {
 			tell("keyspace", k.Name, "stands twice")
 		}
+		if k.none() {
+			tell("keyspace", k.Name, "has no replica anywhere")
+		}
 	}
 	return out
 }

@@ -19,7 +19,8 @@ type Quorum struct {
 	scopes   []*scope              // those that a check counts in
 	checks   []check               // in the order in which people read them
 	reported []Reported
-	told     []check // of what is only reported: what people are told of it
+	strays   []string // keyspaces that the policy names and the ring does not have
+	told     []check  // of what is only reported: what people are told of it
 	doubts   []Doubt
 }
 
@@ -107,6 +108,7 @@ func NewQuorum(r Ring, p galen.Policy) *Quorum {
 	if len(r.Keyspaces) == 0 {
 		q.doubts = append(q.doubts, Doubt{Why: "no live node told the keyspaces"})
 	}
+	q.strays = strays(r.Keyspaces, p)
 	shares, reported := q.share(r.Keyspaces, p)
 	for _, s := range shares {
 		q.guard(s)
@@ -119,6 +121,17 @@ func NewQuorum(r Ring, p galen.Policy) *Quorum {
 		q.guardPending(s, pending)
 	}
 	return q
+}
+
+// strays are the keyspaces that the policy names and the ring does not have: dropped, or a slip of the pen.
+func strays(have []Keyspace, p galen.Policy) []string {
+	var out []string
+	for _, name := range append(sortedKeys(p.KeyspaceLevels), p.GuardKeyspaces...) {
+		if !slices.ContainsFunc(have, func(k Keyspace) bool { return k.Name == name }) && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // share places every keyspace that can be placed, and puts those together that are guarded alike, and those that are only reported.

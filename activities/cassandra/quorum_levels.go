@@ -77,6 +77,7 @@ func (q *Quorum) outlook(before map[string]bool, asked []string) galen.Outlook {
 	for _, k := range q.Reported() {
 		out.Unguarded = append(out.Unguarded, k.Keyspace+" (RF "+strconv.Itoa(k.Replicas)+")")
 	}
+	out.Strays = slices.Clone(q.strays)
 	for _, d := range q.doubts {
 		out.Doubts = append(out.Doubts, galen.Doubt(d))
 	}

@@ -1,6 +1,7 @@
 package cassandra
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -298,6 +299,11 @@ type Keyspace struct {
 // local tells whether it is one of Cassandra's own, which each node has for itself.
 func (k Keyspace) local() bool {
 	return k.Strategy == strategyLocal && (k.Name == "system" || strings.HasPrefix(k.Name, "system_"))
+}
+
+// none tells whether its replication factors are told, and are all 0: nobody can read or write it.
+func (k Keyspace) none() bool {
+	return len(k.RF) > 0 && !slices.ContainsFunc(slices.Collect(maps.Values(k.RF)), func(rf int) bool { return rf != 0 })
 }
 
 // Pending is a range that is moving: its new owner already counts for writes.

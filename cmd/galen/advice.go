@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
@@ -53,8 +54,13 @@ func (c *cli) adviseSaved(a galen.Advice, q question) error {
 	return c.advise(advice.Believed(a, c.now(), until), true)
 }
 
-// check refuses a question that makes no sense.
-func (q *question) check() error {
+// check refuses a question that makes no sense, such as one whose variable was empty in a script.
+func (q *question) check(flags *pflag.FlagSet) error {
+	for _, name := range []string{"level", "down", "state", "within"} {
+		if f := flags.Lookup(name); f != nil && f.Changed && strings.Trim(f.Value.String(), "[]") == "" {
+			return usage("--%s is empty: leave it out, or say what you mean", name)
+		}
+	}
 	if q.within != "" && q.file == "" {
 		return usage("--within is about a file: name it with --state")
 	}
@@ -76,7 +82,7 @@ begins with mind tells of it; -o json has it under notes.
 Of a Cassandra node: stop, drain, restart, kill, start, fence, decommission, removenode. MEMBER is an ID, instance, name or address.
 
 The answer is about the consistency levels that the policy keeps. --level asks for others besides: it is only stricter by that. A keyspace with at
-most two replicas has no guard unless the policy names it; what it loses is told in a line that begins with mind, and refuses nothing.
+most two replicas has no guard unless the policy names it; what it loses is told in a line that begins with mind, and refuses only at a level of --level.
 
 --state asks a file that galen state has written, without an engine: its policy, steps in flight and age are those of the moment when it was
 saved. Claims of runs and holds are not in it. A yes from a file that is older than --within is unknown.
@@ -90,6 +96,9 @@ saved. Claims of runs and holds are not in it. A yes from a file that is older t
 		Args:        takes(3, 3, "a verb, a resource and a member"),
 		Annotations: map[string]string{asks: ""},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := q.check(cmd.Flags()); err != nil {
+				return err
+			}
 			return c.canI(cmd.Context(), args[0], args[1], args[2], q)
 		},
 	}
@@ -110,7 +119,8 @@ it is how things are.
 --state asks a file that galen state has written, without an engine. RESOURCE may be left out where there is only one: that of the file, or the only one
 that the engine looks after. A yes from a file that is older than --within is unknown: the ring may be another one by now.
 
-The answer is yes if nothing is lost by it of what is guarded, no if something is; what has no guard is told besides. ` + answers,
+The answer is yes if nothing is lost by it of what is guarded, no if something is, or if nobody would be left;
+what has no guard is told besides, and refuses only at a level of --level. ` + answers,
 		Example: `  galen what-if --down n3,n7
   galen what-if cassandra/orders
   galen what-if cassandra/orders --down n3,n7
@@ -119,6 +129,9 @@ The answer is yes if nothing is lost by it of what is guarded, no if something i
 		Args:        takes(0, 1, "at most one resource"),
 		Annotations: map[string]string{asks: ""},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := q.check(cmd.Flags()); err != nil {
+				return err
+			}
 			return c.whatIf(cmd.Context(), firstOf(args...), down, q)
 		},
 	}
@@ -154,9 +167,6 @@ such a file with --state. docs/schema/state.md has the form.`,
 }
 
 func (c *cli) canI(ctx context.Context, verb, resource, member string, q question) error {
-	if err := q.check(); err != nil {
-		return err
-	}
 	r, err := resourceNamed(resource)
 	if err != nil {
 		return err
@@ -185,9 +195,6 @@ func (c *cli) canI(ctx context.Context, verb, resource, member string, q questio
 
 // whatIf of a resource; "": of the only one.
 func (c *cli) whatIf(ctx context.Context, resource string, down []string, q question) error {
-	if err := q.check(); err != nil {
-		return err
-	}
 	var r galen.Resource
 	var err error
 	if resource != "" {
@@ -300,6 +307,9 @@ func (c *cli) printAdvice(w io.Writer, a galen.Advice, saved bool) error {
 		fmt.Fprintf(w, "mind: %s: %s\n", oneLine(n.Guard), oneLine(n.Why))
 	}
 	printUnguarded(w, a.Outlook)
+	if len(a.Outlook.Strays) > 0 {
+		fmt.Fprintf(w, "mind: the policy names what is not there, and keeps nothing by it: %s\n", oneLine(few(a.Outlook.Strays)))
+	}
 	if a.Answer != galen.Yes && a.Outlook.Margin != "" {
 		fmt.Fprintf(w, "margin then: %s\n", oneLine(a.Outlook.Margin))
 	}

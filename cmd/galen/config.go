@@ -13,6 +13,7 @@ import (
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/app"
 	"github.com/galenhq/galen/internal/config"
+	"github.com/galenhq/galen/internal/journal"
 )
 
 func (c *cli) configCommand() *cobra.Command {
@@ -71,6 +72,11 @@ resources would show, such as the name of a keyspace.`,
 // filesHere tells of each file that cannot be used, and, if there is one, how to check without them.
 func filesHere(cfg *config.Config) []error {
 	errs := cfg.CheckFiles()
+	if place, err := app.JournalPlace(cfg); err == nil && place.URL != "" { // else it is among those
+		if err := journal.CheckURL(place.URL); err != nil {
+			errs = append(errs, fmt.Errorf("journal.url_file: %s: %w", cfg.Journal.URLFile, err))
+		}
+	}
 	if len(errs) > 0 {
 		errs = append(errs, errors.New("elsewhere than on the engine's machine, --no-files leaves the files out"))
 	}

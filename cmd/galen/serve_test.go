@@ -77,6 +77,18 @@ func TestFilesThatAreMissed(t *testing.T) {
 	}
 }
 
+// TestAConnectionStringThatIsNone is told before the engine starts, without what is in it.
+func TestAConnectionStringThatIsNone(t *testing.T) {
+	path := written(t, "cassandra/orders", "")
+	more(t, path, "journal: {url_file: journal.url}\n")
+	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "journal.url"), []byte("postgres://u:s3cret@h:99999999/db"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := galenCLI(t, "", "config", "check", "--config", path); got.code != exitUsage || !strings.Contains(got.errs, "it is not a PostgreSQL connection string") || strings.Contains(got.errs, "s3cret") {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestFilesAreElsewhere: in CI a configuration is checked without the secrets that it names.
 func TestFilesAreElsewhere(t *testing.T) {
 	path := written(t, "cassandra/orders", "")

@@ -25,11 +25,13 @@ type View struct {
 	By string
 	// Reckoned is what was reckoned of State by Policy already, for other questions; nil: it is reckoned for this one.
 	Reckoned func() galen.Reckoning[galen.State]
+	// Asked are the levels that are asked about besides those of the policy, see [View.Besides].
+	Asked []string
 	// Doubt is why State and Ledger cannot be laid side by side; empty: they can.
 	Doubt string
 }
 
-// Besides asks for these levels, too, beside those that the policy keeps, of each part: the answer is only stricter by it. An error names
+// Besides asks for these levels, too, beside those that the policy keeps, of each part, guarded or not: the answer is only stricter by it. An error names
 // the levels that the kind knows.
 func (v View) Besides(levels []string) (View, error) {
 	if len(levels) == 0 {
@@ -51,7 +53,7 @@ func (v View) Besides(levels []string) (View, error) {
 		}
 		return out
 	}
-	v.Policy.Levels, v.Reckoned = also(v.Policy.Levels), nil
+	v.Policy.Levels, v.Reckoned, v.Asked = also(v.Policy.Levels), nil, levels
 	own := map[string][]string{}
 	for keyspace, kept := range v.Policy.KeyspaceLevels {
 		own[keyspace] = also(kept)
@@ -84,9 +86,29 @@ func CanI(v View, verb, member string) (out galen.Advice, err error) {
 	heeded, notes := gate.ByHand(a, v.By)
 	out.Verdicts, out.Notes = append(heeded, own...), notes
 	out.Outlook = outlook
-	out.Answer, out.Why = opinion(out)
+	if out.Answer, out.Why = opinion(out); out.Answer == galen.Yes {
+		out.Answer, out.Why = v.besides(out)
+	}
 	v.name(&out)
 	return out, nil
+}
+
+// besides is what refuses although no guard does: a level that was asked for by its name is lost in what has no guard, or nobody is left.
+func (v View) besides(a galen.Advice) (galen.Opinion, string) {
+	asked := a.Outlook
+	asked.Levels = slices.DeleteFunc(slices.Clone(a.Outlook.Told), func(l galen.Level) bool { return !slices.Contains(v.Asked, l.Name) })
+	count := galen.Level.Loses
+	if len(asked.Asked) == 0 {
+		count = func(l galen.Level) int { return l.Lost }
+	}
+	if text := losses(asked, count); text != "" {
+		return galen.No, text
+	}
+	down := slices.Concat(a.Outlook.Asked, a.Outlook.Down)
+	if len(a.Outlook.Asked) > 0 && !slices.ContainsFunc(v.State.Members(), func(m galen.Member) bool { return !m.Bare() && !slices.Contains(down, m.Target.ID) }) {
+		return galen.No, "no member would be left"
+	}
+	return a.Answer, a.Why
 }
 
 // WhatIf tells what is lost with the members of these IDs down at once; none: what is lost now.
@@ -100,7 +122,9 @@ func WhatIf(v View, down []string) (out galen.Advice) {
 	if why := v.stale(down); why != "" {
 		out.Outlook.Doubts = append(out.Outlook.Doubts, galen.Doubt{Why: why})
 	}
-	out.Answer, out.Why = prospect(out.Outlook)
+	if out.Answer, out.Why = prospect(out.Outlook); out.Answer == galen.Yes {
+		out.Answer, out.Why = v.besides(out)
+	}
 	v.name(&out)
 	return out
 }

@@ -157,6 +157,32 @@ func TestWhatNoGuardKeepsIsTold(t *testing.T) {
 	}
 }
 
+// TestWhatIsAskedForByName is refused where it is lost, guarded or not; so is it that nobody is left.
+func TestWhatIsAskedForByName(t *testing.T) {
+	r := heard(1, 3)
+	r.Keyspaces = []cassandra.Keyspace{{Name: "logs", Strategy: "NetworkTopologyStrategy", RF: map[string]int{"dc1": 2}}}
+	v := viewOf(r)
+	v.Policy.GuardKeyspaces, v.Policy.KeyspaceLevels = []string{"log"}, map[string][]string{"Logs": {"ALL"}}
+	all := []string{"host-0000", "host-0001", "host-0002"}
+	if a := WhatIf(v, all[:1]); a.Answer != galen.Yes || !slices.Equal(a.Outlook.Strays, []string{"Logs", "log"}) {
+		t.Errorf("not asked for: %s: %s, strays %v", a.Answer, a.Why, a.Outlook.Strays)
+	}
+	if a := WhatIf(v, all); a.Answer != galen.No || a.Why != "no member would be left" {
+		t.Errorf("nobody is left: %s: %s", a.Answer, a.Why)
+	}
+	for level, want := range map[string]galen.Opinion{"ONE": galen.Yes, "QUORUM": galen.No} { // one of two is left of each range
+		with, err := v.Besides([]string{level})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, got := range map[string]galen.Advice{"can-i": asked(t, with, "stop", all[1]), "what-if": WhatIf(with, all[1:2])} {
+			if got.Answer != want || want == galen.No && !strings.Contains(got.Why, "lost: logs QUORUM in 32 of 48 ranges") {
+				t.Errorf("%s at %s: %s: %s", what, level, got.Answer, got.Why)
+			}
+		}
+	}
+}
+
 // TestLeaveOfAFileIsBelievedForAWhile, and whatever else it says for ever.
 func TestLeaveOfAFileIsBelievedForAWhile(t *testing.T) {
 	yes := galen.Advice{Answer: galen.Yes, At: noon()}

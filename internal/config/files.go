@@ -47,8 +47,14 @@ func (c *Config) Files() []File {
 	return slices.DeleteFunc(c.files(), func(f File) bool { return f.Path == "" })
 }
 
+// fileMost is more than any certificate, key or token takes.
+const fileMost = 1 << 20
+
 // Fault tells why the engine, as this user, cannot use the file, and nil if it can.
 func (f File) Fault() error {
+	if st, err := os.Stat(f.Path); err == nil && (!st.Mode().IsRegular() || st.Size() > fileMost) { // a pipe would be waited for
+		return fmt.Errorf("%s: %s is no file of at most %d bytes", f.Key, f.Path, fileMost)
+	}
 	text, err := os.ReadFile(f.Path)
 	switch {
 	case err != nil:

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -62,6 +63,10 @@ func TestCheckFiles(t *testing.T) {
 	}
 	secret, none, empty := in("secret", "s3cret\n", 0o600), filepath.Join(dir, "none"), in("empty", " \n", 0o600)
 	url, open := in("url", "https://watcher.example/ping/x\n", 0o600), in("open", "host=db password=s3cret\n", 0o644)
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		of   Config
 		want []string
@@ -72,7 +77,8 @@ func TestCheckFiles(t *testing.T) {
 		"none there": {Config{TLS: TLS{none, none, none}, OIDC: OIDC{CAFile: none}, Alertmanager: Alertmanager{TokenFile: none}, DeadMan: DeadMan{URLFile: none},
 			Journal: Journal{URLFile: none}, Temporal: Temporal{CAFile: none, CertFile: none, KeyFile: none, APIKeyFile: none}},
 			[]string{"tls.cert_file", "tls.key_file", "tls.client_ca_file", "oidc.ca_file", "alertmanager.token_file", "dead_man.url_file", "journal.url_file", "temporal.ca_file", "temporal.cert_file", "temporal.key_file", "temporal.api_key_file"}},
-		"a folder":               {Config{Alertmanager: Alertmanager{TokenFile: dir}}, []string{"alertmanager.token_file: read " + dir + ": is a directory; put the token for Alertmanager into"}},
+		"a folder":               {Config{Alertmanager: Alertmanager{TokenFile: dir}}, []string{"alertmanager.token_file: " + dir + " is no file of at most 1048576 bytes; put the token for Alertmanager into"}},
+		"a pipe":                 {Config{DeadMan: DeadMan{URLFile: pipe}}, []string{"dead_man.url_file: " + pipe + " is no file"}},
 		"an empty one":           {Config{Temporal: Temporal{APIKeyFile: empty}}, []string{"temporal.api_key_file: " + empty + " is empty; put the key for Temporal into"}},
 		"the key of another":     {Config{TLS: TLS{CertFile: cert, KeyFile: other}}, []string{"tls.cert_file: tls: private key does not match"}},
 		"a key without its half": {Config{TLS: TLS{CertFile: cert, KeyFile: none}}, []string{"tls.key_file: open " + none}},

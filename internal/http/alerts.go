@@ -89,7 +89,7 @@ func (s *server) ListAlerts(w http.ResponseWriter, r *http.Request, params api.L
 		all, err = s.alerts(r.Context(), f)
 	}
 	if err == nil && len(all) == 0 && f.Run != "" { // there are none, or nobody knows such a run
-		_, err = s.o.Runs.Run(r.Context(), f.Run)
+		err = s.isRun(r.Context(), f.Run)
 	}
 	if err != nil {
 		s.fail(w, r, err)

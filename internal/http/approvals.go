@@ -26,7 +26,7 @@ func (s *server) ListApprovals(w http.ResponseWriter, r *http.Request, params ap
 		all, err = s.approvals(r.Context(), f)
 	}
 	if err == nil && len(all) == 0 && f.Run != "" { // there are none, or nobody knows such a run
-		_, err = s.o.Runs.Run(r.Context(), f.Run)
+		err = s.isRun(r.Context(), f.Run)
 	}
 	if err != nil {
 		s.fail(w, r, err)

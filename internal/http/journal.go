@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -23,7 +24,7 @@ func (s *server) ListEvents(w http.ResponseWriter, r *http.Request, params api.L
 	f.Limit++ // whether there is another page
 	events, err := s.events(r.Context(), f)
 	if err == nil && len(events) == 0 && f.Run != "" { // there are none, or nobody knows such a run
-		_, err = s.o.Runs.Run(r.Context(), f.Run)
+		err = s.isRun(r.Context(), f.Run)
 	}
 	if err != nil {
 		s.fail(w, r, err)
@@ -87,6 +88,15 @@ func (s *server) eventFilter(ctx context.Context, in wish) (EventFilter, error) 
 	return f, s.mayRead(ctx, f)
 }
 
+// isRun tells that a filter names no run.
+func (s *server) isRun(ctx context.Context, id string) error {
+	_, err := s.o.Runs.Run(ctx, id)
+	if errors.Is(err, galen.ErrNotFound) {
+		return listedError{err, "/v1/runs"}
+	}
+	return err
+}
+
 // mayRead is nil if the filter's resource is known, and its run one of a resource that the token may view.
 func (s *server) mayRead(ctx context.Context, f EventFilter) error {
 	if err := s.known(ctx, f.Resource); err != nil || f.Run == "" {
@@ -109,7 +119,7 @@ func (s *server) ExportEvents(w http.ResponseWriter, r *http.Request, params api
 		err = badf("limit %d: want 1 or more", left)
 	}
 	if err == nil && f.Run != "" {
-		_, err = s.o.Runs.Run(r.Context(), f.Run)
+		err = s.isRun(r.Context(), f.Run)
 	}
 	if err != nil {
 		s.fail(w, r, err)

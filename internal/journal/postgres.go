@@ -135,6 +135,12 @@ func noStandby(ctx context.Context, conn *pgconn.PgConn) error {
 	return nil
 }
 
+// CheckURL tells whether a connection string can be read, without connecting. No error holds it.
+func CheckURL(url string) error {
+	_, err := pgconn.ParseConfig(url)
+	return withoutSecrets(err)
+}
+
 // withoutSecrets keeps a connection string, which may hold a password, out of the error.
 func withoutSecrets(err error) error {
 	var bad *pgconn.ParseConfigError
