@@ -19,7 +19,7 @@ type Quorum struct {
 	scopes   []*scope              // those that a check counts in
 	checks   []check               // in the order in which people read them
 	reported []Reported
-	strays   []string // keyspaces that the policy names and the ring does not have
+	strays   []string // what the policy names and the ring does not have
 	told     []check  // of what is only reported: what people are told of it
 	doubts   []Doubt
 }
@@ -108,7 +108,7 @@ func NewQuorum(r Ring, p galen.Policy) *Quorum {
 	if len(r.Keyspaces) == 0 {
 		q.doubts = append(q.doubts, Doubt{Why: "no live node told the keyspaces"})
 	}
-	q.strays = strays(r.Keyspaces, p)
+	q.strays = strays(r, p)
 	shares, reported := q.share(r.Keyspaces, p)
 	for _, s := range shares {
 		q.guard(s)
@@ -123,12 +123,23 @@ func NewQuorum(r Ring, p galen.Policy) *Quorum {
 	return q
 }
 
-// strays are the keyspaces that the policy names and the ring does not have: dropped, or a slip of the pen.
-func strays(have []Keyspace, p galen.Policy) []string {
+// strays are what the policy names and the ring does not have: dropped, of another resource, or a slip of the pen.
+func strays(r Ring, p galen.Policy) []string {
 	var out []string
-	for _, name := range append(sortedKeys(p.KeyspaceLevels), p.GuardKeyspaces...) {
-		if !slices.ContainsFunc(have, func(k Keyspace) bool { return k.Name == name }) && !slices.Contains(out, name) {
-			out = append(out, name)
+	keyspace := func(field, name string) {
+		if !slices.ContainsFunc(r.Keyspaces, func(k Keyspace) bool { return k.Name == name }) {
+			out = append(out, field+" "+name)
+		}
+	}
+	for _, name := range sortedKeys(p.KeyspaceLevels) {
+		keyspace("keyspace_levels", name)
+	}
+	for _, name := range p.GuardKeyspaces {
+		keyspace("guard_keyspaces", name)
+	}
+	for _, dc := range sortedKeys(p.Floors) {
+		if !slices.ContainsFunc(r.Nodes, func(n Node) bool { return n.DC == dc }) {
+			out = append(out, "floors "+dc)
 		}
 	}
 	return out

@@ -162,9 +162,9 @@ func TestWhatIsAskedForByName(t *testing.T) {
 	r := heard(1, 3)
 	r.Keyspaces = []cassandra.Keyspace{{Name: "logs", Strategy: "NetworkTopologyStrategy", RF: map[string]int{"dc1": 2}}}
 	v := viewOf(r)
-	v.Policy.GuardKeyspaces, v.Policy.KeyspaceLevels = []string{"log"}, map[string][]string{"Logs": {"ALL"}}
+	v.Policy.GuardKeyspaces, v.Policy.KeyspaceLevels, v.Policy.Floors = []string{"log"}, map[string][]string{"Logs": {"ALL"}}, map[string]int{"DC1": 1}
 	all := []string{"host-0000", "host-0001", "host-0002"}
-	if a := WhatIf(v, all[:1]); a.Answer != galen.Yes || !slices.Equal(a.Outlook.Strays, []string{"Logs", "log"}) {
+	if a := WhatIf(v, all[:1]); a.Answer != galen.Yes || !slices.Equal(a.Outlook.Strays, []string{"keyspace_levels Logs", "guard_keyspaces log", "floors DC1"}) {
 		t.Errorf("not asked for: %s: %s, strays %v", a.Answer, a.Why, a.Outlook.Strays)
 	}
 	if a := WhatIf(v, all); a.Answer != galen.No || a.Why != "no member would be left" {

@@ -96,7 +96,6 @@ func closeCalls() []closeCall {
 		{"who is bad takes nothing from the floor", "move", func(s *scene) { s.policy.Floors = map[string]int{"east": 6} }},
 		{"another group's floor", "move", func(s *scene) {
 			s.ward.bed("bed-1").Bad, s.policy.Floors = false, map[string]int{"west": 6}
-			s.ward.bed("instance/spare").Group = "west"
 		}},
 		{"across data centres by a person's yes", "swap", func(s *scene) {
 			s.ward.bed("instance/spare").Group, s.ledger.Approval = "west", s.approved()

@@ -20,9 +20,6 @@ func floor(a galen.Ask[galen.State]) galen.Verdict {
 	if !found || target.Bare() || target.Bad {
 		return allow("it takes nobody out of service")
 	}
-	if unknown, known := strays(a); unknown != "" {
-		return deny("the policy has a floor for %q, and no member is there (there are %s): nobody can tell for whom it was meant", unknown, known)
-	}
 	all, live := without(a, target)
 	least, declared := a.Policy.Floors[target.Group]
 	if !declared {
@@ -36,23 +33,6 @@ func floor(a galen.Ask[galen.State]) galen.Verdict {
 		return lookAgain("%s", count)
 	}
 	return allow(count)
-}
-
-// strays is the first floor for a group that no member is in, with the groups that there are; "" if there is none.
-func strays(a galen.Ask[galen.State]) (unknown, known string) {
-	if len(a.Policy.Floors) == 0 {
-		return "", ""
-	}
-	groups := map[string]bool{}
-	for _, m := range a.State.Members() {
-		groups[m.Group] = true
-	}
-	for _, group := range slices.Sorted(maps.Keys(a.Policy.Floors)) {
-		if !groups[group] {
-			return group, strings.Join(slices.Sorted(maps.Keys(groups)), ", ")
-		}
-	}
-	return "", ""
 }
 
 // without counts the members of a group, and those of them that are in service when one is taken away.
