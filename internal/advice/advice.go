@@ -87,20 +87,16 @@ func CanI(v View, verb, member string) (out galen.Advice, err error) {
 	out.Verdicts, out.Notes = append(heeded, own...), notes
 	out.Outlook = outlook
 	if out.Answer, out.Why = opinion(out); out.Answer == galen.Yes {
-		out.Answer, out.Why = v.besides(out)
+		out.Answer, out.Why = v.besides(out, galen.Level.Loses)
 	}
 	v.name(&out)
 	return out, nil
 }
 
 // besides is what refuses although no guard does: a level that was asked for by its name is lost in what has no guard, or nobody is left.
-func (v View) besides(a galen.Advice) (galen.Opinion, string) {
+func (v View) besides(a galen.Advice, count func(galen.Level) int) (galen.Opinion, string) {
 	asked := a.Outlook
 	asked.Levels = slices.DeleteFunc(slices.Clone(a.Outlook.Told), func(l galen.Level) bool { return !slices.Contains(v.Asked, l.Name) })
-	count := galen.Level.Loses
-	if len(asked.Asked) == 0 {
-		count = func(l galen.Level) int { return l.Lost }
-	}
 	if text := losses(asked, count); text != "" {
 		return galen.No, text
 	}
@@ -123,7 +119,7 @@ func WhatIf(v View, down []string) (out galen.Advice) {
 		out.Outlook.Doubts = append(out.Outlook.Doubts, galen.Doubt{Why: why})
 	}
 	if out.Answer, out.Why = prospect(out.Outlook); out.Answer == galen.Yes {
-		out.Answer, out.Why = v.besides(out)
+		out.Answer, out.Why = v.besides(out, counted(out.Outlook))
 	}
 	v.name(&out)
 	return out
@@ -235,14 +231,18 @@ func prospect(o galen.Outlook) (galen.Opinion, string) {
 	if answer, why := doubted(o); answer != galen.Yes {
 		return answer, why
 	}
-	count := galen.Level.Loses
-	if len(o.Asked) == 0 {
-		count = func(l galen.Level) int { return l.Lost }
-	}
-	if text := losses(o, count); text != "" {
+	if text := losses(o, counted(o)); text != "" {
 		return galen.No, text
 	}
 	return galen.Yes, o.Margin
+}
+
+// counted is how ranges are counted that a question of what-if is about: those that the members take, or, of none, those that are lost.
+func counted(o galen.Outlook) func(galen.Level) int {
+	if len(o.Asked) == 0 {
+		return func(l galen.Level) int { return l.Lost }
+	}
+	return galen.Level.Loses
 }
 
 // doubted: a doubt that lasts is a no, any other means that nobody knows now.

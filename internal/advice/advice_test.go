@@ -183,6 +183,23 @@ func TestWhatIsAskedForByName(t *testing.T) {
 	}
 }
 
+// TestAStartTakesNothing, whatever is lost already of what has no guard.
+func TestAStartTakesNothing(t *testing.T) {
+	r := heard(1, 6)
+	r.Keyspaces = append(slices.Clone(r.Keyspaces), cassandra.Keyspace{Name: "logs", Strategy: "NetworkTopologyStrategy", RF: map[string]int{"dc1": 1}})
+	r.Nodes[1].Down, r.Instances[1].Process = true, cassandra.Absent
+	with, err := viewOf(r).Besides([]string{"ONE"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := asked(t, with, "start", "host-0001"); strings.Contains(a.Why, "lost:") {
+		t.Errorf("%s: %s", a.Answer, a.Why)
+	}
+	if a := WhatIf(with, nil); a.Answer != galen.No || !strings.Contains(a.Why, "logs ONE") {
+		t.Errorf("as it is: %s: %s", a.Answer, a.Why)
+	}
+}
+
 // TestLeaveOfAFileIsBelievedForAWhile, and whatever else it says for ever.
 func TestLeaveOfAFileIsBelievedForAWhile(t *testing.T) {
 	yes := galen.Advice{Answer: galen.Yes, At: noon()}
