@@ -20,14 +20,13 @@ const readers = 4
 
 // sqliteFile is a journal in a SQLite file: one connection writes (WAL, synchronous FULL), a few read.
 type sqliteFile struct {
+	prepared    // the one that writes
 	clock       func() time.Time
 	writes      *sql.DB
 	reads       *sqliteReaders // nil: only written
-	conn        *sql.Conn
-	onFull      string               // what to do about a full disk, empty: as an engine
-	still       func() error         // of a file that is only read: whether it is as it was when that began
-	stmts       map[string]*sql.Stmt // of conn
-	checkpoints *checkpointer        // nil: the writer makes them itself
+	onFull      string         // what to do about a full disk, empty: as an engine
+	still       func() error   // of a file that is only read: whether it is as it was when that began
+	checkpoints *checkpointer  // nil: the writer makes them itself
 	pins        pins
 }
 
@@ -69,7 +68,6 @@ func (f *sqliteFile) openToFill(ctx context.Context, path string) error {
 
 // openWriter opens the one connection that writes, and brings the tables up to date.
 func (f *sqliteFile) openWriter(ctx context.Context, path, query string, pragmas ...string) error {
-	f.stmts = map[string]*sql.Stmt{}
 	var err error
 	f.writes, err = sql.Open("sqlite", source(path, query, append(pragmas, "temp_store(MEMORY)")...))
 	if err != nil {
@@ -85,14 +83,7 @@ func (f *sqliteFile) openWriter(ctx context.Context, path, query string, pragmas
 
 func (f *sqliteFile) close() error {
 	f.pins.free()
-	errs := []error{f.checkpoints.close()}
-	for _, stmt := range f.stmts {
-		errs = append(errs, stmt.Close())
-	}
-	if f.conn != nil {
-		errs = append(errs, f.conn.Close())
-	}
-	errs = append(errs, f.reads.close())
+	errs := []error{f.checkpoints.close(), f.hangUp(), f.reads.close()}
 	if f.writes != nil {
 		errs = append(errs, f.writes.Close()) // last: it folds the write-ahead log into the file
 	}
@@ -106,18 +97,6 @@ func (f *sqliteFile) begin(ctx context.Context) (session, time.Time, error) {
 
 func (f *sqliteFile) view(ctx context.Context) (view, error) {
 	return f.reads.view(ctx)
-}
-
-func (f *sqliteFile) stmt(ctx context.Context, text string) (*sql.Stmt, error) {
-	if stmt, ok := f.stmts[text]; ok {
-		return stmt, nil
-	}
-	stmt, err := f.conn.PrepareContext(ctx, text)
-	if err != nil {
-		return nil, fmt.Errorf("prepare %q: %w", text, err)
-	}
-	f.stmts[text] = stmt
-	return stmt, nil
 }
 
 func (f *sqliteFile) query(ctx context.Context, text string, args ...any) (cursor, error) {

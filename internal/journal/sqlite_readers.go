@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// sqliteReaders are the connections that read beside the one that writes. Each keeps its statements prepared: preparing one takes as long
-// as running it. The one that read last reads next, for its pages and statements are at hand.
+// sqliteReaders are the connections that read beside the one that writes. The one that read last reads next, for its pages and statements
+// are at hand.
 type sqliteReaders struct {
 	db    *sql.DB
 	clock func() time.Time
@@ -76,7 +76,7 @@ func (s *sqliteReaders) give(r *sqliteReader) {
 	defer s.mu.Unlock()
 	defer func() { <-s.slots }()
 	if s.closed {
-		_ = r.close()
+		_ = r.hangUp()
 		return
 	}
 	s.free = append(s.free, r)
@@ -91,38 +91,22 @@ func (s *sqliteReaders) close() error {
 	defer s.mu.Unlock()
 	var errs []error
 	for _, r := range s.free {
-		errs = append(errs, r.close())
+		errs = append(errs, r.hangUp())
 	}
 	s.free, s.closed = nil, true
 	return errors.Join(append(errs, s.db.Close())...)
 }
 
 // sqliteReader is one of them; it is used by one at a time.
-type sqliteReader struct {
-	conn  *sql.Conn // nil: not opened, or dropped
-	stmts map[string]*sql.Stmt
-}
+type sqliteReader struct{ prepared }
 
 func (r *sqliteReader) begin(ctx context.Context, db *sql.DB) (err error) {
 	if r.conn == nil {
 		if r.conn, err = db.Conn(ctx); err != nil {
 			return err
 		}
-		r.stmts = map[string]*sql.Stmt{}
 	}
 	return r.exec(ctx, "BEGIN")
-}
-
-func (r *sqliteReader) stmt(ctx context.Context, text string) (*sql.Stmt, error) {
-	if stmt, ok := r.stmts[text]; ok {
-		return stmt, nil
-	}
-	stmt, err := r.conn.PrepareContext(ctx, text)
-	if err != nil {
-		return nil, fmt.Errorf("prepare %q: %w", text, err)
-	}
-	r.stmts[text] = stmt
-	return stmt, nil
 }
 
 func (r *sqliteReader) exec(ctx context.Context, text string) error {
@@ -134,25 +118,6 @@ func (r *sqliteReader) exec(ctx context.Context, text string) error {
 	return err
 }
 
-func (r *sqliteReader) close() error {
-	if r.conn == nil {
-		return nil
-	}
-	errs := []error{r.forget(), r.conn.Close()}
-	r.conn = nil
-	return errors.Join(errs...)
-}
-
-// forget closes the statements. They are nobody's but the reader's, and must go before their connection.
-func (r *sqliteReader) forget() error {
-	var errs []error
-	for _, stmt := range r.stmts {
-		errs = append(errs, stmt.Close())
-	}
-	r.stmts = nil
-	return errors.Join(errs...)
-}
-
 // drop closes a connection of which nobody knows in what state it is, whatever that says: the pool does not get it back.
 func (r *sqliteReader) drop() {
 	if r.conn == nil {
@@ -160,8 +125,7 @@ func (r *sqliteReader) drop() {
 	}
 	_ = r.forget()
 	_ = r.conn.Raw(func(any) error { return driver.ErrBadConn })
-	_ = r.conn.Close()
-	r.conn = nil
+	_ = r.hangUp()
 }
 
 // endWithin bounds the end of a view, which is ended even if its reader has gone.
