@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -60,28 +61,38 @@ func (s *sorter) value() error {
 	return nil
 }
 
-// text copies a string; what is escaped is written anew, for one text can be escaped in several ways.
+// text copies a string; what can be escaped in several ways is written anew, as encoding/json writes it.
 func (s *sorter) text() error {
-	from := s.at
-	raw := s.in[from : from+2+bytes.IndexByte(s.in[from+1:], '"')]
-	if bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) { // nearly always
-		s.at += len(raw)
+	raw := s.in[s.at : s.at+2+bytes.IndexByte(s.in[s.at+1:], '"')]
+	oneWay := bytes.IndexByte(raw, '\\') < 0
+	if !oneWay {
+		raw, oneWay = escaped(s.in[s.at:])
+	}
+	s.at += len(raw)
+	if oneWay && utf8.Valid(raw) { // nearly always
 		s.out = append(s.out, raw...)
 		return nil
 	}
-	for s.at++; s.in[s.at] != '"'; s.at++ {
-		if s.in[s.at] == '\\' {
-			s.at++
-		}
-	}
-	s.at++
 	var t string
-	if err := json.Unmarshal(s.in[from:s.at], &t); err != nil {
+	if err := json.Unmarshal(raw, &t); err != nil {
 		return err
 	}
 	again, err := json.Marshal(t)
 	s.out = append(s.out, again...)
 	return err
+}
+
+// escaped is the string that a text begins with, and whether each escape in it is the one that encoding/json writes.
+func escaped(in []byte) (raw []byte, oneWay bool) {
+	oneWay = true
+	at := 1
+	for ; in[at] != '"'; at++ {
+		if in[at] == '\\' {
+			at++
+			oneWay = oneWay && strings.IndexByte(`"\nrtbf`, in[at]) >= 0
+		}
+	}
+	return in[:at+1], oneWay
 }
 
 func (s *sorter) list() error {

@@ -31,6 +31,7 @@ func values() *rapid.Generator[any] {
 			rapid.SampledFrom([]json.RawMessage{
 				json.RawMessage(`"\u00e9\/\u003c<\ud83d\ude00"`), json.RawMessage(` { "b" : 1.0 , "a":[ ], "\u0061":2, "b":{} } `), json.RawMessage(`[1E5,-0,{"":null}]`),
 				json.RawMessage(`{"z\"":1,"z":2,"z!":3,"z\u0021":4}`), json.RawMessage(`"\u2028 \\ \" \t"`), json.RawMessage(`"\ud800"`),
+				json.RawMessage(`"\" \\ \n \r \t \b \f"`), json.RawMessage(`"\u0022 \u005c \u000a \u0008 \u000c \/"`),
 			}).AsAny(),
 			rapid.SliceOfN(values(), 0, 4).AsAny(), rapid.MapOfN(rapid.String(), values(), 0, 5).AsAny(),
 		)

@@ -37,8 +37,9 @@ func (e *Engine) ways(listener net.Listener) error {
 	if err != nil {
 		return err
 	}
-	inbox := e.inbox()
-	e.matchAlerts(inbox)
+	triage := e.triage()
+	inbox := e.inbox(triage)
+	e.matchAlerts(e.matcher(inbox, triage))
 	refusals := galenhttp.NewRefusals(e.journal.Append)
 	e.tellRefusals(refusals)
 	secure, err := e.tls()

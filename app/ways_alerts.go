@@ -56,9 +56,22 @@ func (r alertRows) AlertsDone(ctx context.Context, ends ...intake.End) error {
 	return r.journal.AlertsDone(ctx, done...)
 }
 
+// triage is what the configuration says of alerts.
+func (e *Engine) triage() *intake.Triage {
+	var rules []intake.Rule
+	for _, rule := range e.o.Config.Alerts {
+		rules = append(rules, intake.Rule{Matches: rule.Matches, Code: rule.Code, MemberLabel: rule.MemberLabel})
+	}
+	var resources []intake.Resource
+	for _, r := range e.o.Config.Resources {
+		resources = append(resources, intake.Resource{Resource: r.Resource, Labels: r.Labels, Matches: r.Named})
+	}
+	return intake.NewTriage(rules, resources)
+}
+
 // inbox takes alerts into the journal.
-func (e *Engine) inbox() *intake.Inbox {
-	return intake.NewInbox(intake.InboxOptions{Store: alertRows{e.journal, e.trace}, MaxPending: e.o.Config.Inbox.MaxPending, Now: time.Now})
+func (e *Engine) inbox(triage *intake.Triage) *intake.Inbox {
+	return intake.NewInbox(intake.InboxOptions{Store: alertRows{e.journal, e.trace}, MaxPending: e.o.Config.Inbox.MaxPending, Triage: triage, Now: time.Now})
 }
 
 // alerts is the inbox as the API knows it.
@@ -145,16 +158,9 @@ func (h hints) OpenHint(ctx context.Context, hint galen.Finding, alert string) (
 	return h.runs.OpenHint(ctx, hint, alert)
 }
 
-// matcher matches what is in the inbox with the configuration.
-func (e *Engine) matcher(inbox *intake.Inbox) *intake.Matcher {
-	o := intake.Options{Inbox: inbox, World: e.world, Runs: hints{e}, Now: time.Now, Logger: e.o.Logger, Around: e.matching}
-	for _, rule := range e.o.Config.Alerts {
-		o.Rules = append(o.Rules, intake.Rule{Matches: rule.Matches, Code: rule.Code, MemberLabel: rule.MemberLabel})
-	}
-	for _, r := range e.o.Config.Resources {
-		o.Resources = append(o.Resources, intake.Resource{Resource: r.Resource, Labels: r.Labels, Matches: r.Named})
-	}
-	return intake.NewMatcher(o)
+// matcher matches what is in the inbox with the configuration, and with what the resources are like.
+func (e *Engine) matcher(inbox *intake.Inbox, triage *intake.Triage) *intake.Matcher {
+	return intake.NewMatcher(intake.Options{Inbox: inbox, World: e.world, Runs: hints{e}, Triage: triage, Now: time.Now, Logger: e.o.Logger, Around: e.matching})
 }
 
 // matching goes on below the call that brought an alert.
@@ -164,12 +170,12 @@ func (e *Engine) matching(ctx context.Context, a intake.Alert) (context.Context,
 }
 
 // matchAlerts runs the matcher until the engine stops.
-func (e *Engine) matchAlerts(inbox *intake.Inbox) {
+func (e *Engine) matchAlerts(matcher *intake.Matcher) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		e.matcher(inbox).Run(ctx)
+		matcher.Run(ctx)
 	}()
 	e.stops = append(e.stops, func() error { cancel(); <-ended; return nil })
 }

@@ -35,7 +35,7 @@ type Alert struct {
 
 	// N numbers the alerts of the journal in the order in which they came.
 	N int64
-	// State is one of the states below, Why it stands so, Run the run that looks into it.
+	// State is one of the states below, "" for one that somebody must deal with; Why it stands so, Run the run that looks into it.
 	State, Why, Run string
 	// Resource that it was matched to; zero: none, or several.
 	Resource galen.Resource
@@ -43,7 +43,7 @@ type Alert struct {
 	Duplicates int64
 }
 
-// The states of an alert; before it is stored, none or refused.
+// The states of an alert. Before it is stored it has none if somebody is to look at what it is about.
 const (
 	Matched   = "matched"
 	Unmatched = "unmatched"
@@ -101,12 +101,15 @@ type InboxOptions struct {
 	Store Store
 	// MaxPending is how many alerts may wait at once; 0: [DefaultMaxPending].
 	MaxPending int
-	Now        func() time.Time
+	// Triage gives those alerts an end that need no look, when they come; nil: the matcher deals with all.
+	Triage *Triage
+	Now    func() time.Time
 }
 
 // Inbox takes alerts in.
 type Inbox struct {
 	store  Store
+	triage *Triage
 	most   int
 	now    func() time.Time
 	signal chan struct{}
@@ -125,7 +128,7 @@ func NewInbox(o InboxOptions) *Inbox {
 	if o.MaxPending == 0 {
 		o.MaxPending = DefaultMaxPending
 	}
-	return &Inbox{store: o.Store, most: o.MaxPending, now: o.Now, signal: make(chan struct{}, 1), calls: make(chan struct{}, maxCalls)}
+	return &Inbox{store: o.Store, triage: o.Triage, most: o.MaxPending, now: o.Now, signal: make(chan struct{}, 1), calls: make(chan struct{}, maxCalls)}
 }
 
 // Receipt says what became of the alerts of one call.
@@ -164,7 +167,7 @@ func (in *Inbox) Alertmanager(ctx context.Context, body []byte) (Receipt, error)
 	out := Receipt{Refused: len(refused), Why: why(refused)}
 	ctx, cancel := context.WithTimeoutCause(ctx, storeLimit, fmt.Errorf("%w: it has not stored the alerts within %s: send again", ErrSlow, storeLimit))
 	defer cancel()
-	if err := in.room(ctx, len(alerts)); err != nil {
+	if err := in.room(ctx, in.triage.settle(alerts)); err != nil {
 		in.turnedAway.Add(1)
 		return Receipt{}, err
 	}
@@ -221,8 +224,11 @@ func (in *Inbox) arrived(kept []Kept) {
 	}
 }
 
-// room is nil if so many alerts more may come in. A call of one alert is never too large for an empty inbox.
+// room is nil if so many alerts more may wait. A call of one alert is never too large for an empty inbox.
 func (in *Inbox) room(ctx context.Context, more int) error {
+	if more == 0 {
+		return nil
+	}
 	if err := in.count(ctx); err != nil {
 		return err
 	}

@@ -63,6 +63,9 @@ func (s *store) StoreAlerts(ctx context.Context, alerts ...Alert) ([]Kept, error
 			delete(s.done, a.ID)
 			delete(s.states, a.ID)
 		}
+		if a.State == Unmatched || a.State == Matched {
+			s.done[a.ID], s.states[a.ID] = a.Why, a.State
+		}
 		_, done := s.done[a.ID]
 		out = append(out, Kept{Alert: a, Again: again, Pending: !done && a.State != Refused})
 	}

@@ -51,11 +51,10 @@ type Runs interface {
 
 // Options of a matcher.
 type Options struct {
-	Inbox     *Inbox
-	World     World
-	Runs      Runs
-	Rules     []Rule
-	Resources []Resource
+	Inbox  *Inbox
+	World  World
+	Runs   Runs
+	Triage *Triage
 	// Around goes before each alert that asks for a run; nil: nothing does.
 	Around func(ctx context.Context, a Alert) (context.Context, func(error))
 	Now    func() time.Time
@@ -64,20 +63,20 @@ type Options struct {
 
 // Matcher turns stored alerts into runs.
 type Matcher struct {
-	o     Options
-	known directory
+	o Options
 	// Of the newest Round: what it has dealt with, which may stand among the fresh ones, too; and how many must wait.
 	dealt   map[string]bool
 	waiting int
+	told    time.Time // what became of those that the inbox has settled
 }
 
 // NewMatcher does nothing before [Matcher.Run].
-func NewMatcher(o Options) *Matcher { return &Matcher{o: o, known: newDirectory(o.Resources)} }
+func NewMatcher(o Options) *Matcher { return &Matcher{o: o} }
 
 const (
 	window     = 1000             // alerts read at once
 	settling   = 100              // of which the outcomes are written at once
-	retryEvery = time.Second      // while some must wait
+	retryEvery = time.Second      // while some must wait, or are to be told of
 	idleEvery  = time.Minute      // in case a signal was lost with a crash
 	unseenFor  = 10 * time.Minute // how long an alert waits for the first look at its resource
 	stepLimit  = 10 * time.Second // one reading or writing of the journal
@@ -97,12 +96,13 @@ func (m *Matcher) Run(ctx context.Context) {
 		case <-again.C:
 			whole = true
 		}
+		untold := m.tell()
 		left, err := m.deal(ctx, whole)
 		if err != nil && ctx.Err() == nil {
 			m.o.Logger.Warn("alerts could not be matched, trying again", "error", err.Error())
 		}
 		wait := idleEvery
-		if left > 0 || err != nil {
+		if left > 0 || untold || err != nil {
 			wait = retryEvery * time.Duration(1+max(left, m.waiting)/window) // many that wait are not read over and over
 		}
 		if next := m.o.Now().Add(wait); whole || next.Before(due) {
@@ -110,6 +110,18 @@ func (m *Matcher) Run(ctx context.Context) {
 			again.Reset(wait)
 		}
 	}
+}
+
+// tell logs now and then what became of alerts that needed no look; untold: there are some that came since.
+func (m *Matcher) tell() (untold bool) {
+	now := m.o.Now()
+	if since := now.Sub(m.told); since >= 0 && since < retryEvery {
+		return m.o.Inbox.fresh.untold()
+	}
+	m.told = now
+	became := m.o.Inbox.fresh.settled()
+	became.log(m.o.Logger, m.o.Triage)
+	return false
 }
 
 // deal deals with what has just come, or with every pending alert if there is more.
@@ -160,8 +172,9 @@ func (m *Matcher) pending(ctx context.Context, after int64) ([]Alert, error) {
 // settle deals with some alerts and writes down together what became of them. Those that hint at the same problem ask for
 // its run once.
 func (m *Matcher) settle(ctx context.Context, pending []Alert) (left int, done []End, err error) {
-	asked, first, count := map[string]End{}, map[string]Alert{}, map[string]int{}
+	asked := map[string]End{}
 	var ends []End
+	var became outcomes
 	var errs []error
 	for _, a := range pending {
 		if ctx.Err() != nil {
@@ -175,16 +188,9 @@ func (m *Matcher) settle(ctx context.Context, pending []Alert) (left int, done [
 		}
 		end.ID = a.ID
 		ends = append(ends, end)
-		if count[end.Why]++; count[end.Why] == 1 {
-			first[end.Why] = a
-		}
+		became.add(a, end)
 	}
-	for _, end := range ends { // one line for all of one outcome, the journal has each
-		if a := first[end.Why]; a.ID == end.ID {
-			m.o.Logger.Info("alerts dealt with", "alerts", count[end.Why], "first", a.ID, "alertname", brief(a.Labels["alertname"]), "named", brief(m.names(a)),
-				"state", end.State, "outcome", end.Why)
-		}
-	}
+	became.log(m.o.Logger, m.o.Triage)
 	if err := m.done(ctx, ends); err != nil {
 		return len(pending), nil, errors.Join(append(errs, err)...)
 	}
@@ -204,64 +210,15 @@ func (m *Matcher) done(ctx context.Context, ends []End) error {
 	return nil
 }
 
-// logged is how many characters of a label the log shows.
-const logged = 200
-
-func brief(label string) string {
-	if runes := []rune(label); len(runes) > logged {
-		return string(runes[:logged]) + "…"
-	}
-	return label
-}
-
-// rule of an alert, false if there is none.
-func (m *Matcher) rule(a Alert) (Rule, bool) {
-	i := slices.IndexFunc(m.o.Rules, func(r Rule) bool { return r.Matches(a.Labels) })
-	if i < 0 {
-		return Rule{}, false
-	}
-	return m.o.Rules[i], true
-}
-
-// names is what an alert calls its member, as it was sent; "" if no rule says where that stands.
-func (m *Matcher) names(a Alert) string {
-	rule, found := m.rule(a)
-	if !found {
-		return ""
-	}
-	return a.Labels[rule.MemberLabel]
-}
-
-func unmatched(why string) End { return End{State: Unmatched, Why: why} }
-
-// noted is what becomes of an alert which tells that something is over: it belongs to its resource, if its labels name one alone.
-func noted(named []galen.Resource) End {
-	end := End{State: Matched, Why: "resolved: noted; it cancels nothing"}
-	if len(named) == 1 {
-		end.Resource = named[0]
-	}
-	return end
-}
-
 // match says what became of an alert; without a state it must wait. Its labels are compared with what we know and go no
 // further: the run gets our own resource, code and failure domain. asked are the runs that this round has asked for.
 func (m *Matcher) match(ctx context.Context, a Alert, asked map[string]End) (End, error) {
-	rule, found := m.rule(a)
-	if !found {
-		return unmatched("no rule: nothing under alerts in the configuration matches its labels"), nil
+	end, about := m.o.Triage.of(a)
+	if end.State != "" {
+		return end, nil
 	}
-	named := m.known.named(a.Labels)
-	if len(named) == 0 {
-		return unmatched("no resource has these labels: " + m.known.asks()), nil
-	}
-	if a.Status != firing {
-		return noted(named), nil
-	}
-	name := a.Labels[rule.MemberLabel]
-	if name == "" {
-		return unmatched("no label " + rule.MemberLabel + ": the rule takes the member from it"), nil
-	}
-	places, unseen := m.find(named, name)
+	rule, named := about.rule, about.named
+	places, unseen := m.find(named, about.member)
 	switch {
 	case len(places) > 1:
 		return unmatched(fmt.Sprintf("ambiguous: several members of %s are called what the label %s says", few(named), rule.MemberLabel)), nil

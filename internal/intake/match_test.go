@@ -87,16 +87,18 @@ func has(pairs ...string) func(map[string]string) bool {
 	}
 }
 
-func matcher(s *store, w world, r *runs) *Matcher {
-	return NewMatcher(Options{
-		Inbox: inboxOf(s), World: w, Runs: r, Now: noon, Logger: slog.New(slog.DiscardHandler),
-		Rules: []Rule{{has("alertname", "CassandraDown"), "node-down", "instance"}, {has("alertname", "Incurable"), "incurable", "instance"}, {has("alertname", "ByHost"), "node-down", "host_id"}},
-		Resources: []Resource{
-			{Resource: demo(), Matches: has("cluster", "demo", "env", "prod")},
-			{Resource: other(), Matches: has("cluster", "other")},
-			{Resource: galen.Resource{Kind: "cassandra", Name: "unlabelled"}, Matches: func(map[string]string) bool { return false }},
-		},
+// triage knows three rules and three resources.
+func triage() *Triage {
+	return NewTriage([]Rule{{has("alertname", "CassandraDown"), "node-down", "instance"}, {has("alertname", "Incurable"), "incurable", "instance"}, {has("alertname", "ByHost"), "node-down", "host_id"}}, []Resource{
+		{Resource: demo(), Matches: has("cluster", "demo", "env", "prod")},
+		{Resource: other(), Matches: has("cluster", "other")},
+		{Resource: galen.Resource{Kind: "cassandra", Name: "unlabelled"}, Matches: func(map[string]string) bool { return false }},
 	})
+}
+
+// matcher of an inbox that leaves every alert to it.
+func matcher(s *store, w world, r *runs) *Matcher {
+	return NewMatcher(Options{Inbox: inboxOf(s), World: w, Runs: r, Now: noon, Logger: slog.New(slog.DiscardHandler), Triage: triage()})
 }
 
 func TestMatch(t *testing.T) {

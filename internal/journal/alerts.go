@@ -20,7 +20,8 @@ type Kept struct {
 }
 
 // StoreAlerts puts alerts into the inbox, all or none, on disk when it returns. One with the ID of a stored one is a duplicate: it
-// costs a counter, and makes an unmatched one pending again: the resource may know it by now. One that comes refused is only kept.
+// costs a counter, and makes an unmatched one pending again: the resource may know it by now. One that comes with another state than
+// [AlertPending] is settled, and only kept.
 func (s *Store) StoreAlerts(ctx context.Context, alerts ...Alert) ([]Kept, error) {
 	if len(alerts) == 0 {
 		return nil, nil
@@ -59,14 +60,12 @@ func makeAlert(a Alert) (madeAlert, error) {
 	if a.ID == "" {
 		a.ID = galen.HashJSON([]any{a.Source, a.Fingerprint, a.Status, a.StartsAt.UTC()})
 	}
-	if a.State != AlertRefused {
-		a.State = AlertPending
-	}
+	a.State = cmp.Or(a.State, AlertPending)
 	m := madeAlert{alert: a}
 	hint := a
 	hint.Body = nil // in the inbox; the event keeps its hash
 	body := map[string]any{"alert": hint, "body": galen.HashJSON(string(a.Body))}
-	if a.Why != "" {
+	if a.State == AlertRefused {
 		body["refused"] = a.Why
 	}
 	var err, doc error
@@ -85,8 +84,8 @@ func (t *tx) storeAlert(ctx context.Context, m madeAlert) (Kept, error) {
 		a.Received = t.now
 	}
 	out := Kept{Alert: a, Pending: a.State == AlertPending}
-	n, err := t.execCount(ctx, "INSERT INTO alerts (id, received, done, outcome, state, run, resource, doc) VALUES (?, ?, ?, ?, ?, '', '', ?) ON CONFLICT (id) DO NOTHING",
-		a.ID, stamp(a.Received), flag(a.State == AlertRefused), a.Why, a.State, m.doc)
+	n, err := t.execCount(ctx, "INSERT INTO alerts (id, received, done, outcome, state, run, resource, doc) VALUES (?, ?, ?, ?, ?, '', ?, ?) ON CONFLICT (id) DO NOTHING",
+		a.ID, stamp(a.Received), flag(a.State != AlertPending), a.Why, a.State, a.Resource.String(), m.doc)
 	if err != nil {
 		return out, err
 	}
@@ -97,9 +96,9 @@ func (t *tx) storeAlert(ctx context.Context, m madeAlert) (Kept, error) {
 		return out, err
 	}
 	// One that is pending still is told as such: who stored it may not have lived to deal with it.
-	n, err = t.execCount(ctx, "UPDATE alerts SET done = 0, outcome = '', state = ? WHERE id = ? AND state <> ? AND state <> ?",
-		AlertPending, a.ID, AlertMatched, AlertRefused)
-	out.Again, out.Pending = true, n > 0
+	n, err = t.execCount(ctx, "UPDATE alerts SET done = ?, outcome = ?, state = ?, resource = ? WHERE id = ? AND state <> ? AND state <> ?",
+		flag(a.State != AlertPending), a.Why, a.State, a.Resource.String(), a.ID, AlertMatched, AlertRefused)
+	out.Again, out.Pending = true, out.Pending && n > 0
 	return out, err
 }
 

@@ -80,8 +80,12 @@ func (s *alertSearch) take(a Alert, text string) error {
 func (f AlertFilter) where() (string, []any) {
 	where, args := []string{"n > 0"}, []any{}
 	add := func(condition string, arg any) { where, args = append(where, condition), append(args, arg) }
-	if f.State != "" {
-		add("state = ?", f.State)
+	switch f.State { // with what lets a partial index serve
+	case "":
+	case AlertPending:
+		where = append(where, "done = 0")
+	default:
+		add("state = ? AND done <> 0", f.State)
 	}
 	if f.Run != "" {
 		add("run = ?", f.Run)

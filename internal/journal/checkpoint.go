@@ -12,10 +12,10 @@ import (
 
 const (
 	// checkpointAfter is how many statements of the writer make a checkpoint due.
-	checkpointAfter = 1000
+	checkpointAfter = 4000
 	// checkpointPages is how long the write-ahead log may be before the writer makes one itself, at the end of a commit. In a storm the log
 	// grows so long now and then, since it begins anew only once all of it is folded in; the checkpointer has left it little to do by then.
-	checkpointPages = "4000"
+	checkpointPages = "12000"
 )
 
 // checkpointer folds the write-ahead log into the file (a passive checkpoint), on a connection and a goroutine of its own: the only writer

@@ -28,7 +28,7 @@ func TestTheFileGrowsWhileTheJournalIsOpen(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	const events, writerFolds = 350, 4000 * 4096
+	const events, writerFolds = 1400, 12000 * 4096
 	for range events {
 		if err := s.Append(t.Context(), galen.Event{Kind: galen.EventEngine, Resource: ring()}); err != nil {
 			t.Fatal(err)

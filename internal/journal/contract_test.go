@@ -330,6 +330,7 @@ func Contract(t *testing.T, open opener) {
 		{"a policy change is an event", testResources},
 		{"an alert is stored once", testAlerts},
 		{"the alerts of a call are stored together", testAlertsTogether},
+		{"an alert that comes with its end waits for nobody", testSettledAlerts},
 		{"alerts are listed", testAlertList},
 		{"the outbox is urgent first", testUrgentFirst},
 		{"the outbox is emptied", testOutbox},

@@ -58,10 +58,11 @@ func (s *Store) Events(ctx context.Context, f EventFilter) ([]galen.Event, error
 	}
 	if f.Resource != (galen.Resource{}) {
 		add("resource = ?", f.Resource.String())
+		where = append(where, "resource <> ''") // lets the partial index serve
 	}
 	if f.Run != "" {
 		add("run = ?", f.Run)
-		where = append(where, "run <> ''") // lets the partial index serve
+		where = append(where, "run <> ''") // as well
 	}
 	if f.Kind != "" {
 		add("kind = ?", string(f.Kind))
@@ -217,7 +218,8 @@ func (r eventRow) sum() string {
 			return
 		}
 		quoted, _ := json.Marshal(value) // text is always encodable
-		fmt.Fprintf(&b, `,%q:%s`, name, quoted)
+		b.WriteString(`,"` + name + `":`)
+		b.Write(quoted)
 	}
 	b.WriteString(`{"at":"` + moment(r.at).Format(time.RFC3339Nano) + `"`)
 	if len(r.body) > 0 {

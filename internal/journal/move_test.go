@@ -145,7 +145,7 @@ func TestVerifyOfAnEarlierRelease(t *testing.T) {
 	r := openRaw(t, place.Path)
 	r.exec("DROP TABLE tokens")
 	r.exec("DROP TABLE schedules")
-	for _, index := range []string{"alerts_state", "alerts_owned", "alerts_resource"} {
+	for _, index := range []string{"alerts_state", "alerts_owned", "alerts_resource"} { // events_resource stays as it is now
 		r.exec("DROP INDEX " + index)
 	}
 	for _, column := range []string{"alerts DROP COLUMN resource", "alerts DROP COLUMN state", "alerts DROP COLUMN run", "outbox DROP COLUMN urgency"} {

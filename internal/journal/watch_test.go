@@ -217,6 +217,37 @@ func testAlertsTogether(t *testing.T, w world) {
 	equal(t, "none", len(kept), 0)
 }
 
+// testSettledAlerts: what comes with its end is stored with it, and waits for nobody; what comes again has the end that was told last.
+func testSettledAlerts(t *testing.T, w world) {
+	come := func(state, why string, r galen.Resource, again, pending bool) {
+		t.Helper()
+		kept := w.keep(t, journal.Alert{Source: "alertmanager", Fingerprint: "f", Status: "firing", State: state, Why: why, Resource: r})
+		equal(t, "again", kept.Again, again)
+		equal(t, "pending", kept.Pending, pending)
+		all, err := w.Alerts(t.Context(), journal.AlertFilter{State: kept.Alert.State})
+		must(t, err)
+		equal(t, "in the list of its state", len(all), 1)
+		equal(t, "why", all[0].Why, why)
+		equal(t, "of", all[0].Resource, r)
+		waiting, err := w.CountPendingAlerts(t.Context(), 10)
+		must(t, err)
+		equal(t, "waiting", waiting == 1, pending)
+	}
+	come(journal.AlertUnmatched, "no rule", galen.Resource{}, false, false)
+	come(journal.AlertUnmatched, "no resource", galen.Resource{}, true, false) // the configuration has changed
+	come("", "", galen.Resource{}, true, true)
+	come(journal.AlertUnmatched, "no rule", galen.Resource{}, true, false)
+	come(journal.AlertMatched, "over", ring(), true, false)
+	kept := w.keep(t, journal.Alert{Source: "alertmanager", Fingerprint: "f", Status: "firing"})
+	equal(t, "a matched one is looked at again", kept.Pending, false)
+	events, err := w.Events(t.Context(), journal.EventFilter{Kind: galen.EventAlert})
+	must(t, err)
+	equal(t, "events", len(events), 1)
+	if strings.Contains(string(events[0].Body), "refused") {
+		t.Errorf("its event says that it was refused: %s", events[0].Body)
+	}
+}
+
 func testAlerts(t *testing.T, w world) {
 	a := journal.Alert{
 		Source: "alertmanager", Fingerprint: "f", Status: "firing", Labels: map[string]string{"alertname": "<Down>"},

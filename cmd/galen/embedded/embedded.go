@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -50,12 +52,20 @@ type Server struct {
 	stopping  *atomic.Bool
 }
 
+// garbage is how many percent of what a process keeps may become garbage before it is collected. A server makes much and keeps little (some
+// 30 MB): at Go's usual 100 a process in a storm collects four times a second, and a ninth of its time goes into that.
+const garbage = 300
+
 // Start opens or makes the file in o.Dir and returns when the server answers. It refuses a directory that another
-// server uses (ErrInUse) and a file whose schema it does not know (ErrSchema); an older schema is migrated.
+// server uses (ErrInUse) and a file whose schema it does not know (ErrSchema); an older schema is migrated. It lets the whole process
+// collect its garbage less often, unless GOGC is set.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	o, err := o.complete()
 	if err != nil {
 		return nil, err
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
 	}
 	lock, err := lockFile(filepath.Join(o.Dir, lockName))
 	if err != nil {

@@ -1,0 +1,115 @@
+package intake
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// settlingInbox is an inbox that gives alerts an end at once where no look is needed, and its matcher.
+func settlingInbox(s *store, r *runs, most int) *Matcher {
+	m := matcher(s, world{demo(): members()}, r)
+	m.o.Inbox = NewInbox(InboxOptions{Store: s, Triage: m.o.Triage, MaxPending: most, Now: noon})
+	return m
+}
+
+// about is an alert with these labels.
+func about(fingerprint, status string, labels ...string) string {
+	var b strings.Builder
+	for i := 0; i+1 < len(labels); i += 2 {
+		fmt.Fprintf(&b, `%q:%q,`, labels[i], labels[i+1])
+	}
+	return fmt.Sprintf(`{"status":%q,"labels":{%s},"startsAt":"2026-11-23T12:00:00Z","fingerprint":%q}`, status, strings.TrimSuffix(b.String(), ","), fingerprint)
+}
+
+// TestSettledWhenItComes: what no look can change is stored with its end, and is nothing that waits; it has the same end as from the matcher.
+func TestSettledWhenItComes(t *testing.T) {
+	node := []string{"alertname", "CassandraDown", "cluster", "demo", "env", "prod", "instance"}
+	for _, c := range []struct {
+		name, alert string
+		state, why  string // "": it waits
+		resource    string
+	}{
+		{"no rule", about("f", firing, "alertname", "Other"), Unmatched, "no rule", ""},
+		{"no resource", about("f", firing, "alertname", "CassandraDown", "cluster", "nowhere"), Unmatched, "no resource has these labels", ""},
+		{"no label of the member", about("f", firing, node[:6]...), Unmatched, "no label instance", ""},
+		{"over", about("f", resolved, append(node, "n2")...), Matched, "resolved: noted", "cassandra/demo"},
+		{"of a member", about("f", firing, append(node, "n2")...), "", "", ""},
+		{"of nobody that is known", about("f", firing, append(node, "n77")...), "", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newStore()
+			m := settlingInbox(s, &runs{}, 0)
+			if got, err := m.o.Inbox.Alertmanager(t.Context(), []byte(post(c.alert))); err != nil || got.Stored != 1 {
+				t.Fatalf("%+v %v", got, err)
+			}
+			a := s.alerts[s.order[0]]
+			if a.State != c.state || !strings.HasPrefix(a.Why, c.why) || a.Resource.String() != c.resource {
+				t.Errorf("stored as %q, %q of %q", a.State, a.Why, a.Resource)
+			}
+			if got := countsOf(t, m.o.Inbox).Pending; (got == 1) != (c.state == "") {
+				t.Errorf("%d wait", got)
+			}
+			end, err := m.match(t.Context(), a, map[string]End{})
+			if want := (End{State: a.State, Why: a.Why, Resource: a.Resource}); err != nil || c.state != "" && end != want {
+				t.Errorf("the matcher says %+v, %v; the inbox %+v", end, err, want)
+			}
+			deal(t, m)
+			if s.settled() != 1 || c.state != "" && s.writes != 0 {
+				t.Errorf("%d done, %d writes of the matcher", s.settled(), s.writes)
+			}
+		})
+	}
+}
+
+// TestStrangersFillNoInbox: alerts about nothing of ours keep none of ours out, however many they are.
+func TestStrangersFillNoInbox(t *testing.T) {
+	s := newStore()
+	in := settlingInbox(s, &runs{}, 2).o.Inbox
+	ours := func(f string) string {
+		return about(f, firing, "alertname", "CassandraDown", "cluster", "demo", "env", "prod", "instance", "n1")
+	}
+	strangers := many(100, func(i int) string { return one(fmt.Sprint(i)) })
+	for i, c := range []struct {
+		alerts []string
+		full   bool
+	}{{strangers, false}, {[]string{ours("a"), one("stranger")}, false}, {[]string{ours("b")}, false}, {[]string{ours("c")}, true}, {strangers[:3], false}} {
+		if _, err := in.Alertmanager(t.Context(), []byte(post(c.alerts...))); errors.Is(err, ErrFull) != c.full || err != nil && !c.full {
+			t.Errorf("call %d: %v", i, err)
+		}
+	}
+	if got := countsOf(t, in); got.Pending != 2 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestSettledAreTold: the log has a line at once for the first, and one a second for all that come after it.
+func TestSettledAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		s := newStore()
+		m := settlingInbox(s, &runs{}, 0)
+		m.o.Now, m.o.Logger = time.Now, slog.New(slog.NewTextHandler(&log, nil))
+		go m.Run(t.Context())
+		time.Sleep(2 * retryEvery)
+		lines := func() int { synctest.Wait(); return strings.Count(log.String(), "no rule") }
+		for i := range 100 {
+			send(t, m.o.Inbox, fmt.Sprint(i))
+			if got := lines(); got != 1 {
+				t.Fatalf("%d lines after %d alerts", got, i+1)
+			}
+		}
+		time.Sleep(retryEvery + time.Millisecond)
+		if got := lines(); got != 2 || !strings.Contains(log.String(), "alerts=99") {
+			t.Errorf("the log has %d lines:\n%s", got, log.String())
+		}
+		if s.writes != 0 {
+			t.Errorf("the matcher has written %d times", s.writes)
+		}
+	})
+}
