@@ -101,15 +101,20 @@ func (m *Matcher) Run(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			m.o.Logger.Warn("alerts could not be matched, trying again", "error", err.Error())
 		}
-		wait := idleEvery
-		if left > 0 || untold || err != nil {
-			wait = retryEvery * time.Duration(1+max(left, m.waiting)/window) // many that wait are not read over and over
-		}
+		wait := m.wait(left > 0 || untold || err != nil, left)
 		if next := m.o.Now().Add(wait); whole || next.Before(due) {
 			due = next
 			again.Reset(wait)
 		}
 	}
+}
+
+// wait is how long nothing is to be done by itself; soon: some must wait for something.
+func (m *Matcher) wait(soon bool, left int) time.Duration {
+	if !soon {
+		return idleEvery
+	}
+	return retryEvery * time.Duration(1+max(left, m.waiting)/window) // many that wait are not read over and over
 }
 
 // tell logs now and then what became of alerts that needed no look; untold: there are some that came since.

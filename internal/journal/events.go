@@ -217,8 +217,12 @@ func (r eventRow) sum() string {
 		if value == "" && !always {
 			return
 		}
-		quoted, _ := json.Marshal(value) // text is always encodable
 		b.WriteString(`,"` + name + `":`)
+		if plain(value) { // nearly always
+			b.WriteString(`"` + value + `"`)
+			return
+		}
+		quoted, _ := json.Marshal(value) // text is always encodable
 		b.Write(quoted)
 	}
 	b.WriteString(`{"at":"` + moment(r.at).Format(time.RFC3339Nano) + `"`)
@@ -235,6 +239,16 @@ func (r eventRow) sum() string {
 	b.WriteString(`,"seq":` + strconv.FormatInt(r.seq, 10) + `}`)
 	sum := sha256.Sum256(b.Bytes())
 	return hex.EncodeToString(sum[:])
+}
+
+// plain text is the same in JSON.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
 }
 
 // valid is text that JSON can carry as it is.
