@@ -94,8 +94,6 @@ var (
 	ErrBusy = errors.New("the inbox is busy")
 	// ErrSlow: the journal did not store in time.
 	ErrSlow = errors.New("the journal is slow")
-
-	errLate = fmt.Errorf("%w: it has not stored the alerts within %s: send again", ErrSlow, storeLimit)
 )
 
 // InboxOptions of [NewInbox].
@@ -167,7 +165,7 @@ func (in *Inbox) Alertmanager(ctx context.Context, body []byte) (Receipt, error)
 		return Receipt{}, err
 	}
 	out := Receipt{Refused: len(refused), Why: why(refused)}
-	ctx, cancel := context.WithTimeoutCause(ctx, storeLimit, errLate)
+	ctx, cancel := context.WithTimeoutCause(ctx, storeLimit, fmt.Errorf("%w: it has not stored the alerts within %s: send again", ErrSlow, storeLimit))
 	defer cancel()
 	if err := in.room(ctx, in.triage.settle(alerts)); err != nil {
 		in.turnedAway.Add(1)

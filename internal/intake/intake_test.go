@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -459,25 +460,34 @@ func FuzzAlertmanager(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		opensOnlyWhatIsNamed(t, s)
+		asked := opensOnlyWhatIsNamed(t, s)
+		settled := newStore()
+		if _, again := settlingInbox(settled, &runs{}, 0).o.Inbox.Alertmanager(t.Context(), body); (again == nil) != (err == nil) {
+			t.Fatalf("%v, and %v where the inbox settles what needs no look", err, again)
+		}
+		if also := opensOnlyWhatIsNamed(t, settled); !slices.Equal(also, asked) || !maps.Equal(settled.states, s.states) || !maps.Equal(settled.done, s.done) {
+			t.Fatalf("asked for %q, became %q; where the inbox settles what needs no look %q, %q", asked, s.done, also, settled.done)
+		}
 	})
 }
 
 // opensOnlyWhatIsNamed: whatever was stored, a run is asked for only where an alert has all the labels that name one of our resources and
-// the name of one of its members, and it is asked for in our own words.
-func opensOnlyWhatIsNamed(t *testing.T, s *store) {
+// the name of one of its members, and it is asked for in our own words. It returns what was asked for.
+func opensOnlyWhatIsNamed(t *testing.T, s *store) (asked []string) {
+	t.Helper()
 	r := &runs{}
 	if _, err := matcher(s, world{demo(): members(), other(): members()}, r).Round(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, asked := range r.asked {
-		said := strings.Split(asked, " ")
+	for _, run := range r.asked {
+		said := strings.Split(run, " ")
 		id := strings.Join(said[4:], " ")
 		a := s.alerts[id]
 		named := a.Labels["cluster"] == "other" && said[0] == other().String() || a.Labels["cluster"] == "demo" && a.Labels["env"] == "prod" && said[0] == demo().String()
 		known := slices.ContainsFunc(members(), func(m galen.Member) bool { return m.Target.ID == said[3] && m.Domain == said[2] && !m.Spare })
 		if !named || !known || said[1] != "node-down" || a.Status != firing {
-			t.Fatalf("alert %+v opened %q", a, asked)
+			t.Fatalf("alert %+v opened %q", a, run)
 		}
 	}
+	return r.asked
 }
