@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,7 +44,7 @@ fingerprint, status and start. An alert that was matched to no resource, or to s
   galen alerts list --watch --limit 10
   galen alerts list --limit 500 -o json | jq -r '.alerts[] | select(.state == "refused") | .why'`,
 		Args: takes(0, 0, "no arguments: choose with flags"),
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.alertsList(cmd.Context(), f) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.alertsList(cmd.Context(), f, chosen(cmd)) },
 	}
 	cmd.Flags().StringVar(&f.state, "state", "", "only those that stand so: pending, matched, unmatched, refused")
 	cmd.Flags().StringVar(&f.resource, "resource", "", "only those that were matched to this resource (kind/name)")
@@ -56,7 +57,7 @@ fingerprint, status and start. An alert that was matched to no resource, or to s
 	return c.watchable(cmd)
 }
 
-func (c *cli) alertsList(ctx context.Context, f alertsFlags) error {
+func (c *cli) alertsList(ctx context.Context, f alertsFlags, chosen string) error {
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -89,13 +90,12 @@ func (c *cli) alertsList(ctx context.Context, f alertsFlags) error {
 	if err := c.fault("list the alerts", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}
-	return c.print(res.JSON200, func(w io.Writer) error { return printAlerts(w, *res.JSON200, c.now()) })
+	return c.print(res.JSON200, func(w io.Writer) error { return printAlerts(w, *res.JSON200, c.now(), chosen) })
 }
 
-func printAlerts(w io.Writer, list api.AlertList, now time.Time) error {
+func printAlerts(w io.Writer, list api.AlertList, now time.Time, chosen string) error {
 	if len(list.Alerts) == 0 {
-		fmt.Fprintln(w, "no alerts")
-		return nil
+		return printNone(w, "alerts", chosen)
 	}
 	rows := make([][]string, 0, len(list.Alerts))
 	for _, a := range list.Alerts {
@@ -131,7 +131,7 @@ func (c *cli) alertsShowCommand() *cobra.Command {
 wrote is foreign text: control characters are not printed.`,
 		Example: "  galen alerts show 4711",
 		Args:    takes(1, 1, "one alert: its number in the list, or its whole ID"),
-		RunE:    func(cmd *cobra.Command, args []string) error { return c.alertsShow(cmd.Context(), args[0]) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.alertsShow(cmd.Context(), strings.ToLower(args[0])) },
 	}
 }
 

@@ -31,7 +31,7 @@ with what moved. What waits for a yes: galen runs list --status asking.`,
   galen approvals --resource cassandra/orders --limit 10
   galen approvals --run 0198f2a1-7c3e-7b1a-9d55-2f0c6a1b8e44 -o json | jq -r '.approvals[] | .by'`,
 		Args: takes(0, 0, "no arguments: choose with flags"),
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.approvals(cmd.Context(), f) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.approvals(cmd.Context(), f, chosen(cmd)) },
 	}
 	var states []string
 	for _, s := range galen.ApprovalStates() {
@@ -47,7 +47,7 @@ with what moved. What waits for a yes: galen runs list --status asking.`,
 	return c.watchable(cmd)
 }
 
-func (c *cli) approvals(ctx context.Context, f approvalsFlags) error {
+func (c *cli) approvals(ctx context.Context, f approvalsFlags, chosen string) error {
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func (c *cli) approvals(ctx context.Context, f approvalsFlags) error {
 		return err
 	}
 	return c.print(res.JSON200, func(w io.Writer) error {
-		if err := printApprovals(w, res.JSON200.Approvals, c.now()); err != nil {
+		if err := printApprovals(w, res.JSON200.Approvals, c.now(), chosen); err != nil {
 			return err
 		}
 		printMore(w, res.JSON200.Next)
@@ -77,10 +77,9 @@ func (c *cli) approvals(ctx context.Context, f approvalsFlags) error {
 	})
 }
 
-func printApprovals(w io.Writer, all []api.Approval, now time.Time) error {
+func printApprovals(w io.Writer, all []api.Approval, now time.Time, chosen string) error {
 	if len(all) == 0 {
-		fmt.Fprintln(w, "no approvals")
-		return nil
+		return printNone(w, "approvals", chosen)
 	}
 	rows := make([][]string, 0, len(all))
 	for _, a := range all {

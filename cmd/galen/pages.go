@@ -4,6 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
@@ -44,6 +49,37 @@ func printMore(w io.Writer, next *string) {
 	if next != nil {
 		fmt.Fprintf(w, "\nmore: --cursor %s\n", *next)
 	}
+}
+
+// chosen are the flags that chose what a list shows, as they were given; "" for a whole one.
+func chosen(cmd *cobra.Command) string {
+	var out strings.Builder
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if many, is := f.Value.(pflag.SliceValue); is {
+			values = many.GetSlice()
+		}
+		switch {
+		case !f.Changed || slices.Contains([]string{"limit", "watch", "every"}, f.Name):
+		case f.Value.Type() == "bool":
+			fmt.Fprintf(&out, " --%s", f.Name)
+		default:
+			for _, v := range values {
+				fmt.Fprintf(&out, " --%s %s", f.Name, v)
+			}
+		}
+	})
+	return out.String()
+}
+
+// printNone says that a list has none, and by what it was chosen.
+func printNone(w io.Writer, of, chosen string) error {
+	text := "no " + of
+	if chosen != "" {
+		text += " with" + chosen
+	}
+	_, err := fmt.Fprintln(w, text)
+	return err
 }
 
 // allHolds are all pages of that list.

@@ -23,6 +23,22 @@ func TestNothingIsAList(t *testing.T) {
 	}
 }
 
+// TestNothingIsToldWithItsFilter: a list without items says by what it was chosen, for that may be why.
+func TestNothingIsToldWithItsFilter(t *testing.T) {
+	server := (&canned{answers: map[string]any{"GET /v1/runs": api.RunList{}, "GET /v1/alerts": api.AlertList{}, "GET /v1/approvals": api.ApprovalList{}}}).start(t)
+	for command, want := range map[string]string{
+		"runs list":                                           "no runs\n",
+		"runs list --limit 7 -o wide":                         "no runs\n",
+		"runs list --open --status held":                      "no runs with --open --status held\n",
+		"approvals --run r --state stands":                    "no approvals with --run r --state stands\n",
+		"alerts list --label a=b --label c=d --state refused": "no alerts with --label a=b --label c=d --state refused\n",
+	} {
+		if got := galenCLI(t, server, strings.Fields(command)...); got.code != exitOK || got.out != want {
+			t.Errorf("%s: %+v, want %q", command, got, want)
+		}
+	}
+}
+
 // TestWholeLists: what stands on the second page of a list is shown, too, and what of it needs a person is in the status.
 func TestWholeLists(t *testing.T) {
 	db := galen.Resource{Kind: "fake", Name: "demo"}

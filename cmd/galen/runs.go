@@ -42,7 +42,7 @@ func (c *cli) runsListCommand() *cobra.Command {
   galen runs list --status held
   galen runs list --resource cassandra/orders --limit 10 -o json | jq -r '.runs[].id'`,
 		Args: takes(0, 0, "no arguments: choose with flags"),
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.runsList(cmd.Context(), f) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.runsList(cmd.Context(), f, chosen(cmd)) },
 	}
 	cmd.Flags().StringVar(&f.resource, "resource", "", "only those on this resource (kind/name)")
 	cmd.Flags().StringVar(&f.status, "status", "", "only those that stand so: held, asking, verified, ...")
@@ -52,7 +52,7 @@ func (c *cli) runsListCommand() *cobra.Command {
 	return c.watchable(cmd)
 }
 
-func (c *cli) runsList(ctx context.Context, f runsFlags) error {
+func (c *cli) runsList(ctx context.Context, f runsFlags, chosen string) error {
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func (c *cli) runsList(ctx context.Context, f runsFlags) error {
 		return err
 	}
 	return c.print(res.JSON200, func(w io.Writer) error {
-		if err := printRuns(w, res.JSON200.Runs, c.now()); err != nil {
+		if err := printRuns(w, res.JSON200.Runs, c.now(), chosen); err != nil {
 			return err
 		}
 		printMore(w, res.JSON200.Next)
@@ -82,10 +82,9 @@ func (c *cli) runsList(ctx context.Context, f runsFlags) error {
 	})
 }
 
-func printRuns(w io.Writer, all []galen.Run, now time.Time) error {
+func printRuns(w io.Writer, all []galen.Run, now time.Time, chosen string) error {
 	if len(all) == 0 {
-		fmt.Fprintln(w, "no runs")
-		return nil
+		return printNone(w, "runs", chosen)
 	}
 	rows := make([][]string, 0, len(all))
 	for _, r := range all {

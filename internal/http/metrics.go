@@ -224,8 +224,10 @@ func (c snapshot) counters(out chan<- prometheus.Metric) {
 	count("galen_alerts_total", alerts, float64(c.m.Alerts.Duplicates), "outcome", "duplicate")
 	count("galen_alerts_total", alerts, float64(c.m.Alerts.Refused), "outcome", "refused")
 	count("galen_alert_calls_turned_away_total", "Calls with alerts that were told to come again, because the inbox was full or busy.", float64(c.m.Alerts.TurnedAway))
-	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable} {
-		count("galen_calls_refused_total", "Calls of the API that were refused for who made them, or how often, since the engine started.",
+	for _, status := range []int{
+		http.StatusUnauthorized, http.StatusForbidden, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusServiceUnavailable,
+	} {
+		count("galen_calls_refused_total", "Calls of the API that were refused for who made them, or how often, and yeses that are none (409, 422), since the engine started.",
 			float64(c.m.Refused[status]), "status", strconv.Itoa(status))
 	}
 	for _, reason := range []string{noCertificate, badCertificate, otherHandshake} {
