@@ -131,7 +131,9 @@ func (c *cli) alertsShowCommand() *cobra.Command {
 wrote is foreign text: control characters are not printed.`,
 		Example: "  galen alerts show 4711",
 		Args:    takes(1, 1, "one alert: its number in the list, or its whole ID"),
-		RunE:    func(cmd *cobra.Command, args []string) error { return c.alertsShow(cmd.Context(), strings.ToLower(args[0])) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.alertsShow(cmd.Context(), strings.ToLower(args[0]))
+		},
 	}
 }
 

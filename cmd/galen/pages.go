@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -51,7 +52,7 @@ func printMore(w io.Writer, next *string) {
 	}
 }
 
-// chosen are the flags that chose what a list shows, as they were given; "" for a whole one.
+// chosen are the flags that chose what a list shows, as a shell takes them; "" for a whole one.
 func chosen(cmd *cobra.Command) string {
 	var out strings.Builder
 	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
@@ -59,17 +60,30 @@ func chosen(cmd *cobra.Command) string {
 		if many, is := f.Value.(pflag.SliceValue); is {
 			values = many.GetSlice()
 		}
-		switch {
-		case !f.Changed || slices.Contains([]string{"limit", "watch", "every"}, f.Name):
-		case f.Value.Type() == "bool":
-			fmt.Fprintf(&out, " --%s", f.Name)
-		default:
-			for _, v := range values {
-				fmt.Fprintf(&out, " --%s %s", f.Name, v)
+		if !f.Changed || f.Value.String() == "" || slices.Contains([]string{"limit", "watch", "every"}, f.Name) {
+			return
+		}
+		for _, v := range values {
+			out.WriteString(" --" + f.Name)
+			switch {
+			case f.Value.Type() != "bool":
+				out.WriteString(" " + asWord(v))
+			case v != "true":
+				out.WriteString("=" + v)
 			}
 		}
 	})
 	return out.String()
+}
+
+// asWord is a text as one word of a shell.
+func asWord(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./:=,+@", r)
+	}) {
+		return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+	}
+	return text
 }
 
 // printNone says that a list has none, and by what it was chosen.

@@ -107,8 +107,9 @@ func TestARefusedYesIsTakenDown(t *testing.T) {
 		for _, e := range journal.events {
 			body += string(e.Body)
 		}
-		if w.Code != c.status || (body == "") != (c.want == "") || !strings.Contains(body, c.want) || o.Refusals.Counts()[200] != 0 {
-			t.Errorf("%s: %d %s\ntaken down %s", name, w.Code, w.Body, body)
+		counted := o.Refusals.Counts()
+		if w.Code != c.status || (body == "") != (c.want == "") || !strings.Contains(body, c.want) || counted[200] != 0 || (counted[409] == 1) != (c.status == 409) {
+			t.Errorf("%s: %d %s\ntaken down %s, counted %v", name, w.Code, w.Body, body, counted)
 		}
 	}
 }

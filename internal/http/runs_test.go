@@ -186,6 +186,7 @@ func TestMetrics(t *testing.T) {
 	measures := Measures{
 		OpenRuns: map[galen.RunStatus]int{galen.RunHeld: 2},
 		Findings: []galen.Finding{{Resource: demo(), Code: "down"}, {Resource: demo(), Code: "down"}, {Resource: demo(), Code: "odd", Note: true}},
+		Refused:  map[int]int64{403: 1, 409: 2, 422: 3},
 		Holds:    []galen.Hold{{Until: noon().Add(-time.Minute)}, {}}, OpenIntents: map[galen.Resource]int{demo(): 1}, Outbox: 4, Waiting: 9, Armed: true, Faults: 3,
 		Alerts: AlertCounts{Stored: 5, Duplicates: 6, Refused: 7, TurnedAway: 8, Pending: 9},
 		Looks:  map[galen.Resource]LookCounts{demo(): {Total: 8, Errors: 1, Took: 1500 * time.Millisecond, Within: map[time.Duration]uint64{time.Second / 4: 5, time.Second: 8}}},
@@ -203,6 +204,7 @@ func TestMetrics(t *testing.T) {
 		`galen_alerts_total{outcome="stored"} 5`, `galen_alerts_total{outcome="duplicate"} 6`, `galen_alerts_total{outcome="refused"} 7`, `galen_alert_calls_turned_away_total 8`, `galen_alerts_pending 9`,
 		`galen_looks_total{resource="fake/demo"} 8`, `galen_look_errors_total{resource="fake/demo"} 1`, `galen_look_seconds_sum{resource="fake/demo"} 1.5`,
 		`galen_look_seconds_count{resource="fake/demo"} 8`, `galen_look_seconds_bucket{resource="fake/demo",le="0.25"} 5`,
+		`galen_calls_refused_total{status="403"} 1`, `galen_calls_refused_total{status="409"} 2`, `galen_calls_refused_total{status="422"} 3`,
 		`galen_build_info{version="test"} 1`, `go_goroutines `,
 	} {
 		if !strings.Contains(w.Body.String(), want+"\n") && !strings.HasSuffix(want, " ") || !strings.Contains(w.Body.String(), want) {

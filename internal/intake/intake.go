@@ -1,5 +1,6 @@
-// Package intake takes alerts in: durable before the answer, duplicates only counted; then a loop matches them with the
-// resources and members that we know ourselves. An alert is a hint: nothing of it but the answer of that look-up goes on.
+// Package intake takes alerts in: durable before the answer, duplicates only counted, what the configuration alone settles
+// settled; then a loop matches the others with the resources and members that we know ourselves. An alert is a hint: nothing
+// of it but the answer of that look-up goes on.
 package intake
 
 import (
@@ -35,7 +36,7 @@ type Alert struct {
 
 	// N numbers the alerts of the journal in the order in which they came.
 	N int64
-	// State is one of the states below, "" for one that somebody must deal with; Why it stands so, Run the run that looks into it.
+	// State is one of the states below, before it is stored "" for one that somebody must deal with; Why it stands so, Run the run that looks into it.
 	State, Why, Run string
 	// Resource that it was matched to; zero: none, or several.
 	Resource galen.Resource

@@ -60,11 +60,11 @@ func (s *store) StoreAlerts(ctx context.Context, alerts ...Alert) ([]Kept, error
 			a.N = int64(len(s.order) + 1)
 			s.alerts[a.ID] = a
 			s.order = append(s.order, a.ID)
-		} else if s.states[a.ID] == Unmatched {
+		} else if s.states[a.ID] == Unmatched && s.done[a.ID] != a.Why {
 			delete(s.done, a.ID)
 			delete(s.states, a.ID)
 		}
-		if a.State == Unmatched || a.State == Matched {
+		if !again && (a.State == Unmatched || a.State == Matched) {
 			s.done[a.ID], s.states[a.ID] = a.Why, a.State
 		}
 		_, done := s.done[a.ID]
@@ -436,6 +436,7 @@ func FuzzAlertmanager(f *testing.F) {
 	f.Add([]byte(strings.Replace(message, `"cluster":"demo"`, `"cluster":"other"`, 1))) // one that is true
 	f.Add([]byte(post(one("a"), one("a"))))
 	f.Add([]byte(post(labels(maxLabels+1, "v"))))
+	f.Add([]byte(post(about("f", firing, "alertname", "CassandraDown", "cluster", "demo", "env", "prod", "instance", "127.0.0.2"), about("f", firing, "alertname", "Other"))))
 	f.Add([]byte(`{"version":"4","alerts":[{"status":"resolved","labels":{"a":"\u0000"},"fingerprint":"f","startsAt":"2026-11-23T12:00:00+25:00"}]}`))
 	f.Add([]byte("{\"version\":\"4\",\"alerts\":[{\"labels\":{\"\xff\":\"\"}}]}"))
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -76,7 +76,8 @@ func NewMatcher(o Options) *Matcher { return &Matcher{o: o} }
 const (
 	window     = 1000             // alerts read at once
 	settling   = 100              // of which the outcomes are written at once
-	retryEvery = time.Second      // while some must wait, or are to be told of
+	retryEvery = time.Second      // while some must wait
+	tellEvery  = time.Second      // a line of the log about those that needed no look
 	idleEvery  = time.Minute      // in case a signal was lost with a crash
 	unseenFor  = 10 * time.Minute // how long an alert waits for the first look at its resource
 	stepLimit  = 10 * time.Second // one reading or writing of the journal
@@ -85,23 +86,28 @@ const (
 // Run matches what comes in until the context ends, and what stands in the journal: at the start, where something must wait, and each minute.
 func (m *Matcher) Run(ctx context.Context) {
 	var due time.Time // when the journal is read
-	again := time.NewTimer(0)
+	again, tell := time.NewTimer(0), time.NewTimer(0)
 	defer again.Stop()
+	defer tell.Stop()
 	for {
 		whole := false
 		select {
 		case <-ctx.Done():
+			m.tellAll()
 			return
 		case <-m.o.Inbox.signal:
+		case <-tell.C:
 		case <-again.C:
 			whole = true
 		}
-		untold := m.tell()
+		if m.tell() {
+			tell.Reset(tellEvery)
+		}
 		left, err := m.deal(ctx, whole)
 		if err != nil && ctx.Err() == nil {
 			m.o.Logger.Warn("alerts could not be matched, trying again", "error", err.Error())
 		}
-		wait := m.wait(left > 0 || untold || err != nil, left)
+		wait := m.wait(left, err)
 		if next := m.o.Now().Add(wait); whole || next.Before(due) {
 			due = next
 			again.Reset(wait)
@@ -109,9 +115,9 @@ func (m *Matcher) Run(ctx context.Context) {
 	}
 }
 
-// wait is how long nothing is to be done by itself; soon: some must wait for something.
-func (m *Matcher) wait(soon bool, left int) time.Duration {
-	if !soon {
+// wait is how long the journal need not be read, after some were left there or trouble.
+func (m *Matcher) wait(left int, err error) time.Duration {
+	if left == 0 && err == nil {
 		return idleEvery
 	}
 	return retryEvery * time.Duration(1+max(left, m.waiting)/window) // many that wait are not read over and over
@@ -120,13 +126,17 @@ func (m *Matcher) wait(soon bool, left int) time.Duration {
 // tell logs now and then what became of alerts that needed no look; untold: there are some that came since.
 func (m *Matcher) tell() (untold bool) {
 	now := m.o.Now()
-	if since := now.Sub(m.told); since >= 0 && since < retryEvery {
+	if since := now.Sub(m.told); since >= 0 && since < tellEvery {
 		return m.o.Inbox.fresh.untold()
 	}
 	m.told = now
+	m.tellAll()
+	return false
+}
+
+func (m *Matcher) tellAll() {
 	became := m.o.Inbox.fresh.settled()
 	became.log(m.o.Logger, m.o.Triage)
-	return false
 }
 
 // deal deals with what has just come, or with every pending alert if there is more.

@@ -2,10 +2,12 @@ package intake
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,15 +90,31 @@ func TestStrangersFillNoInbox(t *testing.T) {
 	}
 }
 
+// safeLog is written and read at the same time.
+type safeLog struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *safeLog) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+func (l *safeLog) String() string { l.mu.Lock(); defer l.mu.Unlock(); return l.text.String() }
+
 // TestSettledAreTold: the log has a line at once for the first, and one a second for all that come after it.
 func TestSettledAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
+		var log safeLog
 		s := newStore()
 		m := settlingInbox(s, &runs{}, 0)
 		m.o.Now, m.o.Logger = time.Now, slog.New(slog.NewTextHandler(&log, nil))
-		go m.Run(t.Context())
-		time.Sleep(2 * retryEvery)
+		ctx, stop := context.WithCancel(t.Context())
+		go m.Run(ctx)
+		time.Sleep(2 * tellEvery)
+		synctest.Wait()
+		reads := s.windows()
 		lines := func() int { synctest.Wait(); return strings.Count(log.String(), "no rule") }
 		for i := range 100 {
 			send(t, m.o.Inbox, fmt.Sprint(i))
@@ -104,12 +122,33 @@ func TestSettledAreTold(t *testing.T) {
 				t.Fatalf("%d lines after %d alerts", got, i+1)
 			}
 		}
-		time.Sleep(retryEvery + time.Millisecond)
+		time.Sleep(tellEvery + time.Millisecond)
 		if got := lines(); got != 2 || !strings.Contains(log.String(), "alerts=99") {
 			t.Errorf("the log has %d lines:\n%s", got, log.String())
 		}
-		if s.writes != 0 {
-			t.Errorf("the matcher has written %d times", s.writes)
+		if s.writes != 0 || s.windows() != reads {
+			t.Errorf("the matcher has written %d times, and read %d times", s.writes, s.windows()-reads)
+		}
+		send(t, m.o.Inbox, "last", "last but one")
+		stop()
+		if got := lines(); got != 3 || !strings.Contains(log.String(), "alerts=2") {
+			t.Errorf("what was not told yet is not told at the end:\n%s", log.String())
 		}
 	})
+}
+
+// TestASettledDuplicateLeavesWhatWaits: the same alert with other labels, or by another configuration, takes nothing out of the inbox.
+func TestASettledDuplicateLeavesWhatWaits(t *testing.T) {
+	ours := about("f", firing, "alertname", "CassandraDown", "cluster", "demo", "env", "prod", "instance", "n1")
+	s, r := newStore(), &runs{}
+	m := settlingInbox(s, r, 0)
+	for _, alert := range []string{ours, one("f")} {
+		if _, err := m.o.Inbox.Alertmanager(t.Context(), []byte(post(alert))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deal(t, m)
+	if len(r.asked) != 1 || s.states[s.order[0]] != Matched {
+		t.Errorf("asked for %q, became %q", r.asked, s.done)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/galenhq/galen"
@@ -20,8 +21,8 @@ type Kept struct {
 }
 
 // StoreAlerts puts alerts into the inbox, all or none, on disk when it returns. One with the ID of a stored one is a duplicate: it
-// costs a counter, and makes an unmatched one pending again: the resource may know it by now. One that comes with another state than
-// [AlertPending] is settled, and only kept.
+// costs a counter, and makes an unmatched one pending again: the resource may know it by now. One that comes with a state, and why, needs
+// nobody to deal with it: it is kept so, unless it is there already and stands otherwise.
 func (s *Store) StoreAlerts(ctx context.Context, alerts ...Alert) ([]Kept, error) {
 	if len(alerts) == 0 {
 		return nil, nil
@@ -61,6 +62,9 @@ func makeAlert(a Alert) (madeAlert, error) {
 		a.ID = galen.HashJSON([]any{a.Source, a.Fingerprint, a.Status, a.StartsAt.UTC()})
 	}
 	a.State = cmp.Or(a.State, AlertPending)
+	if !slices.Contains(AlertStates(), a.State) {
+		return madeAlert{}, fmt.Errorf("alert %s: there is no state %q", a.ID, a.State)
+	}
 	m := madeAlert{alert: a}
 	hint := a
 	hint.Body = nil // in the inbox; the event keeps its hash
@@ -76,6 +80,9 @@ func makeAlert(a Alert) (madeAlert, error) {
 	}
 	return m, nil
 }
+
+// noOutcome is that of no alert.
+const noOutcome = "?"
 
 // storeAlert stores an alert, or counts that it came again.
 func (t *tx) storeAlert(ctx context.Context, m madeAlert) (Kept, error) {
@@ -95,10 +102,11 @@ func (t *tx) storeAlert(ctx context.Context, m madeAlert) (Kept, error) {
 	if err := t.exec(ctx, "UPDATE alerts SET duplicates = duplicates + 1 WHERE id = ?", a.ID); err != nil {
 		return out, err
 	}
-	// One that is pending still is told as such: who stored it may not have lived to deal with it.
-	n, err = t.execCount(ctx, "UPDATE alerts SET done = ?, outcome = ?, state = ?, resource = ? WHERE id = ? AND state <> ? AND state <> ?",
-		flag(a.State != AlertPending), a.Why, a.State, a.Resource.String(), a.ID, AlertMatched, AlertRefused)
-	out.Again, out.Pending = true, out.Pending && n > 0
+	// An end that was told at the door is of the labels that came. What is stored is dealt with by its own, unless this is its very end. One that
+	// is pending still is told as such: who stored it may not have lived to deal with it.
+	n, err = t.execCount(ctx, "UPDATE alerts SET done = 0, outcome = '', state = ?, resource = '' WHERE id = ? AND state <> ? AND state <> ? AND outcome <> ?",
+		AlertPending, a.ID, AlertMatched, AlertRefused, cmp.Or(a.Why, noOutcome))
+	out.Again, out.Pending = true, n > 0
 	return out, err
 }
 

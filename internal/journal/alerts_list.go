@@ -17,7 +17,7 @@ const alertScan = 1000
 // view of its own: there are few views at once, and the engine reads by the same.
 func (s *Store) Alerts(ctx context.Context, f AlertFilter) ([]Alert, error) {
 	needles, err := f.needles()
-	if err != nil {
+	if err != nil || f.none() {
 		return nil, err
 	}
 	search := alertSearch{f: f, needles: needles, before: f.Before}
@@ -80,23 +80,30 @@ func (s *alertSearch) take(a Alert, text string) error {
 func (f AlertFilter) where() (string, []any) {
 	where, args := []string{"n > 0"}, []any{}
 	add := func(condition string, arg any) { where, args = append(where, condition), append(args, arg) }
-	switch f.State { // with what lets a partial index serve
-	case "":
-	case AlertPending:
+	of := f.Owned || f.Resource != (galen.Resource{})
+	switch { // with what lets the best partial index serve
+	case f.State == AlertPending:
 		where = append(where, "done = 0")
-	default:
+	case f.State != "" && of:
+		add("state = ?", f.State)
+	case f.State != "":
 		add("state = ? AND done <> 0", f.State)
 	}
 	if f.Run != "" {
 		add("run = ?", f.Run)
 	}
-	if f.Owned || f.Resource != (galen.Resource{}) { // said, so that the index of these is used
+	if of { // said, so that the index of these is used
 		where = append(where, "resource <> ''")
 	}
 	if f.Resource != (galen.Resource{}) {
 		add("resource = ?", f.Resource.String())
 	}
 	return strings.Join(where, " AND "), args
+}
+
+// none: there can be no such alert, for only a matched one has a resource.
+func (f AlertFilter) none() bool {
+	return (f.Owned || f.Resource != (galen.Resource{})) && f.State != "" && f.State != AlertMatched
 }
 
 // whole: whatever the store finds is wanted.

@@ -43,35 +43,12 @@ func (s *Store) Append(ctx context.Context, e galen.Event) error {
 
 // Events lists events, oldest first unless the filter says otherwise.
 func (s *Store) Events(ctx context.Context, f EventFilter) ([]galen.Event, error) {
-	var where []string
-	var args []any
-	add := func(condition string, arg any) { where, args = append(where, condition), append(args, arg) }
-	add("seq > ?", f.After)
-	if f.Before > 0 {
-		add("seq < ?", f.Before)
-	}
-	if !f.From.IsZero() {
-		add("at >= ?", bound(f.From))
-	}
-	if !f.To.IsZero() {
-		add("at < ?", bound(f.To))
-	}
-	if f.Resource != (galen.Resource{}) {
-		add("resource = ?", f.Resource.String())
-		where = append(where, "resource <> ''") // lets the partial index serve
-	}
-	if f.Run != "" {
-		add("run = ?", f.Run)
-		where = append(where, "run <> ''") // as well
-	}
-	if f.Kind != "" {
-		add("kind = ?", string(f.Kind))
-	}
+	where, args := f.where()
 	order := "ASC"
 	if f.Newest {
 		order = "DESC"
 	}
-	query := "SELECT " + eventColumns + " FROM events WHERE " + strings.Join(where, " AND ") + " ORDER BY seq " + order + " LIMIT ?"
+	query := "SELECT " + eventColumns + " FROM events WHERE " + where + " ORDER BY seq " + order + " LIMIT ?"
 	args = append(args, limitOr(f.Limit))
 	var out []galen.Event
 	err := s.read(ctx, "list events", func(ctx context.Context, q querier) error {
@@ -89,6 +66,37 @@ func (s *Store) Events(ctx context.Context, f EventFilter) ([]galen.Event, error
 		}, query, args...)
 	})
 	return out, err
+}
+
+// where is the condition of it, with what lets the best index serve.
+func (f EventFilter) where() (string, []any) {
+	var where []string
+	var args []any
+	add := func(condition string, arg any) { where, args = append(where, condition), append(args, arg) }
+	add("seq > ?", f.After)
+	if f.Before > 0 {
+		add("seq < ?", f.Before)
+	}
+	if !f.From.IsZero() {
+		add("at >= ?", bound(f.From))
+	}
+	if !f.To.IsZero() {
+		add("at < ?", bound(f.To))
+	}
+	if f.Resource != (galen.Resource{}) {
+		add("resource = ?", f.Resource.String())
+		if f.Kind == "" { // else that of the kinds is better
+			where = append(where, "resource <> ''") // the partial index serves
+		}
+	}
+	if f.Run != "" {
+		add("run = ?", f.Run)
+		where = append(where, "run <> ''") // as well
+	}
+	if f.Kind != "" {
+		add("kind = ?", string(f.Kind))
+	}
+	return strings.Join(where, " AND "), args
 }
 
 // bound is a time that somebody asks for; beyond the years that nanoseconds can tell it is their end.

@@ -217,34 +217,47 @@ func testAlertsTogether(t *testing.T, w world) {
 	equal(t, "none", len(kept), 0)
 }
 
-// testSettledAlerts: what comes with its end is stored with it, and waits for nobody; what comes again has the end that was told last.
+// testSettledAlerts: what comes with its end is stored with it, and waits for nobody. Who comes again with another end changes nothing but
+// that somebody looks: the end is of the labels that came, and another engine's configuration may be older.
 func testSettledAlerts(t *testing.T, w world) {
-	come := func(state, why string, r galen.Resource, again, pending bool) {
+	come := func(state, why string, again, pending bool) journal.Kept {
 		t.Helper()
-		kept := w.keep(t, journal.Alert{Source: "alertmanager", Fingerprint: "f", Status: "firing", State: state, Why: why, Resource: r})
+		kept := w.keep(t, journal.Alert{Source: "alertmanager", Fingerprint: "f", Status: "firing", State: state, Why: why})
 		equal(t, "again", kept.Again, again)
 		equal(t, "pending", kept.Pending, pending)
-		all, err := w.Alerts(t.Context(), journal.AlertFilter{State: kept.Alert.State})
-		must(t, err)
-		equal(t, "in the list of its state", len(all), 1)
-		equal(t, "why", all[0].Why, why)
-		equal(t, "of", all[0].Resource, r)
 		waiting, err := w.CountPendingAlerts(t.Context(), 10)
 		must(t, err)
 		equal(t, "waiting", waiting == 1, pending)
+		return kept
 	}
-	come(journal.AlertUnmatched, "no rule", galen.Resource{}, false, false)
-	come(journal.AlertUnmatched, "no resource", galen.Resource{}, true, false) // the configuration has changed
-	come("", "", galen.Resource{}, true, true)
-	come(journal.AlertUnmatched, "no rule", galen.Resource{}, true, false)
-	come(journal.AlertMatched, "over", ring(), true, false)
-	kept := w.keep(t, journal.Alert{Source: "alertmanager", Fingerprint: "f", Status: "firing"})
-	equal(t, "a matched one is looked at again", kept.Pending, false)
+	kept := come(journal.AlertUnmatched, "no rule", false, false)
+	stands := func(want string) {
+		t.Helper()
+		a, err := w.Alert(t.Context(), kept.Alert.ID)
+		must(t, err)
+		equal(t, "it stands", a.State+" "+a.Why+" "+a.Run, want)
+	}
+	stands("unmatched no rule ")
+	come(journal.AlertUnmatched, "no rule", true, false)
+	come(journal.AlertUnmatched, "no resource", true, true)
+	stands("pending  ")
+	come(journal.AlertUnmatched, "no rule", true, true)
+	must(t, w.AlertsDone(t.Context(), journal.AlertEnd{ID: kept.Alert.ID, State: journal.AlertMatched, Why: "run r", Run: "r", Resource: ring()}))
+	come(journal.AlertUnmatched, "no rule", true, false)
+	stands("matched run r r")
+	over := w.keep(t, journal.Alert{Source: "alertmanager", Fingerprint: "f", Status: "resolved", State: journal.AlertMatched, Why: "over", Resource: ring()})
+	equal(t, "pending", over.Pending, false)
+	all, err := w.Alerts(t.Context(), journal.AlertFilter{Resource: ring(), State: journal.AlertMatched})
+	must(t, err)
+	equal(t, "matched ones of the resource", len(all), 2)
 	events, err := w.Events(t.Context(), journal.EventFilter{Kind: galen.EventAlert})
 	must(t, err)
-	equal(t, "events", len(events), 1)
+	equal(t, "events", len(events), 2)
 	if strings.Contains(string(events[0].Body), "refused") {
 		t.Errorf("its event says that it was refused: %s", events[0].Body)
+	}
+	if _, err := w.StoreAlerts(t.Context(), journal.Alert{Fingerprint: "g", State: "umatched"}); err == nil {
+		t.Error("a state that is none was stored")
 	}
 }
 

@@ -64,9 +64,6 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbage)
-	}
 	lock, err := lockFile(filepath.Join(o.Dir, lockName))
 	if err != nil {
 		return nil, fmt.Errorf("start embedded Temporal in %s: %w", o.Dir, err)
@@ -76,6 +73,9 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		return nil, errors.Join(fmt.Errorf("start embedded Temporal in %s: %w", o.Dir, err), lock.release())
 	}
 	s.lock = lock
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
+	}
 	return s, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -218,6 +219,19 @@ func TestOpenWorkflowOutlivesTheServer(t *testing.T) {
 	checkListed(t, s, 2)
 	if text := log.String(); strings.Contains(text, "level=ERROR") {
 		t.Errorf("the log has errors:\n%s", text)
+	}
+}
+
+// TestGarbageIsCollectedSeldom: unless the environment says how often.
+func TestGarbageIsCollectedSeldom(t *testing.T) {
+	const usual = 100
+	for said, want := range map[string]int{"": garbage, "150": usual} { // the runtime has read what is said at its start
+		before := debug.SetGCPercent(usual)
+		t.Setenv("GOGC", said)
+		startServer(t, t.TempDir(), discard())
+		if got := debug.SetGCPercent(before); got != want {
+			t.Errorf("with GOGC=%q it is %d, want %d", said, got, want)
+		}
 	}
 }
 
