@@ -7,11 +7,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	sdk "go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/galenhq/galen/app"
@@ -33,8 +36,11 @@ func (s *Stage) withBare() error {
 	return nil
 }
 
-// BareTarget is where posts to it go, see [Options].
-func (s *Stage) BareTarget() Target { return Target{URL: "http://" + s.bare + "/"} }
+// BareTarget is where a post about something goes, see [Options]. plain: its workflow is started as Temporal's SDK does it unless told
+// otherwise, its first task through the queue; else as the engine starts its own, the first task with the answer.
+func (s *Stage) BareTarget(id string, plain bool) Target {
+	return Target{URL: fmt.Sprintf("http://%s/?id=%s&plain=%t", s.bare, url.QueryEscape(id), plain)}
+}
 
 // serveBare starts it in this process; it ends with the process.
 func serveBare(ctx context.Context, server app.Server, dir, patients string) error {
@@ -48,6 +54,12 @@ func serveBare(ctx context.Context, server app.Server, dir, patients string) err
 	}
 	client, err := temporal.Dial(ctx, temporal.Options{
 		Address: server.Address, Namespace: server.Namespace, Headers: server.Headers, Journal: "bare", Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return err
+	}
+	plain, err := sdk.DialContext(ctx, sdk.Options{
+		HostPort: server.Address, Namespace: server.Namespace, HeadersProvider: headers(server.Headers), Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)),
 	})
 	if err != nil {
 		return err
@@ -69,6 +81,13 @@ func serveBare(ctx context.Context, server app.Server, dir, patients string) err
 	if err != nil {
 		return fmt.Errorf("listen for bare Temporal: %w", err)
 	}
+	start := func(ctx context.Context, id string, plainly bool) {
+		if plainly {
+			_, _ = plain.ExecuteWorkflow(ctx, sdk.StartWorkflowOptions{ID: id, TaskQueue: client.Queue("")}, temporal.Workflow, id)
+			return
+		}
+		_, _ = client.StartRun(ctx, id, id, "")
+	}
 	s := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		id := r.URL.Query().Get("id")
@@ -80,10 +99,14 @@ func serveBare(ctx context.Context, server app.Server, dir, patients string) err
 			return
 		}
 		w.WriteHeader(http.StatusAccepted)
-		go func() { // as an outbox does, but for what a crash leaves
-			_, _ = client.StartRun(context.WithoutCancel(r.Context()), id, id, "")
-		}()
+		go start(context.WithoutCancel(r.Context()), id, r.URL.Query().Get("plain") == "true") // as an outbox does, but for what a crash leaves
 	})}
 	go func() { _ = s.Serve(l) }() // ends with the process
 	return nil
 }
+
+// headers are put on each call.
+type headers func(context.Context) (map[string]string, error)
+
+// GetHeaders implements the SDK's HeadersProvider.
+func (h headers) GetHeaders(ctx context.Context) (map[string]string, error) { return h(ctx) }
