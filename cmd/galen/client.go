@@ -36,7 +36,11 @@ func (c *cli) client() (*api.ClientWithResponses, error) {
 		return nil, fmt.Errorf("the API's token: %w; galen serve prints the path of its file", err)
 	}
 	c.warnOfReaders(file)
-	return c.clientWith(func(context.Context) (string, error) { return strings.TrimSpace(string(token)), nil })
+	words := strings.Fields(string(token))
+	if len(words) != 1 {
+		return nil, fmt.Errorf("the API's token: %s has %s, and a token is one: it has the secret alone, as galen token create prints it", file, some(len(words), "word"))
+	}
+	return c.clientWith(func(context.Context) (string, error) { return words[0], nil })
 }
 
 // warnOfReaders tells once of a token that everybody on this machine may have read. It works, so that nothing is refused.

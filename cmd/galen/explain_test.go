@@ -110,6 +110,13 @@ func TestYAML(t *testing.T) {
 	if err := yaml.Unmarshal(out.Bytes(), &back); err != nil {
 		t.Fatal(err)
 	}
+	// A reader of YAML 1.1 takes these for truths and numbers, if they are not quoted.
+	for _, text := range []string{"yes", "No", "on", "y", "22:00", "1:30:00.5"} {
+		out.Reset()
+		if err := printYAML(&out, map[string]string{"a": text}); err != nil || out.String() != "a: \""+text+"\"\n" {
+			t.Errorf("%q, %v", out.String(), err)
+		}
+	}
 	if diff := cmp.Diff(value, back); diff != "" || bytes.ContainsRune(out.Bytes(), 0x1b) {
 		t.Errorf("%s\n%q", diff, out.String())
 	}

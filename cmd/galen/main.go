@@ -81,12 +81,17 @@ func main() {
 
 // run is one call of the command line; it returns the exit code.
 func (c *cli) run(ctx context.Context, args []string) int {
+	out := &outlet{to: c.out}
+	c.out = out
 	root := c.root()
 	root.SetArgs(args)
 	root.SetOut(c.out)
 	root.SetErr(c.errs)
 	shells(root)
 	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("not all of the answer could be written: %w", out.err)
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -103,6 +108,20 @@ func (c *cli) run(ctx context.Context, args []string) int {
 		return exitUnasked
 	}
 	return f.code
+}
+
+// outlet is where answers go; the first error of writing them stays.
+type outlet struct {
+	to  io.Writer
+	err error
+}
+
+func (o *outlet) Write(b []byte) (int, error) {
+	n, err := o.to.Write(b)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 func (c *cli) root() *cobra.Command {

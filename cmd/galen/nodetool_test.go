@@ -78,6 +78,7 @@ func TestNodetoolAsksFirst(t *testing.T) {
 		{"how far it is", "1", "removenode status", nil, ran, ""},
 		{"nothing", "1", "", nil, ran, ""},
 		{"somebody knows better", "1", "drain", []string{"GALEN_OVERRIDE=galen is down"}, ran, ""},
+		{"no galen", "0", "drain", []string{"GALEN_COMMAND=/nowhere/galen"}, 3, ""},
 		{"no resource", "0", "drain", []string{"GALEN_RESOURCE="}, 3, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -67,12 +67,21 @@ func printYAML(w io.Writer, value any) error {
 // inBlocks takes the braces and quotes of JSON away where YAML needs none.
 func inBlocks(n *yaml.Node) {
 	n.Style = 0
-	if strings.ContainsFunc(n.Value, hiddenIn) {
+	if strings.ContainsFunc(n.Value, hiddenIn) || n.Tag == "!!str" && otherwise(n.Value) {
 		n.Style = yaml.DoubleQuotedStyle
 	}
 	for _, child := range n.Content {
 		inBlocks(child)
 	}
+}
+
+// otherwise: a reader of YAML 1.1, as most scripts have, takes the text for a truth or, by base 60, for a number.
+func otherwise(text string) bool {
+	switch strings.ToLower(text) {
+	case "y", "yes", "n", "no", "on", "off":
+		return true
+	}
+	return strings.Contains(text, ":") && strings.Trim(text, "+-0123456789_:.") == ""
 }
 
 func printJSON(w io.Writer, value any) error {

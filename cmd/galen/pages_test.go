@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"path"
@@ -37,6 +39,35 @@ func TestNothingIsToldWithItsFilter(t *testing.T) {
 	} {
 		if got := galenCLI(t, server, strings.Fields(command)...); got.code != exitOK || got.out != want {
 			t.Errorf("%s: %+v, want %q", command, got, want)
+		}
+	}
+}
+
+// fullDisk takes nothing.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// TestAnAnswerThatCannotBeWritten is no success: a secret that nobody has counts all the same, and a yes that nobody read is no leave.
+func TestAnAnswerThatCannotBeWritten(t *testing.T) {
+	server := (&canned{answers: map[string]any{
+		"GET /v1/runs": api.RunList{}, "GET /v1/resources": api.ResourceList{}, "POST /v1/tokens": api.NewToken{Token: galen.Token{Name: "ci"}, Secret: "galen_secret"},
+	}}).start(t)
+	saved, _ := savedRing(t, nil)
+	for command, want := range map[string]struct {
+		code int
+		says string
+	}{
+		"runs list":    {exitError, "no space left"},
+		"version":      {exitError, "no space left"},
+		"explain I-02": {exitError, "no space left"},
+		"token create ci --scope view --expires 1d":       {exitError, "galen token revoke ci"},
+		"can-i stop cassandra/orders n3 --state " + saved: {exitUnasked, "no space left"},
+	} {
+		var errs bytes.Buffer
+		c := &cli{out: fullDisk{}, errs: &errs, now: noon, env: func(name string) string { return map[string]string{envServer: server}[name] }, terminal: func() *terminal { return nil }}
+		if code := c.run(t.Context(), strings.Fields(command)); code != want.code || !strings.Contains(errs.String(), want.says) {
+			t.Errorf("%s: exit %d, %s; want %d, %q", command, code, errs.String(), want.code, want.says)
 		}
 	}
 }

@@ -60,7 +60,7 @@ in place, and revoke the first.`,
 		Example: `  galen token create alertmanager --scope alerts --expires 365d
   galen token create prometheus --scope view --expires 365d
   galen token create ann --scope approve --resource 'cassandra/*' --expires 90d
-  galen token create ci --scope view --grant 'propose:cassandra/orders-*' --expires 30d > ci.token`,
+  (umask 077; galen token create ci --scope view --grant 'propose:cassandra/orders-*' --expires 30d > ci.token)`,
 		Args: takes(1, 1, "a name"),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.createToken(cmd.Context(), args[0], f) },
 	}
@@ -117,7 +117,9 @@ func (c *cli) createToken(ctx context.Context, name string, f tokenFlags) error 
 		t := res.JSON201.Token
 		// The secret alone on stdout, so that it can go into a file.
 		fmt.Fprintf(c.errs, "the token %s may %s until %s; its secret, which is not shown again:\n", t.Name, grantsOf(t), t.Expires.UTC().Format(time.RFC3339))
-		fmt.Fprintln(w, res.JSON201.Secret)
+		if _, err := fmt.Fprintln(w, res.JSON201.Secret); err != nil {
+			return fmt.Errorf("the token is made, and its secret could not be written: %w; take it back: galen token revoke %s", err, t.Name)
+		}
 		return nil
 	})
 }

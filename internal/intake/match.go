@@ -281,11 +281,20 @@ func (m *Matcher) open(ctx context.Context, a Alert, hint galen.Finding, asked m
 	if err != nil {
 		return End{}, fmt.Errorf("open a run for alert %s: %w", a.ID, err)
 	}
-	end := End{State: Matched, Run: run.ID, Resource: hint.Resource, Why: fmt.Sprintf("run %s looks for %s in %s of %s", run.ID, hint.Code, hint.Domain, hint.Resource)}
+	end := End{State: Matched, Run: run.ID, Resource: hint.Resource, Why: inHand(run, hint)}
 	if run.Status.Open() { // what came after the end of one is another matter
 		asked[key] = end
 	}
 	return end, nil
+}
+
+// inHand says what the run of a hint is to it: one that was opened for something else looks for nothing, and keeps others from its targets.
+func inHand(run galen.Run, hint galen.Finding) string {
+	where := fmt.Sprintf("%s in %s of %s", hint.Code, hint.Domain, hint.Resource)
+	if run.FromAlert() || run.Key == hint.Key() || run.Finding != nil || !run.Status.Open() {
+		return fmt.Sprintf("run %s looks for %s", run.ID, where)
+	}
+	return fmt.Sprintf("run %s (%s, %s) is at work there, asked for by a person: nothing else is opened for %s before its end", run.ID, run.Runbook, run.Status, where)
 }
 
 func (m *Matcher) hint(ctx context.Context, a Alert, hint galen.Finding) (galen.Run, error) {
