@@ -1,6 +1,7 @@
 package cassandra
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -85,17 +86,60 @@ func judgeByHand(a galen.Ask[Ring], q *Quorum) ([]galen.Verdict, galen.Outlook) 
 		v.Guard = g.Name
 		out = append(out, v)
 	}
-	v := departure(a, q)
-	v.Guard = guardDeparture
+	for _, g := range byHandGuards(q) {
+		v := g.Check(a)
+		v.Guard = g.Name
+		out = append(out, v)
+	}
 	asked := []string{}
 	if node, _ := a.State.Find(a.Step.Target.ID); node != nil && a.Class >= galen.Disruptive {
 		asked = append(asked, node.HostID)
 	}
-	return append(out, v), outlookOf(a.State, q, open(a), asked)
+	return out, outlookOf(a.State, q, open(a), asked)
 }
 
-// guardDeparture is asked of people only: Galen takes no node out of a ring for good.
-const guardDeparture = "departure"
+// ByHandGuards are the names of the guards that only people are asked about, in their order.
+func ByHandGuards() []string {
+	var out []string
+	for _, g := range byHandGuards(nil) {
+		out = append(out, g.Name)
+	}
+	return out
+}
+
+// byHandGuards judge what Galen does not do, or does not begin: it takes no node out of a ring for good, and makes no start that would find
+// no data or a process.
+func byHandGuards(q *Quorum) []galen.Guard[Ring] {
+	return []galen.Guard[Ring]{
+		{Name: "departure", Check: func(a galen.Ask[Ring]) galen.Verdict { return departure(a, q) }},
+		{Name: "clean start", Check: cleanStart},
+	}
+}
+
+// cleanStart: what [Verbs] refuse to start nobody starts by hand. Of a host that cannot be read nobody knows whether a process is alive there.
+func cleanStart(a galen.Ask[Ring]) galen.Verdict {
+	if a.Step.Verb != VerbStart {
+		return allow("%s starts no node that was down", a.Step.Verb)
+	}
+	node, instance := a.State.Find(a.Step.Target.ID)
+	switch {
+	case node == nil:
+		return deny("%s is no node of the ring", a.Step.Target)
+	case instance == nil || node.Instance == "" || instance.Name != node.Instance:
+		return unseen("no host tells of the machine of %s: a process may be alive there, or its data gone", Title(*node))
+	case instance.Error != "" || instance.Data != DataPresent && instance.Data != DataGone:
+		return unseen("the host of %s could not be read, a process may be alive there, or its data gone: %s", instance.Name, cmp.Or(instance.Error, "its data are unknown"))
+	}
+	if err := checkStart(a.State, a.Step, StartArgs{Instance: node.Instance}); err != nil {
+		return deny("%s: %v", Title(*node), err)
+	}
+	return allow("%s is absent there, its data are present", instance.Name)
+}
+
+// unseen: only somebody who looks there can tell.
+func unseen(format string, args ...any) galen.Verdict {
+	return galen.Verdict{Answer: galen.NeedYes, Why: fmt.Sprintf(format, args...)}
+}
 
 // departure: who leaves for good leaves enough nodes for the replicas, and only the dead are taken out by others.
 func departure(a galen.Ask[Ring], q *Quorum) galen.Verdict {
@@ -109,6 +153,8 @@ func departure(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 		return deny("%s is not down: who lives is decommissioned, not removed", Title(*node))
 	case a.Step.Verb == deedRemoveNode && answers(a.State, *node):
 		return deny("%s answers itself: who lives is decommissioned, not removed", Title(*node))
+	case a.Step.Verb == deedRemoveNode && signOfLife(a, *node) != "":
+		return lookAgain("%s", signOfLife(a, *node))
 	case a.Step.Verb == deedDecommission && node.bad():
 		return deny("%s is not well: it could not stream its ranges away", Title(*node))
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -232,9 +233,71 @@ func TestDeparture(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		verdicts, _ := b.Reckon(r, galen.SafePolicy()).Judge(galen.Ask[cassandra.Ring]{World: galen.World[cassandra.Ring]{State: r}, Step: d.Step, Class: d.Class, Policy: galen.SafePolicy()})
-		if v := verdicts[len(verdicts)-1]; v.Guard != "departure" || v.Answer != want {
+		if v := verdictOf(t, r, d, "departure"); v.Answer != want {
 			t.Errorf("%d nodes: %+v, want %s", nodes, v, want)
+		}
+	}
+}
+
+// verdictOf is what a guard answers about a deed at noon.
+func verdictOf(t *testing.T, r cassandra.Ring, d galen.Deed, guard string) galen.Verdict {
+	t.Helper()
+	verdicts, _ := cassandra.Kind().ByHand.Reckon(r, galen.SafePolicy()).Judge(galen.Ask[cassandra.Ring]{
+		World: galen.World[cassandra.Ring]{Now: noon(), State: r}, Step: d.Step, Class: d.Class, Policy: galen.SafePolicy(),
+	})
+	i := slices.IndexFunc(verdicts, func(v galen.Verdict) bool { return v.Guard == guard })
+	if i < 0 {
+		t.Fatalf("the guard %s was not asked: %+v", guard, verdicts)
+	}
+	return verdicts[i]
+}
+
+// TestWhoMayOnlyBeAwayIsNotRemoved: a node is removed as late as it would be replaced.
+func TestWhoMayOnlyBeAwayIsNotRemoved(t *testing.T) {
+	for down, want := range map[time.Duration]galen.Answer{3 * time.Second: galen.LookAgain, 24 * time.Hour: galen.Allow} {
+		r := ring.Large(1, 6)
+		node := &r.Nodes[1]
+		node.Down, node.DownSince, node.Instance = true, noon().Add(-down), "n1"
+		r.Instances = []cassandra.Instance{{Name: node.Instance, Process: cassandra.Absent, Data: cassandra.DataPresent}}
+		d, err := cassandra.Kind().ByHand.Deed(r, "removenode", galen.Target{ID: node.HostID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := verdictOf(t, r, d, "I-15 patience"); v.Answer != want {
+			t.Errorf("down for %s: %+v, want %s", down, v, want)
+		}
+	}
+}
+
+// TestAStartByHandIsClean: it finds data and no process, and what cannot be seen is no yes.
+func TestAStartByHandIsClean(t *testing.T) {
+	sound := cassandra.Instance{Process: cassandra.Absent, Data: cassandra.DataPresent}
+	for name, c := range map[string]struct {
+		change func(*cassandra.Instance)
+		want   galen.Answer
+		says   string
+	}{
+		"sound":                    {func(*cassandra.Instance) {}, galen.Allow, "its data are present"},
+		"its data are gone":        {func(i *cassandra.Instance) { i.Data = cassandra.DataGone }, galen.Deny, "it would start empty"},
+		"it runs":                  {func(i *cassandra.Instance) { i.Process, i.PID = cassandra.Running, 7 }, galen.Deny, "process 7 is alive"},
+		"it is fenced":             {func(i *cassandra.Instance) { i.Fenced = "intent" }, galen.Deny, "fenced"},
+		"its host is out of reach": {func(i *cassandra.Instance) { i.Error = "permission denied" }, galen.NeedYes, "permission denied"},
+		"nobody knows its data":    {func(i *cassandra.Instance) { i.Data = cassandra.DataUnknown }, galen.NeedYes, "unknown"},
+		"nobody knows its host":    {func(i *cassandra.Instance) { i.Name = "another" }, galen.NeedYes, "no host tells"},
+	} {
+		r := ring.Large(1, 3)
+		node := &r.Nodes[1]
+		node.Down, node.Instance = true, "n1"
+		i := sound
+		i.Name = node.Instance
+		c.change(&i)
+		r.Instances = []cassandra.Instance{i}
+		d, err := cassandra.Kind().ByHand.Deed(r, "start", galen.Target{ID: node.HostID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := verdictOf(t, r, d, "clean start"); v.Answer != c.want || !strings.Contains(v.Why, c.says) {
+			t.Errorf("%s: %+v, want %s, %q", name, v, c.want, c.says)
 		}
 	}
 }

@@ -61,8 +61,8 @@ func (v View) answers() bool {
 // patience: a node that may come back by itself is not replaced (I-15): not before it was down as long as its longest
 // restart, save when the host proves that its data are gone. What the host cannot tell is a question for a person.
 func patience(a galen.Ask[Ring]) galen.Verdict {
-	if !replaces(a.Step.Verb) {
-		return allow("%s leaves the node its place", a.Step.Verb)
+	if !givesUp(a.Step.Verb) {
+		return allow("%s gives no silent node up", a.Step.Verb)
 	}
 	node, instance := a.State.Find(a.Step.Target.ID)
 	if node == nil {
@@ -81,7 +81,7 @@ func patience(a galen.Ask[Ring]) galen.Verdict {
 	down, least := a.Now.Sub(node.DownSince), max(a.Policy.ReplaceAfter, node.LongestRestart).D()
 	switch {
 	case down < least:
-		return lookAgain("%s has been down for %s, a replacement waits for %s; and it is not proved that its data are gone: %s",
+		return lookAgain("%s has been down for %s, who gives it up waits for %s; and it is not proved that its data are gone: %s",
 			node.HostID, down.Round(time.Second), least, why)
 	case instance != nil && instance.Error == "" && instance.Data == DataPresent:
 		return allow("down for %s, longer than %s", down.Round(time.Second), least)
@@ -222,7 +222,7 @@ func rightSeeds(a galen.Ask[Ring], n Node, i Instance) galen.Verdict {
 // spacing: no next replacement in a data centre before the last one has proved itself (I-13): every live peer calls it
 // UP and NORMAL, one schema, nothing changed for a while. That its streams are done is asked by streams.
 func spacing(a galen.Ask[Ring]) galen.Verdict {
-	if !replaces(a.Step.Verb) {
+	if !givesUp(a.Step.Verb) {
 		return allow("%s replaces nobody", a.Step.Verb)
 	}
 	node, _ := a.State.Find(a.Step.Target.ID)

@@ -91,6 +91,9 @@ func ask(a galen.Ask[Ring], format string, args ...any) galen.Verdict {
 // replaced.
 func replaces(verb string) bool { return verb == VerbFence || verb == VerbReplace }
 
+// givesUp tells whether a verb takes the place of a node that is silent, and may only be away.
+func givesUp(verb string) bool { return replaces(verb) || verb == deedRemoveNode }
+
 // open are the unsettled intents, from both places that tell them.
 func open(a galen.Ask[Ring]) []galen.Intent {
 	out := slices.Clone(a.Open)

@@ -183,7 +183,7 @@ func guardNames() []string {
 	for _, g := range cassandra.Guards() {
 		out = append(out, g.Name)
 	}
-	return out
+	return append(out, cassandra.ByHandGuards()...)
 }
 
 // promisesOf reads the rows of the table of invariants, by number.

@@ -78,7 +78,8 @@ func TestCanI(t *testing.T) {
 		{"nobody was heard", func(r *cassandra.Ring, _ *View) { r.Views, r.Instances = nil, nil }, "drain", "host-0001", galen.No, "orderly"},
 		{"no keyspace was told", func(r *cassandra.Ring, _ *View) { r.Keyspaces = nil }, "stop", "host-0001", galen.DontKnow, "keyspaces"},
 		{"who is down stops for nothing", func(r *cassandra.Ring, _ *View) { r.Nodes[1].Down = true; r.Instances[1].Process = cassandra.Absent }, "kill", "host-0001", galen.No, "stuck only"},
-		{"a start takes nothing", nil, "start", "host-0001", galen.DontKnow, "N12 silence"},
+		{"who runs is not started", nil, "start", "host-0001", galen.No, "clean start"},
+		{"nobody knows how long it was away", func(r *cassandra.Ring, _ *View) { r.Nodes[1].Down = true; r.Instances[1].Process = cassandra.Absent }, "start", "host-0001", galen.DontKnow, "N12 silence"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
