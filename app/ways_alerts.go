@@ -131,6 +131,9 @@ func (a alerts) Store(ctx context.Context, body []byte) (api.Accepted, error) {
 	case errors.Is(err, intake.ErrRefused):
 		return api.Accepted{}, galenhttp.Unprocessable(err)
 	case errors.Is(err, intake.ErrBad):
+		if kept := a.inbox.Unread(ctx, galenhttp.Author(ctx), body, err); kept != nil {
+			return api.Accepted{}, kept // it is to come again, until somebody can see that it came
+		}
 		return api.Accepted{}, galenhttp.Bad(err)
 	}
 	out := api.Accepted{Stored: got.Stored, Duplicates: got.Duplicates}
@@ -140,6 +143,8 @@ func (a alerts) Store(ctx context.Context, body []byte) (api.Accepted, error) {
 	}
 	return out, err
 }
+
+func (a alerts) TurnedAway() { a.inbox.TurnedAway() }
 
 func (a alerts) TooLarge(ctx context.Context, limit int) error {
 	return a.inbox.TooLarge(ctx, galenhttp.Author(ctx), limit)

@@ -151,6 +151,27 @@ func TestAnAlertNamesItsToken(t *testing.T) {
 	}
 }
 
+// TestACallThatCannotBeReadIsFound: its sender drops its alerts, so one a day of each sender is listed, with how it begins.
+func TestACallThatCannotBeReadIsFound(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	c := served(t, e)
+	for _, body := range []string{"\x1f\x8b gzip", `{"version":"3"}`, "null"} {
+		got, err := c.PostAlertmanagerWithBodyWithResponse(t.Context(), "application/json", strings.NewReader(body))
+		if err != nil || got.StatusCode() != 400 {
+			t.Fatalf("%q: %v, %s", body, err, got.Body)
+		}
+	}
+	refused, err := e.journal.Alerts(t.Context(), journal.AlertFilter{State: journal.AlertRefused, Limit: 10})
+	if err != nil || len(refused) != 1 || refused[0].By != galen.Operator || refused[0].Duplicates != 2 || !strings.Contains(refused[0].Why, "could not be read") {
+		t.Fatalf("%v %+v", err, refused)
+	}
+	if one, err := e.journal.Alert(t.Context(), refused[0].ID); err != nil || string(one.Body) != "\x1f\x8b gzip" {
+		t.Errorf("%v, its body is %q", err, one.Body)
+	}
+	metrics, err := c.GetMetricsWithResponse(t.Context())
+	want(t, "metrics", err, metrics.HTTPResponse, metrics.Body, 200, `galen_alerts_total{outcome="refused"} 3`)
+}
+
 // TestACallThatIsTooLargeIsFound: its sender drops its alerts, so it is counted, and listed with what to do.
 func TestACallThatIsTooLargeIsFound(t *testing.T) {
 	e := engineWithoutTemporal(t)

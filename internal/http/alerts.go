@@ -37,6 +37,7 @@ func (s *server) PostAlertmanager(w http.ResponseWriter, r *http.Request) {
 		weight = bodyLimit
 	}
 	if !s.alertBytes.take(weight) {
+		s.o.Alerts.TurnedAway()
 		s.fail(w, r, Unavailable(errors.New("too many alerts are being read: send again")))
 		return
 	}

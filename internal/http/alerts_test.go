@@ -92,6 +92,9 @@ func TestAlertsAtWorkAreBounded(t *testing.T) {
 	if got := post(-1); got != 202 || s.alertBytes.now.Load() != 0 {
 		t.Errorf("afterwards: %d, %d bytes kept", got, s.alertBytes.now.Load())
 	}
+	if e.turnedAway != 2 {
+		t.Errorf("%d calls were counted that were turned away", e.turnedAway)
+	}
 }
 
 // TestATokenThatNobodyKnows: one that may have been ours (the journal was restored, the file was made anew) costs no alert, since its sender

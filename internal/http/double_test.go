@@ -39,6 +39,7 @@ type engine struct {
 	asked        []Request
 	stored       [][]byte
 	tooLarge     int
+	turnedAway   int
 	filters      []RunFilter
 	wanted       AlertFilter // of the newest call
 	mu           sync.Mutex  // of events: streams ask for them side by side
@@ -305,6 +306,8 @@ func (e *engine) TooLarge(context.Context, int) error {
 	e.tooLarge++
 	return e.broken
 }
+
+func (e *engine) TurnedAway() { e.turnedAway++ }
 
 func (e *engine) options() Options {
 	return Options{

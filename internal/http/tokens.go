@@ -55,7 +55,10 @@ func credential(r *http.Request) string {
 	if _, password, basic := r.BasicAuth(); basic && r.URL.Path == alertsPath {
 		return password
 	}
-	given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	given := r.Header.Get("Authorization")
+	if scheme, rest, found := strings.Cut(given, " "); found && strings.EqualFold(scheme, "Bearer") {
+		given = rest
+	}
 	return strings.TrimSpace(given)
 }
 

@@ -201,6 +201,23 @@ func (in *Inbox) TooLarge(ctx context.Context, sender string, limit int) error {
 	return nil
 }
 
+// Unread keeps that a call of a sender could not be read, and its beginning. Each was counted, one a day is kept: it may come for ever.
+func (in *Inbox) Unread(ctx context.Context, sender string, body []byte, why error) error {
+	raw, err := json.Marshal(map[string]any{"sender": sender, "unread": true, "day": in.now().UTC().Format(time.DateOnly)})
+	if err != nil {
+		return fmt.Errorf("keep that a call could not be read: %w", err)
+	}
+	a := refusedAlert(raw, fmt.Errorf("a call of %s could not be read, and all of its alerts are lost: %w", sender, why))
+	a.Body = body[:min(len(body), keptBody)]
+	if _, err := in.store.StoreAlerts(ctx, a); err != nil {
+		return fmt.Errorf("keep that a call could not be read: %w", err)
+	}
+	return nil
+}
+
+// TurnedAway counts a call that was told to come again before it was read.
+func (in *Inbox) TurnedAway() { in.turnedAway.Add(1) }
+
 // why the first few were refused.
 func why(refused []Alert) error {
 	var errs []error

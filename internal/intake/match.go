@@ -347,7 +347,7 @@ func (m *Matcher) find(resources []galen.Resource, name string) (found []place, 
 
 // is tells whether a label's value names the member: by identity, by instance or by address, whatever the port.
 func is(m galen.Member, name string) bool {
-	if name == m.Target.ID || name == m.Name || name == m.Instance || m.Instance != "" && "instance/"+name == m.Instance {
+	if name == m.Target.ID || name == m.Name || name == m.Instance || m.Instance != "" && strings.EqualFold("instance/"+host(name), m.Instance) {
 		return true
 	}
 	given, own := host(name), host(m.Name)

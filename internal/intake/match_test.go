@@ -123,6 +123,7 @@ func TestMatch(t *testing.T) {
 		{"by IPv6", good("instance", "[fd00:0:0::4]:9100"), firing, "run run-dc1/r4", "cassandra/demo node-down dc1/r4 44444444-dddd"},
 		{"by name, other port", good("instance", "NODE3.example:9100"), firing, "run run-dc1/r3", "cassandra/demo node-down dc1/r3 33333333-cccc"},
 		{"by host ID", good("alertname", "ByHost", "host_id", "11111111-aaaa"), firing, "run run-dc1/r1", "cassandra/demo node-down dc1/r1 11111111-aaaa"},
+		{"by instance and port, other case", good("instance", "N2:7199"), firing, "run run-dc1/r2", "cassandra/demo node-down dc1/r2 22222222-bbbb"},
 		{"by instance", good("instance", "n2"), firing, "run run-dc1/r2", "cassandra/demo node-down dc1/r2 22222222-bbbb"},
 		{"who vanished", good("instance", "127.0.0.8"), firing, "run run-dc1/r8", "cassandra/demo node-down dc1/r8 88888888-gone"},
 		{"resolved cancels nothing", good(), resolved, "resolved", ""},
