@@ -119,7 +119,7 @@ type Accepted struct {
 
 // Acknowledge defines model for Acknowledge.
 type Acknowledge struct {
-	// Target the target's ID, instance, name or address; another name is a 400 that lists the members
+	// Target the target's ID, instance, name or address; another name is a 404 that lists the members
 	Target string `json:"target"`
 }
 
@@ -392,7 +392,7 @@ type HoldRequest struct {
 	// Resource kind/name, or a pattern with *, ? or [a-z] such as cassandra/*-eu, which covers later ones too; absent, everything
 	Resource *string `json:"resource,omitempty"`
 
-	// Target one member of the resource: its ID, instance, name or address, the hold has its ID; another name is a 400 that lists the members
+	// Target one member of the resource: its ID, instance, name or address, the hold has its ID; another name is a 404 that lists the members
 	Target *string `json:"target,omitempty"`
 
 	// Until past it the hold is overdue: it still holds, and pages until a person extends or releases it
@@ -842,7 +842,7 @@ type Version struct {
 
 // Webhook What Alertmanager sends; other fields than these are let through
 type Webhook struct {
-	// Alerts each with status (firing or resolved), labels, annotations, startsAt and fingerprint; one that lacks them is stored as refused
+	// Alerts each with status (firing or resolved), labels, startsAt and fingerprint, without which it is stored as refused, and annotations if it has any
 	Alerts  []map[string]interface{} `json:"alerts"`
 	Version WebhookVersion           `json:"version"`
 }

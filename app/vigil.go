@@ -152,6 +152,14 @@ func (e *Engine) sees(now time.Time) error {
 	return fmt.Errorf("no look has seen anything for %s", limit)
 }
 
+// sighted is sees, of an engine that watches.
+func (e *Engine) sighted() error {
+	if e.watch == nil {
+		return nil
+	}
+	return e.sees(time.Now())
+}
+
 func (e *Engine) longestPause(of []galen.Resource) time.Duration {
 	var longest time.Duration
 	for _, r := range of {

@@ -47,7 +47,7 @@ func (a advisor) known(ctx context.Context, r galen.Resource) (advice.View, erro
 	asked := time.Now()
 	ledger, err := a.journal.Preview(ctx, galen.Run{Resource: r})
 	now := time.Now()
-	return advice.View{Kind: a.opened.kinds[r.Kind], Policy: a.o.Config.Policy(r), Ledger: ledger.ReadBetween(asked, now), Now: now, By: galenhttp.Author(ctx)}, err
+	return advice.View{Kind: a.opened.kinds[r.Kind], Policy: a.o.Config.Policy(r), Ledger: ledger.ReadBetween(asked, now), Now: now, By: galenhttp.Author(ctx), Since: galenhttp.AuthorSince(ctx)}, err
 }
 
 // afresh looks, and reads the ledger again: what a step has changed in between may or may not show. A look that fails leaves the old view,

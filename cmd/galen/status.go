@@ -25,7 +25,7 @@ lost with them.
 
 A token that may not view something is not told of it. -o json and yaml are the API's answer: the numbers, without the commands.
 
-Exit code 3 if the engine says that it does not work.`,
+Exit code 3 if the engine says that it does not work, or that it sees nothing.`,
 		Example: "  galen status\n  galen status --watch\n  galen status -o wide\n  galen status -o json | jq .held_runs",
 		Args:    takes(0, 0, "no arguments"),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.status(cmd.Context()) },
@@ -74,7 +74,10 @@ type glance struct {
 
 func printStatus(w io.Writer, s glance, now time.Time) error {
 	health := paint(inkGood, "works")
-	if !s.Health.Ok {
+	switch {
+	case s.Health.Ok && s.Observe != nil:
+		health = paint(inkBad, "ONLY OBSERVES")
+	case !s.Health.Ok:
 		health = paint(inkBad, "DOES NOT WORK: "+oneLine(text(s.Health.Why)))
 	}
 	fmt.Fprintf(w, "galen %s, version %s, up for %s; %s open, %s, %s\n\n",

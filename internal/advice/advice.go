@@ -23,6 +23,8 @@ type View struct {
 	Now    time.Time
 	// By is who asks, as the journal names them: their own hold keeps them from nothing. "": nobody of those who hold anything.
 	By string
+	// Since is when they were given that name, zero: always.
+	Since time.Time
 	// Reckoned is what was reckoned of State by Policy already, for other questions; nil: it is reckoned for this one.
 	Reckoned func() galen.Reckoning[galen.State]
 	// Asked are the levels that are asked about besides those of the policy, see [View.Besides].
@@ -83,7 +85,7 @@ func CanI(v View, verb, member string) (out galen.Advice, err error) {
 		Step:  deed.Step, Class: deed.Class, Claims: deed.Claims, Scope: []galen.Target{deed.Step.Target}, Policy: v.Policy, Ledger: v.Ledger,
 	}
 	own, outlook := v.reckoned().Judge(a)
-	heeded, notes := gate.ByHand(a, v.By)
+	heeded, notes := gate.ByHand(a, v.By, v.Since)
 	out.Verdicts, out.Notes = append(heeded, own...), notes
 	out.Outlook = outlook
 	if out.Answer, out.Why = opinion(out); out.Answer == galen.Yes {

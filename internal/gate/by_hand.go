@@ -2,6 +2,7 @@ package gate
 
 import (
 	"slices"
+	"time"
 
 	"github.com/galenhq/galen"
 )
@@ -14,10 +15,10 @@ func byHandNames() []string {
 
 // ByHand puts what a person would do by hand to those of the common guards that such a one has to heed, in their order. A hold of somebody
 // else and a tool that is at work there are heeded; a window keeps nobody back but runs, and neither does one's own hold: these are notes,
-// in the words of their guards. by is who asks, "" if that is not known.
-func ByHand(a galen.Ask[galen.State], by string) (verdicts, notes []galen.Verdict) {
+// in the words of their guards. by is who asks, "" if that is not known, and has had that name since then: another had it before.
+func ByHand(a galen.Ask[galen.State], by string, since time.Time) (verdicts, notes []galen.Verdict) {
 	a.State = listed{State: a.State, members: a.State.Members()}
-	own := func(h galen.Hold) bool { return by != "" && h.By == by }
+	own := func(h galen.Hold) bool { return by != "" && h.By == by && !h.At.Before(since) }
 	heeded := a
 	heeded.Ledger.Holds = slices.DeleteFunc(slices.Clone(a.Ledger.Holds), own)
 	heeded.Policy.Windows = nil

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
@@ -52,6 +53,15 @@ func by(ctx context.Context) string { return callerOf(ctx).Name }
 
 // Author is the name under which the journal knows who makes the call that the context is of; "" outside of one.
 func Author(ctx context.Context) string { return by(ctx) }
+
+// AuthorSince is when that name was given to who makes the call, zero for who had it always.
+func AuthorSince(ctx context.Context) time.Time {
+	t := callerOf(ctx)
+	if t.Person != "" {
+		return time.Time{} // nobody else can have it
+	}
+	return t.At
+}
 
 // permitted lets a call pass that its token may make. It knows what each call needs from the OpenAPI file: one that does not stand
 // there, or of which the file does not say it, passes for nobody.

@@ -34,6 +34,18 @@ func (s *server) health(ctx context.Context) api.Health {
 	return h
 }
 
+// sighted is the health for people: an engine that answers and sees nothing does not do what it is there for.
+func (s *server) sighted(h api.Health) api.Health {
+	if !h.Ok || s.o.Sees == nil {
+		return h
+	}
+	if err := s.o.Sees(); err != nil {
+		why := err.Error()
+		h.Ok, h.Why = false, &why
+	}
+	return h
+}
+
 // GetReady implements [api.ServerInterface].
 func (s *server) GetReady(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
@@ -83,7 +95,7 @@ func (s *server) GetStatus(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := api.Status{
-		Health: s.health(ctx), Findings: len(findings), OpenRuns: len(open), Holds: len(holds), Quarantines: len(quarantines),
+		Health: s.sighted(s.health(ctx)), Findings: len(findings), OpenRuns: len(open), Holds: len(holds), Quarantines: len(quarantines),
 	}
 	out.Resources, out.MoreResources = s.resources(ctx)
 	if observe != "" {

@@ -221,6 +221,8 @@ func (t *tx) authorMayNot(ctx context.Context, s galen.Schedule) (string, error)
 		return fmt.Sprintf("its author %s has no token", s.By), nil
 	case !token.Counts(t.now):
 		return fmt.Sprintf("the token of its author %s counts no more", s.By), nil
+	case token.Person == "" && token.At.After(s.At): // a name can be given to somebody else
+		return fmt.Sprintf("the token of its author %s was made anew since: make the schedule anew, too", s.By), nil
 	case !token.May(galen.ScopePropose, s.Resource):
 		return fmt.Sprintf("its author %s may not ask for runs on %s any more", s.By, s.Resource), nil
 	}
