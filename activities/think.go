@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"runtime/debug"
@@ -35,6 +36,8 @@ type thought struct {
 	own bool
 	// unconfirmed: an alert that nothing in the State confirms.
 	unconfirmed bool
+	// left says that something does confirm it, and that people have taken it upon themselves; "": nothing does.
+	left string
 	// owes is what the run itself still owes to a member, for people; "": nothing.
 	owes string
 }
@@ -51,10 +54,11 @@ func (a *Activities) think(s subject) (t thought, err error) {
 	t.subject = s
 	t.margin = s.kind.Margin(s.state, s.ledger.Open, s.policy)
 	run := s.ledger.Run
-	t.finding = newest(run, s.runbook, a.findings(s))
+	all := a.findings(s)
+	t.finding = newest(run, s.runbook, all)
 	if run.FromAlert() && t.finding == nil && run.Finding == nil && len(s.ledger.Past) == 0 {
-		t.unconfirmed = true
-		t.plan = galen.Plan{Wait: s.policy.LookSoon, Why: "nothing confirms the alert yet"}
+		t.unconfirmed, t.left = true, upToPeople(run, s.runbook, all)
+		t.plan = galen.Plan{Wait: s.policy.LookSoon, Why: cmp.Or(t.left, "nothing confirms the alert yet")}
 		return t, nil
 	}
 	plan, err := decideTwice(s.runbook, t.situation, a.o.DecideLimit)
@@ -76,6 +80,16 @@ func (a *Activities) think(s subject) (t thought, err error) {
 		t.verdicts = append(t.verdicts, a.o.Gate.Foresee(w, led, step))
 	}
 	return t, nil
+}
+
+// upToPeople says what is seen of the run's targets although it is none of the run's; "": nothing.
+func upToPeople(run galen.Run, rb galen.ListedRunbook, all []galen.Finding) string {
+	run.Except = nil
+	f := newest(run, rb, all)
+	if f == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s in %s is seen, and left to people since one of them ended a run about it: who wants it healed asks for it (galen run %s)", f.Code, f.Domain, rb.Name)
 }
 
 // owes is the first undo, or duty towards a member, that stands since an intent of the run. Of who is no member any more, a note tells it

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,6 +75,25 @@ func TestARunIsNotShownWhatItLeavesToPeople(t *testing.T) {
 	if got := newest(run, rb, []galen.Finding{f}); got != nil {
 		t.Errorf("shown %+v, and all of it is left to people", got)
 	}
+	if got := upToPeople(run, rb, []galen.Finding{f}); !strings.HasPrefix(got, "node-down in dc1/r3 is seen, and left to people") {
+		t.Errorf("of an alert about it: %q", got)
+	}
+	if got := upToPeople(run, rb, nil); got != "" {
+		t.Errorf("nothing is seen, and the alert is told %q", got)
+	}
+	for left, want := range map[string]string{"": "nothing confirmed the alert within 10s", "it is seen": "it is seen"} {
+		asked := thought{subject: subject{ledger: galen.Ledger{Run: run}, state: quiet{}, policy: galen.Policy{ConfirmFor: galen.Duration(10 * time.Second)}, now: night}, unconfirmed: true, left: left}
+		if c := unconfirmed(asked); !c.done || c.final != galen.RunNotConfirmed || c.why != want {
+			t.Errorf("%+v, want %q", c, want)
+		}
+	}
+}
+
+// quiet is a State with one member that is well.
+type quiet struct{ galen.State }
+
+func (quiet) Members() []galen.Member {
+	return []galen.Member{{Target: galen.Target{ID: "h3"}, Domain: "dc1/r3", Observations: []galen.Observation{{Says: galen.Good, At: night}}}}
 }
 
 // What a run owes is what its own intents left; another run's is found and told elsewhere.

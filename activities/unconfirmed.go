@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -33,7 +34,7 @@ func unconfirmed(t thought) conclusion {
 		why := fmt.Sprintf("%s; looks on until %s", t.plan.Why, until.UTC().Format(time.TimeOnly))
 		return conclusion{status: galen.RunWaiting, why: why, wait: t.policy.LookSoon.D()}
 	}
-	why := fmt.Sprintf("nothing confirmed the alert within %s", t.policy.ConfirmFor)
+	why := cmp.Or(t.left, fmt.Sprintf("nothing confirmed the alert within %s", t.policy.ConfirmFor))
 	return conclusion{status: galen.RunWaiting, why: why, wait: t.policy.LookSoon.D(), done: true, final: galen.RunNotConfirmed}
 }
 

@@ -149,14 +149,11 @@ func departure(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 		return allow("%s takes no node out of the ring", a.Step.Verb)
 	case node == nil:
 		return deny("%s is no node of the ring", a.Step.Target)
-	case a.Step.Verb == deedRemoveNode && !node.Down:
-		return deny("%s is not down: who lives is decommissioned, not removed", Title(*node))
-	case a.Step.Verb == deedRemoveNode && answers(a.State, *node):
-		return deny("%s answers itself: who lives is decommissioned, not removed", Title(*node))
-	case a.Step.Verb == deedRemoveNode && signOfLife(a, *node) != "":
-		return lookAgain("%s", signOfLife(a, *node))
 	case a.Step.Verb == deedDecommission && node.bad():
 		return deny("%s is not well: it could not stream its ranges away", Title(*node))
+	}
+	if v := removable(a, *node); v.Answer != galen.Allow {
+		return v
 	}
 	rest := a.State
 	rest.Nodes = slices.DeleteFunc(slices.Clone(rest.Nodes), func(n Node) bool { return n.HostID == node.HostID })
@@ -164,6 +161,22 @@ func departure(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 		return deny("without it %s", strings.Join(short, "; "))
 	}
 	return allow("enough nodes stay for the replicas of each keyspace")
+}
+
+// removable: only the dead are taken out by others, and nobody sees them live.
+func removable(a galen.Ask[Ring], node Node) galen.Verdict {
+	switch {
+	case a.Step.Verb != deedRemoveNode:
+		return allow("%s removes nobody", a.Step.Verb)
+	case !node.Down:
+		return deny("%s is not down: who lives is decommissioned, not removed", Title(node))
+	case answers(a.State, node):
+		return deny("%s answers itself: who lives is decommissioned, not removed", Title(node))
+	}
+	if why := signOfLife(a, node); why != "" {
+		return lookAgain("%s", why)
+	}
+	return allow("nobody sees %s live", Title(node))
 }
 
 // answers tells whether the node itself answers, whatever its peers list.
