@@ -236,7 +236,7 @@ func (c snapshot) counters(out chan<- prometheus.Metric) {
 	}
 	for r, n := range c.m.Looks {
 		count("galen_looks_total", "Looks at a resource, since the engine started.", float64(n.Total), "resource", r.String())
-		count("galen_look_errors_total", "Looks that saw nothing at all.", float64(n.Errors), "resource", r.String())
+		count("galen_look_errors_total", "Looks that failed as a whole.", float64(n.Errors), "resource", r.String())
 		out <- n.histogram(r)
 	}
 }
