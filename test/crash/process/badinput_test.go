@@ -237,7 +237,7 @@ func TestBadInputCostsNothing(t *testing.T) {
 	nothingLost(ctx, t, e)
 }
 
-// nothingLost: after a kill and a new start the two good alerts are in the journal and that the alerts of one call are lost, no run was
+// nothingLost: after a kill and a new start the two good alerts are in the journal and that the alerts of two sorts of calls are lost, no run was
 // opened by all of it, and the journal is whole.
 func nothingLost(ctx context.Context, t *testing.T, e *engine.Engine) {
 	t.Helper()
@@ -261,14 +261,17 @@ func nothingLost(ctx context.Context, t *testing.T, e *engine.Engine) {
 	must(t, err)
 	defer store.Close()
 	events, err := store.Events(ctx, journal.EventFilter{Kind: galen.EventAlert})
-	lost := 0
+	large, unread := 0, 0
 	for _, e := range events {
-		if strings.Contains(string(e.Body), "was larger than 1048576 bytes, and all of its alerts are lost") {
-			lost++
+		switch {
+		case strings.Contains(string(e.Body), "was larger than 1048576 bytes, and all of its alerts are lost"):
+			large++
+		case strings.Contains(string(e.Body), "could not be read, and all of its alerts are lost"):
+			unread++
 		}
 	}
-	if err != nil || len(events) != 3 || lost != 1 {
-		t.Errorf("%d alerts in the journal, %d of them calls that were too large (%v), want the two good ones and one such call", len(events), lost, err)
+	if err != nil || len(events) != 4 || large != 1 || unread != 1 {
+		t.Errorf("%d alerts in the journal, %d of them calls that were too large, and %d that could not be read (%v), want the two good ones and one of each", len(events), large, unread, err)
 	}
 }
 
