@@ -183,7 +183,7 @@ func (p physician) nodetool(n *lab.Node, args ...string) (exit int, called strin
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join("..", "..", "deploy", "nodetool", "nodetool"), args...)
 	cmd.Env = []string{
-		"PATH=" + dir + ":/usr/bin:/bin", "GALEN=" + p.engine.Binary, "GALEN_RESOURCE=" + resource().String(), "GALEN_MEMBER=" + n.Instance,
+		"PATH=" + dir + ":/usr/bin:/bin", "GALEN_COMMAND=" + p.engine.Binary, "GALEN_RESOURCE=" + resource().String(), "GALEN_MEMBER=" + n.Instance,
 		"GALEN_SERVER=" + p.engine.Server(), "GALEN_TOKEN_FILE=" + filepath.Join(p.engine.Data, "token"), "HOME=" + dir,
 	}
 	out, err := cmd.CombinedOutput()
