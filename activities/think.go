@@ -57,7 +57,7 @@ func (a *Activities) think(s subject) (t thought, err error) {
 	all := a.findings(s)
 	t.finding = newest(run, s.runbook, all)
 	if run.FromAlert() && t.finding == nil && run.Finding == nil && len(s.ledger.Past) == 0 {
-		t.unconfirmed, t.left = true, upToPeople(run, s.runbook, all)
+		t.unconfirmed, t.left = true, seenAndLeft(run, s.runbook, all)
 		t.plan = galen.Plan{Wait: s.policy.LookSoon, Why: cmp.Or(t.left, "nothing confirms the alert yet")}
 		return t, nil
 	}
@@ -82,8 +82,8 @@ func (a *Activities) think(s subject) (t thought, err error) {
 	return t, nil
 }
 
-// upToPeople says what is seen of the run's targets although it is none of the run's; "": nothing.
-func upToPeople(run galen.Run, rb galen.ListedRunbook, all []galen.Finding) string {
+// seenAndLeft says what is seen of the run's targets and is none of the run's, for people have taken it upon themselves; "": nothing.
+func seenAndLeft(run galen.Run, rb galen.ListedRunbook, all []galen.Finding) string {
 	run.Except = nil
 	f := newest(run, rb, all)
 	if f == nil {

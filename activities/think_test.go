@@ -75,10 +75,10 @@ func TestARunIsNotShownWhatItLeavesToPeople(t *testing.T) {
 	if got := newest(run, rb, []galen.Finding{f}); got != nil {
 		t.Errorf("shown %+v, and all of it is left to people", got)
 	}
-	if got := upToPeople(run, rb, []galen.Finding{f}); !strings.HasPrefix(got, "node-down in dc1/r3 is seen, and left to people") {
+	if got := seenAndLeft(run, rb, []galen.Finding{f}); !strings.HasPrefix(got, "node-down in dc1/r3 is seen, and left to people") {
 		t.Errorf("of an alert about it: %q", got)
 	}
-	if got := upToPeople(run, rb, nil); got != "" {
+	if got := seenAndLeft(run, rb, nil); got != "" {
 		t.Errorf("nothing is seen, and the alert is told %q", got)
 	}
 	for left, want := range map[string]string{"": "nothing confirmed the alert within 10s", "it is seen": "it is seen"} {

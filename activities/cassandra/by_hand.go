@@ -74,7 +74,7 @@ func deed(r Ring, verb string, t galen.Target) (galen.Deed, error) {
 // judgeByHand asks all guards of the ring, with one Quorum for those that need one, and then what only people do.
 func judgeByHand(a galen.Ask[Ring], q *Quorum) ([]galen.Verdict, galen.Outlook) {
 	var out []galen.Verdict
-	for _, g := range Guards() {
+	for _, g := range slices.Concat(Guards(), byHandGuards(q)) {
 		check := g.Check
 		switch g.Name {
 		case guardQuorum:
@@ -83,11 +83,6 @@ func judgeByHand(a galen.Ask[Ring], q *Quorum) ([]galen.Verdict, galen.Outlook) 
 			check = unlessOwn(func(a galen.Ask[Ring]) galen.Verdict { return owedBy(a, func() *Quorum { return q }) })
 		}
 		v := check(a)
-		v.Guard = g.Name
-		out = append(out, v)
-	}
-	for _, g := range byHandGuards(q) {
-		v := g.Check(a)
 		v.Guard = g.Name
 		out = append(out, v)
 	}
@@ -133,7 +128,7 @@ func cleanStart(a galen.Ask[Ring]) galen.Verdict {
 	if err := checkStart(a.State, a.Step, StartArgs{Instance: node.Instance}); err != nil {
 		return deny("%s: %v", Title(*node), err)
 	}
-	return allow("%s is absent there, its data are present", instance.Name)
+	return allow("no process of %s is there, and its data are present", instance.Name)
 }
 
 // unseen: only somebody who looks there can tell.
@@ -152,8 +147,10 @@ func departure(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 	case a.Step.Verb == deedDecommission && node.bad():
 		return deny("%s is not well: it could not stream its ranges away", Title(*node))
 	}
-	if v := removable(a, *node); v.Answer != galen.Allow {
-		return v
+	if a.Step.Verb == deedRemoveNode {
+		if v := dead(a, *node); v.Answer != galen.Allow {
+			return v
+		}
 	}
 	rest := a.State
 	rest.Nodes = slices.DeleteFunc(slices.Clone(rest.Nodes), func(n Node) bool { return n.HostID == node.HostID })
@@ -163,11 +160,9 @@ func departure(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 	return allow("enough nodes stay for the replicas of each keyspace")
 }
 
-// removable: only the dead are taken out by others, and nobody sees them live.
-func removable(a galen.Ask[Ring], node Node) galen.Verdict {
+// dead: nobody sees the node live.
+func dead(a galen.Ask[Ring], node Node) galen.Verdict {
 	switch {
-	case a.Step.Verb != deedRemoveNode:
-		return allow("%s removes nobody", a.Step.Verb)
 	case !node.Down:
 		return deny("%s is not down: who lives is decommissioned, not removed", Title(node))
 	case answers(a.State, node):

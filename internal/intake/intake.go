@@ -190,27 +190,29 @@ func (in *Inbox) Alertmanager(ctx context.Context, body []byte) (Receipt, error)
 // TooLarge keeps that a call of a sender had more bytes than that, and was not read. Each is counted, one a day is kept: it may come for ever.
 func (in *Inbox) TooLarge(ctx context.Context, sender string, limit int) error {
 	in.refused.Add(1) // how many alerts are lost with it nobody can tell
-	raw, err := json.Marshal(map[string]any{"sender": sender, "bytesOver": limit, "day": in.now().UTC().Format(time.DateOnly)})
-	if err != nil {
-		return fmt.Errorf("keep that a call was too large: %w", err)
-	}
 	why := fmt.Errorf("a call of %s was larger than %d bytes, and all of its alerts are lost: group by more labels (group_by), so that less is sent at once", sender, limit)
-	if _, err := in.store.StoreAlerts(ctx, refusedAlert(raw, why)); err != nil {
-		return fmt.Errorf("keep that %w: %w", why, err)
-	}
-	return nil
+	return in.lost(ctx, map[string]any{"sender": sender, "bytesOver": limit}, nil, why)
 }
 
 // Unread keeps that a call of a sender could not be read, and its beginning. Each was counted, one a day is kept: it may come for ever.
 func (in *Inbox) Unread(ctx context.Context, sender string, body []byte, why error) error {
-	raw, err := json.Marshal(map[string]any{"sender": sender, "unread": true, "day": in.now().UTC().Format(time.DateOnly)})
+	why = fmt.Errorf("a call of %s could not be read, and all of its alerts are lost: %w", sender, why)
+	return in.lost(ctx, map[string]any{"sender": sender, "unread": true}, body, why)
+}
+
+// lost keeps why all alerts of a call are, once a day of each sort of call, and how that began; nil: nobody has read it.
+func (in *Inbox) lost(ctx context.Context, sort map[string]any, began []byte, why error) error {
+	sort["day"] = in.now().UTC().Format(time.DateOnly)
+	raw, err := json.Marshal(sort)
 	if err != nil {
-		return fmt.Errorf("keep that a call could not be read: %w", err)
+		return fmt.Errorf("keep that %w: %w", why, err)
 	}
-	a := refusedAlert(raw, fmt.Errorf("a call of %s could not be read, and all of its alerts are lost: %w", sender, why))
-	a.Body = body[:min(len(body), keptBody)]
+	a := refusedAlert(raw, why)
+	if began != nil {
+		a.Body = began[:min(len(began), keptBody)]
+	}
 	if _, err := in.store.StoreAlerts(ctx, a); err != nil {
-		return fmt.Errorf("keep that a call could not be read: %w", err)
+		return fmt.Errorf("keep that %w: %w", why, err)
 	}
 	return nil
 }

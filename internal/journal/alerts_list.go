@@ -80,11 +80,10 @@ func (s *alertSearch) take(a Alert, text string) error {
 func (f AlertFilter) where() (string, []any) {
 	where, args := []string{"n > 0"}, []any{}
 	add := func(condition string, arg any) { where, args = append(where, condition), append(args, arg) }
-	of := f.Owned || f.Resource != (galen.Resource{})
 	switch { // with what lets the best partial index serve
 	case f.State == AlertPending:
 		where = append(where, "done = 0")
-	case f.State != "" && of:
+	case f.State != "" && f.ofResources():
 		add("state = ?", f.State)
 	case f.State != "":
 		add("state = ? AND done <> 0", f.State)
@@ -92,7 +91,7 @@ func (f AlertFilter) where() (string, []any) {
 	if f.Run != "" {
 		add("run = ?", f.Run)
 	}
-	if of { // said, so that the index of these is used
+	if f.ofResources() { // said, so that the index of these is used
 		where = append(where, "resource <> ''")
 	}
 	if f.Resource != (galen.Resource{}) {
@@ -103,8 +102,11 @@ func (f AlertFilter) where() (string, []any) {
 
 // none: there can be no such alert, for only a matched one has a resource.
 func (f AlertFilter) none() bool {
-	return (f.Owned || f.Resource != (galen.Resource{})) && f.State != "" && f.State != AlertMatched
+	return f.ofResources() && f.State != "" && f.State != AlertMatched
 }
+
+// ofResources: only alerts that were matched to a resource, or to this one.
+func (f AlertFilter) ofResources() bool { return f.Owned || f.Resource != (galen.Resource{}) }
 
 // whole: whatever the store finds is wanted.
 func (f AlertFilter) whole() bool {
