@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/galenhq/galen"
 )
@@ -212,5 +213,21 @@ func outlookOf(r Ring, q *Quorum, open []galen.Intent, asked []string) galen.Out
 	for _, why := range slices.Concat(misformed(r), tooFew(r, q)) {
 		o.Doubts = append(o.Doubts, galen.Doubt{Why: why, Lasting: true})
 	}
+	if why := voiceless(r); why != "" {
+		o.Doubts = append(o.Doubts, galen.Doubt{Why: why})
+	}
 	return o
 }
+
+// voiceless: nodes answered, and none so near to the look that its word counts. Nobody is left to call another one down.
+func voiceless(r Ring) string {
+	for range r.live() {
+		return ""
+	}
+	if i := slices.IndexFunc(r.Views, View.Live); i >= 0 {
+		return fmt.Sprintf("the look began at %s, and no view is from then: that of %s is of %s", clock(r.At), r.Views[i].Instance, clock(r.Views[i].At))
+	}
+	return ""
+}
+
+func clock(at time.Time) string { return at.UTC().Format(time.RFC3339) }

@@ -160,9 +160,25 @@ func nonsense() map[string]func(r *cassandra.Ring) {
 		`has data that are "here"`:  func(r *cassandra.Ring) { r.Instances = []cassandra.Instance{{Name: "n1", Data: "here"}} },
 		`tells of an answer "yes"`:  func(r *cassandra.Ring) { r.Views = []cassandra.View{{Instance: "n1", CQL: "yes"}} },
 		"has no replica anywhere":   rf(0),
-		"stands twice":              func(r *cassandra.Ring) { r.Keyspaces = append(r.Keyspaces, r.Keyspaces[0]) },
-		"in dc9, and 0 nodes":       func(r *cassandra.Ring) { r.Keyspaces[0].RF = map[string]int{"dc1": 3, "dc9": 3} },
-		"is pending at":             func(r *cassandra.Ring) { r.Pending = []cassandra.Pending{{Keyspace: "ks", Address: "10.9.9.9"}} },
+		"both are the instance n1":  func(r *cassandra.Ring) { r.Nodes[1].Instance, r.Nodes[2].Instance = "n1", "n1" },
+		"is listed by nobody, and":  func(r *cassandra.Ring) { r.Nodes[1].Unlisted = true },
+		`instance "n1" stands twice`: func(r *cassandra.Ring) {
+			r.Instances = []cassandra.Instance{{Name: "n1"}, {Name: "n1", Process: cassandra.Running}}
+		},
+		`view of "n1" stands twice`: func(r *cassandra.Ring) { r.Views = []cassandra.View{{Instance: "n1"}, {Instance: "n1"}} },
+		"different token maps": func(r *cassandra.Ring) {
+			r.Views = []cassandra.View{
+				{Instance: "n1", At: r.At, Jolokia: cassandra.Answered, Mode: "NORMAL", TokenHash: "a"},
+				{Instance: "n2", At: r.At, Jolokia: cassandra.Answered, Mode: "NORMAL", TokenHash: "b"},
+			}
+		},
+		"no view is from then": func(r *cassandra.Ring) {
+			r.At = r.At.Add(time.Hour)
+			r.Views = []cassandra.View{{Instance: "n1", At: r.At.Add(-time.Hour), Jolokia: cassandra.Answered, Mode: "NORMAL"}}
+		},
+		"stands twice":        func(r *cassandra.Ring) { r.Keyspaces = append(r.Keyspaces, r.Keyspaces[0]) },
+		"in dc9, and 0 nodes": func(r *cassandra.Ring) { r.Keyspaces[0].RF = map[string]int{"dc1": 3, "dc9": 3} },
+		"is pending at":       func(r *cassandra.Ring) { r.Pending = []cassandra.Pending{{Keyspace: "ks", Address: "10.9.9.9"}} },
 	}
 }
 

@@ -22,16 +22,15 @@ func misformed(r Ring) []string {
 	for _, n := range r.Nodes {
 		tell("node", n.HostID, n.misformed())
 	}
+	twice := seenBefore()
 	for _, i := range r.Instances {
-		tell("instance", i.Name, i.misformed())
+		tell("instance", i.Name, cmp.Or(i.misformed(), twice("instance", i.Name)))
 	}
 	for _, v := range r.Views {
-		tell("the view of", v.Instance, v.misformed())
+		tell("the view of", v.Instance, cmp.Or(v.misformed(), twice("view", v.Instance)))
 	}
-	for i, k := range r.Keyspaces {
-		if slices.ContainsFunc(r.Keyspaces[:i], func(o Keyspace) bool { return o.Name == k.Name }) {
-			tell("keyspace", k.Name, "stands twice")
-		}
+	for _, k := range r.Keyspaces {
+		tell("keyspace", k.Name, twice("keyspace", k.Name))
 		if k.none() {
 			tell("keyspace", k.Name, "has no replica anywhere")
 		}
@@ -39,10 +38,23 @@ func misformed(r Ring) []string {
 	return out
 }
 
+// seenBefore tells of a name that came before.
+func seenBefore() func(kind, name string) string {
+	seen := map[[2]string]bool{}
+	return func(kind, name string) string {
+		key := [2]string{kind, name}
+		if seen[key] {
+			return "stands twice"
+		}
+		seen[key] = true
+		return ""
+	}
+}
+
 // misplaced says which nodes cannot stand together.
 func misplaced(nodes []Node) []string {
 	var out []string
-	addresses := map[string]string{}
+	addresses, instances := map[string]string{}, map[string]string{}
 	for i, n := range nodes {
 		if i > 0 && cmp.Compare(nodes[i-1].HostID, n.HostID) >= 0 {
 			out = append(out, fmt.Sprintf("node %q follows %q: nodes stand in the order of their host IDs, each once", n.HostID, nodes[i-1].HostID))
@@ -54,6 +66,10 @@ func misplaced(nodes []Node) []string {
 			out = append(out, fmt.Sprintf("nodes %q and %q both are at %s", other, n.HostID, n.Address))
 		}
 		addresses[n.Address] = n.HostID
+		if other, taken := instances[n.Instance]; taken && n.Instance != "" {
+			out = append(out, fmt.Sprintf("nodes %q and %q both are the instance %s", other, n.HostID, n.Instance))
+		}
+		instances[n.Instance] = n.HostID
 	}
 	return out
 }
@@ -70,6 +86,8 @@ func (n Node) misformed() string {
 		return "is in no rack"
 	case !slices.Contains([]NodeStatus{Normal, Joining, Leaving, Moving}, n.Status):
 		return fmt.Sprintf("has the unknown status %q", n.Status)
+	case n.Unlisted && !n.Down:
+		return "is listed by nobody, and not down"
 	}
 	for _, o := range n.Observations {
 		switch {

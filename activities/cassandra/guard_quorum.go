@@ -101,8 +101,8 @@ func doubted(j Judgement) (galen.Verdict, bool) {
 	return lookAgain("%s", j.Doubts[0].Why), true
 }
 
-// suspects are the host IDs that may be down, by the worst that anybody says: the consensus, any live peer, the node
-// itself, its host, and targets of steps under way.
+// suspects are the host IDs that may be down, by the worst that anybody says: the consensus, any live peer, be it that it does not
+// know the node, the node itself, its host, and targets of steps under way.
 func suspects(r Ring, open []galen.Intent) map[string]bool {
 	down := map[string]bool{}
 	calledDown := map[string]bool{}
@@ -116,7 +116,7 @@ func suspects(r Ring, open []galen.Intent) map[string]bool {
 	views, hosts := r.byInstance()
 	for i := range r.Nodes {
 		n := &r.Nodes[i]
-		if n.Down || calledDown[n.Address] || silent(n.Status, views[n.Instance], hosts[n.Instance]) {
+		if n.Down || calledDown[n.Address] || n.doubtful() || silent(*n, views[n.Instance], hosts[n.Instance]) {
 			down[n.HostID] = true
 		}
 	}
@@ -147,11 +147,25 @@ func (r Ring) byInstance() (views map[string]*View, hosts map[string]*Instance) 
 	return views, hosts
 }
 
-// silent tells whether a node that we can ask does not work, or its host knows that it has no working process. One that
-// joins counts its pending ranges while it lives.
-func silent(status NodeStatus, v *View, host *Instance) bool {
-	if v != nil && status != Joining {
-		if v.Jolokia == Refused || v.Jolokia == Hung || v.Jolokia == Booting || v.Jolokia == Answered && !v.working() {
+// doubtful tells whether a live peer does not know a node that serves, or knows another one in its place, for then it sends it no
+// request; or nobody calls it good, and somebody bad.
+func (n Node) doubtful() bool {
+	bad := false
+	for _, o := range n.Observations {
+		if o.Kind == galen.Peer && o.Says != galen.Good && n.Status != Joining {
+			return true
+		}
+		bad = bad || o.Says == galen.Bad
+	}
+	return bad && !anyGood(n)
+}
+
+// silent tells whether a node that we can ask does not work, or is another one, or its host knows that it has no working process. One
+// that joins counts its pending ranges while it lives.
+func silent(n Node, v *View, host *Instance) bool {
+	if v != nil && n.Status != Joining {
+		other := v.Jolokia == Answered && v.HostID != "" && v.HostID != n.HostID
+		if other || v.Jolokia == Refused || v.Jolokia == Hung || v.Jolokia == Booting || v.Jolokia == Answered && !v.working() {
 			return true
 		}
 	}

@@ -108,6 +108,9 @@ func NewQuorum(r Ring, p galen.Policy) *Quorum {
 	if len(r.Keyspaces) == 0 {
 		q.doubts = append(q.doubts, Doubt{Why: "no live node told the keyspaces"})
 	}
+	if why := torn(r); why != "" {
+		q.doubts = append(q.doubts, Doubt{Why: why})
+	}
 	q.strays = strays(r, p)
 	shares, reported := q.share(r.Keyspaces, p)
 	for _, s := range shares {
@@ -121,6 +124,22 @@ func NewQuorum(r Ring, p galen.Policy) *Quorum {
 		q.guardPending(s, pending)
 	}
 	return q
+}
+
+// torn tells that live nodes have different token maps: each sends requests to the replicas that it knows of, and no single placement is
+// that of all.
+func torn(r Ring) string {
+	var first *View
+	for v := range r.live() {
+		switch {
+		case v.TokenHash == "":
+		case first == nil:
+			first = v
+		case v.TokenHash != first.TokenHash:
+			return fmt.Sprintf("%s and %s have different token maps: where replicas are depends on whom one asks", first.Instance, v.Instance)
+		}
+	}
+	return ""
 }
 
 // strays are what the policy names and the ring does not have: dropped, of another resource, or a slip of the pen.

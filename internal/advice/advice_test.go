@@ -475,6 +475,39 @@ func TestNonsenseIsNeverAllowed(t *testing.T) {
 	}
 }
 
+// TestWhoIsContradictedCountsAsDown: a node that the consensus calls up, and that one voice tells otherwise, is not what another one's stop
+// may rest on.
+func TestWhoIsContradictedCountsAsDown(t *testing.T) {
+	said := func(all ...galen.Observation) func(*cassandra.Ring) {
+		return func(r *cassandra.Ring) { r.Nodes[0].Observations = append(r.Nodes[0].Observations, all...) }
+	}
+	peer := func(says galen.Says) galen.Observation {
+		return galen.Observation{Observer: "n0002", Kind: galen.Peer, Says: says, At: noon()}
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*cassandra.Ring)
+		want   galen.Opinion
+	}{
+		{"a peer calls it up", said(peer(galen.Good)), galen.Yes},
+		{"a peer does not know it", said(peer(galen.Good), peer(galen.Unknown)), galen.No},
+		{"a peer calls it down", said(peer(galen.Good), peer(galen.Bad)), galen.No},
+		{"nothing but bad is said", func(r *cassandra.Ring) {
+			r.Nodes[0].Observations = []galen.Observation{{Observer: "probe", Kind: galen.Probe, Says: galen.Bad, At: noon()}}
+		}, galen.No},
+		{"it is another node itself", func(r *cassandra.Ring) { r.Views[0].HostID = "host-9999" }, galen.No},
+		{"its word is its peers'", func(r *cassandra.Ring) { r.Views[0].HostID = r.Nodes[0].HostID }, galen.Yes},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := heard(1, 3)
+			c.change(&r)
+			if a := asked(t, viewOf(r), "stop", "host-0001"); a.Answer != c.want || c.want == galen.No && !strings.Contains(a.Why, "2 needed") {
+				t.Errorf("%s: %s, want %s", a.Answer, a.Why, c.want)
+			}
+		})
+	}
+}
+
 // TestYesLosesNothing: over drawn outages, a yes never comes with a level that is lost, and a stop that the quorum forbids gets none.
 func TestYesLosesNothing(t *testing.T) {
 	yes := 0
