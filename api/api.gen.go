@@ -159,7 +159,7 @@ type Alert struct {
 	// Status firing or resolved
 	Status string `json:"status"`
 
-	// Why why it stands so
+	// Why why it stands so; of a pending one what it waits for
 	Why *string `json:"why,omitempty"`
 }
 

@@ -86,8 +86,11 @@ func TestAlertRules(t *testing.T) {
 		for _, r := range g.Rules {
 			alerts[r.Alert] = true
 			severity := "page"
-			if r.Alert == "GalenDeadMan" { // which is well while it fires
+			switch r.Alert {
+			case "GalenDeadMan": // which is well while it fires
 				severity = "dead-man"
+			case "GalenAlertsMatchNothing": // what is not for Galen may come for ever
+				severity = "ticket"
 			}
 			if r.Alert == "" || r.Expr == "" || r.Labels["severity"] != severity || r.Annotations["summary"] == "" || r.Annotations["action"] == "" {
 				t.Errorf("%s: a rule names its alert, expression, severity, summary and action: %+v", g.Name, r)

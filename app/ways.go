@@ -39,7 +39,8 @@ func (e *Engine) ways(listener net.Listener) error {
 	}
 	triage := e.triage()
 	inbox := e.inbox(triage)
-	e.matchAlerts(e.matcher(inbox, triage))
+	matcher := e.matcher(inbox, triage)
+	e.matchAlerts(matcher)
 	refusals := galenhttp.NewRefusals(e.journal.Append)
 	e.tellRefusals(refusals)
 	secure, err := e.tls()
@@ -55,7 +56,7 @@ func (e *Engine) ways(listener net.Listener) error {
 		Token: token, TokenFile: file, Tokens: tokens{e.journal}, Logins: logins, Refusals: refusals, TLS: secure,
 		Limits: galenhttp.Limits{PerToken: *limits.PerToken, PerAddress: *limits.PerAddress},
 		Runs:   rows{e.journal}, Intents: e.journal, Records: rows{e.journal}, Requests: requests{e}, Decisions: people{e}, Approvals: rows{e.journal}, Holds: e.journal, Quarantines: e.journal, Schedules: schedules{e}, Epochs: epochs{e.journal},
-		World: seen{watched, e}, Advice: advisor{e}, Alerts: alerts{inbox, e.journal}, Runbooks: e.o.Catalogue.Runbooks, Faults: e.faults.All, Health: e.health, Sees: e.sighted, Ready: e.ready(),
+		World: seen{watched, e}, Advice: advisor{e}, Alerts: alerts{inbox, matcher, e.journal}, Runbooks: e.o.Catalogue.Runbooks, Faults: e.faults.All, Health: e.health, Sees: e.sighted, Ready: e.ready(),
 		Measure: measure{e, inbox, refusals}.now, Tally: e.tally.Tally, Around: e.trace.Around,
 		Committed: e.journal.Committed, Shared: e.shared(),
 		Version: e.o.Version, Started: e.started, Now: time.Now, Logger: e.o.Logger,

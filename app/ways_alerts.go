@@ -77,6 +77,7 @@ func (e *Engine) inbox(triage *intake.Triage) *intake.Inbox {
 // alerts is the inbox as the API knows it.
 type alerts struct {
 	inbox   *intake.Inbox
+	matcher *intake.Matcher
 	journal *journal.Store
 }
 
@@ -84,21 +85,28 @@ func (a alerts) List(ctx context.Context, f galenhttp.AlertFilter) ([]api.Alert,
 	all, err := a.journal.Alerts(ctx, journal.AlertFilter(f))
 	out := make([]api.Alert, 0, len(all))
 	for _, one := range all {
-		out = append(out, shownAlert(one))
+		out = append(out, a.shown(one))
 	}
 	return out, err
 }
 
 func (a alerts) Alert(ctx context.Context, id string) (api.Alert, error) {
 	one, err := a.journal.Alert(ctx, id)
-	out := shownAlert(one)
+	out := a.shown(one)
 	if body := string(one.Body); body != "" {
 		out.Body = &body
 	}
 	return out, err
 }
 
-// shownAlert is an alert as the API shows it.
+// shown is an alert as the API shows it; of one that waits with what for.
+func (a alerts) shown(one journal.Alert) api.Alert {
+	if one.State == journal.AlertPending {
+		one.Why = a.matcher.Waits(intake.Alert(one))
+	}
+	return shownAlert(one)
+}
+
 func shownAlert(a journal.Alert) api.Alert {
 	out := api.Alert{
 		Id: a.ID, Number: a.N, State: api.AlertState(a.State), Source: a.Source, Fingerprint: a.Fingerprint, Status: a.Status, Labels: a.Labels,
@@ -262,7 +270,7 @@ func (m measure) alerts(ctx context.Context) (galenhttp.AlertCounts, error) {
 	if err != nil {
 		return galenhttp.AlertCounts{}, err
 	}
-	out := galenhttp.AlertCounts{Stored: c.Stored, Duplicates: c.Duplicates, Refused: c.Refused, TurnedAway: c.TurnedAway, Pending: c.Pending}
+	out := galenhttp.AlertCounts{Stored: c.Stored, Duplicates: c.Duplicates, Refused: c.Refused, TurnedAway: c.TurnedAway, Pending: c.Pending, Matched: c.Matched, Unmatched: c.Unmatched}
 	first, err := m.journal.PendingAlerts(ctx, 0, 1)
 	if err == nil && len(first) > 0 {
 		out.Oldest = max(time.Since(first[0].Received), 0)

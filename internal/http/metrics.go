@@ -50,10 +50,11 @@ type Measures struct {
 	LookAges map[galen.Resource]time.Duration
 }
 
-// AlertCounts are since the start of the engine; TurnedAway counts calls, and Pending alerts that wait now, the first of them for so long.
+// AlertCounts are since the start of the engine; TurnedAway counts calls, Matched and Unmatched what became of alerts, and Pending those that
+// wait now, the first of them for so long.
 type AlertCounts struct {
-	Stored, Duplicates, Refused, TurnedAway, Pending int64
-	Oldest                                           time.Duration
+	Stored, Duplicates, Refused, TurnedAway, Pending, Matched, Unmatched int64
+	Oldest                                                               time.Duration
 }
 
 // LookCounts are since the start of the engine.
@@ -223,6 +224,9 @@ func (c snapshot) counters(out chan<- prometheus.Metric) {
 	count("galen_alerts_total", alerts, float64(c.m.Alerts.Stored), "outcome", "stored")
 	count("galen_alerts_total", alerts, float64(c.m.Alerts.Duplicates), "outcome", "duplicate")
 	count("galen_alerts_total", alerts, float64(c.m.Alerts.Refused), "outcome", "refused")
+	const ends = "What became of alerts that were taken in, since the engine started: unmatched ones started nothing, for nothing that is known is what they name."
+	count("galen_alerts_dealt_with_total", ends, float64(c.m.Alerts.Matched), "state", "matched")
+	count("galen_alerts_dealt_with_total", ends, float64(c.m.Alerts.Unmatched), "state", "unmatched")
 	count("galen_alert_calls_turned_away_total", "Calls with alerts that were told to come again, because the inbox was full or busy.", float64(c.m.Alerts.TurnedAway))
 	for _, status := range []int{
 		http.StatusUnauthorized, http.StatusForbidden, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusServiceUnavailable,

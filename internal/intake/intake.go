@@ -122,6 +122,7 @@ type Inbox struct {
 	pending  atomic.Int64 // as counted last, and what came and went since
 
 	stored, duplicates, refused, turnedAway atomic.Int64
+	matched, unmatched                      atomic.Int64 // what became of alerts
 }
 
 // NewInbox takes alerts into a store.
@@ -139,14 +140,17 @@ type Receipt struct {
 	Why error
 }
 
-// Counts are since the inbox was made, but for Pending, which is now.
-type Counts struct{ Stored, Duplicates, Refused, TurnedAway, Pending int64 }
+// Counts are since the inbox was made, but for Pending, which is now. Matched and Unmatched are what became of alerts.
+type Counts struct{ Stored, Duplicates, Refused, TurnedAway, Pending, Matched, Unmatched int64 }
 
 // Counts tells what came in. The pending ones are counted anew if that was not done lately: what is added up in between drifts when alerts
 // come in while they are counted.
 func (in *Inbox) Counts(ctx context.Context) (Counts, error) {
 	err := in.count(ctx)
-	return Counts{in.stored.Load(), in.duplicates.Load(), in.refused.Load(), in.turnedAway.Load(), max(0, in.pending.Load())}, err
+	return Counts{
+		Stored: in.stored.Load(), Duplicates: in.duplicates.Load(), Refused: in.refused.Load(), TurnedAway: in.turnedAway.Load(),
+		Pending: max(0, in.pending.Load()), Matched: in.matched.Load(), Unmatched: in.unmatched.Load(),
+	}, err
 }
 
 // Alertmanager stores every alert of one webhook call. When it returns without error, all of them are on disk, the refused
@@ -288,7 +292,20 @@ func (in *Inbox) done(ctx context.Context, ends []End) error {
 		return fmt.Errorf("finish %d alerts: %w", len(ends), err)
 	}
 	in.pending.Add(-int64(len(ends)))
+	for _, end := range ends {
+		in.became(end.State)
+	}
 	return nil
+}
+
+// became counts what became of an alert.
+func (in *Inbox) became(state string) {
+	switch state {
+	case Matched:
+		in.matched.Add(1)
+	case Unmatched:
+		in.unmatched.Add(1)
+	}
 }
 
 // storing is how many alerts of one call are stored in one transaction: others wait for it.
@@ -312,6 +329,7 @@ func (in *Inbox) keep(ctx context.Context, alerts []Alert) (again int, err error
 				in.refused.Add(1)
 			default:
 				in.stored.Add(1)
+				in.became(k.Alert.State)
 			}
 		}
 		in.arrived(kept)

@@ -248,6 +248,18 @@ func (m *Matcher) match(ctx context.Context, a Alert, asked map[string]End) (End
 	}
 }
 
+// Waits says what an alert that is not dealt with waits for.
+func (m *Matcher) Waits(a Alert) string {
+	if end, about := m.o.Triage.of(a); end.State == "" {
+		for _, r := range about.named {
+			if _, seen := m.o.World.Last(r); !seen {
+				return fmt.Sprintf("waits for the first look at %s, until %s at the latest", r, a.Received.Add(unseenFor).UTC().Format(time.RFC3339))
+			}
+		}
+	}
+	return "waits for its turn; where that lasts, the log of the engine says what went wrong"
+}
+
 // few names the first of some resources; what an alert says stands in the alert.
 func few(all []galen.Resource) string {
 	const most = 3

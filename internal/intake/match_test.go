@@ -226,7 +226,13 @@ func TestWaitsForTheFirstLook(t *testing.T) {
 	if left, err := m.Round(t.Context()); left != 1 || err != nil || !strings.Contains(s.done[s.order[1]], "not seen within") {
 		t.Fatalf("%d left, %v, %v", left, err, s.done)
 	}
+	if got := m.Waits(s.alerts[s.order[0]]); got != "waits for the first look at cassandra/demo, until 2026-11-23T12:10:00Z at the latest" {
+		t.Errorf("unseen: %q", got)
+	}
 	w[demo()] = members()
+	if got := m.Waits(s.alerts[s.order[0]]); !strings.HasPrefix(got, "waits for its turn") {
+		t.Errorf("seen: %q", got)
+	}
 	if left, err := m.Round(t.Context()); left != 0 || err != nil || len(r.asked) != 1 {
 		t.Errorf("%d left, %v, %v", left, err, r.asked)
 	}

@@ -54,8 +54,12 @@ func TestSettledWhenItComes(t *testing.T) {
 			if a.State != c.state || !strings.HasPrefix(a.Why, c.why) || a.Resource.String() != c.resource {
 				t.Errorf("stored as %q, %q of %q", a.State, a.Why, a.Resource)
 			}
-			if got := countsOf(t, m.o.Inbox).Pending; (got == 1) != (c.state == "") {
-				t.Errorf("%d wait", got)
+			got := countsOf(t, m.o.Inbox)
+			if (got.Pending == 1) != (c.state == "") {
+				t.Errorf("%d wait", got.Pending)
+			}
+			if (got.Matched == 1) != (c.state == Matched) || (got.Unmatched == 1) != (c.state == Unmatched) {
+				t.Errorf("counted as %+v", got)
 			}
 			end, err := m.match(t.Context(), a, map[string]End{})
 			if want := (End{State: a.State, Why: a.Why, Resource: a.Resource}); err != nil || c.state != "" && end != want {
