@@ -351,7 +351,7 @@ type Finding = galen.Finding
 
 // FindingList defines model for FindingList.
 type FindingList struct {
-	Findings []Finding `json:"findings"`
+	Findings []FoundProblem `json:"findings"`
 
 	// Next cursor of the next page; absent on the last one
 	Next *string `json:"next,omitempty"`
@@ -359,6 +359,9 @@ type FindingList struct {
 
 // Firing defines model for Firing.
 type Firing = galen.Firing
+
+// FoundProblem a finding, with who works on it
+type FoundProblem = Found
 
 // Grant defines model for Grant.
 type Grant = galen.Grant
@@ -398,6 +401,13 @@ type HoldRequest struct {
 	// Until past it the hold is overdue: it still holds, and pages until a person extends or releases it
 	Until time.Time `json:"until"`
 	Why   string    `json:"why"`
+}
+
+// InHand defines model for InHand.
+type InHand struct {
+	Run     string    `json:"run"`
+	Runbook string    `json:"runbook"`
+	Status  RunStatus `json:"status"`
 }
 
 // Intent defines model for Intent.

@@ -76,9 +76,12 @@ func cannedAPI() *canned {
 				{Target: galen.Target{ID: n4}, Instance: n4, Name: "127.0.0.4", Domain: "dc1/r2", Spare: true},
 			},
 		},
-		"GET /v1/findings": api.FindingList{Findings: []galen.Finding{
-			{Resource: orders(), Code: "stale-seed", Targets: []galen.Target{{ID: n2}}, Urgency: galen.Low, Since: seen, Why: "seeds name\nno node", Note: true, Evidence: []galen.Observation{}},
-			{Resource: orders(), Code: "node-down", Targets: []galen.Target{{ID: n2}}, Domain: "dc1/r2", Urgency: galen.High, Since: seen, Why: "n2 is down", Evidence: []galen.Observation{}},
+		"GET /v1/findings": api.FindingList{Findings: []api.FoundProblem{
+			{Finding: galen.Finding{Resource: orders(), Code: "stale-seed", Targets: []galen.Target{{ID: n2}}, Urgency: galen.Low, Since: seen, Why: "seeds name\nno node", Note: true, Evidence: []galen.Observation{}}},
+			{
+				Finding: galen.Finding{Resource: orders(), Code: "node-down", Targets: []galen.Target{{ID: n2}}, Domain: "dc1/r2", Urgency: galen.High, Since: seen, Why: "n2 is down", Evidence: []galen.Observation{}},
+				Runs:    []api.InHand{{Run: "r2", Runbook: "cassandra/heal-node", Status: galen.RunAsking}},
+			},
 		}},
 		"GET /v1/alerts":   api.AlertList{Alerts: []api.Alert{cannedAlert(), {Id: "refused-77aa", Number: 3, State: api.Refused, Status: "on fire", Received: noon(), Why: ptr("alerts[0]: 65 labels")}}, Next: ptr("YWxlcnRzOjM")},
 		"GET /v1/alerts/4": cannedAlert(),

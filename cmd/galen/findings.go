@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
 )
 
 func (c *cli) findingsCommand() *cobra.Command {
@@ -19,8 +20,9 @@ func (c *cli) findingsCommand() *cobra.Command {
 		Use:   "findings",
 		Short: "The problems that are seen now",
 		Long: `Lists the problems that are seen now, the most urgent first. A note is told to people only: no run starts for it (an
-engine that cannot reach one node which all others see well, a repair that a cancelled run still owed: repair-owed). -o json
-has the evidence of each observer.`,
+engine that cannot reach one node which all others see well, a repair that a cancelled run still owed: repair-owed). RUN is
+the open run that has one of its targets in hand, and how it stands: while one has, no other is opened for it. -o json has
+the evidence of each observer.`,
 		Example: "  galen findings\n  galen findings --watch --every 10s\n  galen findings --resource cassandra/orders -o json | jq '.findings[].evidence'",
 		Args:    takes(0, 0, "no arguments: choose with --resource"),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.findings(cmd.Context(), resource) },
@@ -50,7 +52,7 @@ func optional[T comparable](v T) *T {
 	return &v
 }
 
-func printFindings(w io.Writer, all []galen.Finding, now time.Time) error {
+func printFindings(w io.Writer, all []api.FoundProblem, now time.Time) error {
 	if len(all) == 0 {
 		fmt.Fprintln(w, "no findings: nothing is seen wrong in what your token may view")
 		return nil
@@ -62,9 +64,18 @@ func printFindings(w io.Writer, all []galen.Finding, now time.Time) error {
 		if f.Note {
 			level = "note"
 		}
-		rows = append(rows, []string{f.Resource.String(), string(f.Code), f.Domain, level, age(now, f.Since), targetIDs(f.Targets), witnesses(f), f.Margin, f.Why})
+		rows = append(rows, []string{f.Resource.String(), string(f.Code), f.Domain, level, age(now, f.Since), inHand(f), targetIDs(f.Targets), witnesses(f.Finding), f.Margin, f.Why})
 	}
-	return table(w, []string{"resource", "code", "domain?", "urgency", "since?", "targets+", "observers+", "margin+", "why"}, rows)
+	return table(w, []string{"resource", "code", "domain?", "urgency", "since?", "run", "targets+", "observers+", "margin+", "why"}, rows)
+}
+
+// inHand names the open runs that have a finding in hand, and how they stand.
+func inHand(f api.FoundProblem) string {
+	var who []string
+	for _, r := range f.Runs {
+		who = append(who, r.Run+" "+string(r.Status))
+	}
+	return strings.Join(who, ", ")
 }
 
 // witnesses are the observers of a finding's evidence.

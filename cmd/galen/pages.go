@@ -148,7 +148,7 @@ func allResources(ctx context.Context, client *api.ClientWithResponses) (*api.Li
 func allFindings(ctx context.Context, client *api.ClientWithResponses, resource string) (*api.ListFindingsResponse, error) {
 	return paged(0, nil, func(limit int, cursor *string) (*api.ListFindingsResponse, error) {
 		return client.ListFindingsWithResponse(ctx, &api.ListFindingsParams{Resource: optional(resource), Limit: &limit, Cursor: cursor})
-	}, func(res *api.ListFindingsResponse) (*[]galen.Finding, **string, bool) {
+	}, func(res *api.ListFindingsResponse) (*[]api.FoundProblem, **string, bool) {
 		if res.JSON200 == nil {
 			return nil, nil, false
 		}

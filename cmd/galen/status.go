@@ -67,7 +67,7 @@ func text(s *string) string {
 type glance struct {
 	api.Status
 
-	findings []galen.Finding
+	findings []api.FoundProblem
 	holds    []galen.Hold
 	needs    []need
 }
@@ -88,7 +88,7 @@ func printStatus(w io.Writer, s glance, now time.Time) error {
 	if err := printFirst(w, s.holds, holdsShown, "galen holds", func(some []galen.Hold) error { return printHolds(w, some, now) }); err != nil {
 		return err
 	}
-	if err := printFirst(w, s.findings, findingsShown, "galen findings", func(some []galen.Finding) error { return printFindings(w, some, now) }); err != nil {
+	if err := printFirst(w, s.findings, findingsShown, "galen findings", func(some []api.FoundProblem) error { return printFindings(w, some, now) }); err != nil {
 		return err
 	}
 	return printResources(w, s.Resources, now)

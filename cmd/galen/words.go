@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
 )
 
 var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
@@ -34,8 +35,8 @@ func urgencyName(u galen.Urgency) string {
 	}
 }
 
-func byUrgency(all []galen.Finding) []galen.Finding {
-	return slices.SortedStableFunc(slices.Values(all), func(a, b galen.Finding) int { return cmp.Compare(b.Urgency, a.Urgency) })
+func byUrgency(all []api.FoundProblem) []api.FoundProblem {
+	return slices.SortedStableFunc(slices.Values(all), func(a, b api.FoundProblem) int { return cmp.Compare(b.Urgency, a.Urgency) })
 }
 
 // answerName is a guard's answer in words.

@@ -25,6 +25,8 @@ var errDisk = errors.New("the disk of the journal is full: free space on it")
 // engine is a double of everything behind the API. Its methods answer from its fields.
 type engine struct {
 	runs         map[string]galen.Run
+	found        []galen.Finding
+	standing     []galen.Run // that a list has
 	plans        map[string]galen.Decision
 	before       galen.Decision // as somebody has read it
 	older        int            // plans of each run before that
@@ -78,7 +80,7 @@ func (e *engine) Run(_ context.Context, id string) (galen.Run, error) {
 
 func (e *engine) Runs(_ context.Context, f RunFilter) ([]galen.Run, error) {
 	e.filters = append(e.filters, f)
-	return nil, e.broken
+	return e.standing, e.broken
 }
 
 func (e *engine) Plan(_ context.Context, run string, _ int) (galen.Decision, error) {
@@ -121,7 +123,7 @@ func (e *engine) Intents(_ context.Context, _, before string, limit int) (out []
 }
 
 func (e *engine) Findings(context.Context, galen.Resource) ([]galen.Finding, error) {
-	return nil, e.broken
+	return e.found, e.broken
 }
 
 func (e *engine) Holds(context.Context) ([]galen.Hold, error) { return e.holds, e.broken }

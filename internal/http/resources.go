@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
@@ -170,9 +171,28 @@ func (s *server) ListFindings(w http.ResponseWriter, r *http.Request, params api
 		s.fail(w, r, err)
 		return
 	}
-	out := api.FindingList{}
-	out.Findings, out.Next = pageOf(p, only(findings, seesOf(r.Context()).finding), galen.Finding.Key)
+	open, err := s.runs(r.Context(), RunFilter{Resource: resource, OpenOnly: true, Limit: countLimit})
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	some, next := pageOf(p, only(findings, seesOf(r.Context()).finding), galen.Finding.Key)
+	out := api.FindingList{Findings: make([]api.FoundProblem, 0, len(some)), Next: next}
+	for _, f := range some {
+		out.Findings = append(out.Findings, api.FoundProblem{Finding: f, Runs: inHand(open, f)})
+	}
 	s.answer(w, r, http.StatusOK, out)
+}
+
+// inHand are those runs that have one of a finding's targets in scope.
+func inHand(open []galen.Run, f galen.Finding) []api.InHand {
+	var out []api.InHand
+	for _, run := range open {
+		if run.Resource == f.Resource && slices.ContainsFunc(run.InScope(), func(t galen.Target) bool { return f.Has(t.ID) }) {
+			out = append(out, api.InHand{Run: run.ID, Runbook: run.Runbook, Status: run.Status})
+		}
+	}
+	return out
 }
 
 // ListRunbooks implements [api.ServerInterface].

@@ -145,6 +145,33 @@ func TestListsAreNeverNull(t *testing.T) {
 	}
 }
 
+// TestAFindingTellsWhoHasItInHand: the open runs that have one of its targets, and no others.
+func TestAFindingTellsWhoHasItInHand(t *testing.T) {
+	none, n1, n2 := []galen.Observation{}, []galen.Target{{ID: "n1"}}, []galen.Target{{ID: "n2"}}
+	other := galen.Resource{Kind: "fake", Name: "other"}
+	e := &engine{
+		found: []galen.Finding{{Resource: demo(), Code: "down", Targets: n1, Evidence: none}, {Resource: demo(), Code: "slow", Targets: n2, Evidence: none}},
+		standing: []galen.Run{
+			{ID: "a", Resource: demo(), Runbook: "fake/heal", Status: galen.RunHeld, Scope: n1},
+			{ID: "b", Resource: other, Runbook: "fake/heal", Status: galen.RunHeld, Scope: n2},
+		},
+	}
+	w := call(t, Handler(e.options()), "GET", "/v1/findings", "")
+	got, err := galen.Decode[api.FindingList](w.Body.Bytes())
+	if err != nil || len(got.Findings) != 2 {
+		t.Fatalf("%s: %v", w.Body, err)
+	}
+	want := [][]api.InHand{{{Run: "a", Runbook: "fake/heal", Status: galen.RunHeld}}, nil}
+	for i, f := range got.Findings {
+		if diff := cmp.Diff(want[i], f.Runs); diff != "" {
+			t.Errorf("%s: %s", f.Code, diff)
+		}
+	}
+	if f := e.filters[0]; !f.OpenOnly {
+		t.Errorf("asked for %+v", f)
+	}
+}
+
 func TestFiltersReachTheJournal(t *testing.T) {
 	e := &engine{runs: map[string]galen.Run{"b": {ID: "b"}}}
 	h := Handler(e.options())
