@@ -129,7 +129,8 @@ type Advice struct {
 	Seen time.Time `json:"seen,omitzero"`
 	// Verdicts are those of the guards that were asked.
 	Verdicts []Verdict `json:"verdicts"`
-	// Notes are what keeps runs back here and not whoever asks: a window, and their own hold, in the words of the guards.
+	// Notes are what keeps runs back here and not whoever asks: a window, and their own hold, in the words of the guards; and the open runs that
+	// are about the member.
 	Notes   []Verdict `json:"notes,omitempty"`
 	Outlook Outlook   `json:"outlook"`
 }

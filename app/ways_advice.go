@@ -47,7 +47,14 @@ func (a advisor) known(ctx context.Context, r galen.Resource) (advice.View, erro
 	asked := time.Now()
 	ledger, err := a.journal.Preview(ctx, galen.Run{Resource: r})
 	now := time.Now()
-	return advice.View{Kind: a.opened.kinds[r.Kind], Policy: a.o.Config.Policy(r), Ledger: ledger.ReadBetween(asked, now), Now: now, By: galenhttp.Author(ctx), Since: galenhttp.AuthorSince(ctx)}, err
+	if err != nil {
+		return advice.View{}, err
+	}
+	runs, err := a.journal.OpenRuns(ctx, r)
+	return advice.View{
+		Kind: a.opened.kinds[r.Kind], Policy: a.o.Config.Policy(r), Ledger: ledger.ReadBetween(asked, now), Runs: runs, Now: now,
+		By: galenhttp.Author(ctx), Since: galenhttp.AuthorSince(ctx),
+	}, err
 }
 
 // afresh looks, and reads the ledger again: what a step has changed in between may or may not show. A look that fails leaves the old view,

@@ -158,7 +158,21 @@ func departure(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 	if short := tooFew(rest, q); len(short) > 0 {
 		return deny("without it %s", strings.Join(short, "; "))
 	}
+	if alone := single(q); a.Step.Verb == deedRemoveNode && len(alone) > 0 {
+		return unseen("%s has the only replica of its ranges of %s, and who is removed streams nothing away: what no backup has is lost", Title(*node), joinWords(alone))
+	}
 	return allow("enough nodes stay for the replicas of each keyspace")
+}
+
+// single are the keyspaces without a guard that have one replica of each range.
+func single(q *Quorum) []string {
+	var out []string
+	for _, k := range q.Reported() {
+		if k.Replicas == 1 {
+			out = append(out, k.Keyspace)
+		}
+	}
+	return out
 }
 
 // dead: nobody sees the node live.

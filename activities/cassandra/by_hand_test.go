@@ -285,6 +285,24 @@ func TestWhoMayOnlyBeAwayIsNotRemoved(t *testing.T) {
 	}
 }
 
+// TestTheOnlyReplicaIsNotRemovedUnseen: no guard keeps a keyspace of one replica, and what others take out of the ring streams nothing away.
+func TestTheOnlyReplicaIsNotRemovedUnseen(t *testing.T) {
+	for verb, want := range map[string]galen.Answer{"removenode": galen.NeedYes, "decommission": galen.Allow} {
+		r := copied(ring.Large(1, 6))
+		r.Keyspaces = append(r.Keyspaces, cassandra.Keyspace{Name: "logs", Strategy: "NetworkTopologyStrategy", RF: map[string]int{"dc1": 1}})
+		node := &r.Nodes[1]
+		node.Instance = "n1"
+		node.Down = verb == "removenode"
+		d, err := cassandra.Kind().ByHand.Deed(r, verb, node.Target())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := verdictOf(t, r, d, "departure"); v.Answer != want || want == galen.NeedYes && !strings.Contains(v.Why, "the only replica of its ranges of logs") {
+			t.Errorf("%s: %+v, want %s", verb, v, want)
+		}
+	}
+}
+
 // TestAStartByHandIsClean: it finds data and no process, and what cannot be seen is no yes.
 func TestAStartByHandIsClean(t *testing.T) {
 	sound := cassandra.Instance{Process: cassandra.Absent, Data: cassandra.DataPresent}

@@ -77,7 +77,7 @@ lost, level by level. Steps in flight count as down. Nothing is reserved: what i
 
 Who is at work there keeps you back: a claim of a run, a tool of others, and a hold of somebody else are a no. A window of the policy, and a hold
 that you have set yourself (by the name of the token), keep only runs back: the answer and its exit code stay what they are, and a line that
-begins with mind tells of it; -o json has it under notes.
+begins with mind tells of it, and of each open run that is about the member; -o json has it under notes.
 
 Of a Cassandra node: stop, drain, restart, kill, start, fence, decommission, removenode. MEMBER is an ID, instance, name or address.
 

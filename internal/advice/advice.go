@@ -20,7 +20,9 @@ type View struct {
 	Policy galen.Policy
 	// Ledger tells the steps in flight, claims and facts; its run has the resource only.
 	Ledger galen.Ledger
-	Now    time.Time
+	// Runs are the open ones of the resource.
+	Runs []galen.Run
+	Now  time.Time
 	// By is who asks, as the journal names them: their own hold keeps them from nothing. "": nobody of those who hold anything.
 	By string
 	// Since is when they were given that name, zero: always.
@@ -86,13 +88,26 @@ func CanI(v View, verb, member string) (out galen.Advice, err error) {
 	}
 	own, outlook := v.reckoned().Judge(a)
 	heeded, notes := gate.ByHand(a, v.By, v.Since)
-	out.Verdicts, out.Notes = append(heeded, own...), notes
+	out.Verdicts, out.Notes = append(heeded, own...), append(notes, v.atWork(deed.Step.Target)...)
 	out.Outlook = outlook
 	if out.Answer, out.Why = opinion(out); out.Answer == galen.Yes {
 		out.Answer, out.Why = v.besides(out, galen.Level.Loses)
 	}
 	v.name(&out)
 	return out, nil
+}
+
+// atWork notes the open runs that are about a member: none keeps a person back before it has claimed something, and each may act there yet.
+func (v View) atWork(t galen.Target) []galen.Verdict {
+	names := galen.NamesOf(v.State.Members(), t.ID)
+	var out []galen.Verdict
+	for _, run := range v.Runs {
+		if slices.ContainsFunc(run.InScope(), func(t galen.Target) bool { return slices.Contains(names, t.ID) }) {
+			out = append(out, galen.Verdict{Guard: "open run", Answer: galen.NeedYes,
+				Why: fmt.Sprintf("%s (%s, %s) is about this member and may act on it: galen runs show %s", run.ID, run.Runbook, run.Status, run.ID)})
+		}
+	}
+	return out
 }
 
 // besides is what refuses although no guard does: a level that was asked for by its name is lost in what has no guard, or nobody is left.

@@ -8,6 +8,25 @@ import (
 	"github.com/galenhq/galen"
 )
 
+// TestAnOpenRunIsTold: a run that is about the member, by whatever of its names, is told beside the answer.
+func TestAnOpenRunIsTold(t *testing.T) {
+	r := heard(1, 3)
+	about := func(id string) []galen.Run {
+		return []galen.Run{{ID: "r9", Resource: r.Resource(), Runbook: "cassandra/heal-node", Status: galen.RunAsking, Scope: []galen.Target{{ID: id}}}}
+	}
+	for _, c := range []struct {
+		runs []galen.Run
+		told bool
+	}{{nil, false}, {about("host-0001"), true}, {about("instance/n0001"), true}, {about("host-0002"), false}} {
+		v := viewOf(r)
+		v.Runs = c.runs
+		a := asked(t, v, "stop", "host-0001")
+		if a.Answer != galen.Yes || (len(a.Notes) == 1) != c.told || c.told && !strings.Contains(a.Notes[0].Why, "r9 (cassandra/heal-node, asking)") {
+			t.Errorf("%+v: %s, %+v", c.runs, a.Answer, a.Notes)
+		}
+	}
+}
+
 // TestWhoIsAtWorkThere: somebody else's hold and a tool's lock are a no, one's own hold and a window are told beside the answer. What has
 // to do with another resource or member is not told.
 func TestWhoIsAtWorkThere(t *testing.T) {
