@@ -194,7 +194,12 @@ func who(members []Member) string {
 	if !slices.ContainsFunc(members, func(m Member) bool { return !m.Bare() }) {
 		return "none of its instances was ever seen as a member, galen findings may say why: " + MemberNames(members)
 	}
-	return "its members are " + MemberNames(members)
+	bare := func(m Member) bool { return m.Bare() }
+	text := "its members are " + MemberNames(slices.DeleteFunc(slices.Clone(members), bare))
+	if slices.ContainsFunc(members, bare) {
+		text += "; no members, but instances of it: " + MemberNames(slices.DeleteFunc(slices.Clone(members), func(m Member) bool { return !m.Bare() }))
+	}
+	return text
 }
 
 // whole are parameters as they were read, if what was sent lacks none.

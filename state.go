@@ -59,6 +59,14 @@ func (m Member) Unknown() bool {
 // Is tells whether the member goes by an ID: its own, or that of the host plane's instance under it.
 func (m Member) Is(id string) bool { return id != "" && (m.Target.ID == id || m.Instance == id) }
 
+// Called is what people call the member: its instance, or else its name.
+func (m Member) Called() string {
+	if m.Instance != "" {
+		return m.Instance[strings.LastIndex(m.Instance, "/")+1:]
+	}
+	return m.Name
+}
+
 // NamesOf are all IDs by which one thing goes, the given one first: whoever compares the ID of a step with one that was kept compares
 // all of them, for what was treated as an empty instance may be a node by now.
 func NamesOf(members []Member, id string) []string {

@@ -384,7 +384,7 @@ type Hold = galen.Hold
 
 // HoldList defines model for HoldList.
 type HoldList struct {
-	Holds []Hold `json:"holds"`
+	Holds []StandingHold `json:"holds"`
 
 	// Next cursor of the next page; absent on the last one
 	Next *string `json:"next,omitempty"`
@@ -781,6 +781,9 @@ type StandingApproval struct {
 	Steps []ApprovedStep `json:"steps"`
 	Why   *string        `json:"why,omitempty"`
 }
+
+// StandingHold a hold that nobody has released, past its end too
+type StandingHold = Held
 
 // Status defines model for Status.
 type Status struct {
@@ -6474,7 +6477,7 @@ type SetHoldResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON201 the response for an HTTP 201 `application/json` response
-	JSON201 *Hold
+	JSON201 *StandingHold
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
 	// HeadersDefault the parsed response headers for an HTTP default response
@@ -6482,7 +6485,7 @@ type SetHoldResponse struct {
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
-func (r SetHoldResponse) GetJSON201() *Hold {
+func (r SetHoldResponse) GetJSON201() *StandingHold {
 	return r.JSON201
 }
 
@@ -6529,7 +6532,7 @@ type GetHoldResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *Hold
+	JSON200 *StandingHold
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
 	// HeadersDefault the parsed response headers for an HTTP default response
@@ -6537,7 +6540,7 @@ type GetHoldResponse struct {
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r GetHoldResponse) GetJSON200() *Hold {
+func (r GetHoldResponse) GetJSON200() *StandingHold {
 	return r.JSON200
 }
 
@@ -6584,7 +6587,7 @@ type ExtendHoldResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *Hold
+	JSON200 *StandingHold
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Error
 	// HeadersDefault the parsed response headers for an HTTP default response
@@ -6592,7 +6595,7 @@ type ExtendHoldResponse struct {
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r ExtendHoldResponse) GetJSON200() *Hold {
+func (r ExtendHoldResponse) GetJSON200() *StandingHold {
 	return r.JSON200
 }
 
@@ -9937,7 +9940,7 @@ func ParseSetHoldResponse(rsp *http.Response) (*SetHoldResponse, error) {
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
-		var dest Hold
+		var dest StandingHold
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -9983,7 +9986,7 @@ func ParseGetHoldResponse(rsp *http.Response) (*GetHoldResponse, error) {
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest Hold
+		var dest StandingHold
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -10029,7 +10032,7 @@ func ParseExtendHoldResponse(rsp *http.Response) (*ExtendHoldResponse, error) {
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest Hold
+		var dest StandingHold
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -91,10 +91,18 @@ func (c Catalogue) checkModes(policy string, p galen.Policy) []error {
 	var errs []error
 	for i, rule := range p.Modes {
 		if !slices.ContainsFunc(c.Runbooks, func(rb galen.ListedRunbook) bool { return rule.Names(rb.Name) }) {
-			errs = append(errs, fmt.Errorf("policies.%s: modes[%d]: no runbook is called %q: galen runbooks lists them", policy, i, rule.Runbook))
+			errs = append(errs, fmt.Errorf("policies.%s: modes[%d]: no runbook is called %q: want a pattern of one of %s", policy, i, rule.Runbook, c.runbookNames()))
 		}
 	}
 	return errs
+}
+
+func (c Catalogue) runbookNames() string {
+	var out []string
+	for _, rb := range c.Runbooks {
+		out = append(out, rb.Name)
+	}
+	return strings.Join(out, ", ")
 }
 
 // Temporal starts or reaches a Temporal server. dir is the data directory.

@@ -101,10 +101,10 @@ func cannedAPI() *canned {
 		"POST /v1/runs/r2/cancel": cannedRun("r2", galen.RunWaiting, ""),
 		"POST /v1/runs/r1/cancel": http.StatusConflict,
 		"GET /v1/approvals":       api.ApprovalList{Approvals: cannedApprovals(), Next: ptr("YXBwcm92YWxzOjM")},
-		"GET /v1/holds": api.HoldList{Holds: []galen.Hold{
-			{ID: "hold-1", Why: "change freeze", By: "operator", At: noon().Add(-50 * time.Hour), Until: noon().Add(-time.Hour)},
-			{ID: "hold-2", Resource: orders(), Target: n2, Why: "forensics", By: "operator", At: noon().Add(-time.Minute), Until: noon().Add(72 * time.Hour)},
-			{ID: "hold-3", Pattern: "cassandra/*-eu", Why: "set by an older release", By: "operator", At: noon().Add(-time.Hour)},
+		"GET /v1/holds": api.HoldList{Holds: []api.Held{
+			{Hold: galen.Hold{ID: "hold-1", Why: "change freeze", By: "operator", At: noon().Add(-50 * time.Hour), Until: noon().Add(-time.Hour)}},
+			{Hold: galen.Hold{ID: "hold-2", Resource: orders(), Target: n2, Why: "forensics", By: "operator", At: noon().Add(-time.Minute), Until: noon().Add(72 * time.Hour)}, Called: "n2"},
+			{Hold: galen.Hold{ID: "hold-3", Pattern: "cassandra/*-eu", Why: "set by an older release", By: "operator", At: noon().Add(-time.Hour)}},
 		}},
 		"POST /v1/holds":                galen.Hold{ID: "hold-3", Resource: orders(), Why: "disks", By: "operator", At: noon(), Until: noon().Add(4 * time.Hour)},
 		"POST /v1/holds/hold-3/extend":  galen.Hold{ID: "hold-3", Resource: orders(), Why: "disks", By: "operator", At: noon(), Until: noon().Add(6 * time.Hour)},

@@ -150,7 +150,7 @@ func memberNames(at int) names {
 		}
 		var out []cobra.Completion
 		for _, m := range res.JSON200.Members {
-			out = append(out, offer(firstOf(m.Instance[strings.LastIndex(m.Instance, "/")+1:], m.Name, m.Target.ID), strings.TrimSpace(m.Name+" "+standing(m)))...)
+			out = append(out, offer(firstOf(m.Called(), m.Target.ID), strings.TrimSpace(m.Name+" "+standing(m)))...)
 		}
 		return out, nil
 	}

@@ -76,8 +76,11 @@ func (d *doctor) clock(context.Context) []symptom {
 
 // engine asks the API, if an engine should be there.
 func (d *doctor) engine(ctx context.Context) []symptom {
-	if firstOf(d.server, d.env(envServer)) == "" {
+	named := ""
+	if given := firstOf(d.server, d.env(envServer)); given == "" {
 		d.server = d.listens()
+	} else if given != d.listens() {
+		named = "; that is where --server or " + envServer + " points, this configuration listens at " + d.listens()
 	}
 	out := d.certificate()
 	client, err := d.clientWith(nil) // health needs no token, and who knows what answers there
@@ -94,7 +97,7 @@ func (d *doctor) engine(ctx context.Context) []symptom {
 	case res.JSON503 != nil && res.JSON503.Why != nil:
 		return append(out, symptom{"engine", at, isBad, *res.JSON503.Why, "mend that; the engine goes on by itself"})
 	}
-	return append(out, symptom{"engine", at, isOK, "answers, version " + res.JSON200.Version, ""})
+	return append(out, symptom{"engine", at, isOK, "answers, version " + res.JSON200.Version + named, ""})
 }
 
 // unanswered is what it means that the engine did not answer.

@@ -121,12 +121,14 @@ func (c *cli) extend(ctx context.Context, id, why, until string) error {
 	})
 }
 
-func scope(h galen.Hold) string {
+func scope(h api.Held) string {
 	switch {
 	case h.Pattern != "":
 		return string(h.Pattern)
 	case h.Resource == galen.Resource{}:
 		return "anything"
+	case h.Called != "":
+		return fmt.Sprintf("%s (%s) of %s", h.Called, short(h.Target), h.Resource)
 	case h.Target != "":
 		return h.Target + " of " + h.Resource.String()
 	default:
@@ -157,7 +159,7 @@ func (c *cli) holds(ctx context.Context) error {
 	return c.print(res.JSON200, func(w io.Writer) error { return printHolds(w, res.JSON200.Holds, c.now()) })
 }
 
-func printHolds(w io.Writer, all []galen.Hold, now time.Time) error {
+func printHolds(w io.Writer, all []api.Held, now time.Time) error {
 	if len(all) == 0 {
 		fmt.Fprintln(w, "no holds in what your token may view: Galen may act there where policies and guards allow")
 		return nil

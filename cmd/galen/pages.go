@@ -100,7 +100,7 @@ func printNone(w io.Writer, of, chosen string) error {
 func allHolds(ctx context.Context, client *api.ClientWithResponses) (*api.ListHoldsResponse, error) {
 	return paged(0, nil, func(limit int, cursor *string) (*api.ListHoldsResponse, error) {
 		return client.ListHoldsWithResponse(ctx, &api.ListHoldsParams{Limit: &limit, Cursor: cursor})
-	}, func(res *api.ListHoldsResponse) (*[]galen.Hold, **string, bool) {
+	}, func(res *api.ListHoldsResponse) (*[]api.Held, **string, bool) {
 		if res.JSON200 == nil {
 			return nil, nil, false
 		}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
 )
 
@@ -68,7 +67,7 @@ type glance struct {
 	api.Status
 
 	findings []api.FoundProblem
-	holds    []galen.Hold
+	holds    []api.Held
 	needs    []need
 }
 
@@ -85,7 +84,7 @@ func printStatus(w io.Writer, s glance, now time.Time) error {
 	if err := printNeeds(w, s.needs); err != nil {
 		return err
 	}
-	if err := printFirst(w, s.holds, holdsShown, "galen holds", func(some []galen.Hold) error { return printHolds(w, some, now) }); err != nil {
+	if err := printFirst(w, s.holds, holdsShown, "galen holds", func(some []api.Held) error { return printHolds(w, some, now) }); err != nil {
 		return err
 	}
 	if err := printFirst(w, s.findings, findingsShown, "galen findings", func(some []api.FoundProblem) error { return printFindings(w, some, now) }); err != nil {

@@ -16,9 +16,9 @@ func TestStatusShowsTheHolds(t *testing.T) {
 	for n, c := range map[int]struct{ shown, beyond int }{0: {}, 1: {1, 0}, holdsShown: {holdsShown, 0}, holdsShown + 2: {holdsShown, 2}} {
 		a := cannedAPI()
 		status := a.answers["GET /v1/status"].(api.Status)
-		var all []galen.Hold
+		var all []api.Held
 		for i := range n {
-			all = append(all, galen.Hold{ID: fmt.Sprint("hold-", i), Pattern: "cassandra/*", Why: "disks are being swapped", By: "ann", At: noon(), Until: noon().Add(time.Hour)})
+			all = append(all, api.Held{Hold: galen.Hold{ID: fmt.Sprint("hold-", i), Pattern: "cassandra/*", Why: "disks are being swapped", By: "ann", At: noon(), Until: noon().Add(time.Hour)}})
 		}
 		status.Holds = n
 		a.answers["GET /v1/status"], a.answers["GET /v1/holds"] = status, api.HoldList{Holds: all}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
 )
 
 // byPeople tells what people and the engine itself did, and whatever this version does not know.
@@ -89,5 +90,5 @@ func (s *story) hold(e galen.Event) {
 		s.say(e, "extended", fmt.Sprintf("%s by %s, until %s: %s", h.ID, e.By, h.Until.UTC().Format(time.RFC3339), oneLine(body.Extended)))
 		return
 	}
-	s.say(e, "hold", fmt.Sprintf("%s forbids any change to %s: %s", e.By, scope(h), h.Why))
+	s.say(e, "hold", fmt.Sprintf("%s forbids any change to %s: %s", e.By, scope(api.Held{Hold: h}), h.Why))
 }

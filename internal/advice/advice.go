@@ -298,11 +298,7 @@ func (v View) name(a *galen.Advice) {
 	}
 	called := map[string]string{}
 	for _, m := range v.State.Members() {
-		name := m.Name
-		if m.Instance != "" {
-			name = m.Instance[strings.LastIndex(m.Instance, "/")+1:]
-		}
-		called[m.Target.ID] = name
+		called[m.Target.ID] = m.Called()
 	}
 	for _, id := range told {
 		if name := called[id]; name != "" {

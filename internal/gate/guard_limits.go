@@ -3,6 +3,7 @@ package gate
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -137,5 +138,5 @@ func modeAndAssent(a galen.Ask[galen.State]) galen.Verdict {
 	if err := a.Approved(); err != nil {
 		return needYes("a person's yes is needed: %s", err)
 	}
-	return allow(fmt.Sprintf("approved by %s", a.Ledger.Approval.By))
+	return allow("approved by " + strings.Join(a.Ledger.Approval.Who(), " and "))
 }

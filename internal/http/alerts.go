@@ -121,7 +121,15 @@ func (s *server) alertFilter(ctx context.Context, params api.ListAlertsParams) (
 		}
 		f.Labels[name] = value
 	}
-	return f, s.mayRead(ctx, EventFilter{Resource: f.Resource, Run: f.Run})
+	if err := s.mayRead(ctx, EventFilter{Resource: f.Resource, Run: f.Run}); err != nil || f.Run == "" || f.Resource != (galen.Resource{}) {
+		return f, err
+	}
+	run, err := s.o.Runs.Run(ctx, f.Run)
+	if errors.Is(err, galen.ErrNotFound) {
+		return f, nil // an empty list is told so
+	}
+	f.Resource = run.Resource // whose alerts are found by an index, and those of a run are among them
+	return f, err
 }
 
 // alerts are those of a filter that the token may view, as many as the filter wants if there are so many. What was matched to no resource, or

@@ -280,9 +280,30 @@ func (s *server) ListHolds(w http.ResponseWriter, r *http.Request, params api.Li
 		s.fail(w, r, err)
 		return
 	}
-	out := api.HoldList{}
-	out.Holds, out.Next = pageOf(p, holds, func(h galen.Hold) string { return inOrder(max(0, h.At.Unix())) + h.ID })
+	some, next := pageOf(p, holds, func(h galen.Hold) string { return inOrder(max(0, h.At.Unix())) + h.ID })
+	out := api.HoldList{Holds: make([]api.Held, 0, len(some)), Next: next}
+	for _, h := range some {
+		out.Holds = append(out.Holds, s.held(h))
+	}
 	s.answer(w, r, http.StatusOK, out)
+}
+
+// held is a hold as it is shown.
+func (s *server) held(h galen.Hold) api.Held {
+	out := api.Held{Hold: h}
+	if h.Target == "" {
+		return out
+	}
+	state, seen := s.o.World.Last(h.Resource)
+	if !seen {
+		return out
+	}
+	for _, m := range state.Members() {
+		if m.Is(h.Target) {
+			out.Called = m.Called()
+		}
+	}
+	return out
 }
 
 // GetHold implements [api.ServerInterface].
@@ -296,7 +317,7 @@ func (s *server) GetHold(w http.ResponseWriter, r *http.Request, id api.Id) {
 		s.fail(w, r, err)
 		return
 	}
-	s.answer(w, r, http.StatusOK, holds[i])
+	s.answer(w, r, http.StatusOK, s.held(holds[i]))
 }
 
 // SetHold implements [api.ServerInterface]. A resource that nobody looks after, a pattern that means none, and a target that is no
@@ -316,7 +337,7 @@ func (s *server) SetHold(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.answer(w, r, http.StatusCreated, h)
+	s.answer(w, r, http.StatusCreated, s.held(h))
 }
 
 func (s *server) hold(ctx context.Context, req api.HoldRequest) (galen.Hold, error) {
@@ -399,7 +420,7 @@ func (s *server) ExtendHold(w http.ResponseWriter, r *http.Request, id api.Id) {
 		s.fail(w, r, err)
 		return
 	}
-	s.answer(w, r, http.StatusOK, h)
+	s.answer(w, r, http.StatusOK, s.held(h))
 }
 
 // ReleaseHold implements [api.ServerInterface].

@@ -194,12 +194,12 @@ func TestHoldsCarryAnID(t *testing.T) {
 		t.Errorf("an end that is now: %d %s", w.Code, w.Body)
 	}
 	w = call(t, h, "POST", "/v1/holds", `{"why":"upgrade","resource":"fake/demo","target":"db-1","until":"2026-11-23T14:00:00+01:00"}`)
-	got, err := galen.Decode[galen.Hold](w.Body.Bytes())
+	got, err := galen.Decode[api.Held](w.Body.Bytes())
 	if err != nil || w.Code != 201 || got.ID == "" || got.By != galen.Operator || !got.Until.Equal(noon().Add(time.Hour)) {
 		t.Fatalf("%d %s %v", w.Code, w.Body, err)
 	}
 	w = call(t, h, "POST", "/v1/holds/"+got.ID+"/extend", `{"why":"late","until":"2026-11-23T15:00:00+01:00"}`)
-	longer, err := galen.Decode[galen.Hold](w.Body.Bytes())
+	longer, err := galen.Decode[api.Held](w.Body.Bytes())
 	if err != nil || w.Code != 200 || !longer.Until.Equal(noon().Add(2*time.Hour)) || longer.Why != "upgrade" {
 		t.Errorf("extend: %d %s %v", w.Code, w.Body, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
 )
 
 const hostID = "33333333-cccc-4000-8000-000000000003"
@@ -49,7 +50,7 @@ func TestTargetsByName(t *testing.T) {
 			}
 			continue
 		}
-		got, err := galen.Decode[galen.Hold](held.Body.Bytes())
+		got, err := galen.Decode[api.Held](held.Body.Bytes())
 		if err != nil || held.Code != http.StatusCreated || got.Target != c.want || len(e.holds) != 1 || !e.holds[0].Covers(demo(), c.want) {
 			t.Errorf("hold %q: %d %s %v, want target %s", c.given, held.Code, held.Body, err, c.want)
 		}

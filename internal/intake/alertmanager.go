@@ -37,7 +37,7 @@ const (
 // ErrBad marks a call that cannot be read, whoever sends it again.
 var ErrBad = errors.New("not a webhook of Alertmanager")
 
-// ErrRefused marks an [ErrBad] that can be read, and of which each alert breaks a limit.
+// ErrRefused marks a call that can be read, and of which each alert breaks a limit.
 var ErrRefused = errors.New("every alert of it was refused")
 
 // webhook is what we use of Alertmanager's message; other fields are let through.

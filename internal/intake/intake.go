@@ -186,7 +186,7 @@ func (in *Inbox) Alertmanager(ctx context.Context, body []byte) (Receipt, error)
 	}
 	out.Stored = len(alerts) - out.Duplicates
 	if len(alerts) == 0 && len(refused) > 0 {
-		return out, fmt.Errorf("%w: %w: %w", ErrBad, ErrRefused, out.Why)
+		return out, fmt.Errorf("%w: %w", ErrRefused, out.Why)
 	}
 	return out, nil
 }
