@@ -104,15 +104,7 @@ func doubted(j Judgement) (galen.Verdict, bool) {
 // suspects are the host IDs that may be down, by the worst that anybody says: the consensus, any live peer, be it that it does not
 // know the node, the node itself, its host, and targets of steps under way.
 func suspects(r Ring, open []galen.Intent) map[string]bool {
-	down := map[string]bool{}
-	calledDown := map[string]bool{}
-	for v := range r.live() {
-		for _, e := range v.Peers {
-			if !e.Up {
-				calledDown[e.Address] = true
-			}
-		}
-	}
+	down, calledDown := map[string]bool{}, r.calledDown()
 	views, hosts := r.byInstance()
 	for i := range r.Nodes {
 		n := &r.Nodes[i]
@@ -129,6 +121,19 @@ func suspects(r Ring, open []galen.Intent) map[string]bool {
 		}
 	}
 	return down
+}
+
+// calledDown are the addresses that any live node calls DOWN.
+func (r Ring) calledDown() map[string]bool {
+	out := map[string]bool{}
+	for v := range r.live() {
+		for _, e := range v.Peers {
+			if !e.Up {
+				out[e.Address] = true
+			}
+		}
+	}
+	return out
 }
 
 // byInstance are the views and the hosts by instance, the first of each.
@@ -163,13 +168,22 @@ func (n Node) doubtful() bool {
 // silent tells whether a node that we can ask does not work, or is another one, or its host knows that it has no working process. One
 // that joins counts its pending ranges while it lives.
 func silent(n Node, v *View, host *Instance) bool {
-	if v != nil && n.Status != Joining {
-		other := v.Jolokia == Answered && v.HostID != "" && v.HostID != n.HostID
-		if other || v.Jolokia == Refused || v.Jolokia == Hung || v.Jolokia == Booting || v.Jolokia == Answered && !v.working() {
-			return true
-		}
+	if v != nil && n.Status != Joining && v.idle(n) {
+		return true
 	}
 	return host != nil && host.Error == "" && host.Process != Running
+}
+
+// idle tells whether a node that was asked does not serve as that member.
+func (v View) idle(n Node) bool {
+	switch v.Jolokia {
+	case Answered:
+		return !v.working() || v.HostID != "" && v.HostID != n.HostID
+	case Refused, Hung, Booting:
+		return true
+	default:
+		return false
+	}
 }
 
 // working tells whether the node's mode serves its ranges.

@@ -121,6 +121,12 @@ func (s *server) alertFilter(ctx context.Context, params api.ListAlertsParams) (
 		}
 		f.Labels[name] = value
 	}
+	return s.ofItsRun(ctx, f)
+}
+
+// ofItsRun chooses the resource of the run that a filter names, if it may be read: its alerts are found by an index, and those of the run are
+// among them.
+func (s *server) ofItsRun(ctx context.Context, f AlertFilter) (AlertFilter, error) {
 	if err := s.mayRead(ctx, EventFilter{Resource: f.Resource, Run: f.Run}); err != nil || f.Run == "" || f.Resource != (galen.Resource{}) {
 		return f, err
 	}
@@ -128,7 +134,7 @@ func (s *server) alertFilter(ctx context.Context, params api.ListAlertsParams) (
 	if errors.Is(err, galen.ErrNotFound) {
 		return f, nil // an empty list is told so
 	}
-	f.Resource = run.Resource // whose alerts are found by an index, and those of a run are among them
+	f.Resource = run.Resource
 	return f, err
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
+	"github.com/galenhq/galen/api"
 	"github.com/galenhq/galen/test/lab"
 	"github.com/galenhq/galen/test/lab/client"
 )
@@ -122,9 +123,9 @@ func (p physician) isCutOff(i int, relay *lab.Relay) {
 }
 
 // noted waits for the note on a node and checks that it is one, and alone.
-func (p physician) noted(id string) galen.Finding {
+func (p physician) noted(id string) api.FoundProblem {
 	p.Helper()
-	var seen []galen.Finding
+	var seen []api.FoundProblem
 	p.until("a finding", 2*time.Minute, func() (yes bool, err error) {
 		seen, err = p.findings()
 		return len(seen) > 0, err
@@ -136,12 +137,12 @@ func (p physician) noted(id string) galen.Finding {
 }
 
 // staysNoted watches for a while that nothing but the note is found.
-func (p physician) staysNoted(note galen.Finding, long time.Duration) {
+func (p physician) staysNoted(note api.FoundProblem, long time.Duration) {
 	p.Helper()
 	began := time.Now()
 	p.until("nothing but the note", 2*long, func() (bool, error) {
 		seen, err := p.findings()
-		if err == nil && (len(seen) != 1 || !seen[0].Same(note)) {
+		if err == nil && (len(seen) != 1 || !seen[0].Same(note.Finding)) {
 			return false, finalError{"other findings beside the note"}
 		}
 		return time.Since(began) > long, err

@@ -275,7 +275,7 @@ func (p physician) crash(run string) {
 }
 
 // findings are the problems seen now.
-func (p physician) findings() ([]galen.Finding, error) {
+func (p physician) findings() ([]api.FoundProblem, error) {
 	c, err := p.engine.Client()
 	if err != nil {
 		return nil, err
