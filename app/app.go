@@ -89,15 +89,17 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 	if err != nil {
 		return nil, err
 	}
+	door, err := e.door()
+	if err != nil {
+		return nil, err
+	}
 	if err := e.engine(ctx, client); err != nil {
 		return nil, err
 	}
 	if err := e.keepVigil(ctx); err != nil {
 		return nil, err
 	}
-	if err := e.ways(listener); err != nil {
-		return nil, err
-	}
+	e.ways(listener, door)
 	if err := e.silence(ctx); err != nil {
 		return nil, err
 	}

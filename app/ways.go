@@ -23,45 +23,52 @@ const TokenFile = "token"
 // stopWithin bounds how long a stopping engine waits for the calls that are under way.
 const stopWithin = 2 * time.Second
 
-// ways opens the ways in: the API on the listener.
-func (e *Engine) ways(listener net.Listener) error {
-	file := filepath.Join(e.o.Config.Data, TokenFile)
-	token, made, err := galenhttp.Token(file)
-	if err != nil {
-		return err
+// door is what the API reads of files and configuration.
+type door struct {
+	token, tokenFile string
+	tls              *tls.Config
+	logins           galenhttp.Logins
+	watched          []galenhttp.Watched
+}
+
+// door makes it before anything looks or acts: an engine that cannot open its ways in does nothing at all.
+func (e *Engine) door() (d door, err error) {
+	d.tokenFile = filepath.Join(e.o.Config.Data, TokenFile)
+	var made bool
+	if d.token, made, err = galenhttp.Token(d.tokenFile); err != nil {
+		return d, err
 	}
 	if made {
-		e.o.Logger.Info("made the API's token", "file", file)
+		e.o.Logger.Info("made the API's token", "file", d.tokenFile)
 	}
-	watched, err := watchedResources(e.o.Config)
-	if err != nil {
-		return err
+	if d.watched, err = watchedResources(e.o.Config); err != nil {
+		return d, err
 	}
+	if d.tls, err = e.tls(); err != nil {
+		return d, err
+	}
+	d.logins, err = e.logins()
+	return d, err
+}
+
+// ways opens the ways in: the API on the listener.
+func (e *Engine) ways(listener net.Listener, d door) {
 	triage := e.triage()
 	inbox := e.inbox(triage)
 	matcher := e.matcher(inbox, triage)
 	e.matchAlerts(matcher)
 	refusals := galenhttp.NewRefusals(e.journal.Append)
 	e.tellRefusals(refusals)
-	secure, err := e.tls()
-	if err != nil {
-		return err
-	}
-	logins, err := e.logins()
-	if err != nil {
-		return err
-	}
 	limits := e.o.Config.Limits
 	e.serve(listener, galenhttp.New(galenhttp.Options{
-		Token: token, TokenFile: file, Tokens: tokens{e.journal}, Logins: logins, Refusals: refusals, TLS: secure,
+		Token: d.token, TokenFile: d.tokenFile, Tokens: tokens{e.journal}, Logins: d.logins, Refusals: refusals, TLS: d.tls,
 		Limits: galenhttp.Limits{PerToken: *limits.PerToken, PerAddress: *limits.PerAddress},
 		Runs:   rows{e.journal}, Intents: e.journal, Records: rows{e.journal}, Requests: requests{e}, Decisions: people{e}, Approvals: rows{e.journal}, Holds: e.journal, Quarantines: e.journal, Schedules: schedules{e}, Epochs: epochs{e.journal},
-		World: seen{watched, e}, Advice: advisor{e}, Alerts: alerts{inbox, matcher, e.journal}, Runbooks: e.o.Catalogue.Runbooks, Faults: e.faults.All, Health: e.health, Sees: e.sighted, Ready: e.ready(),
+		World: seen{d.watched, e}, Advice: advisor{e}, Alerts: alerts{inbox, matcher, e.journal}, Runbooks: e.o.Catalogue.Runbooks, Faults: e.faults.All, Health: e.health, Sees: e.sighted, Ready: e.ready(),
 		Measure: measure{e, inbox, refusals}.now, Tally: e.tally.Tally, Around: e.trace.Around,
 		Committed: e.journal.Committed, Shared: e.shared(),
 		Version: e.o.Version, Started: e.started, Now: time.Now, Logger: e.o.Logger,
 	}))
-	return nil
 }
 
 // tls is that of the API, nil for plain HTTP.

@@ -96,6 +96,16 @@ func (e *Engine) lookOnce(t *testing.T) {
 	}
 }
 
+// doorOf is the door of an engine.
+func doorOf(t *testing.T, e *Engine) door {
+	t.Helper()
+	d, err := e.door()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 // served opens the ways of an engine and returns the generated client.
 func served(t *testing.T, e *Engine) *api.ClientWithResponses {
 	t.Helper()
@@ -103,9 +113,7 @@ func served(t *testing.T, e *Engine) *api.ClientWithResponses {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.ways(l); err != nil {
-		t.Fatal(err)
-	}
+	e.ways(l, doorOf(t, e))
 	token, err := os.ReadFile(filepath.Join(e.o.Config.Data, TokenFile))
 	if err != nil {
 		t.Fatal(err)

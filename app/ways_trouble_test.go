@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -18,9 +20,7 @@ func TestStopEndsTheWays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.ways(l); err != nil {
-		t.Fatal(err)
-	}
+	e.ways(l, doorOf(t, e))
 	hung, err := net.Dial("tcp", l.Addr().String()) // a caller that never says anything
 	if err != nil {
 		t.Fatal(err)
@@ -41,6 +41,25 @@ func TestStopEndsTheWays(t *testing.T) {
 	}
 	if err := again.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestADoorThatCannotBeOpened: what the API reads of files is examined by itself, before anything looks or acts.
+func TestADoorThatCannotBeOpened(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	file := filepath.Join(e.o.Config.Data, TokenFile)
+	if err := os.WriteFile(file, []byte("short"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.door(); err == nil || !strings.Contains(err.Error(), "is shorter than") {
+		t.Errorf("a token that is none: %v", err)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	e.o.Config.TLS.CertFile, e.o.Config.TLS.KeyFile = file, file
+	if _, err := e.door(); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("a certificate that is none: %v", err)
 	}
 }
 
