@@ -67,7 +67,7 @@ func (c *cli) completed(root *cobra.Command) {
 		"run": {runbookNames(true), resourceNames}, "runbooks": {runbookNames(false)}, "runs show": {runNames()}, "runs approve": {runNames(galen.RunAsking, galen.RunHeld)},
 		"runs reject": {runNames(galen.RunAsking)}, "runs cancel": {openRuns}, "alerts show": {alertNumbers}, "quarantine clear": {quarantined},
 		"token revoke": {tokenNames}, "schedule create": {nil, runbookNames(true), resourceNames},
-		"schedule pause": {scheduleNames}, "schedule resume": {scheduleNames}, "schedule delete": {scheduleNames},
+		"schedule show": {scheduleNames}, "schedule pause": {scheduleNames}, "schedule resume": {scheduleNames}, "schedule delete": {scheduleNames},
 	} {
 		if cmd, rest, err := root.Find(strings.Fields(path)); err == nil && len(rest) == 0 {
 			cmd.ValidArgsFunction = c.places(from...)

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +23,7 @@ one is needed, and refused once its author may not ask any more. When it fires n
 the journal. Each time is one run's at most, whatever engines crash, and missed times never come in a burst.`,
 	}
 	group(cmd)
-	cmd.AddCommand(c.scheduleCreateCommand(), c.scheduleListCommand(), c.schedulePauseCommand(), c.scheduleResumeCommand(), c.scheduleDeleteCommand())
+	cmd.AddCommand(c.scheduleCreateCommand(), c.scheduleListCommand(), c.scheduleShowCommand(), c.schedulePauseCommand(), c.scheduleResumeCommand(), c.scheduleDeleteCommand())
 	return cmd
 }
 
@@ -143,13 +145,49 @@ func (c *cli) listSchedules(ctx context.Context) error {
 		}
 		var rows [][]string
 		for _, s := range all {
-			when := s.Spec
-			if s.Zone != "" {
-				when += " " + s.Zone
-			}
-			rows = append(rows, []string{s.Name, s.Runbook, s.Resource.String(), when, nextTime(s), lastTime(s), s.By})
+			rows = append(rows, []string{s.Name, s.Runbook, s.Resource.String(), string(s.Params), whenOf(s), nextTime(s), lastTime(s), s.By})
 		}
-		return table(w, []string{"name", "runbook", "resource", "spec", "fires", "last", "by"}, rows)
+		return table(w, []string{"name", "runbook", "resource", "params?", "spec", "fires", "last", "by"}, rows)
+	})
+}
+
+// whenOf is the spec of a schedule, in its zone.
+func whenOf(s galen.Schedule) string { return strings.TrimSpace(s.Spec + " " + s.Zone) }
+
+func (c *cli) scheduleShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "show NAME",
+		Short:   "One schedule, with its parameters and windows",
+		Long:    "Shows one schedule: what it asks for and with which parameters, when, in which windows, for whom, and what became of its last time.",
+		Example: "  galen schedule show tuesday-restart",
+		Args:    takes(1, 1, "the name of one schedule"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.showSchedule(cmd.Context(), args[0]) },
+	}
+}
+
+func (c *cli) showSchedule(ctx context.Context, name string) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	res, err := client.GetScheduleWithResponse(ctx, name)
+	if err := c.fault("read the schedule "+name, res, err, res != nil && res.JSON200 != nil); err != nil {
+		return err
+	}
+	s := *res.JSON200
+	return c.print(s, func(w io.Writer) error {
+		rows := [][]string{
+			{"name", s.Name}, {"runbook", s.Runbook}, {"resource", s.Resource.String()}, {"params", string(s.Params)}, {"spec", whenOf(s)}, {"fires", nextTime(s)}, {"last", lastTime(s)},
+			{"missed", s.Missed}, {"late", s.Late.String()}, {"by", s.By}, {"since", momentOf(s.At)},
+		}
+		for _, within := range s.Within {
+			text, err := json.Marshal(within)
+			if err != nil {
+				return err
+			}
+			rows = append(rows, []string{"within", string(text)})
+		}
+		return table(w, []string{"schedule", "is"}, rows)
 	})
 }
 
