@@ -1,35 +1,38 @@
-// Package alertmanager keeps silences in an Alertmanager by its API v2: three calls, small types, tolerant of fields that we do not use.
+// Package alertmanager keeps silences in an Alertmanager, by Alertmanager's own client of its API v2.
 package alertmanager
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
 	"time"
+	"unicode"
+
+	openapi "github.com/go-openapi/runtime/client"
+	"github.com/go-openapi/strfmt"
+	"github.com/prometheus/alertmanager/api/v2/client/silence"
+	"github.com/prometheus/alertmanager/api/v2/models"
 )
 
 // Matcher is one of a silence.
 type Matcher struct {
-	Name    string `json:"name"`
-	Value   string `json:"value"`
-	IsRegex bool   `json:"isRegex"`
-	IsEqual bool   `json:"isEqual"`
+	Name, Value      string
+	IsRegex, IsEqual bool
 }
 
 // Silence is one of Alertmanager's; ID is empty for a new one.
 type Silence struct {
-	ID        string    `json:"id,omitempty"`
-	Matchers  []Matcher `json:"matchers"`
-	StartsAt  time.Time `json:"startsAt"`
-	EndsAt    time.Time `json:"endsAt"`
-	CreatedBy string    `json:"createdBy"`
-	Comment   string    `json:"comment"`
+	ID               string
+	Matchers         []Matcher
+	StartsAt, EndsAt time.Time
+	CreatedBy        string
+	Comment          string
 }
 
 // Client calls one Alertmanager.
@@ -41,82 +44,141 @@ type Client struct {
 	HTTP      *http.Client
 }
 
-// answerLimit of one answer, in bytes.
-const answerLimit = 16 << 20
-
 // Silences lists those that have not expired.
 func (c *Client) Silences(ctx context.Context) ([]Silence, error) {
-	b, err := c.call(ctx, http.MethodGet, "/api/v2/silences", nil)
+	api, err := c.api()
 	if err != nil {
-		return nil, fmt.Errorf("list the silences: %w", err)
+		return nil, err
 	}
-	return parse(b)
+	res, err := api.GetSilences(silence.NewGetSilencesParamsWithContext(ctx))
+	if err != nil {
+		return nil, c.told("list the silences", err)
+	}
+	return unexpired(res.Payload), nil
 }
 
-// parse reads a list of silences and leaves out those that have expired.
-func parse(b []byte) ([]Silence, error) {
-	var all []struct {
-		Silence
-		Status struct {
-			State string `json:"state"`
-		} `json:"status"`
-	}
-	if err := json.Unmarshal(b, &all); err != nil {
-		return nil, fmt.Errorf("list the silences: what answers is no Alertmanager of API v2: %w", err)
-	}
+// unexpired are those of an answer that have an ID and have not expired; it may lack anything, for the client examines no answer.
+func unexpired(all models.GettableSilences) []Silence {
 	var out []Silence
 	for _, one := range all {
-		if one.ID != "" && one.Status.State != "expired" {
-			out = append(out, one.Silence)
+		if one == nil || value(one.ID) == "" || one.Status != nil && value(one.Status.State) == models.SilenceStatusStateExpired {
+			continue
 		}
+		s := Silence{
+			ID: value(one.ID), StartsAt: time.Time(value(one.StartsAt)), EndsAt: time.Time(value(one.EndsAt)),
+			CreatedBy: value(one.CreatedBy), Comment: value(one.Comment),
+		}
+		for _, m := range one.Matchers {
+			if m != nil {
+				s.Matchers = append(s.Matchers, Matcher{Name: value(m.Name), Value: value(m.Value), IsRegex: value(m.IsRegex), IsEqual: m.IsEqual == nil || *m.IsEqual})
+			}
+		}
+		out = append(out, s)
 	}
-	return out, nil
+	return out
+}
+
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
 }
 
 // Put makes a silence, or with an ID moves its end.
 func (c *Client) Put(ctx context.Context, s Silence) error {
-	body, err := json.Marshal(s)
-	if err == nil {
-		_, err = c.call(ctx, http.MethodPost, "/api/v2/silences", body)
-	}
+	api, err := c.api()
 	if err != nil {
-		return fmt.Errorf("set a silence: %w", err)
+		return err
+	}
+	body := models.PostableSilence{ID: s.ID, Silence: models.Silence{
+		StartsAt: new(strfmt.DateTime(s.StartsAt)), EndsAt: new(strfmt.DateTime(s.EndsAt)), CreatedBy: &s.CreatedBy, Comment: &s.Comment,
+	}}
+	for _, m := range s.Matchers {
+		body.Matchers = append(body.Matchers, &models.Matcher{Name: &m.Name, Value: &m.Value, IsRegex: &m.IsRegex, IsEqual: &m.IsEqual})
+	}
+	if _, err := api.PostSilences(silence.NewPostSilencesParamsWithContext(ctx).WithSilence(&body)); err != nil {
+		return c.told("set a silence", err)
 	}
 	return nil
 }
 
 // Lift ends a silence.
 func (c *Client) Lift(ctx context.Context, id string) error {
-	if _, err := c.call(ctx, http.MethodDelete, "/api/v2/silence/"+url.PathEscape(id), nil); err != nil {
-		return fmt.Errorf("lift silence %s: %w", id, err)
+	api, err := c.api()
+	if err != nil {
+		return err
+	}
+	if _, err := api.DeleteSilence(silence.NewDeleteSilenceParamsWithContext(ctx).WithSilenceID(strfmt.UUID(id))); err != nil {
+		return c.told(fmt.Sprintf("lift silence %q", id), err)
 	}
 	return nil
 }
 
-func (c *Client) call(ctx context.Context, method, path string, body []byte) ([]byte, error) {
-	r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.URL, "/")+path, bytes.NewReader(body))
+// told says what was tried, and, where no answer could be read, what that may mean.
+func (c *Client) told(what string, err error) error {
+	var broken net.Error
+	if errors.As(err, &broken) || errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%s: %w", what, printable{err})
+	}
+	return fmt.Errorf("%s: %w; is it an Alertmanager with API v2 that answers at %s, and may the token do that?", what, printable{err}, c.URL)
+}
+
+// api is the client of one call, with the token as it is now.
+func (c *Client) api() (silence.ClientService, error) {
+	at, err := url.Parse(c.URL)
 	if err != nil {
 		return nil, fmt.Errorf("alertmanager.url: %w", err)
 	}
-	r.Header.Set("Content-Type", "application/json")
+	bounded := *c.HTTP
+	bounded.Transport = bound{bounded.Transport}
+	transport := openapi.NewWithClient(at.Host, strings.TrimSuffix(at.Path, "/")+"/api/v2", []string{at.Scheme}, &bounded)
 	if c.TokenFile != "" {
 		token, err := os.ReadFile(c.TokenFile)
 		if err != nil {
 			return nil, fmt.Errorf("alertmanager.token_file: %w", err)
 		}
-		r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+		transport.DefaultAuthentication = openapi.BearerToken(strings.TrimSpace(string(token)))
 	}
-	res, err := c.HTTP.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(res.Body, answerLimit))
-	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s %s: %s: %.200q", method, path, res.Status, b)
-	}
-	return b, nil
+	return silence.New(transport, strfmt.Default), nil
 }
+
+// answerLimit of one answer, in bytes.
+const answerLimit = 16 << 20
+
+// bound reads no more than that of an answer.
+type bound struct{ next http.RoundTripper }
+
+// RoundTrip implements [http.RoundTripper].
+func (b bound) RoundTrip(r *http.Request) (*http.Response, error) {
+	next := b.next
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	res, err := next.RoundTrip(r)
+	if err == nil {
+		res.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(res.Body, answerLimit), res.Body}
+	}
+	return res, err
+}
+
+// printable is an error whose text may have what a stranger's server sent: control characters are left out, and it is short.
+type printable struct{ error }
+
+// Error implements error.
+func (p printable) Error() string {
+	const most = 300
+	text := strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, p.error.Error())
+	return strings.ToValidUTF8(text[:min(len(text), most)], "")
+}
+
+// Unwrap gives the error itself.
+func (p printable) Unwrap() error { return p.error }
