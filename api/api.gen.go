@@ -1284,7 +1284,7 @@ type ClientInterface interface {
 
 	// PostAlertmanagerWithBody Alertmanager's webhook, version 4; stored before the answer, a hint only
 	//
-	// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow, the token has ended or is not known) send the same again, what was stored is a duplicate then. A call that is larger is a 413; it is counted, and one a day of each sender is listed as a refused alert.
+	// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow, the token has ended, is not known or lacks the scope) send the same again, what was stored is a duplicate then. A call that is larger is a 413; it is counted, and one a day of each sender is listed as a refused alert.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1293,7 +1293,7 @@ type ClientInterface interface {
 
 	// PostAlertmanager Alertmanager's webhook, version 4; stored before the answer, a hint only
 	//
-	// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow, the token has ended or is not known) send the same again, what was stored is a duplicate then. A call that is larger is a 413; it is counted, and one a day of each sender is listed as a refused alert.
+	// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow, the token has ended, is not known or lacks the scope) send the same again, what was stored is a duplicate then. A call that is larger is a 413; it is counted, and one a day of each sender is listed as a refused alert.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1694,7 +1694,7 @@ func (c *Client) ListAlerts(ctx context.Context, params *ListAlertsParams, reqEd
 
 // PostAlertmanagerWithBody Alertmanager's webhook, version 4; stored before the answer, a hint only
 //
-// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow, the token has ended or is not known) send the same again, what was stored is a duplicate then. A call that is larger is a 413; it is counted, and one a day of each sender is listed as a refused alert.
+// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow, the token has ended, is not known or lacks the scope) send the same again, what was stored is a duplicate then. A call that is larger is a 413; it is counted, and one a day of each sender is listed as a refused alert.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1713,7 +1713,7 @@ func (c *Client) PostAlertmanagerWithBody(ctx context.Context, contentType strin
 
 // PostAlertmanager Alertmanager's webhook, version 4; stored before the answer, a hint only
 //
-// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow, the token has ended or is not known) send the same again, what was stored is a duplicate then. A call that is larger is a 413; it is counted, and one a day of each sender is listed as a refused alert.
+// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow, the token has ended, is not known or lacks the scope) send the same again, what was stored is a duplicate then. A call that is larger is a 413; it is counted, and one a day of each sender is listed as a refused alert.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5596,7 +5596,7 @@ type ClientWithResponsesInterface interface {
 
 	// PostAlertmanagerWithBodyWithResponse Alertmanager's webhook, version 4; stored before the answer, a hint only
 	//
-	// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow, the token has ended or is not known) send the same again, what was stored is a duplicate then. A call that is larger is a 413; it is counted, and one a day of each sender is listed as a refused alert.
+	// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow, the token has ended, is not known or lacks the scope) send the same again, what was stored is a duplicate then. A call that is larger is a 413; it is counted, and one a day of each sender is listed as a refused alert.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5605,7 +5605,7 @@ type ClientWithResponsesInterface interface {
 
 	// PostAlertmanagerWithResponse Alertmanager's webhook, version 4; stored before the answer, a hint only
 	//
-	// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow, the token has ended or is not known) send the same again, what was stored is a duplicate then. A call that is larger is a 413; it is counted, and one a day of each sender is listed as a refused alert.
+	// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow, the token has ended, is not known or lacks the scope) send the same again, what was stored is a duplicate then. A call that is larger is a 413; it is counted, and one a day of each sender is listed as a refused alert.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8766,7 +8766,7 @@ func (c *ClientWithResponses) ListAlertsWithResponse(ctx context.Context, params
 
 // PostAlertmanagerWithBodyWithResponse Alertmanager's webhook, version 4; stored before the answer, a hint only
 //
-// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow, the token has ended or is not known) send the same again, what was stored is a duplicate then. A call that is larger is a 413; it is counted, and one a day of each sender is listed as a refused alert.
+// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow, the token has ended, is not known or lacks the scope) send the same again, what was stored is a duplicate then. A call that is larger is a 413; it is counted, and one a day of each sender is listed as a refused alert.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8781,7 +8781,7 @@ func (c *ClientWithResponses) PostAlertmanagerWithBodyWithResponse(ctx context.C
 
 // PostAlertmanagerWithResponse Alertmanager's webhook, version 4; stored before the answer, a hint only
 //
-// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow, the token has ended or is not known) send the same again, what was stored is a duplicate then. A call that is larger is a 413; it is counted, and one a day of each sender is listed as a refused alert.
+// At most 1 MiB and 10,000 alerts a call. A 2xx means that every alert is on disk; one that breaks a limit only with the reason. After a 503 (the inbox is full, the journal is slow, the token has ended, is not known or lacks the scope) send the same again, what was stored is a duplicate then. A call that is larger is a 413; it is counted, and one a day of each sender is listed as a refused alert.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -55,7 +55,7 @@ func CassandraDisagree() galen.Detector[cassandra.Ring] {
 // subject is the host ID of the member that a dissent is about; one about the whole token map is told of the observer.
 func subject(r cassandra.Ring, d cassandra.Dissent) string {
 	for _, n := range r.Nodes {
-		if d.About == n.HostID || d.About == n.Address || d.About == "tokens" && d.Observer == n.Instance {
+		if d.About == n.HostID || d.About == n.Address || d.About == cassandra.AboutTokens && d.Observer == n.Instance {
 			return n.HostID
 		}
 	}

@@ -91,7 +91,11 @@ func judgeByHand(a galen.Ask[Ring], q *Quorum) ([]galen.Verdict, galen.Outlook) 
 	if node, _ := a.State.Find(a.Step.Target.ID); node != nil && a.Class >= galen.Disruptive {
 		asked = append(asked, node.HostID)
 	}
-	return out, outlookOf(a.State, q, open(a), asked)
+	o := outlookOf(a.State, q, open(a), asked)
+	if a.Class >= galen.Disruptive {
+		o.Doubts = append(o.Doubts, tornDoubt(a.State, asked)...)
+	}
+	return out, o
 }
 
 // ByHandGuards are the names of the guards that only people are asked about, in their order.
@@ -158,18 +162,20 @@ func departure(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 	if short := tooFew(rest, q); len(short) > 0 {
 		return deny("without it %s", strings.Join(short, "; "))
 	}
-	if alone := single(q); a.Step.Verb == deedRemoveNode && len(alone) > 0 {
-		return unseen("%s has the only replica of its ranges of %s, and who is removed streams nothing away: what no backup has is lost", Title(*node), joinWords(alone))
+	if a.Step.Verb == deedRemoveNode {
+		if alone := q.Last(node.HostID, without(a.State, open(a))); len(alone) > 0 {
+			return unseen("no other replica of some ranges of %s is there now, and who is removed streams nothing away: what no backup has is lost with %s", joinWords(alone), Title(*node))
+		}
 	}
 	return allow("enough nodes stay for the replicas of each keyspace")
 }
 
-// single are the keyspaces without a guard that have one replica of each range.
-func single(q *Quorum) []string {
-	var out []string
-	for _, k := range q.Reported() {
-		if k.Replicas == 1 {
-			out = append(out, k.Keyspace)
+// without are the host IDs that nothing can be streamed from: who may be down, and whose data are gone.
+func without(r Ring, open []galen.Intent) map[string]bool {
+	out := suspects(r, open)
+	for _, n := range r.Nodes {
+		if i, known := r.Instance(n.Instance); known && i.Data == DataGone {
+			out[n.HostID] = true
 		}
 	}
 	return out
@@ -212,6 +218,7 @@ func whatIf(r Ring, q *Quorum, open []galen.Intent, down []string) galen.Outlook
 	slices.Sort(asked)
 	o := outlookOf(r, q, open, asked)
 	q.further(&o)
+	o.Doubts = append(o.Doubts, tornDoubt(r, asked)...)
 	return o
 }
 
@@ -231,6 +238,19 @@ func outlookOf(r Ring, q *Quorum, open []galen.Intent, asked []string) galen.Out
 		o.Doubts = append(o.Doubts, galen.Doubt{Why: why})
 	}
 	return o
+}
+
+// tornDoubt is what [Ring.torn] says where these are taken away; of one alone, its own token map is no doubt.
+func tornDoubt(r Ring, asked []string) []galen.Doubt {
+	besides := ""
+	if len(asked) == 1 {
+		node, _ := r.Node(asked[0])
+		besides = node.Instance
+	}
+	if why := r.torn(besides); why != "" {
+		return []galen.Doubt{{Why: why}}
+	}
+	return nil
 }
 
 // voiceless: nodes answered, and none so near to the look that its word counts. Nobody is left to call another one down.

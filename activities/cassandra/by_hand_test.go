@@ -166,11 +166,8 @@ func nonsense() map[string]func(r *cassandra.Ring) {
 			r.Instances = []cassandra.Instance{{Name: "n1"}, {Name: "n1", Process: cassandra.Running}}
 		},
 		`view of "n1" stands twice`: func(r *cassandra.Ring) { r.Views = []cassandra.View{{Instance: "n1"}, {Instance: "n1"}} },
-		"different token maps": func(r *cassandra.Ring) {
-			r.Views = []cassandra.View{
-				{Instance: "n1", At: r.At, Jolokia: cassandra.Answered, Mode: "NORMAL", TokenHash: "a"},
-				{Instance: "n2", At: r.At, Jolokia: cassandra.Answered, Mode: "NORMAL", TokenHash: "b"},
-			}
+		"depends on whom one asks": func(r *cassandra.Ring) {
+			r.Dissents = []cassandra.Dissent{{Observer: "n9", About: "tokens", Says: "its token map is another one", Others: "5 views have the map of n1"}}
 		},
 		"no view is from then": func(r *cassandra.Ring) {
 			r.At = r.At.Add(time.Hour)
@@ -285,21 +282,64 @@ func TestWhoMayOnlyBeAwayIsNotRemoved(t *testing.T) {
 	}
 }
 
-// TestTheOnlyReplicaIsNotRemovedUnseen: no guard keeps a keyspace of one replica, and what others take out of the ring streams nothing away.
+// TestTheOnlyReplicaIsNotRemovedUnseen: what others take out of the ring streams nothing away, and no guard keeps a keyspace of few replicas.
 func TestTheOnlyReplicaIsNotRemovedUnseen(t *testing.T) {
-	for verb, want := range map[string]galen.Answer{"removenode": galen.NeedYes, "decommission": galen.Allow} {
-		r := copied(ring.Large(1, 6))
-		r.Keyspaces = append(r.Keyspaces, cassandra.Keyspace{Name: "logs", Strategy: "NetworkTopologyStrategy", RF: map[string]int{"dc1": 1}})
-		node := &r.Nodes[1]
-		node.Instance = "n1"
-		node.Down = verb == "removenode"
-		d, err := cassandra.Kind().ByHand.Deed(r, verb, node.Target())
-		if err != nil {
-			t.Fatal(err)
+	logs := func(strategy string, rf map[string]int) cassandra.Keyspace {
+		return cassandra.Keyspace{Name: "logs", Strategy: strategy, RF: rf}
+	}
+	nts := func(dc string, rf int) cassandra.Keyspace {
+		return logs("NetworkTopologyStrategy", map[string]int{dc: rf})
+	}
+	alone := func(*cassandra.Ring) {}
+	all := func(r *cassandra.Ring) {
+		for i := range r.Nodes {
+			r.Nodes[i].Down = true
 		}
-		if v := verdictOf(t, r, d, "departure"); v.Answer != want || want == galen.NeedYes && !strings.Contains(v.Why, "the only replica of its ranges of logs") {
-			t.Errorf("%s: %+v, want %s", verb, v, want)
-		}
+	}
+	for name, c := range map[string]struct {
+		verb   string
+		of     cassandra.Keyspace
+		levels []string // of that keyspace, declared
+		change func(*cassandra.Ring)
+		want   galen.Answer
+	}{
+		"one replica":                          {"removenode", nts("dc2", 1), nil, alone, galen.NeedYes},
+		"one replica, and it streams":          {"decommission", nts("dc2", 1), nil, nil, galen.Allow},
+		"one replica, in another DC":           {"removenode", nts("dc1", 1), nil, alone, galen.Allow},
+		"one replica, and ANY is enough":       {"removenode", nts("dc2", 1), []string{"ANY"}, alone, galen.NeedYes},
+		"two replicas":                         {"removenode", nts("dc2", 2), nil, alone, galen.Allow},
+		"two replicas, the other ones down":    {"removenode", nts("dc2", 2), nil, all, galen.NeedYes},
+		"two, SimpleStrategy, the others down": {"removenode", logs("SimpleStrategy", map[string]int{"": 2}), nil, all, galen.NeedYes},
+		"two replicas, the others' data gone": {"removenode", nts("dc2", 2), nil, func(r *cassandra.Ring) {
+			for i := range r.Nodes {
+				r.Nodes[i].Instance = fmt.Sprint("n", i)
+				if i != 1 {
+					r.Instances = append(r.Instances, cassandra.Instance{Name: r.Nodes[i].Instance, Process: cassandra.Running, Data: cassandra.DataGone})
+				}
+			}
+		}, galen.NeedYes},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := copied(ring.Large(2, 12))
+			r.Keyspaces = []cassandra.Keyspace{c.of}
+			if c.change != nil {
+				r.Nodes[1].Down = true
+				c.change(&r)
+			}
+			p := galen.SafePolicy()
+			if c.levels != nil {
+				p.KeyspaceLevels = map[string][]string{c.of.Name: c.levels}
+			}
+			d, err := cassandra.Kind().ByHand.Deed(r, c.verb, r.Nodes[1].Target())
+			if err != nil {
+				t.Fatal(err)
+			}
+			verdicts, _ := cassandra.Kind().ByHand.Reckon(r, p).Judge(galen.Ask[cassandra.Ring]{World: galen.World[cassandra.Ring]{Now: noon(), State: r}, Step: d.Step, Class: d.Class, Policy: p})
+			i := slices.IndexFunc(verdicts, func(v galen.Verdict) bool { return v.Guard == "departure" })
+			if v := verdicts[i]; v.Answer != c.want || c.want == galen.NeedYes && !strings.Contains(v.Why, "ranges of logs") {
+				t.Errorf("%+v, want %s", v, c.want)
+			}
+		})
 	}
 }
 

@@ -27,6 +27,9 @@ func quorumBy(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 	if node == nil {
 		return deny("%s is no node of the ring: nobody can tell which replicas it takes away", a.Step.Target)
 	}
+	if why := a.State.torn(node.Instance); why != "" {
+		return lookAgain("%s", why)
+	}
 	before := suspects(a.State, open(a))
 	after := maps.Clone(before)
 	after[node.HostID] = true
@@ -40,6 +43,17 @@ func quorumBy(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 	v.Why += unguarded(q)
 	v.Margin = whole.MarginText()
 	return v
+}
+
+// torn tells of a live node, other than that of one instance, whose token map is not that of most: it sends requests to other replicas than
+// they do, so that what a quorum of theirs has need not be in one of its own. To take that very node away ends it.
+func (r Ring) torn(besides string) string {
+	i := slices.IndexFunc(r.Dissents, func(d Dissent) bool { return d.About == AboutTokens && d.Observer != besides })
+	if i < 0 {
+		return ""
+	}
+	d := r.Dissents[i]
+	return fmt.Sprintf("%s says that %s, and %s: which nodes are the replicas depends on whom one asks; look at %s first", d.Observer, d.Says, d.Others, d.Observer)
 }
 
 // unguarded names, for people, the keyspaces that the answer is not about.

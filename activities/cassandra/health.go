@@ -125,7 +125,7 @@ func (r Ring) Unsettled() []string {
 		out = append(out, fmt.Sprintf("%d schema versions", len(r.Schemas)))
 	}
 	for _, d := range r.Dissents {
-		if d.About == "tokens" {
+		if d.About == AboutTokens {
 			out = append(out, d.Observer+" has another token map")
 		}
 	}

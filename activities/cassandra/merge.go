@@ -165,7 +165,7 @@ func (m *merger) vote() {
 	others := countOf(votes[m.rep.TokenHash], "view has", "views have") + " the map of " + m.rep.Instance
 	for _, v := range m.live {
 		if v.TokenHash != m.rep.TokenHash {
-			m.dissent(v.Instance, "tokens", "its token map is another one", others)
+			m.dissent(v.Instance, AboutTokens, "its token map is another one", others)
 		}
 	}
 }

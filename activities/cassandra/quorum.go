@@ -108,9 +108,6 @@ func NewQuorum(r Ring, p galen.Policy) *Quorum {
 	if len(r.Keyspaces) == 0 {
 		q.doubts = append(q.doubts, Doubt{Why: "no live node told the keyspaces"})
 	}
-	if why := torn(r); why != "" {
-		q.doubts = append(q.doubts, Doubt{Why: why})
-	}
 	q.strays = strays(r, p)
 	shares, reported := q.share(r.Keyspaces, p)
 	for _, s := range shares {
@@ -124,22 +121,6 @@ func NewQuorum(r Ring, p galen.Policy) *Quorum {
 		q.guardPending(s, pending)
 	}
 	return q
-}
-
-// torn tells that live nodes have different token maps: each sends requests to the replicas that it knows of, and no single placement is
-// that of all.
-func torn(r Ring) string {
-	var first *View
-	for v := range r.live() {
-		switch {
-		case v.TokenHash == "":
-		case first == nil:
-			first = v
-		case v.TokenHash != first.TokenHash:
-			return fmt.Sprintf("%s and %s have different token maps: where replicas are depends on whom one asks", first.Instance, v.Instance)
-		}
-	}
-	return ""
 }
 
 // strays are what the policy names and the ring does not have: dropped, of another resource, or a slip of the pen.
@@ -356,6 +337,27 @@ func (q *Quorum) Sharing(keyspace, a, b string) bool {
 		buf = place.whole.row(int(site), buf)
 		return slices.Contains(buf, j)
 	})
+}
+
+// Last are the keyspaces, guarded or not, of which a node has a range that no other node outside of gone has a replica of; sorted.
+func (q *Quorum) Last(hostID string, gone map[string]bool) []string {
+	node := q.layout.nodeOf(hostID)
+	if node < 0 {
+		return nil
+	}
+	elsewhere := func(n int32) bool { return n != node && !gone[q.layout.nodes[n].HostID] }
+	var out []string
+	var buf []int32
+	for _, keyspace := range sortedKeys(q.places) {
+		whole := q.places[keyspace].whole
+		if slices.ContainsFunc(whole.sites(node), func(site int32) bool {
+			buf = whole.row(int(site), buf)
+			return !slices.ContainsFunc(buf, elsewhere)
+		}) {
+			out = append(out, keyspace)
+		}
+	}
+	return out
 }
 
 // with is the set and one more.

@@ -313,6 +313,9 @@ type Pending struct {
 	Address string `json:"address"`
 }
 
+// AboutTokens is what a dissent on the token map is about.
+const AboutTokens = "tokens"
+
 // Dissent is one observer that contradicts the consensus on one thing.
 type Dissent struct {
 	Observer string `json:"observer"`

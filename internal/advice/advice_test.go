@@ -508,6 +508,21 @@ func TestWhoIsContradictedCountsAsDown(t *testing.T) {
 	}
 }
 
+// TestATornTokenMap: while one node has another token map, nothing is taken away from the others; it may go itself, which ends that.
+func TestATornTokenMap(t *testing.T) {
+	r := heard(1, 6)
+	r.Dissents = []cassandra.Dissent{{Observer: "n0003", About: cassandra.AboutTokens, Says: "its token map is another one", Others: "5 views have the map of n0000"}}
+	v := viewOf(r)
+	for id, want := range map[string]galen.Opinion{"host-0001": galen.DontKnow, "host-0003": galen.Yes} {
+		if a := asked(t, v, "stop", id); a.Answer != want || want != galen.Yes && !strings.Contains(a.Why, "look at n0003 first") {
+			t.Errorf("stop %s: %s (%s), want %s", id, a.Answer, a.Why, want)
+		}
+		if a := WhatIf(v, []string{id}); a.Answer != want {
+			t.Errorf("what-if %s: %s (%s), want %s", id, a.Answer, a.Why, want)
+		}
+	}
+}
+
 // TestYesLosesNothing: over drawn outages, a yes never comes with a level that is lost, and a stop that the quorum forbids gets none.
 func TestYesLosesNothing(t *testing.T) {
 	yes := 0

@@ -68,8 +68,14 @@ func AuthorSince(ctx context.Context) time.Time {
 func (s *server) permitted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := s.permit(r)
-		if err == nil {
+		switch {
+		case err == nil:
 			err = s.understood(r)
+		case errors.Is(err, ErrForbidden) && s.operations[r.Pattern].Access.Scope == string(galen.ScopeAlerts):
+			// A sender of alerts drops what it gets a 403 for; with another token it can be taken in.
+			s.refused(r, http.StatusForbidden, err)
+			s.o.Alerts.TurnedAway()
+			err = Unavailable(errors.New(err.Error() + ", and the sender sends this again"))
 		}
 		if err != nil {
 			s.fail(w, r, err)

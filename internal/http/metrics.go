@@ -227,7 +227,7 @@ func (c snapshot) counters(out chan<- prometheus.Metric) {
 	const ends = "What became of alerts that were taken in, since the engine started: unmatched ones started nothing, for nothing that is known is what they name."
 	count("galen_alerts_dealt_with_total", ends, float64(c.m.Alerts.Matched), "state", "matched")
 	count("galen_alerts_dealt_with_total", ends, float64(c.m.Alerts.Unmatched), "state", "unmatched")
-	count("galen_alert_calls_turned_away_total", "Calls with alerts that were told to come again, because the inbox was full or busy.", float64(c.m.Alerts.TurnedAway))
+	count("galen_alert_calls_turned_away_total", "Calls with alerts that were told to come again: the inbox was full or busy, or the token of the sender had ended or lacked the scope.", float64(c.m.Alerts.TurnedAway))
 	for _, status := range []int{
 		http.StatusUnauthorized, http.StatusForbidden, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusServiceUnavailable,
 	} {

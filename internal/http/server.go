@@ -252,6 +252,9 @@ func (s *server) caller(r *http.Request) (galen.Token, error) {
 		// It has ended, or was one of ours before the journal was restored or the file made anew: a sender drops what it is refused so, and
 		// is to send it again with a new token.
 		s.refused(r.WithContext(withCaller(r.Context(), token)), http.StatusUnauthorized, err)
+		if token.Name != "" {
+			s.o.Alerts.TurnedAway() // of a sender of ours; of others the refusals tell
+		}
 		return token, Unavailable(errors.New(err.Error() + ": give the sender a new one, galen token create makes it, and it sends this again"))
 	case errors.Is(err, ErrUnauthorized):
 		return token, s.unauthorized(r, err)
