@@ -217,7 +217,7 @@ func hasLeft(r Ring, old Node) bool {
 			continue
 		}
 		e, known := v.peer(old.Address)
-		if known && e.HostID == old.HostID && (e.Status == "LEFT" || e.Status == "removed") {
+		if known && e.HostID == old.HostID && e.gone() {
 			return true
 		}
 	}

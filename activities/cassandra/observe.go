@@ -113,6 +113,8 @@ func hearsay(e *Endpoint, n Node) (says galen.Says, detail, status string) {
 	switch {
 	case e == nil || e.HostID != "" && e.HostID != n.HostID:
 		return galen.Unknown, "does not know it", ""
+	case e.Up && e.gone():
+		return galen.Unknown, "knows it no more", e.Status
 	case e.Up:
 		return galen.Good, "UP", e.Status
 	default:

@@ -278,6 +278,9 @@ type Endpoint struct {
 	Load int64 `json:"load,omitempty"`
 }
 
+// gone: it is no member any more to who says so, who sends it no request.
+func (e Endpoint) gone() bool { return e.Status == "LEFT" || e.Status == "removed" }
+
 // Owner says who owns a token.
 type Owner struct {
 	Token   Token  `json:"token"`

@@ -80,7 +80,7 @@ func cannedAPI() *canned {
 			{Finding: galen.Finding{Resource: orders(), Code: "stale-seed", Targets: []galen.Target{{ID: n2}}, Urgency: galen.Low, Since: seen, Why: "seeds name\nno node", Note: true, Evidence: []galen.Observation{}}},
 			{
 				Finding: galen.Finding{Resource: orders(), Code: "node-down", Targets: []galen.Target{{ID: n2}}, Domain: "dc1/r2", Urgency: galen.High, Since: seen, Why: "n2 is down", Evidence: []galen.Observation{}},
-				Runs:    []api.InHand{{Run: "r2", Runbook: "cassandra/heal-node", Status: galen.RunAsking}},
+				Runs:    []api.InHand{{Run: "01a22be7-0d87-7000-b8b4-b67c29d1e001", Runbook: "cassandra/heal-node", Status: galen.RunAsking}, {Run: "r5", Runbook: "cassandra/heal-node", Status: galen.RunHeld}},
 			},
 		}},
 		"GET /v1/alerts":   api.AlertList{Alerts: []api.Alert{cannedAlert(), {Id: "refused-77aa", Number: 3, State: api.Refused, Status: "on fire", Received: noon(), Why: ptr("alerts[0]: 65 labels")}}, Next: ptr("YWxlcnRzOjM")},

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -76,11 +78,8 @@ func (d *doctor) clock(context.Context) []symptom {
 
 // engine asks the API, if an engine should be there.
 func (d *doctor) engine(ctx context.Context) []symptom {
-	named := ""
-	if given := firstOf(d.server, d.env(envServer)); given == "" {
+	if firstOf(d.server, d.env(envServer)) == "" {
 		d.server = d.listens()
-	} else if given != d.listens() {
-		named = "; that is where --server or " + envServer + " points, this configuration listens at " + d.listens()
 	}
 	out := d.certificate()
 	client, err := d.clientWith(nil) // health needs no token, and who knows what answers there
@@ -96,8 +95,40 @@ func (d *doctor) engine(ctx context.Context) []symptom {
 		return append(out, symptom{"engine", at, isBad, "what answers there is not the API of galen: " + res.Status(), "look who has the port, or set listen to another one"})
 	case res.JSON503 != nil && res.JSON503.Why != nil:
 		return append(out, symptom{"engine", at, isBad, *res.JSON503.Why, "mend that; the engine goes on by itself"})
+	case elsewhere(ctx, at, d.listens()):
+		return append(out, symptom{"engine", at, isWarn, "answers, version " + res.JSON200.Version + "; whether it is the engine of this configuration, which listens at " + d.listens() + ", is not known",
+			"leave out --server and " + envServer + " to examine the engine of this configuration"})
 	}
-	return append(out, symptom{"engine", at, isOK, "answers, version " + res.JSON200.Version + named, ""})
+	return append(out, symptom{"engine", at, isOK, "answers, version " + res.JSON200.Version, ""})
+}
+
+// elsewhere tells whether one address is of another engine than the other, as far as names, this machine's addresses and ports tell.
+func elsewhere(ctx context.Context, one, other string) bool {
+	a, errA := url.Parse(one)
+	b, errB := url.Parse(other)
+	if errA != nil || errB != nil {
+		return one != other
+	}
+	same := strings.EqualFold(a.Hostname(), b.Hostname()) || ofThisMachine(ctx, a.Hostname()) && ofThisMachine(ctx, b.Hostname())
+	return a.Port() != b.Port() || !same
+}
+
+// ofThisMachine tells whether a name or address is one of this machine.
+func ofThisMachine(ctx context.Context, name string) bool {
+	found, err := net.DefaultResolver.LookupIPAddr(ctx, name)
+	if err != nil {
+		return false
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(found, func(a net.IPAddr) bool {
+		return a.IP.IsLoopback() || slices.ContainsFunc(own, func(o net.Addr) bool {
+			n, is := o.(*net.IPNet)
+			return is && n.IP.Equal(a.IP)
+		})
+	})
 }
 
 // unanswered is what it means that the engine did not answer.

@@ -195,6 +195,24 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
+// TestDoctorKnowsWhomItAsked: an engine that somebody named is the configuration's if it is on this machine and has its port; another one is
+// no proof that this one is well.
+func TestDoctorKnowsWhomItAsked(t *testing.T) {
+	p := newPatient(t)
+	p.answer(http.StatusOK, `{"ok":true,"version":"x","started":"2026-01-01T00:00:00Z"}`)
+	_, port, err := net.SplitHostPort(p.listen)
+	p.must(err)
+	for _, same := range []string{p.listen, "http://" + p.listen + "/", "localhost:" + port} {
+		p.saysTo("engine", isOK, "answers, version x", "--server", same)
+	}
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"ok":true,"version":"other","started":"2026-01-01T00:00:00Z"}`)
+	}))
+	defer other.Close()
+	p.saysTo("engine", isWarn, "which listens at http://"+p.listen, "--server", other.URL)
+}
+
 // lock holds the data directory as an engine does.
 func (p patient) lock() func() {
 	p.t.Helper()

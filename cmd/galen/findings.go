@@ -21,8 +21,8 @@ func (c *cli) findingsCommand() *cobra.Command {
 		Short: "The problems that are seen now",
 		Long: `Lists the problems that are seen now, the most urgent first. A note is told to people only: no run starts for it (an
 engine that cannot reach one node which all others see well, a repair that a cancelled run still owed: repair-owed). RUN is
-the open run that has one of its targets in hand, and how it stands: while one has, no other is opened for it. -o json has
-the evidence of each observer.`,
+the open run that has one of its targets in hand, STANDS how it stands: while one has, no other is opened for it. -o json
+has the evidence of each observer.`,
 		Example: "  galen findings\n  galen findings --watch --every 10s\n  galen findings --resource cassandra/orders -o json | jq '.findings[].evidence'",
 		Args:    takes(0, 0, "no arguments: choose with --resource"),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.findings(cmd.Context(), resource) },
@@ -64,18 +64,22 @@ func printFindings(w io.Writer, all []api.FoundProblem, now time.Time) error {
 		if f.Note {
 			level = "note"
 		}
-		rows = append(rows, []string{f.Resource.String(), string(f.Code), f.Domain, level, age(now, f.Since), inHand(f), targetIDs(f.Targets), witnesses(f.Finding), f.Margin, f.Why})
+		run, stands := inHand(f)
+		rows = append(rows, []string{f.Resource.String(), string(f.Code), f.Domain, level, age(now, f.Since), run, stands, targetIDs(f.Targets), witnesses(f.Finding), f.Margin, f.Why})
 	}
-	return table(w, []string{"resource", "code", "domain?", "urgency", "since?", "run", "targets+", "observers+", "margin+", "why"}, rows)
+	return table(w, []string{"resource", "code", "domain?", "urgency", "since?", "run", "stands?", "targets+", "observers+", "margin+", "why"}, rows)
 }
 
-// inHand names the open runs that have a finding in hand, and how they stand.
-func inHand(f api.FoundProblem) string {
-	var who []string
-	for _, r := range f.Runs {
-		who = append(who, r.Run+" "+string(r.Status))
+// inHand is the open run that has a finding in hand, and how it stands; of several the first.
+func inHand(f api.FoundProblem) (run, stands string) {
+	if len(f.Runs) == 0 {
+		return "", ""
 	}
-	return strings.Join(who, ", ")
+	stands = string(f.Runs[0].Status)
+	if more := len(f.Runs) - 1; more > 0 {
+		stands += fmt.Sprintf(", and %d more", more)
+	}
+	return f.Runs[0].Run, stands
 }
 
 // witnesses are the observers of a finding's evidence.

@@ -52,6 +52,9 @@ func TestListAlerts(t *testing.T) {
 			t.Errorf("%s asks for %+v", query, f)
 		}
 	}
+	if w := call(t, h, "GET", "/v1/alerts?run=r", ""); w.Code != 200 || e.wanted.Resource != demo() {
+		t.Errorf("those of a run are looked for in %q, want its resource: %d %s", e.wanted.Resource, w.Code, w.Body)
+	}
 	if w := call(t, Handler((&engine{broken: errDisk}).options()), "GET", "/v1/alerts", ""); w.Code != 500 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

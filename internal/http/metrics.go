@@ -224,7 +224,7 @@ func (c snapshot) counters(out chan<- prometheus.Metric) {
 	count("galen_alerts_total", alerts, float64(c.m.Alerts.Stored), "outcome", "stored")
 	count("galen_alerts_total", alerts, float64(c.m.Alerts.Duplicates), "outcome", "duplicate")
 	count("galen_alerts_total", alerts, float64(c.m.Alerts.Refused), "outcome", "refused")
-	const ends = "What became of alerts that were taken in, since the engine started: unmatched ones started nothing, for nothing that is known is what they name."
+	const ends = "What became of alerts, each time that one was dealt with, since the engine started: unmatched ones start nothing, for nothing that is known is what they name, and each repeat is dealt with anew."
 	count("galen_alerts_dealt_with_total", ends, float64(c.m.Alerts.Matched), "state", "matched")
 	count("galen_alerts_dealt_with_total", ends, float64(c.m.Alerts.Unmatched), "state", "unmatched")
 	count("galen_alert_calls_turned_away_total", "Calls with alerts that were told to come again: the inbox was full or busy, or the token of the sender had ended or lacked the scope.", float64(c.m.Alerts.TurnedAway))

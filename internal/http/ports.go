@@ -228,8 +228,8 @@ type Advice interface {
 
 // Alerts is the inbox.
 type Alerts interface {
-	// Store stores the alerts of one call of Alertmanager durably before it returns. An error that is not an [ErrBad] is
-	// ours, and the sender should try again. [Author] knows who sent it.
+	// Store stores the alerts of one call of Alertmanager durably before it returns. An error that is neither an [ErrBad] nor an
+	// [ErrUnprocessable] is ours, and the sender should try again. [Author] knows who sent it.
 	Store(ctx context.Context, body []byte) (api.Accepted, error)
 	// TooLarge takes down that a call was not read, for its body has more bytes than that: its alerts are lost. [Author] knows who sent it.
 	TooLarge(ctx context.Context, limit int) error

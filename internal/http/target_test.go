@@ -51,7 +51,7 @@ func TestTargetsByName(t *testing.T) {
 			continue
 		}
 		got, err := galen.Decode[api.Held](held.Body.Bytes())
-		if err != nil || held.Code != http.StatusCreated || got.Target != c.want || len(e.holds) != 1 || !e.holds[0].Covers(demo(), c.want) {
+		if err != nil || held.Code != http.StatusCreated || got.Target != c.want || got.Called == "" || len(e.holds) != 1 || !e.holds[0].Covers(demo(), c.want) {
 			t.Errorf("hold %q: %d %s %v, want target %s", c.given, held.Code, held.Body, err, c.want)
 		}
 		if seen.Code != http.StatusOK || !strings.Contains(seen.Body.String(), c.want) || len(e.acknowledged) != 1 || e.acknowledged[0] != c.want {

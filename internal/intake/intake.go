@@ -140,7 +140,8 @@ type Receipt struct {
 	Why error
 }
 
-// Counts are since the inbox was made, but for Pending, which is now. Matched and Unmatched are what became of alerts.
+// Counts are since the inbox was made, but for Pending, which is now. Matched and Unmatched are what became of alerts, each time that one was
+// dealt with: a repeat of a matched one is not, one of an unmatched one is.
 type Counts struct{ Stored, Duplicates, Refused, TurnedAway, Pending, Matched, Unmatched int64 }
 
 // Counts tells what came in. The pending ones are counted anew if that was not done lately: what is added up in between drifts when alerts
@@ -154,8 +155,8 @@ func (in *Inbox) Counts(ctx context.Context) (Counts, error) {
 }
 
 // Alertmanager stores every alert of one webhook call. When it returns without error, all of them are on disk, the refused
-// ones with the reason. An [ErrBad] will not get better; after any other error the sender should try again: what was stored
-// is a duplicate then.
+// ones with the reason. An [ErrBad] and an [ErrRefused] will not get better; after any other error the sender should try again: what was
+// stored is a duplicate then.
 func (in *Inbox) Alertmanager(ctx context.Context, body []byte) (Receipt, error) {
 	select {
 	case in.calls <- struct{}{}:
@@ -325,6 +326,7 @@ func (in *Inbox) keep(ctx context.Context, alerts []Alert) (again int, err error
 			case k.Again:
 				again++
 				in.duplicates.Add(1)
+				in.became(k.Alert.State) // what is settled at the door is so each time; what is not says nothing here
 			case refused:
 				in.refused.Add(1)
 			default:

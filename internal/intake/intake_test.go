@@ -190,7 +190,7 @@ func TestAlertmanager(t *testing.T) {
 			switch {
 			case c.err == "" && err != nil:
 				t.Fatal(err)
-			case c.err != "" && (!errors.Is(err, ErrBad) && !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), c.err)):
+			case c.err != "" && (errors.Is(err, ErrBad) == errors.Is(err, ErrRefused) || errors.Is(err, ErrRefused) != (got.Refused > 0) || !strings.Contains(err.Error(), c.err)):
 				t.Fatalf("%v, want %q", err, c.err)
 			}
 			if c.why != "" && (got.Why == nil || !strings.Contains(got.Why.Error(), c.why)) {

@@ -58,6 +58,12 @@ func TestSettledWhenItComes(t *testing.T) {
 			if (got.Pending == 1) != (c.state == "") {
 				t.Errorf("%d wait", got.Pending)
 			}
+			if again, err := m.o.Inbox.Alertmanager(t.Context(), []byte(post(c.alert))); err != nil || again.Duplicates != 1 {
+				t.Fatalf("%+v %v", again, err)
+			}
+			if twice := countsOf(t, m.o.Inbox); (twice.Matched == 2) != (c.state == Matched) || (twice.Unmatched == 2) != (c.state == Unmatched) {
+				t.Errorf("sent again, it is counted as %+v", twice)
+			}
 			if (got.Matched == 1) != (c.state == Matched) || (got.Unmatched == 1) != (c.state == Unmatched) {
 				t.Errorf("counted as %+v", got)
 			}
