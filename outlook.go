@@ -68,18 +68,20 @@ type Level struct {
 	Of    string `json:"of"`
 	Group string `json:"group,omitempty"`
 	Name  string `json:"name"`
-	// Ranges are all, LostNow those without the level before, Lost those without it with the asked members down too.
+	// Ranges are all, LostNow those without the level before, Lost those without it with the asked members down too. Taken are those of Lost of
+	// which the asked take a replica: also one that was without the level before, for it comes back later.
 	Ranges  int `json:"ranges"`
 	LostNow int `json:"lost_now"`
 	Lost    int `json:"lost"`
+	Taken   int `json:"taken"`
 	// Alive of Replicas are up in the worst range then, Needed must be.
 	Alive    int `json:"alive"`
 	Replicas int `json:"replicas"`
 	Needed   int `json:"needed"`
 }
 
-// Loses is how many ranges lose the level by the asked members.
-func (l Level) Loses() int { return max(l.Lost-l.LostNow, 0) }
+// Loses is how many ranges lose the level by the asked members, or lose more of it.
+func (l Level) Loses() int { return max(l.Lost-l.LostNow, l.Taken) }
 
 // Rolling is who may be down at once in a failure domain, or in the whole resource.
 type Rolling struct {

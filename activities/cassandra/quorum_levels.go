@@ -63,14 +63,14 @@ func (q *Quorum) outlook(before map[string]bool, asked []string) galen.Outlook {
 	for _, id := range asked {
 		after = with(after, id)
 	}
-	change := func(count func(down map[string]bool) []galen.Level) []galen.Level {
-		now, then := count(before), count(after)
+	change := func(checks []check) []galen.Level {
+		now, then, taken := levelsOf(checks, q.mark(before, nil)), levelsOf(checks, q.mark(after, nil)), levelsOf(checks, q.mark(after, before))
 		for i := range then {
-			then[i].LostNow = now[i].Lost
+			then[i].LostNow, then[i].Taken = now[i].Lost, taken[i].Lost
 		}
 		return then
 	}
-	out := galen.Outlook{Asked: asked, Down: sortedKeys(before), Levels: change(q.Levels), Told: change(q.Told), Margin: q.Verdict(after).MarginText()}
+	out := galen.Outlook{Asked: asked, Down: sortedKeys(before), Levels: change(q.checks), Told: change(q.told), Margin: q.Verdict(after).MarginText()}
 	if len(asked) == 0 {
 		out.Asked = []string{}
 	}

@@ -49,6 +49,9 @@ func (c Cluster) outlook(asked []string) galen.Outlook {
 	}
 	if one.Alive < 1 {
 		one.Lost = 1
+		if len(gone) > len(out.Down) {
+			one.Taken = 1
+		}
 	}
 	out.Levels = []galen.Level{one}
 	out.Margin = fmt.Sprintf("%d to spare: %d of %d instances are well, 1 needed", one.Alive-1, one.Alive, all)

@@ -88,7 +88,7 @@ func classOf[S galen.State](k galen.Kind[S], step galen.Step) galen.Class {
 func counts(t *testing.T, o galen.Outlook) {
 	t.Helper()
 	for _, l := range o.Levels {
-		if l.LostNow > l.Lost || l.Lost > l.Ranges || l.Alive > l.Replicas {
+		if l.LostNow > l.Lost || l.Lost > l.Ranges || l.Alive > l.Replicas || l.Taken > l.Lost || l.Lost-l.LostNow > l.Taken {
 			t.Errorf("the level %+v counts more than there is, or a loss gives something back", l)
 		}
 	}

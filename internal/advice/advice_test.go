@@ -286,6 +286,57 @@ func saved(t testing.TB, v View) []byte {
 	return b
 }
 
+// TestWhatIsLostAlreadyCanBeLostMore: a range that is below its level is no leave to take its next replica; two questions have one answer.
+func TestWhatIsLostAlreadyCanBeLostMore(t *testing.T) {
+	r := heard(2, 12)
+	r.Keyspaces = []cassandra.Keyspace{{Name: "orders", Strategy: "NetworkTopologyStrategy", RF: map[string]int{"dc1": 3}}}
+	var dc1 []string
+	for i := range r.Nodes {
+		if r.Nodes[i].DC == "dc1" {
+			dc1 = append(dc1, r.Nodes[i].HostID)
+			r.Nodes[i].Down = len(dc1) > 1
+		}
+	}
+	v := viewOf(r)
+	a := WhatIf(v, dc1[:1])
+	if a.Answer != galen.No || !strings.Contains(a.Why, "lost: orders") {
+		t.Errorf("what-if the last replica goes: %s (%s)", a.Answer, a.Why)
+	}
+	if a := asked(t, v, "stop", dc1[0]); a.Answer != galen.No {
+		t.Errorf("can-i stop the last replica: %s (%s)", a.Answer, a.Why)
+	}
+	for _, l := range a.Outlook.Levels {
+		if l.Taken == 0 || l.Taken > l.Lost || l.LostNow != l.Lost {
+			t.Errorf("%+v", l)
+		}
+	}
+}
+
+// TestWhatIfIsNoLaxer: over drawn outages, what the quorum guard forbids to stop is no yes of what-if.
+func TestWhatIfIsNoLaxer(t *testing.T) {
+	no := 0
+	for i := range 300 {
+		r := heard(1+i%3, 9)
+		for k := range i % 5 {
+			r.Nodes[(i*5+k*k)%9].Down = true
+		}
+		v := viewOf(r)
+		id := r.Nodes[(i*7+1)%9].HostID
+		for _, verdict := range asked(t, v, "stop", id).Verdicts {
+			if verdict.Guard != "I-02 quorum" || verdict.Answer == galen.Allow {
+				continue
+			}
+			no++
+			if a := WhatIf(v, []string{id}); a.Answer == galen.Yes {
+				t.Errorf("drawing %d: the quorum says of stop %s: %s; and what-if: yes, %s", i, id, verdict.Why, a.Why)
+			}
+		}
+	}
+	if no < 50 {
+		t.Errorf("%d refusals of 300: the drawings test nothing", no)
+	}
+}
+
 // TestSavedAnswersAlike: what was saved is answered as it would have been then.
 func TestSavedAnswersAlike(t *testing.T) {
 	r := heard(3, 30)

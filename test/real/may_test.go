@@ -132,9 +132,13 @@ func (p physician) mathematicsSays(i int, want galen.Opinion) galen.Advice {
 	if safe := q.Lowered(before, after).Safe(); safe != (want == galen.Yes) {
 		p.Errorf("can-i stop n%d: %s, the mathematics says safe %t", i, a.Answer, safe)
 	}
+	taken := map[[3]string]int{}
+	for _, b := range q.Lowered(before, after).Breaks {
+		taken[[3]string{b.Keyspace, b.DC, b.Level}] += b.Ranges
+	}
 	levels, now := q.Levels(after), q.Levels(before)
-	for j := range levels {
-		levels[j].LostNow = now[j].Lost
+	for j, l := range levels {
+		levels[j].LostNow, levels[j].Taken = now[j].Lost, taken[[3]string{l.Of, l.Group, l.Name}]
 	}
 	if len(levels) == 0 || galen.HashJSON(levels) != galen.HashJSON(a.Outlook.Levels) {
 		p.Errorf("can-i stop n%d tells the levels\n%+v\nthe mathematics\n%+v", i, a.Outlook.Levels, levels)
