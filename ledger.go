@@ -188,15 +188,6 @@ type Approval struct {
 	With []Assent `json:"with,omitempty"`
 }
 
-// Who said yes, the one who said so last at the end.
-func (a Approval) Who() []string {
-	var out []string
-	for _, one := range a.With {
-		out = append(out, one.By)
-	}
-	return append(out, a.By)
-}
-
 // ApprovedStep is how often a verb may be done on a target.
 type ApprovedStep struct {
 	Verb   string `json:"verb"`

@@ -189,8 +189,8 @@ func (r ListedRunbook) CheckName() error {
 	return nil
 }
 
-// who may be named.
-func who(members []Member) string {
+// Namable tells a person who named nobody whom they may name.
+func Namable(members []Member) string {
 	if !slices.ContainsFunc(members, func(m Member) bool { return !m.Bare() }) {
 		return "none of its instances was ever seen as a member, galen findings may say why: " + MemberNames(members)
 	}
@@ -249,7 +249,7 @@ func ListRunbook[S State, P any](r Runbook[S, P]) ListedRunbook {
 			}
 			scope := r.Scope(st, p)
 			if len(scope) == 0 {
-				return nil, noTarget{fmt.Errorf("runbook %s: %s has no target that the parameters %s name; %s", r.Name, st.Resource(), raw, who(st.Members()))}
+				return nil, noTarget{fmt.Errorf("runbook %s: %s has no target that the parameters %s name; %s", r.Name, st.Resource(), raw, Namable(st.Members()))}
 			}
 			return scope, nil
 		},

@@ -30,6 +30,16 @@ func liftByHand[S State](b *ByHand[S]) *ByHand[State] {
 	foreign := func(err error) Outlook { return Outlook{Doubts: []Doubt{{Why: err.Error(), Lasting: true}}} }
 	return &ByHand[State]{
 		Verbs: b.Verbs, Levels: b.Levels,
+		Contradicts: func(st State) string {
+			var s S
+			if err := as(st, &s); err != nil {
+				return err.Error()
+			}
+			if b.Contradicts == nil {
+				return ""
+			}
+			return b.Contradicts(s)
+		},
 		Deed: func(st State, verb string, t Target) (Deed, error) {
 			var s S
 			if err := as(st, &s); err != nil {

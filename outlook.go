@@ -17,6 +17,9 @@ type ByHand[S State] struct {
 	Deed func(s S, verb string, t Target) (Deed, error)
 	// Reckon reckons what all answers about one State by one policy rest on, so that it is reckoned once for many questions.
 	Reckon func(s S, p Policy) Reckoning[S]
+	// Contradicts says in what a State that was read from a file contradicts itself, "" in nothing: what was seen there, and what follows
+	// from it. Nobody is given leave on one that does. nil: the kind cannot tell.
+	Contradicts func(s S) string
 }
 
 // Reckoning answers about the State and by the policy that it was made of. It changes no more, and many may ask it at once.

@@ -18,7 +18,7 @@ const (
 
 // byHand is what a ring tells people before they touch a node.
 func byHand() *galen.ByHand[Ring] {
-	return &galen.ByHand[Ring]{Verbs: deeds(), Levels: sortedKeys(levels()), Deed: deed, Reckon: reckon}
+	return &galen.ByHand[Ring]{Verbs: deeds(), Levels: sortedKeys(levels()), Deed: deed, Reckon: reckon, Contradicts: contradicts}
 }
 
 // reckon places the replicas once for all questions: that costs more than all answers do.
@@ -219,6 +219,11 @@ func whatIf(r Ring, q *Quorum, open []galen.Intent, down []string) galen.Outlook
 	o := outlookOf(r, q, open, asked)
 	q.further(&o)
 	o.Doubts = append(o.Doubts, tornDoubt(r, asked)...)
+	for _, in := range open {
+		if node, instance := r.Find(in.Step.Target.ID); in.Class >= galen.Disruptive && node == nil && instance == nil {
+			o.Doubts = append(o.Doubts, galen.Doubt{Why: fmt.Sprintf("%s is in flight, and nobody knows what it takes away: its target is no node of the ring", in.Step)})
+		}
+	}
 	return o
 }
 

@@ -1,6 +1,7 @@
 package cassandra_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -32,10 +33,13 @@ func wiped(views []cassandra.View, instances []cassandra.Instance) {
 
 func fold(looks ...cassandra.Ring) cassandra.Ring { return onto(cassandra.Ring{}, looks...) }
 
-// onto folds further looks onto what is known.
+// onto folds further looks onto what is known. Whatever comes of it contradicts itself in nothing, or a file of it would be no use.
 func onto(r cassandra.Ring, looks ...cassandra.Ring) cassandra.Ring {
 	for _, l := range looks {
 		r = cassandra.Fold(r, l)
+		if why := cassandra.Kind().ByHand.Contradicts(r); why != "" {
+			panic(fmt.Sprintf("a folded ring contradicts itself: %s\n%s", why, text(r)))
+		}
 	}
 	return r
 }

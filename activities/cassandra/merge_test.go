@@ -391,6 +391,9 @@ func TestStoredRings(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%s, look %d: %v", name, look, err)
 				}
+				if why := cassandra.Kind().ByHand.Contradicts(read); why != "" {
+					t.Fatalf("%s, look %d: it contradicts itself: %s\n%s", name, look, why, stored)
+				}
 				if again, err := json.Marshal(read); err != nil || string(again) != string(stored) {
 					t.Fatalf("%s, look %d: stored %s, read back %s, %v", name, look, stored, again, err)
 				}

@@ -299,9 +299,11 @@ type Keyspace struct {
 	Transient bool `json:"transient,omitempty"`
 }
 
-// local tells whether it is one of Cassandra's own, which each node has for itself.
+// local tells whether it is one of Cassandra's own, which each node has for itself. Those of its own that are replicated never are.
 func (k Keyspace) local() bool {
-	return k.Strategy == strategyLocal && (k.Name == "system" || strings.HasPrefix(k.Name, "system_"))
+	replicated := []string{"system_auth", "system_distributed", "system_traces"}
+	own := k.Name == "system" || strings.HasPrefix(k.Name, "system_")
+	return k.Strategy == strategyLocal && len(k.RF) == 0 && own && !slices.Contains(replicated, k.Name)
 }
 
 // none tells whether its replication factors are told, and are all 0: nobody can read or write it.

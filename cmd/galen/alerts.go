@@ -38,7 +38,7 @@ func (c *cli) alertsListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "Alerts, newest first",
 		Long: `Lists alerts, the newest first, with why each stands as it does. TIMES is how often the same alert came: same source,
-fingerprint, status and start. An alert that was matched to no resource, or to several, is shown to who may view everything.`,
+fingerprint, status, start and labels. An alert that was matched to no resource, or to several, is shown to who may view everything.`,
 		Example: `  galen alerts list --state unmatched
   galen alerts list --resource cassandra/orders --label alertname=CassandraNodeDown --from 24h
   galen alerts list --watch --limit 10

@@ -43,11 +43,47 @@ func Load(b []byte, kinds func(name string) (galen.ListedKind, bool)) (View, err
 	if of := state.Resource(); of != s.Resource {
 		return View{}, fmt.Errorf("saved state of %s: the state in it is one of %s", s.Resource, of)
 	}
+	if err := inFlight(kind, s.Open); err != nil {
+		return View{}, fmt.Errorf("saved state of %s: %w", s.Resource, err)
+	}
 	at := s.At.Round(0)
-	return View{
+	v := View{
 		Kind: kind, State: state, Policy: policy, Now: at,
 		Ledger: galen.Ledger{Now: at, Asked: at, Got: at.Add(time.Nanosecond), Run: galen.Run{Resource: s.Resource}, Open: s.Open, Facts: s.Facts},
-	}, nil
+	}
+	if kind.ByHand != nil && kind.ByHand.Contradicts != nil {
+		v.Doubt = contradicts(kind, state)
+	}
+	return v, nil
+}
+
+// contradicts says in what the State contradicts itself; a kind that panics over it is in doubt, too.
+func contradicts(kind galen.ListedKind, state galen.State) (why string) {
+	defer func() {
+		if p := recover(); p != nil {
+			why = fmt.Sprintf("the kind %s panicked over the saved state (%v): please report it", kind.Name, p)
+		}
+	}()
+	if why = kind.ByHand.Contradicts(state); why != "" {
+		why = "the saved state contradicts itself: " + why
+	}
+	return why
+}
+
+// inFlight refuses steps that the kind does not know as they stand there, and those that are over.
+func inFlight(kind galen.ListedKind, open []galen.Intent) error {
+	for i, in := range open {
+		verb, known := kind.Verbs[in.Step.Verb]
+		switch {
+		case !known:
+			return fmt.Errorf("open[%d]: the kind %s has no verb %q", i, kind.Name, in.Step.Verb)
+		case verb.Class != in.Class:
+			return fmt.Errorf("open[%d]: %s is %s, not %s", i, in.Step.Verb, verb.Class, in.Class)
+		case in.Effect.Settled():
+			return fmt.Errorf("open[%d]: its effect is %s: it is in flight no more", i, in.Effect.Status)
+		}
+	}
+	return nil
 }
 
 // decoded is the State; a kind that panics over it is an error.

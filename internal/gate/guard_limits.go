@@ -138,5 +138,15 @@ func modeAndAssent(a galen.Ask[galen.State]) galen.Verdict {
 	if err := a.Approved(); err != nil {
 		return needYes("a person's yes is needed: %s", err)
 	}
-	return allow("approved by " + strings.Join(a.Ledger.Approval.Who(), " and "))
+	return allow("approved by " + strings.Join(sayers(a), " and "))
+}
+
+// sayers are those whose yes counts for the step, each as a person of its own; where one is enough, at least who said it last.
+func sayers(a galen.Ask[galen.State]) []string {
+	yes := *a.Ledger.Approval
+	said, _ := yes.PeopleFor(a.Ledger.Run, a.Step, galen.NamesOf(a.State.Members(), a.Step.Target.ID), a.Ledger.Past, a.Now)
+	if !slices.Contains(said, yes.By) {
+		said = append(said, yes.By)
+	}
+	return said
 }

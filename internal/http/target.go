@@ -42,7 +42,7 @@ func MemberID(r galen.Resource, state galen.State, name string) (string, error) 
 	case 1:
 		return found[0].Target.ID, nil
 	case 0:
-		none := markedError{fmt.Errorf("target %q is no member of %s; its members are %s", name, r, galen.MemberNames(members)), galen.ErrNotFound}
+		none := markedError{fmt.Errorf("target %q is no member of %s; %s", name, r, galen.Namable(members)), galen.ErrNotFound}
 		return "", strangerError{none, r}
 	default:
 		return "", senselessf("target %q means several members of %s: %s; give the ID of one", name, r, galen.MemberNames(found))

@@ -43,8 +43,19 @@ var ErrRefused = errors.New("every alert of it was refused")
 // webhook is what we use of Alertmanager's message; other fields are let through.
 type webhook struct {
 	Version   string            `json:"version"`
-	Alerts    []json.RawMessage `json:"alerts"`
+	Alerts    list              `json:"alerts"`
 	Truncated uint64            `json:"truncatedAlerts"` // how many more there are, which max_alerts of the receiver has cut off
+}
+
+// list is that of the alerts. Of two in one call the second would take the place of the first, which nobody would ever hear of.
+type list []json.RawMessage
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (l *list) UnmarshalJSON(b []byte) error {
+	if *l != nil {
+		return errors.New("alerts stands twice")
+	}
+	return json.Unmarshal(b, (*[]json.RawMessage)(l))
 }
 
 type sent struct {

@@ -180,6 +180,8 @@ func TestAlertmanager(t *testing.T) {
 		{"all refused", post(`{"status":"firing"}`), Receipt{Refused: 1}, "every alert of it was refused", "fingerprint"},
 		{"labels as many as may be", post(labels(maxLabels, "v")), Receipt{Stored: 1}, "", ""},
 		{"too many labels", post(one("a"), labels(maxLabels+1, "v")), Receipt{Stored: 1, Refused: 1}, "", "65 labels"},
+		{"alerts twice", `{"version":"4","alerts":[` + one("a") + `],"alerts":[` + one("b") + `]}`, Receipt{}, "alerts stands twice", ""},
+		{"alerts twice, one in capitals", `{"version":"4","alerts":[` + one("a") + `],"ALERTS":[]}`, Receipt{}, "alerts stands twice", ""},
 		{"no labels", post(one("a"), labels(0, "")), Receipt{Stored: 1, Refused: 1}, "", "0 labels"},
 		{"long label", post(one("a"), labels(1, strings.Repeat("v", maxLabelValue+1))), Receipt{Stored: 1, Refused: 1}, "", "want at most 256 and 4096"},
 		{"label that is no text", post(one("a"), `{"status":"firing","fingerprint":"f","labels":{"a":1}}`), Receipt{Stored: 1, Refused: 1}, "", "cannot unmarshal number"},

@@ -250,14 +250,20 @@ func (m *Matcher) match(ctx context.Context, a Alert, asked map[string]End) (End
 
 // Waits says what an alert that is not dealt with waits for.
 func (m *Matcher) Waits(a Alert) string {
-	if end, about := m.o.Triage.of(a); end.State == "" {
-		for _, r := range about.named {
-			if _, seen := m.o.World.Last(r); !seen {
-				return fmt.Sprintf("waits for the first look at %s, until %s at the latest", r, a.Received.Add(unseenFor).UTC().Format(time.RFC3339))
-			}
+	const turn = "waits for its turn; where that lasts, the log of the engine says what went wrong"
+	end, about := m.o.Triage.of(a)
+	if end.State != "" {
+		return turn
+	}
+	if places, _ := m.find(about.named, about.member); len(places) > 0 {
+		return turn
+	}
+	for _, r := range about.named {
+		if _, seen := m.o.World.Last(r); !seen {
+			return fmt.Sprintf("waits for the first look at %s, until %s at the latest", r, a.Received.Add(unseenFor).UTC().Format(time.RFC3339))
 		}
 	}
-	return "waits for its turn; where that lasts, the log of the engine says what went wrong"
+	return turn
 }
 
 // few names the first of some resources; what an alert says stands in the alert.
@@ -303,6 +309,9 @@ func (m *Matcher) open(ctx context.Context, a Alert, hint galen.Finding, asked m
 // inHand says what the run of a hint is to it: one that was opened for something else looks for nothing, and keeps others from its targets.
 func inHand(run galen.Run, hint galen.Finding) string {
 	where := fmt.Sprintf("%s in %s of %s", hint.Code, hint.Domain, hint.Resource)
+	if strings.Trim(hint.Domain, "/") == "" { // of a member that was never heard
+		where = fmt.Sprintf("%s of members of %s whose place is not known", hint.Code, hint.Resource)
+	}
 	if run.FromAlert() || run.Key == hint.Key() || run.Finding != nil || !run.Status.Open() {
 		return fmt.Sprintf("run %s looks for %s", run.ID, where)
 	}

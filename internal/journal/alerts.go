@@ -59,7 +59,7 @@ type madeAlert struct {
 
 func makeAlert(a Alert) (madeAlert, error) {
 	if a.ID == "" {
-		a.ID = galen.HashJSON([]any{a.Source, a.Fingerprint, a.Status, a.StartsAt.UTC()})
+		a.ID = galen.HashJSON([]any{a.Source, a.Fingerprint, a.Status, a.StartsAt.UTC(), a.Labels})
 	}
 	a.State = cmp.Or(a.State, AlertPending)
 	if !slices.Contains(AlertStates(), a.State) {

@@ -62,3 +62,17 @@ func TestGatherMindsWeight(t *testing.T) {
 		}
 	}
 }
+
+// TestOtherLabelsAreAnotherAlert: whatever a sender takes for a fingerprint, nothing that says something else is lost as a duplicate.
+func TestOtherLabelsAreAnotherAlert(t *testing.T) {
+	id := func(instance string) string {
+		m, err := makeAlert(Alert{Source: "am", Fingerprint: "f", Status: "firing", Labels: map[string]string{"instance": instance}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.alert.ID
+	}
+	if id("n1") == id("n3") || id("n1") != id("n1") {
+		t.Errorf("%s %s", id("n1"), id("n3"))
+	}
+}

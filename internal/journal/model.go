@@ -71,7 +71,7 @@ type EventFilter struct {
 
 // Alert is one alert of an inbox. Its fields are hints: nothing of it reaches a command.
 type Alert struct {
-	// ID removes duplicates; empty: derived from source, fingerprint, status and start.
+	// ID removes duplicates; empty: derived from source, fingerprint, status, start and labels.
 	ID     string `json:"id"`
 	Source string `json:"source"`
 	// By is the name of the token that brought it first.

@@ -1,0 +1,122 @@
+package cassandra
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/galenhq/galen"
+)
+
+// contradicts says in what a ring that was read from a file is not what follows from its own views and instances; "" in nothing. Whatever
+// a person changes in such a file, they change all that rests on it, or get no answer. Without a live view that tells a token map
+// nothing follows: who writes a ring by hand is believed.
+func contradicts(r Ring) string {
+	views := whole(r.Views)
+	if !slices.ContainsFunc(liveViews(views, r.At), func(v *View) bool { return len(v.Tokens) > 0 }) {
+		return ""
+	}
+	for _, v := range views {
+		if why := r.odd(v); why != "" {
+			return fmt.Sprintf("the view of %s %s", v.Instance, why)
+		}
+	}
+	listed := slices.DeleteFunc(slices.Clone(r.Nodes), func(n Node) bool { return n.Unlisted })
+	made := merge(Ring{Name: r.Name, At: r.At, Views: views, Instances: r.Instances, Repairs: r.Repairs, Keyspaces: r.Keyspaces}, listed)
+	if why := differ(listed, made.Nodes); why != "" {
+		return why
+	}
+	if unlisted := len(r.Nodes) - len(listed); unlisted != r.Lost {
+		return fmt.Sprintf("%d nodes are unlisted, and lost is %d", unlisted, r.Lost)
+	}
+	for what, of := range map[string][2]any{
+		"pending": {r.Pending, made.Pending}, "schemas": {r.Schemas, made.Schemas}, "dissents": {timeless(r.Dissents), timeless(made.Dissents)},
+	} {
+		if galen.HashJSON(of[0]) != galen.HashJSON(of[1]) {
+			return what + " are not what the views tell"
+		}
+	}
+	return ""
+}
+
+// odd says what a view of the ring cannot be.
+func (r Ring) odd(v View) string {
+	switch {
+	case v.Cluster != "" && r.Cluster != "" && v.Cluster != r.Cluster:
+		return fmt.Sprintf("is of the cluster %q, the ring is %q", v.Cluster, r.Cluster)
+	case v.At.After(r.At.Add(ViewLife)):
+		return "is of a later time than the look"
+	case len(v.Tokens) > 0 && HashOwners(v.Tokens) != v.TokenHash:
+		return "has a token_hash that is not that of its tokens"
+	case len(v.Tokens) == 0 && v.TokenHash != "":
+		return "has a token_hash, and no view tells the tokens"
+	case slices.ContainsFunc(r.Views, func(o View) bool { return o.Address == v.Address && o.Instance != v.Instance }):
+		return "is one of two of the address " + v.Address
+	}
+	return ""
+}
+
+// differ says in what nodes are not those that were made of the same views.
+func differ(are, made []Node) string {
+	at := map[string]Node{}
+	for _, n := range made {
+		at[n.HostID] = n
+	}
+	for _, n := range are {
+		m, known := at[n.HostID]
+		if !known {
+			return fmt.Sprintf("node %q is in no token map of the views", n.HostID)
+		}
+		delete(at, n.HostID)
+		if fields := fieldsApart(momentary(n), momentary(m)); fields != "" {
+			return fmt.Sprintf("node %q: %s: not what the views and instances tell", n.HostID, fields)
+		}
+	}
+	for _, n := range made {
+		if _, left := at[n.HostID]; left {
+			return fmt.Sprintf("the views tell of a node %q at %s, and nodes do not", n.HostID, n.Address)
+		}
+	}
+	return ""
+}
+
+// momentary is what one look tells of a node, without what [Fold] carries.
+func momentary(n Node) Node {
+	n.Frozen, n.WasDown, n.Heard, n.DownSince, n.UnheardSince, n.Flips, n.Flipped, n.LongestRestart = false, false, Heard{}, time.Time{}, time.Time{}, 0, nil, 0
+	return n
+}
+
+// fieldsApart names the fields, as JSON has them, in which two nodes differ.
+func fieldsApart(a, b Node) string {
+	if galen.HashJSON(a) == galen.HashJSON(b) {
+		return ""
+	}
+	fields := func(n Node) (out map[string]json.RawMessage) {
+		text, err := json.Marshal(n)
+		if err == nil {
+			err = json.Unmarshal(text, &out)
+		}
+		if err != nil {
+			return nil
+		}
+		return out
+	}
+	has, had := fields(a), fields(b)
+	var apart []string
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(append(sortedKeys(has), sortedKeys(had)...)))) {
+		if string(has[name]) != string(had[name]) {
+			apart = append(apart, name)
+		}
+	}
+	return joinWords(apart)
+}
+
+// timeless are dissents without since when they are there.
+func timeless(all []Dissent) []Dissent {
+	out := slices.Clone(all)
+	for i := range out {
+		out[i].Since = time.Time{}
+	}
+	return out
+}
