@@ -21,7 +21,14 @@ func marginBy(r Ring, open []galen.Intent, q *Quorum) string {
 	if len(r.Keyspaces) == 0 { // no ring has none: nobody told them
 		return "unknown: no node told its keyspaces"
 	}
-	return q.Verdict(suspects(r, open)).MarginText()
+	j := q.Verdict(suspects(r, open))
+	if why := r.torn(""); why != "" {
+		return "unknown: " + why
+	}
+	if len(j.Doubts) > 0 {
+		return "unknown: " + j.Doubts[0].Why
+	}
+	return j.MarginText()
 }
 
 // vitals are the gauges of the newest views and hosts. Names carry the unit.

@@ -282,23 +282,20 @@ func (s *server) ListHolds(w http.ResponseWriter, r *http.Request, params api.Li
 	}
 	some, next := pageOf(p, holds, func(h galen.Hold) string { return inOrder(max(0, h.At.Unix())) + h.ID })
 	out := api.HoldList{Holds: make([]api.Held, 0, len(some)), Next: next}
+	members := s.members()
 	for _, h := range some {
-		out.Holds = append(out.Holds, s.held(h))
+		out.Holds = append(out.Holds, held(h, members))
 	}
 	s.answer(w, r, http.StatusOK, out)
 }
 
 // held is a hold as it is shown.
-func (s *server) held(h galen.Hold) api.Held {
+func held(h galen.Hold, members func(galen.Resource) []galen.Member) api.Held {
 	out := api.Held{Hold: h}
 	if h.Target == "" {
 		return out
 	}
-	state, seen := s.o.World.Last(h.Resource)
-	if !seen {
-		return out
-	}
-	for _, m := range state.Members() {
+	for _, m := range members(h.Resource) {
 		if m.Is(h.Target) {
 			out.Called = m.Called()
 		}
@@ -317,7 +314,7 @@ func (s *server) GetHold(w http.ResponseWriter, r *http.Request, id api.Id) {
 		s.fail(w, r, err)
 		return
 	}
-	s.answer(w, r, http.StatusOK, s.held(holds[i]))
+	s.answer(w, r, http.StatusOK, held(holds[i], s.members()))
 }
 
 // SetHold implements [api.ServerInterface]. A resource that nobody looks after, a pattern that means none, and a target that is no
@@ -337,7 +334,7 @@ func (s *server) SetHold(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.answer(w, r, http.StatusCreated, s.held(h))
+	s.answer(w, r, http.StatusCreated, held(h, s.members()))
 }
 
 func (s *server) hold(ctx context.Context, req api.HoldRequest) (galen.Hold, error) {
@@ -420,7 +417,7 @@ func (s *server) ExtendHold(w http.ResponseWriter, r *http.Request, id api.Id) {
 		s.fail(w, r, err)
 		return
 	}
-	s.answer(w, r, http.StatusOK, s.held(h))
+	s.answer(w, r, http.StatusOK, held(h, s.members()))
 }
 
 // ReleaseHold implements [api.ServerInterface].

@@ -178,17 +178,35 @@ func (s *server) ListFindings(w http.ResponseWriter, r *http.Request, params api
 	}
 	some, next := pageOf(p, only(findings, seesOf(r.Context()).finding), galen.Finding.Key)
 	out := api.FindingList{Findings: make([]api.FoundProblem, 0, len(some)), Next: next}
+	members := s.members()
 	for _, f := range some {
-		out.Findings = append(out.Findings, api.FoundProblem{Finding: f, Runs: inHand(open, f)})
+		out.Findings = append(out.Findings, api.FoundProblem{Finding: f, Runs: inHand(open, f, members)})
 	}
 	s.answer(w, r, http.StatusOK, out)
 }
 
-// inHand are those runs that have one of a finding's targets in scope.
-func inHand(open []galen.Run, f galen.Finding) []api.InHand {
+// members are those that were seen last of each resource, listed once for all items of one answer.
+func (s *server) members() func(galen.Resource) []galen.Member {
+	listed := map[galen.Resource][]galen.Member{}
+	return func(r galen.Resource) []galen.Member {
+		all, known := listed[r]
+		if state, seen := s.o.World.Last(r); !known && seen {
+			all = state.Members()
+		}
+		listed[r] = all
+		return all
+	}
+}
+
+// inHand are those runs that have one of a finding's targets in scope, by whatever of its names.
+func inHand(open []galen.Run, f galen.Finding, members func(galen.Resource) []galen.Member) []api.InHand {
+	var names []string
+	for _, t := range f.Targets {
+		names = append(names, galen.NamesOf(members(f.Resource), t.ID)...)
+	}
 	var out []api.InHand
 	for _, run := range open {
-		if run.Resource == f.Resource && slices.ContainsFunc(run.InScope(), func(t galen.Target) bool { return f.Has(t.ID) }) {
+		if run.Resource == f.Resource && slices.ContainsFunc(run.InScope(), func(t galen.Target) bool { return slices.Contains(names, t.ID) }) {
 			out = append(out, api.InHand{Run: run.ID, Runbook: run.Runbook, Status: run.Status})
 		}
 	}
