@@ -169,7 +169,9 @@ func nonsense() map[string]func(r *cassandra.Ring) {
 		"depends on whom one asks": func(r *cassandra.Ring) {
 			r.Dissents = []cassandra.Dissent{{Observer: "n9", About: "tokens", Says: "its token map is another one", Others: "5 views have the map of n1"}}
 		},
-		"keyspace system_auth has the": func(r *cassandra.Ring) { r.Keyspaces[0] = cassandra.Keyspace{Name: "system_auth", Strategy: "LocalStrategy"} },
+		"keyspace system_auth has the": func(r *cassandra.Ring) {
+			r.Keyspaces[0] = cassandra.Keyspace{Name: "system_auth", Strategy: "LocalStrategy"}
+		},
 		"no view is from then": func(r *cassandra.Ring) {
 			r.At = r.At.Add(time.Hour)
 			r.Views = []cassandra.View{{Instance: "n1", At: r.At.Add(-time.Hour), Jolokia: cassandra.Answered, Mode: "NORMAL"}}

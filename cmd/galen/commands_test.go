@@ -300,6 +300,7 @@ func TestExitCodes(t *testing.T) {
 		{"status --token-file no-such-file", exitError, "galen serve prints the path"},
 		{"status --server http://127.0.0.1:1", exitError, "is galen serve running there?"},
 		{"status --server 127.0.0.1:1", exitError, "is galen serve running there?"},
+		{"status --server ftp://127.0.0.1:1", exitUsage, "want http://, https://, or a host and port alone"},
 		{"gym --n 0", exitUsage, "want at least 1 incident"},
 		{"gym --n -3", exitUsage, "want at least 1 incident"},
 		{"gym --seed -1", exitUsage, `invalid argument "-1" for "--seed" flag: invalid syntax`},

@@ -31,7 +31,7 @@ func (c *cli) explainCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [GUARD | CODE | RUNBOOK]",
 		Short: "What a guard, a finding or a runbook means",
-		Long: `Explains a word of Galen's answers: a guard or its number (I-02, "I-02 quorum"), a finding's code (node-down) or a
+		Long: `Explains a word of Galen's answers: a guard, its number or its name (I-02, quorum), a finding's code (node-down) or a
 runbook (cassandra/heal-node). It asks no engine: it tells what this binary has, and of the promises what docs/safety.md
 says. Without a word it lists all, each with the beginning of what it means; -o wide lists it whole.`,
 		Example: "  galen explain\n  galen explain I-02\n  galen explain node-down\n  galen explain cassandra/heal-node",
@@ -72,13 +72,22 @@ func (c *cli) explain(args []string) error {
 	})
 }
 
-// topicsNamed are the topics of that name, or of that number.
+// topicsNamed are the topics of that name, whole or without its number, or of that number.
 func topicsNamed(all []topic, word string) []topic {
 	named := func(of func(string) string) []topic {
 		return slices.DeleteFunc(slices.Clone(all), func(t topic) bool { return !strings.EqualFold(of(t.Name), word) })
 	}
 	if exact := named(func(name string) string { return name }); len(exact) > 0 {
 		return exact
+	}
+	if called := named(func(name string) string { // I-02 quorum by its name alone
+		number, called, _ := strings.Cut(name, " ")
+		if !strings.ContainsAny(number, "0123456789") {
+			return ""
+		}
+		return called
+	}); len(called) > 0 {
+		return called
 	}
 	word = bareNumber(word)
 	return named(func(name string) string {

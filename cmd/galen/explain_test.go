@@ -61,6 +61,7 @@ func TestExplain(t *testing.T) {
 		"repair-owed":         "a run has ended, cancelled mostly",
 		"cassandra/heal-node": "starts by itself for: node-down",
 		"joiner only":         "joiner only (guard)\n  what an instance holds is deleted only after live nodes of every rack have said that it never joined\n",
+		"quorum":              "I-02 quorum (guard)",
 		"":                    "WORD ",
 	} {
 		args := []string{"explain"}

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -133,6 +134,9 @@ func (c *cli) clientWith(token func(context.Context) (string, error)) (*api.Clie
 			}
 			return err
 		}))
+	}
+	if scheme, _, _ := strings.Cut(c.address(), "://"); scheme != "http" && scheme != "https" {
+		return nil, usage("--server %q: want http://, https://, or a host and port alone", c.address())
 	}
 	client, err := api.NewClientWithResponses(c.address(), options...)
 	if err != nil {

@@ -111,8 +111,13 @@ func (c *cli) approve(ctx context.Context, id, plan, why string) error {
 	}
 	done := fmt.Sprintf("approved plan %d of run %s, %s", yes.Plan, id, as)
 	return c.print(*res.JSON200, func(w io.Writer) error {
-		fmt.Fprintf(w, "%s; it is %s now\n", done, status(res.JSON200.Run))
-		if p := res.JSON200.People; p != nil {
+		p := res.JSON200.People
+		if counts := p == nil || p.Why == nil; counts && res.JSON200.Run.Status == galen.RunAsking {
+			fmt.Fprintf(w, "%s; it looks again now, and goes on if nothing has moved\n", done)
+		} else {
+			fmt.Fprintf(w, "%s; it is %s now\n", done, status(res.JSON200.Run))
+		}
+		if p != nil {
 			fmt.Fprintln(w, saidYes(*p))
 		}
 		fmt.Fprintf(w, "follow it: galen runs show %s\n", id)

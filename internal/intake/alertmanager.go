@@ -42,9 +42,9 @@ var ErrRefused = errors.New("every alert of it was refused")
 
 // webhook is what we use of Alertmanager's message; other fields are let through.
 type webhook struct {
-	Version   string            `json:"version"`
-	Alerts    list              `json:"alerts"`
-	Truncated uint64            `json:"truncatedAlerts"` // how many more there are, which max_alerts of the receiver has cut off
+	Version   string `json:"version"`
+	Alerts    list   `json:"alerts"`
+	Truncated uint64 `json:"truncatedAlerts"` // how many more there are, which max_alerts of the receiver has cut off
 }
 
 // list is that of the alerts. Of two in one call the second would take the place of the first, which nobody would ever hear of.

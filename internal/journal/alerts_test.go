@@ -72,7 +72,8 @@ func TestOtherLabelsAreAnotherAlert(t *testing.T) {
 		}
 		return m.alert.ID
 	}
-	if id("n1") == id("n3") || id("n1") != id("n1") {
-		t.Errorf("%s %s", id("n1"), id("n3"))
+	one, again, other := id("n1"), id("n1"), id("n3")
+	if one != again || one == other {
+		t.Errorf("%s, %s; with another label %s", one, again, other)
 	}
 }
