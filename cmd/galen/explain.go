@@ -14,6 +14,7 @@ import (
 	"github.com/galenhq/galen/activities/cassandra"
 	"github.com/galenhq/galen/app"
 	"github.com/galenhq/galen/docs"
+	"github.com/galenhq/galen/internal/advice"
 	"github.com/galenhq/galen/internal/gate"
 )
 
@@ -192,7 +193,7 @@ func guardNames() []string {
 	for _, g := range cassandra.Guards() {
 		out = append(out, g.Name)
 	}
-	return append(out, cassandra.ByHandGuards()...)
+	return append(append(out, cassandra.ByHandGuards()...), advice.OpenRun)
 }
 
 // promisesOf reads the rows of the table of invariants, by number.

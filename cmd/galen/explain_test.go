@@ -62,6 +62,7 @@ func TestExplain(t *testing.T) {
 		"cassandra/heal-node": "starts by itself for: node-down",
 		"joiner only":         "joiner only (guard)\n  what an instance holds is deleted only after live nodes of every rack have said that it never joined\n",
 		"quorum":              "I-02 quorum (guard)",
+		"open run":            "is told beside the answer",
 		"":                    "WORD ",
 	} {
 		args := []string{"explain"}

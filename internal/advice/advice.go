@@ -97,13 +97,16 @@ func CanI(v View, verb, member string) (out galen.Advice, err error) {
 	return out, nil
 }
 
+// OpenRun is what a note of an open run goes by, as others go by their guard.
+const OpenRun = "open run"
+
 // atWork notes the open runs that are about a member: none keeps a person back before it has claimed something, and each may act there yet.
 func (v View) atWork(t galen.Target) []galen.Verdict {
 	names := galen.NamesOf(v.State.Members(), t.ID)
 	var out []galen.Verdict
 	for _, run := range v.Runs {
 		if slices.ContainsFunc(run.InScope(), func(t galen.Target) bool { return slices.Contains(names, t.ID) }) {
-			out = append(out, galen.Verdict{Guard: "open run", Answer: galen.NeedYes,
+			out = append(out, galen.Verdict{Guard: OpenRun, Answer: galen.NeedYes,
 				Why: fmt.Sprintf("%s (%s, %s) is about this member and may act on it: galen runs show %s", run.ID, run.Runbook, run.Status, run.ID)})
 		}
 	}
