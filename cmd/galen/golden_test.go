@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
 )
 
@@ -118,4 +119,12 @@ func (c *canned) start(t *testing.T) string {
 	}))
 	t.Cleanup(s.Close)
 	return s.URL
+}
+
+func cannedSchedule() galen.Schedule {
+	return galen.Schedule{
+		Name: "nightly", Runbook: "cassandra/restart-node", Resource: orders(), Params: json.RawMessage(`{"node":"n2"}`), Spec: "30 2 * * *", Zone: "Europe/Berlin", By: "ann",
+		Next: time.Date(2026, 11, 24, 1, 30, 0, 0, time.UTC), Missed: "skip", Late: galen.Duration(5 * time.Minute), At: noon(),
+		Within: []galen.Window{{Name: "night", From: "22:00", For: galen.Duration(6 * time.Hour)}},
+	}
 }
