@@ -231,7 +231,7 @@ func whatIf(r Ring, q *Quorum, open []galen.Intent, down []string) galen.Outlook
 func outlookOf(r Ring, q *Quorum, open []galen.Intent, asked []string) galen.Outlook {
 	before := suspects(r, open)
 	for _, id := range asked {
-		if node, known := r.Node(id); known && !node.Down {
+		if node, known := r.Node(id); known && !node.downAlready() {
 			delete(before, id)
 		}
 	}
@@ -245,14 +245,15 @@ func outlookOf(r Ring, q *Quorum, open []galen.Intent, asked []string) galen.Out
 	return o
 }
 
-// tornDoubt is what [Ring.torn] says where these are taken away; of one alone, its own token map is no doubt.
+// tornDoubt is what [Ring.torn] says where these are taken away.
 func tornDoubt(r Ring, asked []string) []galen.Doubt {
-	besides := ""
-	if len(asked) == 1 {
-		node, _ := r.Node(asked[0])
-		besides = node.Instance
+	var taken []Node
+	for _, id := range asked {
+		if node, known := r.Node(id); known {
+			taken = append(taken, node)
+		}
 	}
-	if why := r.torn(besides); why != "" {
+	if why := r.torn(taken...); why != "" {
 		return []galen.Doubt{{Why: why}}
 	}
 	return nil

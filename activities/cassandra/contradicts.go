@@ -9,18 +9,18 @@ import (
 	"github.com/galenhq/galen"
 )
 
-// contradicts says in what a ring that was read from a file is not what follows from its own views and instances; "" in nothing. Whatever
-// a person changes in such a file, they change all that rests on it, or get no answer. Without a live view that tells a token map
-// nothing follows: who writes a ring by hand is believed.
+// contradicts says in what a ring that was read from a file is not what follows from its own views and instances; "" in nothing. Nodes,
+// pending ranges, schemas and dissents follow from them, as one look tells them; keyspaces and what [Fold] carries stand alone. Without a
+// live view that tells a token map no node follows: who writes a ring by hand is believed.
 func contradicts(r Ring) string {
 	views := whole(r.Views)
-	if !slices.ContainsFunc(liveViews(views, r.At), func(v *View) bool { return len(v.Tokens) > 0 }) {
-		return ""
-	}
 	for _, v := range views {
 		if why := r.odd(v); why != "" {
 			return fmt.Sprintf("the view of %s %s", v.Instance, why)
 		}
+	}
+	if !slices.ContainsFunc(liveViews(views, r.At), func(v *View) bool { return len(v.Tokens) > 0 }) {
+		return ""
 	}
 	listed := slices.DeleteFunc(slices.Clone(r.Nodes), func(n Node) bool { return n.Unlisted })
 	made := merge(Ring{Name: r.Name, At: r.At, Views: views, Instances: r.Instances, Repairs: r.Repairs, Keyspaces: r.Keyspaces}, listed)
@@ -51,7 +51,9 @@ func (r Ring) odd(v View) string {
 		return "has a token_hash that is not that of its tokens"
 	case len(v.Tokens) == 0 && v.TokenHash != "":
 		return "has a token_hash, and no view tells the tokens"
-	case slices.ContainsFunc(r.Views, func(o View) bool { return o.Address == v.Address && o.Instance != v.Instance }):
+	case slices.ContainsFunc(r.Views, func(o View) bool {
+		return o.Address == v.Address && o.Instance != v.Instance && fresh(r.At, v.At) && fresh(r.At, o.At) // an instance may have been renamed
+	}):
 		return "is one of two of the address " + v.Address
 	}
 	return ""

@@ -81,7 +81,11 @@ func TestAFileThatWasChanged(t *testing.T) {
 		"a look of long ago":             func(r *cassandra.Ring) { r.At = r.At.Add(-time.Hour) },
 		"nodes that are lost":            func(r *cassandra.Ring) { r.Lost = 5 },
 		"an unlisted one that is listed": func(r *cassandra.Ring) { r.Nodes[1].Unlisted, r.Nodes[1].Down, r.Lost = true, true, 1 },
-		"shunned":                        func(r *cassandra.Ring) { r.Nodes[1].Shunned = true },
+		"a dissent of nobody": func(r *cassandra.Ring) {
+			r.Dissents = append(r.Dissents, cassandra.Dissent{Observer: "n1", About: "host-2"})
+		},
+		"maps left out": func(r *cassandra.Ring) { rep(r).Tokens = nil },
+		"shunned":       func(r *cassandra.Ring) { r.Nodes[1].Shunned = true },
 		"a node that nobody knows": func(r *cassandra.Ring) {
 			r.Nodes = append(r.Nodes, cassandra.Node{HostID: "host-9", Address: "10.0.0.9", DC: "dc1", Rack: "r9"})
 		},

@@ -261,7 +261,7 @@ func taken(r Ring, in galen.Intent, args ReplaceArgs) bool {
 			return false
 		}
 	}
-	return len(live) > 0 && r.torn("") == ""
+	return len(live) > 0 && r.torn() == ""
 }
 
 func removeJoinerEffect(r Ring, in galen.Intent, args RemoveJoinerArgs, settle time.Duration) galen.Effect {

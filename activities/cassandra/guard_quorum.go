@@ -27,7 +27,7 @@ func quorumBy(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 	if node == nil {
 		return deny("%s is no node of the ring: nobody can tell which replicas it takes away", a.Step.Target)
 	}
-	if why := a.State.torn(node.Instance); why != "" {
+	if why := a.State.torn(*node); why != "" && (a.Class >= galen.Destructive || !node.downAlready()) {
 		return lookAgain("%s", why)
 	}
 	before := suspects(a.State, open(a))
@@ -45,15 +45,40 @@ func quorumBy(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 	return v
 }
 
-// torn tells of a live node, other than that of one instance, whose token map is not that of most: it sends requests to other replicas than
-// they do, so that what a quorum of theirs has need not be in one of its own. To take that very node away ends it.
-func (r Ring) torn(besides string) string {
-	i := slices.IndexFunc(r.Dissents, func(d Dissent) bool { return d.About == AboutTokens && d.Observer != besides })
-	if i < 0 {
+// torn tells of live nodes whose token map is not that of most: they send requests to other replicas than the others do, so that what one
+// quorum has need not be in another's. Where all that are taken away are such nodes it tells nothing: that ends it.
+func (r Ring) torn(taken ...Node) string {
+	odd := r.dissenters()
+	itself := func(n Node) bool { return slices.Contains(odd, n.Instance) }
+	if len(odd) == 0 || len(taken) > 0 && !slices.ContainsFunc(taken, func(n Node) bool { return !itself(n) }) {
 		return ""
 	}
-	d := r.Dissents[i]
-	return fmt.Sprintf("%s says that %s, and %s: which nodes are the replicas depends on whom one asks; look at %s first", d.Observer, d.Says, d.Others, d.Observer)
+	return fmt.Sprintf("%s has not the token map of most live nodes: which nodes are the replicas depends on whom one asks; look at that first", strings.Join(odd, ", "))
+}
+
+// dissenters are the instances whose live views have another token map than most have, sorted.
+func (r Ring) dissenters() []string {
+	odd := map[string]bool{}
+	for _, d := range r.Dissents {
+		if d.About == AboutTokens {
+			odd[d.Observer] = true
+		}
+	}
+	votes, of := map[string]int{}, map[string]string{}
+	for v := range r.live() {
+		if v.TokenHash != "" {
+			votes[v.TokenHash]++
+			of[v.Instance] = v.TokenHash
+		}
+	}
+	if len(votes) > 1 && len(odd) == 0 { // nobody has counted: a file
+		most := elected(votes)
+		for instance, hash := range of {
+			odd[instance] = hash != most
+		}
+	}
+	maps.DeleteFunc(odd, func(_ string, is bool) bool { return !is })
+	return sortedKeys(odd)
 }
 
 // unguarded names, for people, the keyspaces that the answer is not about.
@@ -85,7 +110,7 @@ func destroy(r Ring, q *Quorum, target string, whole Judgement) galen.Verdict {
 // disturb judges a step that takes a node away for a while. Only if everybody sees it down already is nothing taken:
 // one view that calls it down does not make a stop harmless.
 func disturb(q *Quorum, node Node, before, after map[string]bool) galen.Verdict {
-	if node.Down {
+	if node.downAlready() {
 		return allow("%s is down already", node.HostID)
 	}
 	delete(before, node.HostID)
@@ -100,6 +125,14 @@ func disturb(q *Quorum, node Node, before, after map[string]bool) galen.Verdict 
 		return deny("even with all others up, %s", listBreaks(alone.Breaks))
 	}
 	return lookAgain("%s", listBreaks(lowered.Breaks))
+}
+
+// downAlready: nothing is taken with it. Of whom a probe or its host says that it is good the consensus never says that it is down; a file
+// may.
+func (n Node) downAlready() bool {
+	return n.Down && !slices.ContainsFunc(n.Observations, func(o galen.Observation) bool {
+		return o.Says == galen.Good && (o.Kind == galen.Probe || o.Kind == galen.Host)
+	})
 }
 
 // doubted: what cannot be judged is unsafe; it is final where another look cannot change it.
@@ -122,7 +155,7 @@ func suspects(r Ring, open []galen.Intent) map[string]bool {
 	views, hosts := r.byInstance()
 	for i := range r.Nodes {
 		n := &r.Nodes[i]
-		if n.Down || calledDown[n.Address] || n.doubtful() || silent(*n, views[n.Instance], hosts[n.Instance]) {
+		if n.Down || calledDown[n.Address] || n.doubtful() || silent(*n, views[n.Instance], hosts[n.Instance]) || silent(*n, views[n.Address], hosts[n.Address]) {
 			down[n.HostID] = true
 		}
 	}
@@ -137,12 +170,12 @@ func suspects(r Ring, open []galen.Intent) map[string]bool {
 	return down
 }
 
-// calledDown are the addresses that any live node calls DOWN.
+// calledDown are the addresses that any live node calls DOWN, or no member any more.
 func (r Ring) calledDown() map[string]bool {
 	out := map[string]bool{}
 	for v := range r.live() {
 		for _, e := range v.Peers {
-			if !e.Up {
+			if !e.Up || e.gone() {
 				out[e.Address] = true
 			}
 		}
@@ -150,18 +183,16 @@ func (r Ring) calledDown() map[string]bool {
 	return out
 }
 
-// byInstance are the views and the hosts by instance, the first of each.
+// byInstance are the views and the hosts by instance and by address; of two at one address, the last.
 func (r Ring) byInstance() (views map[string]*View, hosts map[string]*Instance) {
-	views, hosts = make(map[string]*View, len(r.Views)), make(map[string]*Instance, len(r.Instances))
+	views, hosts = make(map[string]*View, 2*len(r.Views)), make(map[string]*Instance, 2*len(r.Instances))
 	for i := range r.Views {
-		if v := &r.Views[i]; views[v.Instance] == nil {
-			views[v.Instance] = v
-		}
+		v := &r.Views[i]
+		views[v.Instance], views[v.Address] = v, v
 	}
 	for i := range r.Instances {
-		if h := &r.Instances[i]; hosts[h.Name] == nil {
-			hosts[h.Name] = h
-		}
+		h := &r.Instances[i]
+		hosts[h.Name], hosts[h.Address] = h, h
 	}
 	return views, hosts
 }

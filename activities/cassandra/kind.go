@@ -22,7 +22,7 @@ func marginBy(r Ring, open []galen.Intent, q *Quorum) string {
 		return "unknown: no node told its keyspaces"
 	}
 	j := q.Verdict(suspects(r, open))
-	if why := r.torn(""); why != "" {
+	if why := r.torn(); why != "" {
 		return "unknown: " + why
 	}
 	if len(j.Doubts) > 0 {

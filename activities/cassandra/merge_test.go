@@ -174,6 +174,17 @@ func TestVerdict(t *testing.T) {
 }
 
 // A node that no peer hears is bad, whatever it answers us; what one says that is cut off itself counts for nothing.
+// TestAPeerThatKnowsItNoMore: LEFT stays UP, and is no good word for a member: who says so sends it nothing.
+func TestAPeerThatKnowsItNoMore(t *testing.T) {
+	views, instances := steady(3, noon())
+	peer(views, []int{1}, 3, func(e *cassandra.Endpoint) { e.Status = "LEFT" })
+	n := node(t, cassandra.Merge("test", noon(), views, instances, nil), id(3))
+	i := slices.IndexFunc(n.Observations, func(o galen.Observation) bool { return o.Observer == "n1" })
+	if o := n.Observations[i]; o.Says != galen.Unknown || o.Detail != "knows it no more: LEFT" || n.Down {
+		t.Errorf("%+v, down %t", o, n.Down)
+	}
+}
+
 func TestShunned(t *testing.T) {
 	cases := map[string]struct {
 		change  func([]cassandra.View)

@@ -1,6 +1,7 @@
 package advice
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -44,17 +45,100 @@ func TestWhoIsContradictedCountsAsDown(t *testing.T) {
 	}
 }
 
-// TestATornTokenMap: while one node has another token map, nothing is taken away from the others; it may go itself, which ends that.
+// TestATornTokenMap: while nodes have other token maps than most, nothing is taken away from the others, by the guard neither; such a one may
+// go itself, which ends that, and so may who is down already.
 func TestATornTokenMap(t *testing.T) {
-	r := heard(1, 6)
-	r.Dissents = []cassandra.Dissent{{Observer: "n0003", About: cassandra.AboutTokens, Says: "its token map is another one", Others: "5 views have the map of n0000"}}
-	v := viewOf(r)
-	for id, want := range map[string]galen.Opinion{"host-0001": galen.DontKnow, "host-0003": galen.Yes} {
-		if a := asked(t, v, "stop", id); a.Answer != want || want != galen.Yes && !strings.Contains(a.Why, "look at n0003 first") {
-			t.Errorf("stop %s: %s (%s), want %s", id, a.Answer, a.Why, want)
+	dissents := func(r *cassandra.Ring, of ...string) {
+		for _, instance := range of {
+			r.Dissents = append(r.Dissents, cassandra.Dissent{Observer: instance, About: cassandra.AboutTokens, Says: "its token map is another one", Others: "4 views have the map of n0000"})
 		}
-		if a := WhatIf(v, []string{id}); a.Answer != want {
-			t.Errorf("what-if %s: %s (%s), want %s", id, a.Answer, a.Why, want)
+	}
+	hashes := func(r *cassandra.Ring, of ...string) { // a file without dissents
+		for i := range r.Views {
+			r.Views[i].TokenHash = "a"
+			if slices.Contains(of, r.Views[i].Instance) {
+				r.Views[i].TokenHash = "b"
+			}
+		}
+	}
+	for name, tell := range map[string]func(*cassandra.Ring, ...string){"dissents": dissents, "hashes": hashes} {
+		r := heard(1, 6)
+		tell(&r, "n0003", "n0004")
+		v := viewOf(r)
+		for id, want := range map[string]galen.Opinion{"host-0001": galen.DontKnow, "host-0003": galen.Yes, "host-0004": galen.Yes} {
+			a := asked(t, v, "stop", id)
+			if a.Answer != want || want != galen.Yes && !strings.Contains(a.Why, "n0003, n0004 has not the token map of most") {
+				t.Errorf("%s: stop %s: %s (%s), want %s", name, id, a.Answer, a.Why, want)
+			}
+			i := slices.IndexFunc(a.Verdicts, func(v galen.Verdict) bool { return v.Guard == "I-02 quorum" })
+			if (a.Verdicts[i].Answer == galen.LookAgain) != (want != galen.Yes) {
+				t.Errorf("%s: the guard on stop %s: %+v", name, id, a.Verdicts[i])
+			}
+			if a := WhatIf(v, []string{id}); a.Answer != want {
+				t.Errorf("%s: what-if %s: %s (%s), want %s", name, id, a.Answer, a.Why, want)
+			}
+		}
+		if margin := v.Kind.Margin(v.State, nil, v.Policy); !strings.HasPrefix(margin, "unknown: n0003, n0004") {
+			t.Errorf("%s: margin %q", name, margin)
+		}
+		r.Nodes[1].Down, r.Nodes[1].Observations, r.Views[1].Jolokia, r.Instances[1].Process = true, nil, cassandra.Refused, cassandra.Absent
+		v.State = r
+		for _, verdict := range asked(t, v, "stop", "host-0001").Verdicts {
+			if verdict.Guard == "I-02 quorum" && verdict.Answer != galen.Allow {
+				t.Errorf("%s: who is down already: %+v", name, verdict)
+			}
+		}
+	}
+}
+
+// TestWhoIsCalledGoodIsNotDownAlready: a file may say down of whom a probe calls good; to take that one away takes something.
+func TestWhoIsCalledGoodIsNotDownAlready(t *testing.T) {
+	r := heard(1, 3)
+	r.Nodes[0].Down, r.Nodes[1].Down = true, true
+	v := viewOf(r)
+	if a := asked(t, v, "stop", "host-0001"); a.Answer != galen.No || !strings.Contains(a.Why, "I-02 quorum") {
+		t.Errorf("stop: %s (%s)", a.Answer, a.Why)
+	}
+	if a := WhatIf(v, []string{"host-0001"}); a.Answer != galen.No {
+		t.Errorf("what-if: %s (%s)", a.Answer, a.Why)
+	}
+}
+
+// TestAStepOnNobody: what is in flight on who is no member takes away nobody knows what.
+func TestAStepOnNobody(t *testing.T) {
+	r := heard(1, 6)
+	v := viewOf(r)
+	in := stopping(r, 0)
+	in.Step.Target.ID = "n0000"
+	v.Ledger.Open = []galen.Intent{in}
+	if a := WhatIf(v, []string{"host-0001"}); a.Answer != galen.DontKnow || !strings.Contains(a.Why, "its target is no node of the ring") {
+		t.Errorf("%s (%s)", a.Answer, a.Why)
+	}
+}
+
+// TestStepsThatCannotBeInFlight: a file whose steps are over, or are not what their verbs are, is refused.
+func TestStepsThatCannotBeInFlight(t *testing.T) {
+	r := heard(1, 3)
+	for says, change := range map[string]func(*galen.Intent){
+		"":                            func(*galen.Intent) {},
+		"open[0]: its effect is done": func(in *galen.Intent) { in.Effect.Status = galen.EffectDone },
+		"open[0]: stop is disruptive": func(in *galen.Intent) { in.Class = galen.Reversible },
+		"has no verb \"reboot\"":      func(in *galen.Intent) { in.Step.Verb = "reboot" },
+	} {
+		v := viewOf(r)
+		in := stopping(r, 0)
+		change(&in)
+		v.Ledger.Open = []galen.Intent{in}
+		saved, err := Save(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := json.Marshal(saved)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(b, kinds); (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
+			t.Errorf("%v, want %q", err, says)
 		}
 	}
 }

@@ -297,3 +297,19 @@ func FuzzAuthorization(f *testing.F) {
 		}
 	})
 }
+
+// TestASenderWithoutTheScope: with another token its alerts can be taken in, so that it is told to come again; that is counted and taken down as
+// what it is.
+func TestASenderWithoutTheScope(t *testing.T) {
+	e := newTwo()
+	e.tokens[hashOf(secretOf("me"))] = galen.Token{Name: "me", Grants: []galen.Grant{{Scope: galen.ScopeView, Resource: galen.Everything}}, Expires: noon().Add(time.Hour)}
+	o := e.options()
+	o.Refusals = NewRefusals(func(context.Context, galen.Event) error { return nil })
+	w := callAs(t, Handler(o), secretOf("me"), "POST", alertsPath, "{}")
+	if w.Code != 503 || w.Header().Get("Retry-After") == "" || !strings.Contains(complaint(t, w), "needs the scope alerts") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if n := o.Refusals.Counts(); n[403] != 1 || n[503] != 0 || e.turnedAway != 1 {
+		t.Errorf("counted %v, %d turned away", n, e.turnedAway)
+	}
+}

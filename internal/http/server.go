@@ -260,7 +260,7 @@ func (s *server) caller(r *http.Request) (galen.Token, error) {
 		return token, s.unauthorized(r, err)
 	case err != nil:
 		return token, err
-	case need.Scope == string(galen.ScopeAlerts): // a sender of alerts drops what it is refused so
+	case need.Scope == string(galen.ScopeAlerts) && token.MayAny(galen.ScopeAlerts): // a sender of alerts drops what it is refused so
 		return token, nil
 	}
 	return token, s.perToken.take(token.Name, s.o.Now())
