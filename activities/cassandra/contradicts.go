@@ -51,12 +51,15 @@ func (r Ring) odd(v View) string {
 		return "has a token_hash that is not that of its tokens"
 	case len(v.Tokens) == 0 && v.TokenHash != "":
 		return "has a token_hash, and no view tells the tokens"
-	case slices.ContainsFunc(r.Views, func(o View) bool {
-		return o.Address == v.Address && o.Instance != v.Instance && fresh(r.At, v.At) && fresh(r.At, o.At) // an instance may have been renamed
-	}):
+	case fresh(r.At, v.At) && r.twice(v):
 		return "is one of two of the address " + v.Address
 	}
 	return ""
+}
+
+// twice tells whether another instance has a view of the same address; an old one may be of an instance that was renamed.
+func (r Ring) twice(v View) bool {
+	return slices.ContainsFunc(r.Views, func(o View) bool { return o.Address == v.Address && o.Instance != v.Instance && fresh(r.At, o.At) })
 }
 
 // differ says in what nodes are not those that were made of the same views.
