@@ -183,16 +183,22 @@ func (r Ring) calledDown() map[string]bool {
 	return out
 }
 
-// byInstance are the views and the hosts by instance and by address; of two at one address, the last.
+// byInstance are the views and the hosts by instance and by address; of two at one address, the newest.
 func (r Ring) byInstance() (views map[string]*View, hosts map[string]*Instance) {
 	views, hosts = make(map[string]*View, 2*len(r.Views)), make(map[string]*Instance, 2*len(r.Instances))
 	for i := range r.Views {
 		v := &r.Views[i]
-		views[v.Instance], views[v.Address] = v, v
+		views[v.Instance] = v
+		if other := views[v.Address]; other == nil || !other.At.After(v.At) {
+			views[v.Address] = v
+		}
 	}
 	for i := range r.Instances {
 		h := &r.Instances[i]
-		hosts[h.Name], hosts[h.Address] = h, h
+		hosts[h.Name] = h
+		if other := hosts[h.Address]; other == nil || !other.At.After(h.At) {
+			hosts[h.Address] = h
+		}
 	}
 	return views, hosts
 }

@@ -70,11 +70,19 @@ func newMerger(r *Ring) *merger {
 		ring: r, live: liveViews(r.Views, r.At),
 		byInstance: map[string]*View{}, byAddress: map[string]*View{}, hosts: map[string]*Instance{},
 	}
+	// Of two at one address the newest counts: a machine that has another name now leaves its old one behind.
 	for i := range r.Views {
-		m.byInstance[r.Views[i].Instance], m.byAddress[r.Views[i].Address] = &r.Views[i], &r.Views[i]
+		v := &r.Views[i]
+		m.byInstance[v.Instance] = v
+		if other := m.byAddress[v.Address]; other == nil || !other.At.After(v.At) {
+			m.byAddress[v.Address] = v
+		}
 	}
 	for i := range r.Instances {
-		m.hosts[r.Instances[i].Address] = &r.Instances[i]
+		h := &r.Instances[i]
+		if other := m.hosts[h.Address]; other == nil || !other.At.After(h.At) {
+			m.hosts[h.Address] = h
+		}
 	}
 	return m
 }

@@ -193,13 +193,29 @@ func (r Ring) Seen(scope ...galen.Target) (oldest time.Time, missing []string) {
 	}
 	if len(scope) == 0 {
 		for _, v := range r.Views {
-			oldest = older(oldest, v.At)
+			if !r.unasked(v.Instance, v.At) {
+				oldest = older(oldest, v.At)
+			}
 		}
 		for _, i := range r.Instances {
-			oldest = older(oldest, i.At)
+			if !r.unasked(i.Name, i.At) {
+				oldest = older(oldest, i.At)
+			}
 		}
 	}
 	return oldest, missing
+}
+
+// unaskedAfter is how long nobody has looked at a machine that runs no member before it is thought to have left the configuration.
+const unaskedAfter = 10 * ViewLife
+
+// unasked tells whether a machine runs no member and is looked at no more: it has left the configuration, or goes by another name.
+func (r Ring) unasked(instance string, seen time.Time) bool {
+	if !seen.Before(r.At.Add(-unaskedAfter)) {
+		return false
+	}
+	_, member := r.NodeOf(instance)
+	return !member
 }
 
 // rackViews is the newest live view of each rack with a member outside of targets, and whether the rack has to be heard:
