@@ -192,18 +192,24 @@ func (r Ring) Seen(scope ...galen.Target) (oldest time.Time, missing []string) {
 		}
 	}
 	if len(scope) == 0 {
-		for _, v := range r.Views {
-			if !r.unasked(v.Instance, v.At) {
-				oldest = older(oldest, v.At)
-			}
-		}
-		for _, i := range r.Instances {
-			if !r.unasked(i.Name, i.At) {
-				oldest = older(oldest, i.At)
-			}
-		}
+		oldest = older(oldest, r.oldest())
 	}
 	return oldest, missing
+}
+
+// oldest of all views and looks at hosts, but for those of machines that have left.
+func (r Ring) oldest() (out time.Time) {
+	for _, v := range r.Views {
+		if !r.unasked(v.Instance, v.At) {
+			out = older(out, v.At)
+		}
+	}
+	for _, i := range r.Instances {
+		if !r.unasked(i.Name, i.At) {
+			out = older(out, i.At)
+		}
+	}
+	return out
 }
 
 // unaskedAfter is how long nobody has looked at a machine that runs no member before it is thought to have left the configuration.
