@@ -133,6 +133,7 @@ func (c *Client) api() (silence.ClientService, error) {
 	bounded := *c.HTTP
 	bounded.Transport = bound{bounded.Transport}
 	transport := openapi.NewWithClient(at.Host, strings.TrimSuffix(at.Path, "/")+"/api/v2", []string{at.Scheme}, &bounded)
+	transport.SetDebug(false) // else DEBUG in the environment would print each call, with its token
 	if c.TokenFile != "" {
 		token, err := os.ReadFile(c.TokenFile)
 		if err != nil {

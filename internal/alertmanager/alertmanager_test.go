@@ -66,6 +66,34 @@ func TestCalls(t *testing.T) {
 	}
 }
 
+// TestNoCallIsPrinted: the client of go-openapi prints its calls with all headers where the environment says so; ours have a token.
+func TestNoCallIsPrinted(t *testing.T) {
+	t.Setenv("SWAGGER_DEBUG", "1")
+	t.Setenv("DEBUG", "1")
+	dir, stderr := t.TempDir(), os.Stderr
+	printed, err := os.Create(filepath.Join(dir, "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Stderr = printed
+	defer func() { os.Stderr = stderr }()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte("[]"))
+	}))
+	defer server.Close()
+	token := filepath.Join(dir, "token")
+	if err := os.WriteFile(token, []byte("a-secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (&Client{URL: server.URL, TokenFile: token, HTTP: server.Client()}).Silences(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(printed.Name()); err != nil || len(text) > 0 {
+		t.Errorf("printed %q, %v", text, err)
+	}
+}
+
 // FuzzUnexpired: whatever an answer has or lacks, each silence that is told has an ID, and nothing panics.
 func FuzzUnexpired(f *testing.F) {
 	f.Add([]byte(`[{"id":"a","status":{"state":"active"},"endsAt":"2026-11-23T12:00:00Z","matchers":[{"name":"n","value":"v"}]}]`))
