@@ -152,10 +152,10 @@ func doubted(j Judgement) (galen.Verdict, bool) {
 // know the node, the node itself, its host, and targets of steps under way.
 func suspects(r Ring, open []galen.Intent) map[string]bool {
 	down, calledDown := map[string]bool{}, r.calledDown()
-	views, hosts := r.byInstance()
+	at := r.whereabouts()
 	for i := range r.Nodes {
 		n := &r.Nodes[i]
-		if n.Down || calledDown[n.Address] || n.doubtful() || silent(*n, views[n.Instance], hosts[n.Instance]) || silent(*n, views[n.Address], hosts[n.Address]) {
+		if n.Down || calledDown[n.Address] || n.doubtful() || silent(*n, at.byInstance[n.Instance], at.named[n.Instance]) || silent(*n, at.byAddress[n.Address], at.hosts[n.Address]) {
 			down[n.HostID] = true
 		}
 	}
@@ -181,26 +181,6 @@ func (r Ring) calledDown() map[string]bool {
 		}
 	}
 	return out
-}
-
-// byInstance are the views and the hosts by instance and by address; of two at one address, the newest.
-func (r Ring) byInstance() (views map[string]*View, hosts map[string]*Instance) {
-	views, hosts = make(map[string]*View, 2*len(r.Views)), make(map[string]*Instance, 2*len(r.Instances))
-	for i := range r.Views {
-		v := &r.Views[i]
-		views[v.Instance] = v
-		if other := views[v.Address]; other == nil || !other.At.After(v.At) {
-			views[v.Address] = v
-		}
-	}
-	for i := range r.Instances {
-		h := &r.Instances[i]
-		hosts[h.Name] = h
-		if other := hosts[h.Address]; other == nil || !other.At.After(h.At) {
-			hosts[h.Address] = h
-		}
-	}
-	return views, hosts
 }
 
 // doubtful tells whether a live peer does not know a node that serves, or knows another one in its place, for then it sends it no

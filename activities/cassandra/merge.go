@@ -59,32 +59,43 @@ type merger struct {
 	live []*View
 	rep  *View // the newest of those that have the winning token map
 
-	byInstance, byAddress map[string]*View
-	hosts                 map[string]*Instance // by address
-	place                 map[string]int       // of an address in each row of said
-	said                  [][]*Endpoint        // per live view, what it says of each member's address
+	whereabouts
+	place map[string]int // of an address in each row of said
+	said  [][]*Endpoint  // per live view, what it says of each member's address
 }
 
 func newMerger(r *Ring) *merger {
-	m := &merger{
-		ring: r, live: liveViews(r.Views, r.At),
-		byInstance: map[string]*View{}, byAddress: map[string]*View{}, hosts: map[string]*Instance{},
+	return &merger{ring: r, live: liveViews(r.Views, r.At), whereabouts: r.whereabouts()}
+}
+
+// whereabouts are the views and the machines where one looks for them. Of two at one address it has the newest: a machine that has another
+// name now leaves its old one behind.
+type whereabouts struct {
+	byInstance, byAddress map[string]*View
+	named                 map[string]*Instance
+	hosts                 map[string]*Instance // by address
+}
+
+func (r *Ring) whereabouts() whereabouts {
+	at := whereabouts{
+		byInstance: make(map[string]*View, len(r.Views)), byAddress: make(map[string]*View, len(r.Views)),
+		named: make(map[string]*Instance, len(r.Instances)), hosts: make(map[string]*Instance, len(r.Instances)),
 	}
-	// Of two at one address the newest counts: a machine that has another name now leaves its old one behind.
 	for i := range r.Views {
 		v := &r.Views[i]
-		m.byInstance[v.Instance] = v
-		if other := m.byAddress[v.Address]; other == nil || !other.At.After(v.At) {
-			m.byAddress[v.Address] = v
+		at.byInstance[v.Instance] = v
+		if other := at.byAddress[v.Address]; other == nil || !other.At.After(v.At) {
+			at.byAddress[v.Address] = v
 		}
 	}
 	for i := range r.Instances {
 		h := &r.Instances[i]
-		if other := m.hosts[h.Address]; other == nil || !other.At.After(h.At) {
-			m.hosts[h.Address] = h
+		at.named[h.Name] = h
+		if other := at.hosts[h.Address]; other == nil || !other.At.After(h.At) {
+			at.hosts[h.Address] = h
 		}
 	}
-	return m
+	return at
 }
 
 // index lays out what every live view says of each address.
