@@ -214,6 +214,11 @@ func (r Run) Left() map[string]time.Time {
 	return out
 }
 
+// About tells whether the run has one of these IDs in scope.
+func (r Run) About(ids ...string) bool {
+	return slices.ContainsFunc(r.InScope(), func(t Target) bool { return slices.Contains(ids, t.ID) })
+}
+
 // InScope are the targets that the run may act on: those it was opened for and those of the newest finding, by ID.
 func (r Run) InScope() []Target {
 	out := slices.Clone(r.Scope)

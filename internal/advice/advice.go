@@ -105,7 +105,7 @@ func (v View) atWork(t galen.Target) []galen.Verdict {
 	names := galen.NamesOf(v.State.Members(), t.ID)
 	var out []galen.Verdict
 	for _, run := range v.Runs {
-		if slices.ContainsFunc(run.InScope(), func(t galen.Target) bool { return slices.Contains(names, t.ID) }) {
+		if run.About(names...) {
 			out = append(out, galen.Verdict{Guard: OpenRun, Answer: galen.NeedYes,
 				Why: fmt.Sprintf("%s (%s, %s) is about this member and may act on it: galen runs show %s", run.ID, run.Runbook, run.Status, run.ID)})
 		}

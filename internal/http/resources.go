@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
@@ -206,7 +205,7 @@ func inHand(open []galen.Run, f galen.Finding, members func(galen.Resource) []ga
 	}
 	var out []api.InHand
 	for _, run := range open {
-		if run.Resource == f.Resource && slices.ContainsFunc(run.InScope(), func(t galen.Target) bool { return slices.Contains(names, t.ID) }) {
+		if run.Resource == f.Resource && run.About(names...) {
 			out = append(out, api.InHand{Run: run.ID, Runbook: run.Runbook, Status: run.Status})
 		}
 	}
