@@ -104,30 +104,26 @@ func (a alerts) shown(one journal.Alert) api.Alert {
 	if one.State == journal.AlertPending {
 		one.Why = a.matcher.Waits(intake.Alert(one))
 	}
-	return shownAlert(one)
-}
-
-func shownAlert(a journal.Alert) api.Alert {
 	out := api.Alert{
-		Id: a.ID, Number: a.N, State: api.AlertState(a.State), Source: a.Source, Fingerprint: a.Fingerprint, Status: a.Status, Labels: a.Labels,
-		Received: a.Received, Duplicates: a.Duplicates,
+		Id: one.ID, Number: one.N, State: api.AlertState(one.State), Source: one.Source, Fingerprint: one.Fingerprint, Status: one.Status, Labels: one.Labels,
+		Received: one.Received, Duplicates: one.Duplicates,
 	}
 	if out.Labels == nil {
 		out.Labels = map[string]string{}
 	}
-	if len(a.Annotations) > 0 {
-		out.Annotations = &a.Annotations
+	if len(one.Annotations) > 0 {
+		out.Annotations = &one.Annotations
 	}
-	if !a.StartsAt.IsZero() {
-		out.StartsAt = &a.StartsAt
+	if !one.StartsAt.IsZero() {
+		out.StartsAt = &one.StartsAt
 	}
-	if a.Why != "" {
-		out.Why = &a.Why
+	if one.Why != "" {
+		out.Why = &one.Why
 	}
-	if a.Run != "" {
-		out.Run = &a.Run
+	if one.Run != "" {
+		out.Run = &one.Run
 	}
-	if of := a.Resource.String(); of != "" {
+	if of := one.Resource.String(); of != "" {
 		out.Resource = &of
 	}
 	return out
