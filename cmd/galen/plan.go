@@ -106,12 +106,8 @@ func (p planned) member(id string) (name, where string) {
 		if m.Target.ID != id {
 			continue
 		}
-		parts := slices.DeleteFunc([]string{m.Name, m.Domain}, func(s string) bool { return s == "" })
-		name = m.Instance[strings.LastIndex(m.Instance, "/")+1:]
-		if name == "" && len(parts) > 0 {
-			name, parts = parts[0], parts[1:]
-		}
-		return firstOf(name, short(id)), strings.Join(parts, ", ")
+		parts := slices.DeleteFunc([]string{m.Name, m.Domain}, func(s string) bool { return s == "" || s == m.Called() })
+		return firstOf(m.Called(), short(id)), strings.Join(parts, ", ")
 	}
 	return short(id), ""
 }
