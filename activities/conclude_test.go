@@ -165,11 +165,16 @@ func TestConclude(t *testing.T) {
 		{"held, not cancelled, could take back its own work", act, func(t *thought) {
 			t.ledger.Run.Status, t.own, t.ledger.Run.Why = galen.RunHeld, true, "a person"
 		}, galen.RunHeld, false, 0, "a person"},
-		{"cancelled past its deadline, sees its last effect", wait, func(t *thought) {
+		{"cancelled past its deadline, sees what it takes back", wait, func(t *thought) {
+			young := open
+			young.At, young.Undoes = night, "i0"
+			t.ledger.Run.Stop, t.ledger.Past, t.ledger.Run.Deadline = galen.StopCancel, []galen.Intent{young}, night.Add(-time.Hour)
+		}, galen.RunWaiting, false, 0, "not yet"},
+		{"cancelled past its deadline, what it did before is still under way", wait, func(t *thought) {
 			young := open
 			young.At = night
 			t.ledger.Run.Stop, t.ledger.Past, t.ledger.Run.Deadline = galen.StopCancel, []galen.Intent{young}, night.Add(-time.Hour)
-		}, galen.RunWaiting, false, 0, "not yet"},
+		}, galen.RunHeld, false, 0, "past its deadline"},
 		{"past its deadline, a yes without steps since, waits", wait, func(t *thought) {
 			t.ledger.Run.Deadline, t.ledger.Approval = night.Add(-time.Minute), yes
 		}, galen.RunWaiting, false, 0, "not yet"},
