@@ -15,6 +15,7 @@ import (
 	"github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/internal/temporal"
 	"github.com/galenhq/galen/internal/trace"
+	"github.com/galenhq/galen/workflows"
 )
 
 // dispatcher carries the outbox to Temporal, at a bounded rate, at least once; and it finds open runs whose workflow
@@ -28,6 +29,7 @@ type dispatcher struct {
 	now      func() time.Time
 	logger   *slog.Logger
 	limit    *rate.Limiter // of the messages to Temporal; nil: none
+	calm     *rate.Limiter // of the starts that decide in their own task; nil: none does
 	later    later         // of the outbox; only once touches it
 }
 
@@ -35,13 +37,13 @@ type dispatcher struct {
 func (e *Engine) dispatcher(to workflowsOf) *dispatcher {
 	return &dispatcher{
 		journal: e.journal, temporal: to, release: e.acts, shared: e.shared(), trace: e.trace, now: time.Now, logger: e.o.Logger,
-		limit: newLimit(e.o.Config.Inbox.PerSecond()),
+		limit: newLimit(e.o.Config.Inbox.PerSecond()), calm: rate.NewLimiter(calmStarts, calmStarts),
 	}
 }
 
 // workflowsOf is what the dispatcher needs of Temporal, see [temporal.Client].
 type workflowsOf interface {
-	StartRun(ctx context.Context, key, runID, needs string) (started bool, err error)
+	StartRun(ctx context.Context, s temporal.Start) (started bool, err error)
 	Wake(ctx context.Context, key string) error
 	Describe(ctx context.Context, key string) (temporal.Execution, error)
 	Terminate(ctx context.Context, key, runID, why string) error
@@ -50,6 +52,7 @@ type workflowsOf interface {
 
 const (
 	batch          = 20                     // items at once, after a quiet time
+	calmStarts     = 5                      // in a second: of more than that each decides when there is room for it
 	carriers       = 4                      // of them that are on their way together: one that waits for Temporal's disk keeps no other back
 	dispatchPause  = 200 * time.Millisecond // at most, while there are more than may go, or longer if none may by then
 	dispatchRetry  = time.Second
@@ -134,6 +137,15 @@ func (d *dispatcher) admitted(n int) int {
 	return n
 }
 
+// manner is how a run that starts now decides first, nil: as ever. While few do, it is in the workflow's own task: the worker must then
+// answer for it to Temporal every 1.6 s, which it could not in a storm.
+func (d *dispatcher) manner() any {
+	if d.calm == nil || !d.calm.AllowN(d.now(), 1) {
+		return nil
+	}
+	return workflows.Carried{Local: true}
+}
+
 // pause is how long those wait that may not go yet: until a batch may, but no longer than dispatchPause unless none may by then.
 func (d *dispatcher) pause() time.Duration {
 	if d.limit == nil {
@@ -188,7 +200,7 @@ func (d *dispatcher) carry(ctx context.Context, item journal.OutboxItem) (bool, 
 		return err == nil, err
 	}
 	failpoint.At(failpoint.Opened, "")
-	started, err := d.temporal.StartRun(d.trace.Join(ctx, run.Trace), item.Key, item.Run, needs(run))
+	started, err := d.temporal.StartRun(d.trace.Join(ctx, run.Trace), temporal.Start{Key: item.Key, Run: item.Run, Needs: needs(run), With: d.manner()})
 	failpoint.At(failpoint.Started, "")
 	if err == nil && d.release.Lacks(run) != "" {
 		err = d.foreign(ctx, run) // no decision of ours will tell that its workflow was there already
@@ -260,7 +272,7 @@ func (d *dispatcher) restart(ctx context.Context, run galen.Run) error {
 	} else if err != nil {
 		return err
 	}
-	if _, err := d.temporal.StartRun(d.trace.Join(ctx, run.Trace), run.Key, run.ID, needs(run)); err != nil {
+	if _, err := d.temporal.StartRun(d.trace.Join(ctx, run.Trace), temporal.Start{Key: run.Key, Run: run.ID, Needs: needs(run)}); err != nil {
 		return fmt.Errorf("start the workflow of run %s again: %w", run.ID, err)
 	}
 	return nil

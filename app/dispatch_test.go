@@ -16,12 +16,14 @@ import (
 	"github.com/galenhq/galen/internal/config"
 	"github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/internal/temporal"
+	"github.com/galenhq/galen/workflows"
 )
 
 // server is a Temporal that remembers which workflows are open, by ID, and what they need; and who serves what.
 type server struct {
 	mu          sync.Mutex
 	order       []string // in which they were started
+	with        []any    // what some were given besides
 	open, needs map[string]string
 	served      map[string]bool
 	// completed are workflows that are not open, and were.
@@ -34,14 +36,17 @@ func newServer() *server {
 	return &server{open: map[string]string{}, needs: map[string]string{}, served: map[string]bool{}}
 }
 
-func (s *server) StartRun(_ context.Context, workflow, run, needs string) (bool, error) {
+func (s *server) StartRun(_ context.Context, w temporal.Start) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.open[workflow] != "" {
+	if s.open[w.Key] != "" {
 		return false, nil
 	}
-	s.open[workflow], s.needs[workflow] = run, needs
-	s.order = append(s.order, workflow)
+	s.open[w.Key], s.needs[w.Key] = w.Run, w.Needs
+	s.order = append(s.order, w.Key)
+	if w.With != nil {
+		s.with = append(s.with, w.With)
+	}
 	return true, nil
 }
 
@@ -305,6 +310,48 @@ func TestTheRateIsTheConfigurations(t *testing.T) {
 	e.o.Config.Inbox.RunsPerSecond = 7
 	if got := e.dispatcher(newServer()).limit.Limit(); got != 7 {
 		t.Errorf("%v runs a second, 7 are configured", got)
+	}
+}
+
+// TestFewStartsDecideInTheirOwnTask: so many in a second, in the engine's own dispatcher, too; in a storm the others decide when there is room.
+func TestFewStartsDecideInTheirOwnTask(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	s, now := newServer(), time.Now()
+	d := e.dispatcher(s)
+	d.now = func() time.Time { return now }
+	opened := 0
+	start := func(n int) (local int) {
+		t.Helper()
+		for range n {
+			opened++
+			_, _, err := e.journal.OpenRun(t.Context(), galen.Run{
+				Key: fmt.Sprint("k-", opened), Resource: demoDB(), Runbook: "fake/heal", Version: 1, Asked: "alert x", Deadline: now.Add(time.Hour),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.with = nil
+		if _, err := d.once(t.Context()); err != nil || len(s.order) != opened {
+			t.Fatalf("%d of %d were started, %v", len(s.order), opened, err)
+		}
+		for _, with := range s.with {
+			if with != any(workflows.Carried{Local: true}) {
+				t.Errorf("started with %+v", with)
+			}
+		}
+		return len(s.with)
+	}
+	if local := start(calmStarts + 3); local != calmStarts {
+		t.Errorf("%d of %d at once decide in their own task, want %d", local, calmStarts+3, calmStarts)
+	}
+	now = now.Add(time.Second / calmStarts)
+	if local := start(2); local != 1 {
+		t.Errorf("%d of 2 a little later, want 1", local)
+	}
+	now = now.Add(time.Minute)
+	if local := start(calmStarts + 1); local != calmStarts {
+		t.Errorf("%d of %d a minute later, want %d", local, calmStarts+1, calmStarts)
 	}
 }
 

@@ -59,7 +59,7 @@ func (d *dispatcher) move(ctx context.Context, run galen.Run, e temporal.Executi
 	if err := d.temporal.Terminate(ctx, run.Key, e.RunID, "moved to the queue "+needs(run)); err != nil {
 		return err
 	}
-	if _, err := d.temporal.StartRun(ctx, run.Key, run.ID, needs(run)); err != nil {
+	if _, err := d.temporal.StartRun(ctx, temporal.Start{Key: run.Key, Run: run.ID, Needs: needs(run)}); err != nil {
 		return fmt.Errorf("start the workflow of run %s in its own queue: %w", run.ID, err)
 	}
 	return nil

@@ -23,19 +23,23 @@ type RunState struct {
 	Closing Command
 	// Failures of activities in a row.
 	Failures int
+	// Local: the decision that comes next is made in the workflow's own task.
+	Local bool
 }
 
 // Carried is what of a RunState must outlive a history that grew too long: a refusal is bounded by the policy's step
 // deadline, however many looks it takes.
 type Carried struct {
 	RefusedSince time.Time `json:"refused_since,omitzero"`
+	// Local: the first decision of this history is made in the workflow's own task. It comes from the start, and is not carried on.
+	Local bool `json:"local,omitempty"`
 }
 
 func (s RunState) carried() Carried { return Carried{RefusedSince: s.RefusedSince} }
 
 // begin is the state of a run whose workflow starts, with what an earlier history of it carried over.
 func begin(run string, from Carried) RunState {
-	return RunState{Run: run, RefusedSince: from.RefusedSince}
+	return RunState{Run: run, RefusedSince: from.RefusedSince, Local: from.Local}
 }
 
 // Do is what a command does.
@@ -57,6 +61,8 @@ type Command struct {
 	Act    activities.ActInput
 	Close  activities.CloseInput
 	For    time.Duration
+	// Local: in the workflow's own task, which a decision alone may be.
+	Local bool
 }
 
 // Result is what became of the last command; exactly one field says something. The zero Result starts the run.
@@ -91,7 +97,9 @@ func Next(s RunState, r Result) (RunState, Command) {
 	case r.Closed != nil:
 		return closed(s, *r.Closed)
 	default: // started, slept or woken
-		return s, decide(s)
+		cmd := decide(s)
+		cmd.Local, s.Local = s.Local, false
+		return s, cmd
 	}
 }
 

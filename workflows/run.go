@@ -51,7 +51,11 @@ func execute(ctx workflow.Context, cmd Command, wake workflow.ReceiveChannel) (R
 		return Result{Slept: true}, sleep(ctx, cmd.For, wake)
 	case DoDecide:
 		var d activities.Decided
-		failed, err := call(ctx, again(decideLimit), a.Decide, cmd.Decide, &d)
+		way := call
+		if cmd.Local {
+			way = callHere
+		}
+		failed, err := way(ctx, again(decideLimit), a.Decide, cmd.Decide, &d)
 		if failed || err != nil {
 			return Result{Failed: true}, err
 		}
@@ -92,7 +96,18 @@ func attempt(limit time.Duration, retry temporal.RetryPolicy) workflow.ActivityO
 // call runs one activity. failed: it did not tell its end. An error ends the workflow: the activity said that no
 // retry can help (the run is unknown to the journal).
 func call(ctx workflow.Context, o workflow.ActivityOptions, activity, in, out any) (failed bool, err error) {
-	err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, o), activity, in).Get(ctx, out)
+	return told(workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, o), activity, in).Get(ctx, out))
+}
+
+// callHere runs one activity in the workflow's own task, as a local activity: it begins at once, without a way through the server. The SDK
+// answers for a long one meanwhile; where that fails, as after a kill, the task is given to a worker anew, and the activity is repeated.
+func callHere(ctx workflow.Context, o workflow.ActivityOptions, activity, in, out any) (failed bool, err error) {
+	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{StartToCloseTimeout: o.StartToCloseTimeout, RetryPolicy: o.RetryPolicy})
+	return told(workflow.ExecuteLocalActivity(ctx, activity, in).Get(ctx, out))
+}
+
+// told is how an activity ended.
+func told(err error) (failed bool, _ error) {
 	var app *temporal.ApplicationError
 	switch {
 	case err == nil:

@@ -179,6 +179,48 @@ func TestDecideIsTriedAgain(t *testing.T) {
 	}
 }
 
+// TestARunThatStartsLocalDecidesOnceInItsOwnTask, however that ends: what comes after it is an activity as ever, and so is all of a run that
+// was started without that, as by an older release.
+func TestARunThatStartsLocalDecidesOnceInItsOwnTask(t *testing.T) {
+	cases := map[string]struct {
+		from    []any
+		first   error // of the first decision, twice if it may be tried again
+		locals  int
+		decides int
+	}{
+		"local":                 {[]any{"r1", Carried{Local: true}}, nil, 1, 3},
+		"tried again":           {[]any{"r1", Carried{Local: true}}, errors.New("the journal is busy"), 3, 5},
+		"not to be tried again": {[]any{"r1", Carried{Local: true}}, temporal.NewNonRetryableApplicationError("odd", "Odd", nil), 1, 4},
+		"not local":             {[]any{"r1", Carried{}}, nil, 0, 3},
+		"by an older release":   {[]any{"r1"}, nil, 0, 3},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			locals := 0
+			s.env.SetOnLocalActivityStartedListener(func(*activity.Info, context.Context, []any) { locals++ })
+			told, failures := 0, 0
+			s.decide = func(int, activities.DecideInput) (activities.Decided, error) {
+				if c.first != nil && failures < 2 && told == 0 {
+					failures++
+					var app *temporal.ApplicationError
+					if !errors.As(c.first, &app) || failures == 1 {
+						return activities.Decided{}, c.first
+					}
+				}
+				if told++; told == 3 {
+					return finished(), nil
+				}
+				return waiting(time.Minute), nil
+			}
+			s.env.ExecuteWorkflow(RunName, c.from...)
+			if err := s.env.GetWorkflowError(); err != nil || locals != c.locals || s.decides != c.decides {
+				t.Errorf("%d local decisions of %d, %v; want %d of %d", locals, s.decides, err, c.locals, c.decides)
+			}
+		})
+	}
+}
+
 func TestARunThatTheJournalDoesNotKnowEnds(t *testing.T) {
 	s := newStage(t)
 	s.decide = func(int, activities.DecideInput) (activities.Decided, error) {
@@ -188,6 +230,12 @@ func TestARunThatTheJournalDoesNotKnowEnds(t *testing.T) {
 	var app *temporal.ApplicationError
 	if !errors.As(err, &app) || app.Type() != activities.ErrTypeNoRun || s.decides != 1 {
 		t.Errorf("%d looks, %v", s.decides, err)
+	}
+	local := newStage(t)
+	local.decide = s.decide
+	local.env.ExecuteWorkflow(RunName, "r1", Carried{Local: true})
+	if err := local.env.GetWorkflowError(); !errors.As(err, &app) || app.Type() != activities.ErrTypeNoRun || local.decides != 1 {
+		t.Errorf("decided in its own task: %d looks, %v", local.decides, err)
 	}
 }
 
@@ -247,7 +295,7 @@ func TestALongHistoryContinuesAsNew(t *testing.T) {
 	}
 	var run string
 	var from Carried
-	if err := converter.GetDefaultDataConverter().FromPayloads(anew.Input, &run, &from); err != nil || run != "r1" || !from.RefusedSince.Equal(refused) {
+	if err := converter.GetDefaultDataConverter().FromPayloads(anew.Input, &run, &from); err != nil || run != "r1" || !from.RefusedSince.Equal(refused) || from.Local {
 		t.Errorf("continued as run %q, refused since %s, %v; want r1 and %s", run, from.RefusedSince, err, refused)
 	}
 }

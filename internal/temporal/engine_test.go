@@ -48,7 +48,7 @@ func TestEnginesShareANamespace(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(c.Close)
-		_, started := c.StartRun(t.Context(), "k", "r", "")
+		_, started := c.StartRun(t.Context(), Start{Key: "k", Run: "r"})
 		_, described := c.Describe(t.Context(), "k")
 		_, failed := c.FailStale(t.Context(), []string{"k"}, nil)
 		for _, err := range []error{started, described, failed, c.Wake(t.Context(), "k"), c.Reach(t.Context())} {

@@ -22,28 +22,42 @@ const (
 	maxKey = 200
 )
 
+// Start is a workflow to be started.
+type Start struct {
+	// Key that at most one open workflow has, and the run that it is of.
+	Key, Run string
+	// Needs says which workers have what it needs, see [Client.Queue].
+	Needs string
+	// With is the workflow's second argument; nil: it has none.
+	With any
+}
+
 // StartRun starts the workflow of a run, for the workers that have what it needs. started is false, without an error, if a workflow with this key is open: then
 // nothing was changed, and it may be of another run. A closed one with this key does not hinder.
-func (c *Client) StartRun(ctx context.Context, key, runID, needs string) (started bool, err error) {
-	if key == "" || runID == "" || len(key) > maxKey {
-		return false, fmt.Errorf("start run %q as workflow %q: both must be given, the workflow's key in at most %d bytes", runID, key, maxKey)
+func (c *Client) StartRun(ctx context.Context, s Start) (started bool, err error) {
+	if s.Key == "" || s.Run == "" || len(s.Key) > maxKey {
+		return false, fmt.Errorf("start run %q as workflow %q: both must be given, the workflow's key in at most %d bytes", s.Run, s.Key, maxKey)
+	}
+	arguments := []any{s.Run}
+	if s.With != nil {
+		arguments = append(arguments, s.With)
 	}
 	_, err = c.sdk.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID:                                       c.workflowID(key),
-		TaskQueue:                                c.Queue(needs),
+		ID:                                       c.workflowID(s.Key),
+		TaskQueue:                                c.Queue(s.Needs),
 		WorkflowTaskTimeout:                      workflowTaskTimeout,
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		// Our own worker takes the first task with the answer, if it has room, instead of through the queue.
 		EnableEagerStart: true,
-	}, Workflow, runID)
+	}, Workflow, arguments...)
 	var open *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &open) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("start run %s as workflow %s: %w", runID, key, err)
+		return false, fmt.Errorf("start run %s as workflow %s: %w", s.Run, s.Key, err)
 	}
 	return true, nil
 }

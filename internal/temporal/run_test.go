@@ -23,7 +23,7 @@ func TestStartRunAsksForExactlyOneWorkflow(t *testing.T) {
 	c, f := dial(t, func(proto.Message) (proto.Message, error) {
 		return &workflowservice.StartWorkflowExecutionResponse{RunId: "x", Started: true}, nil
 	})
-	started, err := c.StartRun(t.Context(), "cassandra/orders/down", "r-17", "cassandra/heal-node@3")
+	started, err := c.StartRun(t.Context(), Start{Key: "cassandra/orders/down", Run: "r-17", Needs: "cassandra/heal-node@3"})
 	if err != nil || !started {
 		t.Fatalf("got %v, %v; want started", started, err)
 	}
@@ -62,7 +62,7 @@ func TestStartRunAnswers(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			client, _ := dial(t, func(proto.Message) (proto.Message, error) { return nil, c.answer })
-			started, err := client.StartRun(t.Context(), c.id, c.run, "")
+			started, err := client.StartRun(t.Context(), Start{Key: c.id, Run: c.run})
 			if started {
 				t.Error("started")
 			}
@@ -219,7 +219,7 @@ func TestCodecHidesPayloadsAndFailures(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if _, err := c.StartRun(t.Context(), "w", "abc", ""); err != nil {
+	if _, err := c.StartRun(t.Context(), Start{Key: "w", Run: "abc"}); err != nil {
 		t.Fatal(err)
 	}
 	stored := requests[*workflowservice.StartWorkflowExecutionRequest](f)[0].GetInput().GetPayloads()[0].GetData()

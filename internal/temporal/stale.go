@@ -18,8 +18,11 @@ import (
 // StaleType is the type of the failure that FailStale gives an activity.
 const StaleType = "engine-killed"
 
+// staleIdentity is who does it, in the histories.
+const staleIdentity = "galen-start"
+
 // FailStale ends the activities that dead processes had begun, and tells how many: otherwise their workflows learn it from a
-// heartbeat timeout. The failure is retryable and asks for no pause, so an activity with attempts left goes on at once.
+// heartbeat timeout. A workflow of which a dead process had begun the first task, in which it may decide, is started anew. The failure is retryable and asks for no pause, so an activity with attempts left goes on at once.
 // Workflows that are closed or absent are passed over.
 //
 // Call it before the worker starts. alive tells by [Options.Identity] which processes may still be at work: what they have
@@ -52,6 +55,9 @@ func (c *Client) failStale(ctx context.Context, workflowID string, alive func(pr
 	if err := c.unstick(ctx, execution); err != nil {
 		return 0, err
 	}
+	if answer.GetPendingWorkflowTask().GetState() == enumspb.PENDING_WORKFLOW_TASK_STATE_STARTED {
+		return c.startAnew(ctx, execution, alive)
+	}
 	failed := 0
 	for _, a := range answer.GetPendingActivities() {
 		if !begun(a) || alive != nil && alive(a.GetLastWorkerIdentity()) {
@@ -62,7 +68,7 @@ func (c *Client) failStale(ctx context.Context, workflowID string, alive func(pr
 			WorkflowId: workflowID,
 			RunId:      execution.GetRunId(),
 			ActivityId: a.GetActivityId(),
-			Identity:   "galen-start",
+			Identity:   staleIdentity,
 			Failure: &failurepb.Failure{
 				Message: "the engine that did this was killed",
 				Source:  "galen",
@@ -94,6 +100,45 @@ func (c *Client) unstick(ctx context.Context, execution *commonpb.WorkflowExecut
 		return fmt.Errorf("reset its sticky queue: %w", err)
 	}
 	return nil
+}
+
+// startAnew starts a workflow again whose first task a dead process had begun, in the place of what it has begun, which the server does as
+// one: the local activity in that task may be repeated, and all else is in the journal. A later task waits for its timeout, 2 s.
+func (c *Client) startAnew(ctx context.Context, execution *commonpb.WorkflowExecution, alive func(process string) bool) (int, error) {
+	const firstTask = 3 // the workflow is started, its task scheduled, and begun
+	answer, err := c.sdk.WorkflowService().GetWorkflowExecutionHistory(ctx, &workflowservice.GetWorkflowExecutionHistoryRequest{
+		Namespace: c.namespace, Execution: execution, MaximumPageSize: firstTask + 1,
+	})
+	if gone(err) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read its history: %w", err)
+	}
+	events := answer.GetHistory().GetEvents()
+	if len(events) != firstTask {
+		return 0, nil
+	}
+	begun := events[firstTask-1].GetWorkflowTaskStartedEventAttributes()
+	if begun == nil || alive != nil && alive(begun.GetIdentity()) {
+		return 0, nil
+	}
+	was := events[0].GetWorkflowExecutionStartedEventAttributes()
+	_, err = c.sdk.WorkflowService().StartWorkflowExecution(ctx, &workflowservice.StartWorkflowExecutionRequest{
+		Namespace: c.namespace, WorkflowId: execution.GetWorkflowId(), RequestId: execution.GetRunId(), Identity: staleIdentity,
+		WorkflowType: was.GetWorkflowType(), TaskQueue: was.GetTaskQueue(), Input: was.GetInput(), Header: was.GetHeader(),
+		WorkflowTaskTimeout:      was.GetWorkflowTaskTimeout(),
+		WorkflowIdConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING,
+		WorkflowIdReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+	})
+	var old *serviceerror.InvalidArgument
+	if errors.As(err, &old) { // a server from before 1.24 does not know how: the task's timeout comes all the same
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("start it anew: %w", err)
+	}
+	return 1, nil
 }
 
 // begun tells whether a process has an attempt of the activity. One that only waits for a worker needs nothing.

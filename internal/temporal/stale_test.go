@@ -9,10 +9,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -59,6 +62,81 @@ func leftovers(m proto.Message) (proto.Message, error) {
 		}
 	}
 	return nil, serviceerror.NewNotFound("absent")
+}
+
+// firstTask answers as a server whose worker was killed in the first task of a workflow; more: something happened since.
+func firstTask(process string, refuses error, more ...*historypb.HistoryEvent) func(proto.Message) (proto.Message, error) {
+	return func(m proto.Message) (proto.Message, error) {
+		switch r := m.(type) {
+		case *workflowservice.ResetStickyTaskQueueRequest:
+			return &workflowservice.ResetStickyTaskQueueResponse{}, nil
+		case *workflowservice.DescribeWorkflowExecutionRequest:
+			return &workflowservice.DescribeWorkflowExecutionResponse{
+				WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Execution: &commonpb.WorkflowExecution{WorkflowId: r.GetExecution().GetWorkflowId(), RunId: "x"}},
+				PendingWorkflowTask:   &workflowpb.PendingWorkflowTaskInfo{State: enumspb.PENDING_WORKFLOW_TASK_STATE_STARTED},
+			}, nil
+		case *workflowservice.GetWorkflowExecutionHistoryRequest:
+			events := append([]*historypb.HistoryEvent{
+				{EventId: 1, Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{
+					WorkflowType: &commonpb.WorkflowType{Name: Workflow}, TaskQueue: &taskqueuepb.TaskQueue{Name: "galen/cassandra/heal-node@3"},
+					Input:               &commonpb.Payloads{Payloads: []*commonpb.Payload{{Data: []byte(`"r-17"`)}, {Data: []byte(`{"local":true}`)}}},
+					Header:              &commonpb.Header{Fields: map[string]*commonpb.Payload{"trace": {Data: []byte("t")}}},
+					WorkflowTaskTimeout: durationpb.New(workflowTaskTimeout),
+				}}},
+				{EventId: 2, Attributes: &historypb.HistoryEvent_WorkflowTaskScheduledEventAttributes{}},
+				{EventId: 3, Attributes: &historypb.HistoryEvent_WorkflowTaskStartedEventAttributes{WorkflowTaskStartedEventAttributes: &historypb.WorkflowTaskStartedEventAttributes{Identity: process}}},
+			}, more...)
+			return &workflowservice.GetWorkflowExecutionHistoryResponse{History: &historypb.History{Events: events}}, nil
+		case *workflowservice.StartWorkflowExecutionRequest:
+			return &workflowservice.StartWorkflowExecutionResponse{RunId: "y"}, refuses
+		}
+		return nil, serviceerror.NewNotFound("absent")
+	}
+}
+
+// TestAFirstTaskOfADeadProcessIsStartedAnew as it was started, in its place; nothing else is.
+func TestAFirstTaskOfADeadProcessIsStartedAnew(t *testing.T) {
+	lives := func(process string) bool { return process == "alive.1" }
+	later := &historypb.HistoryEvent{EventId: 4, Attributes: &historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes{}}
+	for name, c := range map[string]struct {
+		server      func(proto.Message) (proto.Message, error)
+		alive       func(string) bool
+		asked, anew int
+		err         string
+	}{
+		"a dead one's":                {firstTask("dead.1", nil), lives, 1, 1, ""},
+		"nobody else's":               {firstTask("alive.1", nil), nil, 1, 1, ""},
+		"a living one's":              {firstTask("alive.1", nil), lives, 0, 0, ""},
+		"something happened since":    {firstTask("dead.1", nil, later), lives, 0, 0, ""},
+		"a server that knows no such": {firstTask("dead.1", serviceerror.NewInvalidArgument("policy")), lives, 1, 0, ""},
+		"trouble":                     {firstTask("dead.1", serviceerror.NewPermissionDenied("no", "")), lives, 1, 0, "workflow cassandra/orders/down: start it anew"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, f := dial(t, c.server)
+			n, err := client.FailStale(t.Context(), []string{"cassandra/orders/down"}, c.alive)
+			if n != c.anew || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%d started anew, %v; want %d, %q", n, err, c.anew, c.err)
+			}
+			asked := requests[*workflowservice.StartWorkflowExecutionRequest](f)
+			if len(asked) != c.asked {
+				t.Fatalf("asked for %d starts, want %d", len(asked), c.asked)
+			}
+			for _, r := range asked {
+				was := r.GetInput().GetPayloads()
+				got := []any{
+					r.GetWorkflowId(), r.GetWorkflowType().GetName(), r.GetTaskQueue().GetName(), string(was[0].GetData()), string(was[1].GetData()),
+					string(r.GetHeader().GetFields()["trace"].GetData()), r.GetWorkflowTaskTimeout().AsDuration(), r.GetWorkflowIdConflictPolicy(),
+				}
+				want := []any{
+					"cassandra/orders/down", Workflow, "galen/cassandra/heal-node@3", `"r-17"`, `{"local":true}`, "t", workflowTaskTimeout,
+					enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING,
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Error(diff)
+				}
+			}
+		})
+	}
 }
 
 func TestFailStale(t *testing.T) {

@@ -22,7 +22,7 @@ import (
 
 // Names that workflow code, worker and client share.
 const (
-	// Workflow is the type of the one workflow; its only argument is the run's ID, a string.
+	// Workflow is the type of the one workflow; its first argument is the run's ID, a string.
 	Workflow = "Run"
 	// WakeSignal tells a run to read the journal again. It has no content.
 	WakeSignal = "wake"

@@ -23,7 +23,7 @@ const (
 type WorkerOptions struct {
 	// Needs says whose work it does, see [Client.Queue].
 	Needs string
-	// Activities that may run at the same time; zero means 64.
+	// Activities that may run at the same time, and as many local ones; zero means 64.
 	Activities int
 	// OnFatal is told when the worker can not go on, for instance since its credentials were taken away. It must not
 	// stop the worker itself.
@@ -37,11 +37,12 @@ func (c *Client) NewWorker(o WorkerOptions) worker.Worker {
 		o.Activities = defaultActivities
 	}
 	return worker.New(c.sdk, c.Queue(o.Needs), worker.Options{
-		StickyScheduleToStartTimeout:       stickyTimeout,
-		DeadlockDetectionTimeout:           deadlockTimeout,
-		MaxHeartbeatThrottleInterval:       heartbeatThrottle,
-		WorkerStopTimeout:                  stopTimeout,
-		MaxConcurrentActivityExecutionSize: o.Activities,
-		OnFatalError:                       o.OnFatal,
+		StickyScheduleToStartTimeout:            stickyTimeout,
+		DeadlockDetectionTimeout:                deadlockTimeout,
+		MaxHeartbeatThrottleInterval:            heartbeatThrottle,
+		WorkerStopTimeout:                       stopTimeout,
+		MaxConcurrentActivityExecutionSize:      o.Activities,
+		MaxConcurrentLocalActivityExecutionSize: o.Activities,
+		OnFatalError:                            o.OnFatal,
 	})
 }

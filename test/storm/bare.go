@@ -86,7 +86,7 @@ func serveBare(ctx context.Context, server app.Server, dir, patients string) err
 			_, _ = plain.ExecuteWorkflow(ctx, sdk.StartWorkflowOptions{ID: id, TaskQueue: client.Queue("")}, temporal.Workflow, id)
 			return
 		}
-		_, _ = client.StartRun(ctx, id, id, "")
+		_, _ = client.StartRun(ctx, temporal.Start{Key: id, Run: id})
 	}
 	s := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)

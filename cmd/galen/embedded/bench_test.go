@@ -76,7 +76,7 @@ func BenchmarkRun(b *testing.B) {
 	for i := range b.N {
 		id := fmt.Sprintf("bench/%d", i)
 		begun := time.Now()
-		if _, err := c.StartRun(b.Context(), id, "run", ""); err != nil {
+		if _, err := c.StartRun(b.Context(), temporal.Start{Key: id, Run: "run"}); err != nil {
 			b.Fatal(err)
 		}
 		if err := raw.GetWorkflow(b.Context(), id, "").Get(b.Context(), nil); err != nil {

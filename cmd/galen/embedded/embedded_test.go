@@ -183,7 +183,7 @@ func TestOpenWorkflowOutlivesTheServer(t *testing.T) {
 	}
 	c, stop := dialWithWorker(t, s, waitForWake)
 	mustStart(t, c, "cassandra/orders/down", "run-1")
-	if started, err := c.StartRun(t.Context(), "cassandra/orders/down", "run-2", ""); err != nil || started {
+	if started, err := c.StartRun(t.Context(), temporal.Start{Key: "cassandra/orders/down", Run: "run-2"}); err != nil || started {
 		t.Fatalf("a second start gave %v, %v; want not started, no error", started, err)
 	}
 	awaitPhase(t, c, "cassandra/orders/down", temporal.Open)

@@ -71,7 +71,7 @@ func dialWithWorker(t *testing.T, s *Server, run any) (c *temporal.Client, stop 
 
 func mustStart(t *testing.T, c *temporal.Client, workflowID, runID string) {
 	t.Helper()
-	started, err := c.StartRun(t.Context(), workflowID, runID, "")
+	started, err := c.StartRun(t.Context(), temporal.Start{Key: workflowID, Run: runID})
 	if err != nil || !started {
 		t.Fatalf("starting %s gave %v, %v; want started", workflowID, started, err)
 	}

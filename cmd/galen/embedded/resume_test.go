@@ -150,7 +150,7 @@ func serveChild(ctx context.Context, dir, kind string) error {
 		return err
 	}
 	if stale == 0 && kind != idleRun {
-		if _, err := c.StartRun(ctx, id, kind, ""); err != nil {
+		if _, err := c.StartRun(ctx, temporal.Start{Key: id, Run: kind}); err != nil {
 			return err
 		}
 	}
