@@ -111,7 +111,7 @@ crash-real: setup-demo ## kill the engine at a dozen moments, over real Cassandr
 # Records the histories that workflows/replay_test.go replays anew; only after a change that open runs survive.
 record: setup-go
 	@$(call step,workflows/testdata from real runs)
-	@rm -f workflows/testdata/*.json
+	@find workflows/testdata -name '*.json' ! -name 'older-*' -delete
 	@cd test && go test -tags failpoint -count=1 -run 'Elsewhere|Terminated' ./crash/process -record
 
 # make test does it with few examples. SEED=1 gives the same calls again.

@@ -17,12 +17,13 @@ import (
 )
 
 // The histories in testdata were recorded from real runs by `make record`: a node that was killed; one that was replaced
-// while the engine died; a run whose workflow was terminated (1), then held, approved and verified (2). A change of the
+// while the engine died; a run whose workflow was terminated (1), then held, approved and verified (2). The older ones are of a release that made
+// no first decision in the workflow's own task, and stay. A change of the
 // workflow that an open run would not survive fails here.
 func TestReplaysRecordedHistories(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.json")
-	if err != nil || len(files) < 4 {
-		t.Fatalf("%d histories (%v), want at least 4", len(files), err)
+	if err != nil || len(files) < 6 {
+		t.Fatalf("%d histories (%v), want at least 6", len(files), err)
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
@@ -44,7 +45,7 @@ func TestReplaysAStaleClose(t *testing.T) {
 		"it is looked at again": {looks, true}, "it is over": {0, false}, "it is closed again": {closes, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := recorded(t, "testdata/killed-1.json")
+			h := recorded(t, "testdata/older-killed-1.json")
 			of(h[70], "activityTaskCompletedEventAttributes")["result"] = payload(`{"stale":true}`)
 			if c.next > 0 {
 				next := postponed(t, h[c.next-1:c.next+5], 75) // scheduled, started, completed, and the workflow's task on that
