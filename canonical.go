@@ -28,6 +28,9 @@ func Canonical(v any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode for hashing: %w", err)
 	}
+	if s, is := v.(string); is && utf8.ValidString(s) { // as encoding/json writes it already
+		return b, nil
+	}
 	s := sorter{in: b, out: make([]byte, 0, len(b))}
 	if err := s.value(); err != nil {
 		return nil, fmt.Errorf("re-read for hashing: %w", err)

@@ -33,6 +33,7 @@ func values() *rapid.Generator[any] {
 				json.RawMessage(`{"z\"":1,"z":2,"z!":3,"z\u0021":4}`), json.RawMessage(`"\u2028 \\ \" \t"`), json.RawMessage(`"\ud800"`),
 				json.RawMessage(`"\" \\ \n \r \t \b \f"`), json.RawMessage(`"\u0022 \u005c \u000a \u0008 \u000c \/"`),
 			}).AsAny(),
+			rapid.SampledFrom([]string{"\xff", "a\xc3\x28", "\u2028<&>\"\\\n", "\x00"}).AsAny(),
 			rapid.SliceOfN(values(), 0, 4).AsAny(), rapid.MapOfN(rapid.String(), values(), 0, 5).AsAny(),
 		)
 	})

@@ -286,9 +286,7 @@ func (s *server) guessed(r *http.Request, alerts bool) (galen.Token, error) {
 			return galen.Token{}, err
 		}
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), lookupTimeout)
-	defer cancel()
-	token, err := s.holder(ctx, secret)
+	token, err := s.holder(r.Context(), secret)
 	switch {
 	case err == nil:
 		back()

@@ -68,6 +68,8 @@ func (s *server) holder(ctx context.Context, credential string) (galen.Token, er
 	if same(credential, s.o.Token) {
 		return galen.Token{Name: galen.Operator, Grants: []galen.Grant{{Scope: galen.ScopeAdmin, Resource: galen.Everything}}}, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
 	if s.o.Logins != nil && signed(credential) {
 		return s.o.Logins.Holder(ctx, credential)
 	}

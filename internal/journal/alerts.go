@@ -3,7 +3,7 @@ package journal
 import (
 	"cmp"
 	"context"
-	"errors"
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strconv"
@@ -65,20 +65,33 @@ func makeAlert(a Alert) (madeAlert, error) {
 	if !slices.Contains(AlertStates(), a.State) {
 		return madeAlert{}, fmt.Errorf("alert %s: there is no state %q", a.ID, a.State)
 	}
-	m := madeAlert{alert: a}
 	hint := a
 	hint.Body = nil // in the inbox; the event keeps its hash
-	body := map[string]any{"alert": hint, "body": galen.HashJSON(string(a.Body))}
-	if a.State == AlertRefused {
-		body["refused"] = a.Why
-	}
-	var err, doc error
-	m.body, err = galen.Canonical(body)
-	m.doc, doc = asDoc(a)
-	if err = errors.Join(err, doc); err != nil {
+	text, err := galen.Canonical(hint)
+	if err != nil {
 		return madeAlert{}, fmt.Errorf("write alert %s: %w", a.ID, err)
 	}
-	return m, nil
+	refused := ""
+	if a.State == AlertRefused {
+		why, err := galen.Canonical(a.Why)
+		if err != nil {
+			return madeAlert{}, fmt.Errorf("write alert %s: %w", a.ID, err)
+		}
+		refused = `,"refused":` + string(why)
+	}
+	return madeAlert{
+		alert: a,
+		doc:   withBody(string(text), a.Body),
+		body:  fmt.Appendf(nil, `{"alert":%s,"body":"%s"%s}`, text, galen.HashJSON(string(a.Body)), refused), // its names are in order
+	}, nil
+}
+
+// withBody is the document of an alert whose body was left out of it: in a storm it is written once for its event and for the inbox.
+func withBody(doc string, body []byte) string {
+	if len(body) == 0 {
+		return doc
+	}
+	return `{"body":"` + base64.StdEncoding.EncodeToString(body) + `",` + doc[1:]
 }
 
 // noOutcome is that of no alert.

@@ -6,6 +6,11 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/galenhq/galen"
 )
 
 // TestAlertsOfACallAreOne: if one of them cannot be stored, none is.
@@ -59,6 +64,41 @@ func TestGatherMindsWeight(t *testing.T) {
 	for i, want := range []int{3, 2} {
 		if got := len(w.gather(<-w.requests)); got != want {
 			t.Errorf("transaction %d has %d requests, want %d", i, got, want)
+		}
+	}
+}
+
+// TestAnAlertIsWrittenAsItIs: its event is canonical JSON, without the body but with its hash, and its document reads as the alert itself.
+func TestAnAlertIsWrittenAsItIs(t *testing.T) {
+	at := time.Date(2026, 1, 5, 3, 0, 0, 7, time.UTC)
+	for name, a := range map[string]Alert{
+		"plain":      {Source: "am", Fingerprint: "f", Status: "firing", Labels: map[string]string{"b": "2", "a": "1"}, StartsAt: at, Received: at, Body: []byte(`{"x":1}`)},
+		"bare":       {ID: "1"},
+		"bytes":      {ID: "1", Source: "am", Body: []byte{0xff, 0, '"'}},
+		"hostile":    {Source: "am", By: "a\"b", Fingerprint: "<&>", Labels: map[string]string{"\"": "\u2028", "z": "\\"}, Annotations: map[string]string{"a": "</script>"}, Body: []byte(`"`)},
+		"refused":    {ID: "refused-1", Source: "am", Body: []byte("x"), State: AlertRefused, Why: "label \"a\" is <long>"},
+		"not UTF-8":  {ID: "1", Source: "am", Why: "a\xff", State: AlertRefused},
+		"its traces": {Source: "am", Trace: "00-1-2-01", Body: []byte("{}")},
+	} {
+		m, err := makeAlert(a)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		hint := m.alert
+		hint.Body = nil
+		want := map[string]any{"alert": hint, "body": galen.HashJSON(string(a.Body))}
+		if a.State == AlertRefused {
+			want["refused"] = a.Why
+		}
+		body, err := galen.Canonical(want)
+		if err != nil || string(m.body) != string(body) {
+			t.Errorf("%s: its event is\n%s, want\n%s, %v", name, m.body, body, err)
+		}
+		is, err := undoc[Alert]([]byte(m.doc))
+		as := m.alert // whose other fields are columns
+		as.State, as.Why = "", ""
+		if diff := cmp.Diff(as, is, cmpopts.EquateEmpty()); diff != "" || err != nil {
+			t.Errorf("%s: read again: %v %s", name, err, diff)
 		}
 	}
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
+	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -105,9 +107,9 @@ func (c *Client) unstick(ctx context.Context, execution *commonpb.WorkflowExecut
 // startAnew starts a workflow again whose first task a dead process had begun, in the place of what it has begun, which the server does as
 // one: the local activity in that task may be repeated, and all else is in the journal. A later task waits for its timeout, 2 s.
 func (c *Client) startAnew(ctx context.Context, execution *commonpb.WorkflowExecution, alive func(process string) bool) (int, error) {
-	const firstTask = 3 // the workflow is started, its task scheduled, and begun
+	const most = 100 // events: a first task may have been answered for once or twice a second for a minute
 	answer, err := c.sdk.WorkflowService().GetWorkflowExecutionHistory(ctx, &workflowservice.GetWorkflowExecutionHistoryRequest{
-		Namespace: c.namespace, Execution: execution, MaximumPageSize: firstTask + 1,
+		Namespace: c.namespace, Execution: execution, MaximumPageSize: most,
 	})
 	if gone(err) {
 		return 0, nil
@@ -116,10 +118,10 @@ func (c *Client) startAnew(ctx context.Context, execution *commonpb.WorkflowExec
 		return 0, fmt.Errorf("read its history: %w", err)
 	}
 	events := answer.GetHistory().GetEvents()
-	if len(events) != firstTask {
+	if len(events) == 0 || len(answer.GetNextPageToken()) > 0 || slices.ContainsFunc(events[1:], happened) {
 		return 0, nil
 	}
-	begun := events[firstTask-1].GetWorkflowTaskStartedEventAttributes()
+	begun := events[len(events)-1].GetWorkflowTaskStartedEventAttributes()
 	if begun == nil || alive != nil && alive(begun.GetIdentity()) {
 		return 0, nil
 	}
@@ -139,6 +141,12 @@ func (c *Client) startAnew(ctx context.Context, execution *commonpb.WorkflowExec
 		return 0, fmt.Errorf("start it anew: %w", err)
 	}
 	return 1, nil
+}
+
+// happened tells whether an event is more than that a task was given out, or answered for.
+func happened(e *historypb.HistoryEvent) bool {
+	return e.GetWorkflowTaskScheduledEventAttributes() == nil && e.GetWorkflowTaskStartedEventAttributes() == nil &&
+		e.GetWorkflowTaskCompletedEventAttributes() == nil && e.GetWorkflowTaskTimedOutEventAttributes() == nil
 }
 
 // begun tells whether a process has an attempt of the activity. One that only waits for a worker needs nothing.

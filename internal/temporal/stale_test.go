@@ -64,6 +64,14 @@ func leftovers(m proto.Message) (proto.Message, error) {
 	return nil, serviceerror.NewNotFound("absent")
 }
 
+func scheduled() *historypb.HistoryEvent_WorkflowTaskScheduledEventAttributes {
+	return &historypb.HistoryEvent_WorkflowTaskScheduledEventAttributes{WorkflowTaskScheduledEventAttributes: &historypb.WorkflowTaskScheduledEventAttributes{}}
+}
+
+func taken(by string) *historypb.HistoryEvent_WorkflowTaskStartedEventAttributes {
+	return &historypb.HistoryEvent_WorkflowTaskStartedEventAttributes{WorkflowTaskStartedEventAttributes: &historypb.WorkflowTaskStartedEventAttributes{Identity: by}}
+}
+
 // firstTask answers as a server whose worker was killed in the first task of a workflow; more: something happened since.
 func firstTask(process string, refuses error, more ...*historypb.HistoryEvent) func(proto.Message) (proto.Message, error) {
 	return func(m proto.Message) (proto.Message, error) {
@@ -83,8 +91,8 @@ func firstTask(process string, refuses error, more ...*historypb.HistoryEvent) f
 					Header:              &commonpb.Header{Fields: map[string]*commonpb.Payload{"trace": {Data: []byte("t")}}},
 					WorkflowTaskTimeout: durationpb.New(workflowTaskTimeout),
 				}}},
-				{EventId: 2, Attributes: &historypb.HistoryEvent_WorkflowTaskScheduledEventAttributes{}},
-				{EventId: 3, Attributes: &historypb.HistoryEvent_WorkflowTaskStartedEventAttributes{WorkflowTaskStartedEventAttributes: &historypb.WorkflowTaskStartedEventAttributes{Identity: process}}},
+				{EventId: 2, Attributes: scheduled()},
+				{EventId: 3, Attributes: taken(process)},
 			}, more...)
 			return &workflowservice.GetWorkflowExecutionHistoryResponse{History: &historypb.History{Events: events}}, nil
 		case *workflowservice.StartWorkflowExecutionRequest:
@@ -98,6 +106,10 @@ func firstTask(process string, refuses error, more ...*historypb.HistoryEvent) f
 func TestAFirstTaskOfADeadProcessIsStartedAnew(t *testing.T) {
 	lives := func(process string) bool { return process == "alive.1" }
 	later := &historypb.HistoryEvent{EventId: 4, Attributes: &historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes{}}
+	answered := []*historypb.HistoryEvent{
+		{EventId: 4, Attributes: &historypb.HistoryEvent_WorkflowTaskCompletedEventAttributes{WorkflowTaskCompletedEventAttributes: &historypb.WorkflowTaskCompletedEventAttributes{}}},
+		{EventId: 5, Attributes: scheduled()}, {EventId: 6, Attributes: taken("dead.2")},
+	}
 	for name, c := range map[string]struct {
 		server      func(proto.Message) (proto.Message, error)
 		alive       func(string) bool
@@ -107,6 +119,8 @@ func TestAFirstTaskOfADeadProcessIsStartedAnew(t *testing.T) {
 		"a dead one's":                {firstTask("dead.1", nil), lives, 1, 1, ""},
 		"nobody else's":               {firstTask("alive.1", nil), nil, 1, 1, ""},
 		"a living one's":              {firstTask("alive.1", nil), lives, 0, 0, ""},
+		"it was answered for once":    {firstTask("alive.1", nil, answered...), lives, 1, 1, ""},
+		"nobody has it":               {firstTask("dead.1", nil, answered[:2]...), lives, 0, 0, ""},
 		"something happened since":    {firstTask("dead.1", nil, later), lives, 0, 0, ""},
 		"a server that knows no such": {firstTask("dead.1", serviceerror.NewInvalidArgument("policy")), lives, 1, 0, ""},
 		"trouble":                     {firstTask("dead.1", serviceerror.NewPermissionDenied("no", "")), lives, 1, 0, "workflow cassandra/orders/down: start it anew"},

@@ -109,7 +109,7 @@ func (s scene) begin(ctx context.Context, t *testing.T, st *victim.Stage, o fail
 	t.Helper()
 	if s.before != nil {
 		s.before(ctx, t, st)
-		must(t, start(ctx, st, &o))
+		must(t, st.Unanswered(ctx, start(ctx, st, &o))) // it may die of its order before it says that it is ready
 	} else {
 		must(t, start(ctx, st, &o))
 		must(t, st.AwaitHealth(ctx))
