@@ -58,7 +58,9 @@ func (c *Client) failStale(ctx context.Context, workflowID string, alive func(pr
 		return 0, err
 	}
 	if answer.GetPendingWorkflowTask().GetState() == enumspb.PENDING_WORKFLOW_TASK_STATE_STARTED {
-		return c.startAnew(ctx, execution, alive)
+		if n, err := c.startAnew(ctx, execution, alive); n > 0 || err != nil {
+			return n, err
+		}
 	}
 	failed := 0
 	for _, a := range answer.GetPendingActivities() {

@@ -44,6 +44,11 @@ func leftovers(m proto.Message) (proto.Message, error) {
 			return nil, serviceerror.NewInvalidArgument("refused")
 		}
 		return &workflowservice.RespondActivityTaskFailedByIdResponse{}, nil
+	case *workflowservice.GetWorkflowExecutionHistoryRequest:
+		return &workflowservice.GetWorkflowExecutionHistoryResponse{History: &historypb.History{Events: []*historypb.HistoryEvent{
+			{EventId: 1}, {EventId: 2, Attributes: &historypb.HistoryEvent_ActivityTaskScheduledEventAttributes{}}, {EventId: 3, Attributes: scheduled()},
+			{EventId: 4, Attributes: taken("dead.1")},
+		}}}, nil
 	case *workflowservice.DescribeWorkflowExecutionRequest:
 		switch id := r.GetExecution().GetWorkflowId(); id {
 		case "busy":
@@ -56,6 +61,10 @@ func leftovers(m proto.Message) (proto.Message, error) {
 		case "closed":
 			d := open(id, pending("never", enumspb.PENDING_ACTIVITY_STATE_STARTED, "dead.1"))
 			d.WorkflowExecutionInfo.CloseTime = timestamppb.New(start)
+			return d, nil
+		case "woken": // while it was at something
+			d := open(id, pending("begun too", enumspb.PENDING_ACTIVITY_STATE_STARTED, "dead.1"))
+			d.PendingWorkflowTask = &workflowpb.PendingWorkflowTaskInfo{State: enumspb.PENDING_WORKFLOW_TASK_STATE_STARTED}
 			return d, nil
 		case "stubborn":
 			return open(id, pending("refused", enumspb.PENDING_ACTIVITY_STATE_STARTED, "dead.1")), nil
@@ -165,6 +174,7 @@ func TestFailStale(t *testing.T) {
 		"all that were begun":        {ids: []string{"absent", "closed", "busy"}, want: []string{"begun", "cancelled", "meanwhile", "other"}, count: 3},
 		"spares a living process's":  {ids: []string{"busy"}, alive: lives, want: []string{"begun", "cancelled", "meanwhile"}, count: 2},
 		"one fault stops no other":   {ids: []string{"stubborn", "busy"}, alive: lives, want: []string{"refused", "begun", "cancelled", "meanwhile"}, count: 2, err: "workflow stubborn: activity refused"},
+		"one that was woken":         {ids: []string{"woken"}, want: []string{"begun too"}, count: 1},
 		"nothing open needs nothing": {},
 	}
 	for name, c := range cases {
@@ -182,7 +192,7 @@ func TestFailStale(t *testing.T) {
 				got = append(got, r.GetActivityId())
 				info := r.GetFailure().GetApplicationFailureInfo()
 				if info.GetNonRetryable() || info.GetType() != StaleType || info.GetNextRetryDelay().AsDuration() > 10*time.Millisecond ||
-					!slices.Contains([]string{"run-of-busy", "run-of-stubborn"}, r.GetRunId()) {
+					!slices.Contains([]string{"run-of-busy", "run-of-stubborn", "run-of-woken"}, r.GetRunId()) {
 					t.Errorf("sent %v", r)
 				}
 			}
