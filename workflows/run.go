@@ -51,11 +51,7 @@ func execute(ctx workflow.Context, cmd Command, wake workflow.ReceiveChannel) (R
 		return Result{Slept: true}, sleep(ctx, cmd.For, wake)
 	case DoDecide:
 		var d activities.Decided
-		way := call
-		if cmd.Local {
-			way = callHere
-		}
-		failed, err := way(ctx, again(decideLimit), a.Decide, cmd.Decide, &d)
+		failed, err := way(cmd)(ctx, again(decideLimit), a.Decide, cmd.Decide, &d)
 		if failed || err != nil {
 			return Result{Failed: true}, err
 		}
@@ -97,6 +93,14 @@ func attempt(limit time.Duration, retry temporal.RetryPolicy) workflow.ActivityO
 // retry can help (the run is unknown to the journal).
 func call(ctx workflow.Context, o workflow.ActivityOptions, activity, in, out any) (failed bool, err error) {
 	return told(workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, o), activity, in).Get(ctx, out))
+}
+
+// way is how a command's activity is run.
+func way(cmd Command) func(ctx workflow.Context, o workflow.ActivityOptions, activity, in, out any) (failed bool, err error) {
+	if cmd.Local {
+		return callHere
+	}
+	return call
 }
 
 // callHere runs one activity in the workflow's own task, as a local activity: it begins at once, without a way through the server. The SDK

@@ -62,15 +62,19 @@ func (c *Client) failStale(ctx context.Context, workflowID string, alive func(pr
 			return n, err
 		}
 	}
+	return c.failActivities(ctx, execution, answer.GetPendingActivities(), alive)
+}
+
+func (c *Client) failActivities(ctx context.Context, of *commonpb.WorkflowExecution, pending []*workflowpb.PendingActivityInfo, alive func(process string) bool) (int, error) {
 	failed := 0
-	for _, a := range answer.GetPendingActivities() {
+	for _, a := range pending {
 		if !begun(a) || alive != nil && alive(a.GetLastWorkerIdentity()) {
 			continue
 		}
 		_, err := c.sdk.WorkflowService().RespondActivityTaskFailedById(ctx, &workflowservice.RespondActivityTaskFailedByIdRequest{
 			Namespace:  c.namespace,
-			WorkflowId: workflowID,
-			RunId:      execution.GetRunId(),
+			WorkflowId: of.GetWorkflowId(),
+			RunId:      of.GetRunId(),
 			ActivityId: a.GetActivityId(),
 			Identity:   staleIdentity,
 			Failure: &failurepb.Failure{
