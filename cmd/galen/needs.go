@@ -30,7 +30,7 @@ const needsShown = 10
 func (c *cli) lookCloser(ctx context.Context, client *api.ClientWithResponses, s *glance) error {
 	s.needs = engineNeeds(s.Status)
 	for _, look := range []func(context.Context, *api.ClientWithResponses, *glance) error{
-		c.askingNeeds, c.heldNeeds, c.holdNeeds, c.quarantineNeeds, c.faultNeeds, c.findingsOf,
+		c.askingNeeds, c.heldNeeds, c.holdNeeds, c.quarantineNeeds, c.faultNeeds, c.findingsOf, c.strayAlert,
 	} {
 		if err := look(ctx, client, s); err != nil {
 			return err
@@ -187,6 +187,26 @@ func (c *cli) faultNeeds(ctx context.Context, client *api.ClientWithResponses, s
 			s.needs = append(s.needs, need{ink: inkBad, sort: "fault",
 				what: fmt.Sprintf("%s decides no more in this engine until it is mended and restarted: %s", rb.Name, *rb.Fault), do: []string{"galen runbooks"}})
 		}
+	}
+	return nil
+}
+
+// strayFor is how long an alert that starts nothing is worth a line.
+const strayFor = time.Hour
+
+// strayAlert finds the newest alert that starts nothing: a sender may well send what is not ours, and a rule that is wrong looks the same.
+func (c *cli) strayAlert(ctx context.Context, client *api.ClientWithResponses, s *glance) error {
+	state, limit, from := api.Unmatched, 1, c.now().Add(-strayFor)
+	res, err := client.ListAlertsWithResponse(ctx, &api.ListAlertsParams{State: &state, Limit: &limit, From: &from})
+	if res != nil && kept(res) {
+		return nil
+	}
+	if err := c.fault("list the alerts that start nothing", res, err, res != nil && res.JSON200 != nil); err != nil {
+		return err
+	}
+	if all := res.JSON200.Alerts; len(all) > 0 && all[0].State == state {
+		a := all[0]
+		s.stray = fmt.Sprintf("an alert started nothing %s, %s: %s (galen alerts list --state unmatched)", age(c.now(), a.Received), cmp.Or(a.Labels["alertname"], "without an alertname"), text(a.Why))
 	}
 	return nil
 }

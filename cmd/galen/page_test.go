@@ -241,6 +241,10 @@ func TestStatusTellsWhatNeedsYou(t *testing.T) {
 	status.Observe = ptr("restored from an old backup")
 	status.Resources[0].Unknown = 2
 	c.answers["GET /v1/status"] = status
+	c.answers["GET /v1/alerts"] = api.AlertList{Alerts: []api.Alert{{
+		Id: "a1", Number: 9, State: api.Unmatched, Status: "firing", Labels: map[string]string{"alertname": "DiskFull\x1b[2J"}, Received: noon().Add(-3 * time.Minute),
+		Why: ptr("no rule: nothing under alerts in the configuration matches its labels"),
+	}}}
 	low := cannedRun("r6", galen.RunAsking, "yes?")
 	low.Urgency = galen.Low
 	c.answers["GET /v1/runs"] = api.RunList{Runs: []galen.Run{low, cannedRun("r2", galen.RunAsking, "yes?"), cannedRun("r5", galen.RunHeld, "no spare")}}
@@ -252,11 +256,11 @@ func TestStatusTellsWhatNeedsYou(t *testing.T) {
 	golden(t, file("status-needs-60"), narrow.out)
 
 	status = api.Status{Health: status.Health, Resources: []api.Resource{cannedResource()}}
-	for _, kept := range []string{"GET /v1/runs", "GET /v1/holds", "GET /v1/quarantines", "GET /v1/runbooks", "GET /v1/findings"} {
+	for _, kept := range []string{"GET /v1/runs", "GET /v1/holds", "GET /v1/quarantines", "GET /v1/runbooks", "GET /v1/findings", "GET /v1/alerts"} {
 		c.answers[kept] = http.StatusForbidden
 	}
 	c.answers["GET /v1/status"] = status
-	if got := galenCLI(t, server, "status"); got.code != exitOK || !contains(got.out, "nothing needs you") {
+	if got := galenCLI(t, server, "status"); got.code != exitOK || !contains(got.out, "nothing needs you") || strings.Contains(got.out, "an alert") {
 		t.Errorf("a healthy engine: %+v", got)
 	}
 	unheard := cannedResource()

@@ -97,6 +97,8 @@ func TestWholeLists(t *testing.T) {
 		switch _, paged := second[name]; {
 		case name == "status":
 			answer = api.Status{Health: api.Health{Ok: true}, Holds: 1, Quarantines: 1, Findings: 1, Resources: []api.Resource{}, MoreResources: ptr(true)}
+		case name == "alerts":
+			answer = api.AlertList{Alerts: []api.Alert{}}
 		case name == "resources/fake/demo":
 			answer = api.ResourceDetail{
 				Resource: api.Resource{Resource: "fake/demo", Seen: &past}, Members: []galen.Member{{Target: galen.Target{ID: "first-member"}}}, MoreMembers: ptr(true),

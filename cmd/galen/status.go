@@ -19,8 +19,8 @@ func (c *cli) statusCommand() *cobra.Command {
 		Short: "Does anything wait for me, and how is everything",
 		Long: `Shows first what needs a person, each with the command for it: runs that ask for an approval or are held, holds that are
 overdue, runbooks in quarantine or at fault, members that nobody sees good or bad, an engine that only observes. Then the
-holds that stand, what is found, and what is looked after with the margin: how many members may be lost before something is
-lost with them.
+holds that stand, what is found, the newest alert of the last hour that started nothing, and what is looked after with the
+margin: how many members may be lost before something is lost with them.
 
 A token that may not view something is not told of it. -o json and yaml are the API's answer: the numbers, without the commands.
 
@@ -69,6 +69,7 @@ type glance struct {
 	findings []api.FoundProblem
 	holds    []api.Held
 	needs    []need
+	stray    string // of the newest alert that starts nothing; "": none lately
 }
 
 func printStatus(w io.Writer, s glance, now time.Time) error {
@@ -89,6 +90,9 @@ func printStatus(w io.Writer, s glance, now time.Time) error {
 	}
 	if err := printFirst(w, s.findings, findingsShown, "galen findings", func(some []api.FoundProblem) error { return printFindings(w, some, now) }); err != nil {
 		return err
+	}
+	if s.stray != "" {
+		fmt.Fprintf(w, "%s\n\n", oneLine(s.stray))
 	}
 	return printResources(w, s.Resources, now)
 }
