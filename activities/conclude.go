@@ -122,7 +122,9 @@ func newcomers(t thought) []galen.Target {
 // takesBack: the run was cancelled and is taking back its own work, or waits for that to show; no deadline of the run forbids it. What it
 // did before the cancel may be under way for hours: that holds it at its deadline as any other.
 func takesBack(t thought) bool {
-	unsettled := slices.ContainsFunc(t.ledger.Past, func(in galen.Intent) bool { return in.Undoes != "" && !in.Effect.Settled() })
+	unsettled := slices.ContainsFunc(t.ledger.Past, func(in galen.Intent) bool {
+		return (in.Undoes != "" || t.kind.Verbs[in.Step.Verb].Own) && !in.Effect.Settled()
+	})
 	return t.ledger.Run.Stop == galen.StopCancel && (t.own || unsettled)
 }
 

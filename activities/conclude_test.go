@@ -170,6 +170,12 @@ func TestConclude(t *testing.T) {
 			young.At, young.Undoes = night, "i0"
 			t.ledger.Run.Stop, t.ledger.Past, t.ledger.Run.Deadline = galen.StopCancel, []galen.Intent{young}, night.Add(-time.Hour)
 		}, galen.RunWaiting, false, 0, "not yet"},
+		{"cancelled past its deadline, sees what clears away its own work and pays no debt", wait, func(t *thought) {
+			young := open
+			young.At = night
+			t.kind.Verbs = map[string]galen.Verb[galen.State]{young.Step.Verb: {Own: true}}
+			t.ledger.Run.Stop, t.ledger.Past, t.ledger.Run.Deadline = galen.StopCancel, []galen.Intent{young}, night.Add(-time.Hour)
+		}, galen.RunWaiting, false, 0, "not yet"},
 		{"cancelled past its deadline, what it did before is still under way", wait, func(t *thought) {
 			young := open
 			young.At = night

@@ -348,6 +348,7 @@ func (e *Engine) work(client *temporal.Client) error {
 
 func register(w worker.Registry, acts *activities.Activities) {
 	w.RegisterWorkflowWithOptions(workflows.Run, workflow.RegisterOptions{Name: workflows.RunName})
+	w.RegisterWorkflowWithOptions(workflows.RunLocal, workflow.RegisterOptions{Name: workflows.LocalName})
 	w.RegisterActivityWithOptions(acts.Decide, activity.RegisterOptions{Name: "Decide"})
 	w.RegisterActivityWithOptions(acts.Act, activity.RegisterOptions{Name: "Act"})
 	w.RegisterActivityWithOptions(acts.Close, activity.RegisterOptions{Name: "Close"})

@@ -15,7 +15,6 @@ import (
 	"github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/internal/temporal"
 	"github.com/galenhq/galen/internal/trace"
-	"github.com/galenhq/galen/workflows"
 )
 
 // dispatcher carries the outbox to Temporal, at a bounded rate, at least once; and it finds open runs whose workflow
@@ -137,14 +136,9 @@ func (d *dispatcher) admitted(n int) int {
 	return n
 }
 
-// manner is how a run that starts now decides first, nil: as ever. While few do, it is in the workflow's own task: the worker must then
-// answer for it to Temporal every 1.6 s, which it could not in a storm.
-func (d *dispatcher) manner() any {
-	if d.calm == nil || !d.calm.AllowN(d.now(), 1) {
-		return nil
-	}
-	return workflows.Carried{Local: true}
-}
+// quiet tells whether a run that starts now may decide first in its workflow's own task: the worker must then answer for it to Temporal every
+// 1.6 s, which it could not in a storm.
+func (d *dispatcher) quiet() bool { return d.calm != nil && d.calm.AllowN(d.now(), 1) }
 
 // pause is how long those wait that may not go yet: until a batch may, but no longer than dispatchPause unless none may by then.
 func (d *dispatcher) pause() time.Duration {
@@ -200,7 +194,7 @@ func (d *dispatcher) carry(ctx context.Context, item journal.OutboxItem) (bool, 
 		return err == nil, err
 	}
 	failpoint.At(failpoint.Opened, "")
-	started, err := d.temporal.StartRun(d.trace.Join(ctx, run.Trace), temporal.Start{Key: item.Key, Run: item.Run, Needs: needs(run), With: d.manner()})
+	started, err := d.temporal.StartRun(d.trace.Join(ctx, run.Trace), temporal.Start{Key: item.Key, Run: item.Run, Needs: needs(run), Local: !d.shared && d.quiet()})
 	failpoint.At(failpoint.Started, "")
 	if err == nil && d.release.Lacks(run) != "" {
 		err = d.foreign(ctx, run) // no decision of ours will tell that its workflow was there already
@@ -258,6 +252,9 @@ func (d *dispatcher) restart(ctx context.Context, run galen.Run) error {
 	if err != nil {
 		return err
 	}
+	if e.Phase == temporal.Open && e.Attempts >= stuckAfter {
+		return d.stuck(ctx, run, e)
+	}
 	if e.Phase == temporal.Open {
 		return d.move(ctx, run, e)
 	}
@@ -276,6 +273,17 @@ func (d *dispatcher) restart(ctx context.Context, run galen.Run) error {
 		return fmt.Errorf("start the workflow of run %s again: %w", run.ID, err)
 	}
 	return nil
+}
+
+// stuckAfter so many attempts at one task of a workflow, which takes minutes, no release that is here can carry it on.
+const stuckAfter = 10
+
+// stuck ends a workflow whose task fails over and over, as where a release cannot follow what another one did: nobody would ever hear of its
+// run. It is lost then, as if it had been terminated by a person.
+func (d *dispatcher) stuck(ctx context.Context, run galen.Run, e temporal.Execution) error {
+	why := fmt.Sprintf("its task failed %d times: no engine that is here can carry it on", e.Attempts-1)
+	d.logger.Error("workflow ended, it was stuck", "run", run.ID, "resource", run.Resource.String(), "why", why)
+	return d.temporal.Terminate(ctx, run.Key, e.RunID, why)
 }
 
 // gone reads how a run stands that had no workflow, and looks again: another engine may have started it before that was read, and what

@@ -16,14 +16,14 @@ import (
 	"github.com/galenhq/galen/internal/config"
 	"github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/internal/temporal"
-	"github.com/galenhq/galen/workflows"
 )
 
 // server is a Temporal that remembers which workflows are open, by ID, and what they need; and who serves what.
 type server struct {
 	mu          sync.Mutex
 	order       []string // in which they were started
-	with        []any    // what some were given besides
+	local       int      // of them decide first in their own task
+	attempts    map[string]int
 	open, needs map[string]string
 	served      map[string]bool
 	// completed are workflows that are not open, and were.
@@ -44,8 +44,8 @@ func (s *server) StartRun(_ context.Context, w temporal.Start) (bool, error) {
 	}
 	s.open[w.Key], s.needs[w.Key] = w.Run, w.Needs
 	s.order = append(s.order, w.Key)
-	if w.With != nil {
-		s.with = append(s.with, w.With)
+	if w.Local {
+		s.local++
 	}
 	return true, nil
 }
@@ -84,7 +84,7 @@ func (s *server) Describe(_ context.Context, workflow string) (temporal.Executio
 	if s.open[workflow] == "" {
 		return temporal.Execution{Phase: temporal.Absent}, nil
 	}
-	return temporal.Execution{Phase: temporal.Open, Status: "running", RunID: execution(s.open[workflow]), Needs: s.needs[workflow]}, nil
+	return temporal.Execution{Phase: temporal.Open, Status: "running", RunID: execution(s.open[workflow]), Needs: s.needs[workflow], Attempts: s.attempts[workflow]}, nil
 }
 
 // TestALostRunIsStartedAgain: whatever becomes of Temporal's data, an open run has a workflow again. One that has decided
@@ -116,7 +116,13 @@ func TestALostRunIsStartedAgain(t *testing.T) {
 	}
 	must(e.journal.SetRun(ctx, decided.ID, galen.RunRunning, "", time.Time{}))
 	waiting := open("c") // its message is still in the outbox
-	clear(s.open)        // the server's data are lost
+	s.attempts = map[string]int{"a": stuckAfter - 1, "b": stuckAfter}
+	must(d.reconcile(ctx))
+	if s.open["a"] != fresh.ID || s.open["b"] != "" {
+		t.Errorf("%v: a workflow that is stuck is ended, one that has only failed some times is not", s.open)
+	}
+	s.attempts = nil
+	clear(s.open) // the server's data are lost
 
 	must(d.reconcile(ctx))
 	if s.open["a"] != "" || s.open["c"] != "" {
@@ -331,16 +337,11 @@ func TestFewStartsDecideInTheirOwnTask(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		s.with = nil
+		s.local = 0
 		if _, err := d.once(t.Context()); err != nil || len(s.order) != opened {
 			t.Fatalf("%d of %d were started, %v", len(s.order), opened, err)
 		}
-		for _, with := range s.with {
-			if with != any(workflows.Carried{Local: true}) {
-				t.Errorf("started with %+v", with)
-			}
-		}
-		return len(s.with)
+		return s.local
 	}
 	if local := start(calmStarts + 3); local != calmStarts {
 		t.Errorf("%d of %d at once decide in their own task, want %d", local, calmStarts+3, calmStarts)
@@ -352,6 +353,10 @@ func TestFewStartsDecideInTheirOwnTask(t *testing.T) {
 	now = now.Add(time.Minute)
 	if local := start(calmStarts + 1); local != calmStarts {
 		t.Errorf("%d of %d a minute later, want %d", local, calmStarts+1, calmStarts)
+	}
+	now, d.shared = now.Add(time.Minute), true // another engine may be of a release that cannot carry it on
+	if local := start(1); local != 0 {
+		t.Error("a run of engines that share a journal decides in its own task")
 	}
 }
 

@@ -45,6 +45,7 @@ func TestTracesReplay(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.RegisterWorkflowWithOptions(workflows.Run, workflow.RegisterOptions{Name: workflows.RunName})
+		r.RegisterWorkflowWithOptions(workflows.RunLocal, workflow.RegisterOptions{Name: workflows.LocalName})
 		if err := r.ReplayWorkflowHistoryFromJSONFile(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)), file); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}

@@ -31,15 +31,13 @@ type RunState struct {
 // deadline, however many looks it takes.
 type Carried struct {
 	RefusedSince time.Time `json:"refused_since,omitzero"`
-	// Local: the first decision of this history is made in the workflow's own task. It comes from the start, and is not carried on.
-	Local bool `json:"local,omitempty"`
 }
 
 func (s RunState) carried() Carried { return Carried{RefusedSince: s.RefusedSince} }
 
 // begin is the state of a run whose workflow starts, with what an earlier history of it carried over.
 func begin(run string, from Carried) RunState {
-	return RunState{Run: run, RefusedSince: from.RefusedSince, Local: from.Local}
+	return RunState{Run: run, RefusedSince: from.RefusedSince}
 }
 
 // Do is what a command does.

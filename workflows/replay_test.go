@@ -126,13 +126,13 @@ func postponed(t *testing.T, events []map[string]any, from int) []map[string]any
 // A workflow that does something else than it did is noticed.
 func TestReplayNoticesAChange(t *testing.T) {
 	eager := func(workflow.Context, string, Carried) error { return nil }
-	if err := replay("testdata/killed-1.json", eager); err == nil {
+	if err := replay("testdata/older-killed-1.json", eager); err == nil {
 		t.Error("a workflow that ends at once has replayed the history of a whole run")
 	}
 	failing := func(ctx workflow.Context, run string, from Carried) error {
 		return errors.Join(Run(ctx, run, from), errors.New("changed"))
 	}
-	if err := replay("testdata/killed-1.json", failing); err == nil {
+	if err := replay("testdata/older-killed-1.json", failing); err == nil {
 		t.Error("a workflow that fails at its end has replayed the history of one that was completed")
 	}
 }
@@ -140,5 +140,6 @@ func TestReplayNoticesAChange(t *testing.T) {
 func replay(file string, run func(workflow.Context, string, Carried) error) error {
 	r := worker.NewWorkflowReplayer()
 	r.RegisterWorkflowWithOptions(run, workflow.RegisterOptions{Name: RunName})
+	r.RegisterWorkflowWithOptions(RunLocal, workflow.RegisterOptions{Name: LocalName})
 	return r.ReplayWorkflowHistoryFromJSONFile(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), file)
 }

@@ -13,7 +13,10 @@ import (
 
 // Names by which clients know the workflow and its signal.
 const (
-	RunName    = "Run"
+	RunName = "Run"
+	// LocalName is that of the workflow that decides first in its own task. It is another one, so that a release which cannot do that takes no
+	// task of it, and none is in its histories.
+	LocalName  = "RunLocal"
 	WakeSignal = "wake" // without content: look again
 )
 
@@ -28,12 +31,24 @@ const (
 // is only given by a longer history of the same run that it goes on from.
 // A cancellation from Temporal is ignored on purpose: a run is stopped by a row in the journal.
 func Run(ctx workflow.Context, run string, from Carried) error {
+	return follow(ctx, begin(run, from))
+}
+
+// RunLocal is [Run], but that the first decision is a local activity, see [callHere].
+func RunLocal(ctx workflow.Context, run string) error {
+	state := begin(run, Carried{})
+	state.Local = true
+	return follow(ctx, state)
+}
+
+// follow goes on from a state until the run has ended.
+func follow(ctx workflow.Context, state RunState) error {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	wake := workflow.GetSignalChannel(ctx, WakeSignal)
-	state, cmd := Next(begin(run, from), Result{})
+	state, cmd := Next(state, Result{})
 	for cmd.Do != DoFinish {
 		if cmd.Do == DoSleep && workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
-			return workflow.NewContinueAsNewError(ctx, Run, run, state.carried())
+			return workflow.NewContinueAsNewError(ctx, Run, state.Run, state.carried())
 		}
 		result, err := execute(ctx, cmd, wake)
 		if err != nil {

@@ -42,6 +42,7 @@ func newStage(t *testing.T) *stage {
 	s.env.SetTestTimeout(20 * time.Second)
 	s.start = s.env.Now()
 	s.env.RegisterWorkflowWithOptions(Run, workflow.RegisterOptions{Name: RunName})
+	s.env.RegisterWorkflowWithOptions(RunLocal, workflow.RegisterOptions{Name: LocalName})
 	s.env.RegisterActivityWithOptions(func(ctx context.Context, in activities.DecideInput) (activities.Decided, error) {
 		s.decides++
 		if activity.GetInfo(ctx).IsLocalActivity {
@@ -184,19 +185,18 @@ func TestDecideIsTriedAgain(t *testing.T) {
 }
 
 // TestARunThatStartsLocalDecidesOnceInItsOwnTask, however that ends: what comes after it is an activity as ever, and so is all of a run that
-// was started without that, as by an older release.
+// was started without that.
 func TestARunThatStartsLocalDecidesOnceInItsOwnTask(t *testing.T) {
 	cases := map[string]struct {
-		from    []any
+		name    string
 		first   error // of the first decision, twice if it may be tried again
 		locals  int
 		decides int
 	}{
-		"local":                 {[]any{"r1", Carried{Local: true}}, nil, 1, 3},
-		"tried again":           {[]any{"r1", Carried{Local: true}}, errors.New("the journal is busy"), 3, 5},
-		"not to be tried again": {[]any{"r1", Carried{Local: true}}, temporal.NewNonRetryableApplicationError("odd", "Odd", nil), 1, 4},
-		"not local":             {[]any{"r1", Carried{}}, nil, 0, 3},
-		"by an older release":   {[]any{"r1"}, nil, 0, 3},
+		"local":                 {LocalName, nil, 1, 3},
+		"tried again":           {LocalName, errors.New("the journal is busy"), 3, 5},
+		"not to be tried again": {LocalName, temporal.NewNonRetryableApplicationError("odd", "Odd", nil), 1, 4},
+		"not local":             {RunName, nil, 0, 3},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -215,7 +215,7 @@ func TestARunThatStartsLocalDecidesOnceInItsOwnTask(t *testing.T) {
 				}
 				return waiting(time.Minute), nil
 			}
-			s.env.ExecuteWorkflow(RunName, c.from...)
+			s.env.ExecuteWorkflow(c.name, "r1")
 			if err := s.env.GetWorkflowError(); err != nil || s.locals != c.locals || s.decides != c.decides {
 				t.Errorf("%d local decisions of %d, %v; want %d of %d", s.locals, s.decides, err, c.locals, c.decides)
 			}
@@ -235,7 +235,7 @@ func TestARunThatTheJournalDoesNotKnowEnds(t *testing.T) {
 	}
 	local := newStage(t)
 	local.decide = s.decide
-	local.env.ExecuteWorkflow(RunName, "r1", Carried{Local: true})
+	local.env.ExecuteWorkflow(LocalName, "r1")
 	if err := local.env.GetWorkflowError(); !errors.As(err, &app) || app.Type() != activities.ErrTypeNoRun || local.decides != 1 {
 		t.Errorf("decided in its own task: %d looks, %v", local.decides, err)
 	}
@@ -297,7 +297,7 @@ func TestALongHistoryContinuesAsNew(t *testing.T) {
 	}
 	var run string
 	var from Carried
-	if err := converter.GetDefaultDataConverter().FromPayloads(anew.Input, &run, &from); err != nil || run != "r1" || !from.RefusedSince.Equal(refused) || from.Local {
+	if err := converter.GetDefaultDataConverter().FromPayloads(anew.Input, &run, &from); err != nil || run != "r1" || !from.RefusedSince.Equal(refused) {
 		t.Errorf("continued as run %q, refused since %s, %v; want r1 and %s", run, from.RefusedSince, err, refused)
 	}
 }

@@ -18,8 +18,9 @@ import (
 	"github.com/galenhq/galen/internal/config"
 )
 
-// stopWithin is how long an orderly end may take. What is cut off then is what a kill -9 would cut off: nothing is lost.
-const stopWithin = 10 * time.Second
+// stopWithin is how long an orderly end may take: a worker waits 5 s for what it is at, as long again for a decision in a workflow's own task,
+// and then takes it back. What is cut off after that is what a kill -9 would cut off: nothing is lost.
+const stopWithin = 20 * time.Second
 
 type serveFlags struct{ config, logs, level string }
 
@@ -35,7 +36,7 @@ When it is up it prints to stdout how each resource is looked after, each place 
 defaults, and last a line that begins with "ready": the API's address, the data directory, where the journal is, and the file of the API's
 token. The log goes to stderr.
 
-SIGTERM or Ctrl-C ends it in good order within 10 s; a second one at once. Open runs go on after the next start, also
+SIGTERM or Ctrl-C ends it in good order within 20 s; a second one at once. Open runs go on after the next start, also
 after a kill -9.`,
 		Example: `  galen config check --config galen.yaml
   galen serve --config galen.yaml

@@ -28,8 +28,8 @@ type Start struct {
 	Key, Run string
 	// Needs says which workers have what it needs, see [Client.Queue].
 	Needs string
-	// With is the workflow's second argument; nil: it has none.
-	With any
+	// Local: it decides first in its own task, for which the worker must answer to the server all the while.
+	Local bool
 }
 
 // StartRun starts the workflow of a run, for the workers that have what it needs. started is false, without an error, if a workflow with this key is open: then
@@ -38,9 +38,9 @@ func (c *Client) StartRun(ctx context.Context, s Start) (started bool, err error
 	if s.Key == "" || s.Run == "" || len(s.Key) > maxKey {
 		return false, fmt.Errorf("start run %q as workflow %q: both must be given, the workflow's key in at most %d bytes", s.Run, s.Key, maxKey)
 	}
-	arguments := []any{s.Run}
-	if s.With != nil {
-		arguments = append(arguments, s.With)
+	kind := Workflow
+	if s.Local {
+		kind = LocalWorkflow
 	}
 	_, err = c.sdk.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       c.workflowID(s.Key),
@@ -51,7 +51,7 @@ func (c *Client) StartRun(ctx context.Context, s Start) (started bool, err error
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		// Our own worker takes the first task with the answer, if it has room, instead of through the queue.
 		EnableEagerStart: true,
-	}, Workflow, arguments...)
+	}, kind, s.Run)
 	var open *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &open) {
 		return false, nil
@@ -104,6 +104,8 @@ type Execution struct {
 	RunID string
 	// Needs says whose work it is, see [Client.Queue]; "" if absent, or in the engine's own queue.
 	Needs string
+	// Attempts is how often the workflow's task that is out has been given out by now, each time for the time before it failed; 0: none is out.
+	Attempts int
 }
 
 // Describe looks a workflow up, for the reconciler: an open run whose workflow is not open has lost it.
@@ -125,6 +127,7 @@ func (c *Client) describe(ctx context.Context, workflowID string) (Execution, er
 		Phase: Open, Status: strings.ToLower(info.GetStatus().String()), RunID: info.GetExecution().GetRunId(),
 	}
 	e.Needs, _ = strings.CutPrefix(strings.TrimPrefix(answer.GetExecutionConfig().GetTaskQueue().GetName(), c.Queue("")), "/")
+	e.Attempts = int(answer.GetPendingWorkflowTask().GetAttempt())
 	if info.GetCloseTime() != nil {
 		e.Phase = Closed
 	}

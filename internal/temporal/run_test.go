@@ -47,6 +47,24 @@ func TestStartRunAsksForExactlyOneWorkflow(t *testing.T) {
 	}
 }
 
+func TestAStartIsOfItsType(t *testing.T) {
+	c, f := dial(t, func(proto.Message) (proto.Message, error) {
+		return &workflowservice.StartWorkflowExecutionResponse{RunId: "x", Started: true}, nil
+	})
+	for _, local := range []bool{false, true} {
+		if _, err := c.StartRun(t.Context(), Start{Key: "k", Run: "r", Local: local}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, r := range requests[*workflowservice.StartWorkflowExecutionRequest](f) {
+		got = append(got, r.GetWorkflowType().GetName())
+	}
+	if diff := cmp.Diff([]string{"Run", "RunLocal"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestStartRunAnswers(t *testing.T) {
 	cases := map[string]struct {
 		id, run string
@@ -106,10 +124,10 @@ func TestDescribe(t *testing.T) {
 		err    error
 		want   Execution
 	}{
-		"running":    {status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, want: Execution{Open, "running", "x", "fake/heal@1"}},
-		"paused":     {status: enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED, want: Execution{Open, "paused", "x", "fake/heal@1"}},
-		"terminated": {status: enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, closed: closed, want: Execution{Closed, "terminated", "x", "fake/heal@1"}},
-		"timed out":  {status: enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT, closed: closed, want: Execution{Closed, "timedout", "x", "fake/heal@1"}},
+		"running":    {status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, want: Execution{Open, "running", "x", "fake/heal@1", 3}},
+		"paused":     {status: enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED, want: Execution{Open, "paused", "x", "fake/heal@1", 3}},
+		"terminated": {status: enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, closed: closed, want: Execution{Closed, "terminated", "x", "fake/heal@1", 3}},
+		"timed out":  {status: enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT, closed: closed, want: Execution{Closed, "timedout", "x", "fake/heal@1", 3}},
 		"absent":     {err: serviceerror.NewNotFound("none"), want: Execution{Phase: Absent}},
 	}
 	for name, c := range cases {
@@ -117,7 +135,8 @@ func TestDescribe(t *testing.T) {
 			client, _ := dial(t, func(proto.Message) (proto.Message, error) {
 				return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
 					Execution: &commonpb.WorkflowExecution{WorkflowId: "w", RunId: "x"}, Status: c.status, CloseTime: c.closed,
-				}, ExecutionConfig: &workflowpb.WorkflowExecutionConfig{TaskQueue: &taskqueuepb.TaskQueue{Name: "galen/fake/heal@1"}}}, c.err
+				}, ExecutionConfig: &workflowpb.WorkflowExecutionConfig{TaskQueue: &taskqueuepb.TaskQueue{Name: "galen/fake/heal@1"}},
+					PendingWorkflowTask: &workflowpb.PendingWorkflowTaskInfo{Attempt: 3}}, c.err
 			})
 			got, err := client.Describe(t.Context(), "w")
 			if err != nil || got != c.want {

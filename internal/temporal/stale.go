@@ -24,7 +24,8 @@ const StaleType = "engine-killed"
 const staleIdentity = "galen-start"
 
 // FailStale ends the activities that dead processes had begun, and tells how many: otherwise their workflows learn it from a
-// heartbeat timeout. A workflow of which a dead process had begun the first task, in which it may decide, is started anew. The failure is retryable and asks for no pause, so an activity with attempts left goes on at once.
+// heartbeat timeout. The failure is retryable and asks for no pause, so an activity with attempts left goes on at once. A workflow of
+// which a dead process had begun the first task, in which it may decide, is started anew if no other engine lives.
 // Workflows that are closed or absent are passed over.
 //
 // Call it before the worker starts. alive tells by [Options.Identity] which processes may still be at work: what they have
@@ -57,8 +58,8 @@ func (c *Client) failStale(ctx context.Context, workflowID string, alive func(pr
 	if err := c.unstick(ctx, execution); err != nil {
 		return 0, err
 	}
-	if answer.GetPendingWorkflowTask().GetState() == enumspb.PENDING_WORKFLOW_TASK_STATE_STARTED {
-		if n, err := c.startAnew(ctx, execution, alive); n > 0 || err != nil {
+	if alive == nil && answer.GetPendingWorkflowTask().GetState() == enumspb.PENDING_WORKFLOW_TASK_STATE_STARTED {
+		if n, err := c.startAnew(ctx, execution); n > 0 || err != nil {
 			return n, err
 		}
 	}
@@ -111,8 +112,9 @@ func (c *Client) unstick(ctx context.Context, execution *commonpb.WorkflowExecut
 }
 
 // startAnew starts a workflow again whose first task a dead process had begun, in the place of what it has begun, which the server does as
-// one: the local activity in that task may be repeated, and all else is in the journal. A later task waits for its timeout, 2 s.
-func (c *Client) startAnew(ctx context.Context, execution *commonpb.WorkflowExecution, alive func(process string) bool) (int, error) {
+// one: the local activity in that task may be repeated, and all else is in the journal. A later task waits for its timeout, 2 s; so does a
+// first one while other engines live, for they may get it meanwhile.
+func (c *Client) startAnew(ctx context.Context, execution *commonpb.WorkflowExecution) (int, error) {
 	const most = 100 // events: a first task may have been answered for once or twice a second for a minute
 	answer, err := c.sdk.WorkflowService().GetWorkflowExecutionHistory(ctx, &workflowservice.GetWorkflowExecutionHistoryRequest{
 		Namespace: c.namespace, Execution: execution, MaximumPageSize: most,
@@ -127,8 +129,7 @@ func (c *Client) startAnew(ctx context.Context, execution *commonpb.WorkflowExec
 	if len(events) == 0 || len(answer.GetNextPageToken()) > 0 || slices.ContainsFunc(events[1:], happened) {
 		return 0, nil
 	}
-	begun := events[len(events)-1].GetWorkflowTaskStartedEventAttributes()
-	if begun == nil || alive != nil && alive(begun.GetIdentity()) {
+	if events[len(events)-1].GetWorkflowTaskStartedEventAttributes() == nil {
 		return 0, nil
 	}
 	was := events[0].GetWorkflowExecutionStartedEventAttributes()

@@ -95,8 +95,8 @@ func firstTask(process string, refuses error, more ...*historypb.HistoryEvent) f
 		case *workflowservice.GetWorkflowExecutionHistoryRequest:
 			events := append([]*historypb.HistoryEvent{
 				{EventId: 1, Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{
-					WorkflowType: &commonpb.WorkflowType{Name: Workflow}, TaskQueue: &taskqueuepb.TaskQueue{Name: "galen/cassandra/heal-node@3"},
-					Input:               &commonpb.Payloads{Payloads: []*commonpb.Payload{{Data: []byte(`"r-17"`)}, {Data: []byte(`{"local":true}`)}}},
+					WorkflowType: &commonpb.WorkflowType{Name: LocalWorkflow}, TaskQueue: &taskqueuepb.TaskQueue{Name: "galen/cassandra/heal-node@3"},
+					Input:               &commonpb.Payloads{Payloads: []*commonpb.Payload{{Data: []byte(`"r-17"`)}}},
 					Header:              &commonpb.Header{Fields: map[string]*commonpb.Payload{"trace": {Data: []byte("t")}}},
 					WorkflowTaskTimeout: durationpb.New(workflowTaskTimeout),
 				}}},
@@ -113,7 +113,7 @@ func firstTask(process string, refuses error, more ...*historypb.HistoryEvent) f
 
 // TestAFirstTaskOfADeadProcessIsStartedAnew as it was started, in its place; nothing else is.
 func TestAFirstTaskOfADeadProcessIsStartedAnew(t *testing.T) {
-	lives := func(process string) bool { return process == "alive.1" }
+	others := func(string) bool { return false }
 	later := &historypb.HistoryEvent{EventId: 4, Attributes: &historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes{}}
 	answered := []*historypb.HistoryEvent{
 		{EventId: 4, Attributes: &historypb.HistoryEvent_WorkflowTaskCompletedEventAttributes{WorkflowTaskCompletedEventAttributes: &historypb.WorkflowTaskCompletedEventAttributes{}}},
@@ -125,14 +125,13 @@ func TestAFirstTaskOfADeadProcessIsStartedAnew(t *testing.T) {
 		asked, anew int
 		err         string
 	}{
-		"a dead one's":                {firstTask("dead.1", nil), lives, 1, 1, ""},
-		"nobody else's":               {firstTask("alive.1", nil), nil, 1, 1, ""},
-		"a living one's":              {firstTask("alive.1", nil), lives, 0, 0, ""},
-		"it was answered for once":    {firstTask("alive.1", nil, answered...), lives, 1, 1, ""},
-		"nobody has it":               {firstTask("dead.1", nil, answered[:2]...), lives, 0, 0, ""},
-		"something happened since":    {firstTask("dead.1", nil, later), lives, 0, 0, ""},
-		"a server that knows no such": {firstTask("dead.1", serviceerror.NewInvalidArgument("policy")), lives, 1, 0, ""},
-		"trouble":                     {firstTask("dead.1", serviceerror.NewPermissionDenied("no", "")), lives, 1, 0, "workflow cassandra/orders/down: start it anew"},
+		"a dead one's":                {firstTask("dead.1", nil), nil, 1, 1, ""},
+		"others live":                 {firstTask("dead.1", nil), others, 0, 0, ""},
+		"it was answered for once":    {firstTask("dead.1", nil, answered...), nil, 1, 1, ""},
+		"nobody has it":               {firstTask("dead.1", nil, answered[:2]...), nil, 0, 0, ""},
+		"something happened since":    {firstTask("dead.1", nil, later), nil, 0, 0, ""},
+		"a server that knows no such": {firstTask("dead.1", serviceerror.NewInvalidArgument("policy")), nil, 1, 0, ""},
+		"trouble":                     {firstTask("dead.1", serviceerror.NewPermissionDenied("no", "")), nil, 1, 0, "workflow cassandra/orders/down: start it anew"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client, f := dial(t, c.server)
@@ -147,11 +146,11 @@ func TestAFirstTaskOfADeadProcessIsStartedAnew(t *testing.T) {
 			for _, r := range asked {
 				was := r.GetInput().GetPayloads()
 				got := []any{
-					r.GetWorkflowId(), r.GetWorkflowType().GetName(), r.GetTaskQueue().GetName(), string(was[0].GetData()), string(was[1].GetData()),
+					r.GetWorkflowId(), r.GetWorkflowType().GetName(), r.GetTaskQueue().GetName(), string(was[0].GetData()), len(was),
 					string(r.GetHeader().GetFields()["trace"].GetData()), r.GetWorkflowTaskTimeout().AsDuration(), r.GetWorkflowIdConflictPolicy(),
 				}
 				want := []any{
-					"cassandra/orders/down", Workflow, "galen/cassandra/heal-node@3", `"r-17"`, `{"local":true}`, "t", workflowTaskTimeout,
+					"cassandra/orders/down", LocalWorkflow, "galen/cassandra/heal-node@3", `"r-17"`, 1, "t", workflowTaskTimeout,
 					enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING,
 				}
 				if diff := cmp.Diff(want, got); diff != "" {

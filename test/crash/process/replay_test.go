@@ -47,6 +47,7 @@ func replays(ctx context.Context, t *testing.T, c client.Client, key, name strin
 		}
 		r := worker.NewWorkflowReplayer()
 		r.RegisterWorkflowWithOptions(workflows.Run, workflow.RegisterOptions{Name: workflows.RunName})
+		r.RegisterWorkflowWithOptions(workflows.RunLocal, workflow.RegisterOptions{Name: workflows.LocalName})
 		if err := r.ReplayWorkflowHistory(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)), history); err != nil {
 			t.Errorf("replay of %s, execution %d: %v", name, len(all)-i, err)
 		}
