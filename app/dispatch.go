@@ -252,11 +252,8 @@ func (d *dispatcher) restart(ctx context.Context, run galen.Run) error {
 	if err != nil {
 		return err
 	}
-	if e.Phase == temporal.Open && e.Attempts >= stuckAfter {
-		return d.stuck(ctx, run, e)
-	}
 	if e.Phase == temporal.Open {
-		return d.move(ctx, run, e)
+		return d.standing(ctx, run, e)
 	}
 	led, e, gone, err := d.gone(ctx, run)
 	if err != nil || !gone {
@@ -277,6 +274,14 @@ func (d *dispatcher) restart(ctx context.Context, run galen.Run) error {
 
 // stuckAfter so many attempts at one task of a workflow, which takes minutes, no release that is here can carry it on.
 const stuckAfter = 10
+
+// standing sees to a run whose workflow is open: it may be stuck, or in a queue that it does not belong to.
+func (d *dispatcher) standing(ctx context.Context, run galen.Run, e temporal.Execution) error {
+	if e.Attempts >= stuckAfter {
+		return d.stuck(ctx, run, e)
+	}
+	return d.move(ctx, run, e)
+}
 
 // stuck ends a workflow whose task fails over and over, as where a release cannot follow what another one did: nobody would ever hear of its
 // run. It is lost then, as if it had been terminated by a person.

@@ -22,9 +22,10 @@ import (
 
 // Names that workflow code, worker and client share.
 const (
-	// Workflow is the type of the one workflow; its first argument is the run's ID, a string. LocalWorkflow is the same, but decides first in its
-	// own task.
-	Workflow, LocalWorkflow = "Run", "RunLocal"
+	// Workflow is the type of the one workflow; its first argument is the run's ID, a string.
+	Workflow = "Run"
+	// LocalWorkflow is the same, but decides first in its own task.
+	LocalWorkflow = "RunLocal"
 	// WakeSignal tells a run to read the journal again. It has no content.
 	WakeSignal = "wake"
 	// DefaultNamespace holds unless options say otherwise.
