@@ -248,11 +248,7 @@ func onVerdicts(t thought) conclusion {
 	v := strictest(t)
 	soon := t.policy.LookSoon.D()
 	if mode := strictestMode(t); !mode.Acts() {
-		out := conclusion{status: galen.RunWaiting, why: fmt.Sprintf("mode %s, would %s: %s", mode, t.plan.Steps[0], t.plan.Why), wait: t.policy.Fallback.D()}
-		if mode == galen.ModeSuggest {
-			out.suggests = suggested(t.plan)
-		}
-		return out
+		return onlyTold(t, mode)
 	}
 	if t.ledger.Observe != "" { // a person ends that, and it wakes the run
 		return conclusion{status: galen.RunWaiting, why: t.ledger.Observe, wait: t.policy.Fallback.D()}
@@ -269,10 +265,35 @@ func onVerdicts(t thought) conclusion {
 	}
 }
 
-// strictestMode is that of the steps which goes least far; that of the resource, if a verb is unknown.
+// onlyTold: the mode lets nothing be done. Who has begun already, and may not go on, has left something: a person is to see it.
+func onlyTold(t thought, mode galen.Mode) conclusion {
+	would := fmt.Sprintf("would %s: %s", t.plan.Steps[0], t.plan.Why)
+	begun := slices.ContainsFunc(t.ledger.Past, func(in galen.Intent) bool { return in.Sent != galen.SentNot && in.Effect.Status != galen.EffectAbsent })
+	if begun {
+		return held(t, fmt.Sprintf("mode %s: it has begun, and may not go on by itself: %s", mode, would))
+	}
+	out := conclusion{status: galen.RunWaiting, why: fmt.Sprintf("mode %s, %s", mode, would), wait: t.policy.Fallback.D()}
+	if mode == galen.ModeSuggest {
+		out.suggests = suggested(t.plan)
+	}
+	return out
+}
+
+// takesAway: one of the steps takes something out of service, which what follows is to bring back. Then what follows must be allowed, as far
+// as people have a say in it, before that is done: a node that was stopped, and may not be started, helps nobody.
+func takesAway(t thought) bool {
+	return !t.own && slices.ContainsFunc(t.plan.Steps, func(step galen.Step) bool { return t.kind.Verbs[step.Verb].Class > galen.Reversible })
+}
+
+// strictestMode is that of the steps which goes least far, what follows included where they take something away; that of the resource, if
+// a verb is unknown.
 func strictestMode(t thought) galen.Mode {
+	steps := t.plan.Steps
+	if takesAway(t) {
+		steps = slices.Concat(steps, t.plan.Outline)
+	}
 	var out galen.Mode
-	for i, step := range t.plan.Steps {
+	for i, step := range steps {
 		mode := t.policy.Mode
 		if verb, known := t.kind.Verbs[step.Verb]; known {
 			mode = t.policy.ModeOf(t.ledger.Run.Runbook, verb.Class)
@@ -323,12 +344,20 @@ func waitedOut(v galen.Verdict) bool {
 	return v.Answer == galen.LookAgain && slices.Contains(outer, v.Guard)
 }
 
-// strictest is the strictest verdict on the steps (not the outline: it may be denied today and allowed when its time
-// has come).
+// strictest is the strictest verdict on the steps. What follows may be denied today and allowed when its time has come: of that only the yes
+// that it needs counts, where the steps take something away.
 func strictest(t thought) galen.Verdict {
 	var all []galen.Verdict
-	for i := range min(len(t.plan.Steps), len(t.verdicts)) {
+	steps := len(t.plan.Steps)
+	for i := range min(steps, len(t.verdicts)) {
 		all = append(all, t.verdicts[i]...)
+	}
+	if takesAway(t) && steps < len(t.verdicts) {
+		for _, v := range slices.Concat(t.verdicts[steps:]...) {
+			if v.Guard == gate.GuardApproval && v.Answer == galen.NeedYes {
+				all = append(all, v)
+			}
+		}
 	}
 	return gate.Worst(all)
 }

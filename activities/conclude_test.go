@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/gate"
 )
 
 var night = time.Date(2026, 1, 5, 3, 0, 0, 0, time.UTC)
@@ -30,6 +31,17 @@ func step() galen.Step {
 	return galen.Step{Verb: "start", Target: galen.Target{ID: "n1"}, Within: galen.Duration(time.Minute), Why: "it is down"}
 }
 
+func stop() galen.Step {
+	return galen.Step{Verb: "stop", Target: galen.Target{ID: "n1"}, Within: galen.Duration(time.Minute), Why: "it is to be restarted"}
+}
+
+// modes are act, but for one class.
+func modes(class galen.Class, mode galen.Mode) func(*thought) {
+	return func(t *thought) {
+		t.policy.Mode, t.policy.Modes = galen.ModeAct, []galen.ModeRule{{Class: class, Mode: mode}}
+	}
+}
+
 // thinking is a thought on a run about n1, which two kinds of observers see good.
 func thinking(plan galen.Plan, change func(*thought)) thought {
 	t := thought{plan: plan, subject: subject{
@@ -39,7 +51,8 @@ func thinking(plan galen.Plan, change func(*thought)) thought {
 			Deadline: night.Add(time.Hour), Scope: []galen.Target{{ID: "n1"}},
 		}},
 	}}
-	for range plan.Steps {
+	t.kind.Verbs = map[string]galen.Verb[galen.State]{"start": {Class: galen.Reversible}, "stop": {Class: galen.Disruptive}}
+	for range len(plan.Steps) + len(plan.Outline) {
 		t.verdicts = append(t.verdicts, []galen.Verdict{{Guard: "g", Answer: galen.Allow}})
 	}
 	if change != nil {
@@ -65,6 +78,7 @@ func TestConclude(t *testing.T) {
 	done := galen.Plan{End: galen.EndDone, Why: "all good"}
 	wait := galen.Plan{Wait: galen.Duration(time.Second), Why: "not yet"}
 	act := galen.Plan{Steps: []galen.Step{step()}, Why: "start it"}
+	leaves := galen.Plan{Steps: []galen.Step{stop()}, Outline: []galen.Step{step()}, Why: "restart it"}
 	escalate := galen.Plan{End: galen.EndEscalate, Why: "three restarts did not help"}
 	open := galen.Intent{ID: "i1", Run: "r1", Step: step(), At: night.Add(-2 * time.Minute), Effect: galen.Effect{Status: galen.EffectUnderWay}}
 	yes := &galen.Approval{ID: "a1", Run: "r1", At: night.Add(-time.Second), Expires: night.Add(time.Hour)}
@@ -165,6 +179,25 @@ func TestConclude(t *testing.T) {
 		{"held, not cancelled, could take back its own work", act, func(t *thought) {
 			t.ledger.Run.Status, t.own, t.ledger.Run.Why = galen.RunHeld, true, "a person"
 		}, galen.RunHeld, false, 0, "a person"},
+		{"takes away, and may only suggest what follows", leaves, modes(galen.Reversible, galen.ModeSuggest), galen.RunWaiting, false, 0, "mode suggest, would stop n1"},
+		{"takes away, and what follows needs a yes", leaves, func(t *thought) {
+			modes(galen.Reversible, galen.ModeApprove)(t)
+			t.verdicts[1] = []galen.Verdict{{Guard: gate.GuardApproval, Answer: galen.NeedYes, Why: "nobody has"}}
+		}, galen.RunAsking, false, 0, "nobody has"},
+		{"takes away, and what follows is approved", leaves, modes(galen.Reversible, galen.ModeApprove), galen.RunRunning, false, 1, "restart it"},
+		{"takes away, and another guard is against what follows today", leaves, func(t *thought) {
+			t.verdicts[1] = []galen.Verdict{{Guard: "I-02", Answer: galen.NeedYes, Why: "not now"}}
+		}, galen.RunRunning, false, 1, "restart it"},
+		{"takes nothing away, and may only suggest what follows", galen.Plan{Steps: []galen.Step{step()}, Outline: []galen.Step{stop()}, Why: "start it"},
+			modes(galen.Disruptive, galen.ModeSuggest), galen.RunRunning, false, 1, "start it"},
+		{"has begun, and may only suggest what follows", act, func(t *thought) {
+			modes(galen.Reversible, galen.ModeSuggest)(t)
+			t.ledger.Past = []galen.Intent{{ID: "i1", Run: "r1", Step: stop(), Sent: galen.SentYes, Effect: galen.Effect{Status: galen.EffectDone}}}
+		}, galen.RunHeld, false, 0, "mode suggest: it has begun, and may not go on by itself: would start n1"},
+		{"has tried in vain, and may only suggest", act, func(t *thought) {
+			modes(galen.Reversible, galen.ModeSuggest)(t)
+			t.ledger.Past = []galen.Intent{{ID: "i1", Run: "r1", Step: step(), Sent: galen.SentNot, Effect: galen.Effect{Status: galen.EffectAbsent}}}
+		}, galen.RunWaiting, false, 0, "mode suggest, would start n1"},
 		{"cancelled past its deadline, sees what it takes back", wait, func(t *thought) {
 			young := open
 			young.At, young.Undoes = night, "i0"

@@ -152,10 +152,10 @@ func doubted(j Judgement) (galen.Verdict, bool) {
 // know the node, the node itself, its host, and targets of steps under way.
 func suspects(r Ring, open []galen.Intent) map[string]bool {
 	down, calledDown := map[string]bool{}, r.calledDown()
-	at := r.whereabouts()
+	at, watched := r.whereabouts(), r.watched()
 	for i := range r.Nodes {
 		n := &r.Nodes[i]
-		if n.Down || calledDown[n.Address] || n.doubtful() || silent(*n, at.byInstance[n.Instance], at.named[n.Instance]) || silent(*n, at.byAddress[n.Address], at.hosts[n.Address]) {
+		if n.Down || calledDown[n.Address] || n.doubtful(watched) || silent(*n, at.byInstance[n.Instance], at.named[n.Instance]) || silent(*n, at.byAddress[n.Address], at.hosts[n.Address]) {
 			down[n.HostID] = true
 		}
 	}
@@ -183,17 +183,17 @@ func (r Ring) calledDown() map[string]bool {
 	return out
 }
 
-// doubtful tells whether a live peer does not know a node that serves, or knows another one in its place, for then it sends it no
-// request; or nobody calls it good, and somebody bad.
-func (n Node) doubtful() bool {
-	bad := false
-	for _, o := range n.Observations {
-		if o.Kind == galen.Peer && o.Says != galen.Good && n.Status != Joining {
-			return true
-		}
-		bad = bad || o.Says == galen.Bad
-	}
-	return bad && !anyGood(n)
+// watched tells whether anybody says anything of its nodes; a ring that somebody wrote down by hand may say nothing of that.
+func (r Ring) watched() bool {
+	return slices.ContainsFunc(r.Nodes, func(n Node) bool { return len(n.Observations) > 0 })
+}
+
+// doubtful tells whether nobody calls a node good, where anybody says anything of the nodes of its ring, or a live peer does not know one that
+// serves, or knows another one in its place, for then it sends it no request.
+func (n Node) doubtful(watched bool) bool {
+	return watched && !anyGood(n) || n.Status != Joining && slices.ContainsFunc(n.Observations, func(o galen.Observation) bool {
+		return o.Kind == galen.Peer && o.Says != galen.Good
+	})
 }
 
 // silent tells whether a node that we can ask does not work, or is another one, or its host knows that it has no working process. One

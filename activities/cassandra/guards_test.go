@@ -284,6 +284,13 @@ func TestEachGuardStandsAlone(t *testing.T) {
 		{"two schemas", ready, func(w *world) { w.state.Schemas = append(w.state.Schemas, "another") }, replaceStep, "I-32", galen.LookAgain},
 
 		{"one node calls a second one down", ready, func(w *world) { w.says("n1", "n2", func(e *cassandra.Endpoint) { e.Up = false }) }, replaceStep, "I-02 quorum", galen.LookAgain},
+		{"nobody can say how a second node is", ready, func(w *world) {
+			n := w.node("n2")
+			for i := range n.Observations {
+				n.Observations[i].Says = galen.Unknown
+			}
+		}, replaceStep, "I-02 quorum", galen.LookAgain},
+		{"nobody speaks of a second node", ready, func(w *world) { w.node("n2").Observations = nil }, replaceStep, "I-02 quorum", galen.LookAgain},
 		{"a second node hangs", ready, func(w *world) { w.view("n2").Jolokia = cassandra.Hung }, replaceStep, "I-02 quorum", galen.LookAgain},
 		{"a second node is being stopped", ready, func(w *world) {
 			busy(w, cassandra.VerbStop, w.node("n2").Target(), galen.Disruptive)

@@ -303,6 +303,11 @@ func (p planned) hits(c galen.Class) string {
 // approvals is how many people must say yes.
 func (p planned) approvals() string {
 	for _, v := range slices.Concat(p.Verdicts...) {
+		if v.Guard == "approval" && v.Answer == galen.Deny {
+			return "no approval lets all of it be done"
+		}
+	}
+	for _, v := range slices.Concat(p.Verdicts...) {
 		if v.Answer == galen.NeedYes {
 			return "needs " + some(max(p.Approvals, 1), "approval")
 		}

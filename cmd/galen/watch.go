@@ -163,6 +163,9 @@ const (
 	home     = "\x1b[H"
 	lineEnd  = "\x1b[K\n"
 	restDown = "\x1b[J"
+	// A line that is too long ends at the edge: where it went on below, what stands first would leave the screen.
+	wrapOff = "\x1b[?7l"
+	wrapOn  = "\x1b[?7h"
 )
 
 // draw puts the newest frame in the place of the one before, as much as the terminal has room for, and a line below it.
@@ -174,13 +177,13 @@ func (v *view) draw(on *terminal, below string) {
 		lines = append(lines[:room-1:room-1], fmt.Sprintf("… and %s more: a higher window shows them", some(hidden, "line")))
 	}
 	var b strings.Builder
-	b.WriteString(home)
+	b.WriteString(wrapOff + home)
 	for _, line := range lines {
 		b.WriteString(line + lineEnd)
 	}
 	p := v.c.page()
 	foot := cut(fmt.Sprintf("%s  %s", v.c.now().UTC().Format(time.TimeOnly+" UTC"), oneLine(below)), max(on.columns, longName))
-	b.WriteString(restDown)
+	b.WriteString(restDown + wrapOn)
 	v.write(b.String())
 	fmt.Fprint(p, paint(inkDim, foot)+"\n")
 }

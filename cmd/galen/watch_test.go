@@ -156,7 +156,7 @@ func TestWatchOnATerminal(t *testing.T) {
 	w.until("the engine is away", func() bool { return contains(w.out.String(), "the engine does not answer") })
 	frames := strings.Split(w.out.String(), home)
 	last := frames[len(frames)-1]
-	if !contains(last, "works") || !contains(last, "does not answer") || strings.Count(last, "\n") > 6 || !contains(last, restDown) {
+	if !contains(last, "works") || !contains(last, "does not answer") || strings.Count(last, "\n") > 6 || !contains(last, restDown) || !contains(last, wrapOn) || strings.Count(w.out.String(), wrapOff) != len(frames)-1 {
 		t.Errorf("the newest frame is %q", last)
 	}
 	w.stop()

@@ -47,6 +47,7 @@ const (
 	GuardRate     = guardRate
 	GuardClaims   = guardClaims
 	GuardDomain   = guardDomain
+	GuardApproval = guardApproval
 )
 
 // OwnNames are those by which the gate itself refuses, beside the guards.

@@ -121,7 +121,7 @@ func (s *server) approval(ctx context.Context, id string, req api.Approve) (gale
 	if err != nil {
 		return galen.Approval{}, err
 	}
-	if err := s.aPerson(ctx, d); err != nil {
+	if err := errors.Join(s.aPerson(ctx, d), mayFollow(run, d, watched.Policy)); err != nil {
 		return galen.Approval{}, err
 	}
 	now := s.o.Now().UTC()
@@ -147,6 +147,16 @@ func (s *server) approval(ctx context.Context, id string, req api.Approve) (gale
 		return yes, Conflict(fmt.Errorf("plan %d of run %s has no steps to approve: %s", run.Plan, id, run.Why))
 	}
 	return yes, nil
+}
+
+// mayFollow refuses a yes to a plan of which the modes let a step never be done, whoever says yes.
+func mayFollow(run galen.Run, d galen.Decision, p galen.Policy) error {
+	for _, class := range d.Classes {
+		if mode := p.ModeOf(run.Runbook, class); class >= galen.Reversible && !mode.Acts() {
+			return Conflict(fmt.Errorf("mode %s lets no %s step of %s be done on %s, with a yes neither: set another mode in the configuration, and start the engine again", mode, class, run.Runbook, run.Resource))
+		}
+	}
+	return nil
 }
 
 // asked is the decision that the person has seen; an error if the run does not ask, or has decided anew since.

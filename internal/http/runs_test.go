@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"errors"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -84,6 +85,26 @@ func TestApproveBindsTheNewestPlan(t *testing.T) {
 	e = &engine{runs: map[string]galen.Run{"a": run}, plans: map[string]galen.Decision{"a": {Number: 2, Plan: galen.Plan{Wait: 1, Why: "x"}}}}
 	if w := call(t, Handler(e.options()), "POST", "/v1/runs/a/approve", `{"plan":2}`); w.Code != 409 || len(e.approved) > 0 {
 		t.Errorf("a plan without steps: %d %s", w.Code, w.Body)
+	}
+}
+
+// TestAYesThatTheModeNeverHearsIsRefused: also where only what follows may not be done.
+func TestAYesThatTheModeNeverHearsIsRefused(t *testing.T) {
+	run := galen.Run{Runbook: "fake/heal", Resource: galen.Resource{Kind: "fake", Name: "demo"}}
+	d := galen.Decision{Classes: []galen.Class{galen.Disruptive, galen.Reversible}}
+	for name, c := range map[string]struct {
+		policy galen.Policy
+		says   string
+	}{
+		"approve":            {galen.Policy{Mode: galen.ModeApprove}, ""},
+		"suggest":            {galen.Policy{Mode: galen.ModeSuggest}, "mode suggest lets no disruptive step of fake/heal be done on fake/demo"},
+		"suggest what comes": {galen.Policy{Mode: galen.ModeAct, Modes: []galen.ModeRule{{Class: galen.Reversible, Mode: galen.ModeObserve}}}, "mode observe lets no reversible step"},
+		"suggest the rest":   {galen.Policy{Mode: galen.ModeAct, Modes: []galen.ModeRule{{Class: galen.Destructive, Mode: galen.ModeSuggest}}}, ""},
+	} {
+		err := mayFollow(run, d, c.policy)
+		if (err == nil) != (c.says == "") || err != nil && (!errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%s: %v, want %q", name, err, c.says)
+		}
 	}
 }
 
