@@ -21,7 +21,7 @@ var (
 	// ErrTokenName: the name has a token that counts.
 	ErrTokenName = errors.New("there is a token of that name: revoke it first, or take another name beside it until whoever uses it has changed")
 	// ErrScheduleName: the name has a schedule.
-	ErrScheduleName = errors.New("a schedule has that name, here or on another resource: take another name")
+	ErrScheduleName = errors.New("there is a schedule of that name, here or on another resource: take another one")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("the journal is closed")
 )
