@@ -109,7 +109,7 @@ func TestATraceFromThePostToVerified(t *testing.T) {
 	run, err := s.AwaitRun(ctx, galen.RunVerified)
 	must(t, err)
 	want := []string{
-		"POST /v1/alerts/alertmanager", "match alert", "StartWorkflow:Run", "RunWorkflow:Run", "StartActivity:Decide", "RunActivity:Decide", "look",
+		"POST /v1/alerts/alertmanager", "match alert", "StartWorkflow:RunLocal", "RunWorkflow:RunLocal", "StartActivity:Decide", "RunActivity:Decide", "look",
 		"gate", "call start", "RunActivity:Close", "end verified",
 	}
 	var spans []*tracepb.Span
@@ -122,7 +122,7 @@ func TestATraceFromThePostToVerified(t *testing.T) {
 		return len(missing) == 0, fmt.Sprintf("%d spans, missing %q, bad %q", len(spans), missing, bad)
 	})
 	linked(t, spans, "end verified", want[:4], run.ID)
-	linked(t, spans, "call start", []string{"POST /v1/alerts/alertmanager", "RunWorkflow:Run", "RunActivity:Decide", "gate"}, run.ID)
+	linked(t, spans, "call start", []string{"POST /v1/alerts/alertmanager", "RunWorkflow:RunLocal", "RunActivity:Decide", "gate"}, run.ID)
 }
 
 // post sends the alert that Alertmanager would.
