@@ -29,6 +29,9 @@ func (c Class) String() string {
 	}
 }
 
+// TakesAway tells whether a verb of the class takes something out of service.
+func (c Class) TakesAway() bool { return c > Reversible }
+
 // MarshalText writes the name; an unknown class is an error.
 func (c Class) MarshalText() ([]byte, error) {
 	if c < Read || c > Destructive {

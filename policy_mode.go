@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -109,4 +110,19 @@ func (p Policy) ModeOf(runbook string, class Class) Mode {
 		}
 	}
 	return p.Mode
+}
+
+// ModeOfPlan is the mode of those steps of a runbook that goes least far, by their classes. Where one of them takes something out of service,
+// what is to follow, and to bring it back, counts as well: a node that was stopped, and may not be started, helps nobody.
+func (p Policy) ModeOfPlan(runbook string, steps, follow []Class) Mode {
+	if slices.ContainsFunc(steps, Class.TakesAway) {
+		steps = slices.Concat(steps, follow)
+	}
+	out := ModeAct
+	for _, class := range steps {
+		if mode := p.ModeOf(runbook, class); mode.Less(out) {
+			out = mode
+		}
+	}
+	return out
 }

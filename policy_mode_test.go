@@ -35,6 +35,28 @@ func TestModeOf(t *testing.T) {
 	}
 }
 
+// TestModeOfPlan: what is to follow counts where something is taken out of service, and only there.
+func TestModeOfPlan(t *testing.T) {
+	p := SafePolicy()
+	p.Mode, p.Modes = ModeAct, []ModeRule{{Class: Reversible, Mode: ModeSuggest}, {Class: Destructive, Mode: ModeApprove}}
+	for _, c := range []struct {
+		steps, follow []Class
+		want          Mode
+	}{
+		{[]Class{Disruptive}, nil, ModeAct},
+		{[]Class{Disruptive}, []Class{Reversible}, ModeSuggest},
+		{[]Class{Disruptive}, []Class{Destructive}, ModeApprove},
+		{[]Class{Destructive}, []Class{Destructive, Reversible}, ModeSuggest},
+		{[]Class{Read}, []Class{Reversible}, ModeAct},
+		{[]Class{Reversible}, []Class{Disruptive}, ModeSuggest},
+		{[]Class{Disruptive, Destructive}, nil, ModeApprove},
+	} {
+		if got := p.ModeOfPlan("cassandra/heal-node", c.steps, c.follow); got != c.want {
+			t.Errorf("%v, then %v: mode %s, want %s", c.steps, c.follow, got, c.want)
+		}
+	}
+}
+
 func TestModes(t *testing.T) {
 	all := Modes()
 	if !slices.IsSortedFunc(all, func(a, b Mode) int { return a.rank() - b.rank() }) || Mode("").Less(ModeObserve) != true || ModeAct.Less(ModeAct) {

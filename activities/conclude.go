@@ -279,30 +279,26 @@ func onlyTold(t thought, mode galen.Mode) conclusion {
 	return out
 }
 
-// takesAway: one of the steps takes something out of service, which what follows is to bring back. Then what follows must be allowed, as far
-// as people have a say in it, before that is done: a node that was stopped, and may not be started, helps nobody.
-func takesAway(t thought) bool {
-	return !t.own && slices.ContainsFunc(t.plan.Steps, func(step galen.Step) bool { return t.kind.Verbs[step.Verb].Class > galen.Reversible })
+// classesOf are those of the steps of the plan, and of what is to follow them; of what takes back the run's own work nothing does. known: the
+// kind has all of their verbs.
+func classesOf(t thought) (steps, follow []galen.Class, known bool) {
+	all, n := t.classes(), len(t.plan.Steps)
+	if len(all) < n {
+		return nil, nil, false
+	}
+	if t.own {
+		return all[:n], nil, true
+	}
+	return all[:n], all[n:], true
 }
 
-// strictestMode is that of the steps which goes least far, what follows included where they take something away; that of the resource, if
-// a verb is unknown.
+// strictestMode is that of the plan, see [galen.Policy.ModeOfPlan]; that of the resource, if a verb is unknown.
 func strictestMode(t thought) galen.Mode {
-	steps := t.plan.Steps
-	if takesAway(t) {
-		steps = slices.Concat(steps, t.plan.Outline)
+	steps, follow, known := classesOf(t)
+	if !known {
+		return t.policy.Mode
 	}
-	var out galen.Mode
-	for i, step := range steps {
-		mode := t.policy.Mode
-		if verb, known := t.kind.Verbs[step.Verb]; known {
-			mode = t.policy.ModeOf(t.ledger.Run.Runbook, verb.Class)
-		}
-		if i == 0 || mode.Less(out) {
-			out = mode
-		}
-	}
-	return out
+	return t.policy.ModeOfPlan(t.ledger.Run.Runbook, steps, follow)
 }
 
 // suggested are the steps of a plan for people.
@@ -352,7 +348,7 @@ func strictest(t thought) galen.Verdict {
 	for i := range min(steps, len(t.verdicts)) {
 		all = append(all, t.verdicts[i]...)
 	}
-	if takesAway(t) && steps < len(t.verdicts) {
+	if now, follow, _ := classesOf(t); len(follow) > 0 && steps < len(t.verdicts) && slices.ContainsFunc(now, galen.Class.TakesAway) {
 		for _, v := range slices.Concat(t.verdicts[steps:]...) {
 			if v.Guard == gate.GuardApproval && v.Answer == galen.NeedYes {
 				all = append(all, v)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
+	"github.com/galenhq/galen/internal/gate"
 )
 
 // planned is a decision with what a person wants to know beside it. Names, outlook and class are absent where nobody tells them.
@@ -303,7 +304,7 @@ func (p planned) hits(c galen.Class) string {
 // approvals is how many people must say yes.
 func (p planned) approvals() string {
 	for _, v := range slices.Concat(p.Verdicts...) {
-		if v.Guard == "approval" && v.Answer == galen.Deny {
+		if v.Guard == gate.GuardApproval && v.Answer == galen.Deny {
 			return "no approval lets all of it be done"
 		}
 	}

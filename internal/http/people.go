@@ -121,7 +121,7 @@ func (s *server) approval(ctx context.Context, id string, req api.Approve) (gale
 	if err != nil {
 		return galen.Approval{}, err
 	}
-	if err := errors.Join(s.aPerson(ctx, d), mayFollow(run, d, watched.Policy)); err != nil {
+	if err := errors.Join(s.aPerson(ctx, d), heard(run, d, watched.Policy)); err != nil {
 		return galen.Approval{}, err
 	}
 	now := s.o.Now().UTC()
@@ -149,12 +149,14 @@ func (s *server) approval(ctx context.Context, id string, req api.Approve) (gale
 	return yes, nil
 }
 
-// mayFollow refuses a yes to a plan of which the modes let a step never be done, whoever says yes.
-func mayFollow(run galen.Run, d galen.Decision, p galen.Policy) error {
-	for _, class := range d.Classes {
-		if mode := p.ModeOf(run.Runbook, class); class >= galen.Reversible && !mode.Acts() {
-			return Conflict(fmt.Errorf("mode %s lets no %s step of %s be done on %s, with a yes neither: set another mode in the configuration, and start the engine again", mode, class, run.Runbook, run.Resource))
-		}
+// heard refuses a yes that the mode of the plan never hears, whoever says it. Who asks for one hears it.
+func heard(run galen.Run, d galen.Decision, p galen.Policy) error {
+	n := len(d.Plan.Steps)
+	if run.Status == galen.RunAsking || n == 0 || len(d.Classes) < n {
+		return nil
+	}
+	if mode := p.ModeOfPlan(run.Runbook, d.Classes[:n], d.Classes[n:]); !mode.Acts() {
+		return Conflict(fmt.Errorf("mode %s lets plan %d of run %s not be done, with a yes neither: set another mode for %s in the configuration, and start the engine again", mode, run.Plan, run.ID, run.Resource))
 	}
 	return nil
 }

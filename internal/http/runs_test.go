@@ -88,20 +88,27 @@ func TestApproveBindsTheNewestPlan(t *testing.T) {
 	}
 }
 
-// TestAYesThatTheModeNeverHearsIsRefused: also where only what follows may not be done.
+// TestAYesThatTheModeNeverHearsIsRefused: also where only what must follow may not be done. A run that asks for a yes hears it.
 func TestAYesThatTheModeNeverHearsIsRefused(t *testing.T) {
-	run := galen.Run{Runbook: "fake/heal", Resource: galen.Resource{Kind: "fake", Name: "demo"}}
-	d := galen.Decision{Classes: []galen.Class{galen.Disruptive, galen.Reversible}}
+	stop := galen.Decision{Plan: galen.Plan{Steps: make([]galen.Step, 1)}, Classes: []galen.Class{galen.Disruptive, galen.Reversible}}
+	prepare := galen.Decision{Plan: galen.Plan{Steps: make([]galen.Step, 1)}, Classes: []galen.Class{galen.Reversible, galen.Destructive}}
+	rule := func(class galen.Class, mode galen.Mode) galen.Policy {
+		return galen.Policy{Mode: galen.ModeApprove, Modes: []galen.ModeRule{{Class: class, Mode: mode}}}
+	}
 	for name, c := range map[string]struct {
+		d      galen.Decision
 		policy galen.Policy
+		status galen.RunStatus
 		says   string
 	}{
-		"approve":            {galen.Policy{Mode: galen.ModeApprove}, ""},
-		"suggest":            {galen.Policy{Mode: galen.ModeSuggest}, "mode suggest lets no disruptive step of fake/heal be done on fake/demo"},
-		"suggest what comes": {galen.Policy{Mode: galen.ModeAct, Modes: []galen.ModeRule{{Class: galen.Reversible, Mode: galen.ModeObserve}}}, "mode observe lets no reversible step"},
-		"suggest the rest":   {galen.Policy{Mode: galen.ModeAct, Modes: []galen.ModeRule{{Class: galen.Destructive, Mode: galen.ModeSuggest}}}, ""},
+		"approve":                  {stop, galen.Policy{Mode: galen.ModeApprove}, galen.RunWaiting, ""},
+		"suggest":                  {stop, galen.Policy{Mode: galen.ModeSuggest}, galen.RunWaiting, "mode suggest lets plan 3 of run r1 not be done"},
+		"suggest what must follow": {stop, rule(galen.Reversible, galen.ModeObserve), galen.RunHeld, "mode observe"},
+		"suggest what may follow":  {prepare, rule(galen.Destructive, galen.ModeSuggest), galen.RunHeld, ""},
+		"asks all the same":        {stop, galen.Policy{Mode: galen.ModeSuggest}, galen.RunAsking, ""},
+		"no steps":                 {galen.Decision{}, galen.Policy{Mode: galen.ModeSuggest}, galen.RunHeld, ""},
 	} {
-		err := mayFollow(run, d, c.policy)
+		err := heard(galen.Run{ID: "r1", Plan: 3, Runbook: "fake/heal", Status: c.status}, c.d, c.policy)
 		if (err == nil) != (c.says == "") || err != nil && (!errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), c.says)) {
 			t.Errorf("%s: %v, want %q", name, err, c.says)
 		}
