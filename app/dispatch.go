@@ -137,8 +137,8 @@ func (d *dispatcher) admitted(n int) int {
 }
 
 // quiet tells whether a run that starts now may decide first in its workflow's own task: the worker must then answer for it to Temporal every
-// 1.6 s, which it could not in a storm.
-func (d *dispatcher) quiet() bool { return d.calm != nil && d.calm.AllowN(d.now(), 1) }
+// 1.6 s, which it could not in a storm. Engines that share a journal may be of two releases, of which one does not know such a workflow.
+func (d *dispatcher) quiet() bool { return !d.shared && d.calm != nil && d.calm.AllowN(d.now(), 1) }
 
 // pause is how long those wait that may not go yet: until a batch may, but no longer than dispatchPause unless none may by then.
 func (d *dispatcher) pause() time.Duration {
@@ -194,7 +194,7 @@ func (d *dispatcher) carry(ctx context.Context, item journal.OutboxItem) (bool, 
 		return err == nil, err
 	}
 	failpoint.At(failpoint.Opened, "")
-	started, err := d.temporal.StartRun(d.trace.Join(ctx, run.Trace), temporal.Start{Key: item.Key, Run: item.Run, Needs: needs(run), Local: !d.shared && d.quiet()})
+	started, err := d.temporal.StartRun(d.trace.Join(ctx, run.Trace), temporal.Start{Key: item.Key, Run: item.Run, Needs: needs(run), Local: d.quiet()})
 	failpoint.At(failpoint.Started, "")
 	if err == nil && d.release.Lacks(run) != "" {
 		err = d.foreign(ctx, run) // no decision of ours will tell that its workflow was there already
