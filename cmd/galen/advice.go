@@ -302,23 +302,23 @@ func (c *cli) advise(a galen.Advice, saved bool) error {
 
 func (c *cli) printAdvice(w io.Writer, a galen.Advice, saved bool) error {
 	called := func(id string) string { return firstOf(oneLine(a.Names[id]), short(id)) }
-	fmt.Fprintf(w, "%s: %s\n", strings.ToUpper(string(a.Answer)), oneLine(a.Why))
+	writeLine(w, "%s: %s", strings.ToUpper(string(a.Answer)), oneLine(a.Why))
 	for _, n := range a.Notes {
-		fmt.Fprintf(w, "mind: %s: %s\n", oneLine(n.Guard), oneLine(n.Why))
+		writeLine(w, "mind: %s: %s", oneLine(n.Guard), oneLine(n.Why))
 	}
 	printUnguarded(w, a.Outlook)
 	if len(a.Outlook.Strays) > 0 {
-		fmt.Fprintf(w, "mind: the policy names what is not there, and keeps nothing by it: %s\n", oneLine(few(a.Outlook.Strays)))
+		writeLine(w, "mind: the policy names what is not there, and keeps nothing by it: %s", oneLine(few(a.Outlook.Strays)))
 	}
 	if a.Answer != galen.Yes && a.Outlook.Margin != "" {
-		fmt.Fprintf(w, "margin then: %s\n", oneLine(a.Outlook.Margin))
+		writeLine(w, "margin then: %s", oneLine(a.Outlook.Margin))
 	}
 	c.printWhen(w, a, saved)
 	if len(a.Outlook.Down) > 0 {
-		fmt.Fprintf(w, "down already, or may be: %s\n", fewOf(a.Outlook.Down, called))
+		writeLine(w, "down already, or may be: %s", fewOf(a.Outlook.Down, called))
 	}
 	for _, d := range a.Outlook.Doubts {
-		fmt.Fprintf(w, "in doubt: %s\n", oneLine(d.Why))
+		writeLine(w, "in doubt: %s", oneLine(d.Why))
 	}
 	if err := printObjections(w, a.Verdicts); err != nil {
 		return err
@@ -337,10 +337,10 @@ func (c *cli) printWhen(w io.Writer, a galen.Advice, saved bool) {
 	then := "asked"
 	if saved {
 		then = "saved"
-		fmt.Fprintf(w, "saved at %s UTC, %s ago; what has happened since is not in it\n", a.At.UTC().Format(time.DateTime), span(c.now().Sub(a.At)))
+		writeLine(w, "saved at %s UTC, %s ago; what has happened since is not in it", a.At.UTC().Format(time.DateTime), span(c.now().Sub(a.At)))
 	}
 	if !a.Seen.IsZero() {
-		fmt.Fprintf(w, "seen %s before it was %s\n", span(a.At.Sub(a.Seen)), then)
+		writeLine(w, "seen %s before it was %s", span(a.At.Sub(a.Seen)), then)
 	}
 }
 
@@ -362,7 +362,7 @@ func printObjections(w io.Writer, all []galen.Verdict) error {
 		return nil
 	}
 	against := slices.DeleteFunc(slices.Clone(all), func(v galen.Verdict) bool { return v.Answer == galen.Allow })
-	fmt.Fprintf(w, "%d of %d guards allow it\n", len(all)-len(against), len(all))
+	writeLine(w, "%d of %d guards allow it", len(all)-len(against), len(all))
 	return printVerdicts(w, "     ", against)
 }
 
@@ -381,7 +381,7 @@ func printUnguarded(w io.Writer, o galen.Outlook) {
 	if len(lost) > 0 {
 		then = "lost then: " + few(lost)
 	}
-	fmt.Fprintf(w, "mind: not guarded, for want of replicas: %s; %s\n", oneLine(strings.Join(o.Unguarded, ", ")), oneLine(then))
+	writeLine(w, "mind: not guarded, for want of replicas: %s; %s", oneLine(strings.Join(o.Unguarded, ", ")), oneLine(then))
 }
 
 func printLevels(w io.Writer, o galen.Outlook) error {

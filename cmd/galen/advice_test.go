@@ -91,6 +91,17 @@ func TestAdviceGoldens(t *testing.T) {
 					t.Errorf("%d characters: %s", n, line)
 				}
 			}
+			for _, columns := range []int{60, 80} {
+				narrow := galenOn(t, &terminal{columns: columns, dumb: true}, nil, append(c.args, "--state", path)...)
+				for line := range lineSeq(narrow.out) {
+					if w := widthOf(strings.TrimSuffix(line, "\n")); w > columns {
+						t.Errorf("%d columns on a terminal of %d: %s", w, columns, line)
+					}
+				}
+				if strings.Join(strings.Fields(narrow.out[:20]), " ") != strings.Join(strings.Fields(got.out[:20]), " ") {
+					t.Errorf("a terminal of %d columns is told something else:\n%s", columns, narrow.out)
+				}
+			}
 			// Over the API it is the same answer with the same code, but for when it was saved.
 			var said strings.Builder
 			for line := range strings.Lines(got.out) {

@@ -162,12 +162,11 @@ func reachOf(cfg *config.Config) string {
 // printTreatments shows each resource and where its policy leaves the safe defaults.
 func printTreatments(w io.Writer, all []treatment) error {
 	for _, r := range all {
-		fmt.Fprintf(w, "%s  mode %s, policy %s", r.Resource, r.Mode, r.Policy)
 		if len(r.Differences) == 0 {
-			fmt.Fprintln(w, ": the safe defaults")
+			writeLine(w, "%s  mode %s, policy %s: the safe defaults", r.Resource, r.Mode, r.Policy)
 			continue
 		}
-		fmt.Fprintf(w, ", %s from the safe defaults:\n", some(len(r.Differences), "difference"))
+		writeLine(w, "%s  mode %s, policy %s, %s from the safe defaults:", r.Resource, r.Mode, r.Policy, some(len(r.Differences), "difference"))
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "  FIELD\tSAFE\tHERE")
 		for _, d := range r.Differences {

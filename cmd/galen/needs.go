@@ -206,7 +206,7 @@ func (c *cli) strayAlert(ctx context.Context, client *api.ClientWithResponses, s
 	}
 	if all := res.JSON200.Alerts; len(all) > 0 && all[0].State == state {
 		a := all[0]
-		s.stray = fmt.Sprintf("an alert started nothing %s, %s: %s (galen alerts list --state unmatched)", age(c.now(), a.Received), cmp.Or(a.Labels["alertname"], "without an alertname"), text(a.Why))
+		s.stray = fmt.Sprintf("an alert started nothing %s, %s: %s", age(c.now(), a.Received), cmp.Or(a.Labels["alertname"], "without an alertname"), text(a.Why))
 	}
 	return nil
 }

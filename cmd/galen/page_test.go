@@ -58,7 +58,7 @@ func TestColor(t *testing.T) {
 	}
 }
 
-// Every list, at every width: no line is longer than a terminal in which its names and IDs have room, and what is piped or wide is whole.
+// Every list, at every width: no line is longer than a terminal in which each of its names and IDs has room, and what is piped or wide is whole.
 func TestTablesFit(t *testing.T) {
 	server := cannedAPI().start(t)
 	env := map[string]string{envServer: server}
@@ -68,7 +68,7 @@ func TestTablesFit(t *testing.T) {
 		if contains(whole.out, "…") && !contains(args, "alerts") { // an alert's short ID ends so
 			t.Errorf("galen %s: something is cut in a pipe:\n%s", args, whole.out)
 		}
-		for _, columns := range []int{100, 120, 160, 400} {
+		for _, columns := range []int{40, 60, 80, 100, 120, 160, 400} {
 			got := galenOn(t, &terminal{columns: columns, dumb: true}, env, strings.Fields(args)...)
 			for line := range lineSeq(got.out) {
 				if w := widthOf(strings.TrimRight(line, "\n")); w > columns {

@@ -92,9 +92,10 @@ func printResource(w io.Writer, d api.ResourceDetail, now time.Time) error {
 		return nil
 	}
 	r := d.Resource
-	fmt.Fprintf(w, "\n%s, %d bad, %d unknown; %s apart; seen %s\n", some(r.Members, "member"), r.Bad, r.Unknown, some(r.Apart, "instance"), age(now, *r.Seen))
+	fmt.Fprintln(w)
+	writeLine(w, "%s, %d bad, %d unknown; %s apart; seen %s", some(r.Members, "member"), r.Bad, r.Unknown, some(r.Apart, "instance"), age(now, *r.Seen))
 	if r.Margin != nil {
-		fmt.Fprintf(w, "margin: %s\n", oneLine(*r.Margin))
+		writeLine(w, "margin: %s", oneLine(*r.Margin))
 	}
 	rows := make([][]string, 0, len(d.Members))
 	for _, m := range d.Members {

@@ -92,7 +92,8 @@ func printStatus(w io.Writer, s glance, now time.Time) error {
 		return err
 	}
 	if s.stray != "" {
-		fmt.Fprintf(w, "%s\n\n", oneLine(s.stray))
+		writeLine(w, "%s", oneLine(s.stray))
+		fmt.Fprint(w, further+"galen alerts list --state unmatched\n\n")
 	}
 	return printResources(w, s.Resources, now)
 }

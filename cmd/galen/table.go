@@ -22,6 +22,8 @@ const (
 	bearable    = 12
 	// longName: a word of that length may be cut, too. An ID is shorter, and cutting it makes it useless.
 	longName = 40
+	// further lines of a row begin so.
+	further = "  "
 )
 
 // column of a table, its cells visible and in one line.
@@ -32,24 +34,36 @@ type column struct {
 }
 
 // table writes rows aligned, the heads in capitals, and fits them to the terminal if the page has one: what ends with ? is left out
-// first, then words are cut. What goes to a file or a program is whole, and so is -o wide. See [onlyWide] for what heads may end with.
+// first, then words are cut, then a row takes several lines. What goes to a file or a program is whole, and so is -o wide. See [onlyWide]
+// for what heads may end with.
 func table(w io.Writer, heads []string, rows [][]string) error {
 	p := shape(w)
-	columns := fitted(columnsOf(heads, rows, p.wide), p.width)
+	lines := fitted(columnsOf(heads, rows, p.wide), p.width)
 	for i := range len(rows) + 1 {
-		var line strings.Builder
-		for j, c := range columns {
-			cell := c.cells[i]
-			if j < len(columns)-1 {
-				cell = padded(cell, c.width+gap)
+		for j, columns := range lines {
+			indent := ""
+			if j > 0 {
+				indent = further
 			}
-			line.WriteString(inked(c.head, cell, i == 0))
-		}
-		if _, err := fmt.Fprintln(w, line.String()); err != nil {
-			return err
+			if _, err := fmt.Fprintln(w, indent+lineOf(columns, i)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// lineOf is what columns have of a row, which is 0 for the heads.
+func lineOf(columns []column, row int) string {
+	var line strings.Builder
+	for i, c := range columns {
+		cell := c.cells[row]
+		if i < len(columns)-1 {
+			cell = padded(cell, c.width+gap)
+		}
+		line.WriteString(inked(c.head, cell, row == 0))
+	}
+	return line.String()
 }
 
 func columnsOf(heads []string, rows [][]string, wide bool) []column {
@@ -83,10 +97,10 @@ func (c column) least(floor int) int {
 	return min(c.width, max(floor, widthOf(c.cells[0])))
 }
 
-// fitted are the columns that a terminal of that width shows, cut to it.
-func fitted(columns []column, width int) []column {
+// fitted are the columns that a terminal of that width shows, cut to it, in as many lines as they need.
+func fitted(columns []column, width int) [][]column {
 	if width <= 0 {
-		return columns
+		return [][]column{columns}
 	}
 	for needs(columns, comfortable) > width {
 		i := len(columns) - 1
@@ -98,6 +112,21 @@ func fitted(columns []column, width int) []column {
 		}
 		columns = slices.Delete(columns, i, i+1)
 	}
+	var lines [][]column
+	room := width
+	for len(columns) > 0 {
+		n := len(columns)
+		for n > 1 && needs(columns[:n], bearable) > room {
+			n--
+		}
+		shrink(columns[:n], room)
+		lines, columns, room = append(lines, columns[:n]), columns[n:], width-len(further)
+	}
+	return lines
+}
+
+// shrink cuts the columns of one line to a width.
+func shrink(columns []column, width int) {
 	floor := comfortable
 	if needs(columns, floor) > width {
 		floor = bearable
@@ -115,7 +144,6 @@ func fitted(columns []column, width int) []column {
 			c.cells[j] = cut(c.cells[j], c.width)
 		}
 	}
-	return columns
 }
 
 // longest is more than any column is wide.

@@ -75,11 +75,21 @@ func writeDetails(w io.Writer, indent string, all []detail) {
 
 // writeWrapped writes a text behind its head, wrapped at words; further lines get the indent.
 func writeWrapped(w io.Writer, head, indent, text string) {
-	room := max(lineWidth(w)-widthOf(indent), 40)
+	room := max(lineWidth(w)-widthOf(indent), 24)
 	for _, part := range wrap(text, room) {
 		fmt.Fprintln(w, strings.TrimRight(head+part, " "))
 		head = indent
 	}
+}
+
+// writeLine writes a line: whole for a file or a program, wrapped at words on a terminal.
+func writeLine(w io.Writer, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	width := shape(w).width
+	if width > 0 && widthOf(text) > width {
+		text = strings.Join(wrap(text, width-len(further)), "\n"+further)
+	}
+	fmt.Fprintln(w, text)
 }
 
 // wrap cuts a text at spaces into parts of at most width columns; a longer word stays whole.
