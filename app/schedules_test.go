@@ -35,6 +35,7 @@ func TestSchedules(t *testing.T) {
 		"target":  {func(r *api.ScheduleRequest) { r.Params = &map[string]any{"setting": "nowhere"} }, "has no target"},
 		"name":    {func(r *api.ScheduleRequest) { r.Name = "No" }, "name"},
 		"late":    {func(r *api.ScheduleRequest) { l := "9d"; r.Late = &l }, "late"},
+		"at once": {func(r *api.ScheduleRequest) { l := "0s"; r.Late = &l }, "want 1s to 24h"},
 	} {
 		code := map[string]int{"target": 404, "late": 400}[name]
 		if code == 0 {

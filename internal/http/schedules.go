@@ -1,6 +1,7 @@
 package http
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -25,7 +26,7 @@ type scheduleRequest struct {
 	Zone     string          `json:"zone,omitempty"`
 	Within   []galen.Window  `json:"within,omitempty"`
 	Missed   string          `json:"missed,omitempty"`
-	Late     galen.Duration  `json:"late,omitzero"`
+	Late     *galen.Duration `json:"late,omitempty"`
 }
 
 // ListSchedules implements [api.ServerInterface].
@@ -64,13 +65,10 @@ func (s *server) CreateSchedule(w http.ResponseWriter, r *http.Request) {
 	}
 	want := galen.Schedule{
 		Name: req.Name, Runbook: req.Runbook, Resource: req.Resource, Params: req.Params, Spec: req.Spec, Zone: req.Zone, Within: req.Within,
-		Missed: req.Missed, Late: req.Late, By: by(r.Context()),
+		Missed: cmp.Or(req.Missed, galen.MissedSkip), Late: lateDefault, By: by(r.Context()),
 	}
-	if want.Missed == "" {
-		want.Missed = galen.MissedSkip
-	}
-	if want.Late == 0 {
-		want.Late = lateDefault
+	if req.Late != nil {
+		want.Late = *req.Late
 	}
 	if err := want.Check(); err != nil {
 		s.fail(w, r, Unprocessable(err))
