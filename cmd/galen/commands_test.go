@@ -288,6 +288,8 @@ func TestExitCodes(t *testing.T) {
 		{"run a cassandra/orders --param x", exitUsage, "want name=value"},
 		{"run a cassandra/orders --params [1]", exitUsage, "--params"},
 		{"run a cassandra/orders --plan --wait", exitUsage, "--plan starts nothing"},
+		{"run a cassandra/orders --timeout 3m", exitUsage, "say --follow, too"},
+		{"run a cassandra/orders --follow --timeout -1s", exitUsage, "0 for none"},
 		{"journal verify no-such-file", exitError, "no-such-file"},
 		{"config check --config no-such-file", exitUsage, "no-such-file"},
 		{"serve --config no-such-file", exitUsage, "no-such-file"},

@@ -28,6 +28,9 @@ const (
 // errInterrupted: who followed a run has had enough.
 var errInterrupted = errors.New("interrupted")
 
+// errTimeout: the time that was to be spent on following a run is over.
+var errTimeout = errors.New("timeout")
+
 // follower shows a run while it goes on: as a tree on a terminal, one line per event elsewhere, nothing for programs.
 type follower struct {
 	c       *cli
@@ -46,7 +49,10 @@ func (c *cli) follow(ctx context.Context, client *api.ClientWithResponses, id st
 	defer stop()
 	f := &follower{c: c, client: client, id: id, view: c.newView(followEvery)}
 	first := f.ask(ctx, nil)
-	if first.err != nil {
+	switch {
+	case first.err != nil && ctx.Err() != nil:
+		return galen.Run{}, errInterrupted
+	case first.err != nil:
 		return galen.Run{}, first.err
 	}
 	f.last = first.detail

@@ -204,6 +204,10 @@ func TestFollowOnATerminal(t *testing.T) {
 	if code := w.ended(); code != exitOK {
 		t.Errorf("exit code %d; %s", code, w.errs)
 	}
+	w = watchOn(t, url, on, "run cassandra/heal-node cassandra/orders --follow --timeout 300ms")
+	if code := w.ended(); code != exitNotDone || !contains(w.errs.String(), "is running after 300ms (go)") {
+		t.Errorf("a run that goes on beyond the timeout: exit code %d; %s%s", code, w.out, w.errs)
+	}
 	b.must(b.store.SetRun(t.Context(), b.run.ID, galen.RunHeld, "no spare is left", time.Time{}))
 	w = watchOn(t, url, on, "runs show id-1 --watch")
 	if code := w.ended(); code != exitOK || !contains(w.out.String(), "no spare is left") {

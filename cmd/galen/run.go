@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +23,8 @@ type runFlags struct {
 	plan   bool
 	wait   bool
 	follow bool
+	// timeout of following; 0: none
+	timeout time.Duration
 }
 
 func (c *cli) runCommand() *cobra.Command {
@@ -37,11 +41,12 @@ and by one failure more, how it is undone, which guards do not allow it now, and
 --key makes it safe to ask again: the same key opens the same run, once.
 
 --follow shows the run while it goes on: on a terminal as a tree that grows, elsewhere one line for each event, through restarts of the
-engine, until it ends or is held. The run's ID is told at once, on standard error. --wait is the same.
+engine, until it ends or is held. The run's ID is told at once, on standard error. --wait is the same. A run that asks for a yes, and one in mode
+suggest, may be open for as long as its trouble: --timeout ends the wait, not the run.
 
-Exit code 3 if the engine refuses, and, with --follow, if the run is held or ends in another way than verified.`,
+Exit code 3 if the engine refuses, and, with --follow, if the run is held or ends in another way than verified, or not within --timeout.`,
 		Example: `  galen run cassandra/restart-node cassandra/orders --param node=n2 --plan
-  galen run cassandra/restart-node cassandra/orders --param node=n2 --key ticket-4711 --follow
+  galen run cassandra/restart-node cassandra/orders --param node=n2 --key ticket-4711 --follow --timeout 30m
   galen run cassandra/replace-node cassandra/orders --params '{"node": "n2", "spare": "n4"}'`,
 		Args: takes(2, 2, "a runbook and a resource"),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.start(cmd.Context(), args[0], args[1], f) },
@@ -52,6 +57,7 @@ Exit code 3 if the engine refuses, and, with --follow, if the run is held or end
 	cmd.Flags().BoolVar(&f.plan, "plan", false, "print the plan with what the guards say, start nothing")
 	cmd.Flags().BoolVar(&f.wait, "wait", false, "the same as --follow")
 	cmd.Flags().BoolVar(&f.follow, "follow", false, "show the run while it goes on, to its end")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "with --follow: how long at most, such as 30m (0: until the run ends or is held)")
 	return cmd
 }
 
@@ -74,7 +80,7 @@ func (c *cli) start(ctx context.Context, runbook, resource string, f runFlags) e
 		return c.lacking(ctx, client, asking{what, runbook, req.Params}, res, err)
 	}
 	if res.JSON201 != nil {
-		return c.started(ctx, client, *res.JSON201, f.wait || f.follow, "opened")
+		return c.started(ctx, client, *res.JSON201, f, "opened")
 	}
 	if plan := res.JSON200.Plan; plan != nil {
 		return c.print(plan, func(w io.Writer) error {
@@ -82,13 +88,20 @@ func (c *cli) start(ctx context.Context, runbook, resource string, f runFlags) e
 			return printPlan(w, c.planned(ctx, client, r, *plan))
 		})
 	}
-	return c.started(ctx, client, *res.JSON200, f.wait || f.follow, "was there already")
+	return c.started(ctx, client, *res.JSON200, f, "was there already")
 }
+
+func (f runFlags) follows() bool { return f.wait || f.follow }
 
 func request(runbook, resource string, f runFlags) (api.RunRequest, error) {
 	req := api.RunRequest{Runbook: runbook, Resource: resource, PlanOnly: optional(f.plan)}
-	if f.plan && (f.wait || f.follow || f.key != "") {
+	switch {
+	case f.plan && (f.follows() || f.key != ""):
 		return req, usage("--plan starts nothing: leave out --wait, --follow and --key")
+	case f.timeout < 0:
+		return req, usage("--timeout %s: want 1s or more, or 0 for none", f.timeout)
+	case f.timeout > 0 && !f.follows():
+		return req, usage("--timeout is how long to follow the run: say --follow, too")
 	}
 	params, err := parameters(f)
 	if len(params) > 0 {
@@ -98,14 +111,14 @@ func request(runbook, resource string, f runFlags) (api.RunRequest, error) {
 }
 
 // started tells that there is a run, or follows it.
-func (c *cli) started(ctx context.Context, client *api.ClientWithResponses, answer api.RunAnswer, wait bool, how string) error {
+func (c *cli) started(ctx context.Context, client *api.ClientWithResponses, answer api.RunAnswer, f runFlags, how string) error {
 	run := answer.Run
 	switch {
 	case run == nil:
 		return errors.New("the engine answered with neither a run nor a plan")
-	case wait:
+	case f.follows():
 		fmt.Fprintf(c.errs, "run %s %s; follow it: galen runs show %s\n", run.ID, how, run.ID) // who interrupts the wait still needs it
-		return c.followToEnd(ctx, client, run.ID)
+		return c.followToEnd(ctx, client, run.ID, f.timeout)
 	}
 	return c.print(run, func(w io.Writer) error {
 		if string(run.Status) != how {
@@ -143,9 +156,17 @@ func parameters(f runFlags) (map[string]any, error) {
 	return out, nil
 }
 
-// followToEnd follows a run; the exit code tells how it ended.
-func (c *cli) followToEnd(ctx context.Context, client *api.ClientWithResponses, id string) error {
+// followToEnd follows a run, for as long as the limit says if there is one; the exit code tells how it ended.
+func (c *cli) followToEnd(ctx context.Context, client *api.ClientWithResponses, id string, limit time.Duration) error {
+	if limit > 0 {
+		var done context.CancelFunc
+		ctx, done = context.WithTimeoutCause(ctx, limit, errTimeout)
+		defer done()
+	}
 	run, err := c.follow(ctx, client, id)
+	if errors.Is(context.Cause(ctx), errTimeout) && errors.Is(err, errInterrupted) {
+		return notDone("run %s is %s after %s (%s); it goes on without us: galen runs show %s", id, cmp.Or(run.Status, "open"), limit, cmp.Or(oneLine(run.Why), "the engine did not say why"), id)
+	}
 	if errors.Is(err, errInterrupted) {
 		return fmt.Errorf("follow run %s: %w; it goes on without us", id, err)
 	}
