@@ -12,6 +12,16 @@ func (s *tale) second(free int64) *tale {
 	return s
 }
 
+// lame: an instance has no start command.
+func (s *tale) lame(instance string) *tale {
+	for i := range s.folded.Instances {
+		if s.folded.Instances[i].Name == instance {
+			s.folded.Instances[i].CannotStart = "its start command /srv/" + instance + "/bin/start is missing"
+		}
+	}
+	return s
+}
+
 // untold: a host does not tell how much is free.
 func (s *tale) untold(instance string) *tale {
 	for i := range s.folded.Instances {

@@ -102,6 +102,8 @@ func scenes() []scene {
 			func(s *tale) { s.hurt(lost...).hurtNode("n4", ring.FillDisk).after(time.Minute) }},
 		{heal, "spare-full-another", "The first empty instance has no room, the second one has.", "", "",
 			func(s *tale) { s.hurt(lost...).hurtNode("n4", ring.FillDisk).after(time.Minute).second(1 << 30) }},
+		{heal, "spare-lame", "The only empty instance has no start command.", "", "",
+			func(s *tale) { s.hurt(lost...).after(time.Minute).lame("n4") }},
 		{heal, "spare-silent", "The host of the only empty instance does not tell how much is free.", "", "",
 			func(s *tale) { s.hurt(lost...).after(time.Minute).untold("n4") }},
 		{heal, "spare-full-fenced", "The only empty instance was filled since the fence.", "", "",

@@ -114,8 +114,8 @@ func checkPrepare(r Ring, s galen.Step, args PrepareArgs) error {
 		return errors.New("the host plane does not know it")
 	}
 	if !instance.Vacant() {
-		return fmt.Errorf("it is no unused spare (spare %t, process %s, data %s, fenced %q, prepared %q, error %q)",
-			instance.Spare, instance.Process, instance.Data, instance.Fenced, instance.preparedBy(), instance.Error)
+		return fmt.Errorf("it is no unused spare (spare %t, process %s, data %s, fenced %q, prepared %q, start %q, error %q)",
+			instance.Spare, instance.Process, instance.Data, instance.Fenced, instance.preparedBy(), instance.CannotStart, instance.Error)
 	}
 	dead := slices.IndexFunc(r.Nodes, func(n Node) bool { return n.Address == args.Replace && n.Status != Joining })
 	if dead < 0 {

@@ -97,8 +97,8 @@ func (v View) starting() string {
 	return v.Mode
 }
 
-// orderly: only a node that works normally is stopped; one that is drained already has nothing left to lose. What is
-// stuck is killed instead, what joins or leaves is let alone.
+// orderly: only a node that works normally, and can be started again, is stopped; one that is drained already has nothing left to
+// lose. What is stuck is killed instead, what joins or leaves is let alone.
 func orderly(a galen.Ask[Ring]) galen.Verdict {
 	if a.Step.Verb != VerbStop {
 		return allow("%s stops no node", a.Step.Verb)
@@ -113,6 +113,8 @@ func orderly(a galen.Ask[Ring]) galen.Verdict {
 		return deny("%s is %s: stopped now, it leaves its ranges between two owners", node.HostID, node.Status)
 	case !asked || v.Jolokia != Answered:
 		return lookAgain("%s does not answer: what it is doing is unknown", instance.Name)
+	case instance.CannotStart != "":
+		return deny("%s could not be started again: %s", instance.Name, instance.CannotStart)
 	case slices.Contains([]string{string(Normal), "DRAINING", "DRAINED"}, v.Mode):
 		return allow("%s is %s", instance.Name, v.Mode)
 	}

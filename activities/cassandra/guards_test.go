@@ -418,6 +418,7 @@ func TestEachGuardStandsAlone(t *testing.T) {
 		{"a starting process is killed", frozen, func(w *world) { w.view("n3").Jolokia = cassandra.Booting }, killStep, "stuck only", galen.LookAgain},
 		{"a hung process is killed that a peer hears", frozen, func(w *world) { w.node("n3").Down = false }, killStep, "stuck only", galen.LookAgain},
 
+		{"one that could not be started again is stopped", newWorld, func(w *world) { w.instance("n2").CannotStart = "no start command" }, stopStep, "orderly", galen.Deny},
 		{"a starting node is stopped", newWorld, func(w *world) { w.view("n2").Mode = "STARTING" }, stopStep, "orderly", galen.LookAgain},
 		{"a hung node is stopped", newWorld, func(w *world) { w.view("n2").Jolokia = cassandra.Hung }, stopStep, "orderly", galen.LookAgain},
 		{"a joiner is taken back", ready, nil, removeStep, "", ""},

@@ -170,7 +170,9 @@ type Instance struct {
 	// Preparing is the intent of a preparation that has begun and is not complete: it goes on, or it died half way, and then
 	// any part of the start configuration may be the joiner's.
 	Preparing string `json:"preparing,omitempty"`
-	Config    Config `json:"config"`
+	// CannotStart says why the start command cannot be executed, "" if it can, or where it was fenced away.
+	CannotStart string `json:"cannot_start,omitempty"`
+	Config      Config `json:"config"`
 	// ReplaceFlag is the address in a replace flag of the command line or the start configuration, "" if none. A running
 	// process keeps the one it was started with.
 	ReplaceFlag string `json:"replace_flag,omitempty"`

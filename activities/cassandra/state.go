@@ -113,10 +113,10 @@ func (i Instance) DataGone(apart time.Duration) (proved bool, why string) {
 	return true, "no system/local sstable on the recorded device, on looks " + i.At.Sub(i.GoneSince).Round(time.Second/10).String() + " apart"
 }
 
-// Vacant tells whether the instance is an unused spare: it may be prepared, and nothing runs, lies or is configured
-// there.
+// Vacant tells whether the instance is an unused spare: it may be prepared, and started then, and nothing runs, lies or is
+// configured there.
 func (i Instance) Vacant() bool {
-	return i.Spare && i.Error == "" && i.Process == Absent && i.Data == DataGone && i.Fenced == "" && i.preparedBy() == ""
+	return i.Spare && i.Error == "" && i.CannotStart == "" && i.Process == Absent && i.Data == DataGone && i.Fenced == "" && i.preparedBy() == ""
 }
 
 // preparedBy is the intent that has prepared the instance, be it in part only; "" if none has.

@@ -172,6 +172,17 @@ func TestDoctorClock(t *testing.T) {
 	var _ galen.Clocked = cassandra.Ring{} // what a real node tells goes the same way
 }
 
+// TestDoctorLooksAtTheStart: a node, or a spare, that Galen could not start is told while all still runs.
+func TestDoctorLooksAtTheStart(t *testing.T) {
+	ring := cassandra.Ring{
+		Instances: []cassandra.Instance{{Name: "n1", CannotStart: "its start command is missing"}, {Name: "n4", Spare: true, CannotStart: "it is a folder"}},
+		Views:     []cassandra.View{{Instance: "n1", Jolokia: cassandra.Answered, CQL: cassandra.Answered}},
+	}
+	got := ofRing(orders(), ring)
+	tells(t, got, isBad, "n1 Galen could not start it: its start command is missing")
+	tells(t, got, isBad, "n4 Galen could not start it: it is a folder")
+}
+
 func TestDoctorCertificate(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	for name, c := range map[string]struct {

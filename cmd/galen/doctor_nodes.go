@@ -69,6 +69,9 @@ func ofRing(r galen.Resource, ring cassandra.Ring) []symptom {
 		if in.Error != "" {
 			out = append(out, symptom{"node", about, isBad, "its host cannot be read: " + in.Error, "Galen runs as the user of the node, on its machine: look at folder and pid_file in its setup, and at their modes"})
 		}
+		if in.CannotStart != "" {
+			out = append(out, symptom{"node", about, isBad, "Galen could not start it: " + in.CannotStart, "put it there, executable for the user that Galen runs as, or name it under start in its setup"})
+		}
 		if in.Spare {
 			continue
 		}

@@ -319,6 +319,33 @@ func TestData(t *testing.T) {
 	}
 }
 
+// TestWhatCannotBeStarted: a start command that is missing, a folder, or not executable is told before anybody needs it; that of a fenced
+// instance was taken away.
+func TestWhatCannotBeStarted(t *testing.T) {
+	h := folder(t, "serving")
+	if got := look(t, h).CannotStart; got != "" {
+		t.Errorf("it can be started: %q", got)
+	}
+	if err := os.Chmod(h.setup.Start, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := look(t, h).CannotStart; !strings.Contains(got, "no file that may be executed") {
+		t.Errorf("not executable: %q", got)
+	}
+	if err := os.Remove(h.setup.Start); err != nil {
+		t.Fatal(err)
+	}
+	if got := look(t, h).CannotStart; !strings.Contains(got, h.setup.Start+" is missing") {
+		t.Errorf("missing: %q", got)
+	}
+	if err := os.Mkdir(h.setup.Start, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := look(t, h).CannotStart; !strings.Contains(got, "no file that may be executed") {
+		t.Errorf("a folder: %q", got)
+	}
+}
+
 func TestHintsAreCountedByTheirNode(t *testing.T) {
 	dir := t.TempDir()
 	const one, two = "6a1f2f0e-6992-4b4f-8ba7-3c13ebc20f38", "eb907c97-d8d5-439a-a613-97c8725c3a9a"
@@ -439,7 +466,7 @@ func TestFence(t *testing.T) {
 	if err := h.Fence(t.Context(), by(h, "f1")); err != nil {
 		t.Fatal(err)
 	}
-	if got := look(t, h); got.Fenced != "f1" || got.Process != cassandra.Absent {
+	if got := look(t, h); got.Fenced != "f1" || got.Process != cassandra.Absent || got.CannotStart != "" {
 		t.Errorf("fenced: %+v", got)
 	}
 	if err := h.Fence(t.Context(), by(h, "f2")); err != nil {
