@@ -61,11 +61,13 @@ func (g Grant) Check() error {
 
 // Token is a name that calls of the API are made under, and what they may do. Its secret is known to its holder only.
 type Token struct {
-	Name    string    `json:"name"`
-	Grants  []Grant   `json:"grants"`
-	By      string    `json:"by"` // who made it
-	At      time.Time `json:"at"`
-	Expires time.Time `json:"expires"`
+	Name   string  `json:"name"`
+	Grants []Grant `json:"grants"`
+	By     string  `json:"by"` // who made it
+	// ByPerson is who made it by a name that they cannot change, "" for a named token.
+	ByPerson string    `json:"by_person,omitempty"`
+	At       time.Time `json:"at"`
+	Expires  time.Time `json:"expires"`
 	// Revoked is when it was, zero: it was not.
 	Revoked   time.Time `json:"revoked,omitzero"`
 	RevokedBy string    `json:"revoked_by,omitempty"`

@@ -18,7 +18,7 @@ type Assent struct {
 
 // Lineage is where the token of a person comes from: who makes one knows its secret.
 type Lineage struct {
-	// Makers made the token, the token of who made it, and so on.
+	// Makers made the token, the token of who made it, and so on, each by name and by the name that they cannot change, if they have one.
 	Makers []string `json:"makers,omitempty"`
 	// Since is when the token was made; zero: it is no token of the journal's.
 	Since time.Time `json:"since,omitzero"`
@@ -26,12 +26,37 @@ type Lineage struct {
 	Asked bool `json:"asked,omitempty"`
 	// Person is who it is by a name that they cannot change, "" for a named token.
 	Person string `json:"person,omitempty"`
+	// Program: it is a named token, and people log in. It is nobody of its own.
+	Program bool `json:"program,omitempty"`
 }
 
 // same tells whether two yeses are one person's, under whatever names.
 func (a Assent) same(by string, l Lineage) bool {
-	return a.By == by || l.Person != "" && a.Lineage.Person == l.Person
+	return a.goesBy(by) || a.goesBy(l.Person)
 }
+
+// goesBy tells whether it is the yes of who is called so, by a name that they can change or by the one that they cannot.
+func (a Assent) goesBy(name string) bool {
+	return name != "" && (a.By == name || a.Lineage.Person == name)
+}
+
+// asked tells whether it is the yes of who asked for the run.
+func (a Assent) asked(run Run) bool {
+	return a.goesBy(run.AskedBy()) || a.goesBy(run.AskedPerson)
+}
+
+// made tells whether it is the yes of one of the makers of another's token.
+func (a Assent) made(other Assent) bool {
+	return slices.ContainsFunc(other.Lineage.Makers, a.goesBy)
+}
+
+// MadeBy tells whether the approval is by one of the makers of a token.
+func (a Approval) MadeBy(makers []string) bool {
+	return slices.ContainsFunc(makers, a.own().goesBy)
+}
+
+// ByWhoAsked tells whether the newest yes is that of who asked for the run.
+func (a Approval) ByWhoAsked(run Run) bool { return a.own().asked(run) }
 
 func (a Approval) own() Assent {
 	return Assent{By: a.By, At: a.At, Expires: a.Expires, Steps: a.Steps, Lineage: a.Lineage}
@@ -66,40 +91,42 @@ type NotCounted struct{ By, Why string }
 // String says why, of whom.
 func (n NotCounted) String() string { return n.By + n.Why }
 
-// People are those whose yes to the run counts as that of a person of their own, and why that of others does not. Who asked for the run
-// has no say in it, nor has a token that was made since it was opened. Of two tokens of which one made the other only the one that was made
-// counts: its maker knows both secrets.
-func (a Approval) People(run Run, now time.Time) (said []string, not []NotCounted) {
-	return a.people(run, now, func(Assent) bool { return true })
+// People are those whose yes to the run counts as that of a person of their own, and why that of others does not, where so many are wanted.
+// Who asked for the run has no say in it, nor has a token that was made since it was opened. Of two tokens of which one made the other only
+// the one that was made counts: its maker knows both secrets. Where people log in, and several are wanted, a token is none.
+func (a Approval) People(run Run, now time.Time, wanted int) (said []string, not []NotCounted) {
+	return a.people(run, now, wanted, func(Assent) bool { return true })
 }
 
 // PeopleFor are those of [Approval.People] who said yes to this step, which goes by these names.
-func (a Approval) PeopleFor(run Run, s Step, names []string, past []Intent, now time.Time) (said []string, not []NotCounted) {
-	return a.people(run, now, func(one Assent) bool {
+func (a Approval) PeopleFor(run Run, s Step, names []string, past []Intent, now time.Time, wanted int) (said []string, not []NotCounted) {
+	return a.people(run, now, wanted, func(one Assent) bool {
 		yes := a
 		yes.At, yes.Expires, yes.Steps = one.At, one.Expires, one.Steps
 		return yes.Covers(run, s, names, past, now) == nil
 	})
 }
 
-func (a Approval) people(run Run, now time.Time, covers func(Assent) bool) (said []string, not []NotCounted) {
+func (a Approval) people(run Run, now time.Time, wanted int, covers func(Assent) bool) (said []string, not []NotCounted) {
 	var all []Assent
 	for _, one := range append([]Assent{a.own()}, a.With...) {
 		switch {
 		case !now.Before(one.Expires) || !covers(one):
-		case one.By == run.AskedBy():
+		case one.asked(run):
 			not = append(not, NotCounted{one.By, " asked for the run"})
 		case one.Lineage.Asked:
 			not = append(not, NotCounted{one.By, " made the token that asked for the run"})
 		case one.Lineage.Since.After(run.Created):
 			not = append(not, NotCounted{one.By, "'s token was made after the run was opened"})
+		case one.Lineage.Program && wanted > 1:
+			not = append(not, NotCounted{one.By, " is a token, and people log in"})
 		default:
 			all = append(all, one)
 		}
 	}
 	var heard []Assent
 	for _, one := range all {
-		if i := slices.IndexFunc(all, func(other Assent) bool { return slices.Contains(other.Lineage.Makers, one.By) }); i >= 0 {
+		if i := slices.IndexFunc(all, one.made); i >= 0 {
 			not = append(not, NotCounted{one.By, " made the token of " + all[i].By})
 			continue
 		}

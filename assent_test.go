@@ -31,12 +31,13 @@ func inTurn(now time.Time, all ...Approval) Approval {
 // TestPeople: two yeses are two people's only if neither is the other's, nor that of who asked.
 func TestPeople(t *testing.T) {
 	now := yesOf("x").At.Add(time.Minute)
-	run := Run{ID: "r1", Runbook: "fake/heal", Version: 1, Asked: AskedBy("eve"), Created: now.Add(-time.Hour)}
+	run := Run{ID: "r1", Runbook: "fake/heal", Version: 1, Asked: AskedBy("eve"), AskedPerson: "sub:1", Created: now.Add(-time.Hour)}
 	late := func(a Approval) Approval { a.Lineage.Since = now; return a }
 	moved := func(a Approval) Approval { a.Basis = map[string]string{"db-1": "b"}; return a }
 	expired := func(a Approval) Approval { a.Expires = now; return a }
 	person := func(a Approval, id string) Approval { a.Lineage.Person = id; return a }
 	asker := func(a Approval) Approval { a.Lineage.Asked = true; return a }
+	program := func(a Approval) Approval { a.Lineage.Program = true; return a }
 	older := func(a Approval) Approval { a.Version = 2; return a }
 	for _, c := range []struct {
 		name string
@@ -62,14 +63,21 @@ func TestPeople(t *testing.T) {
 		{"one person who changed her address", inTurn(now, person(yesOf("ann@x"), "sub:7"), person(yesOf("ann@y"), "sub:7")), "ann@y", ""},
 		{"and another one", inTurn(now, person(yesOf("ann@x"), "sub:7"), person(yesOf("bob@x"), "sub:8"), person(yesOf("ann@y"), "sub:7")), "ann@y bob@x", ""},
 		{"who made the token that asked", inTurn(now, asker(yesOf("ada")), yesOf("bob")), "bob", "ada made the token that asked for the run"},
+		{"who asked for it, by another name", inTurn(now, person(yesOf("eve@x"), "sub:1"), person(yesOf("bob@x"), "sub:2")), "bob@x", "eve@x asked for the run"},
+		{"who asked for it, by no name of hers", inTurn(now, person(yesOf("sub:1"), "sub:1"), yesOf("bob")), "bob", "sub:1 asked for the run"},
+		{"a token and its maker by another name", inTurn(now, yesOf("ada", "eva@x", "sub:3"), person(yesOf("eva@y"), "sub:3")), "ada", "eva@y made the token of ada"},
+		{"a token where people log in", inTurn(now, program(yesOf("ada")), person(yesOf("bob@x"), "sub:2")), "bob@x", "ada is a token, and people log in"},
 		{"made in a circle", inTurn(now, yesOf("ada", "bob"), yesOf("bob", "ada")), "", "made the token"},
 	} {
-		said, not := c.yes.People(run, now)
+		said, not := c.yes.People(run, now, 2)
 		if got := strings.Join(said, " "); got != c.want {
 			t.Errorf("%s: %q said yes, want %q", c.name, got, c.want)
 		}
 		if !strings.Contains(fmt.Sprint(not), c.not) || c.not == "" && len(not) > 0 {
 			t.Errorf("%s: not counted %q, want %q", c.name, not, c.not)
+		}
+		if one, _ := c.yes.People(run, now, 1); len(one) < len(said) {
+			t.Errorf("%s: where one is enough, fewer count: %q", c.name, one)
 		}
 		if few := Few(run, said, not, 2); (few == "") != (len(said) >= 2) || few != "" && !strings.Contains(few, "and not eve, who asked for the run") {
 			t.Errorf("%s: %q", c.name, few)
@@ -87,12 +95,12 @@ func TestPeopleForAStep(t *testing.T) {
 	second := yesOf("bob")
 	second.Basis["db-2"] = "a"
 	yes := inTurn(now, other, second)
-	if said, _ := yes.PeopleFor(run, replace, []string{"db-1"}, nil, now); !slices.Equal(said, []string{"bob"}) {
+	if said, _ := yes.PeopleFor(run, replace, []string{"db-1"}, nil, now, 2); !slices.Equal(said, []string{"bob"}) {
 		t.Errorf("%q said yes to db-1", said)
 	}
 	yes = inTurn(now, yesOf("ada"), yesOf("bob"))
 	past := []Intent{{ID: "i1", Run: "r1", Step: replace, At: now, Effect: Effect{Status: EffectDone}}}
-	if said, _ := yes.PeopleFor(run, replace, []string{"db-1"}, past, now); len(said) > 0 {
+	if said, _ := yes.PeopleFor(run, replace, []string{"db-1"}, past, now, 2); len(said) > 0 {
 		t.Errorf("%q said yes to a second time", said)
 	}
 }
@@ -114,7 +122,7 @@ func TestNobodyIsTwoPeople(t *testing.T) {
 		for _, by := range rapid.SliceOfN(rapid.SampledFrom(names), 1, 8).Draw(r, "by") {
 			all = append(all, yesOf(by, makers[by]...))
 		}
-		said, _ := inTurn(now, all...).People(run, now)
+		said, _ := inTurn(now, all...).People(run, now, 2)
 		for i, name := range said {
 			if name == run.AskedBy() || slices.Contains(said[:i], name) || !slices.ContainsFunc(all, func(a Approval) bool { return a.By == name }) {
 				r.Fatalf("%q said yes to what %s asked for, by %v", said, run.AskedBy(), all)

@@ -3,6 +3,7 @@ package galen
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -91,10 +92,25 @@ func (a Ask[S]) Approved() error {
 		case known && shown != a.State.Basis(Target{ID: name}):
 			return fmt.Errorf("%s has changed since approval %s was given%s", name, yes.ID, a.moved(name))
 		case known:
-			return a.fourEyes(names)
+			return errors.Join(a.reached(), a.fourEyes(names))
 		}
 	}
 	return fmt.Errorf("approval %s was given without a view of %s", yes.ID, a.Step.Target.ID)
+}
+
+// reached: what the step reaches besides its target was shown to the person, too: a yes to a failover to one is none to a failover to another.
+func (a Ask[S]) reached() error {
+	members, yes := a.State.Members(), a.Ledger.Approval
+	for _, c := range a.Claims {
+		id := c.Target()
+		if id == "" {
+			continue
+		}
+		if !slices.ContainsFunc(NamesOf(members, id), func(name string) bool { _, shown := yes.Basis[name]; return shown }) {
+			return fmt.Errorf("approval %s was given to %s when it did not reach %s", yes.ID, a.Step, id)
+		}
+	}
+	return nil
 }
 
 // moved tells what of a target is otherwise than the approval shows it.
@@ -113,7 +129,7 @@ func (a Ask[S]) fourEyes(names []string) error {
 		return nil
 	}
 	l := a.Ledger
-	said, not := l.Approval.PeopleFor(l.Run, a.Step, names, l.Past, l.Now)
+	said, not := l.Approval.PeopleFor(l.Run, a.Step, names, l.Past, l.Now, a.Policy.DestructiveApprovals)
 	if few := Few(l.Run, said, not, a.Policy.DestructiveApprovals); few != "" {
 		return errors.New(few)
 	}

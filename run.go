@@ -76,6 +76,8 @@ type Run struct {
 	// Suggested is what the run would have done last, were it not for the mode.
 	Suggested *Suggestion `json:"suggested,omitempty"`
 	Ended     time.Time   `json:"ended,omitzero"`
+	// AskedPerson is the person who asked by a name that they cannot change, "" for a token or where none asked.
+	AskedPerson string `json:"asked_person,omitempty"`
 	// Trace is the span of whatever asked for the run, as W3C's traceparent; "" unless traces are kept.
 	Trace string `json:"trace,omitempty"`
 }

@@ -165,11 +165,20 @@ func (t thought) scope() []galen.Target {
 	return run.InScope()
 }
 
-// shown is the basis of each target of the plan, as a person who approves it sees it.
+// shown is the basis of each target of the plan, and of what its steps reach besides, as a person who approves it sees it.
 func (t thought) shown() map[string]string {
 	out := map[string]string{}
-	for _, s := range append(slices.Clone(t.plan.Steps), t.plan.Outline...) {
+	for _, s := range slices.Concat(t.plan.Steps, t.plan.Outline) {
 		out[s.Target.ID] = t.state.Basis(galen.Target{ID: s.Target.ID})
+		verb, known := t.kind.Verbs[s.Verb]
+		if !known {
+			continue
+		}
+		for _, c := range verb.Claims(t.state, s) {
+			if id := c.Target(); id != "" {
+				out[id] = t.state.Basis(galen.Target{ID: id})
+			}
+		}
 	}
 	return out
 }

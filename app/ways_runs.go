@@ -88,7 +88,7 @@ func (a alone) OpenRun(ctx context.Context, run galen.Run) (galen.Run, bool, err
 }
 
 func wanted(in galenhttp.Request) galen.Run {
-	return galen.Run{Runbook: in.Runbook, Resource: in.Resource, Params: in.Params}
+	return galen.Run{Runbook: in.Runbook, Resource: in.Resource, Params: in.Params, AskedPerson: in.Person}
 }
 
 // senseless: what is not there, other than what is wrong in itself, stays an error of its own.
@@ -121,7 +121,7 @@ func (q requests) Preview(ctx context.Context, in galenhttp.Request) (galen.Deci
 	if err != nil {
 		return galen.Decision{}, senseless(err)
 	}
-	run.Key, run.Asked = "preview", galen.AskedBy(in.By)
+	run.Key, run.Asked, run.AskedPerson = "preview", galen.AskedBy(in.By), in.Person
 	asked := time.Now()
 	ledger, err := q.journal.Preview(ctx, run)
 	if err != nil {

@@ -226,7 +226,9 @@ func (s scene) vacant(dead cassandra.Node, known string) (best cassandra.Instanc
 		return !i.Vacant() || s.spare != "" && i.Name != s.spare || i.Config.DC != "" && i.Config.DC != dead.DC
 	})
 	if len(empty) == 0 {
-		if i := slices.IndexFunc(s.ring.Instances, func(i cassandra.Instance) bool { return i.Spare && i.Process == cassandra.Absent && i.CannotStart != "" }); i >= 0 {
+		if i := slices.IndexFunc(s.ring.Instances, func(i cassandra.Instance) bool {
+			return i.Spare && i.Process == cassandra.Absent && i.CannotStart != ""
+		}); i >= 0 {
 			known += "; the spare " + s.ring.Instances[i].Name + " could not be started: " + s.ring.Instances[i].CannotStart
 		}
 		return best, person("%s, and there is no empty spare instance%s to take its place: add one", known, s.named()), false

@@ -150,7 +150,10 @@ func checkFailover(c Cluster, i Instance, s galen.Step) error {
 
 // claims: what changes roles or members has the cluster for itself, which is the widest claim.
 func claims(_ Cluster, s galen.Step) []galen.Claim {
-	if s.Verb == VerbFailover || s.Verb == VerbReplace {
+	switch args, err := galen.Decode[FailoverArgs](s.Args); {
+	case s.Verb == VerbFailover && err == nil:
+		return []galen.Claim{{Name: "ring"}, {Name: "node/" + s.Target.ID}, {Name: "node/" + args.To}}
+	case s.Verb == VerbFailover, s.Verb == VerbReplace:
 		return []galen.Claim{{Name: "ring"}}
 	}
 	return []galen.Claim{{Name: "ring", Shared: true}, {Name: "node/" + s.Target.ID}}

@@ -99,6 +99,7 @@ func closeCalls() []closeCall {
 		}},
 		{"across data centres by a person's yes", "swap", func(s *scene) {
 			s.ward.bed("instance/spare").Group, s.ledger.Approval = "west", s.approved()
+			s.ledger.Approval.Basis["instance/spare"] = s.ward.Basis()
 		}},
 		{"what the engine needs, by a person's yes", "wake", func(s *scene) {
 			s.policy.EngineNeeds, s.ledger.Approval = "it stores Temporal", s.approved()

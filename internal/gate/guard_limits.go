@@ -144,7 +144,11 @@ func modeAndAssent(a galen.Ask[galen.State]) galen.Verdict {
 // sayers are those whose yes counts for the step, each as a person of its own; where one is enough, at least who said it last.
 func sayers(a galen.Ask[galen.State]) []string {
 	yes := *a.Ledger.Approval
-	said, _ := yes.PeopleFor(a.Ledger.Run, a.Step, galen.NamesOf(a.State.Members(), a.Step.Target.ID), a.Ledger.Past, a.Now)
+	wanted := 1
+	if a.Class >= galen.Destructive {
+		wanted = a.Policy.DestructiveApprovals
+	}
+	said, _ := yes.PeopleFor(a.Ledger.Run, a.Step, galen.NamesOf(a.State.Members(), a.Step.Target.ID), a.Ledger.Past, a.Now, wanted)
 	if !slices.Contains(said, yes.By) {
 		said = append(said, yes.By)
 	}

@@ -105,7 +105,7 @@ func deletion(a galen.Ask[galen.State]) galen.Verdict {
 		return needYes("%s deletes data for good: %s", a.Step.Verb, missing)
 	}
 	yes := a.Ledger.Approval
-	if a.Ledger.Run.AskedBy() == yes.By {
+	if yes.ByWhoAsked(a.Ledger.Run) {
 		return needYes("%s deletes data for good: %s has asked for it, so that another person must say yes", a.Step.Verb, yes.By)
 	}
 	if since := a.Ledger.Now.Sub(yes.At); since < a.Policy.DeleteDelay.D() {

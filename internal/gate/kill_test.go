@@ -344,6 +344,9 @@ func kills() []kill {
 			s.policy.Mode, s.ledger.Approval = galen.ModeApprove, s.approved()
 			s.ledger.Approval.Basis = nil
 		}, galen.NeedYes},
+		{guardApproval, "it reaches what was not shown", "swap", func(s *scene) {
+			s.policy.Mode, s.ledger.Approval = galen.ModeApprove, s.approved()
+		}, galen.NeedYes},
 	}
 }
 

@@ -258,8 +258,9 @@ func (o *following) wait(ctx context.Context, run galen.Run) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-o.f.woken:
-			return nil
+		case <-o.f.woken: // who may not see it any more is not told
+			_, err := o.s.stillViews(o.r, run)
+			return err
 		case <-o.f.doubted:
 		case <-o.s.o.After(beat):
 			if err := o.out.send([]byte(": so far\n\n")); err != nil {

@@ -80,6 +80,9 @@ func TestATokenIsNoPerson(t *testing.T) {
 	if w := callAs(t, h, testToken, "POST", "/v1/runs/a/approve", `{"plan":1}`); w.Code != 200 {
 		t.Errorf("a token, and one yes is enough: %d %s", w.Code, w.Body)
 	}
+	if got := e.approved; len(got) != 2 || got[0].Lineage.Program || !got[1].Lineage.Program {
+		t.Errorf("whose yes is a program's, should more be wanted later: %+v", got)
+	}
 	if w := callAs(t, h, raw, "POST", "/v1/schedules", `{"name":"x","runbook":"fake/heal","resource":"fake/demo","spec":"@daily"}`); w.Code != 422 || len(e.schedules) > 0 {
 		t.Errorf("a schedule of a person: %d %s", w.Code, w.Body)
 	}

@@ -71,7 +71,7 @@ func peopleOf(d galen.Decision, l galen.Ledger) (*api.People, []galen.NotCounted
 	var said []string
 	var not []galen.NotCounted
 	if l.Approval != nil {
-		said, not = l.Approval.People(l.Run, l.Now)
+		said, not = l.Approval.People(l.Run, l.Now, d.Approvals)
 	}
 	why := galen.Few(l.Run, said, not, d.Approvals)
 	out := api.People{Wanted: d.Approvals, Said: list(said), Enough: why == ""}
@@ -129,7 +129,7 @@ func (s *server) approval(ctx context.Context, id string, req api.Approve) (gale
 		Run: id, Runbook: run.Runbook, Version: run.Version, Params: galen.HashJSON(run.Params), Plan: run.Plan, By: by(ctx), Why: deref(req.Why),
 		Steps: []galen.ApprovedStep{}, Basis: map[string]string{}, At: now, Expires: now.Add(watched.Policy.ApprovalFor.D()),
 	}
-	yes.Lineage.Person = callerOf(ctx).Person
+	yes.Lineage.Person, yes.Lineage.Program = callerOf(ctx).Person, s.o.Logins != nil && !loggedIn(callerOf(ctx))
 	if yes.Why != "" {
 		if err := checkWhy(yes.Why); err != nil {
 			return yes, err

@@ -141,6 +141,8 @@ type Request struct {
 	Resource galen.Resource
 	Params   json.RawMessage
 	By       string
+	// Person is who asks by a name that they cannot change, "" for a named token.
+	Person string
 }
 
 // Requests opens runs, or says what they would do.

@@ -153,7 +153,7 @@ func (s *server) ListTokens(w http.ResponseWriter, r *http.Request, params api.L
 // CreateToken implements [api.ServerInterface].
 func (s *server) CreateToken(w http.ResponseWriter, r *http.Request) {
 	req, err := read[api.TokenRequest](r)
-	token := galen.Token{Name: req.Name, Grants: req.Grants, By: by(r.Context()), Expires: req.Expires.UTC()}
+	token := galen.Token{Name: req.Name, Grants: req.Grants, By: by(r.Context()), ByPerson: callerOf(r.Context()).Person, Expires: req.Expires.UTC()}
 	if err == nil {
 		if err = token.Check(s.o.Now()); err != nil {
 			err = Unprocessable(err)

@@ -315,7 +315,7 @@ func inHand(run galen.Run, hint galen.Finding) string {
 	if run.FromAlert() || run.Key == hint.Key() || run.Finding != nil || !run.Status.Open() {
 		return fmt.Sprintf("run %s looks for %s", run.ID, where)
 	}
-	return fmt.Sprintf("run %s (%s, %s) is at work there, asked for by a person: nothing else is opened for %s before its end", run.ID, run.Runbook, run.Status, where)
+	return fmt.Sprintf("run %s (%s, %s) is at work there, asked for by a person: nothing else is opened for %s before its end, and after that when Galen sees it, or when it fires anew", run.ID, run.Runbook, run.Status, where)
 }
 
 func (m *Matcher) hint(ctx context.Context, a Alert, hint galen.Finding) (galen.Run, error) {

@@ -58,9 +58,7 @@ type madeAlert struct {
 }
 
 func makeAlert(a Alert) (madeAlert, error) {
-	if a.ID == "" {
-		a.ID = galen.HashJSON([]any{a.Source, a.Fingerprint, a.Status, a.StartsAt.UTC(), a.Labels})
-	}
+	a.ID = cmp.Or(a.ID, idOf(a, a.Status))
 	a.State = cmp.Or(a.State, AlertPending)
 	if !slices.Contains(AlertStates(), a.State) {
 		return madeAlert{}, fmt.Errorf("alert %s: there is no state %q", a.ID, a.State)
@@ -86,6 +84,17 @@ func makeAlert(a Alert) (madeAlert, error) {
 	}, nil
 }
 
+// The statuses of Alertmanager.
+const (
+	alertFiring   = "firing"
+	alertResolved = "resolved"
+)
+
+// idOf is the ID of an alert with another status.
+func idOf(a Alert, status string) string {
+	return galen.HashJSON([]any{a.Source, a.Fingerprint, status, a.StartsAt.UTC(), a.Labels})
+}
+
 // withBody is the document of an alert whose body was left out of it: in a storm it is written once for its event and for the inbox.
 func withBody(doc string, body []byte) string {
 	if len(body) == 0 {
@@ -109,18 +118,46 @@ func (t *tx) storeAlert(ctx context.Context, m madeAlert) (Kept, error) {
 	if err != nil {
 		return out, err
 	}
+	told := galen.Event{Kind: galen.EventAlert, By: cmp.Or(a.By, a.Source)}
 	if n > 0 {
-		return out, t.event(ctx, galen.Event{Kind: galen.EventAlert, By: cmp.Or(a.By, a.Source)}, m.body)
+		return out, t.event(ctx, told, m.body)
 	}
 	if err := t.exec(ctx, "UPDATE alerts SET duplicates = duplicates + 1 WHERE id = ?", a.ID); err != nil {
 		return out, err
+	}
+	out.Again = true
+	switch out.Pending, err = t.again(ctx, a); {
+	case err != nil:
+		return out, err
+	case out.Pending:
+		return out, t.event(ctx, told, m.body)
 	}
 	// An end that was told at the door is of the labels that came. What is stored is dealt with by its own, unless this is its very end. One that
 	// is pending still is told as such: who stored it may not have lived to deal with it.
 	n, err = t.execCount(ctx, "UPDATE alerts SET done = 0, outcome = '', state = ?, resource = '' WHERE id = ? AND state <> ? AND state <> ? AND outcome <> ?",
 		AlertPending, a.ID, AlertMatched, AlertRefused, cmp.Or(a.Why, noOutcome))
-	out.Again, out.Pending = true, n > 0
+	out.Pending = n > 0
 	return out, err
+}
+
+// again tells whether an alert that is there already fires anew: its end was told since. It keeps its start then, as Alertmanager gives it
+// where it had let go of an alert that it heard nothing of.
+func (t *tx) again(ctx context.Context, a Alert) (bool, error) {
+	if a.Status == alertResolved { // how often it has fired since is compared with the newest end
+		return false, t.exec(ctx, "UPDATE alerts SET received = ? WHERE id = ?", stamp(a.Received), a.ID)
+	}
+	var fired, ended int64
+	for id, at := range map[string]*int64{a.ID: &fired, idOf(a, alertResolved): &ended} {
+		if _, err := first(ctx, t, []any{at}, "SELECT received FROM alerts WHERE id = ?", id); err != nil {
+			return false, err
+		}
+	}
+	if a.Status != alertFiring || ended <= fired {
+		return false, nil
+	}
+	n, err := t.execCount(ctx, "UPDATE alerts SET done = 0, outcome = '', run = '', resource = '', state = ?, received = ? WHERE id = ? AND state = ?",
+		AlertPending, stamp(a.Received), a.ID, AlertMatched)
+	return n > 0, err
 }
 
 const alertColumns = "SELECT n, received, state, outcome, run, resource, duplicates, doc FROM alerts WHERE "

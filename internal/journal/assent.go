@@ -9,15 +9,16 @@ import (
 
 // join notes whose token says yes, and who said yes before: by the newest approval, if the world has not ended that.
 func (t *tx) join(ctx context.Context, run galen.Run, a *galen.Approval) (err error) {
-	person := a.Lineage.Person
+	person, program := a.Lineage.Person, a.Lineage.Program
 	if a.Lineage, err = lineageOf(ctx, t, a.By); err != nil {
 		return err
 	}
+	a.Lineage.Person, a.Lineage.Program = person, program
 	asked, err := lineageOf(ctx, t, run.AskedBy())
 	if err != nil {
 		return err
 	}
-	a.Lineage.Person, a.Lineage.Asked = person, slices.Contains(asked.Makers, a.By)
+	a.Lineage.Asked = a.MadeBy(asked.Makers)
 	a.With = nil
 	rows, err := approvalsOf(ctx, t, "run = ?", a.Run)
 	if err == nil && len(rows) > 0 && rows[0].state == "" {
@@ -42,6 +43,9 @@ func lineageOf(ctx context.Context, q querier, name string) (galen.Lineage, erro
 			return out, nil
 		}
 		out.Makers = append(out.Makers, t.By)
+		if t.ByPerson != "" {
+			out.Makers = append(out.Makers, t.ByPerson)
+		}
 		next = t.By
 	}
 }

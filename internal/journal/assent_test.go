@@ -27,7 +27,7 @@ func (w world) said(t *testing.T, run galen.Run) string {
 	if l.Approval == nil {
 		return ""
 	}
-	said, _ := l.Approval.People(l.Run, l.Now)
+	said, _ := l.Approval.People(l.Run, l.Now, 2)
 	return strings.Join(said, " ")
 }
 
@@ -91,6 +91,36 @@ func testRevokedYes(t *testing.T, w world, run galen.Run) {
 	must(t, w.Approve(ctx, w.yesBy(asked, "ann", "b2"))) // who made "late"
 	must(t, w.Approve(ctx, w.yesBy(asked, "bob", "b2")))
 	equal(t, "who made the token that asked", w.said(t, asked), "bob")
+	testYesByAnotherName(t, w, run)
+}
+
+// testYesByAnotherName: who can change the name that they come with stays who they are.
+func testYesByAnotherName(t *testing.T, w world, run galen.Run) {
+	t.Helper()
+	ctx := t.Context()
+	yes := func(run galen.Run, by, person string) {
+		out := w.yesBy(run, by, "b2")
+		out.Lineage.Person = person
+		must(t, w.Approve(ctx, out))
+	}
+	asked := func(key, by, person string) galen.Run {
+		out, _, err := w.OpenRun(ctx, galen.Run{Key: key, Runbook: run.Runbook, Version: 1, Resource: run.Resource, Asked: galen.AskedBy(by), AskedPerson: person})
+		must(t, err)
+		return out
+	}
+	named := asked("by another name", "sub:1", "sub:1")
+	yes(named, "eve@x", "sub:1")
+	yes(named, "bob@x", "sub:2")
+	equal(t, "who asked by another name", w.said(t, named), "bob@x")
+	tool := w.token("tool")
+	tool.By, tool.ByPerson = "sub:1", "sub:1"
+	_, err := w.CreateToken(ctx, tool, "hash-tool")
+	must(t, err)
+	w.clock.skip(time.Second)
+	byTool := asked("by her tool", "tool", "")
+	yes(byTool, "eve@x", "sub:1")
+	yes(byTool, "bob@x", "sub:2")
+	equal(t, "whose token asked, by another name", w.said(t, byTool), "bob@x")
 }
 
 // testMoved: a yes that the world or a hold ends says what moved: the facts that were shown, and the steps.

@@ -331,6 +331,7 @@ func Contract(t *testing.T, open opener) {
 		{"an alert is stored once", testAlerts},
 		{"the alerts of a call are stored together", testAlertsTogether},
 		{"an alert that comes with its end waits for nobody", testSettledAlerts},
+		{"an alert that fires anew after its end is dealt with anew", testFiresAnew},
 		{"alerts are listed", testAlertList},
 		{"the outbox is urgent first", testUrgentFirst},
 		{"the outbox is emptied", testOutbox},

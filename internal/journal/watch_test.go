@@ -261,6 +261,43 @@ func testSettledAlerts(t *testing.T, w world) {
 	}
 }
 
+// testFiresAnew: an alert whose end was told, and that fires again with the start that it had, is no duplicate; each further one is, until its
+// end is told again.
+func testFiresAnew(t *testing.T, w world) {
+	come := func(status string, again, pending bool) journal.Kept {
+		t.Helper()
+		w.clock.skip(time.Second)
+		a := journal.Alert{Source: "alertmanager", Fingerprint: "f", Status: status}
+		if status == "resolved" {
+			a.State, a.Why = journal.AlertMatched, "over"
+		}
+		kept := w.keep(t, a)
+		equal(t, status+" again", kept.Again, again)
+		equal(t, status+" pending", kept.Pending, pending)
+		return kept
+	}
+	matched := func(kept journal.Kept, run string) {
+		t.Helper()
+		must(t, w.AlertsDone(t.Context(), journal.AlertEnd{ID: kept.Alert.ID, State: journal.AlertMatched, Why: "run " + run, Run: run, Resource: ring()}))
+	}
+	first := come("firing", false, true)
+	matched(first, "r1")
+	come("firing", true, false)
+	for i, run := range []string{"r2", "r3"} {
+		come("resolved", i > 0, false)
+		anew := come("firing", true, true)
+		waiting, err := w.PendingAlerts(t.Context(), 0, 10)
+		must(t, err)
+		equal(t, "waiting", len(waiting), 1)
+		equal(t, "it came later", waiting[0].Received.After(first.Alert.Received), true)
+		equal(t, "its run", waiting[0].Run, "")
+		matched(anew, run)
+		come("firing", true, false)
+		first = anew
+	}
+	equal(t, "events", w.count(t, galen.EventAlert), 4)
+}
+
 func testAlerts(t *testing.T, w world) {
 	a := journal.Alert{
 		Source: "alertmanager", Fingerprint: "f", Status: "firing", Labels: map[string]string{"alertname": "<Down>"},
@@ -296,9 +333,11 @@ func testAlerts(t *testing.T, w world) {
 	equal(t, "count", n, 1)
 	// An unmatched one that comes again is looked at again; a matched one is not.
 	must(t, w.AlertsDone(t.Context(), journal.AlertEnd{ID: got[0].ID, State: journal.AlertUnmatched, Why: "nobody knows it"}))
-	for _, again := range []journal.Alert{resolved, a} {
-		equal(t, "pending again", w.keep(t, again).Pending, again.Status == "resolved")
-	}
+	equal(t, "pending again", w.keep(t, resolved).Pending, true)
+	other := a
+	other.Fingerprint = "g"
+	must(t, w.AlertsDone(t.Context(), journal.AlertEnd{ID: w.keep(t, other).Alert.ID, State: journal.AlertMatched, Why: "node-down", Run: "run-1"}))
+	equal(t, "pending again", w.keep(t, other).Pending, false)
 	got, err = w.PendingAlerts(t.Context(), 0, 0)
 	must(t, err)
 	equal(t, "looked at again", len(got), 1)

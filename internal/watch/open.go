@@ -206,12 +206,13 @@ func concerns(run galen.Run, f galen.Finding) bool {
 	return slices.ContainsFunc(run.InScope(), func(t galen.Target) bool { return f.Has(t.ID) })
 }
 
-// Request opens a run that a person or program asked for; key removes duplicates.
+// Request opens a run that a person or program asked for; key removes duplicates. Of want it reads who they are, besides what
+// [Opener.Requested] does.
 func (o Opener) Request(ctx context.Context, key string, want galen.Run, by string) (run galen.Run, created bool, err error) {
 	if run, err = o.Requested(want); err != nil {
 		return run, false, err
 	}
-	run.Key, run.Asked = key, galen.AskedBy(by)
+	run.Key, run.Asked, run.AskedPerson = key, galen.AskedBy(by), want.AskedPerson
 	return o.store(ctx, run)
 }
 
