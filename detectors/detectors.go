@@ -21,6 +21,7 @@ func All() []galen.Detector[galen.State] {
 		galen.ListDetector(CassandraDisagree()),     // observers contradict each other about it
 		galen.ListDetector(CassandraUnreachable()),  // nobody can say how it is
 		galen.ListDetector(CassandraStaleSeed()),    // a seed list names no node of the ring
+		galen.ListDetector(CassandraDataGone()),     // it serves, and its data are gone from its disk
 	}
 }
 

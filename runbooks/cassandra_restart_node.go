@@ -56,6 +56,9 @@ func (s scene) takeDown(n cassandra.Node) galen.Plan {
 	if n.Down {
 		return person("%s is down already; to bring it back: galen run cassandra/heal-node %s --param node=%s", cassandra.Title(n), s.ring.Resource(), n.Address)
 	}
+	if s.ring.Emptied(n) {
+		return person("%s serves, and its data are gone from its disk: stopped, it would not start again", cassandra.Title(n))
+	}
 	if ailing := s.ring.Ailing(n); len(ailing) > 0 {
 		return wait(s.policy.Fallback, "%s is not well, a restart is for healthy nodes: %s", cassandra.Title(n), strings.Join(ailing, "; "))
 	}

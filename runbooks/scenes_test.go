@@ -156,6 +156,7 @@ func scenes() []scene {
 		{replace, "joined", "The new node is NORMAL.", toReplace, "", func(s *tale) { s.hurt(ring.Kill).until("repair") }},
 
 		{restart, "well", "The node and the ring are well.", toReplace, "", func(*tale) {}},
+		{restart, "data-gone", "It serves, and its data are gone from its disk.", toReplace, "", func(s *tale) { s.hurt(ring.LoseData).after(time.Minute) }},
 		{restart, "stopping", "It is draining.", toReplace, "", func(s *tale) { s.until("stop").act().after(time.Second) }},
 		{restart, "stopped", "Its process is gone.", toReplace, "", func(s *tale) { s.until("start") }},
 		{restart, "stopped-cancel", "Cancelled while the node is stopped: it is started all the same.", toReplace, "", func(s *tale) { s.until("start").stop(galen.StopCancel) }},

@@ -24,6 +24,7 @@ const (
 	CodeNodeFrozen   = "node-frozen"   // the process is there, nothing answers
 	CodeNodeFlapping = "node-flapping" // it goes down and comes back over and over
 	CodeStaleSeed    = "stale-seed"    // a seed list names an address that is no node of the ring
+	CodeDataGone     = "data-gone"     // it serves, and its data are gone from its disk
 	CodeStolenRing   = "stolen-ring"   // a NORMAL node without ownership: a corpse came back
 	CodeRepairOwed   = "repair-owed"   // a run has ended and left one of FactRepairOwed; the engine finds it
 	CodeDisagree     = "observers-disagree"

@@ -149,7 +149,7 @@ func departure(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 		return allow("%s takes no node out of the ring", a.Step.Verb)
 	case node == nil:
 		return deny("%s is no node of the ring", a.Step.Target)
-	case a.Step.Verb == deedDecommission && node.bad():
+	case a.Step.Verb == deedDecommission && (node.bad() || a.State.Emptied(*node)):
 		return deny("%s is not well: it could not stream its ranges away", Title(*node))
 	}
 	if a.Step.Verb == deedRemoveNode {

@@ -113,10 +113,27 @@ func orderly(a galen.Ask[Ring]) galen.Verdict {
 		return deny("%s is %s: stopped now, it leaves its ranges between two owners", node.HostID, node.Status)
 	case !asked || v.Jolokia != Answered:
 		return lookAgain("%s does not answer: what it is doing is unknown", instance.Name)
-	case instance.CannotStart != "":
-		return deny("%s could not be started again: %s", instance.Name, instance.CannotStart)
-	case slices.Contains([]string{string(Normal), "DRAINING", "DRAINED"}, v.Mode):
+	}
+	if v := startsAgain(*instance); v.Answer != galen.Allow {
+		return v
+	}
+	if slices.Contains([]string{string(Normal), "DRAINING", "DRAINED"}, v.Mode) {
 		return allow("%s is %s", instance.Name, v.Mode)
 	}
 	return lookAgain("%s is %s, not NORMAL", instance.Name, v.Mode)
+}
+
+// startsAgain: whoever stops it can start it, and it finds its data.
+func startsAgain(i Instance) galen.Verdict {
+	switch {
+	case i.Error != "":
+		return lookAgain("whether %s could be started again is unknown, its host cannot be read: %s", i.Name, i.Error)
+	case i.CannotStart != "":
+		return deny("%s could not be started again: %s", i.Name, i.CannotStart)
+	case i.Data == DataGone:
+		return deny("%s would not start again: its data are gone from its disk, and it serves with the files that it has open", i.Name)
+	case i.Data != DataPresent:
+		return lookAgain("whether %s would find its data again is unknown", i.Name)
+	}
+	return allow("%s can be started again", i.Name)
 }

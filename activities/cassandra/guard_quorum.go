@@ -149,13 +149,14 @@ func doubted(j Judgement) (galen.Verdict, bool) {
 }
 
 // suspects are the host IDs that may be down, by the worst that anybody says: the consensus, any live peer, be it that it does not
-// know the node, the node itself, its host, and targets of steps under way.
+// know the node, the node itself, its host, be it that its data are gone from its disk, and targets of steps under way.
 func suspects(r Ring, open []galen.Intent) map[string]bool {
 	down, calledDown := map[string]bool{}, r.calledDown()
 	at, watched := r.whereabouts(), r.watched()
 	for i := range r.Nodes {
 		n := &r.Nodes[i]
-		if n.Down || calledDown[n.Address] || n.doubtful(watched) || silent(*n, at.byInstance[n.Instance], at.named[n.Instance]) || silent(*n, at.byAddress[n.Address], at.hosts[n.Address]) {
+		if n.Down || calledDown[n.Address] || n.doubtful(watched) || silent(*n, at.byInstance[n.Instance], at.named[n.Instance]) || silent(*n, at.byAddress[n.Address], at.hosts[n.Address]) ||
+			emptied(*n, at.named[n.Instance]) {
 			down[n.HostID] = true
 		}
 	}

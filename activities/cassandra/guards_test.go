@@ -419,6 +419,10 @@ func TestEachGuardStandsAlone(t *testing.T) {
 		{"a hung process is killed that a peer hears", frozen, func(w *world) { w.node("n3").Down = false }, killStep, "stuck only", galen.LookAgain},
 
 		{"one that could not be started again is stopped", newWorld, func(w *world) { w.instance("n2").CannotStart = "no start command" }, stopStep, "orderly", galen.Deny},
+		{"one whose data are gone is stopped", newWorld, func(w *world) { w.instance("n2").Data = cassandra.DataGone }, stopStep, "orderly", galen.Deny},
+		{"one whose data nobody knows of is stopped", newWorld, func(w *world) { w.instance("n2").Data = cassandra.DataUnknown }, stopStep, "orderly", galen.LookAgain},
+		{"one whose host cannot be read is stopped", newWorld, func(w *world) { w.instance("n2").Error = "no answer" }, stopStep, "orderly", galen.LookAgain},
+		{"a stop beside one whose data are gone", newWorld, func(w *world) { w.instance("n1").Data = cassandra.DataGone }, stopStep, "I-02 quorum", galen.LookAgain},
 		{"a starting node is stopped", newWorld, func(w *world) { w.view("n2").Mode = "STARTING" }, stopStep, "orderly", galen.LookAgain},
 		{"a hung node is stopped", newWorld, func(w *world) { w.view("n2").Jolokia = cassandra.Hung }, stopStep, "orderly", galen.LookAgain},
 		{"a joiner is taken back", ready, nil, removeStep, "", ""},

@@ -36,6 +36,17 @@ func (r Ring) Ailing(n Node) []string {
 	return append(out, r.doubters(n)...)
 }
 
+// Emptied tells whether a node serves although its data are gone from its disk: it goes on with the files that it has open, and would not
+// start again.
+func (r Ring) Emptied(n Node) bool {
+	i, known := r.Instance(n.Instance)
+	return known && emptied(n, &i)
+}
+
+func emptied(n Node, host *Instance) bool {
+	return host != nil && n.Status != Joining && host.Error == "" && host.Process != Absent && host.Data == DataGone
+}
+
 // Missed says where writes that the node has missed still wait for it: hints on running instances. Until they are
 // delivered, some acknowledged rows have one replica less, and the loss of another node could take the last one that a
 // quorum must have. Those on a dead instance wait for that instance.
