@@ -288,6 +288,7 @@ func TestExitCodes(t *testing.T) {
 		{"run a cassandra/orders --param x", exitUsage, "want name=value"},
 		{"run a cassandra/orders --params [1]", exitUsage, "--params"},
 		{"run a cassandra/orders --plan --wait", exitUsage, "--plan starts nothing"},
+		{"can-i drain cassandra/orders -h", exitUnasked, ""},
 		{"run a cassandra/orders --timeout 3m", exitUsage, "say --follow, too"},
 		{"run a cassandra/orders --follow --timeout -1s", exitUsage, "0 for none"},
 		{"journal verify no-such-file", exitError, "no-such-file"},

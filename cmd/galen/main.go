@@ -93,7 +93,7 @@ func (c *cli) run(ctx context.Context, args []string) int {
 		err = fmt.Errorf("not all of the answer could be written: %w", out.err)
 	}
 	if err == nil {
-		return exitOK
+		return helped(cmd)
 	}
 	f := &failure{code: exitError}
 	errors.As(err, &f)
@@ -108,6 +108,15 @@ func (c *cli) run(ctx context.Context, args []string) int {
 		return exitUnasked
 	}
 	return f.code
+}
+
+// helped is the exit code of what went well. Help that somebody got for a question is no answer: a script would take it for a yes.
+func helped(cmd *cobra.Command) int {
+	_, question := cmd.Annotations[asks]
+	if help := cmd.Flags().Lookup("help"); question && help != nil && help.Changed && cmd.Flags().NArg() > 0 {
+		return exitUnasked
+	}
+	return exitOK
 }
 
 // outlet is where answers go; the first error of writing them stays.

@@ -53,26 +53,38 @@ func TestNodetoolAsksFirst(t *testing.T) {
 		exit             int
 		asked            string
 	}{
-		{"yes", "0", "drain", nil, ran, "can-i drain cassandra/orders n3"},
-		{"no", "1", "drain", nil, 1, "can-i drain cassandra/orders n3"},
-		{"unknown", "2", "decommission", nil, 2, "can-i decommission cassandra/orders n3"},
-		{"no answer", "3", "stopdaemon", nil, 3, "can-i drain cassandra/orders n3"},
-		{"another host", "0", "-h 10.0.0.7 -p 7199 -u me -pw drain drain", nil, ran, "can-i drain cassandra/orders 10.0.0.7"},
-		{"another host, glued", "1", "-h10.0.0.9 -p7199 -ume -pwx decommission", nil, 1, "can-i decommission cassandra/orders 10.0.0.9"},
+		{"yes", "0", "drain", nil, ran, "can-i -- drain cassandra/orders n3"},
+		{"no", "1", "drain", nil, 1, "can-i -- drain cassandra/orders n3"},
+		{"unknown", "2", "decommission", nil, 2, "can-i -- decommission cassandra/orders n3"},
+		{"no answer", "3", "stopdaemon", nil, 3, "can-i -- drain cassandra/orders n3"},
+		{"another host", "0", "-h 10.0.0.7 -p 7199 -u me -pw drain drain", nil, ran, "can-i -- drain cassandra/orders 10.0.0.7"},
+		{"another host, glued", "1", "-h10.0.0.9 -p7199 -ume -pwx decommission", nil, 1, "can-i -- decommission cassandra/orders 10.0.0.9"},
 		{"what nobody knows", "0", "--jmx 10.0.0.9 decommission", nil, 3, ""},
-		{"another host, by name and equals", "1", "--host=10.0.0.9 --port=7199 -pp drain", nil, 1, "can-i drain cassandra/orders 10.0.0.9"},
-		{"this host by name", "1", "--host localhost disablegossip", nil, 1, "can-i drain cassandra/orders n3"},
-		{"another node of this host", "1", "-h 127.0.0.3 drain", nil, 1, "can-i drain cassandra/orders 127.0.0.3"},
-		{"another node of this host, glued", "1", "-h127.0.0.3 decommission", nil, 1, "can-i decommission cassandra/orders 127.0.0.3"},
-		{"this host by address", "1", "-h 127.0.0.1 drain", nil, 1, "can-i drain cassandra/orders n3"},
+		{"another host, by name and equals", "1", "--host=10.0.0.9 --port=7199 -pp drain", nil, 1, "can-i -- drain cassandra/orders 10.0.0.9"},
+		{"this host by name", "1", "--host localhost disablegossip", nil, 1, "can-i -- drain cassandra/orders n3"},
+		{"another node of this host", "1", "-h 127.0.0.3 drain", nil, 1, "can-i -- drain cassandra/orders 127.0.0.3"},
+		{"another node of this host, glued", "1", "-h127.0.0.3 decommission", nil, 1, "can-i -- decommission cassandra/orders 127.0.0.3"},
+		{"this host by address", "1", "-h 127.0.0.1 drain", nil, 1, "can-i -- drain cassandra/orders n3"},
 		{"behind another port", "0", "-p 7203 drain", nil, 3, ""},
 		{"behind another port, glued", "0", "-p7203 drain", nil, 3, ""},
 		{"behind another port, by name and equals", "0", "--port=7203 drain", nil, 3, ""},
-		{"behind its own port", "1", "-p 7203 drain", []string{"GALEN_PORT=7203"}, 1, "can-i drain cassandra/orders n3"},
-		{"another one is removed, by whatever port", "1", "-p 7203 removenode 10.0.0.9", nil, 1, "can-i removenode cassandra/orders 10.0.0.9"},
-		{"a password, glued", "1", "-pwx drain", nil, 1, "can-i drain cassandra/orders n3"},
-		{"a password called status", "1", "-pw status decommission", nil, 1, "can-i decommission cassandra/orders n3"},
-		{"who is removed", "1", "removenode 00000001-0000-4000-8000-000000000000", nil, 1, "can-i removenode cassandra/orders 00000001-0000-4000-8000-000000000000"},
+		{"behind another port, behind the command", "0", "drain -p 7203", nil, 3, ""},
+		{"behind another port, behind the command, by name", "0", "stopdaemon --port 7203", nil, 3, ""},
+		{"behind another port of another address here", "0", "-h 127.0.0.2 -p 7203 drain", []string{"GALEN_PORT=7203"}, 3, ""},
+		{"behind another port of another host", "0", "-h 10.0.0.7 -p 7203 drain", nil, 3, ""},
+		{"another host, whose port nobody names", "0", "-h 10.0.0.7 drain", []string{"GALEN_PORT=7203"}, 3, ""},
+		{"another host, where all have that port", "1", "-h 10.0.0.7 -p 7203 drain", []string{"GALEN_PORT=7203"}, 1, "can-i -- drain cassandra/orders 10.0.0.7"},
+		{"two ports", "0", "-p 7199 drain -p 7203", nil, 3, ""},
+		{"two hosts", "0", "-h 10.0.0.7 drain -h 10.0.0.8", nil, 3, ""},
+		{"a host behind the command", "1", "drain -h 10.0.0.7", nil, 1, "can-i -- drain cassandra/orders 10.0.0.7"},
+		{"over TLS", "1", "--ssl drain", nil, 1, "can-i -- drain cassandra/orders n3"},
+		{"a member like a flag", "3", "drain", []string{"GALEN_MEMBER=--help"}, 3, "can-i -- drain cassandra/orders --help"},
+		{"a host like a flag", "3", "-h --help drain", nil, 3, "can-i -- drain cassandra/orders --help"},
+		{"behind its own port", "1", "-p 7203 drain", []string{"GALEN_PORT=7203"}, 1, "can-i -- drain cassandra/orders n3"},
+		{"another one is removed, by whatever port", "1", "-p 7203 removenode 10.0.0.9", nil, 1, "can-i -- removenode cassandra/orders 10.0.0.9"},
+		{"a password, glued", "1", "-pwx drain", nil, 1, "can-i -- drain cassandra/orders n3"},
+		{"a password called status", "1", "-pw status decommission", nil, 1, "can-i -- decommission cassandra/orders n3"},
+		{"who is removed", "1", "removenode 00000001-0000-4000-8000-000000000000", nil, 1, "can-i -- removenode cassandra/orders 00000001-0000-4000-8000-000000000000"},
 		{"assassinate", "0", "assassinate 10.0.0.9", nil, 1, ""},
 		{"somebody assassinates all the same", "1", "assassinate 10.0.0.9", []string{"GALEN_OVERRIDE=removenode hangs"}, ran, ""},
 		{"harmless", "1", "status orders", nil, ran, ""},
@@ -96,10 +108,22 @@ func TestNodetoolAsksFirst(t *testing.T) {
 			}
 			// The command line understands the question: it is one of the answers, or the member is none of this ring.
 			path, _ := savedRing(t, nil)
-			got := galenCLI(t, "", append(strings.Fields(asked), "--state", path)...)
+			got := galenCLI(t, "", append([]string{"can-i", "--state", path}, strings.Fields(asked)[1:]...)...)
 			if !slices.Contains([]int{exitOK, exitNo, exitUnknown}, got.code) && !strings.Contains(got.errs, "its members are") {
 				t.Errorf("%s: exit %d: %s", asked, got.code, got.errs)
 			}
 		})
+	}
+}
+
+// TestNodetoolGoesWhereItAsked: the node that was asked about is the one that it acts on.
+func TestNodetoolGoesWhereItAsked(t *testing.T) {
+	for args, want := range map[string]string{"drain": "-p 7203 drain", "-p 7203 drain": "-p 7203 drain", "drain -p 7203": "drain -p 7203", "status": "status"} {
+		if exit, said, _, done := wrapped(t, "0", []string{"GALEN_PORT=7203"}, strings.Fields(args)...); exit != 7 || done != want {
+			t.Errorf("nodetool %s: exit %d, ran %q, want %q\n%s", args, exit, done, want, said)
+		}
+	}
+	if exit, said, asked, done := wrapped(t, "0", nil, "drain", "", "-h", "10.0.0.7"); exit != 3 || asked != "" || done != "" {
+		t.Errorf("behind an empty argument: exit %d, asked %q, ran %q\n%s", exit, asked, done, said)
 	}
 }
