@@ -255,6 +255,54 @@ func TestDeparture(t *testing.T) {
 	}
 }
 
+// TestRoomToLeave: what a node held has to fit on those that stay, and where nobody tells of that, nobody can say yes.
+func TestRoomToLeave(t *testing.T) {
+	const held = 900 << 30
+	for name, c := range map[string]struct {
+		change func(*cassandra.Ring)
+		want   galen.Answer
+		says   string
+	}{
+		"room":                     {func(*cassandra.Ring) {}, galen.Allow, "3 nodes"},
+		"one is full":              {func(r *cassandra.Ring) { r.Instances[2].DiskFree = new(int64(1024)) }, galen.Deny, "1.0 KiB free"},
+		"one does not tell":        {func(r *cassandra.Ring) { r.Instances[2].DiskFree = nil }, galen.NeedYes, "does not tell how much is free"},
+		"its host cannot be read":  {func(r *cassandra.Ring) { r.Instances[2].Error = "no answer" }, galen.NeedYes, "does not tell how much is free"},
+		"the leaver's is full":     {func(r *cassandra.Ring) { r.Instances[1].DiskFree = new(int64(0)) }, galen.Allow, "3 nodes"},
+		"nobody tells what it has": {func(r *cassandra.Ring) { tellLoad(r, 0) }, galen.NeedYes, "how much data"},
+	} {
+		r := ring.Large(1, 4)
+		tellLoad(&r, held)
+		for i := range r.Nodes {
+			r.Nodes[i].Instance = fmt.Sprint("n", i)
+			r.Instances = append(r.Instances, cassandra.Instance{Name: r.Nodes[i].Instance, Process: cassandra.Running, Data: cassandra.DataPresent, DiskFree: new(int64(held))})
+		}
+		c.change(&r)
+		for _, verb := range []string{"decommission", "removenode"} {
+			d, err := cassandra.Kind().ByHand.Deed(r, verb, galen.Target{ID: "host-0001"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v := verdictOf(t, r, d, "room to leave"); v.Answer != c.want || !strings.Contains(v.Why, c.says) {
+				t.Errorf("%s, %s: %+v, want %s with %q", name, verb, v, c.want, c.says)
+			}
+		}
+	}
+	r := ring.Large(1, 4)
+	d, err := cassandra.Kind().ByHand.Deed(r, "stop", galen.Target{ID: "host-0001"})
+	if v := verdictOf(t, r, d, "room to leave"); err != nil || v.Answer != galen.Allow {
+		t.Errorf("a stop: %+v, %v", v, err)
+	}
+}
+
+// tellLoad lets the last node tell that each holds so many bytes.
+func tellLoad(r *cassandra.Ring, load int64) {
+	v := cassandra.View{Instance: "n3", Address: r.Nodes[3].Address, Jolokia: cassandra.Answered, CQL: cassandra.Answered, Mode: string(cassandra.Normal)}
+	for _, n := range r.Nodes {
+		v.Peers = append(v.Peers, cassandra.Endpoint{Address: n.Address, HostID: n.HostID, Up: true, Load: load})
+	}
+	r.Views = []cassandra.View{v}
+}
+
 // verdictOf is what a guard answers about a deed at noon.
 func verdictOf(t *testing.T, r cassandra.Ring, d galen.Deed, guard string) galen.Verdict {
 	t.Helper()
