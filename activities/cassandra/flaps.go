@@ -3,10 +3,28 @@ package cassandra
 import (
 	"slices"
 	"time"
+
+	"github.com/galenhq/galen"
 )
 
 // keptFlips of a node are the newest that a State remembers.
 const keptFlips = 64
+
+// Under tells a look which steps are in flight: that a node goes which Galen stops, and comes back, is no flapping.
+func (r Ring) Under(open []galen.Intent) Ring {
+	for _, in := range open {
+		if in.Step.Verb == VerbStop {
+			r.Stopping = append(r.Stopping, in.Step.Target.ID)
+		}
+	}
+	return r
+}
+
+// flips tells whether a change of Down counts as one, and keeps whether the node was taken down on purpose.
+func (n *Node) flips(old Node, stopping bool) bool {
+	n.Planned = n.Down && (old.Planned || !old.Down && stopping)
+	return n.Down != old.Down && !n.Planned && !(old.Planned && !n.Down)
+}
 
 // flipped notes a change of Down.
 func (n *Node) flipped(at time.Time) {

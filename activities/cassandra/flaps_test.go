@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
 	"github.com/galenhq/galen/activities/cassandra/ring"
 )
@@ -36,6 +37,52 @@ func TestFlapping(t *testing.T) {
 		since, is := cassandra.Node{Flipped: c.flipped}.Flapping(noon().Add(time.Duration(c.now)*time.Minute), often, window)
 		if is != (c.since >= 0) || is && !since.Equal(minutes(c.since)[0]) {
 			t.Errorf("%s: %t since %s, want %d", name, is, since, c.since)
+		}
+	}
+}
+
+// TestAPlannedRestartIsNoFlapping: what Galen stops, and whoever starts it again, does not count; a death before or after that does.
+func TestAPlannedRestartIsNoFlapping(t *testing.T) {
+	const third = "00000000-0000-4000-8000-000000000003"
+	s := newSim(t)
+	folded := s.look()
+	look := func(open ...galen.Intent) cassandra.Node {
+		t.Helper()
+		s.Advance(20 * time.Second)
+		seen, err := s.Look(t.Context(), demo(), nil, open)
+		if err != nil {
+			t.Fatal(err)
+		}
+		folded = cassandra.Fold(folded, seen)
+		return node(t, folded, third)
+	}
+	trouble := func(of ring.Trouble) {
+		t.Helper()
+		if err := s.Make(of, "n3"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop := galen.Intent{Step: galen.Step{Verb: cassandra.VerbStop, Target: galen.Target{ID: third}}}
+	other := galen.Intent{Step: galen.Step{Verb: cassandra.VerbRepair, Target: galen.Target{ID: third}}}
+	look(stop) // it still runs
+	for _, c := range []struct {
+		trouble       ring.Trouble
+		open          []galen.Intent
+		down, planned bool
+		flips         int
+	}{
+		{ring.Freeze, []galen.Intent{stop}, true, true, 0},
+		{"", nil, true, true, 0},
+		{ring.Thaw, nil, false, false, 0},
+		{ring.Freeze, []galen.Intent{other}, true, false, 1},
+		{"", []galen.Intent{stop}, true, false, 1}, // it was down before
+		{ring.Thaw, nil, false, false, 2},
+	} {
+		if c.trouble != "" {
+			trouble(c.trouble)
+		}
+		if n := look(c.open...); n.Down != c.down || n.Planned != c.planned || n.Flips != c.flips || len(n.Flipped) != c.flips {
+			t.Errorf("%s: down %t, planned %t, %d flips, want %+v", c.trouble, n.Down, n.Planned, n.Flips, c)
 		}
 	}
 }

@@ -29,6 +29,7 @@ func Fold(prev, seen Ring) Ring {
 		}
 	}
 	r = merge(r, prev.Nodes)
+	r.Stopping = seen.Stopping
 	carryNodes(prev, &r, seen.At)
 	carryDissents(prev.Dissents, r.Dissents, seen.At)
 	carryNormal(&r)
@@ -126,7 +127,7 @@ func carryNodes(prev Ring, r *Ring, at time.Time) {
 		n := &r.Nodes[i]
 		old, known := prev.Node(n.HostID)
 		if known {
-			carryNode(old, n, at)
+			carryNode(old, n, slices.Contains(r.Stopping, n.HostID), at)
 		}
 		carryDown(n, !old.Unlisted, at)
 		carryHeard(n, old, at)
@@ -156,10 +157,10 @@ func keepUnlisted(prev Ring, r *Ring) {
 }
 
 // carryNode carries what a listed node was. A hole in the listing is no flip.
-func carryNode(old Node, n *Node, at time.Time) {
+func carryNode(old Node, n *Node, stopping bool, at time.Time) {
 	n.DownSince, n.Flips, n.Flipped, n.LongestRestart = old.DownSince, old.Flips, old.Flipped, old.LongestRestart
 	n.Frozen = n.Down && (n.Frozen || old.Frozen)
-	if n.Down != old.Down && !old.Unlisted {
+	if n.flips(old, stopping) && !old.Unlisted {
 		n.flipped(at)
 	}
 }

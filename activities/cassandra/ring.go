@@ -34,6 +34,8 @@ type Ring struct {
 	Repairs []Repair `json:"repairs,omitempty"`
 	// Lost is how many nodes are unlisted (I-09), see [Node.Unlisted].
 	Lost int `json:"lost,omitempty"`
+	// Stopping are the host IDs of nodes that Galen is about to stop; of one look, until it is folded.
+	Stopping []string `json:"-"`
 }
 
 // Token of the Murmur3 partitioner.
@@ -90,9 +92,10 @@ type Node struct {
 	Heard          Heard          `json:"heard,omitzero"`
 	DownSince      time.Time      `json:"down_since,omitzero"`      // zero: not down, or unlisted and not down before
 	UnheardSince   time.Time      `json:"unheard_since,omitzero"`   // zero: it is down, or somebody says that it is good
-	Flips          int            `json:"flips,omitempty"`          // changes of Down seen
+	Flips          int            `json:"flips,omitempty"`          // changes of Down seen, but for those that Galen's own stop began
 	Flipped        []time.Time    `json:"flipped,omitempty"`        // when the newest of them were seen, in order
 	LongestRestart galen.Duration `json:"longest_restart,omitzero"` // longest time down that ended by itself being up again
+	Planned        bool           `json:"planned,omitempty"`        // it went down under a stop of Galen's, and was not up again since
 }
 
 // Heard is when peers called a node UP, by the starts of the looks that showed it: its hints and its tombstones are counted from

@@ -20,7 +20,7 @@ func TestSchemaIsTrue(t *testing.T) {
 	for _, form := range []reflect.Type{reflect.TypeFor[galen.Saved](), reflect.TypeFor[cassandra.Ring](), reflect.TypeFor[cassandra.Node](), reflect.TypeFor[cassandra.Keyspace]()} {
 		for i := range form.NumField() {
 			name, _, _ := strings.Cut(form.Field(i).Tag.Get("json"), ",")
-			if !strings.Contains(doc, "`"+name+"`") {
+			if name != "-" && !strings.Contains(doc, "`"+name+"`") {
 				t.Errorf("%s: the field `%s` is not told of", form, name)
 			}
 		}

@@ -129,7 +129,7 @@ func (d *Driver) Look(ctx context.Context, r galen.Resource, scope []galen.Targe
 	if err := ctx.Err(); err != nil {
 		return cassandra.Ring{}, fmt.Errorf("look at %s: %w", r, err)
 	}
-	seen := cassandra.Merge(r.Name, at, views, instances, present(repairs))
+	seen := cassandra.Merge(r.Name, at, views, instances, present(repairs)).Under(open)
 	known.remember(seen)
 	return seen, nil
 }

@@ -43,7 +43,7 @@ func (c *Cluster) Look(ctx context.Context, r galen.Resource, _ []galen.Target, 
 			repairs = append(repairs, c.repairStatus(in))
 		}
 	}
-	return cassandra.Merge(c.spec.Name, now, views, instances, repairs), nil
+	return cassandra.Merge(c.spec.Name, now, views, instances, repairs).Under(open), nil
 }
 
 // instance is what the host plane tells.
