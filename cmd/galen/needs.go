@@ -36,7 +36,7 @@ func (c *cli) lookCloser(ctx context.Context, client *api.ClientWithResponses, s
 			return err
 		}
 	}
-	s.needs = append(s.needs, unknownNeeds(s.Resources)...)
+	s.needs = append(s.needs, slices.Concat(unknownNeeds(s.Resources), noteNeeds(s.findings))...)
 	return nil
 }
 
@@ -224,6 +224,17 @@ func (c *cli) findingsOf(ctx context.Context, client *api.ClientWithResponses, s
 	}
 	s.findings = byUrgency(res.JSON200.Findings)
 	return nil
+}
+
+// noteNeeds are the findings that no run is opened for: what they say is for people to do.
+func noteNeeds(all []api.FoundProblem) []need {
+	var out []need
+	for _, f := range all {
+		if f.Note && len(out) < needsShown {
+			out = append(out, need{ink: inkWarn, sort: "note", what: fmt.Sprintf("%s on %s, which Galen does not treat: %s", f.Code, f.Resource, f.Why), do: []string{"galen explain " + string(f.Code)}})
+		}
+	}
+	return out
 }
 
 func unknownNeeds(all []api.Resource) []need {

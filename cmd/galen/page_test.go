@@ -266,8 +266,16 @@ func TestStatusTellsWhatNeedsYou(t *testing.T) {
 	unheard := cannedResource()
 	unheard.Members, unheard.Apart = 0, 3
 	c.answers["GET /v1/status"] = api.Status{Health: status.Health, Resources: []api.Resource{unheard}}
-	if got := galenCLI(t, server, "status"); contains(got.out, "nothing needs you") || !contains(got.out, "galen doctor") {
+	if got := galenCLI(t, server, "status"); got.code != exitNotDone || contains(got.out, "nothing needs you") || !contains(got.out, "galen doctor") || !contains(got.errs, "sees nothing") {
 		t.Errorf("a resource of which nobody was heard: %+v", got)
+	}
+	dark, notYet := cannedResource(), cannedResource()
+	dark.Unknown, notYet.Seen = dark.Members, nil
+	for code, all := range map[int][]api.Resource{exitNotDone: {dark, unheard}, exitOK: {dark, cannedResource()}, exitOK + 10: {dark, notYet}} {
+		c.answers["GET /v1/status"] = api.Status{Health: status.Health, Resources: all}
+		if got := galenCLI(t, server, "status"); got.code != code%10 {
+			t.Errorf("exit %d, want %d of %+v", got.code, code%10, all)
+		}
 	}
 	status.AskingRuns, status.HeldRuns, status.Holds, status.Quarantines, status.Findings = 1, 1, 1, 1, 1
 	c.answers["GET /v1/status"] = status

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,13 +19,13 @@ func (c *cli) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Does anything wait for me, and how is everything",
 		Long: `Shows first what needs a person, each with the command for it: runs that ask for an approval or are held, holds that are
-overdue, runbooks in quarantine or at fault, members that nobody sees good or bad, an engine that only observes. Then the
-holds that stand, what is found, the newest alert of the last hour that started nothing, and what is looked after with the
-margin: how many members may be lost before something is lost with them.
+overdue, runbooks in quarantine or at fault, members that nobody sees good or bad, an engine that only observes, and notes:
+what was found and Galen does not treat. Then the holds that stand, what is found, the newest alert of the last hour that started
+nothing, and what is looked after with the margin: how many members may be lost before something is lost with them.
 
 A token that may not view something is not told of it. -o json and yaml are the API's answer: the numbers, without the commands.
 
-Exit code 3 if the engine says that it does not work, or that it sees nothing.`,
+Exit code 3 if the engine says that it does not work, or where it sees nothing: of no member anybody tells how it is.`,
 		Example: "  galen status\n  galen status --watch\n  galen status -o wide\n  galen status -o json | jq .held_runs",
 		Args:    takes(0, 0, "no arguments"),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.status(cmd.Context()) },
@@ -52,7 +53,15 @@ func (c *cli) status(ctx context.Context) error {
 	if h := s.Health; !h.Ok {
 		return notDone("the engine does not work: %s", text(h.Why))
 	}
+	if blind(s.Resources) {
+		return notDone("the engine sees nothing: of no member of what it looks after does anybody tell how it is; galen doctor says why")
+	}
 	return nil
+}
+
+// blind tells whether looks end, and show nothing of any member.
+func blind(all []api.Resource) bool {
+	return len(all) > 0 && !slices.ContainsFunc(all, func(r api.Resource) bool { return r.Seen == nil || r.Unknown < r.Members })
 }
 
 func text(s *string) string {
