@@ -185,7 +185,7 @@ func TestServe(t *testing.T) {
 	if got := after(ready, "journal"); got != filepath.Join(after(ready, "data"), app.JournalFile) {
 		t.Errorf("the journal is at %q", got)
 	}
-	if got := galenCLI(t, server, "status", "--token-file", token); got.code != exitOK || !contains(got.out, "works") {
+	if got := galenCLI(t, server, "status", "--token-file", token); got.code != exitNotDone || !contains(got.out, "works") || !contains(got.errs, "sees nothing") {
 		t.Errorf("status: %+v", got)
 	}
 	if got := galenCLI(t, server, "status"); got.code != exitError || !contains(got.errs, token) {
