@@ -19,6 +19,13 @@ func contradicts(r Ring) string {
 			return fmt.Sprintf("the view of %s %s", v.Instance, why)
 		}
 	}
+	for _, n := range r.Nodes {
+		for _, o := range n.Observations {
+			if o.Says != galen.Unknown && (!fresh(r.At, o.At) || o.At.After(r.At.Add(ViewLife))) {
+				return fmt.Sprintf("what %s said of %s at %s is not of the look at %s: it has no voice in it", o.Observer, Title(n), o.At.UTC().Format(time.RFC3339), r.At.UTC().Format(time.RFC3339))
+			}
+		}
+	}
 	if !slices.ContainsFunc(liveViews(views, r.At), func(v *View) bool { return len(v.Tokens) > 0 }) {
 		return ""
 	}
@@ -88,7 +95,7 @@ func differ(are, made []Node) string {
 
 // momentary is what one look tells of a node, without what [Fold] carries.
 func momentary(n Node) Node {
-	n.Frozen, n.WasDown, n.Heard, n.DownSince, n.UnheardSince, n.Flips, n.Flipped, n.LongestRestart = false, false, Heard{}, time.Time{}, time.Time{}, 0, nil, 0
+	n.Frozen, n.WasDown, n.Heard, n.DownSince, n.UnheardSince, n.Flips, n.Flipped, n.LongestRestart, n.Planned = false, false, Heard{}, time.Time{}, time.Time{}, 0, nil, 0, false
 	return n
 }
 

@@ -73,9 +73,15 @@ func TestAFileThatWasChanged(t *testing.T) {
 		"pending ranges": func(r *cassandra.Ring) {
 			r.Views[0].Pending = []cassandra.Pending{{Keyspace: "ks", Address: address(2)}}
 		},
-		"two schemas":                    func(r *cassandra.Ring) { r.Views[0].Schema = "other" },
-		"it leaves":                      func(r *cassandra.Ring) { r.Views[0].Leaving = []string{address(2)} },
-		"it joins":                       func(r *cassandra.Ring) { r.Views[0].Joining = []string{address(2)} },
+		"two schemas": func(r *cassandra.Ring) { r.Views[0].Schema = "other" },
+		"it leaves":   func(r *cassandra.Ring) { r.Views[0].Leaving = []string{address(2)} },
+		"it joins":    func(r *cassandra.Ring) { r.Views[0].Joining = []string{address(2)} },
+		"what was said long ago": func(r *cassandra.Ring) {
+			for i := range r.Nodes[1].Observations {
+				r.Nodes[1].Observations[i].At = r.At.Add(-6 * time.Hour)
+			}
+		},
+		"what will be said":              func(r *cassandra.Ring) { r.Nodes[1].Observations[0].At = r.At.Add(time.Hour) },
 		"another cluster":                func(r *cassandra.Ring) { r.Views[0].Cluster, r.Cluster = "other", "test" },
 		"a view of the future":           func(r *cassandra.Ring) { r.Views[0].At = r.At.Add(time.Hour) },
 		"a look of long ago":             func(r *cassandra.Ring) { r.At = r.At.Add(-time.Hour) },

@@ -68,6 +68,11 @@ func TestAdviceGoldens(t *testing.T) {
 				r.Views[i].At, r.Instances[i].At = noon().Add(-time.Hour), noon().Add(-time.Hour)
 			}
 			r.At = noon().Add(-time.Hour)
+			for i := range r.Nodes {
+				for k := range r.Nodes[i].Observations {
+					r.Nodes[i].Observations[k].At = r.At
+				}
+			}
 		}, []string{"can-i", "stop", "cassandra/orders", "n3"}, exitUnknown},
 		"can-i-told": {func(r *cassandra.Ring) {
 			r.Keyspaces = append(r.Keyspaces, cassandra.Keyspace{Name: "logs", Strategy: "NetworkTopologyStrategy", RF: map[string]int{"dc2": 1}})
