@@ -253,7 +253,7 @@ func (c *cli) onlyResource(ctx context.Context, client *api.ClientWithResponses)
 // savedView reads a file of galen state, which has to be of that resource if one is named, and the IDs of the members that were named.
 func (c *cli) savedView(q question, r galen.Resource, names []string) (advice.View, []string, error) {
 	file := q.file
-	b, err := os.ReadFile(file)
+	b, err := readSaved(file)
 	if err != nil {
 		return advice.View{}, nil, fmt.Errorf("--state: %w", err)
 	}
@@ -273,6 +273,18 @@ func (c *cli) savedView(q question, r galen.Resource, names []string) (advice.Vi
 		return v, nil, &failure{code: exitUsage, err: err, clear: true}
 	}
 	return v, ids, nil
+}
+
+// readSaved reads a file, or a pipe; a device may have no end.
+func readSaved(file string) ([]byte, error) {
+	st, err := os.Stat(file)
+	if err == nil && st.Mode()&os.ModeDevice != 0 {
+		err = fmt.Errorf("%s: it is a device; want a file that galen state has written", file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
 }
 
 // savedKind is the pure half of a kind of the catalogue.

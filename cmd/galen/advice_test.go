@@ -226,6 +226,7 @@ func TestNoAnswerIsNoLeave(t *testing.T) {
 		{nobody, []string{"can-i", "stop", "cassandra/orders", "n3", "-o", "xml"}, "--output"},
 		{nobody, []string{"can-i", "stop", "cassandra/orders", "n3", "--state", broken}, "stands twice"},
 		{nobody, []string{"can-i", "stop", "cassandra/orders", "n3", "--state", broken + "x"}, "no such file"},
+		{nobody, []string{"can-i", "stop", "cassandra/orders", "n3", "--state", "/dev/zero"}, "it is a device"},
 		{nobody, []string{"can-i", "stop", "cassandra/other", "n3", "--state", good}, "it is of cassandra/orders"},
 		{nobody, []string{"can-i", "erase", "cassandra/orders", "n3", "--state", good}, "want one of stop"},
 		{nobody, []string{"can-i", "stop", "cassandra/orders", "n3", "--state", good, "--level", "SOME"}, "--level: level \"SOME\": want one of ALL"},
