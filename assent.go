@@ -98,31 +98,41 @@ func (a Approval) People(run Run, now time.Time, wanted int) (said []string, not
 	return a.people(run, now, wanted, func(Assent) bool { return true })
 }
 
-// PeopleFor are those of [Approval.People] who said yes to this step, which goes by these names.
-func (a Approval) PeopleFor(run Run, s Step, names []string, past []Intent, now time.Time, wanted int) (said []string, not []NotCounted) {
-	return a.people(run, now, wanted, func(one Assent) bool {
+// PeopleFor are those of [Approval.People] who said yes to this step of the ledger's run, whose target goes by these names.
+func (a Approval) PeopleFor(l Ledger, s Step, names []string, wanted int) (said []string, not []NotCounted) {
+	return a.people(l.Run, l.Now, wanted, func(one Assent) bool {
 		yes := a
 		yes.At, yes.Expires, yes.Steps = one.At, one.Expires, one.Steps
-		return yes.Covers(run, s, names, past, now) == nil
+		return yes.Covers(l.Run, s, names, l.Past, l.Now) == nil
 	})
+}
+
+// void says why the yes is not that of a person of its own, "" if it is.
+func (a Assent) void(run Run, wanted int) string {
+	switch {
+	case a.asked(run):
+		return " asked for the run"
+	case a.Lineage.Asked:
+		return " made the token that asked for the run"
+	case a.Lineage.Since.After(run.Created):
+		return "'s token was made after the run was opened"
+	case a.Lineage.Program && wanted > 1:
+		return " is a token, and people log in"
+	}
+	return ""
 }
 
 func (a Approval) people(run Run, now time.Time, wanted int, covers func(Assent) bool) (said []string, not []NotCounted) {
 	var all []Assent
 	for _, one := range append([]Assent{a.own()}, a.With...) {
-		switch {
-		case !now.Before(one.Expires) || !covers(one):
-		case one.asked(run):
-			not = append(not, NotCounted{one.By, " asked for the run"})
-		case one.Lineage.Asked:
-			not = append(not, NotCounted{one.By, " made the token that asked for the run"})
-		case one.Lineage.Since.After(run.Created):
-			not = append(not, NotCounted{one.By, "'s token was made after the run was opened"})
-		case one.Lineage.Program && wanted > 1:
-			not = append(not, NotCounted{one.By, " is a token, and people log in"})
-		default:
-			all = append(all, one)
+		if !now.Before(one.Expires) || !covers(one) {
+			continue
 		}
+		if why := one.void(run, wanted); why != "" {
+			not = append(not, NotCounted{one.By, why})
+			continue
+		}
+		all = append(all, one)
 	}
 	var heard []Assent
 	for _, one := range all {

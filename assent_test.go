@@ -95,12 +95,12 @@ func TestPeopleForAStep(t *testing.T) {
 	second := yesOf("bob")
 	second.Basis["db-2"] = "a"
 	yes := inTurn(now, other, second)
-	if said, _ := yes.PeopleFor(run, replace, []string{"db-1"}, nil, now, 2); !slices.Equal(said, []string{"bob"}) {
+	if said, _ := yes.PeopleFor(Ledger{Run: run, Now: now}, replace, []string{"db-1"}, 2); !slices.Equal(said, []string{"bob"}) {
 		t.Errorf("%q said yes to db-1", said)
 	}
 	yes = inTurn(now, yesOf("ada"), yesOf("bob"))
 	past := []Intent{{ID: "i1", Run: "r1", Step: replace, At: now, Effect: Effect{Status: EffectDone}}}
-	if said, _ := yes.PeopleFor(run, replace, []string{"db-1"}, past, now, 2); len(said) > 0 {
+	if said, _ := yes.PeopleFor(Ledger{Run: run, Now: now, Past: past}, replace, []string{"db-1"}, 2); len(said) > 0 {
 		t.Errorf("%q said yes to a second time", said)
 	}
 }

@@ -129,7 +129,7 @@ func (a Ask[S]) fourEyes(names []string) error {
 		return nil
 	}
 	l := a.Ledger
-	said, not := l.Approval.PeopleFor(l.Run, a.Step, names, l.Past, l.Now, a.Policy.DestructiveApprovals)
+	said, not := l.Approval.PeopleFor(l, a.Step, names, a.Policy.DestructiveApprovals)
 	if few := Few(l.Run, said, not, a.Policy.DestructiveApprovals); few != "" {
 		return errors.New(few)
 	}

@@ -217,6 +217,16 @@ func (s scene) moving() string {
 	return ""
 }
 
+// lame tells of a spare that is not taken since it could not be started, "" if there is none.
+func (s scene) lame() string {
+	for _, i := range s.ring.Instances {
+		if i.Spare && i.Process == cassandra.Absent && i.CannotStart != "" {
+			return "; the spare " + i.Name + " could not be started: " + i.CannotStart
+		}
+	}
+	return ""
+}
+
 // vacant picks the empty instance for a dead node: the one that was asked for, else of those that have room for what it held
 // the first that is configured for its rack, else for its data centre, else one that is configured for none yet. If there is
 // none, it gives the plan that says so, after what is known of the node.
@@ -226,11 +236,7 @@ func (s scene) vacant(dead cassandra.Node, known string) (best cassandra.Instanc
 		return !i.Vacant() || s.spare != "" && i.Name != s.spare || i.Config.DC != "" && i.Config.DC != dead.DC
 	})
 	if len(empty) == 0 {
-		if i := slices.IndexFunc(s.ring.Instances, func(i cassandra.Instance) bool {
-			return i.Spare && i.Process == cassandra.Absent && i.CannotStart != ""
-		}); i >= 0 {
-			known += "; the spare " + s.ring.Instances[i].Name + " could not be started: " + s.ring.Instances[i].CannotStart
-		}
+		known += s.lame()
 		return best, person("%s, and there is no empty spare instance%s to take its place: add one", known, s.named()), false
 	}
 	room := s.ring.RoomFor(dead, s.policy)

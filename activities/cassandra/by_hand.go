@@ -150,7 +150,7 @@ func departure(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 		return allow("%s takes no node out of the ring", a.Step.Verb)
 	case node == nil:
 		return deny("%s is no node of the ring", a.Step.Target)
-	case a.Step.Verb == deedDecommission && (node.bad() || a.State.Emptied(*node)):
+	case a.Step.Verb == deedDecommission && !a.State.streamsAway(*node):
 		return deny("%s is not well: it could not stream its ranges away", Title(*node))
 	}
 	if a.Step.Verb == deedRemoveNode {
@@ -171,6 +171,9 @@ func departure(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 	return allow("enough nodes stay for the replicas of each keyspace")
 }
 
+// streamsAway tells whether a node can give to others what it holds.
+func (r Ring) streamsAway(n Node) bool { return !n.bad() && !r.Emptied(n) }
+
 // roomToLeave: what a node leaves behind goes to those of its data centre that stay. That each has room for an equal share is the least.
 func roomToLeave(a galen.Ask[Ring]) galen.Verdict {
 	leaver, _ := a.State.Find(a.Step.Target.ID)
@@ -180,17 +183,10 @@ func roomToLeave(a galen.Ask[Ring]) galen.Verdict {
 	case leaver == nil:
 		return deny("%s is no node of the ring", a.Step.Target)
 	}
-	var heirs []Instance
 	node := *leaver
-	for _, n := range a.State.Nodes {
-		if n.HostID == node.HostID || n.DC != node.DC || n.Status != Normal {
-			continue
-		}
-		i, known := a.State.Instance(n.Instance)
-		if !known || i.DiskFree == nil || i.Error != "" {
-			return unseen("the host of %s does not tell how much is free: whether it has room for its share of what %s held is unknown", Title(n), Title(node))
-		}
-		heirs = append(heirs, i)
+	heirs, silent := a.State.staying(node)
+	if silent != "" {
+		return unseen("the host of %s does not tell how much is free: whether it has room for its share of what %s held is unknown", silent, Title(node))
 	}
 	room := a.State.RoomFor(node, a.Policy)
 	if room.Held == 0 {
@@ -203,6 +199,21 @@ func roomToLeave(a galen.Ask[Ring]) galen.Verdict {
 		}
 	}
 	return allow("the %d nodes of %s that stay have room for what it holds", len(heirs), node.DC)
+}
+
+// staying are the machines of a node's data centre that get what it leaves behind; silent is a node whose machine does not tell what is free.
+func (r Ring) staying(node Node) (heirs []Instance, silent string) {
+	for _, n := range r.Nodes {
+		if n.HostID == node.HostID || n.DC != node.DC || n.Status != Normal {
+			continue
+		}
+		i, known := r.Instance(n.Instance)
+		if !known || i.DiskFree == nil || i.Error != "" {
+			return nil, Title(n)
+		}
+		heirs = append(heirs, i)
+	}
+	return heirs, ""
 }
 
 // without are the host IDs that nothing can be streamed from: who may be down, and whose data are gone.

@@ -19,12 +19,8 @@ func contradicts(r Ring) string {
 			return fmt.Sprintf("the view of %s %s", v.Instance, why)
 		}
 	}
-	for _, n := range r.Nodes {
-		for _, o := range n.Observations {
-			if o.Says != galen.Unknown && (!fresh(r.At, o.At) || o.At.After(r.At.Add(ViewLife))) {
-				return fmt.Sprintf("what %s said of %s at %s is not of the look at %s: it has no voice in it", o.Observer, Title(n), o.At.UTC().Format(time.RFC3339), r.At.UTC().Format(time.RFC3339))
-			}
-		}
+	if why := r.belated(); why != "" {
+		return why
 	}
 	if !slices.ContainsFunc(liveViews(views, r.At), func(v *View) bool { return len(v.Tokens) > 0 }) {
 		return ""
@@ -42,6 +38,18 @@ func contradicts(r Ring) string {
 	} {
 		if galen.HashJSON(of[0]) != galen.HashJSON(of[1]) {
 			return what + " are not what the views tell"
+		}
+	}
+	return ""
+}
+
+// belated says which observation is not of the time of the look, in which it has no voice; "" if each is.
+func (r Ring) belated() string {
+	for _, n := range r.Nodes {
+		for _, o := range n.Observations {
+			if o.Says != galen.Unknown && (!fresh(r.At, o.At) || o.At.After(r.At.Add(ViewLife))) {
+				return fmt.Sprintf("what %s said of %s at %s is not of the look at %s: it has no voice in it", o.Observer, Title(n), o.At.UTC().Format(time.RFC3339), r.At.UTC().Format(time.RFC3339))
+			}
 		}
 	}
 	return ""

@@ -148,7 +148,7 @@ func sayers(a galen.Ask[galen.State]) []string {
 	if a.Class >= galen.Destructive {
 		wanted = a.Policy.DestructiveApprovals
 	}
-	said, _ := yes.PeopleFor(a.Ledger.Run, a.Step, galen.NamesOf(a.State.Members(), a.Step.Target.ID), a.Ledger.Past, a.Now, wanted)
+	said, _ := yes.PeopleFor(a.Ledger, a.Step, galen.NamesOf(a.State.Members(), a.Step.Target.ID), wanted)
 	if !slices.Contains(said, yes.By) {
 		said = append(said, yes.By)
 	}

@@ -40,10 +40,15 @@ func (s *server) GetLogin(w http.ResponseWriter, r *http.Request) {
 // aPerson: where people log in, a token is a program's, or somebody's who could have another one. It says no yes to what needs several
 // people.
 func (s *server) aPerson(ctx context.Context, d galen.Decision) error {
-	if s.o.Logins == nil || d.Approvals < 2 || loggedIn(callerOf(ctx)) {
+	if d.Approvals < 2 || !s.aProgram(ctx) {
 		return nil
 	}
 	return Conflict(fmt.Errorf("plan %d needs the yes of %d people, and a token is none where people log in: galen login, then approve it", d.Number, d.Approvals))
+}
+
+// aProgram tells whether a call comes with a named token where people log in.
+func (s *server) aProgram(ctx context.Context) bool {
+	return s.o.Logins != nil && !loggedIn(callerOf(ctx))
 }
 
 // lasts: whoever made a schedule must be known when it fires.

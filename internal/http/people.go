@@ -129,7 +129,7 @@ func (s *server) approval(ctx context.Context, id string, req api.Approve) (gale
 		Run: id, Runbook: run.Runbook, Version: run.Version, Params: galen.HashJSON(run.Params), Plan: run.Plan, By: by(ctx), Why: deref(req.Why),
 		Steps: []galen.ApprovedStep{}, Basis: map[string]string{}, At: now, Expires: now.Add(watched.Policy.ApprovalFor.D()),
 	}
-	yes.Lineage.Person, yes.Lineage.Program = callerOf(ctx).Person, s.o.Logins != nil && !loggedIn(callerOf(ctx))
+	yes.Lineage.Person, yes.Lineage.Program = callerOf(ctx).Person, s.aProgram(ctx)
 	if yes.Why != "" {
 		if err := checkWhy(yes.Why); err != nil {
 			return yes, err
