@@ -58,7 +58,7 @@ func Author(ctx context.Context) string { return by(ctx) }
 func AuthorSince(ctx context.Context) time.Time {
 	t := callerOf(ctx)
 	if t.Person != "" {
-		return time.Time{} // nobody else can have it
+		return time.Time{} // a provider that gives an address to somebody else gives what is called so to them, too
 	}
 	return t.At
 }

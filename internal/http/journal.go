@@ -132,7 +132,10 @@ func (s *server) ExportEvents(w http.ResponseWriter, r *http.Request, params api
 	if params.Limit == nil {
 		left = math.MaxInt64
 	}
-	begun, err := s.export(ctx, out, f, left)
+	begun, err := s.export(ctx, out, f, left, func() error {
+		_, err := s.holder(r.Context(), credential(r))
+		return err
+	})
 	switch {
 	case err != nil && begun:
 		s.cutOff(r, err)
@@ -141,9 +144,14 @@ func (s *server) ExportEvents(w http.ResponseWriter, r *http.Request, params api
 	}
 }
 
-// export writes events until there are no more, or none is left to write; begun tells that an answer has begun.
-func (s *server) export(ctx context.Context, out stream, f EventFilter, left int64) (begun bool, err error) {
+// export writes events until there are no more, none is left to write, or the token counts no more; begun tells that an answer has begun.
+func (s *server) export(ctx context.Context, out stream, f EventFilter, left int64, counts func() error) (begun bool, err error) {
 	for left > 0 {
+		if begun {
+			if err := counts(); err != nil {
+				return begun, err
+			}
+		}
 		f.Limit = int(min(left, exportPage))
 		page, err := s.events(ctx, f)
 		if err != nil {

@@ -2,8 +2,10 @@ package http
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -170,6 +172,30 @@ func TestManyResources(t *testing.T) {
 		got, err := galen.Decode[api.Status](w.Body.Bytes())
 		if err != nil || len(got.Resources) != min(n, 1000) || deref(got.MoreResources) != (n > 1000) {
 			t.Errorf("%d: %d, more: %t, %v", n, len(got.Resources), deref(got.MoreResources), err)
+		}
+	}
+}
+
+// TestExportEndsWithItsToken: between two pages of a long export the token is asked about again.
+func TestExportEndsWithItsToken(t *testing.T) {
+	e := newTwo()
+	for range exportPage + 1 {
+		e.happened = append(e.happened, galen.Event{Seq: int64(len(e.happened) + 1), Kind: galen.EventEngine})
+	}
+	o := e.options()
+	o.Runs, o.Records, o.World = e, e, e
+	s := &server{o: o}
+	ctx := withCaller(t.Context(), galen.Token{Name: galen.Operator, Grants: []galen.Grant{{Scope: galen.ScopeAdmin, Resource: galen.Everything}}})
+	revoked := errors.New("it was revoked")
+	for _, counts := range []error{nil, revoked} {
+		w := httptest.NewRecorder()
+		begun, err := s.export(ctx, s.streamTo(w), EventFilter{}, math.MaxInt64, func() error { return counts })
+		want := len(e.happened)
+		if counts != nil {
+			want = exportPage
+		}
+		if lines := strings.Count(w.Body.String(), "\n"); !begun || !errors.Is(err, counts) || lines != want {
+			t.Errorf("%d lines, want %d; begun %t, %v", lines, want, begun, err)
 		}
 	}
 }
