@@ -45,6 +45,11 @@ func (a Assent) asked(run Run) bool {
 	return a.goesBy(run.AskedBy()) || a.goesBy(run.AskedPerson)
 }
 
+// askersToken tells whether it is the yes of a token that who asked for the run has made, or made the maker of.
+func (a Assent) askersToken(run Run) bool {
+	return slices.ContainsFunc([]string{run.AskedBy(), run.AskedPerson}, func(name string) bool { return name != "" && slices.Contains(a.Lineage.Makers, name) })
+}
+
 // made tells whether it is the yes of one of the makers of another's token.
 func (a Assent) made(other Assent) bool {
 	return slices.ContainsFunc(other.Lineage.Makers, a.goesBy)
@@ -55,8 +60,11 @@ func (a Approval) MadeBy(makers []string) bool {
 	return slices.ContainsFunc(makers, a.own().goesBy)
 }
 
-// ByWhoAsked tells whether the newest yes is that of who asked for the run.
-func (a Approval) ByWhoAsked(run Run) bool { return a.own().asked(run) }
+// ByWhoAsked tells whether the newest yes is that of who asked for the run, by whatever name or token.
+func (a Approval) ByWhoAsked(run Run) bool {
+	one := a.own()
+	return one.asked(run) || one.askersToken(run) || one.Lineage.Asked
+}
 
 func (a Approval) own() Assent {
 	return Assent{By: a.By, At: a.At, Expires: a.Expires, Steps: a.Steps, Lineage: a.Lineage}
@@ -112,6 +120,8 @@ func (a Assent) void(run Run, wanted int) string {
 	switch {
 	case a.asked(run):
 		return " asked for the run"
+	case a.askersToken(run):
+		return "'s token was made by who asked for the run"
 	case a.Lineage.Asked:
 		return " made the token that asked for the run"
 	case a.Lineage.Since.After(run.Created):

@@ -66,6 +66,8 @@ func TestPeople(t *testing.T) {
 		{"who asked for it, by another name", inTurn(now, person(yesOf("eve@x"), "sub:1"), person(yesOf("bob@x"), "sub:2")), "bob@x", "eve@x asked for the run"},
 		{"who asked for it, by no name of hers", inTurn(now, person(yesOf("sub:1"), "sub:1"), yesOf("bob")), "bob", "sub:1 asked for the run"},
 		{"a token and its maker by another name", inTurn(now, yesOf("ada", "eva@x", "sub:3"), person(yesOf("eva@y"), "sub:3")), "ada", "eva@y made the token of ada"},
+		{"a token of who asked for it", inTurn(now, yesOf("tool", "eve"), yesOf("bob")), "bob", "tool's token was made by who asked for the run"},
+		{"a token of who asked for it, by another name", inTurn(now, yesOf("tool", "eve@x", "sub:1"), yesOf("tool2", "ann", "eve@x", "sub:1")), "", "tool2's token was made by who asked for the run"},
 		{"a token where people log in", inTurn(now, program(yesOf("ada")), person(yesOf("bob@x"), "sub:2")), "bob@x", "ada is a token, and people log in"},
 		{"made in a circle", inTurn(now, yesOf("ada", "bob"), yesOf("bob", "ada")), "", "made the token"},
 	} {

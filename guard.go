@@ -92,22 +92,30 @@ func (a Ask[S]) Approved() error {
 		case known && shown != a.State.Basis(Target{ID: name}):
 			return fmt.Errorf("%s has changed since approval %s was given%s", name, yes.ID, a.moved(name))
 		case known:
-			return errors.Join(a.reached(), a.fourEyes(names))
+			if err := a.reached(); err != nil {
+				return err
+			}
+			return a.fourEyes(names)
 		}
 	}
 	return fmt.Errorf("approval %s was given without a view of %s", yes.ID, a.Step.Target.ID)
 }
 
-// reached: what the step reaches besides its target was shown to the person, too: a yes to a failover to one is none to a failover to another.
+// reached: what the step reaches besides its target was shown to the person, too, and is still so. A yes to a failover to one is none to a
+// failover to another that no step was about.
 func (a Ask[S]) reached() error {
 	members, yes := a.State.Members(), a.Ledger.Approval
 	for _, c := range a.Claims {
-		id := c.Target()
-		if id == "" {
+		if c.Target() == "" {
 			continue
 		}
-		if !slices.ContainsFunc(NamesOf(members, id), func(name string) bool { _, shown := yes.Basis[name]; return shown }) {
-			return fmt.Errorf("approval %s was given to %s when it did not reach %s", yes.ID, a.Step, id)
+		names := NamesOf(members, c.Target())
+		i := slices.IndexFunc(names, func(name string) bool { _, shown := yes.Basis[name]; return shown })
+		switch {
+		case i < 0:
+			return fmt.Errorf("approval %s was given to %s when it did not reach %s", yes.ID, a.Step, c.Target())
+		case yes.Basis[names[i]] != a.State.Basis(Target{ID: names[i]}):
+			return fmt.Errorf("%s, which %s reaches, has changed since approval %s was given%s", names[i], a.Step, yes.ID, a.moved(names[i]))
 		}
 	}
 	return nil

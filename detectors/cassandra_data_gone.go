@@ -18,7 +18,7 @@ func CassandraDataGone() galen.Detector[cassandra.Ring] {
 			since := map[string]time.Time{}
 			var nodes []cassandra.Node
 			for _, n := range r.Nodes {
-				if i, known := r.Instance(n.Instance); known && r.Emptied(n) && i.GoneLooks > 1 {
+				if i, known := r.Instance(n.Instance); known && !n.Down && r.Emptied(n) && i.GoneLooks > 1 {
 					since[n.HostID] = i.GoneSince
 					nodes = append(nodes, n)
 				}

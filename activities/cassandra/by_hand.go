@@ -112,7 +112,7 @@ func ByHandGuards() []string {
 func byHandGuards(q *Quorum) []galen.Guard[Ring] {
 	return []galen.Guard[Ring]{
 		{Name: "departure", Check: func(a galen.Ask[Ring]) galen.Verdict { return departure(a, q) }},
-		{Name: "room to leave", Check: roomToLeave},
+		{Name: "room to leave", Check: func(a galen.Ask[Ring]) galen.Verdict { return roomToLeave(a, q) }},
 		{Name: "clean start", Check: cleanStart},
 	}
 }
@@ -173,48 +173,6 @@ func departure(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 
 // streamsAway tells whether a node can give to others what it holds.
 func (r Ring) streamsAway(n Node) bool { return !n.bad() && !r.Emptied(n) }
-
-// roomToLeave: what a node leaves behind goes to those of its data centre that stay. That each has room for an equal share is the least.
-func roomToLeave(a galen.Ask[Ring]) galen.Verdict {
-	leaver, _ := a.State.Find(a.Step.Target.ID)
-	switch {
-	case a.Step.Verb != deedDecommission && a.Step.Verb != deedRemoveNode:
-		return allow("%s takes no node out of the ring", a.Step.Verb)
-	case leaver == nil:
-		return deny("%s is no node of the ring", a.Step.Target)
-	}
-	node := *leaver
-	heirs, silent := a.State.staying(node)
-	if silent != "" {
-		return unseen("the host of %s does not tell how much is free: whether it has room for its share of what %s held is unknown", silent, Title(node))
-	}
-	room := a.State.RoomFor(node, a.Policy)
-	if room.Held == 0 {
-		return unseen("no live node tells how much data %s holds: whether those that stay have room for it is unknown", Title(node))
-	}
-	share := Room{Held: room.Held, As: room.As, Need: room.Need / int64(max(len(heirs), 1))}
-	for _, i := range heirs {
-		if !share.In(i) {
-			return deny("%s has %s free, and its share of what %s held, with headroom, is %s", i.Name, sizeOf(i.free()), Title(node), sizeOf(share.Need))
-		}
-	}
-	return allow("the %d nodes of %s that stay have room for what it holds", len(heirs), node.DC)
-}
-
-// staying are the machines of a node's data centre that get what it leaves behind; silent is a node whose machine does not tell what is free.
-func (r Ring) staying(node Node) (heirs []Instance, silent string) {
-	for _, n := range r.Nodes {
-		if n.HostID == node.HostID || n.DC != node.DC || n.Status != Normal {
-			continue
-		}
-		i, known := r.Instance(n.Instance)
-		if !known || i.DiskFree == nil || i.Error != "" {
-			return nil, Title(n)
-		}
-		heirs = append(heirs, i)
-	}
-	return heirs, ""
-}
 
 // without are the host IDs that nothing can be streamed from: who may be down, and whose data are gone.
 func without(r Ring, open []galen.Intent) map[string]bool {

@@ -255,27 +255,41 @@ func TestDeparture(t *testing.T) {
 	}
 }
 
-// TestRoomToLeave: what a node held has to fit on those that stay, and where nobody tells of that, nobody can say yes.
+// TestRoomToLeave: what a node held has to fit on those that come to hold it, and where nobody tells of that, nobody can say yes. With as
+// many racks as replicas that is the other node of its rack alone.
 func TestRoomToLeave(t *testing.T) {
 	const held = 900 << 30
+	free := func(node int, n int64) func(*cassandra.Ring) {
+		return func(r *cassandra.Ring) { r.Instances[node].DiskFree = &n }
+	}
 	for name, c := range map[string]struct {
 		change func(*cassandra.Ring)
 		want   galen.Answer
 		says   string
 	}{
-		"room":                     {func(*cassandra.Ring) {}, galen.Allow, "3 nodes"},
-		"one is full":              {func(r *cassandra.Ring) { r.Instances[2].DiskFree = new(int64(1024)) }, galen.Deny, "1.0 KiB free"},
-		"one does not tell":        {func(r *cassandra.Ring) { r.Instances[2].DiskFree = nil }, galen.NeedYes, "does not tell how much is free"},
-		"its host cannot be read":  {func(r *cassandra.Ring) { r.Instances[2].Error = "no answer" }, galen.NeedYes, "does not tell how much is free"},
-		"the leaver's is full":     {func(r *cassandra.Ring) { r.Instances[1].DiskFree = new(int64(0)) }, galen.Allow, "3 nodes"},
-		"nobody tells what it has": {func(r *cassandra.Ring) { tellLoad(r, 0) }, galen.NeedYes, "how much data"},
+		"room":                          {func(*cassandra.Ring) {}, galen.Allow, "the 1 nodes"},
+		"its heir is full":              {free(4, 1024), galen.Deny, "1.0 KiB free"},
+		"its heir has room for a fifth": {free(4, held/5*2), galen.Deny, "360.0 GiB free"},
+		"another one is full":           {free(2, 0), galen.Allow, "the 1 nodes"},
+		"the leaver's is full":          {free(1, 0), galen.Allow, "the 1 nodes"},
+		"its heir does not tell":        {func(r *cassandra.Ring) { r.Instances[4].DiskFree = nil }, galen.NeedYes, "does not tell how much is free"},
+		"its heir cannot be read":       {func(r *cassandra.Ring) { r.Instances[4].Error = "no answer" }, galen.NeedYes, "does not tell how much is free"},
+		"its heir has lost its data":    {func(r *cassandra.Ring) { r.Instances[4].Data = cassandra.DataGone }, galen.LookAgain, "is not well"},
+		"its heir is down":              {func(r *cassandra.Ring) { r.Nodes[4].Down = true }, galen.LookAgain, "is not well"},
+		"nobody tells what it has":      {func(r *cassandra.Ring) { tellLoad(r, 0) }, galen.NeedYes, "how much data"},
+		"in one rack all inherit": {func(r *cassandra.Ring) {
+			for i := range r.Nodes {
+				r.Nodes[i].Rack = "r1"
+				free(i, held)(r)
+			}
+		}, galen.Allow, "the 5 nodes"},
 	} {
-		r := ring.Large(1, 4)
-		tellLoad(&r, held)
+		r := ring.Large(1, 6) // three racks
 		for i := range r.Nodes {
 			r.Nodes[i].Instance = fmt.Sprint("n", i)
-			r.Instances = append(r.Instances, cassandra.Instance{Name: r.Nodes[i].Instance, Process: cassandra.Running, Data: cassandra.DataPresent, DiskFree: new(int64(held))})
+			r.Instances = append(r.Instances, cassandra.Instance{Name: r.Nodes[i].Instance, Process: cassandra.Running, Data: cassandra.DataPresent, DiskFree: new(int64(2 * held))})
 		}
+		tellLoad(&r, held)
 		c.change(&r)
 		for _, verb := range []string{"decommission", "removenode"} {
 			d, err := cassandra.Kind().ByHand.Deed(r, verb, galen.Target{ID: "host-0001"})

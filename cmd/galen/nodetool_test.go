@@ -118,9 +118,14 @@ func TestNodetoolAsksFirst(t *testing.T) {
 
 // TestNodetoolGoesWhereItAsked: the node that was asked about is the one that it acts on.
 func TestNodetoolGoesWhereItAsked(t *testing.T) {
-	for args, want := range map[string]string{"drain": "-p 7203 drain", "-p 7203 drain": "-p 7203 drain", "drain -p 7203": "drain -p 7203", "status": "status"} {
-		if exit, said, _, done := wrapped(t, "0", []string{"GALEN_PORT=7203"}, strings.Fields(args)...); exit != 7 || done != want {
-			t.Errorf("nodetool %s: exit %d, ran %q, want %q\n%s", args, exit, done, want, said)
+	for args, want := range map[string]string{
+		"drain": "-p 7203 drain", "-p 7203 drain": "-p 7203 drain", "drain -p 7203": "drain -p 7203", "-h localhost drain": "-p 7203 -h localhost drain",
+		"status": "-p 7203 status", "-h 10.0.0.7 status": "-h 10.0.0.7 status", "removenode status": "-p 7203 removenode status", "-h 10.0.0.7 removenode x": "-h 10.0.0.7 removenode x", "": "",
+	} {
+		for _, why := range []string{"", "galen is down"} { // whoever knows better acts on the same node
+			if exit, said, _, done := wrapped(t, "0", []string{"GALEN_PORT=7203", "GALEN_OVERRIDE=" + why}, strings.Fields(args)...); exit != 7 || done != want {
+				t.Errorf("nodetool %s, override %q: exit %d, ran %q, want %q\n%s", args, why, exit, done, want, said)
+			}
 		}
 	}
 	if exit, said, asked, done := wrapped(t, "0", nil, "drain", "", "-h", "10.0.0.7"); exit != 3 || asked != "" || done != "" {

@@ -18,7 +18,8 @@ import (
 // the rest is still told.
 func (h *Host) Look(at time.Time) cassandra.Instance {
 	out := cassandra.Instance{Name: h.setup.Name, Address: h.setup.Address, At: at, Process: cassandra.Absent, Data: cassandra.DataUnknown}
-	errs := []error{h.lookProcess(&out), h.lookData(&out), h.lookMarkers(&out), h.lookStart(&out), h.lookConfig(&out), h.lookHints(&out)}
+	errs := []error{h.lookProcess(&out), h.lookData(&out), h.lookMarkers(&out), h.lookConfig(&out), h.lookHints(&out)}
+	h.lookStart(&out)
 	if err := errors.Join(errs...); err != nil {
 		out.Error = err.Error()
 	}
@@ -165,20 +166,19 @@ func (h *Host) fencedBy() (string, error) {
 
 // lookStart tells whether the start command is there and may be executed: who stops a node learns of it too late otherwise. It comes
 // after the markers: that of a fenced instance was taken away.
-func (h *Host) lookStart(out *cassandra.Instance) error {
+func (h *Host) lookStart(out *cassandra.Instance) {
 	if out.Fenced != "" {
-		return nil
+		return
 	}
 	st, err := os.Stat(h.setup.Start)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		out.CannotStart = "its start command " + h.setup.Start + " is missing"
 	case err != nil:
-		return err
+		out.CannotStart = "its start command cannot be looked at: " + err.Error()
 	case !st.Mode().IsRegular() || syscall.Access(h.setup.Start, mayExecute) != nil:
 		out.CannotStart = "its start command " + h.setup.Start + " is no file that may be executed"
 	}
-	return nil
 }
 
 // mayExecute is X_OK of access(2).

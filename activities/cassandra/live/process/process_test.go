@@ -338,7 +338,14 @@ func TestWhatCannotBeStarted(t *testing.T) {
 	if got := look(t, h).CannotStart; !strings.Contains(got, h.setup.Start+" is missing") {
 		t.Errorf("missing: %q", got)
 	}
-	if err := os.Mkdir(h.setup.Start, 0o755); err != nil {
+	bin := filepath.Dir(h.setup.Start)
+	if err := errors.Join(os.RemoveAll(bin), os.WriteFile(bin, nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if got := look(t, h).CannotStart; !strings.Contains(got, "cannot be looked at") {
+		t.Errorf("its folder is a file: %q", got)
+	}
+	if err := errors.Join(os.Remove(bin), os.MkdirAll(h.setup.Start, 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	if got := look(t, h).CannotStart; !strings.Contains(got, "no file that may be executed") {

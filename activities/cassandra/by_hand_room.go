@@ -1,0 +1,90 @@
+package cassandra
+
+import (
+	"math"
+	"slices"
+
+	"github.com/galenhq/galen"
+)
+
+// roomToLeave: who comes to hold what a node leaves behind has room for it (I-24), each for its share, with the headroom of the policy.
+func roomToLeave(a galen.Ask[Ring], q *Quorum) galen.Verdict {
+	node, _ := a.State.Find(a.Step.Target.ID)
+	switch {
+	case a.Step.Verb != deedDecommission && a.Step.Verb != deedRemoveNode:
+		return allow("%s takes no node out of the ring", a.Step.Verb)
+	case node == nil:
+		return deny("%s is no node of the ring", a.Step.Target)
+	}
+	rest := a.State
+	rest.Nodes = slices.DeleteFunc(slices.Clone(rest.Nodes), func(n Node) bool { return n.HostID == node.HostID })
+	shares := inherited(q, NewQuorum(rest, a.Policy), node.HostID)
+	room := a.State.RoomFor(*node, a.Policy)
+	if len(shares) > 0 && room.Held == 0 {
+		return unseen("no live node tells how much data %s holds: whether those that get it have room is unknown", Title(*node))
+	}
+	for _, id := range sortedKeys(shares) {
+		if v := hasRoom(a.State, id, *node, room.part(shares[id])); v.Answer != galen.Allow {
+			return v
+		}
+	}
+	return allow("the %d nodes that get what it holds have room", len(shares))
+}
+
+// hasRoom tells whether a node can take its share of what another one leaves behind.
+func hasRoom(r Ring, heir string, leaver Node, share Room) galen.Verdict {
+	n, _ := r.Node(heir)
+	i, known := r.Instance(n.Instance)
+	switch {
+	case n.bad() || r.Emptied(n):
+		return lookAgain("%s gets a share of what %s holds, and is not well", Title(n), Title(leaver))
+	case !known || i.DiskFree == nil || i.Error != "":
+		return unseen("the host of %s does not tell how much is free: whether it has room for its share of what %s holds is unknown", Title(n), Title(leaver))
+	case !share.In(i):
+		return deny("%s has %s free, and its share of what %s holds, with headroom, is %s", Title(n), sizeOf(i.free()), Title(leaver), sizeOf(share.Need))
+	}
+	return allow("%s has room", Title(n))
+}
+
+// part is what has to be free for a share of what a node held.
+func (m Room) part(share float64) Room {
+	if need := math.Ceil(share * float64(m.Need)); need < math.MaxInt64 {
+		m.Need = int64(need)
+	}
+	return m
+}
+
+// inherited is which share of what a node holds goes to whom when it leaves, by host ID: in each keyspace by the ranges that they come to
+// hold, and the largest one of all keyspaces, for which one the data are of nobody tells.
+func inherited(before, after *Quorum, leaver string) map[string]float64 {
+	out := map[string]float64{}
+	seen := map[*placement]bool{}
+	for keyspace, place := range before.places {
+		if seen[place] {
+			continue
+		}
+		seen[place] = true
+		had, gained := 0.0, map[string]float64{}
+		for _, r := range before.Ranges(keyspace, leaver) {
+			had += r.width()
+			was := before.Replicas(keyspace, r.End)
+			for _, id := range after.Replicas(keyspace, r.End) {
+				if !slices.Contains(was, id) {
+					gained[id] += r.width()
+				}
+			}
+		}
+		for id, width := range gained {
+			out[id] = max(out[id], width/had)
+		}
+	}
+	return out
+}
+
+// width is how many tokens a range has; one that begins where it ends is the whole ring.
+func (r Range) width() float64 {
+	if n := uint64(r.End) - uint64(r.Start); n > 0 {
+		return float64(n)
+	}
+	return math.MaxUint64
+}
