@@ -166,7 +166,7 @@ func (h healer) ladder(n cassandra.Node) galen.Plan {
 	case i.Process != cassandra.Absent:
 		return h.alive(n, i)
 	case i.Data == cassandra.DataPresent:
-		return h.restart(n)
+		return h.restart(n, i)
 	case i.Data == cassandra.DataGone:
 		return h.gone(n, i)
 	default:
@@ -192,8 +192,8 @@ func (h healer) pause(until time.Time) galen.Duration {
 	return h.policy.Fallback
 }
 
-// restart is the second rung.
-func (h healer) restart(n cassandra.Node) galen.Plan {
+// restart is the second rung. A start command that somebody has to mend is no reason to give the node up.
+func (h healer) restart(n cassandra.Node, i cassandra.Instance) galen.Plan {
 	if p, soon := h.tooSoon(n); soon {
 		return p
 	}
@@ -202,6 +202,8 @@ func (h healer) restart(n cassandra.Node) galen.Plan {
 	}
 	tried, all := h.attempts(cassandra.VerbStart, n.HostID)
 	switch {
+	case i.CannotStart != "":
+		return person("%s; its process is gone, its data are there, and it cannot be started: %s", evidence(n), i.CannotStart)
 	case all-tried >= maxLost:
 		return person("%s; %d starts never happened; the last: %s", evidence(n), all-tried, h.lastAnswer(cassandra.VerbStart, n.HostID))
 	case tried < h.policy.RestartsPerRun:

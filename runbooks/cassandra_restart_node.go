@@ -56,7 +56,10 @@ func (s scene) takeDown(n cassandra.Node) galen.Plan {
 	if n.Down {
 		return person("%s is down already; to bring it back: galen run cassandra/heal-node %s --param node=%s", cassandra.Title(n), s.ring.Resource(), n.Address)
 	}
-	if s.ring.Emptied(n) {
+	if i, _ := s.ring.Instance(n.Instance); s.ring.Emptied(n) {
+		if i.GoneLooks < 2 {
+			return wait(s.policy.LookSoon, "one look found the data of %s gone: another one must tell", cassandra.Title(n))
+		}
 		return person("%s serves, and its data are gone from its disk: stopped, it would not start again", cassandra.Title(n))
 	}
 	if ailing := s.ring.Ailing(n); len(ailing) > 0 {
@@ -93,6 +96,8 @@ func (s scene) startAgain(n cassandra.Node, i cassandra.Instance) galen.Plan {
 	switch {
 	case i.Data != cassandra.DataPresent:
 		return person("%s was stopped, and its data are %s now: it would start empty", cassandra.Title(n), i.Data)
+	case i.CannotStart != "":
+		return person("%s was stopped, and it cannot be started: %s", cassandra.Title(n), i.CannotStart)
 	case starts >= s.policy.RestartsPerRun || all >= s.policy.RestartsPerRun+maxLost:
 		return person("%s was stopped, and %d starts did not bring it back; the last: %s", cassandra.Title(n), all, s.lastAnswer(cassandra.VerbStart, n.HostID))
 	}

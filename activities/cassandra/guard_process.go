@@ -130,6 +130,8 @@ func startsAgain(i Instance) galen.Verdict {
 		return lookAgain("whether %s could be started again is unknown, its host cannot be read: %s", i.Name, i.Error)
 	case i.CannotStart != "":
 		return deny("%s could not be started again: %s", i.Name, i.CannotStart)
+	case i.Data == DataGone && i.GoneLooks < 2:
+		return lookAgain("whether the data of %s are gone is to be seen by another look", i.Name)
 	case i.Data == DataGone:
 		return deny("%s would not start again: its data are gone from its disk, and it serves with the files that it has open", i.Name)
 	case i.Data != DataPresent:

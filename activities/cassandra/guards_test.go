@@ -419,7 +419,8 @@ func TestEachGuardStandsAlone(t *testing.T) {
 		{"a hung process is killed that a peer hears", frozen, func(w *world) { w.node("n3").Down = false }, killStep, "stuck only", galen.LookAgain},
 
 		{"one that could not be started again is stopped", newWorld, func(w *world) { w.instance("n2").CannotStart = "no start command" }, stopStep, "orderly", galen.Deny},
-		{"one whose data are gone is stopped", newWorld, func(w *world) { w.instance("n2").Data = cassandra.DataGone }, stopStep, "orderly", galen.Deny},
+		{"one whose data are gone is stopped", newWorld, func(w *world) { w.instance("n2").Data, w.instance("n2").GoneLooks = cassandra.DataGone, 2 }, stopStep, "orderly", galen.Deny},
+		{"one whose data one look found gone is stopped", newWorld, func(w *world) { w.instance("n2").Data, w.instance("n2").GoneLooks = cassandra.DataGone, 1 }, stopStep, "orderly", galen.LookAgain},
 		{"one whose data nobody knows of is stopped", newWorld, func(w *world) { w.instance("n2").Data = cassandra.DataUnknown }, stopStep, "orderly", galen.LookAgain},
 		{"one whose host cannot be read is stopped", newWorld, func(w *world) { w.instance("n2").Error = "no answer" }, stopStep, "orderly", galen.LookAgain},
 		{"a stop beside one whose data are gone", newWorld, func(w *world) { w.instance("n1").Data = cassandra.DataGone }, stopStep, "I-02 quorum", galen.LookAgain},

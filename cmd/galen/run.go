@@ -99,7 +99,7 @@ func request(runbook, resource string, f runFlags) (api.RunRequest, error) {
 	case f.plan && (f.follows() || f.key != ""):
 		return req, usage("--plan starts nothing: leave out --wait, --follow and --key")
 	case f.timeout < 0:
-		return req, usage("--timeout %s: want 1s or more, or 0 for none", f.timeout)
+		return req, usage("--timeout %s: want a time such as 30m, or 0 for none", f.timeout)
 	case f.timeout > 0 && !f.follows():
 		return req, usage("--timeout is how long to follow the run: say --follow, too")
 	}
