@@ -45,9 +45,12 @@ func (a Assent) asked(run Run) bool {
 	return a.goesBy(run.AskedBy()) || a.goesBy(run.AskedPerson)
 }
 
-// askersToken tells whether it is the yes of a token that who asked for the run has made, or made the maker of.
+// askersToken tells whether it is the yes of a token that who asked for the run has made, or made the maker of. Whoever holds the token file
+// made the first of all tokens, and gave them away.
 func (a Assent) askersToken(run Run) bool {
-	return slices.ContainsFunc([]string{run.AskedBy(), run.AskedPerson}, func(name string) bool { return name != "" && slices.Contains(a.Lineage.Makers, name) })
+	return slices.ContainsFunc([]string{run.AskedBy(), run.AskedPerson}, func(name string) bool {
+		return name != "" && name != Operator && slices.Contains(a.Lineage.Makers, name)
+	})
 }
 
 // made tells whether it is the yes of one of the makers of another's token.

@@ -186,8 +186,16 @@ func (a *Activities) hold(ctx context.Context, led galen.Ledger, policy galen.Po
 	return Decided{At: a.o.Now(), Wait: policy.Fallback, Why: why.Error()}, nil
 }
 
-// blind: nothing at all could be seen. The run waits; past its deadline it is held, unless a person has approved since.
+// blind: nothing at all could be seen. The run waits; past its deadline it is held, unless a person has approved since. One that is cancelled
+// and has made no call has nothing to look for.
 func (a *Activities) blind(ctx context.Context, led galen.Ledger, policy galen.Policy, why error) (Decided, error) {
+	if led.Run.Stop == galen.StopCancel && len(led.Past) == 0 {
+		ended, err := a.endWithout(ctx, led, "nothing can be seen: "+why.Error())
+		if err != nil {
+			return Decided{}, a.noRun(err)
+		}
+		return Decided{At: a.o.Now(), Ended: ended, Wait: policy.Fallback, Why: why.Error()}, nil
+	}
 	if late(led) {
 		return a.hold(ctx, led, policy, fmt.Errorf("past its deadline, and blind: %w", why))
 	}

@@ -227,6 +227,14 @@ func TestOnlyALookIsBlind(t *testing.T) {
 	if d, err := a.Decide(t.Context(), DecideInput{Run: "r1"}); err != nil || !d.Unseen || len(c.set) != 1 || !strings.HasPrefix(c.set[0], "waiting: cannot see the resource") {
 		t.Errorf("%+v, %v, the run was set to %q", d, err, c.set)
 	}
+	for past, want := range map[int]string{0: "cancelled: cancelled; no effect of it is open", 1: "waiting: cannot see the resource"} {
+		gone := ward()
+		gone.lookErr, gone.ledger.Run.Stop = errors.New("it is not configured here"), galen.StopCancel
+		gone.ledger.Past = make([]galen.Intent, past)
+		if d, err := gone.engine(kindWith(done), waits).Decide(t.Context(), DecideInput{Run: "r1"}); err != nil || len(gone.set) != 1 || !strings.HasPrefix(gone.set[0], want) || d.Ended != (past == 0) {
+			t.Errorf("cancelled, and blind, after %d calls: %+v, %v, the run was set to %q, want %q", past, d, err, gone.set, want)
+		}
+	}
 	c.errs["set"] = galen.ErrHeld
 	if _, err := a.Decide(t.Context(), DecideInput{Run: "r1"}); err != nil {
 		t.Errorf("a person held the run during the look: %v", err)

@@ -8,8 +8,8 @@ import (
 	"github.com/galenhq/galen/activities/cassandra"
 )
 
-// CassandraDataGone notes nodes that serve although their data are gone from their disk, on two looks or more: they go on with the files
-// that they have open, and would not start again. A note, for Galen replaces only the dead.
+// CassandraDataGone notes nodes whose process runs although their data are gone from their disk, on two looks or more: it goes on with the
+// files that it has open, and would not start again. A note, for Galen replaces only the dead.
 func CassandraDataGone() galen.Detector[cassandra.Ring] {
 	return galen.Detector[cassandra.Ring]{
 		Name:  "cassandra data gone",
@@ -18,7 +18,7 @@ func CassandraDataGone() galen.Detector[cassandra.Ring] {
 			since := map[string]time.Time{}
 			var nodes []cassandra.Node
 			for _, n := range r.Nodes {
-				if i, known := r.Instance(n.Instance); known && !n.Down && r.Emptied(n) && i.GoneLooks > 1 {
+				if i, known := r.Instance(n.Instance); known && r.Emptied(n) && i.GoneLooks > 1 {
 					since[n.HostID] = i.GoneSince
 					nodes = append(nodes, n)
 				}
@@ -34,7 +34,7 @@ func CassandraDataGone() galen.Detector[cassandra.Ring] {
 				}
 				return galen.Finding{
 					Code: cassandra.CodeDataGone, Urgency: galen.High, Note: true, Since: first,
-					Why: "no system/local sstable is on the disk of " + strings.Join(words, ", ") + ", which serves all the same, with the files that it has open: " +
+					Why: "no system/local sstable is on the disk of " + strings.Join(words, ", ") + ", whose process goes on with the files that it has open: " +
 						"do not stop it while others of its ranges are down, for it would not start again; look who took the data away, or whether the folder is mounted",
 				}
 			})

@@ -147,7 +147,7 @@ func TestDetectors(t *testing.T) {
 		"the engine is cut off from one node": {func(w *watch) { w.hurt("n3", ring.Cut).pass(time.Minute) }, []string{"observers-disagree dc1/r3 note"}},
 		"a node is cut off from its peers":    {func(w *watch) { w.hurt("n3", ring.Isolate).pass(time.Minute) }, []string{"observers-disagree dc1/r1 note", "observers-disagree dc1/r2 note", "observers-disagree dc1/r3 note"}},
 		"its data are gone while it serves":   {func(w *watch) { w.hurt("n3", ring.LoseData).pass(time.Minute) }, []string{"data-gone dc1/r3 note"}},
-		"it is frozen, and its data are gone": {func(w *watch) { w.hurt("n3", ring.LoseData, ring.Freeze).pass(2 * time.Minute) }, []string{"node-frozen dc1/r3 80"}},
+		"it is frozen, and its data are gone": {func(w *watch) { w.hurt("n3", ring.LoseData, ring.Freeze).pass(2 * time.Minute) }, []string{"node-frozen dc1/r3 80", "data-gone dc1/r3 note"}},
 		"replaced: its address stays DOWN":    {func(w *watch) { w.replaced() }, []string{"stale-seed dc1/r1 note", "stale-seed dc1/r2 note"}},
 		"the corpse came back": {func(w *watch) { w.replaced().hurt("n3", ring.Start).pass(time.Minute) },
 			[]string{"stolen-ring dc1/r3 100"}},

@@ -96,8 +96,10 @@ func (s scene) startAgain(n cassandra.Node, i cassandra.Instance) galen.Plan {
 	switch {
 	case i.Data != cassandra.DataPresent:
 		return person("%s was stopped, and its data are %s now: it would start empty", cassandra.Title(n), i.Data)
+	case i.Lame() != "":
+		return person("%s was stopped, and it cannot be started: %s", cassandra.Title(n), i.Lame())
 	case i.CannotStart != "":
-		return person("%s was stopped, and it cannot be started: %s", cassandra.Title(n), i.CannotStart)
+		return wait(s.policy.LookSoon, "%s was stopped; whether it can be started is to be seen by another look: %s", cassandra.Title(n), i.CannotStart)
 	case starts >= s.policy.RestartsPerRun || all >= s.policy.RestartsPerRun+maxLost:
 		return person("%s was stopped, and %d starts did not bring it back; the last: %s", cassandra.Title(n), all, s.lastAnswer(cassandra.VerbStart, n.HostID))
 	}

@@ -217,14 +217,14 @@ func (s scene) moving() string {
 	return ""
 }
 
-// lame tells of a spare that is not taken since it could not be started, "" if there is none.
-func (s scene) lame() string {
+// lame tells of a spare that is not taken since it could not be started, "" if there is none; unsure: only one look says so yet.
+func (s scene) lame() (why string, unsure bool) {
 	for _, i := range s.ring.Instances {
 		if i.Spare && i.Process == cassandra.Absent && i.CannotStart != "" {
-			return "; the spare " + i.Name + " could not be started: " + i.CannotStart
+			return "; the spare " + i.Name + " could not be started: " + i.CannotStart, i.Lame() == ""
 		}
 	}
-	return ""
+	return "", false
 }
 
 // vacant picks the empty instance for a dead node: the one that was asked for, else of those that have room for what it held
@@ -236,8 +236,11 @@ func (s scene) vacant(dead cassandra.Node, known string) (best cassandra.Instanc
 		return !i.Vacant() || s.spare != "" && i.Name != s.spare || i.Config.DC != "" && i.Config.DC != dead.DC
 	})
 	if len(empty) == 0 {
-		known += s.lame()
-		return best, person("%s, and there is no empty spare instance%s to take its place: add one", known, s.named()), false
+		lame, unsure := s.lame()
+		if unsure {
+			return best, wait(s.policy.LookSoon, "%s%s: another look must tell", known, lame), false
+		}
+		return best, person("%s%s, and there is no empty spare instance%s to take its place: add one", known, lame, s.named()), false
 	}
 	room := s.ring.RoomFor(dead, s.policy)
 	switch why, silent := room.Missing(empty); {

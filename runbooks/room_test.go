@@ -16,6 +16,7 @@ func (s *tale) second(free int64) *tale {
 func (s *tale) lame(instance string) *tale {
 	for i := range s.folded.Instances {
 		if s.folded.Instances[i].Name == instance {
+			s.folded.Instances[i].LameLooks = 2
 			s.folded.Instances[i].CannotStart = "its start command /srv/" + instance + "/bin/start is missing"
 		}
 	}

@@ -76,6 +76,8 @@ func scenes() []scene {
 		{heal, "asked-for-well", "A person asks for a node that is well.", toReplace, "", func(*tale) {}},
 		{heal, "lame", "Its process is gone, and its start command is missing.", "", "", func(s *tale) { s.hurt(ring.Kill).after(2 * time.Minute).lame("n3") }},
 		{heal, "frozen", "The process is stopped by a signal: ports are open, nothing answers.", "", "", func(s *tale) { s.hurt(ring.Freeze).after(2 * time.Minute) }},
+		{heal, "frozen-lame", "It is frozen, and its start command is missing.", "", "", func(s *tale) { s.hurt(ring.Freeze).after(2 * time.Minute).lame("n3") }},
+		{heal, "frozen-data-gone", "It is frozen, and its data are gone.", "", "", func(s *tale) { s.hurt(ring.LoseData, ring.Freeze).after(2 * time.Minute).after(time.Minute) }},
 		{heal, "frozen-killed", "The stuck process was killed.", "", "", func(s *tale) { s.hurt(ring.Freeze).until("kill").act().after(time.Second) }},
 		{heal, "data-gone-first-look", "Its data are gone, on one look.", "", "", func(s *tale) { s.hurt(ring.Kill).after(time.Minute).hurt(ring.LoseData).after(time.Second) }},
 		{heal, "data-gone", "Its data are gone, on two looks apart.", "", "", func(s *tale) { s.hurt(lost...).until("fence") }},

@@ -18,7 +18,7 @@ func roomToLeave(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 	}
 	rest := a.State
 	rest.Nodes = slices.DeleteFunc(slices.Clone(rest.Nodes), func(n Node) bool { return n.HostID == node.HostID })
-	shares := inherited(q, NewQuorum(rest, a.Policy), node.HostID)
+	shares := inherited(q, rest, node.HostID)
 	room := a.State.RoomFor(*node, a.Policy)
 	if len(shares) > 0 && room.Held == 0 {
 		return unseen("no live node tells how much data %s holds: whether those that get it have room is unknown", Title(*node))
@@ -54,21 +54,24 @@ func (m Room) part(share float64) Room {
 	return m
 }
 
-// inherited is which share of what a node holds goes to whom when it leaves, by host ID: in each keyspace by the ranges that they come to
+// inherited is which share of what a node holds goes to whom when it leaves the rest, by host ID: in each keyspace by the ranges that they come to
 // hold, and the largest one of all keyspaces, for which one the data are of nobody tells.
-func inherited(before, after *Quorum, leaver string) map[string]float64 {
+func inherited(q *Quorum, rest Ring, leaver string) map[string]float64 {
 	out := map[string]float64{}
 	seen := map[*placement]bool{}
-	for keyspace, place := range before.places {
-		if seen[place] {
+	after, _ := newLayout(rest) // what is doubted of the whole ring is told by others
+	for _, k := range rest.Keyspaces {
+		place := q.places[k.Name]
+		if place == nil || seen[place] || len(after.ring) == 0 {
 			continue
 		}
 		seen[place] = true
+		then := after.place(k)
 		had, gained := 0.0, map[string]float64{}
-		for _, r := range before.Ranges(keyspace, leaver) {
+		for _, r := range q.Ranges(k.Name, leaver) {
 			had += r.width()
-			was := before.Replicas(keyspace, r.End)
-			for _, id := range after.Replicas(keyspace, r.End) {
+			was := q.Replicas(k.Name, r.End)
+			for _, id := range after.replicas(then, r.End) {
 				if !slices.Contains(was, id) {
 					gained[id] += r.width()
 				}

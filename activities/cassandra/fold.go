@@ -106,7 +106,10 @@ func carryInstance(old, now Instance) Instance {
 		return kept
 	}
 	now.RecordedDevice, now.EverNormal = old.RecordedDevice, old.EverNormal && old.preparedBy() == now.preparedBy()
-	now.GoneSince, now.GoneLooks = time.Time{}, 0
+	now.GoneSince, now.GoneLooks, now.LameLooks = time.Time{}, 0, 0
+	if now.CannotStart != "" {
+		now.LameLooks = old.LameLooks + 1
+	}
 	switch now.Data {
 	case DataPresent:
 		now.RecordedDevice = now.Device

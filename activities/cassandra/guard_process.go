@@ -49,7 +49,8 @@ func goesBy(r Ring, n Node) string {
 	return ""
 }
 
-// stuckOnly: a process is killed only if it serves nobody, and exactly the one that was seen stuck.
+// stuckOnly: a process is killed only if it serves nobody, and would start again, and exactly the one that was seen stuck: what is frozen
+// may thaw, and its open files may be the last that there is of its data.
 func stuckOnly(a galen.Ask[Ring]) galen.Verdict {
 	if a.Step.Verb != VerbKill {
 		return allow("%s kills no process", a.Step.Verb)
@@ -70,6 +71,9 @@ func stuckOnly(a galen.Ask[Ring]) galen.Verdict {
 	case !args.same(instance):
 		return deny("%s runs process %d since %s now; the step is for %d since %s", instance.Name, instance.PID,
 			instance.Started.Format(time.RFC3339Nano), args.PID, args.Started)
+	}
+	if v := startsAgain(instance); v.Answer != galen.Allow {
+		return v
 	}
 	return stuck(a.State, *node, instance)
 }
@@ -128,8 +132,10 @@ func startsAgain(i Instance) galen.Verdict {
 	switch {
 	case i.Error != "":
 		return lookAgain("whether %s could be started again is unknown, its host cannot be read: %s", i.Name, i.Error)
+	case i.Lame() != "":
+		return deny("%s could not be started again: %s", i.Name, i.Lame())
 	case i.CannotStart != "":
-		return deny("%s could not be started again: %s", i.Name, i.CannotStart)
+		return lookAgain("whether %s could be started again is to be seen by another look: %s", i.Name, i.CannotStart)
 	case i.Data == DataGone && i.GoneLooks < 2:
 		return lookAgain("whether the data of %s are gone is to be seen by another look", i.Name)
 	case i.Data == DataGone:

@@ -418,7 +418,10 @@ func TestEachGuardStandsAlone(t *testing.T) {
 		{"a starting process is killed", frozen, func(w *world) { w.view("n3").Jolokia = cassandra.Booting }, killStep, "stuck only", galen.LookAgain},
 		{"a hung process is killed that a peer hears", frozen, func(w *world) { w.node("n3").Down = false }, killStep, "stuck only", galen.LookAgain},
 
-		{"one that could not be started again is stopped", newWorld, func(w *world) { w.instance("n2").CannotStart = "no start command" }, stopStep, "orderly", galen.Deny},
+		{"one that could not be started again is stopped", newWorld, func(w *world) { w.instance("n2").CannotStart, w.instance("n2").LameLooks = "no start command", 2 }, stopStep, "orderly", galen.Deny},
+		{"one that one look found not to start is stopped", newWorld, func(w *world) { w.instance("n2").CannotStart, w.instance("n2").LameLooks = "no start command", 1 }, stopStep, "orderly", galen.LookAgain},
+		{"a frozen one that could not be started again is killed", frozen, func(w *world) { w.instance("n3").CannotStart, w.instance("n3").LameLooks = "no start command", 2 }, killStep, "stuck only", galen.Deny},
+		{"a frozen one whose data are gone is killed", frozen, func(w *world) { w.instance("n3").Data, w.instance("n3").GoneLooks = cassandra.DataGone, 2 }, killStep, "stuck only", galen.Deny},
 		{"one whose data are gone is stopped", newWorld, func(w *world) { w.instance("n2").Data, w.instance("n2").GoneLooks = cassandra.DataGone, 2 }, stopStep, "orderly", galen.Deny},
 		{"one whose data one look found gone is stopped", newWorld, func(w *world) { w.instance("n2").Data, w.instance("n2").GoneLooks = cassandra.DataGone, 1 }, stopStep, "orderly", galen.LookAgain},
 		{"one whose data nobody knows of is stopped", newWorld, func(w *world) { w.instance("n2").Data = cassandra.DataUnknown }, stopStep, "orderly", galen.LookAgain},

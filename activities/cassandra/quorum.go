@@ -313,16 +313,10 @@ func (q *Quorum) Ranges(keyspace, hostID string) []Range {
 
 // Replicas are the host IDs that hold token t of a keyspace, sorted; none if the keyspace is not known.
 func (q *Quorum) Replicas(keyspace string, t Token) []string {
-	place := q.places[keyspace]
-	if place == nil {
-		return nil
+	if place := q.places[keyspace]; place != nil {
+		return q.layout.replicas(place, t)
 	}
-	var out []string
-	for _, n := range place.whole.row(q.layout.at(t), nil) {
-		out = append(out, q.layout.nodes[n].HostID)
-	}
-	slices.Sort(out)
-	return out
+	return nil
 }
 
 // Sharing tells whether two nodes hold replicas of one range of a keyspace. Where a node or the keyspace is not known,

@@ -292,6 +292,16 @@ type placement struct {
 	split map[string][]*scope // of SimpleStrategy, see within
 }
 
+// replicas are the host IDs that hold a token in a placement, sorted.
+func (l *layout) replicas(p *placement, t Token) []string {
+	var out []string
+	for _, n := range p.whole.row(l.at(t), nil) {
+		out = append(out, l.nodes[n].HostID)
+	}
+	slices.Sort(out)
+	return out
+}
+
 // place computes the placement of a keyspace's setting.
 func (l *layout) place(k Keyspace) *placement {
 	p := &placement{simple: k.Strategy == strategySimple, rf: k.RF, zones: map[string]*scope{}, split: map[string][]*scope{}}

@@ -175,7 +175,9 @@ type Instance struct {
 	Preparing string `json:"preparing,omitempty"`
 	// CannotStart says why the start command cannot be executed, "" if it can, or where it was fenced away.
 	CannotStart string `json:"cannot_start,omitempty"`
-	Config      Config `json:"config"`
+	// LameLooks is how many looks in a row found that; the first may be of a moment in which the file was replaced.
+	LameLooks int    `json:"lame_looks,omitempty"`
+	Config    Config `json:"config"`
 	// ReplaceFlag is the address in a replace flag of the command line or the start configuration, "" if none. A running
 	// process keeps the one it was started with.
 	ReplaceFlag string `json:"replace_flag,omitempty"`

@@ -24,8 +24,9 @@ type Room struct {
 func (r Ring) RoomFor(n Node, p galen.Policy) Room {
 	room := Room{Held: loadOf(r, n)}
 	if room.Held == 0 {
+		told := r.loads()
 		for _, o := range r.Nodes {
-			if load := loadOf(r, o); o.DC == n.DC && load > room.Held {
+			if load := told[o.Address]; o.DC == n.DC && load > room.Held {
 				room.Held, room.As = load, Title(o)
 			}
 		}
@@ -85,12 +86,24 @@ func (i Instance) free() int64 {
 // loadOf is the most that any live node knows of the data of a node, in bytes; 0: nobody knows.
 func loadOf(r Ring, n Node) int64 {
 	var most int64
-	for _, v := range r.Live() {
+	for v := range r.live() {
 		if e, known := v.peer(n.Address); known {
 			most = max(most, e.Load)
 		}
 	}
 	return most
+}
+
+// loads is the same of all addresses.
+func (r Ring) loads() map[string]int64 {
+	out := make(map[string]int64, len(r.Nodes))
+	for v := range r.live() {
+		for i := range v.Peers {
+			e := &v.Peers[i]
+			out[e.Address] = max(out[e.Address], e.Load)
+		}
+	}
+	return out
 }
 
 // sizeOf is a number of bytes for people.

@@ -113,6 +113,14 @@ func (i Instance) DataGone(apart time.Duration) (proved bool, why string) {
 	return true, "no system/local sstable on the recorded device, on looks " + i.At.Sub(i.GoneSince).Round(time.Second/10).String() + " apart"
 }
 
+// Lame says why the instance cannot be started, on two looks or more; "" if it can, or one look alone says so.
+func (i Instance) Lame() string {
+	if i.LameLooks < 2 {
+		return ""
+	}
+	return i.CannotStart
+}
+
 // Vacant tells whether the instance is an unused spare: it may be prepared, and started then, and nothing runs, lies or is
 // configured there.
 func (i Instance) Vacant() bool {
