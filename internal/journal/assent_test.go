@@ -36,7 +36,10 @@ func testPeople(t *testing.T, w world) {
 	_, err := w.CreateToken(ctx, w.token("early"), "hash-0")
 	must(t, err)
 	w.clock.skip(time.Second)
-	run := w.open(t, "k")
+	run, _, err := w.OpenRun(ctx, galen.Run{
+		Key: "k", Resource: ring(), Runbook: "cassandra/heal-node", Version: 1, Asked: galen.AskedBy("zoe"), Params: []byte(`{"a": 1}`), Deadline: w.clock.read().Add(time.Hour),
+	})
+	must(t, err)
 	w.clock.skip(time.Second)
 	_, err = w.CreateToken(ctx, w.token("late"), "hash-1")
 	must(t, err)
