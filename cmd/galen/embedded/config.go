@@ -138,34 +138,33 @@ func escapePath(path string) string {
 
 func loopbackPort(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }
 
-// freePorts finds n ports by listening on all of them at once, so that they differ. The server takes port numbers, not
-// listeners, so they are free again when this returns.
+// freePorts finds n ports that the kernel gives to nobody who asks for any: between our closing them and the server's listening no connection
+// of another process takes one. The server takes port numbers, not listeners, so they are free again when this returns: they are one block of
+// many, for two engines that start at once and draw port by port would often draw one that the other is about to take.
 func freePorts(n int) (ports []int, err error) {
+	const lowest, span = 15000, 17000
+	for range 100 {
+		if ports, err = freeBlock(lowest+n*rand.IntN(span/n), n); err == nil { //nolint:gosec // a port is no secret
+			return ports, nil
+		}
+	}
+	return nil, fmt.Errorf("find %d free ports on %s: %w", n, loopback, err)
+}
+
+// freeBlock is n ports from the first one on, an error if one of them is taken.
+func freeBlock(first, n int) (ports []int, err error) {
 	held := make([]net.Listener, 0, n)
 	defer func() {
 		for _, l := range held {
 			err = errors.Join(err, l.Close())
 		}
 	}()
-	for range n {
-		l, err := listenBelow()
+	for port := first; port < first+n; port++ {
+		l, err := net.Listen("tcp", loopbackPort(port))
 		if err != nil {
-			return nil, fmt.Errorf("find a free port on %s: %w", loopback, err)
+			return nil, err
 		}
-		held = append(held, l)
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		held, ports = append(held, l), append(ports, port)
 	}
 	return ports, nil
-}
-
-// listenBelow listens on a port that the kernel gives to nobody who asks for any: between our closing it and the
-// server's listening no connection of another process takes it.
-func listenBelow() (l net.Listener, err error) {
-	for range 100 {
-		l, err = net.Listen("tcp", loopbackPort(15000+rand.IntN(17000))) //nolint:gosec // a port is no secret
-		if err == nil {
-			return l, nil
-		}
-	}
-	return nil, err
 }
