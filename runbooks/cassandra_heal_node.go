@@ -200,12 +200,11 @@ func (h healer) restart(n cassandra.Node, i cassandra.Instance) galen.Plan {
 	if lack := h.ring.Lack(n, h.facts, h.now); lack.TooOld(h.policy) {
 		return h.tooOld(n, lack)
 	}
+	if p, lost := h.endedForGood(i, evidence(n)+"; its process is gone, its data are there"); lost {
+		return p
+	}
 	tried, all := h.attempts(cassandra.VerbStart, n.HostID)
 	switch {
-	case i.Lame() != "":
-		return person("%s; its process is gone, its data are there, and it cannot be started: %s", evidence(n), i.Lame())
-	case i.CannotStart != "":
-		return wait(h.policy.LookSoon, "%s; whether it can be started is to be seen by another look: %s", evidence(n), i.CannotStart)
 	case all-tried >= maxLost:
 		return person("%s; %d starts never happened; the last: %s", evidence(n), all-tried, h.lastAnswer(cassandra.VerbStart, n.HostID))
 	case tried < h.policy.RestartsPerRun:
@@ -250,19 +249,6 @@ func (h healer) gone(n cassandra.Node, i cassandra.Instance) galen.Plan {
 	return wait(h.policy.LookSoon, "%s; no data are found: %s", evidence(n), why)
 }
 
-// lostIfEnded: a process that hangs may go on, and one that was ended, and would not start again, does not.
-func (h healer) lostIfEnded(n cassandra.Node, i cassandra.Instance) (p galen.Plan, lost bool) {
-	switch {
-	case i.Lame() != "":
-		return person("%s; its process %d hangs, and once ended it could not be started again: %s", evidence(n), i.PID, i.Lame()), true
-	case i.Data == cassandra.DataGone && i.GoneLooks > 1:
-		return person("%s; its process %d hangs, and its data are gone from its disk: the files that it has open may be the last of them. Look whether the folder is mounted, and what can be saved, before it is ended", evidence(n), i.PID), true
-	case i.CannotStart != "" || i.Data != cassandra.DataPresent:
-		return wait(h.policy.LookSoon, "%s; whether it would start again, once ended, is to be seen by another look", evidence(n)), true
-	}
-	return galen.Plan{}, false
-}
-
 // alive: the node is down and has a process.
 func (h healer) alive(n cassandra.Node, i cassandra.Instance) galen.Plan {
 	if h.ring.Booting(i, cassandra.BootTime) {
@@ -271,7 +257,7 @@ func (h healer) alive(n cassandra.Node, i cassandra.Instance) galen.Plan {
 	if p, soon := h.tooSoon(n); soon {
 		return p
 	}
-	if p, lost := h.lostIfEnded(n, i); lost {
+	if p, lost := h.endedForGood(i, evidence(n)+"; its process hangs, and may go on"); lost {
 		return p
 	}
 	if tried, _ := h.attempts(cassandra.VerbStart, n.HostID); tried >= h.policy.RestartsPerRun {

@@ -56,11 +56,10 @@ func (s scene) takeDown(n cassandra.Node) galen.Plan {
 	if n.Down {
 		return person("%s is down already; to bring it back: galen run cassandra/heal-node %s --param node=%s", cassandra.Title(n), s.ring.Resource(), n.Address)
 	}
-	if i, _ := s.ring.Instance(n.Instance); s.ring.Emptied(n) {
-		if i.GoneLooks < 2 {
-			return wait(s.policy.LookSoon, "one look found the data of %s gone: another one must tell", cassandra.Title(n))
+	if i, known := s.ring.Instance(n.Instance); known {
+		if p, lost := s.endedForGood(i, cassandra.Title(n)+" is to be stopped"); lost {
+			return p
 		}
-		return person("%s serves, and its data are gone from its disk: stopped, it would not start again", cassandra.Title(n))
 	}
 	if ailing := s.ring.Ailing(n); len(ailing) > 0 {
 		return wait(s.policy.Fallback, "%s is not well, a restart is for healthy nodes: %s", cassandra.Title(n), strings.Join(ailing, "; "))
@@ -93,13 +92,13 @@ func (s scene) bringBack(n cassandra.Node) galen.Plan {
 
 func (s scene) startAgain(n cassandra.Node, i cassandra.Instance) galen.Plan {
 	starts, all := s.attempts(cassandra.VerbStart, n.HostID)
-	switch {
-	case i.Data != cassandra.DataPresent:
+	if i.Data != cassandra.DataPresent {
 		return person("%s was stopped, and its data are %s now: it would start empty", cassandra.Title(n), i.Data)
-	case i.Lame() != "":
-		return person("%s was stopped, and it cannot be started: %s", cassandra.Title(n), i.Lame())
-	case i.CannotStart != "":
-		return wait(s.policy.LookSoon, "%s was stopped; whether it can be started is to be seen by another look: %s", cassandra.Title(n), i.CannotStart)
+	}
+	if p, lost := s.endedForGood(i, cassandra.Title(n)+" was stopped"); lost {
+		return p
+	}
+	switch {
 	case starts >= s.policy.RestartsPerRun || all >= s.policy.RestartsPerRun+maxLost:
 		return person("%s was stopped, and %d starts did not bring it back; the last: %s", cassandra.Title(n), all, s.lastAnswer(cassandra.VerbStart, n.HostID))
 	}

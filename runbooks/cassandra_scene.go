@@ -221,10 +221,22 @@ func (s scene) moving() string {
 func (s scene) lame() (why string, unsure bool) {
 	for _, i := range s.ring.Instances {
 		if i.Spare && i.Process == cassandra.Absent && i.CannotStart != "" {
-			return "; the spare " + i.Name + " could not be started: " + i.CannotStart, i.Lame() == ""
+			return "; the spare " + i.Name + " could not be started: " + i.CannotStart, i.LameLooks < 2
 		}
 	}
 	return "", false
+}
+
+// endedForGood: a process that was ended, and would not start again, is for a person; known is what is known of the node.
+func (s scene) endedForGood(i cassandra.Instance, known string) (p galen.Plan, lost bool) {
+	switch why, sure := i.StartsAgain(); {
+	case why == "":
+		return galen.Plan{}, false
+	case sure:
+		return person("%s; it would not start again: %s", known, why), true
+	default:
+		return wait(s.policy.LookSoon, "%s; another look must tell whether it would start again: %s", known, why), true
+	}
 }
 
 // vacant picks the empty instance for a dead node: the one that was asked for, else of those that have room for what it held

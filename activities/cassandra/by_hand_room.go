@@ -9,15 +9,10 @@ import (
 
 // roomToLeave: who comes to hold what a node leaves behind has room for it (I-24), each for its share, with the headroom of the policy.
 func roomToLeave(a galen.Ask[Ring], q *Quorum) galen.Verdict {
-	node, _ := a.State.Find(a.Step.Target.ID)
-	switch {
-	case a.Step.Verb != deedDecommission && a.Step.Verb != deedRemoveNode:
+	node, rest, leaves := leaving(a)
+	if !leaves || node == nil { // who is not there is denied by [departure]
 		return allow("%s takes no node out of the ring", a.Step.Verb)
-	case node == nil:
-		return deny("%s is no node of the ring", a.Step.Target)
 	}
-	rest := a.State
-	rest.Nodes = slices.DeleteFunc(slices.Clone(rest.Nodes), func(n Node) bool { return n.HostID == node.HostID })
 	shares := inherited(q, rest, node.HostID)
 	room := a.State.RoomFor(*node, a.Policy)
 	if len(shares) > 0 && room.Held == 0 {

@@ -127,21 +127,14 @@ func orderly(a galen.Ask[Ring]) galen.Verdict {
 	return lookAgain("%s is %s, not NORMAL", instance.Name, v.Mode)
 }
 
-// startsAgain: whoever stops it can start it, and it finds its data.
+// startsAgain: whoever ends its process can start it, and it finds its data.
 func startsAgain(i Instance) galen.Verdict {
-	switch {
-	case i.Error != "":
-		return lookAgain("whether %s could be started again is unknown, its host cannot be read: %s", i.Name, i.Error)
-	case i.Lame() != "":
-		return deny("%s could not be started again: %s", i.Name, i.Lame())
-	case i.CannotStart != "":
-		return lookAgain("whether %s could be started again is to be seen by another look: %s", i.Name, i.CannotStart)
-	case i.Data == DataGone && i.GoneLooks < 2:
-		return lookAgain("whether the data of %s are gone is to be seen by another look", i.Name)
-	case i.Data == DataGone:
-		return deny("%s would not start again: its data are gone from its disk, and it serves with the files that it has open", i.Name)
-	case i.Data != DataPresent:
-		return lookAgain("whether %s would find its data again is unknown", i.Name)
+	switch why, sure := i.StartsAgain(); {
+	case why == "":
+		return allow("%s can be started again", i.Name)
+	case sure:
+		return deny("%s would not start again: %s", i.Name, why)
+	default:
+		return lookAgain("another look must tell whether %s would start again: %s", i.Name, why)
 	}
-	return allow("%s can be started again", i.Name)
 }

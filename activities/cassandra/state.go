@@ -113,12 +113,20 @@ func (i Instance) DataGone(apart time.Duration) (proved bool, why string) {
 	return true, "no system/local sstable on the recorded device, on looks " + i.At.Sub(i.GoneSince).Round(time.Second/10).String() + " apart"
 }
 
-// Lame says why the instance cannot be started, on two looks or more; "" if it can, or one look alone says so.
-func (i Instance) Lame() string {
-	if i.LameLooks < 2 {
-		return ""
+// StartsAgain says why the instance would not start once its process has ended, "" if it would. sure: two looks say so; one may be of a
+// moment in which a file was replaced, and another one must tell.
+func (i Instance) StartsAgain() (why string, sure bool) {
+	switch {
+	case i.Error != "":
+		return "its host cannot be read: " + i.Error, false
+	case i.CannotStart != "":
+		return i.CannotStart, i.LameLooks > 1
+	case i.Data == DataGone:
+		return "its data are gone from its disk, and the files that it has open may be the last of them", i.GoneLooks > 1
+	case i.Data != DataPresent:
+		return "whether its data are there is unknown", false
 	}
-	return i.CannotStart
+	return "", true
 }
 
 // Vacant tells whether the instance is an unused spare: it may be prepared, and started then, and nothing runs, lies or is
