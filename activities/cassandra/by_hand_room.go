@@ -2,18 +2,17 @@ package cassandra
 
 import (
 	"math"
-	"slices"
 
 	"github.com/galenhq/galen"
 )
 
 // roomToLeave: who comes to hold what a node leaves behind has room for it (I-24), each for its share, with the headroom of the policy.
 func roomToLeave(a galen.Ask[Ring], q *Quorum) galen.Verdict {
-	node, rest, leaves := leaving(a)
+	node, _, leaves := leaving(a)
 	if !leaves || node == nil { // who is not there is denied by [departure]
 		return allow("%s takes no node out of the ring", a.Step.Verb)
 	}
-	shares := inherited(q, rest, node.HostID)
+	shares := inherited(q, a.State.Keyspaces, node.HostID)
 	room := a.State.RoomFor(*node, a.Policy)
 	if len(shares) > 0 && room.Held == 0 {
 		return unseen("no live node tells how much data %s holds: whether those that get it have room is unknown", Title(*node))
@@ -49,40 +48,26 @@ func (m Room) part(share float64) Room {
 	return m
 }
 
-// inherited is which share of what a node holds goes to whom when it leaves the rest, by host ID: in each keyspace by the ranges that they come to
+// inherited is which share of what a node holds goes to whom when it leaves the ring, by host ID: in each keyspace by the ranges that they come to
 // hold, and the largest one of all keyspaces, for which one the data are of nobody tells.
-func inherited(q *Quorum, rest Ring, leaver string) map[string]float64 {
+func inherited(q *Quorum, keyspaces []Keyspace, leaver string) map[string]float64 {
 	out := map[string]float64{}
-	seen := map[*placement]bool{}
-	after, _ := newLayout(rest) // what is doubted of the whole ring is told by others
-	for _, k := range rest.Keyspaces {
+	node := q.layout.nodeOf(leaver)
+	if node < 0 {
+		return out
+	}
+	seen, after := map[*placement]bool{}, q.layout.without(node)
+	for _, k := range keyspaces {
 		place := q.places[k.Name]
-		if place == nil || seen[place] || len(after.ring) == 0 {
+		if place == nil || seen[place] {
 			continue
 		}
 		seen[place] = true
-		then := after.place(k)
-		had, gained := 0.0, map[string]float64{}
-		for _, r := range q.Ranges(k.Name, leaver) {
-			had += r.width()
-			was := q.Replicas(k.Name, r.End)
-			for _, id := range after.replicas(then, r.End) {
-				if !slices.Contains(was, id) {
-					gained[id] += r.width()
-				}
-			}
-		}
-		for id, width := range gained {
+		had, gained := q.passedOn(k, node, after)
+		for n, width := range gained {
+			id := q.layout.nodes[n].HostID
 			out[id] = max(out[id], width/had)
 		}
 	}
 	return out
-}
-
-// width is how many tokens a range has; one that begins where it ends is the whole ring.
-func (r Range) width() float64 {
-	if n := uint64(r.End) - uint64(r.Start); n > 0 {
-		return float64(n)
-	}
-	return math.MaxUint64
 }

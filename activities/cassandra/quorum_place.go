@@ -223,63 +223,6 @@ func (l *layout) at(t Token) int {
 	return i % len(l.ring)
 }
 
-// walkZone places rf replicas for each site of a data centre as NetworkTopologyStrategy does: the next node of a rack
-// not yet used is taken; a node of a used rack only as often as there are fewer racks than replicas. More replicas
-// than nodes: all nodes.
-func walkZone(z *zone, rf int) rows {
-	width := min(rf, z.nodes)
-	out := rows{width: width, count: len(z.sites), nodes: make([]int32, 0, width*len(z.sites))}
-	used := make([]int, z.racks) // the walk that used the rack last, plus one
-	n := len(z.sites)
-	for i := range n {
-		repeats := rf - z.racks
-		start := len(out.nodes)
-		for step, j := 0, i; step < n && len(out.nodes)-start < width; step++ {
-			node := z.sites[j].node
-			if j++; j == n {
-				j = 0
-			}
-			if slices.Contains(out.nodes[start:], node) {
-				continue
-			}
-			if rack := z.rack[node]; used[rack] == i+1 {
-				if repeats <= 0 {
-					continue
-				}
-				repeats--
-			} else {
-				used[rack] = i + 1
-			}
-			out.nodes = append(out.nodes, node)
-		}
-	}
-	return out
-}
-
-// walkSimple places rf replicas for each site of the whole ring as SimpleStrategy does: the next distinct nodes.
-func walkSimple(l *layout, rf int) rows {
-	nodes := 0
-	for _, z := range l.zones {
-		nodes += z.nodes
-	}
-	width := min(rf, nodes)
-	out := rows{width: width, count: len(l.ring), nodes: make([]int32, 0, width*len(l.ring))}
-	n := len(l.ring)
-	for i := range n {
-		start := len(out.nodes)
-		for step, j := 0, i; step < n && len(out.nodes)-start < width; step++ {
-			node := l.ring[j].node
-			if j++; j == n {
-				j = 0
-			}
-			if !slices.Contains(out.nodes[start:], node) {
-				out.nodes = append(out.nodes, node)
-			}
-		}
-	}
-	return out
-}
-
 // placement is where the replicas of one replication setting lie.
 type placement struct {
 	simple bool

@@ -1,0 +1,67 @@
+package cassandra
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// TestWhoHoldsWithoutANode compares the walks of single tokens in a layout without a node with a layout that is made, and placed, anew.
+func TestWhoHoldsWithoutANode(t *testing.T) {
+	compared := 0
+	for seed := range uint64(300) {
+		dice := rand.New(rand.NewPCG(seed, 11))
+		var r Ring
+		for i := range 1 + dice.IntN(9) {
+			n := Node{HostID: fmt.Sprint("h", i), Address: fmt.Sprint("a", i), DC: fmt.Sprint("dc", dice.IntN(2)), Rack: fmt.Sprint("r", dice.IntN(3)), Status: Normal}
+			for range 1 + dice.IntN(4) {
+				n.Tokens = append(n.Tokens, Token(dice.Int64()))
+			}
+			r.Nodes = append(r.Nodes, n)
+		}
+		keyspaces := []Keyspace{
+			{Name: "simple", Strategy: strategySimple, RF: map[string]int{"": dice.IntN(4)}},
+			{Name: "topology", Strategy: strategyTopology, RF: map[string]int{"dc0": dice.IntN(5), "dc1": dice.IntN(3), "dc9": 1}},
+		}
+		all, _ := newLayout(r)
+		for gone := range r.Nodes {
+			rest := r
+			rest.Nodes = slices.Delete(slices.Clone(r.Nodes), gone, gone+1)
+			anew, _ := newLayout(rest)
+			if len(anew.ring) == 0 {
+				continue
+			}
+			after := all.without(int32(gone))
+			for _, k := range keyspaces {
+				place := anew.place(k)
+				for range 20 {
+					token := Token(dice.Int64())
+					compared++
+					if got, want := holdersIn(after, k, token), anew.replicas(place, token); !slices.Equal(got, want) {
+						t.Fatalf("seed %d: %s without %s, token %d: %v, want %v of %+v", seed, k.Name, r.Nodes[gone].HostID, token, got, want, r)
+					}
+				}
+			}
+		}
+	}
+	if compared < 10_000 {
+		t.Errorf("only %d tokens were compared", compared)
+	}
+}
+
+// holdersIn are those in all data centres, by host ID.
+func holdersIn(l *layout, k Keyspace, t Token) []string {
+	dcs := []string{"dc0", "dc1", "dc9"}
+	if k.Strategy == strategySimple {
+		dcs = dcs[:1]
+	}
+	var out []string
+	for _, dc := range dcs {
+		for _, n := range l.holders(k, dc, t) {
+			out = append(out, l.nodes[n].HostID)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
