@@ -49,6 +49,9 @@ func (c *cli) explain(args []string) error {
 	if len(args) == 0 {
 		return c.print(all, func(w io.Writer) error { return printTopics(w, all) })
 	}
+	if strings.TrimSpace(args[0]) == "" {
+		return usage("an empty word explains nothing: galen explain lists them all")
+	}
 	found := topicsNamed(all, args[0])
 	if len(found) == 0 {
 		meant := ""

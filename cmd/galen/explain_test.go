@@ -74,7 +74,7 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	for word, meant := range map[string]string{
-		"nonsense": "", "nodedown": "node-down", "node down": "node-down", "quorom": "I-02 quorum", "heal-nod": "cassandra/heal-node", "casandra/heal-node": "cassandra/heal-node",
+		"": "", " ": "", "nonsense": "", "nodedown": "node-down", "node down": "node-down", "quorom": "I-02 quorum", "heal-nod": "cassandra/heal-node", "casandra/heal-node": "cassandra/heal-node",
 		"node": "node-down or node-frozen or node-flapping", "undo-owd": "undo owed or undo-owed",
 	} {
 		got := galenCLI(t, "", "explain", word)

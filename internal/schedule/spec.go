@@ -36,7 +36,7 @@ func Parse(s galen.Schedule) (Times, error) {
 		}
 		out.zone = zone
 	}
-	parsed, err := cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor).Parse(s.Spec)
+	parsed, err := cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor).Parse(sundays(s.Spec))
 	if err != nil {
 		return out, fmt.Errorf("spec %q: %w: want five fields, minute hour day month weekday, such as \"30 3 * * sun\", or @daily", s.Spec, err)
 	}
@@ -48,6 +48,26 @@ func Parse(s galen.Schedule) (Times, error) {
 	const star = 1 << 63 // what cron notes of a field that is a star
 	out.cron, out.every = spec, spec.Hour&star != 0
 	return out, nil
+}
+
+// sundays is a spec with 0 for each weekday 7, which crontab(5) has for Sunday, too, and the parser does not.
+func sundays(spec string) string {
+	const weekday = 4
+	fields := strings.Fields(spec)
+	if len(fields) != weekday+1 {
+		return spec
+	}
+	days := strings.Split(fields[weekday], ",")
+	for i, day := range days {
+		switch from, until7 := strings.CutSuffix(day, "-7"); {
+		case day == "7", until7 && from == "7":
+			days[i] = "0"
+		case until7:
+			days[i] = from + "-6,0"
+		}
+	}
+	fields[weekday] = strings.Join(days, ",")
+	return strings.Join(fields, " ")
 }
 
 // errNever: no time of the spec comes.

@@ -41,6 +41,8 @@ func TestNext(t *testing.T) {
 		{"half an hour of summer time", "15 2 * * *", "Australia/Lord_Howe", nil, "2026-10-03T00:00:00Z", []string{"2026-10-03T15:45:00Z", "2026-10-04T15:15:00Z"}},
 		{"a day that a zone left out", "0 12 * * *", "Pacific/Apia", nil, "2011-12-29T23:00:00Z", []string{"2011-12-30T22:00:00Z"}},
 		{"in a window", "0 */2 * * *", "Europe/Berlin", night, "2026-11-23T12:00:00Z", []string{"2026-11-23T21:00:00Z", "2026-11-23T23:00:00Z", "2026-11-24T01:00:00Z", "2026-11-24T21:00:00Z"}},
+		{"the seventh day is Sunday, too", "0 3 * * 7", "", nil, "2026-11-23T12:00:00Z", []string{"2026-11-29T03:00:00Z", "2026-12-06T03:00:00Z"}},
+		{"until the seventh day", "0 3 * * 1,6-7", "", nil, "2026-11-23T12:00:00Z", []string{"2026-11-28T03:00:00Z", "2026-11-29T03:00:00Z", "2026-11-30T03:00:00Z", "2026-12-05T03:00:00Z"}},
 		{"a leap day", "0 0 29 2 *", "", nil, "2026-01-01T00:00:00Z", []string{"2028-02-29T00:00:00Z"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -62,7 +64,7 @@ func TestNext(t *testing.T) {
 
 func TestBadSpecs(t *testing.T) {
 	for spec, want := range map[string]string{
-		"": "five fields", "every day": "five fields", "61 * * * *": "five fields", "* * * * * *": "five fields", "@every 5m": "@every",
+		"": "five fields", "every day": "five fields", "61 * * * *": "five fields", "0 3 * * 8": "five fields", "* * * * * *": "five fields", "@every 5m": "@every",
 		"CRON_TZ=UTC 0 0 * * *": "zone apart", "TZ=UTC 0 0 * * *": "zone apart", strings.Repeat("0", 300): "at most",
 	} {
 		if _, err := Parse(galen.Schedule{Spec: spec}); err == nil || !strings.Contains(err.Error(), want) {
