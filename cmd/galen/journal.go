@@ -38,7 +38,7 @@ type listFlags struct {
 
 // choose are the flags that list and export have alike.
 func (f *listFlags) choose(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.resource, "resource", "", "only those of this resource (kind/name)")
+	cmd.Flags().StringVar(&f.resource, "resource", "", "only those of this resource (kind/name); an alert, a hold of a pattern and what is of the engine are of none")
 	cmd.Flags().StringVar(&f.run, "run", "", "only those of this run")
 	cmd.Flags().StringVar(&f.kind, "kind", "", "only those that tell this: decided, refused, policy, held, ...")
 	cmd.Flags().StringVar(&f.from, "from", "", "only those at this time or later: 2026-11-24T10:00:00Z, or 24h or 30d for so long ago")
