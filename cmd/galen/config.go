@@ -35,8 +35,8 @@ func (c *cli) configCheckCommand() *cobra.Command {
 resource with its mode and each place where its policy leaves the safe defaults, marked where it is weaker than what
 docs/safety.md promises. Nothing is started or touched.
 To stderr goes a warning for each thing that is no fault and seldom meant: an alert rule that every alert fits, that none can
-reach, or whose alerts can name no resource; a resource that no alert can name; a policy that no resource has; a ring of
-nothing but spares. -o json has them as warnings. They leave the exit code 0.
+reach, or whose alerts can name no resource; a resource that no alert can name; a policy that no resource has, or
+whose modes would take away what they would not bring back; a ring of nothing but spares. -o json has them as warnings. They leave the exit code 0.
 Exit code 2 and every fault that can be found if there is one, a file that the configuration names and that cannot be used
 included: run it as the user that the engine runs as, or with --no-files elsewhere, such as in CI. What cannot be found yet: the faults within a part that
 cannot be read (not YAML, a resource that is no kind/name, a setup with an unknown field), and what only a look at the

@@ -23,7 +23,7 @@ func (w Warning) String() string { return w.At + ": " + w.What + "; " + w.Do }
 
 // Warnings are all that can be told from the configuration alone. healedIn are the kinds in which a runbook heals a code.
 func (c *Config) Warnings(healedIn func(galen.Code) []string) []Warning {
-	return slices.Concat(c.broad(), c.idlePolicies(), c.deadRules(healedIn), c.nameless(healedIn))
+	return slices.Concat(c.broad(), c.idlePolicies(), c.upsideDown(), c.deadRules(healedIn), c.nameless(healedIn))
 }
 
 // broad says by which rules and resources every alert is meant: alertname=~".+" fits whatever Alertmanager sends.
@@ -65,6 +65,32 @@ func (c *Config) idlePolicies() []Warning {
 	for _, name := range slices.Sorted(maps.Keys(c.PolicyTexts)) {
 		if !had[name] {
 			out = append(out, Warning{"policies." + name, "no resource has it", "name it at a resource or in policy_for, or take it out"})
+		}
+	}
+	return out
+}
+
+// upsideDown says where a policy lets what takes something out of service go further than what brings it back: there it does not.
+func (c *Config) upsideDown() []Warning {
+	var out []Warning
+	for _, name := range slices.Sorted(maps.Keys(c.PolicyTexts)) {
+		p := c.policies[name]
+		for i, rule := range p.Modes {
+			of := strings.NewReplacer("*", "x", "?", "x").Replace(rule.Runbook) // one that it is about
+			if of == "" {
+				of = "x"
+			}
+			back := p.ModeOf(of, galen.Reversible)
+			for _, class := range []galen.Class{galen.Disruptive, galen.Destructive} {
+				if far := p.ModeOf(of, class); back.Less(far) && (rule.Class == class || rule.Class == galen.Reversible || rule.Class == 0) {
+					out = append(out, Warning{
+						fmt.Sprintf("policies.%s.modes[%d]", name, i),
+						fmt.Sprintf("%s steps may go as far as %s, and %s ones, which bring back what was taken away, as far as %s: what cannot be brought back is not taken away, so that both go as far as %[4]s", class, far, galen.Reversible, back),
+						fmt.Sprintf("let %s steps go at least as far", galen.Reversible),
+					})
+					break
+				}
+			}
 		}
 	}
 	return out

@@ -61,6 +61,10 @@ func TestWarnings(t *testing.T) {
 		"a policy of nobody":            {strings.Replace(one, "demo: {mode: act}", "demo: {mode: act}, careful: {}", 1), "policies.careful", "no resource has it"},
 		"a policy by pattern":           {strings.Replace(two, "demo: {mode: act}", "demo: {mode: act}, careful: {}", 1) + "policy_for: [{match: cassandra/*, policy: careful}]\n", "", ""},
 		"a pattern too late":            {two + "policy_for: [{match: cassandra/*, policy: demo}, {match: cassandra/o*, policy: default}]\n", "policy_for[1]", `by "cassandra/o*"`},
+		"brings nothing back":           {strings.Replace(one, "mode: act", "mode: act, modes: [{class: reversible, mode: suggest}]", 1), "policies.demo.modes[0]", "disruptive steps may go as far as act, and reversible ones, which bring back what was taken away, as far as suggest"},
+		"brings nothing back of some":   {strings.Replace(one, "mode: act", "mode: suggest, modes: [{runbook: cassandra/r*, class: destructive, mode: act}]", 1), "policies.demo.modes[0]", "destructive steps"},
+		"takes nothing away":            {strings.Replace(one, "mode: act", "mode: act, modes: [{class: destructive, mode: approve}, {class: disruptive, mode: suggest}]", 1), "", ""},
+		"brings more back":              {strings.Replace(one, "mode: act", "mode: suggest, modes: [{runbook: cassandra/heal-node, mode: act}, {class: reversible, mode: act}]", 1), "", ""},
 		"a pattern of one with its own": {one + "policy_for: [{match: cassandra/*, policy: default}]\n", "policy_for[0]", "has one of its own"},
 	} {
 		t.Run(name, func(t *testing.T) {
