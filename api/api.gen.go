@@ -1317,7 +1317,7 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/findings (the `ListFindings` operationId).
 	ListFindings(ctx context.Context, params *ListFindingsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetHealth Whether the engine works, without a token
+	// GetHealth Whether journal and Temporal answer, without a token; why not is in the engine's log and in GET /v1/status
 	//
 	// Corresponds with GET /v1/health (the `GetHealth` operationId).
 	GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1777,7 +1777,7 @@ func (c *Client) ListFindings(ctx context.Context, params *ListFindingsParams, r
 	return c.Client.Do(req)
 }
 
-// GetHealth Whether the engine works, without a token
+// GetHealth Whether journal and Temporal answer, without a token; why not is in the engine's log and in GET /v1/status
 //
 // Corresponds with GET /v1/health (the `GetHealth` operationId).
 func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5635,7 +5635,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/findings (the `ListFindings` operationId).
 	ListFindingsWithResponse(ctx context.Context, params *ListFindingsParams, reqEditors ...RequestEditorFn) (*ListFindingsResponse, error)
 
-	// GetHealthWithResponse Whether the engine works, without a token
+	// GetHealthWithResponse Whether journal and Temporal answer, without a token; why not is in the engine's log and in GET /v1/status
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8835,7 +8835,7 @@ func (c *ClientWithResponses) ListFindingsWithResponse(ctx context.Context, para
 	return ParseListFindingsResponse(rsp)
 }
 
-// GetHealthWithResponse Whether the engine works, without a token
+// GetHealthWithResponse Whether journal and Temporal answer, without a token; why not is in the engine's log and in GET /v1/status
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11856,7 +11856,7 @@ type ServerInterface interface {
 	// ListFindings The problems seen now
 	// (GET /v1/findings)
 	ListFindings(w http.ResponseWriter, r *http.Request, params ListFindingsParams)
-	// GetHealth Whether the engine works, without a token
+	// GetHealth Whether journal and Temporal answer, without a token; why not is in the engine's log and in GET /v1/status
 	// (GET /v1/health)
 	GetHealth(w http.ResponseWriter, r *http.Request)
 	// ListHolds The kill switches that are set

@@ -198,7 +198,10 @@ func (e *Engine) open(ctx context.Context) error {
 		return err
 	}
 	e.opened.kinds = attentive(e.looks.counted(traced(e.opened.kinds, e.trace)), e.journal)
-	return e.policies(ctx)
+	if err := e.policies(ctx); err != nil {
+		return err
+	}
+	return e.leftovers(ctx)
 }
 
 // openJournal opens the journal where the configuration says it is: in PostgreSQL, or in a file of the data directory.

@@ -28,6 +28,9 @@ const (
 // errUnexamined: nobody has found out yet, or not lately.
 var errUnexamined = errors.New("nothing has found out lately whether the engine works")
 
+// errObserves: it could, and may not, for its journal is in doubt. The status tells of that by itself.
+var errObserves = errors.New("it only observes")
+
 // vigil finds out again and again whether the engine can look and act, which is more than that its process lives (L-3). It is safe for
 // concurrent use.
 type vigil struct {
@@ -123,7 +126,7 @@ func (e *Engine) works(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("it cannot read its journal: %w", err)
 	case !epoch.Armed:
-		return fmt.Errorf("it only observes: %s", epoch.Observe())
+		return fmt.Errorf("%w: %s", errObserves, epoch.Observe())
 	}
 	if err := e.reach.beats(ctx, time.Now()); err != nil {
 		return fmt.Errorf("its runs do not go on: %w", err)
@@ -152,12 +155,18 @@ func (e *Engine) sees(now time.Time) error {
 	return fmt.Errorf("no look has seen anything for %s", limit)
 }
 
-// sighted is sees, of an engine that watches.
+// sighted tells why an engine that watches sees nothing, or could do nothing about it, as far as was found out lately.
 func (e *Engine) sighted() error {
-	if e.watch == nil {
+	if e.watch == nil || e.vigil == nil {
 		return nil
 	}
-	return e.sees(time.Now())
+	if err := e.sees(time.Now()); err != nil {
+		return err
+	}
+	if err := e.vigil.works(); !errors.Is(err, errObserves) {
+		return err
+	}
+	return nil
 }
 
 func (e *Engine) longestPause(of []galen.Resource) time.Duration {

@@ -64,7 +64,7 @@ func (e *Engine) ways(listener net.Listener, d door) {
 		Token: d.token, TokenFile: d.tokenFile, Tokens: tokens{e.journal}, Logins: d.logins, Refusals: refusals, TLS: d.tls,
 		Limits: galenhttp.Limits{PerToken: *limits.PerToken, PerAddress: *limits.PerAddress},
 		Runs:   rows{e.journal}, Intents: e.journal, Records: rows{e.journal}, Requests: requests{e}, Decisions: people{e}, Approvals: rows{e.journal}, Holds: e.journal, Quarantines: e.journal, Schedules: schedules{e}, Epochs: epochs{e.journal},
-		World: seen{d.watched, e}, Advice: advisor{e}, Alerts: alerts{inbox, matcher, e.journal}, Runbooks: e.o.Catalogue.Runbooks, Faults: e.faults.All, Health: e.health, Sees: e.sighted, Ready: e.ready(),
+		World: seen{d.watched, e}, Advice: advisor{e}, Alerts: alerts{inbox, matcher, e.journal}, Runbooks: e.o.Catalogue.Runbooks, Faults: e.faults.All, Health: e.health, Sees: e.sighted, Ready: e.ready(), Away: journal.Away,
 		Measure: measure{e, inbox, refusals}.now, Tally: e.tally.Tally, Around: e.trace.Around,
 		Committed: e.journal.Committed, Shared: e.shared(),
 		Version: e.o.Version, Started: e.started, Now: time.Now, Logger: e.o.Logger,
@@ -131,9 +131,12 @@ func (e *Engine) serve(listener net.Listener, server *http.Server) {
 // health tells why the engine does not work: its journal and Temporal must answer.
 func (e *Engine) health(ctx context.Context) error {
 	if _, err := e.journal.Holds(ctx); err != nil {
-		return fmt.Errorf("the journal does not answer: %w", err)
+		return &galenhttp.OutageError{What: "the journal does not answer", Cause: err}
 	}
-	return e.reach.beats(ctx, time.Now())
+	if err := e.reach.beats(ctx, time.Now()); err != nil {
+		return &galenhttp.OutageError{What: "Temporal does not answer", Cause: err}
+	}
+	return nil
 }
 
 // ready tells why the engine could not record and carry on what it is asked for. It may be asked by anybody, and often: the journal is tried
@@ -142,10 +145,10 @@ func (e *Engine) ready() func(context.Context) error {
 	writes := newPulse(e.journal.CanWrite)
 	return func(ctx context.Context) error {
 		if err := writes.beats(ctx, time.Now()); err != nil {
-			return fmt.Errorf("the journal cannot be written: %w", err)
+			return &galenhttp.OutageError{What: "the journal cannot be written", Cause: err}
 		}
 		if err := e.reach.beats(ctx, time.Now()); err != nil {
-			return fmt.Errorf("runs do not go on: %w", err)
+			return &galenhttp.OutageError{What: "runs do not go on", Cause: err}
 		}
 		return nil
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/galenhq/galen/api"
 )
 
 // TestStopEndsTheWays: after Stop the port is free, and nothing of the ways is left running.
@@ -76,6 +78,11 @@ func TestTroubleOfTheJournal(t *testing.T) {
 	}
 	health, err := c.GetHealthWithResponse(t.Context())
 	want(t, "health", err, health.HTTPResponse, health.Body, 503, `"ok":false`)
+	hold, err := c.SetHoldWithResponse(t.Context(), api.HoldRequest{Why: "x", Until: time.Now().Add(time.Hour)})
+	want(t, "a hold", err, hold.HTTPResponse, hold.Body, 503, "the journal is closed")
+	if after := hold.HTTPResponse.Header.Get("Retry-After"); after == "" {
+		t.Error("nobody is told when to ask again")
+	}
 }
 
 // TestTroubleOfTemporal: health tells it, and does not ask at each call.
@@ -86,7 +93,10 @@ func TestTroubleOfTemporal(t *testing.T) {
 	c := served(t, e)
 	for range 3 {
 		health, err := c.GetHealthWithResponse(t.Context())
-		want(t, "health", err, health.HTTPResponse, health.Body, 503, "nobody listens there")
+		want(t, "health", err, health.HTTPResponse, health.Body, 503, "Temporal does not answer")
+		if strings.Contains(string(health.Body), "nobody listens there") {
+			t.Errorf("tells everybody why: %s", health.Body)
+		}
 	}
 	if asked != 1 {
 		t.Errorf("asked Temporal %d times within seconds, want once", asked)

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/api"
 	"github.com/galenhq/galen/app"
 )
 
@@ -99,7 +100,19 @@ func (d *doctor) engine(ctx context.Context) []symptom {
 		return append(out, symptom{"engine", at, isWarn, "answers, version " + res.JSON200.Version + "; whether it is the engine of this configuration, which listens at " + d.listens() + ", is not known",
 			"leave out --server and " + envServer + " to examine the engine of this configuration"})
 	}
-	return append(out, symptom{"engine", at, isOK, "answers, version " + res.JSON200.Version, ""})
+	return append(out, d.readiness(ctx, client, symptom{"engine", at, isOK, "answers, version " + res.JSON200.Version, ""}))
+}
+
+// readiness is how an engine that answers does, if it could not record and carry on what it is asked for.
+func (d *doctor) readiness(ctx context.Context, client *api.ClientWithResponses, answers symptom) symptom {
+	res, err := client.GetReadyWithResponse(ctx)
+	switch {
+	case err != nil:
+		return d.unanswered(err)
+	case res.ApplicationproblemJSONDefault != nil:
+		answers.Is, answers.What, answers.Do = isBad, "answers, and can do nothing: "+res.ApplicationproblemJSONDefault.Detail, "mend that; the engine goes on by itself"
+	}
+	return answers
 }
 
 // elsewhere tells whether one address is of another engine than the other, as far as names, this machine's addresses and ports tell.

@@ -213,6 +213,22 @@ func TestDoctorKnowsWhomItAsked(t *testing.T) {
 	p.saysTo("engine", isWarn, "which listens at http://"+p.listen, "--server", other.URL)
 }
 
+// TestDoctorOfAnEngineThatCanDoNothing: one that answers, and could not record what it would do, is not well.
+func TestDoctorOfAnEngineThatCanDoNothing(t *testing.T) {
+	p := newPatient(t)
+	p.serves(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.URL.Path == "/v1/ready" {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprint(w, `{"type":"urn:galen:problem:unavailable","title":"Not now","status":503,"detail":"the journal cannot be written"}`)
+			return
+		}
+		fmt.Fprint(w, `{"ok":true,"version":"x","started":"2026-01-01T00:00:00Z"}`)
+	})
+	p.saysTo("engine", isBad, "answers, and can do nothing: the journal cannot be written")
+}
+
 // lock holds the data directory as an engine does.
 func (p patient) lock() func() {
 	p.t.Helper()
@@ -224,13 +240,19 @@ func (p patient) lock() func() {
 // answer serves one answer where the engine should be.
 func (p patient) answer(status int, body string) {
 	p.t.Helper()
-	l, err := net.Listen("tcp", p.listen)
-	p.must(err)
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	p.serves(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
 		fmt.Fprint(w, body)
-	}))
+	})
+}
+
+// serves has something answer where the engine should be.
+func (p patient) serves(as http.HandlerFunc) {
+	p.t.Helper()
+	l, err := net.Listen("tcp", p.listen)
+	p.must(err)
+	s := httptest.NewUnstartedServer(as)
 	p.must(s.Listener.Close())
 	s.Listener = l
 	s.Start()

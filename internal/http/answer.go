@@ -36,8 +36,17 @@ func (s *server) write(w http.ResponseWriter, r *http.Request, status int, body 
 	}
 }
 
+// passing marks an error that goes away by itself as one after which to try again.
+func (s *server) passing(err error) error {
+	if s.o.Away != nil && s.o.Away(err) {
+		return Unavailable(err)
+	}
+	return err
+}
+
 // fail answers with an error in the API's form.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	err = s.passing(err)
 	p := problemOf(err)
 	var listed listedError
 	if list := s.listFor(r, err); p.status == http.StatusNotFound && list != "" && !errors.As(err, &listed) {

@@ -306,7 +306,7 @@ func (o *following) sendNamed(name string, what any) error {
 
 // sendProblem tells why the stream ends.
 func (o *following) sendProblem(err error) error {
-	p := problemOf(err)
+	p := problemOf(o.s.passing(err))
 	switch p.status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		o.s.refused(o.r, p.status, err)

@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"runtime"
 	"time"
@@ -15,7 +16,11 @@ const healthTimeout = 2 * time.Second
 
 // GetHealth implements [api.ServerInterface].
 func (s *server) GetHealth(w http.ResponseWriter, r *http.Request) {
-	h := s.health(r.Context())
+	h, err := s.health(r.Context())
+	if err != nil {
+		why := outward(err)
+		h.Why = &why
+	}
 	status := http.StatusOK
 	if !h.Ok {
 		status = http.StatusServiceUnavailable
@@ -23,15 +28,25 @@ func (s *server) GetHealth(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, status, h)
 }
 
-func (s *server) health(ctx context.Context) api.Health {
+// outward is what anybody may be told of an outage.
+func outward(err error) string {
+	var out *OutageError
+	if errors.As(err, &out) {
+		return out.What + "; the engine's log and galen status tell why"
+	}
+	return "it does not work; the engine's log and galen status tell why"
+}
+
+func (s *server) health(ctx context.Context) (api.Health, error) {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	h := api.Health{Ok: true, Version: s.o.Version, Started: s.o.Started.UTC()}
-	if err := s.o.Health(ctx); err != nil {
+	err := s.o.Health(ctx)
+	if err != nil {
 		why := err.Error()
 		h.Ok, h.Why = false, &why
 	}
-	return h
+	return h, err
 }
 
 // sighted is the health for people: an engine that answers and sees nothing does not do what it is there for.
@@ -51,7 +66,7 @@ func (s *server) GetReady(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
 	defer cancel()
 	if err := s.o.Ready(ctx); err != nil {
-		s.fail(w, r, Unavailable(err))
+		s.fail(w, r, Unavailable(errors.New(outward(err))))
 		return
 	}
 	s.answer(w, r, http.StatusOK, api.Ready{Ok: true})
@@ -94,8 +109,9 @@ func (s *server) GetStatus(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	health, _ := s.health(ctx) // it says why
 	out := api.Status{
-		Health: s.sighted(s.health(ctx)), Findings: len(findings), OpenRuns: len(open), Holds: len(holds), Quarantines: len(quarantines),
+		Health: s.sighted(health), Findings: len(findings), OpenRuns: len(open), Holds: len(holds), Quarantines: len(quarantines),
 	}
 	out.Resources, out.MoreResources = s.resources(ctx)
 	if observe != "" {

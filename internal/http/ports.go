@@ -45,6 +45,18 @@ func Conflict(err error) error { return markedError{err, ErrConflict} }
 // Unavailable marks err as an [ErrUnavailable]; its text stays as it is.
 func Unavailable(err error) error { return markedError{err, ErrUnavailable} }
 
+// OutageError is what the engine cannot do, and why. Who calls without a token is told what alone: a cause names users, addresses and files.
+type OutageError struct {
+	What  string
+	Cause error
+}
+
+// Error implements error.
+func (e *OutageError) Error() string { return e.What + ": " + e.Cause.Error() }
+
+// Unwrap is the cause.
+func (e *OutageError) Unwrap() error { return e.Cause }
+
 // markedError is an error with a mark that errors.Is finds.
 type markedError struct {
 	error

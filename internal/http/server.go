@@ -22,7 +22,7 @@ import (
 	"github.com/galenhq/galen/api"
 )
 
-// Options are what the API stands on; all are required but Sees, Measure, Tally, Around, Committed, Shared and After.
+// Options are what the API stands on; all are required but Away, Sees, Measure, Tally, Around, Committed, Shared and After.
 type Options struct {
 	// Token that calls must carry, and the file where a person finds it.
 	Token     string
@@ -57,7 +57,9 @@ type Options struct {
 	Health func(ctx context.Context) error
 	// Ready tells why it cannot carry on what it is asked for, nil if it can.
 	Ready func(ctx context.Context) error
-	// Sees tells why the engine's looks see nothing lately, nil if they do; nil: nobody tells.
+	// Away tells whether an error goes away by itself, for the journal does not answer; nil: of none is that known.
+	Away func(error) bool
+	// Sees tells why the engine's looks see nothing lately, or why it could do nothing about what they see, nil if all is well; nil: nobody tells.
 	Sees func() error
 	// Measure counts for the metrics at each scrape.
 	Measure func(ctx context.Context) (Measures, error)

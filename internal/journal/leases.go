@@ -35,18 +35,6 @@ func (s *Store) Identity(ctx context.Context, proposed string) (string, error) {
 	return name, nil
 }
 
-// CanWrite proves that the journal takes what an intent would need: it writes its identity once more, as it is, and waits until that is
-// on disk. An error says why nothing can be recorded, and so nothing be done.
-func (s *Store) CanWrite(ctx context.Context) error {
-	return s.write(ctx, "write the journal's identity again", func(ctx context.Context, t *tx) error {
-		var name string
-		if found, err := first(ctx, t, []any{&name}, "SELECT name FROM identity"); err != nil || !found {
-			return err
-		}
-		return t.exec(ctx, "UPDATE identity SET name = ? WHERE one = 1", name)
-	})
-}
-
 // Join notes that an engine lives for a while from now on, before it does anything that another one could take for a dead
 // one's work. It takes the place of the process before it in the same data directory. ErrTemporal: it would not see the
 // workflows of those that live.

@@ -7,6 +7,8 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -413,25 +415,46 @@ func (p *postgres) advise(err error) error {
 	var said *pgconn.PgError
 	var unreached *pgconn.ConnectError
 	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return err
 	case errors.As(err, &said):
-		switch {
-		case said.Code == "25006":
-			return fmt.Errorf("%w: the server is a standby: name the primary, or both hosts: %w", ErrReadOnly, err)
-		case said.Code == "53100" && p.onFull != "":
-			return fmt.Errorf("%s: %w", p.onFull, err)
-		case said.Code == "53100":
-			return fmt.Errorf("%w: free space on the database's disk; nothing was written, and galen goes on by itself then: %w", ErrFull, err)
-		case said.Code == "42501":
-			return fmt.Errorf("%w: let the user of the connection string own its database: %w", ErrReadOnly, err)
-		case said.Code == "55P03":
-			return fmt.Errorf("another engine holds the journal for longer than usual: look at pg_stat_activity: %w", err)
-		case strings.HasPrefix(said.Code, "28"), said.Code == "3D000":
-			return fmt.Errorf("PostgreSQL does not let galen in: check user, password and database of the connection string: %w", err)
-		}
+		return p.adviseOn(said.Code, err)
 	case errors.Is(err, errStandby):
 		return fmt.Errorf("%w: the server is a standby: name the primary, or both hosts: %w", ErrReadOnly, err)
 	case errors.As(err, &unreached):
-		return fmt.Errorf("PostgreSQL cannot be reached: check that it runs and that the address is right: %w", err)
+		return fmt.Errorf("%w: PostgreSQL cannot be reached: check that it runs and that the address is right: %w", ErrAway, err)
+	case cutOff(err):
+		return fmt.Errorf("%w: the connection to PostgreSQL broke: galen connects again by itself: %w", ErrAway, err)
 	}
 	return err
+}
+
+// adviseOn says what to do about what the server said.
+func (p *postgres) adviseOn(code string, err error) error {
+	switch class := code[:min(len(code), 2)]; {
+	case code == "25006":
+		return fmt.Errorf("%w: the server is a standby: name the primary, or both hosts: %w", ErrReadOnly, err)
+	case code == "53100" && p.onFull != "":
+		return fmt.Errorf("%s: %w", p.onFull, err)
+	case code == "53100":
+		return fmt.Errorf("%w: free space on the database's disk; nothing was written, and galen goes on by itself then: %w", ErrFull, err)
+	case code == "42501":
+		return fmt.Errorf("%w: let the user of the connection string own its database: %w", ErrReadOnly, err)
+	case code == "55P03":
+		return fmt.Errorf("%w: another engine holds it for longer than usual: look at pg_stat_activity: %w", ErrAway, err)
+	case class == "57", class == "08":
+		return fmt.Errorf("%w: PostgreSQL starts, stops or was told to end the connection: galen goes on by itself when it serves again: %w", ErrAway, err)
+	case class == "53":
+		return fmt.Errorf("%w: PostgreSQL has no room for another connection, or no memory: look at max_connections: %w", ErrAway, err)
+	case class == "28", code == "3D000":
+		return fmt.Errorf("PostgreSQL does not let galen in: check user, password and database of the connection string: %w", err)
+	}
+	return err
+}
+
+// cutOff tells whether an error is of a connection that was there and broke.
+func cutOff(err error) bool {
+	var network net.Error
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.As(err, &network) || pgconn.SafeToRetry(err)
 }

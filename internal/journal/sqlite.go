@@ -211,7 +211,7 @@ func adviseSQLite(err error) error {
 	case codeFull:
 		return fmt.Errorf("%w: free space on it; nothing was written, and galen goes on by itself then: %w", ErrFull, err)
 	case codeBusy:
-		return fmt.Errorf("another process writes the journal: stop the second galen, or whatever holds the file open for writing: %w", err)
+		return fmt.Errorf("%w: another process writes it: stop the second galen, or whatever holds the file open for writing: %w", ErrAway, err)
 	case codeIO:
 		return fmt.Errorf("the disk of the journal fails: look at the system log: %w", err)
 	case codeCorrupt, codeNotADB:

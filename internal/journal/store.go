@@ -16,6 +16,7 @@ type Store struct {
 	nudge   chan struct{}
 	log     *slog.Logger
 	vitals  minutes
+	full    fullness
 
 	closing sync.Once
 	closed  error
@@ -77,7 +78,7 @@ func OpenMemory(_ context.Context, opts Options) (*Store, error) {
 }
 
 func newStore(b backend, opts Options) *Store {
-	s := &Store{backend: b, log: opts.Logger, nudge: make(chan struct{}, 1)}
+	s := &Store{backend: b, log: opts.Logger, nudge: make(chan struct{}, 1), full: fullness{mono: opts.Mono}}
 	newID := opts.NewID
 	if newID == nil {
 		newID = new(idMaker).next
@@ -114,7 +115,7 @@ func (s *Store) signal() {
 // run more than once, so it sets what it returns afresh.
 func (s *Store) write(ctx context.Context, what string, do func(context.Context, *tx) error) error {
 	if err := s.writer.run(ctx, do); err != nil {
-		return fmt.Errorf("%s: %w", what, s.backend.advise(err))
+		return fmt.Errorf("%s: %w", what, s.full.note(s.backend.advise(err)))
 	}
 	return nil
 }
@@ -122,7 +123,7 @@ func (s *Store) write(ctx context.Context, what string, do func(context.Context,
 // writeSure is write for what nothing in the journal can refuse, see [request].
 func (s *Store) writeSure(ctx context.Context, what string, weight int, do func(context.Context, *tx) error) error {
 	if err := s.writer.hand(ctx, &request{do: do, reply: make(chan error, 1), sure: true, weight: weight}); err != nil {
-		return fmt.Errorf("%s: %w", what, s.backend.advise(err))
+		return fmt.Errorf("%s: %w", what, s.full.note(s.backend.advise(err)))
 	}
 	return nil
 }

@@ -172,6 +172,8 @@ func TestAloneNothingWaits(t *testing.T) {
 
 func TestDiskFull(t *testing.T) {
 	s := openTest(t)
+	uptime := time.Duration(0)
+	s.full.mono = func() time.Duration { return uptime }
 	pages := func(extra int) {
 		t.Helper()
 		err := s.write(t.Context(), "test", func(ctx context.Context, tx *tx) error {
@@ -205,7 +207,19 @@ func TestDiskFull(t *testing.T) {
 	if small != nil {
 		t.Errorf("the one that fits: %v", small)
 	}
+	if err := s.CanWrite(t.Context()); !errors.Is(err, ErrFull) {
+		t.Errorf("what is small fits: %v", err)
+	}
 	pages(1000)
+	for _, after := range []time.Duration{fullFor, 2 * fullFor} { // the second time there is nothing to tell
+		uptime = after
+		if err := s.CanWrite(t.Context()); err != nil {
+			t.Errorf("with space again: %v", err)
+		}
+	}
+	if told, err := s.Events(t.Context(), EventFilter{Kind: galen.EventEngine}); err != nil || len(told) != 1 || !strings.Contains(string(told[0].Body), "its disk was full") {
+		t.Errorf("%v, %v", told, err)
+	}
 	if err := s.SaveFolded(t.Context(), galen.Resource{Kind: "a", Name: "c"}, make([]byte, 1<<20), "", nil); err != nil {
 		t.Errorf("with space again: %v", err)
 	}

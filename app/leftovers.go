@@ -1,0 +1,50 @@
+package app
+
+import (
+	"context"
+	"slices"
+
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/config"
+	"github.com/galenhq/galen/internal/journal"
+)
+
+// leftovers ends what was found on resources that are in the configuration no more: nobody looks at them, and it would page for ever. Of their
+// open runs it warns. While another engine works on the journal it ends nothing: that one may look at them still.
+func (e *Engine) leftovers(ctx context.Context) error {
+	engines, err := e.journal.Engines(ctx)
+	if err != nil || slices.ContainsFunc(engines, func(id string) bool { return id != e.self.ID }) {
+		return err
+	}
+	findings, err := e.journal.Findings(ctx, galen.Resource{})
+	if err != nil {
+		return err
+	}
+	for _, f := range findings {
+		if e.lookedAfter(f.Resource) {
+			continue
+		}
+		_, ended, err := e.journal.SaveFindings(ctx, f.Resource, nil) // all of them, the first time
+		if err != nil {
+			return err
+		}
+		if len(ended) > 0 {
+			e.o.Logger.Warn("a resource is in the configuration no more: its findings end", "resource", f.Resource.String(), "findings", len(ended))
+		}
+	}
+	open, err := e.journal.Runs(ctx, journal.RunFilter{OpenOnly: true, Limit: countLimit})
+	if err != nil {
+		return err
+	}
+	for _, run := range open {
+		if !e.lookedAfter(run.Resource) {
+			e.o.Logger.Warn("a run is open on a resource that is in the configuration no more: cancel it, or put the resource back", "run", run.ID, "resource", run.Resource.String())
+		}
+	}
+	return nil
+}
+
+// lookedAfter tells whether a resource is in the configuration.
+func (e *Engine) lookedAfter(r galen.Resource) bool {
+	return slices.ContainsFunc(e.o.Config.Resources, func(c config.Resource) bool { return c.Resource == r })
+}
