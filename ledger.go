@@ -18,6 +18,8 @@ type Ledger struct {
 	// one of them.
 	Revision int64 `json:"revision"`
 	Account  int64 `json:"account"`
+	// Policy is the hash of the policy under which the engine that started last looks after the resource; empty: none has told.
+	Policy string `json:"policy,omitempty"`
 	// Observe says why the engine only observes until a person re-arms it; empty: it may act.
 	Observe string `json:"observe,omitempty"`
 	Run     Run    `json:"run"`

@@ -65,6 +65,7 @@ type Engine struct {
 	cancel    context.CancelFunc
 	started   time.Time
 	fatal     chan error
+	told      map[galen.Resource]string // the hash of each policy that was told to the journal
 }
 
 // Start brings an engine up; it is ready when Start returns. What was started is stopped again if a later part fails.

@@ -131,6 +131,9 @@ func (e *Engine) works(ctx context.Context) error {
 	if err := e.reach.beats(ctx, time.Now()); err != nil {
 		return fmt.Errorf("its runs do not go on: %w", err)
 	}
+	if err := e.overruled(ctx); err != nil {
+		return err
+	}
 	return e.sees(time.Now())
 }
 

@@ -47,7 +47,7 @@ func (g *Gate) Act(ctx context.Context, req Request) (Result, error) {
 		return Result{}, err
 	}
 	// What cannot be done at all costs no look.
-	if v := current(l, req); v.Answer != galen.Allow {
+	if v := g.current(l, req); v.Answer != galen.Allow {
 		return g.refuse(ctx, l, req, nil, []galen.Verdict{v})
 	}
 	for range maxLooks {
@@ -114,9 +114,11 @@ func (g *Gate) ledger(ctx context.Context, run string) (galen.Ledger, error) {
 }
 
 // current: galen may act, the run is live, and the step belongs to its newest plan, which was made knowing of a cancel or yield.
-func current(l galen.Ledger, req Request) galen.Verdict {
+func (g *Gate) current(l galen.Ledger, req Request) galen.Verdict {
 	r := l.Run
 	switch {
+	case l.Policy != "" && l.Policy != galen.HashJSON(g.o.Policy(r.Resource)):
+		return named(guardGate, lookAgain("another engine, which started later, has another policy for %s: start this one again with the same configuration", r.Resource))
 	case l.Observe != "":
 		return named(guardGate, lookAgain("%s", l.Observe))
 	case !r.Status.Open():
@@ -150,7 +152,7 @@ func (g *Gate) look(ctx context.Context, l galen.Ledger, s galen.Step) (view, er
 
 // attempt is (3) to (6) on one reading of the ledger. ErrMoved: nothing was written, read it again. errOvertaken: look again.
 func (g *Gate) attempt(ctx context.Context, l galen.Ledger, req Request, seen view) (Result, error) {
-	if v := current(l, req); v.Answer != galen.Allow {
+	if v := g.current(l, req); v.Answer != galen.Allow {
 		return g.refuse(ctx, l, req, seen.state, []galen.Verdict{v})
 	}
 	if done := Overtaken(seen.known, l); done != "" {

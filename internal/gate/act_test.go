@@ -129,6 +129,7 @@ func TestRefusalsCallNothing(t *testing.T) {
 			r.desk.ledger.Holds = []galen.Hold{{By: "ada"}}
 		}, step("wake", "bed-1"), Denied, guardApproval},
 		{"nothing could be seen", func(r *rig) { r.street.lookErr = errors.New("no route") }, step("wake", "bed-1"), Refused, guardFresh},
+		{"another policy was told since", func(r *rig) { r.desk.ledger.Policy = galen.HashJSON(galen.SafePolicy()) }, step("wake", "bed-1"), Refused, guardGate},
 		{"a plan that is not the newest", func(r *rig) { r.desk.ledger.Run.Plan = 2 }, step("wake", "bed-1"), Refused, guardGate},
 		{"a run that has ended", func(r *rig) { r.desk.ledger.Run.Status = galen.RunCancelled }, step("wake", "bed-1"), Refused, guardGate},
 		{"a run that is held", func(r *rig) { r.desk.ledger.Run.Status = galen.RunHeld }, step("wake", "bed-1"), Denied, guardGate},
@@ -173,6 +174,15 @@ func TestRefusalsCallNothing(t *testing.T) {
 				t.Errorf("%d refusals recorded, want 1", len(r.desk.refused))
 			}
 		})
+	}
+}
+
+// TestTheNewestPolicyCounts: by the policy that was told last a step is judged as always.
+func TestTheNewestPolicyCounts(t *testing.T) {
+	r := newRig()
+	r.desk.ledger.Policy = galen.HashJSON(r.policy)
+	if got, err := r.act(t, step("wake", "bed-1")); err != nil || got.Answer != Sent {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 
