@@ -71,6 +71,8 @@ func TestAlertFaults(t *testing.T) {
 		"no operator":           {alertsOf("  - {matchers: [page], code: x, member_label: i}\n"), "write it as Alertmanager does"},
 		"a number":              {alertsOf("  - {matchers: [1], code: x, member_label: i}\n"), "a matcher is text"},
 		"every alert names it":  {strings.Replace(good, "policy: demo", "matchers: ['env!=test']", 1), "resources[0].matchers: every alert names cassandra/demo"},
+		"an empty name":         {alertsOf("  - {alertname: '', matchers: [a=b], code: x, member_label: i}\n"), "alerts[0].alertname: empty; fill it in, or leave the field out"},
+		"an empty label":        {alertsOf("  - {alertname: Down, code: x, member_label: ' '}\n"), "alerts[0].member_label: empty; name the label"},
 		"inbox":                 {good + "inbox: {max_pending: -1}\n", "inbox.max_pending: -1"},
 		"large inbox":           {good + "inbox: {max_pending: 1000001}\n", "inbox.max_pending: 1000001"},
 		"no URL":                {good + "alertmanager: {url: 127.0.0.1}\n", "alertmanager.url"},

@@ -1,5 +1,5 @@
-// Package config reads the engine's configuration: one YAML file, read strictly. Unknown, duplicate, other-case, null
-// and missing required fields are errors that name their place.
+// Package config reads the engine's configuration: one YAML file, read strictly. Unknown, duplicate, other-case, null,
+// empty and missing required fields are errors that name their place.
 package config
 
 import (
@@ -156,16 +156,17 @@ func Parse(b []byte) (*Config, error) {
 		return nil, err
 	}
 	c, err := galen.Decode[Config](asJSON)
+	blank := blanks[Config](asJSON)
 	if err != nil {
 		some := tolerant(asJSON)
 		if some == nil {
 			return nil, err
 		}
 		some.defaults()
-		return some, errors.Join(err, some.check())
+		return some, errors.Join(err, blank, some.check())
 	}
 	c.defaults()
-	return &c, errors.Join(c.empty(), c.check())
+	return &c, errors.Join(blank, c.empty(), c.check())
 }
 
 // tolerant is what can be read of a configuration with faults, nil if what is wrong hides the rest.
@@ -217,6 +218,11 @@ func (c *Config) empty() error {
 	}
 	if len(c.Resources) == 0 {
 		errs = append(errs, errors.New("resources: empty; there is nothing to look after"))
+	}
+	for i, r := range c.Alerts {
+		if strings.TrimSpace(r.MemberLabel) == "" {
+			errs = append(errs, fmt.Errorf("alerts[%d].member_label: empty; name the label that names the member, such as instance", i))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/galenhq/galen"
 )
 
-// OIDC is the provider by which people log in; without an issuer there is none.
+// OIDC is the provider by which people log in; where the section is not written there is none.
 type OIDC struct {
 	// Issuer is its URL, as its tokens name it.
 	Issuer string `json:"issuer"`
@@ -31,8 +31,8 @@ type OIDC struct {
 	CAFile string `json:"ca_file,omitempty"`
 }
 
-// On tells whether people log in by a provider.
-func (o OIDC) On() bool { return o.Issuer != "" || o.ClientID != "" || len(o.Groups) > 0 }
+// On tells whether people log in by a provider: an empty section is none, and a fault.
+func (o OIDC) On() bool { return o.Issuer != "" || o.ClientID != "" || o.Groups != nil }
 
 const (
 	defaultOIDCSkew = galen.Duration(30 * time.Second)
@@ -49,7 +49,7 @@ func (o *OIDC) defaults() {
 	if o.GroupsClaim == "" {
 		o.GroupsClaim = "groups"
 	}
-	if len(o.Scopes) == 0 {
+	if o.Scopes == nil {
 		o.Scopes = []string{"openid", "email", "profile", "offline_access"}
 	}
 	if o.ClockSkew == 0 {

@@ -29,7 +29,11 @@ groups:
 		"client_id: galen|client_id: galen\nmax_age: 48h":    "max_age",
 		"client_id: galen|client_id: galen\nmax_age: 1s":     "max_age",
 		"client_id: galen|client_id: galen\nscopes: [email]": "openid is required",
+		"client_id: galen|client_id: galen\nscopes: []":      "openid is required",
 		"client_id: galen|client_id: galen\nsecret: x":       "secret",
+		"client_id: galen|client_id: galen\nca_file: ''":     "oidc.ca_file: empty",
+		good + "|issuer: ''\nclient_id: ''\ngroups: {}":      "oidc.groups: empty",
+		good + "|{}": `oidc: field "issuer" is missing`,
 	} {
 		from, to, _ := strings.Cut(change, "|")
 		if _, err := parse(strings.Replace(good, from, to, 1)); err == nil || !strings.Contains(err.Error(), want) {
