@@ -23,6 +23,9 @@ const maxSize = 4 << 20
 // DefaultListen is loopback only; another address is a decision.
 const DefaultListen = "127.0.0.1:7170"
 
+// defaultNamespace is that of [Temporal].
+const defaultNamespace = "galen"
+
 // Config is a whole, valid configuration.
 type Config struct {
 	// Path it was read from, "" if it was not a file.
@@ -70,7 +73,7 @@ type Journal struct {
 // Temporal says how to reach an external Temporal server.
 type Temporal struct {
 	Address   string `json:"address,omitempty"`   // host:port
-	Namespace string `json:"namespace,omitempty"` // default "galen"
+	Namespace string `json:"namespace,omitempty"` // absent: "galen"; of the embedded server, too
 	// The files are absolute after [Load].
 	CAFile   string `json:"ca_file,omitempty"`
 	CertFile string `json:"cert_file,omitempty"`
@@ -81,12 +84,27 @@ type Temporal struct {
 
 func (t Temporal) check() error {
 	if t.Address == "" {
-		return nil
+		return t.checkEmbedded()
 	}
+	var errs []error
 	if err := endpoint(t.Address, false); err != nil {
-		return fmt.Errorf("temporal.address: %w, such as 127.0.0.1:7233", err)
+		errs = append(errs, fmt.Errorf("temporal.address: %w, such as 127.0.0.1:7233", err))
 	}
-	return nil
+	if (t.CertFile == "") != (t.KeyFile == "") {
+		errs = append(errs, errors.New("temporal: want cert_file and key_file, or neither"))
+	}
+	return errors.Join(errs...)
+}
+
+// checkEmbedded refuses what only another server has a use for: whoever wrote it did not mean the embedded one.
+func (t Temporal) checkEmbedded() error {
+	var errs []error
+	for _, f := range []struct{ name, file string }{{"ca_file", t.CAFile}, {"cert_file", t.CertFile}, {"key_file", t.KeyFile}, {"api_key_file", t.APIKeyFile}} {
+		if f.file != "" {
+			errs = append(errs, fmt.Errorf("temporal.%s: the embedded Temporal has no use for it: name a server as temporal.address, or leave the field out", f.name))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Resource is one thing to look after.
@@ -190,7 +208,7 @@ func (c *Config) defaults() {
 	}
 	c.OIDC.defaults()
 	if c.Temporal.Namespace == "" {
-		c.Temporal.Namespace = "galen"
+		c.Temporal.Namespace = defaultNamespace
 	}
 }
 

@@ -23,7 +23,7 @@ func (w Warning) String() string { return w.At + ": " + w.What + "; " + w.Do }
 
 // Warnings are all that can be told from the configuration alone. healedIn are the kinds in which a runbook heals a code.
 func (c *Config) Warnings(healedIn func(galen.Code) []string) []Warning {
-	return slices.Concat(c.broad(), c.idlePolicies(), c.upsideDown(), c.deadRules(healedIn), c.nameless(healedIn))
+	return slices.Concat(c.broad(), c.idlePolicies(), c.upsideDown(), c.deadRules(healedIn), c.nameless(healedIn), c.embedded())
 }
 
 // broad says by which rules and resources every alert is meant: alertname=~".+" fits whatever Alertmanager sends.
@@ -149,6 +149,14 @@ func (c *Config) nameless(healedIn func(galen.Code) []string) []Warning {
 		}
 	}
 	return out
+}
+
+// embedded says that a namespace is that of a server of the engine's own.
+func (c *Config) embedded() []Warning {
+	if c.Temporal.Address != "" || c.Temporal.Namespace == defaultNamespace {
+		return nil
+	}
+	return []Warning{{"temporal.namespace", "no address is named, so that an embedded server is started, and the namespace is one of its own", "name the server as temporal.address, or leave the namespace out"}}
 }
 
 // conditions are all that an alert must fit for the rule.

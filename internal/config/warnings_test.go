@@ -65,6 +65,8 @@ func TestWarnings(t *testing.T) {
 		"brings nothing back of some":   {strings.Replace(one, "mode: act", "mode: suggest, modes: [{runbook: cassandra/r*, class: destructive, mode: act}]", 1), "policies.demo.modes[0]", "destructive steps"},
 		"takes nothing away":            {strings.Replace(one, "mode: act", "mode: act, modes: [{class: destructive, mode: approve}, {class: disruptive, mode: suggest}]", 1), "", ""},
 		"brings more back":              {strings.Replace(one, "mode: act", "mode: suggest, modes: [{runbook: cassandra/heal-node, mode: act}, {class: reversible, mode: act}]", 1), "", ""},
+		"a namespace of our own":        {one + "temporal: {namespace: prod}\n", "temporal.namespace", "no address is named, so that an embedded server is started"},
+		"a namespace of a server":       {one + "temporal: {address: '127.0.0.1:7233', namespace: prod}\n", "", ""},
 		"a pattern of one with its own": {one + "policy_for: [{match: cassandra/*, policy: default}]\n", "policy_for[0]", "has one of its own"},
 	} {
 		t.Run(name, func(t *testing.T) {
