@@ -93,6 +93,9 @@ func TestParse(t *testing.T) {
 		{"depends on a stranger", good + "depends_on: [rds/x]\n", "depends_on: rds/x is not looked after"},
 		{"a resource depends on a stranger", strings.Replace(good, "policy: demo", "depends_on: [rds/x]", 1), "cassandra/demo.depends_on: rds/x is not"},
 		{"bad window", strings.Replace(good, "mode: act", "windows: [{name: x, from: '25:00', for: 1h}]", 1), "policies.demo: windows[0]: from"},
+		{"all faults of a window", strings.Replace(good, "mode: act", "windows: [{name: '', days: [fri, Sat, so], from: '25:00', for: 25h, zone: Utopia}]", 1),
+			"policies.demo: windows[0]: name: empty; say what happens then\npolicies.demo: windows[0]: days: [\"Sat\" \"so\"]: want mon, tue, wed, thu, fri, sat or sun\n" +
+				"policies.demo: windows[0]: from: \"25:00\": want a time of day such as 22:30\npolicies.demo: windows[0]: for: 25h0m0s is not more than 0s and at most 24h0m0s: what lasts longer is a hold\npolicies.demo: windows[0]: zone: \"Utopia\""},
 		{"unknown field of a window", strings.Replace(good, "mode: act", "windows: [{name: x, from: '22:00', for: 1h, until: x}]", 1), `unknown field "until"`},
 		{"a number for a duration", strings.Replace(good, "mode: act", "restart_after: 20", 1), "policies.demo: restart_after: want a duration with its unit, such as 20s"},
 		{"nearly a field", strings.Replace(good, "mode: act", "restart_aftr: 20s", 1), `unknown field "restart_aftr" (did you mean "restart_after"?)`},
