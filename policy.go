@@ -211,7 +211,7 @@ func (p Policy) lists() []error {
 		}
 	}
 	for i, w := range p.Windows {
-		if err := w.Valid(); err != nil {
+		for _, err := range w.faults() {
 			errs = append(errs, fmt.Errorf("windows[%d]: %w", i, err))
 		}
 	}

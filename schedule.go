@@ -2,6 +2,7 @@ package galen
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -81,15 +82,16 @@ func (s Schedule) Check() error {
 }
 
 func (s Schedule) checkWindows() error {
+	var errs []error
 	for i, w := range s.Within {
-		if err := w.Valid(); err != nil {
-			return fmt.Errorf("within[%d]: %w", i, err)
+		for _, err := range w.faults() {
+			errs = append(errs, fmt.Errorf("within[%d]: %w", i, err))
 		}
 		if w.Zone == "Local" {
-			return fmt.Errorf("within[%d]: zone: Local is another one on each machine: want an IANA name such as Europe/Berlin", i)
+			errs = append(errs, fmt.Errorf("within[%d]: zone: Local is another one on each machine: want an IANA name such as Europe/Berlin", i))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // Due tells whether its next time has come.

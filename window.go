@@ -25,26 +25,27 @@ type Window struct {
 
 func weekdays() []string { return []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"} }
 
-// Valid tells the first fault.
-func (w Window) Valid() error {
+// Valid tells every fault, each on a line of its own.
+func (w Window) Valid() error { return errors.Join(w.faults()...) }
+
+func (w Window) faults() []error {
+	var errs []error
 	if strings.TrimSpace(w.Name) == "" {
-		return errors.New("name: empty; say what happens then")
+		errs = append(errs, errors.New("name: empty; say what happens then"))
 	}
-	for _, d := range w.Days {
-		if !slices.Contains(weekdays(), d) {
-			return fmt.Errorf("days: %q: want mon, tue, wed, thu, fri, sat or sun", d)
-		}
+	if none := slices.DeleteFunc(slices.Clone(w.Days), func(d string) bool { return slices.Contains(weekdays(), d) }); len(none) > 0 {
+		errs = append(errs, fmt.Errorf("days: %q: want mon, tue, wed, thu, fri, sat or sun", none))
 	}
 	if _, err := time.Parse("15:04", w.From); err != nil {
-		return fmt.Errorf("from: %q: want a time of day such as 22:30", w.From)
+		errs = append(errs, fmt.Errorf("from: %q: want a time of day such as 22:30", w.From))
 	}
 	if w.For <= 0 || w.For.D() > maxWindow {
-		return fmt.Errorf("for: %s is not more than 0s and at most %s: what lasts longer is a hold", w.For, maxWindow)
+		errs = append(errs, fmt.Errorf("for: %s is not more than 0s and at most %s: what lasts longer is a hold", w.For, maxWindow))
 	}
 	if _, err := w.location(); err != nil {
-		return err
+		errs = append(errs, err)
 	}
-	return nil
+	return errs
 }
 
 func (w Window) location() (*time.Location, error) {

@@ -81,7 +81,7 @@ func TestWindowValid(t *testing.T) {
 	}
 	for says, change := range map[string]func(*Window){
 		"name: empty":              func(w *Window) { w.Name = " " },
-		`days: "Mon"`:              func(w *Window) { w.Days = []string{"Mon"} },
+		`days: ["Mon"]: want mon`:  func(w *Window) { w.Days = []string{"Mon"} },
 		`from: "24:00"`:            func(w *Window) { w.From = "24:00" },
 		"for: 0s":                  func(w *Window) { w.For = 0 },
 		"for: 24h0m1s":             func(w *Window) { w.For = Duration(24*time.Hour + time.Second) },
@@ -92,6 +92,21 @@ func TestWindowValid(t *testing.T) {
 		change(&w)
 		if err := w.Valid(); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("got %v, want %q", err, says)
+		}
+	}
+}
+
+// TestAllFaultsOfAWindow: each is told with its place, of a schedule's windows too.
+func TestAllFaultsOfAWindow(t *testing.T) {
+	bad := Window{From: "24:00", For: Duration(time.Hour), Zone: "Utopia"}
+	if got := len(strings.Split(bad.Valid().Error(), "\n")); got != 3 {
+		t.Errorf("%d faults, want 3: %v", got, bad.Valid())
+	}
+	bad.Zone = "Local"
+	err := Schedule{Within: []Window{{Name: "night", From: "22:00", For: Duration(time.Hour)}, bad}}.checkWindows()
+	for _, want := range []string{"within[1]: name: empty", "within[1]: from: ", "within[1]: zone: Local"} {
+		if err == nil || strings.Count(err.Error(), want) != 1 || strings.Count(err.Error(), "within") != 3 {
+			t.Errorf("%v, want %q once, and three faults", err, want)
 		}
 	}
 }

@@ -44,7 +44,7 @@ func (c Catalogue) CheckPolicies(cfg *config.Config) []error {
 			continue
 		}
 		checked[r.Resource.Kind+"/"+name] = true
-		errs = append(errs, c.checkModes(name, cfg.Policy(r.Resource))...)
+		errs = slices.Concat(errs, c.checkModes(name, cfg.Policy(r.Resource)), c.checkCauses(name, cfg.Policy(r.Resource)))
 		if i < 0 {
 			continue
 		}
@@ -95,6 +95,28 @@ func (c Catalogue) checkModes(policy string, p galen.Policy) []error {
 		}
 	}
 	return errs
+}
+
+// checkCauses refuses a cooldown after what no run is for: it would be that of nothing, and who wrote it believes that it holds.
+func (c Catalogue) checkCauses(policy string, p galen.Policy) []error {
+	var errs []error
+	for i, rule := range p.Cooldowns {
+		if rule.Cause != "" && len(c.healedIn(rule.Cause)) == 0 {
+			errs = append(errs, fmt.Errorf("policies.%s: cooldowns[%d].cause: no runbook heals %q, so that it would count for nothing: want one of %s", policy, i, rule.Cause, c.healed()))
+		}
+	}
+	return errs
+}
+
+func (c Catalogue) healed() string {
+	var out []string
+	for _, rb := range c.Runbooks {
+		for _, code := range rb.Heals {
+			out = append(out, string(code))
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(slices.Compact(out), ", ")
 }
 
 func (c Catalogue) runbookNames() string {

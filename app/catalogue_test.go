@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +59,31 @@ func TestNoDetectorTellsWhatIsOwed(t *testing.T) {
 		c := Catalogue{Detectors: []galen.Detector[galen.State]{{Name: "test", Codes: []galen.Code{"odd", code}}}}
 		if _, err := c.open(nil, slog.New(slog.DiscardHandler)); (err == nil) != fits {
 			t.Errorf("%s: %v", code, err)
+		}
+	}
+}
+
+// TestPoliciesNameWhatThereIs: a rule about a runbook or a cause that nobody knows counts for nothing.
+func TestPoliciesNameWhatThereIs(t *testing.T) {
+	can := Catalogue{Runbooks: []galen.ListedRunbook{galen.ListRunbook(fake.Heal()), galen.ListRunbook(fake.Tune())}}
+	for policy, want := range map[string]string{
+		"modes: [{runbook: fake/h*, mode: suggest}]":                                              "",
+		"modes: [{runbook: fake/hee*, mode: suggest}]":                                            `policies.default: modes[0]: no runbook is called "fake/hee*"`,
+		"cooldowns: [{cause: instance-unavailable, class: reversible, for: 2h}]":                  "",
+		"cooldowns: [{cause: instance-is-unavailable, class: reversible, for: 2h}]":               `policies.default: cooldowns[0].cause: no runbook heals "instance-is-unavailable", so that it would count for nothing: want one of instance-unavailable`,
+		"cooldowns: [{cause: '', class: reversible, for: 2h}]":                                    "", // told by who reads it
+		"cooldowns: [{cause: x, class: disruptive, for: 0s}], modes: [{runbook: a/b, mode: act}]": "modes[0]: no runbook is called \"a/b\": want a pattern of one of fake/heal, fake/tune\npolicies.default: cooldowns[0].cause",
+	} {
+		c, err := config.Parse([]byte(waysConfig + "policies: {default: {" + policy + "}}\n"))
+		if (err != nil) != strings.Contains(policy, "''") {
+			t.Fatal(err)
+		}
+		said := ""
+		if err := errors.Join(can.CheckPolicies(c)...); err != nil {
+			said = err.Error()
+		}
+		if !strings.Contains(said, want) || (said == "") != (want == "") {
+			t.Errorf("%s: %q, want %q", policy, said, want)
 		}
 	}
 }

@@ -313,7 +313,8 @@ func TestTheRateIsTheConfigurations(t *testing.T) {
 	if got := e.dispatcher(newServer()).limit.Limit(); got != config.DefaultRunsPerSecond {
 		t.Errorf("%v runs a second by default", got)
 	}
-	e.o.Config.Inbox.RunsPerSecond = 7
+	few := 7
+	e.o.Config.Inbox.RunsPerSecond = &few
 	if got := e.dispatcher(newServer()).limit.Limit(); got != 7 {
 		t.Errorf("%v runs a second, 7 are configured", got)
 	}

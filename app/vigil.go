@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/galenhq/galen"
-	"github.com/galenhq/galen/internal/config"
 )
 
 const (
@@ -95,11 +94,7 @@ func (e *Engine) keepVigil(ctx context.Context) error {
 	p := &ping{url: to, client: &http.Client{Timeout: pingLimit}, works: e.vigil.works, failed: func(err error) {
 		e.o.Logger.Warn("the watcher outside could not be told that the engine works", "error", err.Error())
 	}}
-	pause := d.Every.D()
-	if pause == 0 {
-		pause = config.DefaultDeadManEvery
-	}
-	loops.Go(func() { every(run, pause, func() { p.once(run) }) })
+	loops.Go(func() { every(run, d.Pause(), func() { p.once(run) }) })
 	return nil
 }
 

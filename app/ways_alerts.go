@@ -71,7 +71,7 @@ func (e *Engine) triage() *intake.Triage {
 
 // inbox takes alerts into the journal.
 func (e *Engine) inbox(triage *intake.Triage) *intake.Inbox {
-	return intake.NewInbox(intake.InboxOptions{Store: alertRows{e.journal, e.trace}, MaxPending: e.o.Config.Inbox.MaxPending, Triage: triage, Now: time.Now})
+	return intake.NewInbox(intake.InboxOptions{Store: alertRows{e.journal, e.trace}, MaxPending: e.o.Config.Inbox.Pending(), Triage: triage, Now: time.Now})
 }
 
 // alerts is the inbox as the API knows it.

@@ -33,13 +33,14 @@ listen: here
 alerts: [{alertname: Down, code: nodedown, member_label: instance}]
 policies:
   demo: {mode: yolo}
-  orders: {levels: [QUROUM], keyspace_levels: {k: [TWOO, TWO]}}
+  orders: {levels: [QUROUM], keyspace_levels: {k: [TWOO, TWO]}, cooldowns: [{cause: nodedown, class: reversible, for: 1h}]}
 resources:
   - {resource: cassandra/demo, policy: demo, setup: {nodes: [` + node("n1", "127.0.0.1", "one") + `, ` + node("n2", "127.0.0.2", "two") + `]}}
   - {resource: cassandra/orders, policy: orders, setup: {nodes: []}}
   - {resource: rds/x, setup: {}}
 `, []string{
 			`listen: "here": want host:port`, `policies.demo: mode: `, `rds/x: this galen does not know the kind "rds"`,
+			`policies.orders: cooldowns[0].cause: no runbook heals "nodedown", so that it would count for nothing: want one of node-down, node-flapping, node-frozen, undo-owed`,
 			`policies.orders: levels: Cassandra has no consistency level "QUROUM"; it is one of ALL, ANY, EACH_QUORUM`,
 			`policies.orders: keyspace_levels.k: Cassandra has no consistency level "TWOO"`, `alerts[0].code: no runbook heals "nodedown"`,
 			`folder "one"`, `folder "two"`, `setup of cassandra/orders: nodes: at least one is required`,

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,17 +15,28 @@ import (
 
 // Inbox bounds what is taken in.
 type Inbox struct {
-	// MaxPending is how many alerts may wait to be dealt with; 0: a default.
-	MaxPending int `json:"max_pending,omitempty"`
-	// RunsPerSecond is how many runs are started or woken in a second; 0: [DefaultRunsPerSecond].
-	RunsPerSecond int `json:"runs_per_second,omitempty"`
+	// MaxPending is how many alerts may wait to be dealt with; absent: the inbox's own default.
+	MaxPending *int `json:"max_pending,omitempty"`
+	// RunsPerSecond is how many runs are started or woken in a second; absent: [DefaultRunsPerSecond].
+	RunsPerSecond *int `json:"runs_per_second,omitempty"`
 }
 
 // DefaultRunsPerSecond holds where the configuration says nothing else.
 const DefaultRunsPerSecond = 100
 
 // PerSecond is [Inbox.RunsPerSecond], or the default.
-func (i Inbox) PerSecond() int { return cmp.Or(i.RunsPerSecond, DefaultRunsPerSecond) }
+func (i Inbox) PerSecond() int { return or(i.RunsPerSecond, DefaultRunsPerSecond) }
+
+// Pending is [Inbox.MaxPending], 0 for the default.
+func (i Inbox) Pending() int { return or(i.MaxPending, 0) }
+
+// or is what is written, or what holds where nothing is: a written zero is no default.
+func or[T any](written *T, absent T) T {
+	if written == nil {
+		return absent
+	}
+	return *written
+}
 
 // Alertmanager is where silences are kept while runs work; without a URL nowhere.
 type Alertmanager struct {
@@ -161,10 +171,10 @@ func (c *Config) checkAlerts() []error {
 
 func (i Inbox) check() error {
 	var errs []error
-	if n := i.MaxPending; n < 0 || n > maxPending {
+	if n := or(i.MaxPending, 1); n < 1 || n > maxPending {
 		errs = append(errs, fmt.Errorf("inbox.max_pending: %d: want 1 to %d, or leave it out for the default", n, maxPending))
 	}
-	if n := i.RunsPerSecond; n < 0 || n > maxRunsPerSecond {
+	if n := i.PerSecond(); n < 1 || n > maxRunsPerSecond {
 		errs = append(errs, fmt.Errorf("inbox.runs_per_second: %d: want 1 to %d, or leave it out for %d", n, maxRunsPerSecond, DefaultRunsPerSecond))
 	}
 	return errors.Join(errs...)

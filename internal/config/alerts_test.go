@@ -62,6 +62,19 @@ func TestMatchers(t *testing.T) {
 	}
 }
 
+// TestInbox: what is left out is the default, what is written counts.
+func TestInbox(t *testing.T) {
+	for text, want := range map[string][2]int{"": {0, DefaultRunsPerSecond}, "inbox: {}\n": {0, DefaultRunsPerSecond}, "inbox: {max_pending: 1, runs_per_second: 1}\n": {1, 1}, "inbox: {max_pending: 1000000, runs_per_second: 1000}\n": {1_000_000, 1000}} {
+		c, err := Parse([]byte(good + text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]int{c.Inbox.Pending(), c.Inbox.PerSecond()}; got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
+
 func TestAlertFaults(t *testing.T) {
 	for name, c := range map[string]struct{ in, want string }{
 		"no matcher":            {alertsOf("  - {code: x, member_label: i}\n"), "alerts[0]: it matches every alert"},
@@ -71,8 +84,11 @@ func TestAlertFaults(t *testing.T) {
 		"no operator":           {alertsOf("  - {matchers: [page], code: x, member_label: i}\n"), "write it as Alertmanager does"},
 		"a number":              {alertsOf("  - {matchers: [1], code: x, member_label: i}\n"), "a matcher is text"},
 		"every alert names it":  {strings.Replace(good, "policy: demo", "matchers: ['env!=test']", 1), "resources[0].matchers: every alert names cassandra/demo"},
+		"an empty name":         {alertsOf("  - {alertname: '', matchers: [a=b], code: x, member_label: i}\n"), "alerts[0].alertname: empty; fill it in, or leave the field out"},
+		"an empty label":        {alertsOf("  - {alertname: Down, code: x, member_label: ' '}\n"), "alerts[0].member_label: empty; name the label"},
 		"inbox":                 {good + "inbox: {max_pending: -1}\n", "inbox.max_pending: -1"},
 		"large inbox":           {good + "inbox: {max_pending: 1000001}\n", "inbox.max_pending: 1000001"},
+		"an inbox for none":     {good + "inbox: {max_pending: 0, runs_per_second: 0}\n", "inbox.max_pending: 0: want 1 to 1000000, or leave it out for the default\ninbox.runs_per_second: 0: want 1 to 1000, or leave it out for 100"},
 		"no URL":                {good + "alertmanager: {url: 127.0.0.1}\n", "alertmanager.url"},
 		"a token for nobody":    {good + "alertmanager: {token_file: x}\n", "alertmanager.url"},
 		"a password":            {good + "alertmanager: {url: 'http://a:b@c'}\n", "alertmanager.token_file"},

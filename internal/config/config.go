@@ -1,5 +1,5 @@
-// Package config reads the engine's configuration: one YAML file, read strictly. Unknown, duplicate, other-case, null
-// and missing required fields are errors that name their place.
+// Package config reads the engine's configuration: one YAML file, read strictly. Unknown, duplicate, other-case, null,
+// empty and missing required fields are errors that name their place.
 package config
 
 import (
@@ -22,6 +22,9 @@ const maxSize = 4 << 20
 
 // DefaultListen is loopback only; another address is a decision.
 const DefaultListen = "127.0.0.1:7170"
+
+// defaultNamespace is that of [Temporal].
+const defaultNamespace = "galen"
 
 // Config is a whole, valid configuration.
 type Config struct {
@@ -70,7 +73,7 @@ type Journal struct {
 // Temporal says how to reach an external Temporal server.
 type Temporal struct {
 	Address   string `json:"address,omitempty"`   // host:port
-	Namespace string `json:"namespace,omitempty"` // default "galen"
+	Namespace string `json:"namespace,omitempty"` // absent: "galen"; of the embedded server, too
 	// The files are absolute after [Load].
 	CAFile   string `json:"ca_file,omitempty"`
 	CertFile string `json:"cert_file,omitempty"`
@@ -81,12 +84,27 @@ type Temporal struct {
 
 func (t Temporal) check() error {
 	if t.Address == "" {
-		return nil
+		return t.checkEmbedded()
 	}
+	var errs []error
 	if err := endpoint(t.Address, false); err != nil {
-		return fmt.Errorf("temporal.address: %w, such as 127.0.0.1:7233", err)
+		errs = append(errs, fmt.Errorf("temporal.address: %w, such as 127.0.0.1:7233", err))
 	}
-	return nil
+	if (t.CertFile == "") != (t.KeyFile == "") {
+		errs = append(errs, errors.New("temporal: want cert_file and key_file, or neither"))
+	}
+	return errors.Join(errs...)
+}
+
+// checkEmbedded refuses what only another server has a use for: whoever wrote it did not mean the embedded one.
+func (t Temporal) checkEmbedded() error {
+	var errs []error
+	for _, f := range []struct{ name, file string }{{"ca_file", t.CAFile}, {"cert_file", t.CertFile}, {"key_file", t.KeyFile}, {"api_key_file", t.APIKeyFile}} {
+		if f.file != "" {
+			errs = append(errs, fmt.Errorf("temporal.%s: the embedded Temporal has no use for it: name a server as temporal.address, or leave the field out", f.name))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Resource is one thing to look after.
@@ -156,16 +174,17 @@ func Parse(b []byte) (*Config, error) {
 		return nil, err
 	}
 	c, err := galen.Decode[Config](asJSON)
+	blank := blanks[Config](asJSON)
 	if err != nil {
 		some := tolerant(asJSON)
 		if some == nil {
 			return nil, err
 		}
 		some.defaults()
-		return some, errors.Join(err, some.check())
+		return some, errors.Join(err, blank, some.check())
 	}
 	c.defaults()
-	return &c, errors.Join(c.empty(), c.check())
+	return &c, errors.Join(blank, c.empty(), c.check())
 }
 
 // tolerant is what can be read of a configuration with faults, nil if what is wrong hides the rest.
@@ -189,7 +208,7 @@ func (c *Config) defaults() {
 	}
 	c.OIDC.defaults()
 	if c.Temporal.Namespace == "" {
-		c.Temporal.Namespace = "galen"
+		c.Temporal.Namespace = defaultNamespace
 	}
 }
 
@@ -217,6 +236,11 @@ func (c *Config) empty() error {
 	}
 	if len(c.Resources) == 0 {
 		errs = append(errs, errors.New("resources: empty; there is nothing to look after"))
+	}
+	for i, r := range c.Alerts {
+		if strings.TrimSpace(r.MemberLabel) == "" {
+			errs = append(errs, fmt.Errorf("alerts[%d].member_label: empty; name the label that names the member, such as instance", i))
+		}
 	}
 	return errors.Join(errs...)
 }

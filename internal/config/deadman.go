@@ -15,8 +15,8 @@ import (
 type DeadMan struct {
 	// URLFile holds the URL to post to. A file of its own, for such a URL is a secret; absolute after [Load].
 	URLFile string `json:"url_file,omitempty"`
-	// Every is how often; 0: [DefaultDeadManEvery].
-	Every galen.Duration `json:"every,omitzero"`
+	// Every is how often; absent: [DefaultDeadManEvery].
+	Every *galen.Duration `json:"every,omitempty"`
 }
 
 // DefaultDeadManEvery is half of what L-3 allows.
@@ -28,12 +28,15 @@ const (
 	maxDeadManEvery = time.Hour
 )
 
+// Pause is [DeadMan.Every], or the default.
+func (d DeadMan) Pause() time.Duration { return or(d.Every, galen.Duration(DefaultDeadManEvery)).D() }
+
 func (d DeadMan) check() error {
-	switch every := d.Every.D(); {
-	case d.URLFile == "" && every != 0:
+	switch every := d.Pause(); {
+	case d.URLFile == "" && d.Every != nil:
 		return errors.New("dead_man.every: there is nobody to tell: name the file with the URL as dead_man.url_file")
-	case every != 0 && (every < minDeadManEvery || every > maxDeadManEvery):
-		return fmt.Errorf("dead_man.every: %s: want %s to %s", d.Every, minDeadManEvery, maxDeadManEvery)
+	case every < minDeadManEvery || every > maxDeadManEvery:
+		return fmt.Errorf("dead_man.every: %s: want %s to %s", every, minDeadManEvery, maxDeadManEvery)
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/galenhq/galen"
 )
 
-// OIDC is the provider by which people log in; without an issuer there is none.
+// OIDC is the provider by which people log in; where the section is not written there is none.
 type OIDC struct {
 	// Issuer is its URL, as its tokens name it.
 	Issuer string `json:"issuer"`
@@ -24,15 +24,15 @@ type OIDC struct {
 	// Groups are what each group may do; one that is not here may do nothing.
 	Groups map[string][]galen.Grant `json:"groups"`
 	// ClockSkew is how long after its end a token still counts; absent: 30s.
-	ClockSkew galen.Duration `json:"clock_skew,omitzero"`
+	ClockSkew *galen.Duration `json:"clock_skew,omitempty"`
 	// MaxAge is how long after it was issued a token counts, however much later its end is: groups are those of the login; absent: 1h.
-	MaxAge galen.Duration `json:"max_age,omitzero"`
+	MaxAge *galen.Duration `json:"max_age,omitempty"`
 	// CAFile has the authorities that vouch for the provider, in PEM; absent: those of the machine.
 	CAFile string `json:"ca_file,omitempty"`
 }
 
-// On tells whether people log in by a provider.
-func (o OIDC) On() bool { return o.Issuer != "" || o.ClientID != "" || len(o.Groups) > 0 }
+// On tells whether people log in by a provider: an empty section is none, and a fault.
+func (o OIDC) On() bool { return o.Issuer != "" || o.ClientID != "" || o.Groups != nil }
 
 const (
 	defaultOIDCSkew = galen.Duration(30 * time.Second)
@@ -49,14 +49,13 @@ func (o *OIDC) defaults() {
 	if o.GroupsClaim == "" {
 		o.GroupsClaim = "groups"
 	}
-	if len(o.Scopes) == 0 {
+	if o.Scopes == nil {
 		o.Scopes = []string{"openid", "email", "profile", "offline_access"}
 	}
-	if o.ClockSkew == 0 {
-		o.ClockSkew = defaultOIDCSkew
-	}
-	if o.MaxAge == 0 {
-		o.MaxAge = defaultOIDCAge
+	for limit, usual := range map[**galen.Duration]galen.Duration{&o.ClockSkew: defaultOIDCSkew, &o.MaxAge: defaultOIDCAge} {
+		if *limit == nil {
+			*limit = &usual
+		}
 	}
 }
 
@@ -72,10 +71,10 @@ func (o OIDC) check() error {
 	if !slices.Contains(o.Scopes, "openid") {
 		errs = append(errs, fmt.Errorf("oidc.scopes: %q: openid is required, or there is no ID token", o.Scopes))
 	}
-	if o.ClockSkew < 0 || o.ClockSkew > maxOIDCSkew {
+	if *o.ClockSkew < 0 || *o.ClockSkew > maxOIDCSkew {
 		errs = append(errs, fmt.Errorf("oidc.clock_skew: %s: want 0s to %s", o.ClockSkew, maxOIDCSkew))
 	}
-	if o.MaxAge < minOIDCAge || o.MaxAge > maxOIDCAge {
+	if *o.MaxAge < minOIDCAge || *o.MaxAge > maxOIDCAge {
 		errs = append(errs, fmt.Errorf("oidc.max_age: %s: want %s to %s", o.MaxAge, minOIDCAge, maxOIDCAge))
 	}
 	return errors.Join(errs...)

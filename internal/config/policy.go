@@ -59,7 +59,7 @@ func policyOf(text json.RawMessage) (galen.Policy, []error) {
 	if unread != nil {
 		p = readable(text)
 	}
-	err := errors.Join(unread, p.Valid())
+	err := errors.Join(unread, blanks[galen.Policy](text), p.Valid())
 	if err == nil {
 		return p, nil
 	}

@@ -23,7 +23,7 @@ func (w Warning) String() string { return w.At + ": " + w.What + "; " + w.Do }
 
 // Warnings are all that can be told from the configuration alone. healedIn are the kinds in which a runbook heals a code.
 func (c *Config) Warnings(healedIn func(galen.Code) []string) []Warning {
-	return slices.Concat(c.broad(), c.idlePolicies(), c.upsideDown(), c.deadRules(healedIn), c.nameless(healedIn))
+	return slices.Concat(c.broad(), c.idlePolicies(), c.upsideDown(), c.tooShort(), c.deadRules(healedIn), c.nameless(healedIn), c.embedded())
 }
 
 // broad says by which rules and resources every alert is meant: alertname=~".+" fits whatever Alertmanager sends.
@@ -96,6 +96,29 @@ func (c *Config) upsideDown() []Warning {
 	return out
 }
 
+// tooShort says where a policy ends something before what it waits for can be.
+func (c *Config) tooShort() []Warning {
+	var out []Warning
+	for _, name := range slices.Sorted(maps.Keys(c.PolicyTexts)) {
+		p := c.policies[name]
+		if p.ConfirmFor < p.DownFor {
+			out = append(out, Warning{
+				fmt.Sprintf("policies.%s.confirm_for", name),
+				fmt.Sprintf("an alert that nothing confirms is looked at for %s, and a node is a finding once it was seen down for %s: a true alert may end as one that nothing confirmed", p.ConfirmFor, p.DownFor),
+				"make it at least as long as down_for",
+			})
+		}
+		if p.RunDeadline < p.StepDeadline {
+			out = append(out, Warning{
+				fmt.Sprintf("policies.%s.run_deadline", name),
+				fmt.Sprintf("a run is held after %s, so that no step is refused for as long as step_deadline (%s)", p.RunDeadline, p.StepDeadline),
+				"make it at least as long as step_deadline, or that one shorter",
+			})
+		}
+	}
+	return out
+}
+
 // deadRules are those that no alert can reach, or whose alerts can name no resource.
 func (c *Config) deadRules(healedIn func(galen.Code) []string) []Warning {
 	var out []Warning
@@ -149,6 +172,14 @@ func (c *Config) nameless(healedIn func(galen.Code) []string) []Warning {
 		}
 	}
 	return out
+}
+
+// embedded says that a namespace is that of a server of the engine's own.
+func (c *Config) embedded() []Warning {
+	if c.Temporal.Address != "" || c.Temporal.Namespace == defaultNamespace {
+		return nil
+	}
+	return []Warning{{"temporal.namespace", "no address is named, so that an embedded server is started, and the namespace is one of its own", "name the server as temporal.address, or leave the namespace out"}}
 }
 
 // conditions are all that an alert must fit for the rule.

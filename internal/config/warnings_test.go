@@ -65,6 +65,12 @@ func TestWarnings(t *testing.T) {
 		"brings nothing back of some":   {strings.Replace(one, "mode: act", "mode: suggest, modes: [{runbook: cassandra/r*, class: destructive, mode: act}]", 1), "policies.demo.modes[0]", "destructive steps"},
 		"takes nothing away":            {strings.Replace(one, "mode: act", "mode: act, modes: [{class: destructive, mode: approve}, {class: disruptive, mode: suggest}]", 1), "", ""},
 		"brings more back":              {strings.Replace(one, "mode: act", "mode: suggest, modes: [{runbook: cassandra/heal-node, mode: act}, {class: reversible, mode: act}]", 1), "", ""},
+		"a namespace of our own":        {one + "temporal: {namespace: prod}\n", "temporal.namespace", "no address is named, so that an embedded server is started"},
+		"a namespace of a server":       {one + "temporal: {address: '127.0.0.1:7233', namespace: prod}\n", "", ""},
+		"gives up before it is down":    {strings.Replace(one, "mode: act", "mode: act, down_for: 5m1s", 1), "policies.demo.confirm_for", "for 5m0s, and a node is a finding once it was seen down for 5m1s"},
+		"looks on until it is down":     {strings.Replace(one, "mode: act", "mode: act, down_for: 20s, confirm_for: 20s", 1), "", ""},
+		"ends before its steps do":      {strings.Replace(one, "mode: act", "mode: act, run_deadline: 9m", 1), "policies.demo.run_deadline", "held after 9m0s, so that no step is refused for as long as step_deadline (10m0s)"},
+		"ends with its steps":           {strings.Replace(one, "mode: act", "mode: act, run_deadline: 10m", 1), "", ""},
 		"a pattern of one with its own": {one + "policy_for: [{match: cassandra/*, policy: default}]\n", "policy_for[0]", "has one of its own"},
 	} {
 		t.Run(name, func(t *testing.T) {
