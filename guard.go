@@ -18,6 +18,9 @@ const (
 	Deny      Answer = "deny"       // final: escalates
 )
 
+// Answers are all of them, from mild to final.
+func Answers() []Answer { return []Answer{Allow, NeedYes, LookAgain, Deny} }
+
 // Worse tells whether a is stricter than b.
 func (a Answer) Worse(b Answer) bool { return a.rank() > b.rank() }
 

@@ -133,7 +133,7 @@ func (e *Engine) stores(ctx context.Context) (*temporal.Client, error) {
 	if e.trace, err = trace.FromEnv(ctx, os.Getenv, e.o.Version); err != nil {
 		return nil, err
 	}
-	e.stops = append(e.stops, e.trace.Stop)
+	e.stops = append(e.stops, e.endTraces)
 	id, err := identity(e.o.Config.Data)
 	if err != nil {
 		return nil, err
@@ -156,6 +156,7 @@ func (e *Engine) stores(ctx context.Context) (*temporal.Client, error) {
 	if err := errors.Join(openErr, got.err); err != nil {
 		return nil, err
 	}
+	e.trace.TellErrors(e.o.Logger, time.Now) // an embedded Temporal has set its own
 	name, err := e.journal.Identity(ctx, id)
 	if err != nil {
 		return nil, err
@@ -254,7 +255,7 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	}
 	e.gate, e.faults = door, activities.NewFaults()
 	e.acts = activities.New(activities.Options{
-		Journal: talliedDecisions{e.journal, e.tally}, Records: e.journal, Runs: tracedRuns{talliedRuns{e.journal, e.tally}, e.trace}, World: e.world,
+		Journal: tracedDecisions{talliedDecisions{e.journal, e.tally}, e.trace}, Records: e.journal, Runs: tracedRuns{talliedRuns{e.journal, e.tally}, e.trace}, World: e.world,
 		Gate: tracedGate{talliedGate{door, e.tally}, e.trace}, Faults: e.faults, Now: time.Now, Logger: log,
 		Catalogue: e.catalogue(),
 	})

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities"
 	"github.com/galenhq/galen/internal/failpoint"
 	"github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/internal/temporal"
@@ -21,6 +22,7 @@ import (
 // is gone.
 type dispatcher struct {
 	journal  *journal.Store
+	runs     activities.Runs // the journal's, counted
 	temporal workflowsOf
 	release  release
 	trace    *trace.Tracer
@@ -35,7 +37,7 @@ type dispatcher struct {
 // dispatcher is the engine's, with the rate of its configuration.
 func (e *Engine) dispatcher(to workflowsOf) *dispatcher {
 	return &dispatcher{
-		journal: e.journal, temporal: to, release: e.acts, shared: e.shared(), trace: e.trace, now: time.Now, logger: e.o.Logger,
+		journal: e.journal, runs: talliedRuns{e.journal, e.tally}, temporal: to, release: e.acts, shared: e.shared(), trace: e.trace, now: time.Now, logger: e.o.Logger,
 		limit: newLimit(e.o.Config.Inbox.PerSecond()), calm: rate.NewLimiter(calmStarts, calmStarts),
 	}
 }
@@ -316,7 +318,7 @@ func (d *dispatcher) lost(ctx context.Context, led galen.Ledger, e temporal.Exec
 		}
 	}
 	why := fmt.Sprintf("its workflow is %s in Temporal (%s): look at what it did, then approve to go on or cancel", e.Phase, e.Status)
-	if err := d.journal.HoldRun(ctx, run.ID, why, led.Standing()); err != nil {
+	if err := d.runs.HoldRun(ctx, run.ID, why, led.Standing()); err != nil {
 		return fmt.Errorf("hold run %s: %w", run.ID, err)
 	}
 	d.logger.Error("run held, a person is needed", "run", run.ID, "resource", run.Resource.String(), "why", why)

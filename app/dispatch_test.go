@@ -92,7 +92,7 @@ func (s *server) Describe(_ context.Context, workflow string) (temporal.Executio
 func TestALostRunIsStartedAgain(t *testing.T) {
 	e := engineWithoutTemporal(t)
 	ctx, s, now := t.Context(), newServer(), time.Now()
-	d := &dispatcher{journal: e.journal, temporal: s, release: e.acts, now: func() time.Time { return now }, logger: slog.New(slog.DiscardHandler)}
+	d := &dispatcher{journal: e.journal, runs: e.journal, temporal: s, release: e.acts, now: func() time.Time { return now }, logger: slog.New(slog.DiscardHandler)}
 	open := func(key string) galen.Run {
 		run, _, err := e.journal.OpenRun(ctx, galen.Run{
 			Key: key, Resource: demoDB(), Runbook: "fake/heal", Version: 1, Asked: "detector x", Deadline: now.Add(time.Hour),
@@ -196,7 +196,7 @@ func TestAnOlderReleaseTakesAStaleCloseForTheEnd(t *testing.T) {
 func TestMessagesThatCannotBeCarriedKeepNoOtherBack(t *testing.T) {
 	e := engineWithoutTemporal(t)
 	ctx, s, now := t.Context(), newServer(), time.Now()
-	d := &dispatcher{journal: e.journal, temporal: s, release: e.acts, now: func() time.Time { return now }, logger: slog.New(slog.DiscardHandler)}
+	d := &dispatcher{journal: e.journal, runs: e.journal, temporal: s, release: e.acts, now: func() time.Time { return now }, logger: slog.New(slog.DiscardHandler)}
 	open := func(key string) {
 		_, _, err := e.journal.OpenRun(ctx, galen.Run{
 			Key: key, Resource: demoDB(), Runbook: "fake/heal", Version: 1, Asked: "detector x", Deadline: now.Add(time.Hour),
@@ -283,7 +283,7 @@ func TestAnEnginePrunesWhenItStarts(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		(&dispatcher{journal: j, temporal: newServer(), release: acts, now: clock, logger: slog.New(slog.DiscardHandler)}).run(ctx)
+		(&dispatcher{journal: j, runs: j, temporal: newServer(), release: acts, now: clock, logger: slog.New(slog.DiscardHandler)}).run(ctx)
 	}()
 	for end := time.Now().Add(30 * time.Second); !errors.Is(err, galen.ErrNotFound); {
 		if _, err = j.State(t.Context(), d.State); time.Now().After(end) {
@@ -367,7 +367,7 @@ func stormAt(t *testing.T, perSecond int) {
 	ctx, s, begun := t.Context(), newServer(), time.Now()
 	now := begun
 	d := &dispatcher{
-		journal: e.journal, temporal: s, release: e.acts, now: func() time.Time { return now }, logger: slog.New(slog.DiscardHandler),
+		journal: e.journal, runs: e.journal, temporal: s, release: e.acts, now: func() time.Time { return now }, logger: slog.New(slog.DiscardHandler),
 		limit: newLimit(perSecond),
 	}
 	open := func(key string, urgency galen.Urgency) {

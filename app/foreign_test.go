@@ -21,7 +21,7 @@ type upgrade struct {
 
 func newUpgrade(t *testing.T) *upgrade {
 	u := &upgrade{T: t, Engine: engineWithoutTemporal(t), server: newServer(), now: time.Now()}
-	u.d = &dispatcher{journal: u.journal, temporal: u.server, release: u.acts, now: func() time.Time { return u.now }, logger: slog.New(slog.DiscardHandler)}
+	u.d = &dispatcher{journal: u.journal, runs: u.journal, temporal: u.server, release: u.acts, now: func() time.Time { return u.now }, logger: slog.New(slog.DiscardHandler)}
 	return u
 }
 

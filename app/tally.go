@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -22,7 +23,8 @@ type tally struct {
 	journal *journal.Store
 
 	mu        sync.Mutex
-	confirmed map[string]bool // open runs, by ID
+	confirmed map[string]bool   // open runs, by ID
+	away      map[string]string // what their newest decision did not let through, and who said so
 }
 
 // newTally counts what the catalogue knows, and everything else as "other".
@@ -30,6 +32,9 @@ func newTally(j *journal.Store, o opened, detectors []galen.Detector[galen.State
 	known := galenhttp.Known{
 		Codes:    []string{string(galen.CodeUndoOwed), string(galen.CodeStorm), string(galen.CodeDetectorFault)},
 		Runbooks: slices.Sorted(maps.Keys(o.runbooks)), Verbs: map[string][]string{}, Guards: gate.OwnNames(),
+	}
+	for _, answer := range gate.Answers() {
+		known.Answers = append(known.Answers, string(answer))
 	}
 	for _, d := range detectors {
 		for _, code := range d.Codes {
@@ -45,7 +50,7 @@ func newTally(j *journal.Store, o opened, detectors []galen.Detector[galen.State
 			known.Guards = append(known.Guards, g.Name)
 		}
 	}
-	return &tally{Tally: galenhttp.NewTally(known), journal: j, confirmed: map[string]bool{}}
+	return &tally{Tally: galenhttp.NewTally(known), journal: j, confirmed: map[string]bool{}, away: map[string]string{}}
 }
 
 // talliedGate counts the answers to steps.
@@ -70,7 +75,8 @@ func (g talliedGate) Act(ctx context.Context, req gate.Request) (gate.Result, er
 	return res, err
 }
 
-// talliedDecisions counts the first decision of a run that rests on its trouble, and the runs that are held by one.
+// talliedDecisions counts the first decision of a run that rests on its trouble, the runs that one makes wait for a person, and the guards
+// that keep a step from the gate.
 type talliedDecisions struct {
 	activities.Journal
 	t *tally
@@ -79,20 +85,64 @@ type talliedDecisions struct {
 func (j talliedDecisions) Decide(ctx context.Context, d galen.Decision, state []byte) (galen.Decision, error) {
 	first := d.Finding != nil && !j.t.isConfirmed(d.Run)
 	var before galen.Run
-	if first || d.Status == galen.RunHeld {
+	if first || d.Status == galen.RunHeld || d.Status == galen.RunAsking {
 		before, _ = j.t.journal.Run(ctx, d.Run) // a number less
 	}
 	out, err := j.Journal.Decide(ctx, d, state)
-	if err != nil || before.ID == "" {
+	if err != nil {
 		return out, err
+	}
+	j.t.turned(out)
+	if before.ID == "" {
+		return out, nil
 	}
 	if first {
 		j.t.confirm(before, out)
 	}
-	if d.Status == galen.RunHeld && before.Status != galen.RunHeld {
-		j.t.Held(before)
-	}
+	j.t.summoned(before, d.Status, d.Why)
 	return out, nil
+}
+
+// summoned counts that a run needs a person from now on, a held one also for something else than before: as each look finds it again, once.
+func (t *tally) summoned(before galen.Run, now galen.RunStatus, why string) {
+	switch {
+	case now == galen.RunHeld && (before.Status != now || before.Why != why):
+		t.Held(before)
+	case now == galen.RunAsking && before.Status != now:
+		t.Asked(before)
+	}
+}
+
+// turned counts the guards' answers to steps that a decision does not let through to the gate, which each look finds again, once.
+func (t *tally) turned(d galen.Decision) {
+	verdicts := turnedAway(d)
+	what := ""
+	for _, v := range verdicts {
+		what += fmt.Sprintf("%d %s %s\n", d.Number, v.Guard, v.Answer)
+	}
+	t.mu.Lock()
+	again := t.away[d.Run] == what
+	if t.away[d.Run] = what; what == "" {
+		delete(t.away, d.Run)
+	}
+	t.mu.Unlock()
+	if !again {
+		t.Answered(verdicts)
+	}
+}
+
+// turnedAway are the verdicts on the steps that a decision does not let through, and the yes that what is to follow them needs beforehand.
+func turnedAway(d galen.Decision) (out []galen.Verdict) {
+	steps := min(len(d.Plan.Steps), len(d.Verdicts))
+	for _, of := range d.Verdicts[:steps] {
+		if gate.Worst(of).Answer != galen.Allow {
+			out = append(out, of...)
+		}
+	}
+	if len(out) > 0 || d.Status != galen.RunAsking {
+		return out
+	}
+	return slices.DeleteFunc(slices.Concat(d.Verdicts[steps:]...), func(v galen.Verdict) bool { return v.Answer != galen.NeedYes })
 }
 
 // confirm counts the first decision on the trouble itself. One that was made by an engine before this one is not counted again: a run of
@@ -112,7 +162,7 @@ func (t *tally) isConfirmed(run string) bool {
 	return t.confirmed[run]
 }
 
-// talliedRuns counts how runs end, and that they are held.
+// talliedRuns counts how runs end, and that they wait for a person.
 type talliedRuns struct {
 	activities.Runs
 	t *tally
@@ -143,9 +193,10 @@ func (t *tally) moved(ctx context.Context, id string, move func() error) error {
 		t.Ended(after)
 		t.mu.Lock()
 		delete(t.confirmed, id)
+		delete(t.away, id)
 		t.mu.Unlock()
-	case after.Status == galen.RunHeld:
-		t.Held(after)
+	default:
+		t.summoned(before, after.Status, after.Why)
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ func everyMetric() []string {
 	names := galenhttp.MetricNames(galenhttp.Measures{
 		Beat: time.Now(), Tokens: []galen.Token{{Expires: time.Now().Add(time.Hour)}}, Findings: []galen.Finding{{Code: galen.CodeStorm}},
 		LookAges: map[galen.Resource]time.Duration{demoDB(): 0}, Looks: map[galen.Resource]galenhttp.LookCounts{demoDB(): {}}, OpenIntents: map[galen.Resource]int{demoDB(): 0},
-	}, galenhttp.NewTally(galenhttp.Known{Codes: []string{"storm"}, Runbooks: []string{"a/b"}, Guards: []string{"g"}, Verbs: map[string][]string{"a": {"v"}}}))
+	}, galenhttp.NewTally(galenhttp.Known{Codes: []string{"storm"}, Runbooks: []string{"a/b"}, Guards: []string{"g"}, Answers: []string{"sent"}, Verbs: map[string][]string{"a": {"v"}}}))
 	return append(names, "galen_build_info", "galen_streams")
 }
 
@@ -99,11 +99,17 @@ func TestTheHealerIsCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	decide := talliedDecisions{e.journal, e.tally}
-	for i, status := range []galen.RunStatus{galen.RunRunning, galen.RunHeld, galen.RunHeld} {
-		d := galen.Decision{Run: run.ID, At: time.Now(), Plan: galen.Plan{Wait: 1, Why: fmt.Sprint(i)}, Status: status, Finding: &f}
+	for i, now := range []galen.Run{
+		{Status: galen.RunRunning}, {Status: galen.RunHeld, Why: "it is odd"}, {Status: galen.RunHeld, Why: "it is odd"}, {Status: galen.RunHeld, Why: "so is another"},
+		{Status: galen.RunAsking}, {Status: galen.RunAsking}, {Status: galen.RunRunning}, {Status: galen.RunAsking},
+	} {
+		d := galen.Decision{Run: run.ID, At: time.Now(), Plan: galen.Plan{Wait: 1, Why: fmt.Sprint(i)}, Status: now.Status, Why: now.Why, Finding: &f}
 		if _, err := decide.Decide(ctx, d, nil); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := e.journal.Reject(ctx, run.ID, "ann", "no"); err != nil { // ann knows
+		t.Fatal(err)
 	}
 	e.tally.Judged("fake", galen.Step{Verb: "start"}, string(gate.Sent), []galen.Verdict{{Guard: "I-02 quorum", Answer: galen.Allow}, {Guard: `x"} evil`, Answer: galen.Deny}})
 	e.tally.Judged("fake\n", galen.Step{Verb: "$(reboot)"}, string(gate.Denied), nil)
@@ -116,7 +122,9 @@ func TestTheHealerIsCounted(t *testing.T) {
 	for line, n := range map[string]string{
 		`galen_findings_total{code="other",note="false"}`:                "1", // no detector is in this catalogue
 		`galen_runs_opened_total{asked="detector"}`:                      "1",
-		`galen_runs_held_total{runbook="fake/heal"}`:                     "1",
+		`galen_runs_held_total{runbook="fake/heal"}`:                     "2",
+		`galen_runs_asked_total{runbook="fake/heal"}`:                    "2",
+		`galen_runs_asked_total{runbook="fake/tune"}`:                    "0",
 		`galen_runs_ended_total{runbook="fake/heal",status="verified"}`:  "1",
 		`galen_runs_ended_total{runbook="fake/heal",status="cancelled"}`: "0",
 		`galen_run_seconds_count{asked="detector",stage="confirmed"}`:    "1",
@@ -128,6 +136,54 @@ func TestTheHealerIsCounted(t *testing.T) {
 		`galen_steps_total{answer="denied",kind="other",verb="other"}`:   "1",
 		`galen_runs_opened_total{asked="alert"}`:                         "0",
 		`galen_guard_answers_total{answer="allow",guard="I-03 storm"}`:   "0",
+		`galen_guard_answers_total{answer="deny",guard="I-03 storm"}`:    "0",
+		`galen_steps_total{answer="denied",kind="fake",verb="reboot"}`:   "0",
+	} {
+		if got := e.scraped(t, line); got != n {
+			t.Errorf("%s is %s, want %s", line, got, n)
+		}
+	}
+}
+
+// TestGuardsOfADecisionAreCounted: what a decision does not let through to the gate is counted when that changes, whatever is looked at.
+func TestGuardsOfADecisionAreCounted(t *testing.T) {
+	e := engineWithoutTemporal(t)
+	run, _, err := e.journal.OpenRun(t.Context(), galen.Run{Key: "k", Resource: demoDB(), Runbook: "fake/heal", Version: 1, Asked: "detector x", Deadline: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	decide := talliedDecisions{e.journal, e.tally}
+	const hold, floor, yes = "I-17 hold", "I-11 floor", "approval"
+	verdict := func(guard string, answer galen.Answer, why string) galen.Verdict {
+		return galen.Verdict{Guard: guard, Answer: answer, Why: why}
+	}
+	allowed := []galen.Verdict{verdict(hold, galen.Allow, ""), verdict(floor, galen.Allow, "")}
+	ask := []galen.Verdict{verdict(hold, galen.Allow, ""), verdict(yes, galen.NeedYes, "nobody has")}
+	for i, c := range []struct {
+		status   galen.RunStatus
+		verdicts [][]galen.Verdict
+	}{
+		{galen.RunRunning, [][]galen.Verdict{allowed, ask}}, // the gate is asked
+		{galen.RunWaiting, [][]galen.Verdict{{verdict(hold, galen.LookAgain, "1 s"), verdict(floor, galen.Allow, "")}, ask}},
+		{galen.RunWaiting, [][]galen.Verdict{{verdict(hold, galen.LookAgain, "2 s"), verdict(floor, galen.Allow, "")}, ask}},
+		{galen.RunHeld, [][]galen.Verdict{{verdict(hold, galen.LookAgain, "3 s"), verdict(floor, galen.Deny, "too few")}}},
+		{galen.RunRunning, [][]galen.Verdict{allowed, ask}},
+		{galen.RunWaiting, [][]galen.Verdict{{verdict(hold, galen.LookAgain, "4 s"), verdict(floor, galen.Allow, "")}}},
+		{galen.RunAsking, [][]galen.Verdict{allowed, ask}}, // for what follows
+		{galen.RunAsking, [][]galen.Verdict{allowed, ask}},
+	} {
+		d := galen.Decision{Run: run.ID, At: time.Now(), Verdicts: c.verdicts, Status: c.status, Why: fmt.Sprint(i)}
+		d.Plan = galen.Plan{Steps: []galen.Step{{Verb: "start", Target: galen.Target{ID: "db-1"}}}, Why: "it is down"}
+		if _, err := decide.Decide(t.Context(), d, nil); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	for line, n := range map[string]string{
+		`galen_guard_answers_total{answer="look-again",guard="I-17 hold"}`: "3",
+		`galen_guard_answers_total{answer="allow",guard="I-17 hold"}`:      "0",
+		`galen_guard_answers_total{answer="allow",guard="I-11 floor"}`:     "2",
+		`galen_guard_answers_total{answer="deny",guard="I-11 floor"}`:      "1",
+		`galen_guard_answers_total{answer="ask",guard="approval"}`:         "1",
 	} {
 		if got := e.scraped(t, line); got != n {
 			t.Errorf("%s is %s, want %s", line, got, n)

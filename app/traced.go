@@ -35,7 +35,37 @@ func traced(kinds map[string]galen.ListedKind, t *trace.Tracer) map[string]galen
 	return out
 }
 
-// tracedGate has a span for each step, with what was answered.
+// endTraces sends the last spans. That a collector does not take them is no bad end of the engine.
+func (e *Engine) endTraces() error {
+	if err := e.trace.Stop(); err != nil {
+		e.o.Logger.Warn("the last spans are lost: look at the collector", "component", "traces", "error", err.Error())
+	}
+	return nil
+}
+
+// barring is the guard that let a step not pass, and what it said; nothing if all of them allow it.
+func barring(verdicts []galen.Verdict) []string {
+	if v := gate.Worst(verdicts); len(verdicts) > 0 && v.Answer != galen.Allow {
+		return []string{"galen.guard", v.Guard, "galen.guard.answer", string(v.Answer)}
+	}
+	return nil
+}
+
+// tracedDecisions note on the span of a decision who keeps its steps from the gate.
+type tracedDecisions struct {
+	activities.Journal
+	t *trace.Tracer
+}
+
+func (j tracedDecisions) Decide(ctx context.Context, d galen.Decision, state []byte) (galen.Decision, error) {
+	out, err := j.Journal.Decide(ctx, d, state)
+	if who := barring(turnedAway(out)); err == nil && who != nil {
+		j.t.Note(ctx, append(who, "galen.run", out.Run, "galen.status", string(out.Status), "galen.why", out.Why)...)
+	}
+	return out, err
+}
+
+// tracedGate has a span for each step, with what was answered, and by whom if not all allowed it.
 type tracedGate struct {
 	activities.Gate
 	t *trace.Tracer
@@ -44,7 +74,7 @@ type tracedGate struct {
 func (g tracedGate) Act(ctx context.Context, req gate.Request) (gate.Result, error) {
 	ctx, end := g.t.Within(ctx, "gate", "galen.run", req.Run, "galen.verb", req.Step.Verb, "galen.target", req.Step.Target.ID)
 	res, err := g.Gate.Act(ctx, req)
-	end(err, "galen.answer", string(res.Answer), "galen.guard", gate.Worst(res.Verdicts).Guard)
+	end(err, append(barring(res.Verdicts), "galen.answer", string(res.Answer))...)
 	return res, err
 }
 

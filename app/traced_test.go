@@ -1,8 +1,12 @@
 package app
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -12,9 +16,94 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/activities"
+	"github.com/galenhq/galen/internal/gate"
 	"github.com/galenhq/galen/internal/trace"
 	"github.com/galenhq/galen/workflows"
 )
+
+// TestACollectorThatIsAwayIsNoBadEnd: the log tells it, and the engine has stopped in good order.
+func TestACollectorThatIsAwayIsNoBadEnd(t *testing.T) {
+	var log bytes.Buffer
+	tracer, err := trace.New(t.Context(), "test", sdktrace.WithSyncer(deaf{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &Engine{o: Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, trace: tracer}
+	e.stops = append(e.stops, e.endTraces)
+	if err := e.Stop(); err != nil || !strings.Contains(log.String(), "nobody answers") {
+		t.Errorf("%v, %s", err, &log)
+	}
+}
+
+// deaf is a collector that does not answer.
+type deaf struct{}
+
+func (deaf) ExportSpans(context.Context, []sdktrace.ReadOnlySpan) error { return nil }
+func (deaf) Shutdown(context.Context) error                             { return errors.New("nobody answers") }
+
+// answers are a gate that answers so, and a journal that takes every decision.
+type answers struct {
+	activities.Gate
+	activities.Journal
+	verdicts []galen.Verdict
+}
+
+func (a answers) Act(context.Context, gate.Request) (gate.Result, error) {
+	return gate.Result{Answer: gate.Refused, Verdicts: a.verdicts}, nil
+}
+
+func (answers) Decide(_ context.Context, d galen.Decision, _ []byte) (galen.Decision, error) {
+	return d, nil
+}
+
+// TestSpansNameTheGuard: the one that let a step not pass, at the gate and before it, and none if all allow it.
+func TestSpansNameTheGuard(t *testing.T) {
+	allow, hold := galen.Verdict{Guard: "I-07 identity", Answer: galen.Allow}, galen.Verdict{Guard: "I-17 hold", Answer: galen.LookAgain}
+	for name, c := range map[string]struct {
+		verdicts []galen.Verdict
+		want     string
+	}{
+		"all allow":  {[]galen.Verdict{allow}, ""},
+		"none asked": {nil, ""},
+		"one not":    {[]galen.Verdict{allow, hold}, "I-17 hold look-again"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kept := tracetest.NewInMemoryExporter()
+			tracer, err := trace.New(t.Context(), "test", sdktrace.WithSyncer(kept))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx := tracer.Join(t.Context(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+			if _, err := (tracedGate{answers{verdicts: c.verdicts}, tracer}).Act(ctx, gate.Request{}); err != nil {
+				t.Fatal(err)
+			}
+			ctx, end := tracer.Within(ctx, "decision")
+			d := galen.Decision{Plan: galen.Plan{Steps: []galen.Step{{Verb: "start"}}}, Verdicts: [][]galen.Verdict{c.verdicts}, Status: galen.RunWaiting}
+			if len(c.verdicts) == 0 {
+				d.Plan.Steps = nil
+			}
+			if _, err := (tracedDecisions{answers{}, tracer}).Decide(ctx, d, nil); err != nil {
+				t.Fatal(err)
+			}
+			end(nil)
+			spans := kept.GetSpans()
+			if len(spans) != 2 {
+				t.Fatalf("%+v", spans)
+			}
+			for _, span := range spans {
+				said := map[string]string{}
+				for _, a := range span.Attributes {
+					said[string(a.Key)] = a.Value.AsString()
+				}
+				if got := strings.TrimSpace(said["galen.guard"] + " " + said["galen.guard.answer"]); got != c.want {
+					t.Errorf("%s names %q, want %q", span.Name, got, c.want)
+				}
+			}
+		})
+	}
+}
 
 // TestTracesReplay: histories that were recorded without traces replay with them, and a replay makes no span anew.
 func TestTracesReplay(t *testing.T) {

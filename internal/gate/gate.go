@@ -101,6 +101,9 @@ const (
 	Denied  Answer = "denied"   // final: nothing was committed
 )
 
+// Answers are all of them.
+func Answers() []Answer { return []Answer{Sent, Failed, NotSent, Refused, Ask, Denied} }
+
 // Result is how a request ended, and why.
 type Result struct {
 	Answer   Answer          `json:"answer"`

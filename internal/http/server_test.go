@@ -377,3 +377,41 @@ func TestTokenFile(t *testing.T) {
 		t.Errorf("a short token: %v", err)
 	}
 }
+
+// TestAroundKnowsTheStatus: what goes around a call learns how it was answered, and lets it be flushed.
+func TestAroundKnowsTheStatus(t *testing.T) {
+	o := (&engine{}).options()
+	got := make(chan int, 1)
+	o.Around = func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, r)
+			status := 0
+			if s, is := w.(interface{ Status() int }); is {
+				status = s.Status()
+			}
+			got <- status
+			if err := http.NewResponseController(w).Flush(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	at := "http://" + serve(t, o)
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		r, err := http.NewRequestWithContext(t.Context(), method, at+"/v1/runs", strings.NewReader("{"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+testToken)
+		r.Header.Set("Content-Type", "application/json")
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := res.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		if status := <-got; status != res.StatusCode {
+			t.Errorf("%s: status %d, it was answered with %d", method, status, res.StatusCode)
+		}
+	}
+}

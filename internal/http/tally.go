@@ -27,6 +27,8 @@ func stages() []Stage { return []Stage{StageConfirmed, StageCalled, StageVerifie
 // Known are the closed sets of which labels are made.
 type Known struct {
 	Codes, Runbooks, Guards []string
+	// Answers are what the gate may answer to a step.
+	Answers []string
 	// Verbs by kind.
 	Verbs map[string][]string
 }
@@ -36,9 +38,9 @@ type Tally struct {
 	codes, runbooks, guards map[string]bool
 	verbs                   map[[2]string]bool
 
-	found, opened, held, ended, steps, answers *prometheus.CounterVec
-	times                                      *prometheus.HistogramVec
-	ill                                        prometheus.Histogram
+	found, opened, held, asked, ended, steps, answers *prometheus.CounterVec
+	times                                             *prometheus.HistogramVec
+	ill                                               prometheus.Histogram
 }
 
 // NewTally counts nothing yet. Each series of a closed set is there from the start, so that a rate begins at zero.
@@ -50,10 +52,11 @@ func NewTally(known Known) *Tally {
 		codes: set(known.Codes), runbooks: set(known.Runbooks), guards: set(known.Guards), verbs: map[[2]string]bool{},
 		found:   vec("galen_findings_total", "Findings that were new, a note is nothing that a run starts for", "code", "note"),
 		opened:  vec("galen_runs_opened_total", "Runs by what asked for them", "asked"),
-		held:    vec("galen_runs_held_total", "How often a run was held for a person", "runbook"),
+		held:    vec("galen_runs_held_total", "How often a run was held for a person, or for something else than before", "runbook"),
+		asked:   vec("galen_runs_asked_total", "How often a run began to wait for a yes", "runbook"),
 		ended:   vec("galen_runs_ended_total", "Runs by how they ended", "runbook", "status"),
 		steps:   vec("galen_steps_total", "Steps by what the gate answered; only sent and error were calls", "kind", "verb", "answer"),
-		answers: vec("galen_guard_answers_total", "What each guard answered at the gate, and who else turned a step away there", "guard", "answer"),
+		answers: vec("galen_guard_answers_total", "What each guard answered to steps at the gate, and before it to those that a decision did not let through, and who else turned a step away there", "guard", "answer"),
 		times: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "galen_run_seconds", Buckets: bounds(),
 			Help: "How long a run took from its opening until a look of its own confirmed the trouble, until its first call, and until the trouble was proved gone.",
@@ -84,6 +87,7 @@ func (t *Tally) begin(known Known) {
 	}
 	for _, runbook := range known.Runbooks {
 		t.held.WithLabelValues(runbook)
+		t.asked.WithLabelValues(runbook)
 		for _, status := range galen.RunStatuses() {
 			if !status.Open() {
 				t.ended.WithLabelValues(runbook, string(status))
@@ -91,19 +95,27 @@ func (t *Tally) begin(known Known) {
 		}
 	}
 	for _, guard := range known.Guards {
-		t.answers.WithLabelValues(guard, string(galen.Allow))
+		for _, answer := range galen.Answers() {
+			t.answers.WithLabelValues(guard, string(answer))
+		}
 	}
+	t.beginSteps(known)
+}
+
+func (t *Tally) beginSteps(known Known) {
 	for kind, verbs := range known.Verbs {
 		for _, verb := range verbs {
 			t.verbs[[2]string{kind, verb}] = true
-			t.steps.WithLabelValues(kind, verb, "sent")
+			for _, answer := range known.Answers {
+				t.steps.WithLabelValues(kind, verb, answer)
+			}
 		}
 	}
 }
 
 // collectors are what a registry takes.
 func (t *Tally) collectors() []prometheus.Collector {
-	return []prometheus.Collector{t.found, t.opened, t.held, t.ended, t.steps, t.answers, t.times, t.ill}
+	return []prometheus.Collector{t.found, t.opened, t.held, t.asked, t.ended, t.steps, t.answers, t.times, t.ill}
 }
 
 // Found counts a finding that is new.
@@ -116,6 +128,9 @@ func (t *Tally) Opened(run galen.Run) { t.opened.WithLabelValues(askedOf(run)).I
 
 // Held counts that a run waits for a person.
 func (t *Tally) Held(run galen.Run) { t.held.WithLabelValues(oneOf(t.runbooks, run.Runbook)).Inc() }
+
+// Asked counts that a run waits for a yes.
+func (t *Tally) Asked(run galen.Run) { t.asked.WithLabelValues(oneOf(t.runbooks, run.Runbook)).Inc() }
 
 // Ended counts a run that has ended.
 func (t *Tally) Ended(run galen.Run) {
@@ -141,6 +156,11 @@ func (t *Tally) Judged(kind string, step galen.Step, answer string, verdicts []g
 		kind, verb = otherLabel, otherLabel
 	}
 	t.steps.WithLabelValues(kind, verb, answer).Inc()
+	t.Answered(verdicts)
+}
+
+// Answered counts what each guard answered to steps.
+func (t *Tally) Answered(verdicts []galen.Verdict) {
 	for _, v := range verdicts {
 		t.answers.WithLabelValues(oneOf(t.guards, v.Guard), string(v.Answer)).Inc()
 	}

@@ -3,7 +3,9 @@
 package trace
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -134,6 +136,13 @@ func attributes(pairs []string) []attribute.KeyValue {
 	return out
 }
 
+// Note adds pairs to the span of the context, if there is one.
+func (t *Tracer) Note(ctx context.Context, pairs ...string) {
+	if t != nil {
+		oteltrace.SpanFromContext(ctx).SetAttributes(attributes(pairs)...)
+	}
+}
+
 // Carry is the context's span as text that can be stored, in the form of W3C's traceparent; "" when there is none.
 func (t *Tracer) Carry(ctx context.Context) string {
 	if t == nil {
@@ -152,7 +161,8 @@ func (t *Tracer) Join(ctx context.Context, parent string) context.Context {
 	return t.carrier.Extract(ctx, propagation.MapCarrier{parentHeader: parent})
 }
 
-// Around makes a span of each call that changes something, below the one of its caller.
+// Around makes a span of each call that changes something, below the one of its caller, with the status that the writer of the answer tells
+// of (Status() int).
 func (t *Tracer) Around(next http.Handler) http.Handler {
 	if t == nil {
 		return next
@@ -164,7 +174,23 @@ func (t *Tracer) Around(next http.Handler) http.Handler {
 		}
 		what := r.Pattern // ours, never what was asked for
 		ctx, end := t.begin(t.Join(r.Context(), r.Header.Get(parentHeader)), what, oteltrace.SpanKindServer, []string{"http.request.method", r.Method, "http.route", what})
-		defer end(nil)
+		err := errors.New("the answer was broken off")
+		defer func() { end(err) }()
 		next.ServeHTTP(w, r.WithContext(ctx))
+		err = told(ctx, w)
 	})
+}
+
+// told notes the status of an answer, and errs if the fault is ours. Who writes no status says that all is well.
+func told(ctx context.Context, w http.ResponseWriter) error {
+	s, knows := w.(interface{ Status() int })
+	if !knows {
+		return nil
+	}
+	status := cmp.Or(s.Status(), http.StatusOK)
+	oteltrace.SpanFromContext(ctx).SetAttributes(attribute.Int("http.response.status_code", status))
+	if status >= http.StatusInternalServerError {
+		return errors.New(http.StatusText(status))
+	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	oteltrace "go.opentelemetry.io/otel/trace"
@@ -144,6 +145,53 @@ func TestAround(t *testing.T) {
 	}
 	if spans := kept.GetSpans(); len(spans) != 1 || spans[0].Name != "/things/{id}" || spans[0].Parent.TraceID().String() != parent[3:35] {
 		t.Errorf("%+v", spans)
+	}
+}
+
+// status is a writer that tells what was written, as the API's does.
+type status struct {
+	*httptest.ResponseRecorder
+	said int
+}
+
+func (s *status) WriteHeader(code int) {
+	s.said = code
+	s.ResponseRecorder.WriteHeader(code)
+}
+
+func (s *status) Status() int { return s.said }
+
+// TestTheStatusOfACall: its span has it, and is an error where the fault is ours.
+func TestTheStatusOfACall(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer func(http.ResponseWriter)
+		status int64
+		bad    bool
+	}{
+		"nothing is said": {func(http.ResponseWriter) {}, 200, false},
+		"created":         {func(w http.ResponseWriter) { w.WriteHeader(201) }, 201, false},
+		"the caller's":    {func(w http.ResponseWriter) { w.WriteHeader(404) }, 404, false},
+		"ours":            {func(w http.ResponseWriter) { w.WriteHeader(503) }, 503, true},
+		"a panic":         {func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr, kept := on(t)
+			h := tr.Around(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { c.answer(w) }))
+			func() {
+				defer func() { _ = recover() }()
+				h.ServeHTTP(&status{ResponseRecorder: httptest.NewRecorder()}, httptest.NewRequest(http.MethodPost, "/", nil))
+			}()
+			span := kept.GetSpans()[0]
+			var got int64
+			for _, a := range span.Attributes {
+				if a.Key == "http.response.status_code" {
+					got = a.Value.AsInt64()
+				}
+			}
+			if got != c.status || (span.Status.Code == codes.Error) != c.bad {
+				t.Errorf("status %d, %+v", got, span.Status)
+			}
+		})
 	}
 }
 

@@ -122,18 +122,30 @@ func start(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	log := newLogger(o.Logger)
-	inner, err := temporal.NewServer(serverOptions(path, ports, token, internode, log)...)
+	var inner temporal.Server
+	err = untraced(func() (err error) {
+		inner, err = startInner(serverOptions(path, ports, token, internode, log))
+		return err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("build the server: %w", err)
-	}
-	if err := inner.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("start the server: %w", err), inner.Stop())
+		return nil, err
 	}
 	s := &Server{inner: inner, address: loopbackPort(ports[0]), namespace: o.Namespace, token: token, stopping: log.stopping}
 	if err := s.applyRetention(ctx, o.Retention); err != nil {
 		return nil, errors.Join(err, inner.Stop())
 	}
 	return s, nil
+}
+
+func startInner(o []temporal.ServerOption) (temporal.Server, error) {
+	inner, err := temporal.NewServer(o...)
+	if err != nil {
+		return nil, fmt.Errorf("build the server: %w", err)
+	}
+	if err := inner.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start the server: %w", err), inner.Stop())
+	}
+	return inner, nil
 }
 
 // createNamespace writes the namespace before the server starts: made through the server, it would be usable only
