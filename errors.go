@@ -29,6 +29,8 @@ var (
 	ErrOvertaken = errors.New("a later intent has acted on the target")
 	// ErrEnded: the run has ended.
 	ErrEnded = errors.New("the run has ended")
+	// ErrReleased: a person has released the hold.
+	ErrReleased = errors.New("it was released already, and holds nothing: set another one to hold it again")
 )
 
 // ClaimedError names the claim that another run holds. It is an [ErrClaimed].

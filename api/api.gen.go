@@ -310,7 +310,7 @@ type Error struct {
 	// Title what the type means
 	Title string `json:"title"`
 
-	// Type urn:galen:problem: and what sort of trouble it is: bad-request (it has not the form of this file), unprocessable (it has, and makes no sense here or now), unauthorized, forbidden, too-many-calls, not-found, no-such-call, method-not-allowed, conflict, ended, held, moved, claimed, unsettled, observe-only, too-large, unavailable, internal. A type stays what it is; more may come
+	// Type urn:galen:problem: and what sort of trouble it is: bad-request (it has not the form of this file), unprocessable (it has, and makes no sense here or now), unauthorized, forbidden, too-many-calls, not-found, no-such-call, method-not-allowed, conflict, ended, released, held, moved, claimed, unsettled, observe-only, too-large, unavailable, internal. A type stays what it is; more may come
 	Type string `json:"type"`
 }
 
@@ -1350,6 +1350,8 @@ type ClientInterface interface {
 
 	// ExtendHoldWithBody Move the end of a kill switch
 	//
+	// 409 once it is released.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/holds/{id}/extend (the `ExtendHold` operationId).
@@ -1357,12 +1359,16 @@ type ClientInterface interface {
 
 	// ExtendHold Move the end of a kill switch
 	//
+	// 409 once it is released.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/holds/{id}/extend (the `ExtendHold` operationId).
 	ExtendHold(ctx context.Context, id Id, body ExtendHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReleaseHold Release a kill switch
+	//
+	// 409 once it is released.
 	//
 	// Corresponds with POST /v1/holds/{id}/release (the `ReleaseHold` operationId).
 	ReleaseHold(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1860,6 +1866,8 @@ func (c *Client) GetHold(ctx context.Context, id Id, reqEditors ...RequestEditor
 
 // ExtendHoldWithBody Move the end of a kill switch
 //
+// 409 once it is released.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/holds/{id}/extend (the `ExtendHold` operationId).
@@ -1877,6 +1885,8 @@ func (c *Client) ExtendHoldWithBody(ctx context.Context, id Id, contentType stri
 
 // ExtendHold Move the end of a kill switch
 //
+// 409 once it is released.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/holds/{id}/extend (the `ExtendHold` operationId).
@@ -1893,6 +1903,8 @@ func (c *Client) ExtendHold(ctx context.Context, id Id, body ExtendHoldJSONReque
 }
 
 // ReleaseHold Release a kill switch
+//
+// 409 once it is released.
 //
 // Corresponds with POST /v1/holds/{id}/release (the `ReleaseHold` operationId).
 func (c *Client) ReleaseHold(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5674,6 +5686,8 @@ type ClientWithResponsesInterface interface {
 
 	// ExtendHoldWithBodyWithResponse Move the end of a kill switch
 	//
+	// 409 once it is released.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/holds/{id}/extend (the `ExtendHold` operationId).
@@ -5681,12 +5695,16 @@ type ClientWithResponsesInterface interface {
 
 	// ExtendHoldWithResponse Move the end of a kill switch
 	//
+	// 409 once it is released.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/holds/{id}/extend (the `ExtendHold` operationId).
 	ExtendHoldWithResponse(ctx context.Context, id Id, body ExtendHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*ExtendHoldResponse, error)
 
 	// ReleaseHoldWithResponse Release a kill switch
+	//
+	// 409 once it is released.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8904,6 +8922,8 @@ func (c *ClientWithResponses) GetHoldWithResponse(ctx context.Context, id Id, re
 
 // ExtendHoldWithBodyWithResponse Move the end of a kill switch
 //
+// 409 once it is released.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/holds/{id}/extend (the `ExtendHold` operationId).
@@ -8917,6 +8937,8 @@ func (c *ClientWithResponses) ExtendHoldWithBodyWithResponse(ctx context.Context
 
 // ExtendHoldWithResponse Move the end of a kill switch
 //
+// 409 once it is released.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/holds/{id}/extend (the `ExtendHold` operationId).
@@ -8929,6 +8951,8 @@ func (c *ClientWithResponses) ExtendHoldWithResponse(ctx context.Context, id Id,
 }
 
 // ReleaseHoldWithResponse Release a kill switch
+//
+// 409 once it is released.
 //
 // Returns a wrapper object for the known response body format(s).
 //

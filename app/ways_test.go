@@ -419,7 +419,7 @@ func TestHolds(t *testing.T) {
 	gone, err := c.ReleaseHoldWithResponse(ctx, set.JSON201.ID)
 	want(t, "release", err, gone.HTTPResponse, gone.Body, 204, "")
 	gone, err = c.ReleaseHoldWithResponse(ctx, set.JSON201.ID)
-	want(t, "release again", err, gone.HTTPResponse, gone.Body, 404, "not found")
+	want(t, "release again", err, gone.HTTPResponse, gone.Body, 409, "released already")
 	after := int64(1)
 	events, err := c.ListEventsWithResponse(ctx, &api.ListEventsParams{After: &after})
 	want(t, "events", err, events.HTTPResponse, events.Body, 200, `"kind":"release"`)

@@ -28,7 +28,7 @@ func (s *server) seenResource(kind, name string) (r galen.Resource, state galen.
 func (s *server) CanI(w http.ResponseWriter, r *http.Request, kind api.Kind, name api.Name, params api.CanIParams) {
 	resource, state, err := s.seenResource(kind, name)
 	if err == nil && strings.TrimSpace(params.Verb) == "" {
-		err = badf("verb: say what would be done, such as stop")
+		err = senselessf("verb: say what would be done, such as stop")
 	}
 	member := params.Member
 	if err == nil && state != nil {

@@ -20,7 +20,7 @@ func TestAdvice(t *testing.T) {
 		{"/v1/resources/fake/demo/can-i?verb=stop&member=n3", 404, `"list":"/v1/resources/fake/demo/members"`},
 		{"/v1/resources/fake/demo/can-i?verb=stop", 400, "member"},
 		{"/v1/resources/fake/demo/can-i?member=n1", 400, "verb"},
-		{"/v1/resources/fake/demo/can-i?verb=%20&member=n1", 400, "verb"},
+		{"/v1/resources/fake/demo/can-i?verb=%20&member=n1", 422, "verb"},
 		{"/v1/resources/fake/other/can-i?verb=stop&member=n1", 404, "GET /v1/resources"},
 		{"/v1/resources/Fake/other/can-i?verb=stop&member=n1", 400, "kind/name"},
 		{"/v1/resources/fake/demo/what-if?down=n2,n1", 200, `"asked":["id-2","id-1"]`},

@@ -46,6 +46,7 @@ func rules() []ruled {
 		{galen.ErrNotFound, problem{"not-found", "It is not there", http.StatusNotFound}},
 		{galen.ErrDisarmed, problem{"observe-only", "Galen only observes", conflict}},
 		{galen.ErrEnded, problem{"ended", "The run has ended", conflict}},
+		{galen.ErrReleased, problem{"released", "The hold was released", conflict}},
 		{galen.ErrHeld, problem{"held", "A hold forbids it", conflict}},
 		{galen.ErrMoved, problem{"moved", "The world has changed meanwhile", conflict}},
 		{galen.ErrClaimed, problem{"claimed", "Another run is at work there", conflict}},

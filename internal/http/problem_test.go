@@ -19,7 +19,7 @@ func TestProblems(t *testing.T) {
 		name string
 	}{
 		{Bad(errDisk), "bad-request"}, {galen.ErrNotFound, "not-found"}, {markedError{errDisk, galen.ErrNotFound}, "not-found"},
-		{galen.ErrEnded, "ended"}, {galen.ErrHeld, "held"}, {galen.ErrMoved, "moved"}, {galen.ErrClaimed, "claimed"}, {galen.ErrUnsettled, "unsettled"},
+		{galen.ErrEnded, "ended"}, {galen.ErrReleased, "released"}, {galen.ErrHeld, "held"}, {galen.ErrMoved, "moved"}, {galen.ErrClaimed, "claimed"}, {galen.ErrUnsettled, "unsettled"},
 		{fmt.Errorf("approve then: %w", galen.ErrDisarmed), "observe-only"}, {Conflict(errDisk), "conflict"}, {Conflict(galen.ErrEnded), "ended"},
 		{Unavailable(errDisk), "unavailable"}, {&http.MaxBytesError{}, "too-large"}, {errDisk, "internal"},
 	} {

@@ -326,11 +326,18 @@ func (s *Store) ExtendHold(ctx context.Context, id string, until time.Time, by, 
 
 // heldBy is a hold that nobody has released.
 func heldBy(ctx context.Context, t *tx, id string) (galen.Hold, error) {
-	h, found, err := doc[galen.Hold](ctx, t, "SELECT doc FROM holds WHERE id = ? AND released = 0", id)
-	if err == nil && !found {
-		err = fmt.Errorf("hold %q: %w", id, galen.ErrNotFound)
+	var released int64
+	var text string
+	found, err := first(ctx, t, []any{&released, &text}, "SELECT released, doc FROM holds WHERE id = ?", id)
+	switch {
+	case err != nil:
+		return galen.Hold{}, err
+	case !found:
+		return galen.Hold{}, fmt.Errorf("hold %q: %w", id, galen.ErrNotFound)
+	case released != 0:
+		return galen.Hold{}, fmt.Errorf("hold %q: %w", id, galen.ErrReleased)
 	}
-	return h, err
+	return undoc[galen.Hold]([]byte(text))
 }
 
 func holdRow(h galen.Hold) string { return "hold/" + h.ID }

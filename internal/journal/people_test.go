@@ -325,9 +325,10 @@ func testHolds(t *testing.T, w world) {
 		t.Error("nobody released it")
 	}
 	must(t, w.Release(t.Context(), "h", "ann"))
-	refused(t, w.Release(t.Context(), "h", "ann"), galen.ErrNotFound)
+	refused(t, w.Release(t.Context(), "h", "ann"), galen.ErrReleased)
 	_, err = w.ExtendHold(t.Context(), "h", later, "bea", "w")
-	refused(t, err, galen.ErrNotFound)
+	refused(t, err, galen.ErrReleased)
+	refused(t, w.Release(t.Context(), "nobody's", "ann"), galen.ErrNotFound)
 	w.woken(t, "who was held", run)
 	for _, bad := range []galen.Hold{
 		{By: "ann", Until: later}, {Why: "w", Until: later}, {By: "ann", Why: "w"}, {By: "ann", Why: "w", Until: w.clock.read()},
