@@ -175,7 +175,7 @@ func (e *Engine) stores(ctx context.Context) (*temporal.Client, error) {
 	return client, e.join(ctx, client)
 }
 
-// open opens the journal and the kinds, and tells the journal the policies.
+// open opens the journal and the kinds.
 func (e *Engine) open(ctx context.Context) error {
 	err := errors.Join(e.o.Catalogue.CheckPolicies(e.o.Config)...)
 	if err != nil {
@@ -200,10 +200,7 @@ func (e *Engine) open(ctx context.Context) error {
 		return err
 	}
 	e.opened.kinds = attentive(e.looks.counted(traced(e.opened.kinds, e.trace)), e.journal)
-	if err := e.policies(ctx); err != nil {
-		return err
-	}
-	return e.leftovers(ctx)
+	return nil
 }
 
 // openJournal opens the journal where the configuration says it is: in PostgreSQL, or in a file of the data directory.
@@ -235,8 +232,12 @@ func (e *Engine) tellEpoch(ctx context.Context) error {
 	return err
 }
 
-// engine makes gate, activities, worker, dispatcher and watch, and starts them.
+// engine makes gate, activities, worker, dispatcher and watch, and starts them. What counts for other engines, too, it tells before: nothing keeps
+// this one from working any more.
 func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
+	if err := errors.Join(e.policies(ctx), e.leftovers(ctx)); err != nil {
+		return err
+	}
 	log, policy := e.o.Logger, e.o.Config.Policy
 	e.world = watch.NewWorld(e.opened.kinds, e.journal, log)
 	if e.shared() {
@@ -248,7 +249,7 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	}}
 	door, err := gate.New(gate.Options{
 		Journal: e.journal, Holds: e.journal.Holds, World: e.world, Kinds: e.opened.kinds, Runbooks: e.opened.runbooks, Policy: policy, Guards: gate.CommonGuards(),
-		Now: time.Now, Mono: uptime, Logger: log,
+		Now: time.Now, Mono: uptime, Logger: log, Overruled: e.overruledOn,
 	})
 	if err != nil {
 		return err

@@ -10,10 +10,10 @@ import (
 )
 
 // leftovers ends what was found on resources that are in the configuration no more: nobody looks at them, and it would page for ever. Of their
-// open runs it warns. While another engine works on the journal it ends nothing: that one may look at them still.
+// open runs it warns. What another engine looks at stays.
 func (e *Engine) leftovers(ctx context.Context) error {
-	engines, err := e.journal.Engines(ctx)
-	if err != nil || slices.ContainsFunc(engines, func(id string) bool { return id != e.self.ID }) {
+	leased, err := e.journal.Leased(ctx)
+	if err != nil {
 		return err
 	}
 	findings, err := e.journal.Findings(ctx, galen.Resource{})
@@ -21,7 +21,7 @@ func (e *Engine) leftovers(ctx context.Context) error {
 		return err
 	}
 	for _, f := range findings {
-		if e.lookedAfter(f.Resource) {
+		if holder, taken := leased[f.Resource.String()]; e.lookedAfter(f.Resource) || taken && holder != e.self.ID {
 			continue
 		}
 		_, ended, err := e.journal.SaveFindings(ctx, f.Resource, nil) // all of them, the first time
@@ -32,6 +32,11 @@ func (e *Engine) leftovers(ctx context.Context) error {
 			e.o.Logger.Warn("a resource is in the configuration no more: its findings end", "resource", f.Resource.String(), "findings", len(ended))
 		}
 	}
+	return e.warnOfRuns(ctx)
+}
+
+// warnOfRuns tells of the open runs on resources that are in the configuration no more.
+func (e *Engine) warnOfRuns(ctx context.Context) error {
 	open, err := e.journal.Runs(ctx, journal.RunFilter{OpenOnly: true, Limit: countLimit})
 	if err != nil {
 		return err

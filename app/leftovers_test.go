@@ -42,8 +42,8 @@ func TestLeftovers(t *testing.T) {
 		}
 	}
 	other := newSelf("other")
-	if err := e.journal.Join(t.Context(), other, time.Minute); err != nil {
-		t.Fatal(err)
+	if held, err := e.journal.Lease(t.Context(), other, []string{old.String()}, time.Minute); err != nil || len(held) != 1 {
+		t.Fatal(held, err)
 	}
 	left(2)
 	if err := e.journal.Leave(t.Context(), other); err != nil {

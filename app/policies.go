@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -40,7 +41,19 @@ func (e *Engine) policies(ctx context.Context) error {
 	return nil
 }
 
-// overruled says on which resources this engine may not act, for one that started later has told another policy for them; nil: on none.
+// overruledOn says why this engine does not act on a resource whose newest policy has that hash, "" if it may.
+func (e *Engine) overruledOn(r galen.Resource, newest string) string {
+	switch told, mine := e.told[r]; {
+	case newest == "" || newest == told:
+		return ""
+	case !mine:
+		return fmt.Sprintf("%s is not in the configuration of this engine: put it there, or cancel its runs", r)
+	default:
+		return fmt.Sprintf("another engine, which started later, has another policy for %s: start this one again with the same configuration", r)
+	}
+}
+
+// overruled says on which of its resources this engine does not act; nil: on none.
 func (e *Engine) overruled(ctx context.Context) error {
 	if !e.shared() {
 		return nil
@@ -51,16 +64,15 @@ func (e *Engine) overruled(ctx context.Context) error {
 	}
 	var on []string
 	for _, w := range stored {
-		if told, mine := e.told[w.Resource]; mine && told != galen.HashJSON(w.Policy) {
-			on = append(on, w.Resource.String())
+		if why := e.overruledOn(w.Resource, galen.HashJSON(w.Policy)); why != "" && e.lookedAfter(w.Resource) {
+			on = append(on, why)
 		}
 	}
-	if len(on) == 0 {
+	switch len(on) {
+	case 0:
 		return nil
+	case 1:
+		return errors.New("it does not act: " + on[0])
 	}
-	more := ""
-	if len(on) > 1 {
-		more = fmt.Sprintf(" and %d more", len(on)-1)
-	}
-	return fmt.Errorf("it does not act on %s%s: an engine that started later has another policy there: start this one again with the same configuration", on[0], more)
+	return fmt.Errorf("it does not act: %s; and so %d more resources", on[0], len(on)-1)
 }

@@ -38,6 +38,12 @@ func TestThePolicyThatWasToldLast(t *testing.T) {
 	if err := e.overruled(t.Context()); err == nil || !strings.Contains(err.Error(), demoDB().String()) {
 		t.Errorf("%v", err)
 	}
+	if view, err := (advisor{e}).known(t.Context(), demoDB()); err != nil || !strings.Contains(view.Doubt, "another policy") {
+		t.Errorf("an answer by a policy that does not count: %q, %v", view.Doubt, err)
+	}
+	if why := e.overruledOn(galen.Resource{Kind: "fake", Name: "gone"}, read().Policy); !strings.Contains(why, "not in the configuration") {
+		t.Errorf("a resource that is not its own: %q", why)
+	}
 	e.o.Config.Journal.URLFile = ""
 	if err := e.overruled(t.Context()); err != nil {
 		t.Error(err)

@@ -116,9 +116,12 @@ func (g *Gate) ledger(ctx context.Context, run string) (galen.Ledger, error) {
 // current: galen may act, the run is live, and the step belongs to its newest plan, which was made knowing of a cancel or yield.
 func (g *Gate) current(l galen.Ledger, req Request) galen.Verdict {
 	r := l.Run
+	if g.o.Overruled != nil && l.Policy != "" {
+		if why := g.o.Overruled(r.Resource, l.Policy); why != "" {
+			return named(guardGate, lookAgain("%s", why))
+		}
+	}
 	switch {
-	case l.Policy != "" && l.Policy != galen.HashJSON(g.o.Policy(r.Resource)):
-		return named(guardGate, lookAgain("another engine, which started later, has another policy for %s: start this one again with the same configuration", r.Resource))
 	case l.Observe != "":
 		return named(guardGate, lookAgain("%s", l.Observe))
 	case !r.Status.Open():

@@ -301,7 +301,13 @@ func (r *rig) options() Options {
 		Journal: r.desk, Holds: r.desk.Holds, World: r.street, Kinds: kinds(), Guards: r.guards,
 		Runbooks: map[string]galen.ListedRunbook{"ward/heal": {Name: "ward/heal", Version: r.version}}, Logger: slog.New(slog.DiscardHandler),
 		Policy: func(galen.Resource) galen.Policy { return r.policy },
-		Now:    func() time.Time { return r.clock.wall }, Mono: r.mono,
+		Overruled: func(_ galen.Resource, newest string) string {
+			if newest == theirs {
+				return ""
+			}
+			return "another policy counts"
+		},
+		Now: func() time.Time { return r.clock.wall }, Mono: r.mono,
 	}
 }
 

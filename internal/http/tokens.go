@@ -82,7 +82,7 @@ func (s *server) holder(ctx context.Context, credential string) (galen.Token, er
 	case errors.Is(err, galen.ErrNotFound):
 		return galen.Token{}, unknown
 	case err != nil:
-		return galen.Token{}, Unavailable(fmt.Errorf("look up the token of this call: %w", err))
+		return galen.Token{}, Unavailable(errors.New("the token of this call cannot be looked up now: " + outward(&OutageError{"the journal does not answer", err})))
 	case !t.Revoked.IsZero():
 		return galen.Token{Name: t.Name}, markedError{fmt.Errorf("the token %q was revoked at %s", t.Name, t.Revoked.Format(time.RFC3339)), ErrUnauthorized}
 	case !t.Counts(now):

@@ -1,6 +1,8 @@
 package http
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -76,5 +78,22 @@ func TestEventsOfTokens(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// away is a journal that does not answer.
+type away struct{ *engine }
+
+func (away) Token(context.Context, string) (galen.Token, time.Time, error) {
+	return galen.Token{}, time.Time{}, errors.New("failed to connect to user=galen: 10.1.2.3:5432")
+}
+
+// TestATokenThatCannotBeLookedUp: who calls is not known, and is told nothing of users and addresses.
+func TestATokenThatCannotBeLookedUp(t *testing.T) {
+	o := (&engine{}).options()
+	o.Tokens = away{&engine{}}
+	w := callAs(t, Handler(o), secretPrefix+strings.Repeat("a", secretLength-len(secretPrefix)), "GET", "/v1/status", "")
+	if says := complaint(t, w); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.Contains(says, "the journal does not answer") || strings.Contains(says, "10.1.2.3") {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -30,6 +32,9 @@ func TestAway(t *testing.T) {
 		"full":                 {said("53100"), true, "free space"},
 		"a standby":            {said("25006"), true, "name the primary"},
 		"unreached":            {&pgconn.ConnectError{}, true, "cannot be reached"},
+		"silent":               {connectError(t), true, "cannot be reached"},
+		"too slow":             {said("57014"), false, "look at its load"},
+		"a limit of theirs":    {said("53400"), false, "said 53400"},
 		"a broken one":         {driver.ErrBadConn, true, "connects again by itself"},
 		"the end of it":        {fmt.Errorf("read: %w", io.ErrUnexpectedEOF), true, "connects again by itself"},
 		"a wrong password":     {said("28P01"), false, "check user, password"},
@@ -37,7 +42,7 @@ func TestAway(t *testing.T) {
 		"who gave up":          {context.Canceled, false, ""},
 		"took too long":        {context.DeadlineExceeded, false, ""},
 		"a rule":               {galen.ErrMoved, false, ""},
-		"who knows":            {ErrUnknown, true, "look before you repeat"},
+		"who knows":            {ErrUnknown, false, "look before you repeat"},
 		"something unheard of": {errors.New("x"), false, "x"},
 	} {
 		err := fmt.Errorf("list runs: %w", (&postgres{}).advise(c.err))
@@ -45,4 +50,25 @@ func TestAway(t *testing.T) {
 			t.Errorf("%s: %v (away: %t), want away: %t, %q", name, err, Away(err), c.away, c.says)
 		}
 	}
+}
+
+// connectError is that of a server that says nothing.
+func connectError(t *testing.T) error {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := pgconn.ParseConfig("host=127.0.0.1 port=" + port + " user=galen dbname=galen sslmode=disable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.ConnectTimeout = 50 * time.Millisecond
+	_, err = pgconn.ConnectConfig(t.Context(), config)
+	return err
 }

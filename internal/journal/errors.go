@@ -28,9 +28,10 @@ var (
 	ErrClosed = errors.New("the journal is closed")
 )
 
-// Away tells whether an error is one that goes away by itself, or once the store is mended: nothing is wrong with what was asked for.
+// Away tells whether an error is one that goes away by itself, or once the store is mended: nothing is wrong with what was asked for, and it may
+// be asked for again. That is not so of an [ErrUnknown].
 func Away(err error) bool {
-	for _, sort := range []error{ErrAway, ErrFull, ErrReadOnly, ErrUnknown, ErrClosed} {
+	for _, sort := range []error{ErrAway, ErrFull, ErrReadOnly, ErrClosed} {
 		if errors.Is(err, sort) {
 			return true
 		}

@@ -73,6 +73,21 @@ func (s *Store) Engines(ctx context.Context) ([]string, error) {
 	return out, err
 }
 
+// Leased are the shards that living engines have, by name, each with the ID of its engine.
+func (s *Store) Leased(ctx context.Context) (map[string]string, error) {
+	out := map[string]string{}
+	err := s.readNow(ctx, "list the leases", func(ctx context.Context, q querier, now time.Time) error {
+		clear(out)
+		return each(ctx, q, func(rows cursor) error {
+			var name, holder string
+			err := rows.Scan(&name, &holder)
+			out[name] = holder
+			return err
+		}, "SELECT name, holder FROM leases WHERE until > ?", stamp(now))
+	})
+	return out, err
+}
+
 // Lease tells which of the shards are the engine's for a while from now on, by the clock of the store, and that the engine
 // lives. Each living engine gets its share: it keeps what it has, lets go what is too much, and takes what is free. Whoever calls
 // counts from before the call, and calls again well before the time is over. ErrTwin: another process has taken its place.

@@ -415,14 +415,14 @@ func (p *postgres) advise(err error) error {
 	var said *pgconn.PgError
 	var unreached *pgconn.ConnectError
 	switch {
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return err
 	case errors.As(err, &said):
 		return p.adviseOn(said.Code, err)
 	case errors.Is(err, errStandby):
 		return fmt.Errorf("%w: the server is a standby: name the primary, or both hosts: %w", ErrReadOnly, err)
-	case errors.As(err, &unreached):
+	case errors.As(err, &unreached) && !errors.Is(err, context.Canceled): // by a deadline of its own, too
 		return fmt.Errorf("%w: PostgreSQL cannot be reached: check that it runs and that the address is right: %w", ErrAway, err)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return err
 	case cutOff(err):
 		return fmt.Errorf("%w: the connection to PostgreSQL broke: galen connects again by itself: %w", ErrAway, err)
 	}
@@ -442,9 +442,11 @@ func (p *postgres) adviseOn(code string, err error) error {
 		return fmt.Errorf("%w: let the user of the connection string own its database: %w", ErrReadOnly, err)
 	case code == "55P03":
 		return fmt.Errorf("%w: another engine holds it for longer than usual: look at pg_stat_activity: %w", ErrAway, err)
+	case code == "57014":
+		return fmt.Errorf("PostgreSQL was too slow for galen, which gave up the statement: look at its load, its disk and pg_stat_activity: %w", err)
 	case class == "57", class == "08":
 		return fmt.Errorf("%w: PostgreSQL starts, stops or was told to end the connection: galen goes on by itself when it serves again: %w", ErrAway, err)
-	case class == "53":
+	case code == "53000", code == "53200", code == "53300":
 		return fmt.Errorf("%w: PostgreSQL has no room for another connection, or no memory: look at max_connections: %w", ErrAway, err)
 	case class == "28", code == "3D000":
 		return fmt.Errorf("PostgreSQL does not let galen in: check user, password and database of the connection string: %w", err)

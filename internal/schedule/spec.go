@@ -62,7 +62,7 @@ func sundays(spec string) string {
 		switch from, until7 := strings.CutSuffix(day, "-7"); {
 		case day == "7", until7 && from == "7":
 			days[i] = "0"
-		case until7:
+		case until7 && len(from) == 1 && from >= "0" && from < "7":
 			days[i] = from + "-6,0"
 		}
 	}

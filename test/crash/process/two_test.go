@@ -12,6 +12,7 @@ import (
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/activities/cassandra"
 	"github.com/galenhq/galen/activities/cassandra/ring"
+	"github.com/galenhq/galen/api"
 	"github.com/galenhq/galen/internal/journal"
 	"github.com/galenhq/galen/internal/pgtest"
 	"github.com/galenhq/galen/internal/temporal"
@@ -145,16 +146,24 @@ func takenFrom(ctx context.Context, t *testing.T, c client.Client, workflow stri
 }
 
 // TestEnginesOfOneJournalShareATemporal: an engine that would not see the workflows of the living one is refused; else it
-// would take them for lost.
+// would take them for lost. What it is configured to counts for nobody: it has not worked.
 func TestEnginesOfOneJournalShareATemporal(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	url := pgtest.Start(t, "-c", "fsync=on").URL("galen")
 	first := stage(ctx, t, victim.StageOptions{Faster: 20, Journal: url})
-	second := stage(ctx, t, victim.StageOptions{Faster: 20, Journal: url, Ring: first.Ring})
+	second := stage(ctx, t, victim.StageOptions{Faster: 20, Journal: url, Ring: first.Ring, Policy: map[string]any{"mode": "observe"}})
 	must(t, start(ctx, first, nil)) // each with its embedded Temporal
 	err := start(ctx, second, nil)
 	if err == nil || !strings.Contains(err.Error(), "must work with the same Temporal") {
 		t.Errorf("the second engine: %v", err)
+	}
+	client, err := first.Engine.Client()
+	must(t, err)
+	kind := api.OfKind(galen.EventPolicy)
+	told, err := client.ListEventsWithResponse(ctx, &api.ListEventsParams{Kind: &kind})
+	must(t, err)
+	if body := string(told.Body); !strings.Contains(body, `"act"`) || strings.Contains(body, `"observe"`) {
+		t.Errorf("the policies that were told: %s", body)
 	}
 }
