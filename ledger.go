@@ -186,6 +186,9 @@ type Approval struct {
 	Expires time.Time `json:"expires"`
 	// Lineage of the token that the person came with.
 	Lineage Lineage `json:"lineage,omitzero"`
+	// Asked: the run was not held fast when whoever says yes read it, so that a no which somebody said since refuses the yes. It is
+	// not kept.
+	Asked bool `json:"asked,omitempty"`
 	// With are the people who said yes before, as far as that still counts beside this one.
 	With []Assent `json:"with,omitempty"`
 }

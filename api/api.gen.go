@@ -228,7 +228,7 @@ type Approve struct {
 	// Plan number of the plan that was read; another newest plan refuses the approval
 	Plan int `json:"plan"`
 
-	// Shown shown of the run as it was read, or its first 8 characters or more: if the targets have changed since, the answer is 409. Absent, the yes rests on the targets as they are now
+	// Shown shown of the run as it was read, or its first 8 characters or more: if the targets have changed since, or somebody has said no, the answer is 409. Absent, the yes rests on the targets as they are now
 	Shown *string `json:"shown,omitempty"`
 	Why   *string `json:"why,omitempty"`
 }

@@ -294,12 +294,15 @@ func (d *dispatcher) stuck(ctx context.Context, run galen.Run, e temporal.Execut
 }
 
 // gone reads how a run stands that had no workflow, and looks again: another engine may have started it before that was read, and what
-// comes after it the journal tells. gone is false if the run ended or went on in between.
+// comes after it the journal tells. gone is false if the run ended or went on in between; that it is held by an engine that only observes, as after
+// the loss of another one, is none of that.
 func (d *dispatcher) gone(ctx context.Context, run galen.Run) (led galen.Ledger, e temporal.Execution, gone bool, err error) {
 	if led, err = d.journal.Ledger(ctx, run.ID); err != nil {
 		return led, e, false, fmt.Errorf("read run %s: %w", run.ID, err)
 	}
-	if now := led.Run; !now.Status.Open() || now.Status != run.Status || now.Plan != run.Plan {
+	now := led.Run
+	disarmed := now.Status == galen.RunHeld && led.Observe != ""
+	if !now.Status.Open() || now.Status != run.Status && !disarmed || now.Plan != run.Plan {
 		return led, e, false, nil
 	}
 	e, err = d.temporal.Describe(ctx, run.Key)
@@ -313,7 +316,11 @@ func (d *dispatcher) lost(ctx context.Context, led galen.Ledger, e temporal.Exec
 	if e.Phase == temporal.Absent {
 		why := fmt.Sprintf("Temporal has lost the history of run %s on %s", run.ID, run.Resource)
 		d.logger.Error("observe only, a person is needed", "why", why)
-		if err := d.journal.Disarm(ctx, why); err != nil {
+		err := d.journal.Disarm(ctx, why)
+		if err == nil {
+			led, err = d.journal.Ledger(ctx, run.ID) // that holds it, too
+		}
+		if err != nil {
 			return fmt.Errorf("observe only: %w", err)
 		}
 	}

@@ -146,6 +146,35 @@ func TestALostRunIsStartedAgain(t *testing.T) {
 	}
 }
 
+// TestALostHistoryIsRearmedOnce: of however many runs Temporal has lost the history, all are held and have a workflow again at once, so that one
+// re-arming is enough.
+func TestALostHistoryIsRearmedOnce(t *testing.T) {
+	u := newUpgrade(t)
+	var runs []galen.Run
+	for _, key := range []string{"a", "b", "c"} {
+		run := u.open(key, 1)
+		u.must(u.journal.SetRun(t.Context(), run.ID, galen.RunWaiting, "", time.Time{}))
+		runs = append(runs, run)
+	}
+	u.now = u.now.Add(time.Minute)
+	clear(u.server.open)
+	for _, armed := range []bool{false, true} {
+		u.must(u.d.reconcile(t.Context()))
+		if e, err := u.journal.Epoch(t.Context()); err != nil || e.Armed != armed {
+			t.Fatalf("armed: %t, %v, want %t: %s", e.Armed, err, armed, e.Why)
+		}
+		for _, run := range runs {
+			if u.server.open[run.Key] != run.ID {
+				t.Errorf("%s has no workflow: %v", run.Key, u.server.open)
+			}
+		}
+		if !armed {
+			_, err := u.journal.Rearm(t.Context(), "ann", "looked at all of them")
+			u.must(err)
+		}
+	}
+}
+
 // TestARunThatAnotherEngineStartedAgainIsNotHeld: two engines find a workflow gone; while one of them is on its way, the other holds the
 // run and starts it, and a person approves that it goes on.
 func TestARunThatAnotherEngineStartedAgainIsNotHeld(t *testing.T) {

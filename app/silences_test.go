@@ -76,8 +76,10 @@ func TestSilences(t *testing.T) {
 	var open []galen.Run
 	underWay := []galen.Intent{{ID: "r1-1", Run: "r1"}}
 	am := &quiet{all: []alertmanager.Silence{{ID: "theirs", CreatedBy: "ann"}, {ID: "dead", CreatedBy: "galen x", Comment: "run r0"}}}
+	var able error
 	s := silences{
-		api: am, by: "galen x", config: cfg, now: func() time.Time { return now }, logger: slog.New(slog.DiscardHandler),
+		able: func() error { return able },
+		api:  am, by: "galen x", config: cfg, now: func() time.Time { return now }, logger: slog.New(slog.DiscardHandler),
 		runs: func(context.Context) ([]galen.Run, error) { return open, nil },
 		past: func(context.Context, string) ([]galen.Intent, error) { return underWay, nil },
 		last: func(galen.Resource) (galen.State, bool) {
@@ -119,6 +121,12 @@ func TestSilences(t *testing.T) {
 	if round(1, run); !am.all[1].EndsAt.Equal(now.Add(silenceFor)) || !am.all[1].StartsAt.Equal(made.StartsAt) {
 		t.Errorf("not moved on: %+v", am.all[1])
 	}
+	ends := am.all[1].EndsAt
+	able, now = errUnexamined, now.Add(3*time.Minute)
+	if round(1, run); !am.all[1].EndsAt.Equal(ends) {
+		t.Errorf("moved on by an engine that cannot go on: %+v", am.all[1])
+	}
+	able, now = nil, now.Add(-3*time.Minute)
 	for name, change := range map[string]func(*galen.Run){
 		"held": func(r *galen.Run) { r.Status = galen.RunHeld }, "asks": func(r *galen.Run) { r.Status = galen.RunAsking },
 		"an alert's": func(r *galen.Run) { r.Asked, r.Finding = galen.AskedAlert+" 1", nil },
@@ -156,7 +164,7 @@ func TestSilences(t *testing.T) {
 	am.all = am.all[:1]
 	round(1, waiting) // while it is verified
 	underWay[0].Effect.At = now.Add(-2 * time.Minute)
-	ends := am.all[1].EndsAt
+	ends = am.all[1].EndsAt
 	for now.Before(ends) { // kept from going on, it looks now and then
 		run.Status, waiting.Status = galen.RunRunning, galen.RunWaiting
 		for _, r := range []galen.Run{run, waiting} {

@@ -30,7 +30,7 @@ const needsShown = 10
 func (c *cli) lookCloser(ctx context.Context, client *api.ClientWithResponses, s *glance) error {
 	s.needs = engineNeeds(s.Status)
 	for _, look := range []func(context.Context, *api.ClientWithResponses, *glance) error{
-		c.askingNeeds, c.heldNeeds, c.holdNeeds, c.quarantineNeeds, c.faultNeeds, c.findingsOf, c.strayAlert,
+		c.quarantineNeeds, c.faultNeeds, c.askingNeeds, c.heldNeeds, c.holdNeeds, c.findingsOf, c.strayAlert, // what holds runs stands before them
 	} {
 		if err := look(ctx, client, s); err != nil {
 			return err

@@ -88,7 +88,7 @@ func (c *cli) clearQuarantine(ctx context.Context, runbook, why string) error {
 		return err
 	}
 	return c.print(map[string]string{"cleared": runbook}, func(w io.Writer) error {
-		fmt.Fprintf(w, "%s may act again\n", runbook)
+		fmt.Fprintf(w, "%s may act again; the runs that it held meanwhile wait for a yes each: galen runs list --status held\n", runbook)
 		return nil
 	})
 }

@@ -88,7 +88,7 @@ func (e *engine) Plan(_ context.Context, run string, _ int) (galen.Decision, err
 }
 
 func (e *engine) Shown(_ context.Context, run string, plan int, shown string) (galen.Decision, error) {
-	if d := e.before; d.Number == plan && strings.HasPrefix(shownOf(d), shown) {
+	if d := e.before; d.Number == plan && strings.HasPrefix(galen.HashJSON(d.Shown), shown) {
 		return d, nil
 	}
 	return galen.Decision{}, fmt.Errorf("plan %d of run %q: %w", plan, run, galen.ErrNotFound)

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -52,5 +53,21 @@ func TestALateYesIsToldWhatMoved(t *testing.T) {
 		if diff := cmp.Diff(c.want, deref(got.Moved)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+// TestAYesThatDoesNotKnowOfANo: somebody said no while another one read the plan; whoever has read of the no may say yes all the same.
+func TestAYesThatDoesNotKnowOfANo(t *testing.T) {
+	plan := galen.Decision{Run: "a", Number: 2, At: noon(), Shown: map[string]string{"db-1": "up"}, Plan: galen.Plan{Why: "w"}}
+	run := galen.Run{ID: "a", Resource: demo(), Status: galen.RunAsking, Plan: 2}
+	asking := shownOf(run, plan)
+	run.Status, run.HeldFast, run.Why = galen.RunHeld, true, "rejected by bob: not now"
+	e := &engine{runs: map[string]galen.Run{"a": run}, plans: map[string]galen.Decision{"a": plan}}
+	h := Handler(e.options())
+	if w := call(t, h, "POST", "/v1/runs/a/approve", `{"plan":2,"shown":"`+asking+`"}`); w.Code != 409 || !strings.Contains(complaint(t, w), "rejected by bob: not now") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := call(t, h, "POST", "/v1/runs/a/approve", `{"plan":2,"shown":"`+shownOf(run, plan)+`"}`); w.Code != 200 {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

@@ -126,7 +126,7 @@ func (s *server) approval(ctx context.Context, id string, req api.Approve) (gale
 	}
 	now := s.o.Now().UTC()
 	yes := galen.Approval{
-		Run: id, Runbook: run.Runbook, Version: run.Version, Params: galen.HashJSON(run.Params), Plan: run.Plan, By: by(ctx), Why: deref(req.Why),
+		Run: id, Runbook: run.Runbook, Version: run.Version, Params: galen.HashJSON(run.Params), Plan: run.Plan, By: by(ctx), Why: deref(req.Why), Asked: !run.HeldFast,
 		Steps: []galen.ApprovedStep{}, Basis: map[string]string{}, At: now, Expires: now.Add(watched.Policy.ApprovalFor.D()),
 	}
 	yes.Lineage.Person, yes.Lineage.Program = callerOf(ctx).Person, s.aProgram(ctx)
@@ -184,10 +184,14 @@ func (s *server) newest(ctx context.Context, run galen.Run) (galen.Decision, err
 	return s.o.Runs.Plan(ctx, run.ID, run.Plan)
 }
 
-// shownOf names what a yes to the plan rests on; "" if there is no plan.
-func shownOf(d galen.Decision) string {
-	if d.Number == 0 {
+// shownOf names what a yes to a plan of a run rests on; "" if there is no plan. A yes to one that somebody has said no to since, or whose run is
+// held for another reason than a look, is another yes.
+func shownOf(run galen.Run, d galen.Decision) string {
+	switch {
+	case d.Number == 0:
 		return ""
+	case run.HeldFast:
+		return galen.HashJSON([]any{d.Shown, "held"})
 	}
 	return galen.HashJSON(d.Shown)
 }
@@ -201,8 +205,10 @@ func (s *server) stillShown(ctx context.Context, run galen.Run, newest galen.Dec
 	switch {
 	case read.Plan != run.Plan:
 		err = fmt.Errorf("plan %d of run %s is not its newest, which is plan %d", read.Plan, run.ID, run.Plan)
-	case read.Shown == nil || strings.HasPrefix(shownOf(newest), *read.Shown):
+	case read.Shown == nil || strings.HasPrefix(shownOf(run, newest), *read.Shown):
 		return nil
+	case run.HeldFast && strings.HasPrefix(galen.HashJSON(newest.Shown), *read.Shown):
+		return Conflict(fmt.Errorf("run %s is held since you read it, %s: read it again before you say yes", run.ID, run.Why))
 	default:
 		err = errors.New("the world has changed since you read the plan")
 	}

@@ -111,7 +111,7 @@ func (s *server) GetRun(w http.ResponseWriter, r *http.Request, id api.Id, param
 func detailOf(ledger galen.Ledger, plans []galen.Decision, events []galen.Event) api.RunDetail {
 	out := api.RunDetail{Run: ledger.Run, Approval: standing(ledger)}
 	if i := slices.IndexFunc(plans, func(d galen.Decision) bool { return d.Number == ledger.Run.Plan }); i >= 0 {
-		shown := shownOf(plans[i])
+		shown := shownOf(ledger.Run, plans[i])
 		out.Shown = &shown
 		out.People, _ = peopleOf(plans[i], ledger)
 	}

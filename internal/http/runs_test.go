@@ -28,7 +28,8 @@ func TestApproveBindsTheNewestPlan(t *testing.T) {
 		return r
 	}
 	yes := galen.Approval{
-		Run: "a", Runbook: "fake/heal", Version: 3, Params: galen.HashJSON(run.Params), Plan: 2, By: galen.Operator,
+		Asked: true,
+		Run:   "a", Runbook: "fake/heal", Version: 3, Params: galen.HashJSON(run.Params), Plan: 2, By: galen.Operator,
 		Steps: []galen.ApprovedStep{{Verb: "failover", Target: "db-1", Count: 2}, {Verb: "reboot", Target: "db-1", Count: 1}},
 		Basis: map[string]string{"db-1": "basis"}, At: noon(), Expires: noon().Add(30 * time.Minute),
 	}

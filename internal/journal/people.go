@@ -24,6 +24,10 @@ func (s *Store) Approve(ctx context.Context, a galen.Approval) error {
 		if err != nil {
 			return err
 		}
+		if a.Asked && run.HeldFast {
+			return fmt.Errorf("it is held since, %s: read it again before you say yes: %w", run.Why, galen.ErrMoved)
+		}
+		a.Asked = false
 		if err := t.armed(ctx); err != nil {
 			return fmt.Errorf("a yes would not count after the re-arming, approve then: %w", err)
 		}

@@ -81,6 +81,10 @@ func testApprovals(t *testing.T, w world) {
 	if l.Approval != nil || l.Run.Status != galen.RunHeld || !strings.Contains(l.Run.Why, "bob") {
 		t.Errorf("after the rejection: %+v, %+v", l.Approval, l.Run)
 	}
+	late := galen.Approval{Run: run.ID, By: "cy", Expires: w.clock.read().Add(time.Hour), Asked: true}
+	if err := w.Approve(t.Context(), late); !errors.Is(err, galen.ErrMoved) || !strings.Contains(err.Error(), "rejected by bob: not now") {
+		t.Errorf("a yes of somebody who did not know of the no: %v", err)
+	}
 	w.approve(t, run, "y7", step)
 	equal(t, "a rejection ends the row", w.void(t, "y7"), 1)
 	all, err := w.Approvals(t.Context(), journal.ApprovalFilter{Run: run.ID})
