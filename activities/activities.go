@@ -67,6 +67,8 @@ type Catalogue struct {
 	Runbooks  map[string]galen.ListedRunbook
 	Detectors []galen.Detector[galen.State]
 	Policy    func(galen.Resource) galen.Policy
+	// Gone tells whether nobody looks after a resource any more; nil: of none is that known.
+	Gone func(galen.Resource) bool
 }
 
 // Options are what the activities stand on.

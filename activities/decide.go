@@ -8,6 +8,7 @@ import (
 	"maps"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -189,8 +190,9 @@ func (a *Activities) hold(ctx context.Context, led galen.Ledger, policy galen.Po
 // blind: nothing at all could be seen. The run waits; past its deadline it is held, unless a person has approved since. One that is cancelled
 // and has made no call has nothing to look for.
 func (a *Activities) blind(ctx context.Context, led galen.Ledger, policy galen.Policy, why error) (Decided, error) {
-	if led.Run.Stop == galen.StopCancel && len(led.Past) == 0 {
-		ended, err := a.endWithout(ctx, led, "nothing can be seen: "+why.Error())
+	gone := a.o.Catalogue.Gone != nil && a.o.Catalogue.Gone(led.Run.Resource)
+	if led.Run.Stop == galen.StopCancel && (len(led.Past) == 0 || gone) {
+		ended, err := a.endWithout(ctx, led, "nothing can be seen: "+why.Error()+leaves(led.Past))
 		if err != nil {
 			return Decided{}, a.noRun(err)
 		}
@@ -200,6 +202,20 @@ func (a *Activities) blind(ctx context.Context, led galen.Ledger, policy galen.P
 		return a.hold(ctx, led, policy, fmt.Errorf("past its deadline, and blind: %w", why))
 	}
 	return a.wait(ctx, led, policy, "cannot see the resource: "+why.Error())
+}
+
+// leaves tells what of a run stays as it is when it ends without a way to a safe point.
+func leaves(past []galen.Intent) string {
+	var steps []string
+	for _, in := range past {
+		if in.Effect.Status == galen.EffectDone {
+			steps = append(steps, in.Step.String())
+		}
+	}
+	if len(steps) == 0 {
+		return ""
+	}
+	return "; what it did stays as it is: " + strings.Join(steps, ", ")
 }
 
 // untimely: nothing is concluded by a clock that cannot be believed, neither an effect nor a deadline nor an end. While it is off the

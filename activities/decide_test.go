@@ -235,6 +235,14 @@ func TestOnlyALookIsBlind(t *testing.T) {
 			t.Errorf("cancelled, and blind, after %d calls: %+v, %v, the run was set to %q, want %q", past, d, err, gone.set, want)
 		}
 	}
+	left := ward()
+	left.lookErr, left.ledger.Run.Stop = errors.New("it is not configured here"), galen.StopCancel
+	left.ledger.Past = []galen.Intent{{Step: galen.Step{Verb: "stop", Target: galen.Target{ID: "n1"}}, Effect: galen.Effect{Status: galen.EffectDone}}}
+	b := left.engine(kindWith(done), waits)
+	b.o.Catalogue.Gone = func(galen.Resource) bool { return true }
+	if d, err := b.Decide(t.Context(), DecideInput{Run: "r1"}); err != nil || !d.Ended || len(left.set) != 1 || !strings.HasSuffix(left.set[0], "what it did stays as it is: stop n1") {
+		t.Errorf("cancelled on a resource that nobody looks after: %+v, %v, the run was set to %q", d, err, left.set)
+	}
 	c.errs["set"] = galen.ErrHeld
 	if _, err := a.Decide(t.Context(), DecideInput{Run: "r1"}); err != nil {
 		t.Errorf("a person held the run during the look: %v", err)

@@ -319,6 +319,7 @@ func (e *Engine) resume(ctx context.Context, client *temporal.Client, d *dispatc
 func (e *Engine) catalogue() activities.Catalogue {
 	return activities.Catalogue{
 		Kinds: e.opened.kinds, Runbooks: e.opened.runbooks, Detectors: e.o.Catalogue.Detectors, Policy: e.o.Config.Policy,
+		Gone: func(r galen.Resource) bool { return !e.shared() && !e.lookedAfter(r) }, // another engine may look after it
 	}
 }
 

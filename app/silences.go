@@ -27,7 +27,7 @@ type silences struct {
 	runs   func(ctx context.Context) ([]galen.Run, error)
 	past   func(ctx context.Context, run string) ([]galen.Intent, error)
 	last   func(galen.Resource) (galen.State, bool)
-	able   func() error // why the engine could not go on with what it does; nil: it can
+	able   func() bool // whether the engine can go on with what it does
 	config *config.Config
 	now    func() time.Time
 	logger *slog.Logger
@@ -60,7 +60,7 @@ func (e *Engine) silence(ctx context.Context) error {
 	}
 	s := silences{
 		api: &alertmanager.Client{URL: am.URL, TokenFile: am.TokenFile, HTTP: &http.Client{Timeout: silenceCall}},
-		by:  "galen " + name, runs: e.allOpen, past: e.journal.IntentsOf, able: e.vigil.works, last: e.world.Last, config: e.o.Config, now: time.Now, logger: e.o.Logger,
+		by:  "galen " + name, runs: e.allOpen, past: e.journal.IntentsOf, able: func() bool { return e.vigil.works() == nil }, last: e.world.Last, config: e.o.Config, now: time.Now, logger: e.o.Logger,
 	}
 	run, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -183,7 +183,7 @@ func (s silences) cover(out map[string]rest, comment string, resource rest, name
 // works tells whether something of a run is under way or being verified, or it has just begun. One that a hold, a storm or a window keeps from going on does
 // nothing: its silence is not renewed, and people hear of its target soon. So it is while the engine itself can do nothing.
 func (s silences) works(ctx context.Context, run galen.Run) (bool, error) {
-	if s.able() != nil {
+	if !s.able() {
 		return false, nil
 	}
 	if run.Status == galen.RunRunning && s.now().Sub(run.Created) < silenceYoung {

@@ -76,9 +76,9 @@ func TestSilences(t *testing.T) {
 	var open []galen.Run
 	underWay := []galen.Intent{{ID: "r1-1", Run: "r1"}}
 	am := &quiet{all: []alertmanager.Silence{{ID: "theirs", CreatedBy: "ann"}, {ID: "dead", CreatedBy: "galen x", Comment: "run r0"}}}
-	var able error
+	able := true
 	s := silences{
-		able: func() error { return able },
+		able: func() bool { return able },
 		api:  am, by: "galen x", config: cfg, now: func() time.Time { return now }, logger: slog.New(slog.DiscardHandler),
 		runs: func(context.Context) ([]galen.Run, error) { return open, nil },
 		past: func(context.Context, string) ([]galen.Intent, error) { return underWay, nil },
@@ -122,11 +122,11 @@ func TestSilences(t *testing.T) {
 		t.Errorf("not moved on: %+v", am.all[1])
 	}
 	ends := am.all[1].EndsAt
-	able, now = errUnexamined, now.Add(3*time.Minute)
+	able, now = false, now.Add(3*time.Minute)
 	if round(1, run); !am.all[1].EndsAt.Equal(ends) {
 		t.Errorf("moved on by an engine that cannot go on: %+v", am.all[1])
 	}
-	able, now = nil, now.Add(-3*time.Minute)
+	able, now = true, now.Add(-3*time.Minute)
 	for name, change := range map[string]func(*galen.Run){
 		"held": func(r *galen.Run) { r.Status = galen.RunHeld }, "asks": func(r *galen.Run) { r.Status = galen.RunAsking },
 		"an alert's": func(r *galen.Run) { r.Asked, r.Finding = galen.AskedAlert+" 1", nil },

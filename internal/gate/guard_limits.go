@@ -40,18 +40,24 @@ func cooldown(a galen.Ask[galen.State]) galen.Verdict {
 	for _, t := range patients(a) {
 		ids = append(ids, galen.NamesOf(a.State.Members(), t.ID)...)
 	}
+	last, until := treated(a, ids)
+	if last.Run == "" || a.Approved() == nil {
+		return allow("")
+	}
+	return needYes("%s was treated by run %s at %s already; by itself the engine does so again after %s: acknowledge it, or approve this step",
+		last.Target, last.Run, last.At.UTC().Format(time.RFC3339), until.UTC().Format(time.RFC3339))
+}
+
+// treated is the recovery of one of these by another run whose cool-down lasts longest, and until when; none is over.
+func treated(a galen.Ask[galen.State], ids []string) (last galen.Recovery, until time.Time) {
+	until = a.Ledger.Now
 	for _, r := range a.Ledger.Recoveries {
 		again := r.At.Add(a.Policy.CooldownOf(r, a.Ledger.Run.Cause(), a.Class).D())
-		if r.Run == a.Ledger.Run.ID || r.Acknowledged || !slices.Contains(ids, r.Target) || !a.Ledger.Now.Before(again) {
-			continue
+		if r.Run != a.Ledger.Run.ID && !r.Acknowledged && slices.Contains(ids, r.Target) && again.After(until) {
+			last, until = r, again
 		}
-		if a.Approved() == nil {
-			continue
-		}
-		return needYes("%s was treated by run %s at %s already; by itself the engine does so again after %s: acknowledge it, or approve this step",
-			r.Target, r.Run, r.At.UTC().Format(time.RFC3339), again.UTC().Format(time.RFC3339))
 	}
-	return allow("")
+	return last, until
 }
 
 // budget: few destructive targets per resource and per account in a while (I-10).

@@ -209,6 +209,9 @@ func (s *server) CreateRun(w http.ResponseWriter, r *http.Request, params api.Cr
 		s.fail(w, r, badf("Idempotency-Key: want 1 to 128 characters of A-Z, a-z, 0-9 and . _ : / -, such as a UUID"))
 		return
 	}
+	if len(req.Params) == 0 {
+		req.Params = json.RawMessage("{}") // what is required is missing in it
+	}
 	q := Request{Runbook: req.Runbook, Resource: req.Resource, Params: req.Params, By: by(r.Context()), Person: callerOf(r.Context()).Person}
 	if req.PlanOnly {
 		plan, err := s.o.Requests.Preview(r.Context(), q)

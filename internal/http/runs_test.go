@@ -134,6 +134,9 @@ func TestCreateRun(t *testing.T) {
 	if got := e.asked[0]; got.Key != "request/abc-1" || string(got.Params) != `{"big":9007199254740993}` || got.Resource != demo() {
 		t.Errorf("asked for %+v with %s", got, got.Params)
 	}
+	if w := call(t, h, "POST", "/v1/runs", `{"runbook":"fake/heal","resource":"fake/demo"}`); w.Code != 201 || string(e.asked[1].Params) != "{}" {
+		t.Errorf("without parameters: %d %s, asked with %s", w.Code, w.Body, e.asked[1].Params)
+	}
 	for _, key := range []string{"a b", "ä", strings.Repeat("a", 129), "../x", "-x"} {
 		if w := keyed(key); w.Code != 400 || !strings.Contains(complaint(t, w), "Idempotency-Key") {
 			t.Errorf("key %q: %d %s", key, w.Code, w.Body)

@@ -24,13 +24,10 @@ func (s *Store) Approve(ctx context.Context, a galen.Approval) error {
 		if err != nil {
 			return err
 		}
-		if a.Asked && run.HeldFast {
-			return fmt.Errorf("it is held since, %s: read it again before you say yes: %w", run.Why, galen.ErrMoved)
+		if err := t.hears(ctx, run, a); err != nil {
+			return err
 		}
 		a.Asked = false
-		if err := t.armed(ctx); err != nil {
-			return fmt.Errorf("a yes would not count after the re-arming, approve then: %w", err)
-		}
 		if a.ID == "" {
 			a.ID = t.newID(t.now)
 		}
@@ -53,6 +50,17 @@ func (s *Store) Approve(ctx context.Context, a galen.Approval) error {
 		}
 		return t.setStatus(ctx, run, standing{status: galen.RunRunning, why: "approved by " + a.By + ", goes on", by: a.By})
 	})
+}
+
+// hears refuses a yes that does not know what has become of the run since, or that nobody could know what it would be to.
+func (t *tx) hears(ctx context.Context, run galen.Run, a galen.Approval) error {
+	if a.Asked && run.HeldFast {
+		return fmt.Errorf("it is held since, %s: read it again before you say yes: %w", run.Why, galen.ErrMoved)
+	}
+	if err := t.armed(ctx); err != nil {
+		return fmt.Errorf("a yes would not count after the re-arming, approve then: %w", err)
+	}
+	return nil
 }
 
 func (t *tx) insertApproval(ctx context.Context, a galen.Approval) error {
