@@ -25,6 +25,14 @@ type conclusion struct {
 	atOnce bool
 }
 
+// looksWithin is after which time it looks again at the latest: what is done is looked at a few times over the holding time.
+func (c conclusion) looksWithin(p galen.Policy) time.Duration {
+	if !c.done {
+		return c.wait
+	}
+	return max(c.wait, p.HoldFor.D()/time.Duration(max(p.HoldLooks-1, 1)))
+}
+
 // minWait keeps a runbook from spinning.
 const minWait = 100 * time.Millisecond
 
