@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"math"
+	"slices"
 
 	"github.com/galenhq/galen"
 )
@@ -70,4 +71,36 @@ func inherited(q *Quorum, keyspaces []Keyspace, leaver string) map[string]float6
 		}
 	}
 	return out
+}
+
+// passedOn is the width of what a node holds of a keyspace, and of that the part that each node comes to hold in the layout without it, by index.
+// What the node holds in its data centre the others there come to hold.
+func (q *Quorum) passedOn(k Keyspace, leaver int32, after *layout) (had float64, gained map[int32]float64) {
+	gained = map[int32]float64{}
+	place, dc := q.places[k.Name], q.layout.nodes[leaver].DC
+	held := place.whole
+	if !place.simple {
+		held = place.zones[dc]
+	}
+	if held == nil || len(after.ring) == 0 {
+		return 0, gained
+	}
+	for _, site := range held.sites(leaver) {
+		r, was := held.rangeAt(int(site)), held.row(int(site), nil)
+		had += r.width()
+		for _, n := range after.holders(k, dc, r.End) {
+			if !slices.Contains(was, n) {
+				gained[n] += r.width()
+			}
+		}
+	}
+	return had, gained
+}
+
+// width is how many tokens a range has; one that begins where it ends is the whole ring.
+func (r Range) width() float64 {
+	if n := uint64(r.End) - uint64(r.Start); n > 0 {
+		return float64(n)
+	}
+	return math.MaxUint64
 }
