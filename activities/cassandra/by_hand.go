@@ -144,7 +144,7 @@ func unseen(format string, args ...any) galen.Verdict {
 
 // departure: who leaves for good leaves enough nodes for the replicas, and only the dead are taken out by others.
 func departure(a galen.Ask[Ring], q *Quorum) galen.Verdict {
-	node, rest, leaves := leaving(a)
+	node, leaves := leaving(a)
 	switch {
 	case !leaves:
 		return allow("%s takes no node out of the ring", a.Step.Verb)
@@ -158,6 +158,8 @@ func departure(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 			return v
 		}
 	}
+	rest := a.State
+	rest.Nodes = slices.DeleteFunc(slices.Clone(rest.Nodes), func(n Node) bool { return n.HostID == node.HostID })
 	if short := tooFew(rest, q); len(short) > 0 {
 		return deny("without it %s", strings.Join(short, "; "))
 	}
@@ -169,13 +171,10 @@ func departure(a galen.Ask[Ring], q *Quorum) galen.Verdict {
 	return allow("enough nodes stay for the replicas of each keyspace")
 }
 
-// leaving is who a deed takes out of the ring for good, nil if it is not there, and the ring without it; leaves: it does take somebody out.
-func leaving(a galen.Ask[Ring]) (node *Node, rest Ring, leaves bool) {
-	rest = a.State
-	if node, _ = rest.Find(a.Step.Target.ID); node != nil {
-		rest.Nodes = slices.DeleteFunc(slices.Clone(rest.Nodes), func(n Node) bool { return n.HostID == node.HostID })
-	}
-	return node, rest, a.Step.Verb == deedDecommission || a.Step.Verb == deedRemoveNode
+// leaving is who a deed takes out of the ring for good, nil if it is not there; leaves: it does take somebody out.
+func leaving(a galen.Ask[Ring]) (node *Node, leaves bool) {
+	node, _ = a.State.Find(a.Step.Target.ID)
+	return node, a.Step.Verb == deedDecommission || a.Step.Verb == deedRemoveNode
 }
 
 // streamsAway tells whether a node can give to others what it holds.

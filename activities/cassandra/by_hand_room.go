@@ -9,7 +9,7 @@ import (
 
 // roomToLeave: who comes to hold what a node leaves behind has room for it (I-24), each for its share, with the headroom of the policy.
 func roomToLeave(a galen.Ask[Ring], q *Quorum) galen.Verdict {
-	node, _, leaves := leaving(a)
+	node, leaves := leaving(a)
 	if !leaves || node == nil { // who is not there is denied by [departure]
 		return allow("%s takes no node out of the ring", a.Step.Verb)
 	}
