@@ -10,19 +10,25 @@ import (
 	"github.com/galenhq/galen"
 )
 
+// thrown is a ring of two to nine nodes in one or two data centres, without keyspaces.
+func thrown(dice *rand.Rand) Ring {
+	var r Ring
+	for i := range 2 + dice.IntN(8) {
+		n := Node{HostID: fmt.Sprint("h", i), Address: fmt.Sprint("a", i), DC: fmt.Sprint("dc", dice.IntN(2)), Rack: fmt.Sprint("r", dice.IntN(3)), Status: Normal}
+		for range 1 + dice.IntN(4) {
+			n.Tokens = append(n.Tokens, Token(dice.Uint64()))
+		}
+		r.Nodes = append(r.Nodes, n)
+	}
+	return r
+}
+
 // TestWhoHoldsWithoutANode compares the walks of single tokens in a layout without a node with a layout that is made, and placed, anew.
 func TestWhoHoldsWithoutANode(t *testing.T) {
 	compared := 0
 	for seed := range uint64(300) {
 		dice := rand.New(rand.NewPCG(seed, 11))
-		var r Ring
-		for i := range 1 + dice.IntN(9) {
-			n := Node{HostID: fmt.Sprint("h", i), Address: fmt.Sprint("a", i), DC: fmt.Sprint("dc", dice.IntN(2)), Rack: fmt.Sprint("r", dice.IntN(3)), Status: Normal}
-			for range 1 + dice.IntN(4) {
-				n.Tokens = append(n.Tokens, Token(dice.Int64()))
-			}
-			r.Nodes = append(r.Nodes, n)
-		}
+		r := thrown(dice)
 		keyspaces := []Keyspace{
 			{Name: "simple", Strategy: strategySimple, RF: map[string]int{"": dice.IntN(4)}},
 			{Name: "topology", Strategy: strategyTopology, RF: map[string]int{"dc0": dice.IntN(5), "dc1": dice.IntN(3), "dc9": 1}},
@@ -39,7 +45,7 @@ func TestWhoHoldsWithoutANode(t *testing.T) {
 			for _, k := range keyspaces {
 				place := anew.place(k)
 				for range 20 {
-					token := Token(dice.Int64())
+					token := Token(dice.Uint64())
 					compared++
 					if got, want := holdersIn(after, k, token), anew.replicas(place, token); !slices.Equal(got, want) {
 						t.Fatalf("seed %d: %s without %s, token %d: %v, want %v of %+v", seed, k.Name, r.Nodes[gone].HostID, token, got, want, r)
@@ -73,14 +79,7 @@ func holdersIn(l *layout, k Keyspace, t Token) []string {
 func TestWhoInheritsHowMuch(t *testing.T) {
 	for seed := range uint64(300) {
 		dice := rand.New(rand.NewPCG(seed, 12))
-		var r Ring
-		for i := range 2 + dice.IntN(8) {
-			n := Node{HostID: fmt.Sprint("h", i), Address: fmt.Sprint("a", i), DC: fmt.Sprint("dc", dice.IntN(2)), Rack: fmt.Sprint("r", dice.IntN(3)), Status: Normal}
-			for range 1 + dice.IntN(3) {
-				n.Tokens = append(n.Tokens, Token(dice.Uint64()))
-			}
-			r.Nodes = append(r.Nodes, n)
-		}
+		r := thrown(dice)
 		r.Keyspaces = []Keyspace{{Name: "topology", Strategy: strategyTopology, RF: map[string]int{"dc0": 1 + dice.IntN(4), "dc1": dice.IntN(3)}}}
 		if dice.IntN(3) == 0 {
 			r.Keyspaces[0] = Keyspace{Name: "simple", Strategy: strategySimple, RF: map[string]int{"": 1 + dice.IntN(3)}}
