@@ -133,8 +133,13 @@ func (e *Engine) health(ctx context.Context) error {
 	if _, err := e.journal.Holds(ctx); err != nil {
 		return &galenhttp.OutageError{What: "the journal does not answer", Cause: err}
 	}
+	return e.goesOn(ctx)
+}
+
+// goesOn tells why runs do not.
+func (e *Engine) goesOn(ctx context.Context) error {
 	if err := e.reach.beats(ctx, time.Now()); err != nil {
-		return &galenhttp.OutageError{What: "Temporal does not answer", Cause: err}
+		return &galenhttp.OutageError{What: "runs do not go on", Cause: err}
 	}
 	return nil
 }
@@ -147,10 +152,7 @@ func (e *Engine) ready() func(context.Context) error {
 		if err := writes.beats(ctx, time.Now()); err != nil {
 			return &galenhttp.OutageError{What: "the journal cannot be written", Cause: err}
 		}
-		if err := e.reach.beats(ctx, time.Now()); err != nil {
-			return &galenhttp.OutageError{What: "runs do not go on", Cause: err}
-		}
-		return nil
+		return e.goesOn(ctx)
 	}
 }
 

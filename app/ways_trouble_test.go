@@ -93,7 +93,7 @@ func TestTroubleOfTemporal(t *testing.T) {
 	c := served(t, e)
 	for range 3 {
 		health, err := c.GetHealthWithResponse(t.Context())
-		want(t, "health", err, health.HTTPResponse, health.Body, 503, "Temporal does not answer")
+		want(t, "health", err, health.HTTPResponse, health.Body, 503, "runs do not go on")
 		if strings.Contains(string(health.Body), "nobody listens there") {
 			t.Errorf("tells everybody why: %s", health.Body)
 		}

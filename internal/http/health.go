@@ -16,11 +16,7 @@ const healthTimeout = 2 * time.Second
 
 // GetHealth implements [api.ServerInterface].
 func (s *server) GetHealth(w http.ResponseWriter, r *http.Request) {
-	h, err := s.health(r.Context())
-	if err != nil {
-		why := outward(err)
-		h.Why = &why
-	}
+	h := s.health(r.Context(), outward)
 	status := http.StatusOK
 	if !h.Ok {
 		status = http.StatusServiceUnavailable
@@ -37,16 +33,16 @@ func outward(err error) string {
 	return "it does not work; the engine's log and galen status tell why"
 }
 
-func (s *server) health(ctx context.Context) (api.Health, error) {
+// health has the reason in the words for whoever asks.
+func (s *server) health(ctx context.Context, say func(error) string) api.Health {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	h := api.Health{Ok: true, Version: s.o.Version, Started: s.o.Started.UTC()}
-	err := s.o.Health(ctx)
-	if err != nil {
-		why := err.Error()
+	if err := s.o.Health(ctx); err != nil {
+		why := say(err)
 		h.Ok, h.Why = false, &why
 	}
-	return h, err
+	return h
 }
 
 // sighted is the health for people: an engine that answers and sees nothing does not do what it is there for.
@@ -109,9 +105,8 @@ func (s *server) GetStatus(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	health, _ := s.health(ctx) // it says why
 	out := api.Status{
-		Health: s.sighted(health), Findings: len(findings), OpenRuns: len(open), Holds: len(holds), Quarantines: len(quarantines),
+		Health: s.sighted(s.health(ctx, error.Error)), Findings: len(findings), OpenRuns: len(open), Holds: len(holds), Quarantines: len(quarantines),
 	}
 	out.Resources, out.MoreResources = s.resources(ctx)
 	if observe != "" {
