@@ -16,12 +16,16 @@ func (e *Engine) leftovers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	left := func(r galen.Resource) bool {
+		holder, taken := leased[r.String()]
+		return !e.lookedAfter(r) && (!taken || holder == e.self.ID)
+	}
 	findings, err := e.journal.Findings(ctx, galen.Resource{})
 	if err != nil {
 		return err
 	}
 	for _, f := range findings {
-		if holder, taken := leased[f.Resource.String()]; e.lookedAfter(f.Resource) || taken && holder != e.self.ID {
+		if !left(f.Resource) {
 			continue
 		}
 		_, ended, err := e.journal.SaveFindings(ctx, f.Resource, nil) // all of them, the first time
@@ -32,17 +36,17 @@ func (e *Engine) leftovers(ctx context.Context) error {
 			e.o.Logger.Warn("a resource is in the configuration no more: its findings end", "resource", f.Resource.String(), "findings", len(ended))
 		}
 	}
-	return e.warnOfRuns(ctx)
+	return e.warnOfRuns(ctx, left)
 }
 
-// warnOfRuns tells of the open runs on resources that are in the configuration no more.
-func (e *Engine) warnOfRuns(ctx context.Context) error {
+// warnOfRuns tells of the open runs on resources that nobody looks after any more.
+func (e *Engine) warnOfRuns(ctx context.Context, left func(galen.Resource) bool) error {
 	open, err := e.journal.Runs(ctx, journal.RunFilter{OpenOnly: true, Limit: countLimit})
 	if err != nil {
 		return err
 	}
 	for _, run := range open {
-		if !e.lookedAfter(run.Resource) {
+		if left(run.Resource) {
 			e.o.Logger.Warn("a run is open on a resource that is in the configuration no more: cancel it, or put the resource back", "run", run.ID, "resource", run.Resource.String())
 		}
 	}
