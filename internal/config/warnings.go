@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -74,26 +75,30 @@ func (c *Config) idlePolicies() []Warning {
 func (c *Config) upsideDown() []Warning {
 	var out []Warning
 	for _, name := range slices.Sorted(maps.Keys(c.PolicyTexts)) {
-		p := c.policies[name]
-		for i, rule := range p.Modes {
-			of := strings.NewReplacer("*", "x", "?", "x").Replace(rule.Runbook) // one that it is about
-			if of == "" {
-				of = "x"
-			}
-			back := p.ModeOf(of, galen.Reversible)
-			for _, class := range []galen.Class{galen.Disruptive, galen.Destructive} {
-				if far := p.ModeOf(of, class); back.Less(far) && (rule.Class == class || rule.Class == galen.Reversible || rule.Class == 0) {
-					out = append(out, Warning{
-						fmt.Sprintf("policies.%s.modes[%d]", name, i),
-						fmt.Sprintf("%s steps may go as far as %s, and %s ones, which bring back what was taken away, as far as %s: what cannot be brought back is not taken away, so that both go as far as %[4]s", class, far, galen.Reversible, back),
-						fmt.Sprintf("let %s steps go at least as far", galen.Reversible),
-					})
-					break
-				}
+		for i, rule := range c.policies[name].Modes {
+			if class, far, back := tooFar(c.policies[name], rule); class != 0 {
+				out = append(out, Warning{
+					fmt.Sprintf("policies.%s.modes[%d]", name, i),
+					fmt.Sprintf("%s steps may go as far as %s, and %s ones, which bring back what was taken away, as far as %s: what cannot be brought back is not taken away, so that both go as far as %[4]s", class, far, galen.Reversible, back),
+					fmt.Sprintf("let %s steps go at least as far", galen.Reversible),
+				})
 			}
 		}
 	}
 	return out
+}
+
+// tooFar is a class of steps that a rule of a policy is about, and that may go further than those which bring back, with both modes; 0: none.
+func tooFar(p galen.Policy, rule galen.ModeRule) (class galen.Class, far, back galen.Mode) {
+	of := cmp.Or(strings.NewReplacer("*", "x", "?", "x").Replace(rule.Runbook), "x") // a runbook that it is about
+	back = p.ModeOf(of, galen.Reversible)
+	for _, class := range []galen.Class{galen.Disruptive, galen.Destructive} {
+		about := rule.Class == class || rule.Class == galen.Reversible || rule.Class == 0
+		if far := p.ModeOf(of, class); about && back.Less(far) {
+			return class, far, back
+		}
+	}
+	return 0, "", back
 }
 
 // tooShort says where a policy ends something before what it waits for can be.
