@@ -113,10 +113,11 @@ func (g *Gate) ledger(ctx context.Context, run string) (galen.Ledger, error) {
 	return l.ReadBetween(asked, asked.Add(g.o.Mono()-mono)), nil
 }
 
-// current: galen may act, the run is live, and the step belongs to its newest plan, which was made knowing of a cancel or yield.
+// current: galen may act, and by this engine's policy; the run is live, and the step belongs to its newest plan, which was made knowing of a cancel
+// or yield.
 func (g *Gate) current(l galen.Ledger, req Request) galen.Verdict {
 	r := l.Run
-	if g.o.Overruled != nil && l.Policy != "" {
+	if g.o.Overruled != nil {
 		if why := g.o.Overruled(r.Resource, l.Policy); why != "" {
 			return named(guardGate, lookAgain("%s", why))
 		}

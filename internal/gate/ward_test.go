@@ -302,7 +302,7 @@ func (r *rig) options() Options {
 		Runbooks: map[string]galen.ListedRunbook{"ward/heal": {Name: "ward/heal", Version: r.version}}, Logger: slog.New(slog.DiscardHandler),
 		Policy: func(galen.Resource) galen.Policy { return r.policy },
 		Overruled: func(_ galen.Resource, newest string) string {
-			if newest == theirs {
+			if newest == "" || newest == theirs {
 				return ""
 			}
 			return "another policy counts"
