@@ -1,10 +1,12 @@
 package http
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -70,10 +72,13 @@ func peopleOf(d galen.Decision, l galen.Ledger) (*api.People, []galen.NotCounted
 	}
 	var said []string
 	var not []galen.NotCounted
+	moved := ""
 	if l.Approval != nil {
-		said, not = l.Approval.People(l.Run, l.Now, d.Approvals)
+		if moved = outdated(*l.Approval, d, l.Run); moved == "" {
+			said, not = l.Approval.People(l.Run, l.Now, d.Approvals)
+		}
 	}
-	why := galen.Few(l.Run, said, not, d.Approvals)
+	why := cmp.Or(moved, galen.Few(l.Run, said, not, d.Approvals))
 	out := api.People{Wanted: d.Approvals, Said: list(said), Enough: why == ""}
 	if len(not) > 0 {
 		texts := make([]string, 0, len(not))
@@ -86,6 +91,24 @@ func peopleOf(d galen.Decision, l galen.Ledger) (*api.People, []galen.NotCounted
 		out.Why = &why
 	}
 	return &out, not
+}
+
+// outdated says of which targets a yes saw another world than the newest plan of a run that waits for people shows; "" if of none. A run that works
+// moves them itself.
+func outdated(yes galen.Approval, d galen.Decision, run galen.Run) string {
+	if run.Status != galen.RunAsking && run.Status != galen.RunHeld {
+		return ""
+	}
+	var moved []string
+	for _, target := range slices.Sorted(maps.Keys(d.Shown)) {
+		if was, seen := yes.Basis[target]; seen && was != d.Shown[target] {
+			moved = append(moved, target)
+		}
+	}
+	if len(moved) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s changed since approval %s was given: it counts no more, read the plan again", strings.Join(moved, ", "), yes.ID)
 }
 
 // standing is the yes that a run has now, be it enough or not; nil: none.

@@ -290,6 +290,15 @@ func TestApproveTellsWhoElse(t *testing.T) {
 	if got, _ := peopleOf(d, galen.Ledger{Now: noon(), Run: run, Approval: yes}); !got.Enough || len(got.Said) != 2 {
 		t.Errorf("%+v", got)
 	}
+	d.Shown, yes.Basis, yes.ID = map[string]string{"db-1": "new", "db-2": "same"}, map[string]string{"db-1": "old", "db-2": "same"}, "yes-1"
+	if got, _ := peopleOf(d, galen.Ledger{Now: noon(), Run: run, Approval: yes}); got.Enough || len(got.Said) > 0 || !strings.HasPrefix(*got.Why, "db-1 changed since approval yes-1 was given") {
+		t.Errorf("two yeses to what db-1 was: %+v", got)
+	}
+	working := run
+	working.Status = galen.RunRunning // its own steps move db-1
+	if got, _ := peopleOf(d, galen.Ledger{Now: noon(), Run: working, Approval: yes}); !got.Enough {
+		t.Errorf("at work: %+v", got)
+	}
 	for name, l := range map[string]galen.Ledger{"ended": {Run: galen.Run{Status: galen.RunCancelled}}} {
 		if got, _ := peopleOf(d, l); got != nil {
 			t.Errorf("%s: %+v", name, got)
