@@ -72,6 +72,11 @@ func (c *cli) askingNeeds(ctx context.Context, client *api.ClientWithResponses, 
 		if d.Run.Status != galen.RunAsking {
 			continue // somebody was faster
 		}
+		if yes := d.Approval; yes != nil && !s.Health.Ok && (d.People == nil || d.People.Enough) {
+			s.needs = append(s.needs, need{ink: inkWarn, sort: "approved", do: []string{"galen runs show " + r.ID},
+				what: fmt.Sprintf("%s on %s goes on once the engine works, with the yes of %s, if nothing has moved until then", r.Runbook, r.Resource, yes.By)})
+			continue
+		}
 		s.needs = append(s.needs, need{ink: inkWarn, sort: "approve", what: asked(d, c.now()), do: []string{
 			fmt.Sprintf("galen runs approve %s --plan %s", r.ID, planToken(d)), fmt.Sprintf("galen runs approve %s    shows the plan", r.ID),
 		}})

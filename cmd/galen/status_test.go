@@ -33,3 +33,31 @@ func TestStatusShowsTheHolds(t *testing.T) {
 		}
 	}
 }
+
+// TestStatusAsksForNoYesTwice: one that was given while the engine does not work is waited for by the engine, not by a person.
+func TestStatusAsksForNoYesTwice(t *testing.T) {
+	given := &api.StandingApproval{By: "ada", At: noon(), Expires: noon().Add(time.Hour), Steps: []galen.ApprovedStep{}}
+	for name, c := range map[string]struct {
+		works  bool
+		given  *api.StandingApproval
+		people *api.People
+		asks   bool
+	}{
+		"none given":              {given: nil, asks: true},
+		"given":                   {given: given},
+		"given by one of two":     {given: given, people: &api.People{Wanted: 2, Said: []string{"ada"}}, asks: true},
+		"given by two":            {given: given, people: &api.People{Wanted: 2, Said: []string{"ada", "bob"}, Enough: true}},
+		"given, and not all that": {works: true, given: given, asks: true},
+	} {
+		a := cannedAPI()
+		status := a.answers["GET /v1/status"].(api.Status)
+		status.Health.Ok = c.works
+		run := a.answers["GET /v1/runs/r2"].(api.RunDetail)
+		run.Run.Status, run.Approval, run.People = galen.RunAsking, c.given, c.people
+		a.answers["GET /v1/status"], a.answers["GET /v1/runs/r2"] = status, run
+		got := galenCLI(t, a.start(t), "status")
+		if contains(got.out, "galen runs approve r2") != c.asks || contains(got.out, "goes on once the engine works, with the yes of ada") == c.asks {
+			t.Errorf("%s: %s", name, got.out)
+		}
+	}
+}
