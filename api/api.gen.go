@@ -506,6 +506,19 @@ type ObserverKind = galen.ObserverKind
 // Opinion defines model for Opinion.
 type Opinion = galen.Opinion
 
+// Orphan A resource that no engine looks after, as one that was taken out of the configuration, with what waits there for ever
+type Orphan struct {
+	// Holds of this resource alone
+	Holds int `json:"holds"`
+
+	// OpenRuns GET /v1/runs?resource=...; they are to be cancelled, unless the resource comes back
+	OpenRuns int    `json:"open_runs"`
+	Resource string `json:"resource"`
+
+	// Schedules they open no run
+	Schedules int `json:"schedules"`
+}
+
 // Outlook defines model for Outlook.
 type Outlook = galen.Outlook
 
@@ -802,6 +815,9 @@ type Status struct {
 	// Observe galen only observes until a person re-arms it, and why; absent: it may act
 	Observe  *string `json:"observe,omitempty"`
 	OpenRuns int     `json:"open_runs"`
+
+	// Orphans resources that no engine looks after now, and what stands on them; absent: there is nothing
+	Orphans *[]Orphan `json:"orphans,omitempty"`
 
 	// Quarantines runbooks that act nowhere until a person clears them
 	Quarantines int `json:"quarantines"`

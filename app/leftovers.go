@@ -12,20 +12,16 @@ import (
 // leftovers ends what was found on resources that are in the configuration no more: nobody looks at them, and it would page for ever. Of their
 // open runs it warns. What another engine looks at stays.
 func (e *Engine) leftovers(ctx context.Context) error {
-	leased, err := e.journal.Leased(ctx)
+	orphaned, err := e.orphaned(ctx)
 	if err != nil {
 		return err
-	}
-	left := func(r galen.Resource) bool {
-		holder, taken := leased[r.String()]
-		return !e.lookedAfter(r) && (!taken || holder == e.self.ID)
 	}
 	findings, err := e.journal.Findings(ctx, galen.Resource{})
 	if err != nil {
 		return err
 	}
 	for _, f := range findings {
-		if !left(f.Resource) {
+		if !orphaned(f.Resource) {
 			continue
 		}
 		_, ended, err := e.journal.SaveFindings(ctx, f.Resource, nil) // all of them, the first time
@@ -36,17 +32,29 @@ func (e *Engine) leftovers(ctx context.Context) error {
 			e.o.Logger.Warn("a resource is in the configuration no more: its findings end", "resource", f.Resource.String(), "findings", len(ended))
 		}
 	}
-	return e.warnOfRuns(ctx, left)
+	return e.warnOfRuns(ctx, orphaned)
+}
+
+// orphaned tells which resources no engine looks after now: this one does not have them, and no other one leases them.
+func (e *Engine) orphaned(ctx context.Context) (func(galen.Resource) bool, error) {
+	leased, err := e.journal.Leased(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func(r galen.Resource) bool {
+		holder, taken := leased[r.String()]
+		return !e.lookedAfter(r) && (!taken || holder == e.self.ID)
+	}, nil
 }
 
 // warnOfRuns tells of the open runs on resources that nobody looks after any more.
-func (e *Engine) warnOfRuns(ctx context.Context, left func(galen.Resource) bool) error {
+func (e *Engine) warnOfRuns(ctx context.Context, orphaned func(galen.Resource) bool) error {
 	open, err := e.journal.Runs(ctx, journal.RunFilter{OpenOnly: true, Limit: countLimit})
 	if err != nil {
 		return err
 	}
 	for _, run := range open {
-		if left(run.Resource) {
+		if orphaned(run.Resource) {
 			e.o.Logger.Warn("a run is open on a resource that is in the configuration no more: cancel it, or put the resource back", "run", run.ID, "resource", run.Resource.String())
 		}
 	}

@@ -64,7 +64,7 @@ func (e *Engine) ways(listener net.Listener, d door) {
 		Token: d.token, TokenFile: d.tokenFile, Tokens: tokens{e.journal}, Logins: d.logins, Refusals: refusals, TLS: d.tls,
 		Limits: galenhttp.Limits{PerToken: *limits.PerToken, PerAddress: *limits.PerAddress},
 		Runs:   rows{e.journal}, Intents: e.journal, Records: rows{e.journal}, Requests: requests{e}, Decisions: people{e}, Approvals: rows{e.journal}, Holds: e.journal, Quarantines: e.journal, Schedules: schedules{e}, Epochs: epochs{e.journal},
-		World: seen{d.watched, e}, Advice: advisor{e}, Alerts: alerts{inbox, matcher, e.journal}, Runbooks: e.o.Catalogue.Runbooks, Faults: e.faults.All, Health: e.health, Sees: e.sighted, Ready: e.ready(), Away: journal.Away,
+		World: seen{d.watched, e}, Advice: advisor{e}, Alerts: alerts{inbox, matcher, e.journal}, Runbooks: e.o.Catalogue.Runbooks, Faults: e.faults.All, Health: e.health, Sees: e.sighted, Orphaned: e.orphaned, Ready: e.ready(), Away: journal.Away,
 		Measure: measure{e, inbox, refusals}.now, Tally: e.tally.Tally, Around: e.trace.Around,
 		Committed: e.journal.Committed, Shared: e.shared(),
 		Version: e.o.Version, Started: e.started, Now: time.Now, Logger: e.o.Logger,

@@ -36,7 +36,7 @@ func (c *cli) lookCloser(ctx context.Context, client *api.ClientWithResponses, s
 			return err
 		}
 	}
-	s.needs = append(s.needs, slices.Concat(unknownNeeds(s.Resources), noteNeeds(s.findings))...)
+	s.needs = append(s.needs, slices.Concat(orphanNeeds(valueOf(s.Orphans)), unknownNeeds(s.Resources), noteNeeds(s.findings))...)
 	return nil
 }
 
@@ -241,6 +241,26 @@ func noteNeeds(all []api.FoundProblem) []need {
 		if f.Note && len(out) < needsShown {
 			out = append(out, need{ink: inkWarn, sort: "note", what: fmt.Sprintf("%s on %s, which Galen does not treat: %s", f.Code, f.Resource, f.Why), do: []string{"galen explain " + string(f.Code)}})
 		}
+	}
+	return out
+}
+
+// orphanNeeds are what stands on resources that no engine looks after: nothing of it ever ends by itself.
+func orphanNeeds(all []api.Orphan) []need {
+	var out []need
+	for _, l := range first(all, needsShown) {
+		var on, do []string
+		for _, one := range []struct {
+			n         int
+			what, see string
+		}{
+			{l.OpenRuns, "open run", "galen runs list --open --resource " + l.Resource}, {l.Schedules, "schedule", "galen schedule list"}, {l.Holds, "hold", "galen holds"},
+		} {
+			if one.n > 0 {
+				on, do = append(on, some(one.n, one.what)), append(do, one.see)
+			}
+		}
+		out = append(out, need{ink: inkWarn, sort: "orphan", what: fmt.Sprintf("no engine looks after %s, which has %s: end that, or put it back into the configuration", l.Resource, strings.Join(on, ", ")), do: do})
 	}
 	return out
 }

@@ -61,3 +61,17 @@ func TestStatusAsksForNoYesTwice(t *testing.T) {
 		}
 	}
 }
+
+// TestStatusTellsWhatIsLeft: with what ends it.
+func TestStatusTellsWhatIsLeft(t *testing.T) {
+	a := cannedAPI()
+	status := a.answers["GET /v1/status"].(api.Status)
+	status.Orphans = &[]api.Orphan{{Resource: "fake/old", OpenRuns: 1, Holds: 2}, {Resource: "fake/older", Schedules: 1}}
+	a.answers["GET /v1/status"] = status
+	got := galenCLI(t, a.start(t), "status", "-o", "wide")
+	for _, says := range []string{"no engine looks after fake/old, which has 1 open run, 2 holds", "galen runs list --open --resource fake/old", "no engine looks after fake/older, which has 1 schedule:"} {
+		if !contains(got.out, says) {
+			t.Errorf("it does not say %q: %s", says, got.out)
+		}
+	}
+}

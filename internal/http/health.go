@@ -121,6 +121,10 @@ func (s *server) GetStatus(w http.ResponseWriter, r *http.Request) {
 		default:
 		}
 	}
+	if out.Orphans, err = s.orphans(ctx, open, holds); err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	s.answer(w, r, http.StatusOK, out)
 }
 

@@ -22,7 +22,7 @@ import (
 	"github.com/galenhq/galen/api"
 )
 
-// Options are what the API stands on; all are required but Away, Sees, Measure, Tally, Around, Committed, Shared and After.
+// Options are what the API stands on; all are required but Away, Sees, Orphaned, Measure, Tally, Around, Committed, Shared and After.
 type Options struct {
 	// Token that calls must carry, and the file where a person finds it.
 	Token     string
@@ -61,6 +61,8 @@ type Options struct {
 	Away func(error) bool
 	// Sees tells why the engine's looks see nothing lately, or why it could do nothing about what they see, nil if all is well; nil: nobody tells.
 	Sees func() error
+	// Orphaned tells which resources no engine looks after; nil: nobody tells.
+	Orphaned func(ctx context.Context) (func(galen.Resource) bool, error)
 	// Measure counts for the metrics at each scrape.
 	Measure func(ctx context.Context) (Measures, error)
 	// Tally is what was counted since the start; nil: nothing.
