@@ -88,8 +88,8 @@ type doctor struct {
 	unseen error
 	// asked is the engine that was named with --server.
 	asked string
-	// runs: an engine has the data directory.
-	runs bool
+	// runs: an engine has the data directory; free: none has it, as far as could be seen.
+	runs, free bool
 }
 
 // examine makes all examinations that are possible.
@@ -151,7 +151,7 @@ func within[T any](ctx context.Context, limit time.Duration, work func(context.C
 
 // open looks at the data directory and the journal, and tells whether it could.
 func (d *doctor) open(ctx context.Context) bool {
-	d.runs = d.locked()
+	d.runs, d.free = d.locked()
 	if d.place, d.unseen = app.JournalPlace(d.cfg); d.unseen == nil {
 		d.seen, d.unseen = journal.Peek(ctx, d.place, d.now)
 	}

@@ -25,15 +25,15 @@ const (
 	polledFor    = 90 * time.Second // a worker asks for work at least that often
 )
 
-// locked tells whether an engine has the data directory. It makes nothing that is not there.
-func (d *doctor) locked() bool {
+// locked tells whether an engine has the data directory, or surely none. It makes nothing that is not there.
+func (d *doctor) locked() (runs, free bool) {
 	f, err := os.Open(filepath.Join(d.cfg.Data, "lock"))
 	if err != nil {
-		return false
+		return false, errors.Is(err, fs.ErrNotExist)
 	}
 	defer f.Close()
 	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) // let go with the file
-	return errors.Is(err, unix.EWOULDBLOCK)
+	return errors.Is(err, unix.EWOULDBLOCK), err == nil
 }
 
 // journal tells whether the journal can be read and believed.
@@ -99,6 +99,9 @@ func (d *doctor) engine(ctx context.Context) []symptom {
 	case elsewhere(ctx, at, d.listens()):
 		return append(out, symptom{"engine", at, isWarn, "answers, version " + res.JSON200.Version + "; whether it is the engine of this configuration, which listens at " + d.listens() + ", is not known",
 			"leave out --server and " + envServer + " to examine the engine of this configuration"})
+	case d.free:
+		return append(out, symptom{"engine", at, isBad, "answers, version " + res.JSON200.Version + ", and no engine has the data directory " + d.cfg.Data + ": it is the engine of another configuration",
+			"look which galen serve has the port, and with which --config; end the one that should not be there, or name its configuration"})
 	}
 	return append(out, d.readiness(ctx, client, symptom{"engine", at, isOK, "answers, version " + res.JSON200.Version, ""}))
 }

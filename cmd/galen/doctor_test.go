@@ -167,7 +167,11 @@ func TestDoctor(t *testing.T) {
 		"an ill engine": {func(p patient) {
 			p.answer(http.StatusServiceUnavailable, `{"ok":false,"version":"x","started":"2026-01-01T00:00:00Z","why":"the journal does not answer"}`)
 		}, "engine", isBad, "the journal does not answer"},
-		"an engine": {func(p patient) { p.answer(http.StatusOK, `{"ok":true,"version":"x","started":"2026-01-01T00:00:00Z"}`) }, "engine", isOK, "answers, version x"},
+		"an engine": {func(p patient) {
+			p.t.Cleanup(p.lock())
+			p.answer(http.StatusOK, `{"ok":true,"version":"x","started":"2026-01-01T00:00:00Z"}`)
+		}, "engine", isOK, "answers, version x"},
+		"one of another configuration": {func(p patient) { p.answer(http.StatusOK, `{"ok":true,"version":"x","started":"2026-01-01T00:00:00Z"}`) }, "engine", isBad, "no engine has the data directory"},
 
 		"the embedded Temporal": {func(patient) {}, "temporal", isOK, "embedded"},
 		"no Temporal":           {func(p patient) { p.edit("data: data", "data: data\ntemporal: {address: 127.0.0.1:1}") }, "temporal", isBad, "127.0.0.1:1"},
@@ -199,6 +203,7 @@ func TestDoctor(t *testing.T) {
 // no proof that this one is well.
 func TestDoctorKnowsWhomItAsked(t *testing.T) {
 	p := newPatient(t)
+	t.Cleanup(p.lock())
 	p.answer(http.StatusOK, `{"ok":true,"version":"x","started":"2026-01-01T00:00:00Z"}`)
 	_, port, err := net.SplitHostPort(p.listen)
 	p.must(err)
@@ -216,6 +221,7 @@ func TestDoctorKnowsWhomItAsked(t *testing.T) {
 // TestDoctorOfAnEngineThatCanDoNothing: one that answers, and could not record what it would do, is not well.
 func TestDoctorOfAnEngineThatCanDoNothing(t *testing.T) {
 	p := newPatient(t)
+	t.Cleanup(p.lock())
 	p.serves(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		if r.URL.Path == "/v1/ready" {

@@ -3,6 +3,7 @@ package http
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/galenhq/galen"
@@ -22,32 +23,26 @@ func (s *server) orphans(ctx context.Context, open []galen.Run, holds []galen.Ho
 	if err != nil {
 		return nil, err
 	}
-	on := map[galen.Resource]*api.Orphan{}
-	of := func(r galen.Resource) *api.Orphan {
+	on := map[galen.Resource]api.Orphan{}
+	count := func(r galen.Resource, runs, schedules, holds int) {
 		if r == (galen.Resource{}) || !is(r) || !seesOf(ctx).resource(r) {
-			return &api.Orphan{} // nobody reads it
+			return
 		}
-		if on[r] == nil {
-			on[r] = &api.Orphan{Resource: r.String()}
-		}
-		return on[r]
+		was := on[r]
+		on[r] = api.Orphan{Resource: r.String(), OpenRuns: was.OpenRuns + runs, Schedules: was.Schedules + schedules, Holds: was.Holds + holds}
 	}
 	for _, run := range open {
-		of(run.Resource).OpenRuns++
+		count(run.Resource, 1, 0, 0)
 	}
 	for _, one := range schedules {
-		of(one.Resource).Schedules++
+		count(one.Resource, 0, 1, 0)
 	}
 	for _, h := range holds {
-		of(h.Resource).Holds++
+		count(h.Resource, 0, 0, 1)
 	}
 	if len(on) == 0 {
 		return nil, nil
 	}
-	out := make([]api.Orphan, 0, len(on))
-	for _, one := range on {
-		out = append(out, *one)
-	}
-	slices.SortFunc(out, func(a, b api.Orphan) int { return cmp.Compare(a.Resource, b.Resource) })
+	out := slices.SortedFunc(maps.Values(on), func(a, b api.Orphan) int { return cmp.Compare(a.Resource, b.Resource) })
 	return &out, nil
 }
