@@ -193,9 +193,18 @@ func isOpaque(t reflect.Type) bool {
 	return t == reflect.TypeFor[any]() || t.Implements(jsonUnmarshaler) || reflect.PointerTo(t).Implements(jsonUnmarshaler)
 }
 
+// null notes that there is nothing where something should be.
+func (c *checker) null(at string) {
+	if strings.HasSuffix(at, "]") { // an element of a list
+		c.fault(at, "an empty entry; fill it in, or take it out")
+		return
+	}
+	c.fault(at, "null is not allowed; give it a value, or leave the field out")
+}
+
 func (c *checker) scalar(t reflect.Type, tok json.Token, at string, opaque bool) {
 	if tok == nil && t != reflect.TypeFor[any]() { // a null inside what is opaque is its reader's
-		c.fault(at, "null is not allowed; leave the field out")
+		c.null(at)
 		return
 	}
 	if opaque {

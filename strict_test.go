@@ -31,6 +31,7 @@ func TestDecodeIsStrict(t *testing.T) {
 		{"twice", `{"resource":"fake/a","resource":"fake/b"}`, `"resource" stands twice`},
 		{"twice inside opaque", `{"resource":"fake/a","args":{"x":1,"x":2}}`, `"x" stands twice`},
 		{"null", `{"resource":null}`, "null is not allowed"},
+		{"null for an element", `{"resource":"fake/a","items":[null]}`, "items[0]: an empty entry; fill it in, or take it out"},
 		{"null for an opaque field", `{"resource":"fake/a","args":null}`, "args: null is not allowed"},
 		{"null for an element that reads itself", `{"resource":"fake/a","items":[{"name":"x","wait":null}]}`, "items[0].wait: null is not allowed"},
 		{"missing", `{}`, `"resource" is missing`},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -86,10 +87,13 @@ func loadConfig(path string, can app.Catalogue, more ...func(*config.Config) []e
 
 func unknownKinds(cfg *config.Config, can app.Catalogue) []error {
 	var errs []error
+	var names []string
+	for _, k := range can.Kinds {
+		names = append(names, k.Name)
+	}
 	for _, r := range cfg.Resources {
-		known := slices.ContainsFunc(can.Kinds, func(k app.Kind) bool { return k.Name == r.Resource.Kind })
-		if !known && r.Resource.Kind != "" {
-			errs = append(errs, fmt.Errorf("%s: this galen does not know the kind %q", r.Resource, r.Resource.Kind))
+		if r.Resource.Kind != "" && !slices.Contains(names, r.Resource.Kind) {
+			errs = append(errs, fmt.Errorf("%s: this galen does not know the kind %q: it has %s", r.Resource, r.Resource.Kind, strings.Join(names, ", ")))
 		}
 	}
 	return errs

@@ -39,7 +39,7 @@ resources:
   - {resource: cassandra/orders, policy: orders, setup: {nodes: []}}
   - {resource: rds/x, setup: {}}
 `, []string{
-			`listen: "here": want host:port`, `policies.demo: mode: `, `rds/x: this galen does not know the kind "rds"`,
+			`listen: "here": want host:port`, `policies.demo: mode: `, `rds/x: this galen does not know the kind "rds": it has cassandra`,
 			`policies.orders: cooldowns[0].cause: no runbook heals "nodedown", so that it would count for nothing: want one of node-down, node-flapping, node-frozen, undo-owed`,
 			`policies.orders: levels: Cassandra has no consistency level "QUROUM"; it is one of ALL, ANY, EACH_QUORUM`,
 			`policies.orders: keyspace_levels.k: Cassandra has no consistency level "TWOO"`, `alerts[0].code: no runbook heals "nodedown"`,
