@@ -65,9 +65,12 @@ type Token struct {
 	Grants []Grant `json:"grants"`
 	By     string  `json:"by"` // who made it
 	// ByPerson is who made it by a name that they cannot change, "" for a named token.
-	ByPerson string    `json:"by_person,omitempty"`
-	At       time.Time `json:"at"`
-	Expires  time.Time `json:"expires"`
+	ByPerson string `json:"by_person,omitempty"`
+	// Makers are who made it, the token of who made it, and so on, as they were when it was made, each by name and by the name that they cannot
+	// change, if they have one: what becomes of those names later changes nothing. Empty: an older release made it.
+	Makers  []string  `json:"makers,omitempty"`
+	At      time.Time `json:"at"`
+	Expires time.Time `json:"expires"`
 	// Revoked is when it was, zero: it was not.
 	Revoked   time.Time `json:"revoked,omitzero"`
 	RevokedBy string    `json:"revoked_by,omitempty"`

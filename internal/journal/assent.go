@@ -27,27 +27,58 @@ func (t *tx) join(ctx context.Context, run galen.Run, a *galen.Approval) (err er
 	return err
 }
 
-// lineageOf is who made the token of that name, and the tokens of its makers. A name can be given again, so that the makers may come
-// round in a circle.
+// lineageOf is who made the token of that name, and the tokens of its makers.
 func lineageOf(ctx context.Context, q querier, name string) (galen.Lineage, error) {
-	var out galen.Lineage
-	for next := name; ; {
-		t, found, err := doc[galen.Token](ctx, q, "SELECT doc FROM tokens WHERE name = ?", next)
+	t, found, err := doc[galen.Token](ctx, q, "SELECT doc FROM tokens WHERE name = ?", name)
+	if err != nil || !found {
+		return galen.Lineage{}, err
+	}
+	makers, err := makersOf(ctx, q, t)
+	return galen.Lineage{Since: t.At, Makers: makers}, err
+}
+
+// makersOf are those of a token. One that an older release made does not name them: they are those that its makers' names have now, and a name
+// can be given again, so that they may come round in a circle.
+func makersOf(ctx context.Context, q querier, t galen.Token) ([]string, error) {
+	var out []string
+	add := func(names ...string) {
+		for _, name := range names {
+			if name != "" && !slices.Contains(out, name) {
+				out = append(out, name)
+			}
+		}
+	}
+	for name := t.Name; ; {
+		if len(t.Makers) > 0 {
+			add(t.Makers...)
+			return out, nil
+		}
+		if t.By == name || slices.Contains(out, t.By) {
+			return out, nil
+		}
+		add(t.By, t.ByPerson)
+		next, found, err := doc[galen.Token](ctx, q, "SELECT doc FROM tokens WHERE name = ?", t.By)
 		if err != nil || !found {
 			return out, err
 		}
-		if next == name {
-			out.Since = t.At
-		}
-		if t.By == name || slices.Contains(out.Makers, t.By) {
-			return out, nil
-		}
-		out.Makers = append(out.Makers, t.By)
-		if t.ByPerson != "" {
-			out.Makers = append(out.Makers, t.ByPerson)
-		}
-		next = t.By
+		t = next
 	}
+}
+
+// makersAtBirth are those that a new token keeps. Where the one that had its name before does not keep its own, they are among them: tokens that
+// an older release made find their makers by that name still.
+func makersAtBirth(ctx context.Context, q querier, made, before galen.Token) ([]string, error) {
+	out, err := makersOf(ctx, q, made)
+	if err != nil || before.Name == "" || len(before.Makers) > 0 {
+		return out, err
+	}
+	older, err := makersOf(ctx, q, before)
+	for _, name := range older {
+		if name != made.Name && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out, err
 }
 
 // changesKept is how many changes the journal keeps of a yes that became void.

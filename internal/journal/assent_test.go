@@ -3,6 +3,7 @@ package journal_test
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -95,6 +96,34 @@ func testRevokedYes(t *testing.T, w world, run galen.Run) {
 	must(t, w.Approve(ctx, w.yesBy(asked, "bob", "b2")))
 	equal(t, "who made the token that asked", w.said(t, asked), "bob")
 	testYesByAnotherName(t, w, run)
+	testYesesInACircle(t, w, run)
+}
+
+// testYesesInACircle: a name that is given again changes nothing of whose tokens were made before: who asked stays the maker of all of them.
+func testYesesInACircle(t *testing.T, w world, run galen.Run) {
+	t.Helper()
+	ctx := t.Context()
+	n := 0
+	make := func(name, by string) {
+		n++
+		token := w.token(name)
+		token.By = by
+		_, err := w.CreateToken(ctx, token, fmt.Sprint("hash-circle-", n))
+		must(t, err)
+		w.clock.skip(time.Second)
+	}
+	for _, branch := range []string{"p", "q"} {
+		make(branch+"a", "zed")
+		make(branch+"b", branch+"a")
+	}
+	asked, _, err := w.OpenRun(ctx, galen.Run{Key: "circle", Runbook: run.Runbook, Version: 1, Resource: run.Resource, Asked: galen.AskedBy("zed")})
+	must(t, err)
+	for _, branch := range []string{"p", "q"} {
+		must(t, w.RevokeToken(ctx, branch+"a", branch+"b"))
+		make(branch+"a", branch+"b")
+		must(t, w.Approve(ctx, w.yesBy(asked, branch+"b", "b2")))
+	}
+	equal(t, "whose tokens were all made by who asked", w.said(t, asked), "")
 }
 
 // testYesByAnotherName: who can change the name that they come with stays who they are.
@@ -188,4 +217,37 @@ func testRacePeople(t *testing.T, w world) {
 	}
 	all.Wait()
 	equal(t, "all of them", w.said(t, run), "p0 p1 p2 p3")
+}
+
+// TestTokensOfAnOlderRelease: they do not keep their makers, which are found by their names; one of those that is given again keeps what it meant.
+func TestTokensOfAnOlderRelease(t *testing.T) {
+	path, c := filepath.Join(t.TempDir(), "journal.db"), newClock()
+	ctx := t.Context()
+	open := func() *journal.Store {
+		s, err := journal.Open(ctx, path, journal.Options{Now: c.read})
+		must(t, err)
+		return s
+	}
+	make := func(s *journal.Store, name, by string) {
+		c.skip(time.Second)
+		_, err := s.CreateToken(ctx, galen.Token{Name: name, By: by, Expires: c.read().Add(time.Hour), Grants: []galen.Grant{{Scope: galen.ScopeAdmin, Resource: galen.Everything}}}, name+by)
+		must(t, err)
+	}
+	s := open()
+	must(t, s.SetResource(ctx, ring(), []byte("{}"), "ann"))
+	make(s, "a", "zed")
+	make(s, "b", "a")
+	must(t, s.Close())
+	r := openRaw(t, path)
+	r.exec("UPDATE tokens SET doc = json_remove(doc, '$.makers')")
+	must(t, r.db.Close())
+	s = open()
+	run, _, err := s.OpenRun(ctx, galen.Run{Key: "k", Resource: ring(), Runbook: "r", Version: 1, Asked: galen.AskedBy("zed"), Params: []byte("{}")})
+	must(t, err)
+	must(t, s.RevokeToken(ctx, "a", "b"))
+	make(s, "a", "b")
+	w := world{store: s, clock: c}
+	must(t, s.Approve(ctx, w.yesBy(run, "b", "b1")))
+	equal(t, "whose makers' name was given again", w.said(t, run), "")
+	must(t, s.Close())
 }

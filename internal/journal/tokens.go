@@ -18,7 +18,7 @@ func (s *Store) CreateToken(ctx context.Context, t galen.Token, hash string) (ga
 	var made galen.Token
 	err := s.write(ctx, "make the token "+t.Name, func(ctx context.Context, tx *tx) error {
 		made = t
-		made.At, made.Revoked, made.RevokedBy = tx.now, time.Time{}, ""
+		made.At, made.Revoked, made.RevokedBy, made.Makers = tx.now, time.Time{}, "", nil
 		if err := made.Check(tx.now); err != nil {
 			return err
 		}
@@ -28,6 +28,9 @@ func (s *Store) CreateToken(ctx context.Context, t galen.Token, hash string) (ga
 		}
 		if found && before.Counts(tx.now) {
 			return ErrTokenName
+		}
+		if made.Makers, err = makersAtBirth(ctx, tx, made, before); err != nil {
+			return err
 		}
 		return tx.saveToken(ctx, made, hash, made.By)
 	})
