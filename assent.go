@@ -69,6 +69,9 @@ func (a Approval) ByWhoAsked(run Run) bool {
 	return one.asked(run) || one.askersToken(run) || one.Lineage.Asked
 }
 
+// Assents are the yeses that the approval joins, the newest first.
+func (a Approval) Assents() []Assent { return append([]Assent{a.own()}, a.With...) }
+
 func (a Approval) own() Assent {
 	return Assent{By: a.By, At: a.At, Expires: a.Expires, Steps: a.Steps, Lineage: a.Lineage}
 }
@@ -80,7 +83,7 @@ func (a Approval) Joined(newer Approval, now time.Time) []Assent {
 		return nil
 	}
 	var out []Assent
-	for _, one := range append([]Assent{a.own()}, a.With...) {
+	for _, one := range a.Assents() {
 		if one.same(newer.By, newer.Lineage) || !now.Before(one.Expires) {
 			continue
 		}
@@ -137,7 +140,7 @@ func (a Assent) void(run Run, wanted int) string {
 
 func (a Approval) people(run Run, now time.Time, wanted int, covers func(Assent) bool) (said []string, not []NotCounted) {
 	var all []Assent
-	for _, one := range append([]Assent{a.own()}, a.With...) {
+	for _, one := range a.Assents() {
 		if !now.Before(one.Expires) || !covers(one) {
 			continue
 		}

@@ -18,7 +18,7 @@ const (
 	ApprovalVoided   ApprovalState = "voided"   // by the world
 	ApprovalHeld     ApprovalState = "held"     // with its run
 	ApprovalRejected ApprovalState = "rejected" // by a person's no
-	ApprovalRevoked  ApprovalState = "revoked"  // with the token of who said it
+	ApprovalRevoked  ApprovalState = "revoked"  // with the token of who said it, or since people log in
 )
 
 // ApprovalStates are all of them.

@@ -235,7 +235,7 @@ func (e *Engine) tellEpoch(ctx context.Context) error {
 // engine makes gate, activities, worker, dispatcher and watch, and starts them. What counts for other engines, too, it tells before: nothing keeps
 // this one from working any more.
 func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
-	if err := errors.Join(e.policies(ctx), e.leftovers(ctx)); err != nil {
+	if err := errors.Join(e.policies(ctx), e.leftovers(ctx), e.peopleLogIn(ctx)); err != nil {
 		return err
 	}
 	log, policy := e.o.Logger, e.o.Config.Policy

@@ -37,6 +37,14 @@ func (e *Engine) logins() (galenhttp.Logins, error) {
 	return logins{people: people, login: api.Login{Issuer: o.Issuer, ClientId: o.ClientID, Scopes: o.Scopes, MaxAge: &maxAge}}, nil
 }
 
+// peopleLogIn tells the journal so, if they do: what tokens said before ends then.
+func (e *Engine) peopleLogIn(ctx context.Context) error {
+	if !e.o.Config.OIDC.On() {
+		return nil
+	}
+	return e.journal.PeopleLogIn(ctx)
+}
+
 func peopleOf(o config.OIDC) (*oidc.People, error) {
 	client, err := providerClient(o.CAFile)
 	if err != nil {

@@ -120,8 +120,21 @@ func voidedBody(row approvalRow, why string, inARow int, moved []galen.Change) m
 	return out
 }
 
+// PeopleLogIn ends the approvals of open runs that rest on what a token said while nobody could log in: it may be that of a person who has said
+// yes, or says it, by a login.
+func (s *Store) PeopleLogIn(ctx context.Context) error {
+	return s.write(ctx, "end the yeses of tokens", func(ctx context.Context, t *tx) error {
+		return t.endYeses(ctx, "people log in now, and a token said it", func(a galen.Assent) bool { return a.Lineage.Person == "" && !a.Lineage.Program })
+	})
+}
+
 // endYesesOf ends the approvals of open runs in which a token has said yes: whoever revokes it may not trust what it said.
 func (t *tx) endYesesOf(ctx context.Context, token string) error {
+	return t.endYeses(ctx, "the token "+token+" was revoked", func(a galen.Assent) bool { return a.By == token })
+}
+
+// endYeses ends the approvals of open runs in which there is such a yes.
+func (t *tx) endYeses(ctx context.Context, why string, such func(galen.Assent) bool) error {
 	open, err := docs[galen.Run](ctx, t, "SELECT doc FROM runs WHERE open = 1")
 	if err != nil {
 		return err
@@ -132,14 +145,13 @@ func (t *tx) endYesesOf(ctx context.Context, token string) error {
 			return err
 		}
 		for _, row := range rows {
-			if row.By != token && !slices.ContainsFunc(row.With, func(a galen.Assent) bool { return a.By == token }) {
+			if !slices.ContainsFunc(row.Assents(), such) {
 				continue
 			}
 			if err := t.endApproval(ctx, row, galen.ApprovalRevoked); err != nil {
 				return err
 			}
-			body := voidedBody(row, "the token "+token+" was revoked", 0, nil)
-			if err := t.wakeRun(ctx, run, galen.Event{Kind: galen.EventVoided}, body); err != nil {
+			if err := t.wakeRun(ctx, run, galen.Event{Kind: galen.EventVoided}, voidedBody(row, why, 0, nil)); err != nil {
 				return err
 			}
 		}

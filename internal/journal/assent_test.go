@@ -97,6 +97,46 @@ func testRevokedYes(t *testing.T, w world, run galen.Run) {
 	equal(t, "who made the token that asked", w.said(t, asked), "bob")
 	testYesByAnotherName(t, w, run)
 	testYesesInACircle(t, w, run)
+	testYesesBeforeALogin(t, w, run)
+}
+
+// testYesesBeforeALogin: once people log in, no yes counts that a token said before; what they and programs said since does.
+func testYesesBeforeALogin(t *testing.T, w world, run galen.Run) {
+	t.Helper()
+	ctx := t.Context()
+	asked := func(key string) galen.Run {
+		out, _, err := w.OpenRun(ctx, galen.Run{Key: key, Runbook: run.Runbook, Version: 1, Resource: run.Resource, Asked: galen.AskedBy("zed")})
+		must(t, err)
+		return out
+	}
+	yes := func(run galen.Run, by, person string, program bool) {
+		out := w.yesBy(run, by, "b2")
+		out.Lineage.Person, out.Lineage.Program = person, program
+		must(t, w.Approve(ctx, out))
+	}
+	token, person, joined, program := asked("a token"), asked("a person"), asked("a token and a person"), asked("a program")
+	yes(token, "cy", "", false)
+	yes(person, "ann@x", "sub:1", false)
+	yes(joined, "cy", "", false)
+	yes(joined, "ann@x", "sub:1", false)
+	yes(program, "cy", "", true)
+	for range 2 {
+		must(t, w.PeopleLogIn(ctx))
+	}
+	for n, run := range []galen.Run{token, joined} { // the second has one of each
+		if l := w.ledger(t, run); l.Approval != nil {
+			t.Errorf("%s: the yes stands: %+v", run.Key, l.Approval)
+		}
+		events, err := w.Events(ctx, journal.EventFilter{Run: run.ID, Kind: galen.EventVoided})
+		must(t, err)
+		if len(events) != n+1 || !strings.Contains(string(events[0].Body), "people log in now") {
+			t.Errorf("%s: %v", run.Key, events)
+		}
+	}
+	equal(t, "a person", w.said(t, person), "ann@x")
+	if w.ledger(t, program).Approval == nil {
+		t.Error("what a program said since was ended")
+	}
 }
 
 // testYesesInACircle: a name that is given again changes nothing of whose tokens were made before: who asked stays the maker of all of them.

@@ -173,6 +173,7 @@ type tokens interface {
 	Token(ctx context.Context, hash string) (galen.Token, time.Time, error)
 	Tokens(ctx context.Context) ([]galen.Token, error)
 	RevokeToken(ctx context.Context, name, by string) error
+	PeopleLogIn(ctx context.Context) error
 }
 
 type named interface {
