@@ -1396,7 +1396,7 @@ type ClientInterface interface {
 
 	// ExportEvents The journal as lines of canonical JSON, oldest first, without pages
 	//
-	// One event a line; the SHA-256 of a line with an empty "hash" is its hash, "prev" is that of the event before. The end of the answer is what was the end of the journal, or the limit. An answer that was cut off is gone on with by after, the seq of its last line.
+	// One event a line; the SHA-256 of a line with an empty "hash" is its hash, "prev" is that of the event before. The end of the answer is what was the end of the journal, or the limit. An answer that was cut off is gone on with by after, the seq of its last line. One token may have two exports at once, all tokens together eight; one more is a 429.
 	//
 	// Corresponds with GET /v1/journal/export (the `ExportEvents` operationId).
 	ExportEvents(ctx context.Context, params *ExportEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1952,7 +1952,7 @@ func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEd
 
 // ExportEvents The journal as lines of canonical JSON, oldest first, without pages
 //
-// One event a line; the SHA-256 of a line with an empty "hash" is its hash, "prev" is that of the event before. The end of the answer is what was the end of the journal, or the limit. An answer that was cut off is gone on with by after, the seq of its last line.
+// One event a line; the SHA-256 of a line with an empty "hash" is its hash, "prev" is that of the event before. The end of the answer is what was the end of the journal, or the limit. An answer that was cut off is gone on with by after, the seq of its last line. One token may have two exports at once, all tokens together eight; one more is a 429.
 //
 // Corresponds with GET /v1/journal/export (the `ExportEvents` operationId).
 func (c *Client) ExportEvents(ctx context.Context, params *ExportEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5736,7 +5736,7 @@ type ClientWithResponsesInterface interface {
 
 	// ExportEventsWithResponse The journal as lines of canonical JSON, oldest first, without pages
 	//
-	// One event a line; the SHA-256 of a line with an empty "hash" is its hash, "prev" is that of the event before. The end of the answer is what was the end of the journal, or the limit. An answer that was cut off is gone on with by after, the seq of its last line.
+	// One event a line; the SHA-256 of a line with an empty "hash" is its hash, "prev" is that of the event before. The end of the answer is what was the end of the journal, or the limit. An answer that was cut off is gone on with by after, the seq of its last line. One token may have two exports at once, all tokens together eight; one more is a 429.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8996,7 +8996,7 @@ func (c *ClientWithResponses) ListEventsWithResponse(ctx context.Context, params
 
 // ExportEventsWithResponse The journal as lines of canonical JSON, oldest first, without pages
 //
-// One event a line; the SHA-256 of a line with an empty "hash" is its hash, "prev" is that of the event before. The end of the answer is what was the end of the journal, or the limit. An answer that was cut off is gone on with by after, the seq of its last line.
+// One event a line; the SHA-256 of a line with an empty "hash" is its hash, "prev" is that of the event before. The end of the answer is what was the end of the journal, or the limit. An answer that was cut off is gone on with by after, the seq of its last line. One token may have two exports at once, all tokens together eight; one more is a 429.
 //
 // Returns a wrapper object for the known response body format(s).
 //

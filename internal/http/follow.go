@@ -16,9 +16,10 @@ import (
 const (
 	formStream = "events" // of a run
 	formWait   = "wait"   // one call that is answered late
+	formExport = "export" // of the journal, as long as its reader is slow
 )
 
-func streamForms() []string { return []string{formStream, formWait} }
+func streamForms() []string { return []string{formStream, formWait, formExport} }
 
 const (
 	// waitLimit leaves time enough for the answer before the call is over.
@@ -227,7 +228,8 @@ func (o *following) on(ctx context.Context, run galen.Run, page []galen.Event) e
 		}
 		var err error
 		switch {
-		case len(page) == streamPage:
+		case len(page) == streamPage: // there is more, and sending took as long as its reader let it
+			_, err = o.s.stillViews(o.r, run)
 		case !run.Status.Open():
 			return o.sendNamed("end", run)
 		default:

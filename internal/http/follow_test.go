@@ -304,6 +304,38 @@ func TestAStreamEndsWithItsToken(t *testing.T) {
 	}
 }
 
+// revoking revokes a token as soon as somebody reads events.
+type revoking struct{ *living }
+
+func (r revoking) Events(ctx context.Context, f EventFilter) ([]galen.Event, error) {
+	out, err := r.living.Events(ctx, f)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	token := r.tokens[hashOf(secretOf("me"))]
+	token.Revoked = r.now()
+	r.tokens[hashOf(secretOf("me"))] = token
+	return out, err
+}
+
+// TestABacklogEndsWithItsToken: whoever reads slowly what there is already is told nothing of what comes after the end of their token.
+func TestABacklogEndsWithItsToken(t *testing.T) {
+	l := newLiving()
+	l.tokens[hashOf(secretOf("me"))] = galen.Token{Name: "me", Grants: []galen.Grant{{Scope: galen.ScopeView, Resource: "fake/demo"}}, Expires: time.Now().Add(time.Hour)}
+	for range 2*streamPage + 1 {
+		l.append(followed, galen.EventDecided, nil)
+	}
+	o := l.options()
+	o.Records = revoking{l}
+	s := open(t, serve(t, o), secretOf("me"), "")
+	for n := range streamPage {
+		s.want(strconv.Itoa(n+1), "")
+	}
+	if m := s.want("", "problem"); !strings.Contains(m.data, "was revoked at") {
+		t.Errorf("after the first page: %s", m.data)
+	}
+	s.wantEnd()
+}
+
 // TestAStreamBeats: a quiet stream shows that it lives, also for longer than a whole call, or a piece, may take to be read and written.
 func TestAStreamBeats(t *testing.T) {
 	for _, version := range []int{1, 2} {

@@ -125,6 +125,12 @@ func (s *server) ExportEvents(w http.ResponseWriter, r *http.Request, params api
 		s.fail(w, r, err)
 		return
 	}
+	leave, err := s.crowd.enter(by(r.Context()), formExport)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	defer leave()
 	ctx, cancel := s.streaming(r.Context(), exportLimit)
 	defer cancel()
 	out := s.streamTo(w)

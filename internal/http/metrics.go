@@ -75,7 +75,7 @@ func (s *server) metricsHandler() http.Handler {
 	all := []prometheus.Collector{collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), s.build()}
 	for _, form := range streamForms() {
 		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "galen_streams", Help: "Calls that wait for something to happen: streams of events, and single ones (wait).", ConstLabels: prometheus.Labels{"form": form},
+			Name: "galen_streams", Help: "Calls that wait for something to happen: streams of events, and single ones (wait); and exports of the journal.", ConstLabels: prometheus.Labels{"form": form},
 		}, func() float64 { return s.crowd.count(form) }))
 	}
 	if s.o.Tally != nil {

@@ -194,6 +194,46 @@ func TestExportEndsWithItsToken(t *testing.T) {
 	}
 }
 
+// TestHowManyExport: an export has a page in memory for as long as its reader is slow, so that there are few at once.
+func TestHowManyExport(t *testing.T) {
+	e := newTwo()
+	o := e.options()
+	o.Runs, o.Records, o.World = e, e, e
+	s, h := handler(o)
+	want := func(when string, status int) {
+		t.Helper()
+		if w := call(t, h, http.MethodGet, "/v1/journal/export", ""); w.Code != status || status == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "" {
+			t.Errorf("%s: %d %s", when, w.Code, w.Body)
+		}
+	}
+	enter := func(caller string) (leave func()) {
+		t.Helper()
+		leave, err := s.crowd.enter(caller, formExport)
+		if err != nil {
+			t.Fatalf("%s: %v", caller, err)
+		}
+		return leave
+	}
+	var mine, others []func()
+	for range exportsPerToken {
+		mine = append(mine, enter(galen.Operator))
+	}
+	want("one more of a token", http.StatusTooManyRequests)
+	mine[0]()
+	want("one less", http.StatusOK)
+	for n := range exportsTotal - exportsPerToken + 1 {
+		others = append(others, enter(fmt.Sprint("other-", n)))
+	}
+	want("one more of all", http.StatusTooManyRequests)
+	for _, leave := range append(others, mine[1:]...) {
+		leave()
+	}
+	want("none", http.StatusOK)
+	if s.crowd.total != 0 || len(s.crowd.of) != 0 || s.crowd.count(formExport) != 0 {
+		t.Errorf("left: %d %v", s.crowd.total, s.crowd.of)
+	}
+}
+
 // TestExport: lines of canonical JSON over a real connection, of what the token may view, and no more than the limit.
 func TestExport(t *testing.T) {
 	e := newTwo()

@@ -172,6 +172,8 @@ func nudge(to chan struct{}) {
 const (
 	streamsPerToken = 64
 	streamsTotal    = 1024
+	exportsPerToken = 2 // each has a page of the journal in memory while it is written
+	exportsTotal    = 8
 	streamsAgain    = 5 * time.Second
 )
 
@@ -193,6 +195,9 @@ func (c *crowd) enter(caller, form string) (leave func(), err error) {
 	if c.of[caller] >= streamsPerToken || c.total >= streamsTotal {
 		return nil, &tooManyError{after: streamsAgain, what: "streams and calls that wait for a change"}
 	}
+	if form == formExport && (c.forms[form] >= exportsTotal || c.of[exportsOf(caller)] >= exportsPerToken) {
+		return nil, &tooManyError{after: streamsAgain, what: "exports of the journal"}
+	}
 	c.add(caller, form, 1)
 	return func() {
 		c.mu.Lock()
@@ -204,10 +209,19 @@ func (c *crowd) enter(caller, form string) (leave func(), err error) {
 func (c *crowd) add(caller, form string, n int) {
 	c.total += n
 	c.forms[form] += n
-	if c.of[caller] += n; c.of[caller] == 0 {
-		delete(c.of, caller)
+	of := []string{caller}
+	if form == formExport {
+		of = append(of, exportsOf(caller))
+	}
+	for _, name := range of {
+		if c.of[name] += n; c.of[name] == 0 {
+			delete(c.of, name)
+		}
 	}
 }
+
+// exportsOf is what the exports of a caller are counted as; nobody is called so.
+func exportsOf(caller string) string { return formExport + " " + caller }
 
 func (c *crowd) count(form string) float64 {
 	c.mu.Lock()

@@ -86,6 +86,11 @@ func (t *tx) quarantine(ctx context.Context, in galen.Intent, q galen.Quarantine
 	if err := t.putAccount(ctx, galen.Fact{Key: key, Value: []byte(text), Intent: in.ID, At: t.now}); err != nil {
 		return err
 	}
+	// The whole is of no resource, for who may view all; the run's own says nothing of the others that it failed on.
+	if err := t.event(ctx, galen.Event{Kind: galen.EventQuarantine}, map[string]any{"quarantine": q}); err != nil {
+		return err
+	}
+	q.Targets, q.Why = []string{in.Resource.String() + " " + in.Step.Target.ID}, fmt.Sprintf("%s failed on %d targets", q.Verb, len(q.Targets))
 	err = t.event(ctx, galen.Event{Resource: in.Resource, Run: in.Run, Kind: galen.EventQuarantine}, map[string]any{"quarantine": q})
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package journal_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,7 +41,13 @@ func testQuarantine(t *testing.T, w world) {
 	equal(t, "one quarantine", len(list), 1)
 	events, err := w.Events(t.Context(), journal.EventFilter{Kind: galen.EventQuarantine})
 	must(t, err)
-	equal(t, "told once", len(events), 1)
+	equal(t, "told once for all, and once for the run", len(events), 2)
+	if of, text := events[0].Resource, string(events[0].Body); of != (galen.Resource{}) || !strings.Contains(text, run.Resource.String()+" a") || !strings.Contains(text, run.Resource.String()+" b") {
+		t.Errorf("for all: of %s: %s", of, text)
+	}
+	if text := string(events[1].Body); events[1].Run != run.ID || !strings.Contains(text, run.Resource.String()+" b") || strings.Contains(text, run.Resource.String()+" a") {
+		t.Errorf("for the run, which failed on b: %s", text)
+	}
 	w.clock.skip(48 * time.Hour)
 	if w.ledger(t, run).Quarantine == nil {
 		t.Error("time alone has ended it")
