@@ -18,8 +18,8 @@ type Ledger struct {
 	// one of them.
 	Revision int64 `json:"revision"`
 	Account  int64 `json:"account"`
-	// Policy is the hash of the policy under which the engine that started last looks after the resource; empty: none has told.
-	Policy string `json:"policy,omitempty"`
+	// Configuration is the hash of the resources, each with its policy, that the engine which started last looks after; empty: none has told.
+	Configuration string `json:"configuration,omitempty"`
 	// Observe says why the engine only observes until a person re-arms it; empty: it may act.
 	Observe string `json:"observe,omitempty"`
 	Run     Run    `json:"run"`
@@ -301,13 +301,15 @@ type Standing struct {
 	Stop   string    `json:"stop,omitempty"`
 	// Approval is the ID of [Ledger.Approval], "" for none.
 	Approval string `json:"approval,omitempty"`
+	// Configuration is that of the ledger: what was decided by one that does not count any more is decided anew.
+	Configuration string `json:"configuration,omitempty"`
 	// At is the journal's clock when that was read: no look that rests on it is older. What is decided [DecideWithin] later is too late.
 	At time.Time `json:"at,omitzero"`
 }
 
 // Standing is where the ledger's run stands.
 func (l Ledger) Standing() Standing {
-	out := Standing{At: l.Now, Plan: l.Run.Plan, Status: l.Run.Status, Stop: l.Run.Stop}
+	out := Standing{At: l.Now, Plan: l.Run.Plan, Status: l.Run.Status, Stop: l.Run.Stop, Configuration: l.Configuration}
 	if l.Approval != nil {
 		out.Approval = l.Approval.ID
 	}

@@ -69,6 +69,8 @@ type Catalogue struct {
 	Policy    func(galen.Resource) galen.Policy
 	// Gone tells whether nobody looks after a resource any more; nil: of none is that known.
 	Gone func(galen.Resource) bool
+	// Outdated says why another engine is to decide while the configuration with that hash counts, "" if this one may; nil: it always may.
+	Outdated func(counts string) string
 }
 
 // Options are what the activities stand on.

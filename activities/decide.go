@@ -45,12 +45,26 @@ func (a *Activities) decideOn(ctx context.Context, in DecideInput) (Decided, err
 	if !run.Status.Open() {
 		return Decided{At: a.o.Now(), Ended: true}, nil
 	}
+	if err := a.left(led); err != nil {
+		return Decided{}, err
+	}
 	policy := a.o.Catalogue.Policy(run.Resource)
 	kind, rb, err := a.known(led)
 	if err != nil {
 		return a.unable(ctx, led, policy, err)
 	}
 	return a.decide(ctx, subject{kind: kind, runbook: rb, ledger: led, policy: policy}, in.RefusedSince)
+}
+
+// left is an error if another engine is to decide: Temporal gives the work to who asks for it next, again and again.
+func (a *Activities) left(led galen.Ledger) error {
+	if a.o.Catalogue.Outdated == nil {
+		return nil
+	}
+	if why := a.o.Catalogue.Outdated(led.Configuration); why != "" {
+		return fmt.Errorf("decide on run %s: %s", led.Run.ID, why)
+	}
+	return nil
 }
 
 // decide is the part of Decide that needs a look; the subject has none yet.

@@ -65,7 +65,9 @@ type Engine struct {
 	cancel    context.CancelFunc
 	started   time.Time
 	fatal     chan error
-	told      map[galen.Resource]string // the hash of each policy that was told to the journal
+	told      journal.Configuration // as it was told to the journal; nil: not yet
+	toldHash  string
+	labour    []func() error // ends what the engine does by itself, in the order of starting, see aside
 }
 
 // Start brings an engine up; it is ready when Start returns. What was started is stopped again if a later part fails.
@@ -104,6 +106,7 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 	if err := e.silence(ctx); err != nil {
 		return nil, err
 	}
+	e.standAside(ctx)
 	return e, e.tellStart(ctx)
 }
 
@@ -287,7 +290,7 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 		}
 		e.watch.Run(run, resources)
 	})
-	e.stops = append(e.stops, func() error { cancel(); e.loops.Wait(); return nil })
+	e.labours(func() error { cancel(); e.loops.Wait(); return nil })
 	return nil
 }
 
@@ -319,7 +322,7 @@ func (e *Engine) resume(ctx context.Context, client *temporal.Client, d *dispatc
 func (e *Engine) catalogue() activities.Catalogue {
 	return activities.Catalogue{
 		Kinds: e.opened.kinds, Runbooks: e.opened.runbooks, Detectors: e.o.Catalogue.Detectors, Policy: e.o.Config.Policy,
-		Gone: func(r galen.Resource) bool { return !e.shared() && !e.lookedAfter(r) }, // another engine may look after it
+		Gone: func(r galen.Resource) bool { return !e.lookedAfter(r) }, Outdated: e.outdated,
 	}
 }
 
@@ -329,7 +332,7 @@ func (e *Engine) serves() []string { return slices.Sorted(slices.Values(e.catalo
 // work starts a worker for each version of a runbook that this release has. What it lacks it does not poll for.
 func (e *Engine) work(client *temporal.Client) error {
 	var all []worker.Worker
-	e.stops = append(e.stops, func() error {
+	e.labours(func() error {
 		var stopping sync.WaitGroup // each waits for what it has under way
 		for _, w := range all {
 			stopping.Go(w.Stop)

@@ -33,7 +33,7 @@ func (e *Engine) join(ctx context.Context, client *temporal.Client) error {
 	if err := e.journal.Join(ctx, e.self, watch.LeaseFor); err != nil {
 		return err
 	}
-	e.stops = append(e.stops, func() error {
+	e.labours(func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
 		defer cancel()
 		return e.journal.Leave(ctx, e.self)

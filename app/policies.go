@@ -5,10 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/user"
+	"slices"
+	"strings"
 
 	"github.com/galenhq/galen"
+	"github.com/galenhq/galen/internal/journal"
 )
 
 // starter is who started the engine, for the journal.
@@ -23,11 +27,11 @@ func starter() string {
 	return name
 }
 
-// policies tells the journal which resources are looked after under which policy; a change of a policy is an event with
+// policies tells the journal which resources are looked after under which policy: from now on that counts. A change of a policy is an event with
 // its difference.
 func (e *Engine) policies(ctx context.Context) error {
 	author := starter() + ", configuration " + e.o.Config.Path
-	e.told = map[galen.Resource]string{}
+	mine := journal.Configuration{}
 	for _, r := range e.o.Config.Resources {
 		body, err := json.Marshal(e.o.Config.Policy(r.Resource))
 		if err != nil {
@@ -36,43 +40,65 @@ func (e *Engine) policies(ctx context.Context) error {
 		if err := e.journal.SetResource(ctx, r.Resource, body, author); err != nil {
 			return fmt.Errorf("store the policy of %s: %w", r.Resource, err)
 		}
-		e.told[r.Resource] = galen.HashJSON(json.RawMessage(body))
+		mine[r.Resource.String()] = galen.HashJSON(json.RawMessage(body))
 	}
-	return nil
+	e.told, e.toldHash = mine, mine.Hash()
+	return e.journal.Configure(ctx, mine, author)
 }
 
-// overruledOn says why this engine does not act on a resource whose newest policy has that hash, "" if it may.
-func (e *Engine) overruledOn(r galen.Resource, newest string) string {
-	switch told, mine := e.told[r]; {
-	case newest == "" || newest == told:
-		return ""
-	case !mine:
+// overruledOn says why this engine does not act on a resource while the configuration with that hash counts, "" if it may.
+func (e *Engine) overruledOn(r galen.Resource, counts string) string {
+	switch why := e.outdated(counts); {
+	case why != "":
+		return why
+	case counts != "" && !e.lookedAfter(r):
 		return fmt.Sprintf("%s is not in the configuration of this engine: put it there, or cancel its runs", r)
-	default:
-		return fmt.Sprintf("another engine, which started later, has another policy for %s: start this one again with the same configuration", r)
 	}
+	return ""
 }
 
-// overruled says on which of its resources this engine does not act; nil: on none.
+// outdated says why this engine decides nothing while the configuration with that hash counts, "" if it may. A journal in a file has no other engine.
+func (e *Engine) outdated(counts string) string {
+	if counts == "" || e.told == nil || counts == e.toldHash || !e.shared() {
+		return ""
+	}
+	return "another engine, which started later, has another configuration: start this one again with the same"
+}
+
+// overruled says that another configuration counts than that of this engine, and where they differ; nil: its own does.
 func (e *Engine) overruled(ctx context.Context) error {
 	if !e.shared() {
 		return nil
 	}
-	stored, err := e.journal.Resources(ctx)
+	newest, err := e.journal.Configuration(ctx)
 	if err != nil {
 		return fmt.Errorf("it cannot read its journal: %w", err)
 	}
-	var on []string
-	for _, w := range stored {
-		if why := e.overruledOn(w.Resource, galen.HashJSON(w.Policy)); why != "" && e.lookedAfter(w.Resource) {
-			on = append(on, why)
+	if newest == nil || e.outdated(newest.Hash()) == "" {
+		return nil
+	}
+	return errors.New("it stands aside: another engine, which started later, has another configuration (" + apart(e.told, newest) + "): start this one again with the same")
+}
+
+// apart says in which resources a newer configuration differs from an older one.
+func apart(old, newer journal.Configuration) string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(newer)) {
+		switch was, has := old[name]; {
+		case !has:
+			out = append(out, name+" besides")
+		case was != newer[name]:
+			out = append(out, "another policy for "+name)
 		}
 	}
-	switch len(on) {
-	case 0:
-		return nil
-	case 1:
-		return errors.New("it does not act: " + on[0])
+	for _, name := range slices.Sorted(maps.Keys(old)) {
+		if _, has := newer[name]; !has {
+			out = append(out, "not "+name)
+		}
 	}
-	return fmt.Errorf("it does not act: %s; and so %d more resources", on[0], len(on)-1)
+	const most = 3
+	if more := len(out) - most; more > 0 {
+		out = append(out[:most], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(out, ", ")
 }

@@ -158,13 +158,10 @@ func (e *Engine) sighted() error {
 	if e.watch == nil || e.vigil == nil {
 		return nil
 	}
-	if err := e.sees(time.Now()); err != nil {
+	if err := e.vigil.works(); err != nil && !errors.Is(err, errObserves) {
 		return err
 	}
-	if err := e.vigil.works(); !errors.Is(err, errObserves) {
-		return err
-	}
-	return nil
+	return e.sees(time.Now())
 }
 
 func (e *Engine) longestPause(of []galen.Resource) time.Duration {

@@ -52,7 +52,7 @@ func (a advisor) known(ctx context.Context, r galen.Resource) (advice.View, erro
 	}
 	runs, err := a.journal.OpenRuns(ctx, r)
 	return advice.View{
-		Kind: a.opened.kinds[r.Kind], Policy: a.o.Config.Policy(r), Ledger: ledger.ReadBetween(asked, now), Runs: runs, Now: now, Doubt: a.overruledOn(r, ledger.Policy),
+		Kind: a.opened.kinds[r.Kind], Policy: a.o.Config.Policy(r), Ledger: ledger.ReadBetween(asked, now), Runs: runs, Now: now, Doubt: a.overruledOn(r, ledger.Configuration),
 		By: galenhttp.Author(ctx), Since: galenhttp.AuthorSince(ctx),
 	}, err
 }

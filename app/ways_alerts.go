@@ -186,7 +186,7 @@ func (e *Engine) matchAlerts(matcher *intake.Matcher) {
 		defer close(ended)
 		matcher.Run(ctx)
 	}()
-	e.stops = append(e.stops, func() error { cancel(); <-ended; return nil })
+	e.labours(func() error { cancel(); <-ended; return nil })
 }
 
 // measure counts for the metrics.

@@ -113,12 +113,12 @@ func (g *Gate) ledger(ctx context.Context, run string) (galen.Ledger, error) {
 	return l.ReadBetween(asked, asked.Add(g.o.Mono()-mono)), nil
 }
 
-// current: galen may act, and by this engine's policy; the run is live, and the step belongs to its newest plan, which was made knowing of a cancel
+// current: galen may act, and by this engine's configuration; the run is live, and the step belongs to its newest plan, which was made knowing of a cancel
 // or yield.
 func (g *Gate) current(l galen.Ledger, req Request) galen.Verdict {
 	r := l.Run
 	if g.o.Overruled != nil {
-		if why := g.o.Overruled(r.Resource, l.Policy); why != "" {
+		if why := g.o.Overruled(r.Resource, l.Configuration); why != "" {
 			return named(guardGate, lookAgain("%s", why))
 		}
 	}

@@ -129,7 +129,7 @@ func TestRefusalsCallNothing(t *testing.T) {
 			r.desk.ledger.Holds = []galen.Hold{{By: "ada"}}
 		}, step("wake", "bed-1"), Denied, guardApproval},
 		{"nothing could be seen", func(r *rig) { r.street.lookErr = errors.New("no route") }, step("wake", "bed-1"), Refused, guardFresh},
-		{"another policy was told since", func(r *rig) { r.desk.ledger.Policy = "another" }, step("wake", "bed-1"), Refused, guardGate},
+		{"another configuration was told since", func(r *rig) { r.desk.ledger.Configuration = "another" }, step("wake", "bed-1"), Refused, guardGate},
 		{"a plan that is not the newest", func(r *rig) { r.desk.ledger.Run.Plan = 2 }, step("wake", "bed-1"), Refused, guardGate},
 		{"a run that has ended", func(r *rig) { r.desk.ledger.Run.Status = galen.RunCancelled }, step("wake", "bed-1"), Refused, guardGate},
 		{"a run that is held", func(r *rig) { r.desk.ledger.Run.Status = galen.RunHeld }, step("wake", "bed-1"), Denied, guardGate},
@@ -177,13 +177,13 @@ func TestRefusalsCallNothing(t *testing.T) {
 	}
 }
 
-// theirs is the hash of the policy that the engine of these tests has told.
+// theirs is the hash of the configuration that the engine of these tests has told.
 const theirs = "theirs"
 
-// TestTheNewestPolicyCounts: by the policy that was told last a step is judged as always.
-func TestTheNewestPolicyCounts(t *testing.T) {
+// TestTheNewestConfigurationCounts: by the configuration that was told last a step is judged as always.
+func TestTheNewestConfigurationCounts(t *testing.T) {
 	r := newRig()
-	r.desk.ledger.Policy = theirs
+	r.desk.ledger.Configuration = theirs
 	if got, err := r.act(t, step("wake", "bed-1")); err != nil || got.Answer != Sent {
 		t.Errorf("%+v, %v", got, err)
 	}

@@ -41,8 +41,9 @@ type Options struct {
 	// Kinds by name: the registry of verbs and of the guards that follow the common ones.
 	Kinds  map[string]galen.ListedKind
 	Policy func(galen.Resource) galen.Policy
-	// Overruled tells why this engine does not act on a resource whose newest policy has that hash ("": none was told), "" if it may; nil: it always may.
-	Overruled func(r galen.Resource, newest string) string
+	// Overruled tells why this engine does not act on a resource while the configuration with that hash counts ("": none was told), "" if it may; nil: it
+	// always may.
+	Overruled func(r galen.Resource, counts string) string
 	// Runbooks by name: their versions are those that this engine may act for.
 	Runbooks map[string]galen.ListedRunbook
 	// Guards are asked of every kind, [CommonGuards] in production.

@@ -301,11 +301,11 @@ func (r *rig) options() Options {
 		Journal: r.desk, Holds: r.desk.Holds, World: r.street, Kinds: kinds(), Guards: r.guards,
 		Runbooks: map[string]galen.ListedRunbook{"ward/heal": {Name: "ward/heal", Version: r.version}}, Logger: slog.New(slog.DiscardHandler),
 		Policy: func(galen.Resource) galen.Policy { return r.policy },
-		Overruled: func(_ galen.Resource, newest string) string {
-			if newest == "" || newest == theirs {
+		Overruled: func(_ galen.Resource, counts string) string {
+			if counts == "" || counts == theirs {
 				return ""
 			}
-			return "another policy counts"
+			return "another configuration counts"
 		},
 		Now: func() time.Time { return r.clock.wall }, Mono: r.mono,
 	}

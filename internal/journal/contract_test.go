@@ -125,7 +125,13 @@ type watched interface {
 
 type owing interface {
 	Abandoned(ctx context.Context, r galen.Resource) ([]galen.Debt, []galen.Duty, error)
+	configured
 	kept
+}
+
+type configured interface {
+	Configure(ctx context.Context, c journal.Configuration, author string) error
+	Configuration(ctx context.Context) (journal.Configuration, error)
 }
 
 type kept interface {
@@ -329,6 +335,7 @@ func Contract(t *testing.T, open opener) {
 		{"engines fold onto each other", testFoldedRace},
 		{"vitals are a ring", testVitals},
 		{"a policy change is an event", testResources},
+		{"the newest configuration counts", testConfiguration},
 		{"an alert is stored once", testAlerts},
 		{"the alerts of a call are stored together", testAlertsTogether},
 		{"an alert that comes with its end waits for nobody", testSettledAlerts},

@@ -2,8 +2,6 @@ package journal
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
@@ -111,7 +109,7 @@ func ledgerOf(ctx context.Context, q querier, run galen.Run, now time.Time) (gal
 			l.Observe = e.Observe()
 			return err
 		},
-		func() (err error) { l.Policy, err = newestPolicy(ctx, q, resource); return err },
+		func() (err error) { l.Configuration, err = counts(ctx, q); return err },
 		func() (err error) { l.Account, err = revisionOf(ctx, q, account); return err },
 		func() (err error) {
 			l.Past, err = pastOf(ctx, q, run.ID)
@@ -139,17 +137,6 @@ func ledgerOf(ctx context.Context, q querier, run galen.Run, now time.Time) (gal
 		}
 	}
 	return l, nil
-}
-
-// newestPolicy is the hash of the policy that a resource was given last, as [galen.HashJSON] has it, for it is stored in its canonical form.
-func newestPolicy(ctx context.Context, q querier, resource string) (string, error) {
-	var text []byte
-	known, err := first(ctx, q, []any{&text}, "SELECT policy FROM resources WHERE resource = ?", resource)
-	if err != nil || !known {
-		return "", err
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:]), nil
 }
 
 func revisionOf(ctx context.Context, q querier, name string) (int64, error) {

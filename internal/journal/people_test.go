@@ -160,6 +160,12 @@ func testDecideMoved(t *testing.T, w world) {
 		{"approves", func(r galen.Run) error { w.approve(t, r, "", step); return nil }, galen.ErrMoved},
 		{"sees another engine decide anew", func(r galen.Run) error { w.decide(t, r, plan(time.Minute), galen.RunWaiting); return nil }, galen.ErrMoved},
 		{"leaves the engine suspended since its look", func(galen.Run) error { w.clock.skip(galen.DecideWithin); return nil }, galen.ErrMoved},
+		{"starts an engine with another configuration", func(galen.Run) error {
+			return w.Configure(t.Context(), journal.Configuration{ring().String(): "another"}, "bob")
+		}, galen.ErrMoved},
+		{"starts one with the same", func(galen.Run) error {
+			return w.Configure(t.Context(), journal.Configuration{ring().String(): "another"}, "bob")
+		}, nil},
 		{"lets it take its time", func(galen.Run) error { w.clock.skip(galen.DecideWithin - time.Second); return nil }, nil},
 		{"sees it decide the same", func(r galen.Run) error { w.decide(t, r, plan(time.Second), galen.RunWaiting); return nil }, nil},
 		{"lets it be", func(galen.Run) error { return nil }, nil},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -184,6 +185,38 @@ func testResources(t *testing.T, w world) {
 		if w.SetResource(t.Context(), ring(), []byte(bad), "ann") == nil {
 			t.Errorf("took the policy %q", bad)
 		}
+	}
+}
+
+// testConfiguration: the newest counts, in every ledger; one that is told again is no news.
+func testConfiguration(t *testing.T, w world) {
+	ctx, run := t.Context(), w.open(t, "k")
+	equal(t, "before the first", w.ledger(t, run).Configuration, "")
+	if c, err := w.Configuration(ctx); err != nil || c != nil {
+		t.Errorf("before the first: %v, %v", c, err)
+	}
+	mine, theirs := journal.Configuration{"cassandra/lab": "1", "cassandra/other": "2"}, journal.Configuration{"cassandra/lab": "1"}
+	account := w.ledger(t, run).Account
+	for n, c := range []journal.Configuration{mine, mine, theirs} {
+		must(t, w.Configure(ctx, c, fmt.Sprint("engine ", n)))
+		l := w.ledger(t, run)
+		equal(t, "the configuration that counts", l.Configuration, c.Hash())
+		got, err := w.Configuration(ctx)
+		must(t, err)
+		if !maps.Equal(got, c) {
+			t.Errorf("%v, want %v", got, c)
+		}
+		if moved := l.Account != account; moved != (n != 1) {
+			t.Errorf("engine %d: who judged by the one before notices: %t", n, moved)
+		}
+		account = l.Account
+	}
+	events, err := w.Events(ctx, journal.EventFilter{Kind: galen.EventPolicy})
+	must(t, err)
+	equal(t, "changes", len(events), 2)
+	equal(t, "who", events[1].By, "engine 2")
+	if body := string(events[0].Body); !strings.Contains(body, `["cassandra/lab","cassandra/other"]`) {
+		t.Errorf("which resources: %s", body)
 	}
 }
 
