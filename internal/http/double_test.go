@@ -238,6 +238,10 @@ func (e *engine) Token(_ context.Context, hash string) (galen.Token, time.Time, 
 	return t, noon(), e.broken
 }
 
+func (e *engine) TokenHashes(context.Context) ([]string, error) {
+	return slices.Collect(maps.Keys(e.tokens)), e.broken
+}
+
 func (e *engine) Tokens(context.Context) ([]galen.Token, error) {
 	return slices.SortedFunc(maps.Values(e.tokens), func(a, b galen.Token) int { return strings.Compare(a.Name, b.Name) }), e.broken
 }

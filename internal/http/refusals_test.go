@@ -193,6 +193,8 @@ func TestGuessesCostTheJournalLittle(t *testing.T) {
 		e.tokens[hashOf(secretOf(name))] = galen.Token{Name: name, Grants: []galen.Grant{{Scope: galen.ScopeView, Resource: galen.Everything}, {Scope: galen.ScopeAlerts, Resource: galen.Everything}}, Expires: noon().Add(time.Hour)}
 	}
 	o := e.options()
+	var later atomic.Int64
+	o.Now = func() time.Time { return noon().Add(time.Duration(later.Load())) }
 	asked := &countedTokens{tokens: o.Tokens}
 	o.Runs, o.Records, o.World, o.Tokens, o.Limits = e, e, e, asked, Limits{PerAddress: 2}
 	journal := &written{}
@@ -210,8 +212,22 @@ func TestGuessesCostTheJournalLittle(t *testing.T) {
 	if w := callAs(t, h, secretOf("me"), "GET", "/v1/runs", ""); w.Code != 200 {
 		t.Errorf("a good one: %d %s", w.Code, w.Body)
 	}
-	if w := callAs(t, h, secretOf("am"), "POST", alertsPath, "{}"); w.Code != 503 {
+	if w := callAs(t, h, secretOf("am"), "POST", alertsPath, "{}"); w.Code != 202 {
+		t.Errorf("a sender of alerts whose first call this is: %d %s", w.Code, w.Body)
+	}
+	e.tokens[hashOf(secretOf("new"))] = e.tokens[hashOf(secretOf("am"))] // by another engine
+	if w := callAs(t, h, secretOf("new"), "POST", alertsPath, "{}"); w.Code != 503 {
 		t.Errorf("a sender of alerts that was not known yet: %d %s", w.Code, w.Body)
+	}
+	if n := asked.listed.Load(); n != 1 {
+		t.Errorf("all tokens were read %d times in a second", n)
+	}
+	later.Store(int64(knownEvery))
+	for range 4 { // what may be guessed again by then
+		callAs(t, h, newSecret(), "GET", "/v1/runs", "")
+	}
+	if w := callAs(t, h, secretOf("new"), "POST", alertsPath, "{}"); w.Code != 202 {
+		t.Errorf("a second later: %d %s", w.Code, w.Body)
 	}
 	if err := o.Refusals.flush(t.Context()); err != nil {
 		t.Fatal(err)
@@ -226,6 +242,7 @@ func TestGuessesCostTheJournalLittle(t *testing.T) {
 type countedTokens struct {
 	tokens  Tokens
 	lookups atomic.Int64
+	listed  atomic.Int64
 	endless atomic.Bool
 }
 
@@ -239,6 +256,11 @@ func (c *countedTokens) Token(ctx context.Context, hash string) (galen.Token, ti
 
 func (c *countedTokens) CreateToken(ctx context.Context, t galen.Token, hash string) (galen.Token, error) {
 	return c.tokens.CreateToken(ctx, t, hash)
+}
+
+func (c *countedTokens) TokenHashes(ctx context.Context) ([]string, error) {
+	c.listed.Add(1)
+	return c.tokens.TokenHashes(ctx)
 }
 
 func (c *countedTokens) Tokens(ctx context.Context) ([]galen.Token, error) {

@@ -110,6 +110,7 @@ type server struct {
 	// needs none.
 	perToken, perAddress, lookups, unnamed *buckets
 	good                                   goodHashes
+	hashes                                 knownHashes
 	alertBytes                             weights
 	// Who waits for something to happen, and who wakes them.
 	crowd crowd
@@ -280,12 +281,9 @@ func (s *server) guessed(r *http.Request, alerts bool) (galen.Token, error) {
 	hash := hashOf(secret)
 	back := func() {}
 	if !s.good.has(hash) && !same(secret, s.o.Token) {
-		guesses := s.perAddress
-		if wellFormed(secret) { // those that the journal is asked for are counted apart
-			guesses = s.lookups
-		}
 		var err error
-		if back, err = guesses.borrow(network(r), s.o.Now()); err != nil && alerts && maybeOurs(secret) {
+		back, err = s.guess(r, secret, hash)
+		if err != nil && alerts && maybeOurs(secret) {
 			// It may be a good one, and a sender of alerts drops what is refused with a 429.
 			s.refused(r, http.StatusServiceUnavailable, err)
 			return galen.Token{}, Unavailable(errors.New("too many tokens that are none come from this address: send again"))
@@ -302,6 +300,27 @@ func (s *server) guessed(r *http.Request, alerts bool) (galen.Token, error) {
 		s.good.drop(hash)
 	}
 	return token, err
+}
+
+// guess counts a credential that may be none, and gives a way to take that back. Once there are too many, a named token is known all the same.
+func (s *server) guess(r *http.Request, secret, hash string) (back func(), err error) {
+	if !wellFormed(secret) {
+		return s.perAddress.borrow(network(r), s.o.Now())
+	}
+	back, err = s.lookups.borrow(network(r), s.o.Now()) // those that the journal is asked for are counted apart
+	if err != nil && s.isKnown(r.Context(), hash) {
+		return func() {}, nil
+	}
+	return back, err
+}
+
+// isKnown tells whether it is the hash of a token that counts.
+func (s *server) isKnown(ctx context.Context, hash string) bool {
+	return s.hashes.has(hash, s.o.Now(), func() ([]string, error) {
+		ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+		defer cancel()
+		return s.o.Tokens.TokenHashes(ctx)
+	})
 }
 
 // unauthorized says where a token is to be had.

@@ -24,6 +24,8 @@ type Tokens interface {
 	CreateToken(ctx context.Context, t galen.Token, hash string) (galen.Token, error)
 	// Token finds one, with the time by which it counts or not; galen.ErrNotFound.
 	Token(ctx context.Context, hash string) (galen.Token, time.Time, error)
+	// TokenHashes are those of the tokens that count now.
+	TokenHashes(ctx context.Context) ([]string, error)
 	Tokens(ctx context.Context) ([]galen.Token, error)
 	RevokeToken(ctx context.Context, name, by string) error
 }
@@ -125,6 +127,44 @@ func (g *goodHashes) drop(hash string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.of, hash)
+}
+
+// knownEvery is how often at most the hashes of all tokens are read: it is what a flood of guesses costs the journal.
+const knownEvery = time.Second
+
+// knownHashes are of the tokens that counted when they were read last. They are read only while guesses are too many: a good token that nobody
+// has come with lately looks like one of them.
+type knownHashes struct {
+	mu   sync.Mutex
+	of   map[string]struct{}
+	read time.Time
+}
+
+// has tells whether it is one, reading them if that was not done lately, or is not being done.
+func (k *knownHashes) has(hash string, now time.Time, read func() ([]string, error)) bool {
+	k.mu.Lock()
+	_, is := k.of[hash]
+	stale := now.Sub(k.read) >= knownEvery
+	if stale {
+		k.read = now
+	}
+	k.mu.Unlock()
+	if is || !stale {
+		return is
+	}
+	all, err := read()
+	if err != nil {
+		return false // who calls is told to come again, or that there were too many
+	}
+	fresh := make(map[string]struct{}, len(all))
+	for _, one := range all {
+		fresh[one] = struct{}{}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.of = fresh
+	_, is = fresh[hash]
+	return is
 }
 
 // same compares hashes in constant time, so that neither length nor content leaks.

@@ -179,7 +179,12 @@ type tokens interface {
 	Token(ctx context.Context, hash string) (galen.Token, time.Time, error)
 	Tokens(ctx context.Context) ([]galen.Token, error)
 	RevokeToken(ctx context.Context, name, by string) error
+	secrets
+}
+
+type secrets interface {
 	PeopleLogIn(ctx context.Context) error
+	TokenHashes(ctx context.Context) ([]string, error)
 }
 
 type named interface {

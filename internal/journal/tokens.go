@@ -74,6 +74,27 @@ func (s *Store) Token(ctx context.Context, hash string) (galen.Token, time.Time,
 	return out, at, err
 }
 
+// TokenHashes are those of the secrets of the tokens that count now.
+func (s *Store) TokenHashes(ctx context.Context) ([]string, error) {
+	var out []string
+	err := s.readNow(ctx, "list the hashes of tokens", func(ctx context.Context, q querier, now time.Time) error {
+		out = nil
+		return each(ctx, q, func(rows cursor) error {
+			var hash string
+			var text []byte
+			if err := rows.Scan(&hash, &text); err != nil {
+				return err
+			}
+			t, err := undoc[galen.Token](text)
+			if err == nil && t.Counts(now) {
+				out = append(out, hash)
+			}
+			return err
+		}, "SELECT hash, doc FROM tokens")
+	})
+	return out, err
+}
+
 // Tokens are all that were made, by name, those that count no more included.
 func (s *Store) Tokens(ctx context.Context) ([]galen.Token, error) {
 	var out []galen.Token

@@ -37,8 +37,16 @@ func testTokens(t *testing.T, w world) {
 	if _, err := w.CreateToken(ctx, w.token("No"), "hash-3"); err == nil {
 		t.Error("a name that is none")
 	}
+	hashes := func(when, want string) {
+		t.Helper()
+		got, err := w.TokenHashes(ctx)
+		must(t, err)
+		equal(t, when, strings.Join(got, " "), want)
+	}
+	hashes("one counts", "hash-1")
 	must(t, w.RevokeToken(ctx, "ci", "bob"))
 	must(t, w.RevokeToken(ctx, "ci", "again"))
+	hashes("it was revoked", "")
 	got, now, err = w.Token(ctx, "hash-1")
 	must(t, err)
 	if got.Counts(now) || got.RevokedBy != "bob" {
@@ -52,7 +60,9 @@ func testTokens(t *testing.T, w world) {
 	if _, _, err := w.Token(ctx, "hash-1"); !errors.Is(err, galen.ErrNotFound) {
 		t.Errorf("the secret of before: %v", err)
 	}
+	hashes("made anew", "hash-4")
 	w.clock.skip(2 * time.Hour)
+	hashes("it has ended", "")
 	if got, now, err := w.Token(ctx, "hash-4"); err != nil || got.Counts(now) {
 		t.Errorf("past its end: %+v, %v", got, err)
 	}
