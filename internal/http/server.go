@@ -112,6 +112,7 @@ type server struct {
 	good                                   goodHashes
 	hashes                                 knownHashes
 	alertBytes                             weights
+	clients                                clients
 	// Who waits for something to happen, and who wakes them.
 	crowd crowd
 	tail  *tail
@@ -141,7 +142,7 @@ func handler(o Options) (*server, http.Handler) {
 			s.fail(w, r, Bad(err))
 		},
 	})
-	return s, s.recovered(s.logged(s.secured(s.limited(s.routed(s.mux)))))
+	return s, s.recovered(s.logged(s.trusted(s.secured(s.limited(s.routed(s.mux))))))
 }
 
 // middlewares are called from the last to the first.

@@ -104,6 +104,61 @@ func asks(t *testing.T, address string, c *tls.Config) (string, error) {
 	return got.TLS.PeerCertificates[0].Subject.CommonName, nil
 }
 
+// TestAConnectionEndsWithItsAuthority: whoever was let in goes on only while their certificate counts.
+func TestAConnectionEndsWithItsAuthority(t *testing.T) {
+	ours, others := newAuthority(t, "ours"), newAuthority(t, "others")
+	files := TLSFiles{Cert: ours.dir + "/engine.pem", Key: ours.dir + "/engine.key", ClientCA: ours.dir + "/clients.pem"}
+	ours.sign("engine", files.Cert, files.Key)
+	ours.sign("client", ours.dir+"/client.pem", ours.dir+"/client.key")
+	trust := func(one *authority, name string) {
+		t.Helper()
+		write(t, files.ClientCA, append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: one.cert.Raw}), name...)) // of another size
+	}
+	trust(ours, "a")
+	o := (&engine{}).options()
+	var ahead atomic.Int64
+	o.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	var err error
+	if o.TLS, err = TLS(files, func(err error) { t.Error(err) }); err != nil {
+		t.Fatal(err)
+	}
+	address := serve(t, o)
+	pair, err := tls.LoadX509KeyPair(ours.dir+"/client.pem", ours.dir+"/client.key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(ours.cert)
+	for _, http2 := range []bool{false, true} {
+		client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}}, ForceAttemptHTTP2: http2}}
+		call := func(when string, want bool) {
+			t.Helper()
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+address+"/v1/runs", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", "Bearer "+testToken)
+			got, err := client.Do(r)
+			if err == nil {
+				_ = got.Body.Close()
+			}
+			if answered := err == nil && got.StatusCode == http.StatusOK; answered != want {
+				t.Errorf("%s, HTTP/2 %t: answered %t: %v", when, http2, answered, err)
+			}
+		}
+		call("first", true)
+		call("again", true)
+		trust(others, "bb")
+		call("of an authority that was taken out", false)
+		trust(ours, "ccc")
+		call("of one that is there again", true)
+		ahead.Store(int64(2 * time.Hour))
+		call("with a certificate that has ended", false)
+		ahead.Store(0)
+		client.CloseIdleConnections()
+	}
+}
+
 // TestTLS: clients check the engine, the engine checks clients, and a new certificate counts at the next connection.
 func TestTLS(t *testing.T) {
 	ours, others := newAuthority(t, "ours"), newAuthority(t, "others")
@@ -111,6 +166,7 @@ func TestTLS(t *testing.T) {
 	ours.sign("first", files.Cert, files.Key)
 	var failed atomic.Int64
 	o := (&engine{}).options()
+	o.Now = time.Now // by which certificates end
 	var err error
 	if o.TLS, err = TLS(files, func(error) { failed.Add(1) }); err != nil {
 		t.Fatal(err)
