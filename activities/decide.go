@@ -74,9 +74,9 @@ func (a *Activities) decide(ctx context.Context, s subject, refusedSince time.Ti
 		return a.untimely(ctx, led, policy, step)
 	}
 	s.began = led.Now
-	state, err := a.o.World.Look(ctx, run.Resource, nil, led.Open)
+	state, err := a.look(ctx, led)
 	if err != nil {
-		return a.blind(ctx, led, policy, fmt.Errorf("look at %s: %w", run.Resource, err))
+		return a.blind(ctx, led, policy, err)
 	}
 	failpoint.At(failpoint.Looked, newestVerb(led))
 	now, step := a.timed(policy)
@@ -111,6 +111,23 @@ func (a *Activities) decide(ctx context.Context, s subject, refusedSince time.Ti
 		return Decided{}, err
 	}
 	return a.record(ctx, t, c)
+}
+
+// look sees nothing of a resource that nobody looks after, whatever its kind would see there.
+func (a *Activities) look(ctx context.Context, led galen.Ledger) (galen.State, error) {
+	r := led.Run.Resource
+	if a.gone(r) {
+		return nil, fmt.Errorf("%s is in the configuration no more: put it back, or cancel the run", r)
+	}
+	state, err := a.o.World.Look(ctx, r, nil, led.Open)
+	if err != nil {
+		return nil, fmt.Errorf("look at %s: %w", r, err)
+	}
+	return state, nil
+}
+
+func (a *Activities) gone(r galen.Resource) bool {
+	return a.o.Catalogue.Gone != nil && a.o.Catalogue.Gone(r)
 }
 
 // timed is the time, and by how much the clock was set lately if that is more than allowed: it may have been while the resource was
@@ -204,8 +221,7 @@ func (a *Activities) hold(ctx context.Context, led galen.Ledger, policy galen.Po
 // blind: nothing at all could be seen. The run waits; past its deadline it is held, unless a person has approved since. One that is cancelled
 // and has made no call has nothing to look for.
 func (a *Activities) blind(ctx context.Context, led galen.Ledger, policy galen.Policy, why error) (Decided, error) {
-	gone := a.o.Catalogue.Gone != nil && a.o.Catalogue.Gone(led.Run.Resource)
-	if led.Run.Stop == galen.StopCancel && (len(led.Past) == 0 || gone) {
+	if led.Run.Stop == galen.StopCancel && (len(led.Past) == 0 || a.gone(led.Run.Resource)) {
 		ended, err := a.endWithout(ctx, led, "nothing can be seen: "+why.Error()+leaves(led.Past))
 		if err != nil {
 			return Decided{}, a.noRun(err)

@@ -236,12 +236,19 @@ func TestOnlyALookIsBlind(t *testing.T) {
 		}
 	}
 	left := ward()
-	left.lookErr, left.ledger.Run.Stop = errors.New("it is not configured here"), galen.StopCancel
+	left.ledger.Run.Stop = galen.StopCancel // its kind would still see something
 	left.ledger.Past = []galen.Intent{{Step: galen.Step{Verb: "stop", Target: galen.Target{ID: "n1"}}, Effect: galen.Effect{Status: galen.EffectDone}}}
 	b := left.engine(kindWith(done), waits)
 	b.o.Catalogue.Gone = func(galen.Resource) bool { return true }
 	if d, err := b.Decide(t.Context(), DecideInput{Run: "r1"}); err != nil || !d.Ended || len(left.set) != 1 || !strings.HasSuffix(left.set[0], "what it did stays as it is: stop n1") {
 		t.Errorf("cancelled on a resource that nobody looks after: %+v, %v, the run was set to %q", d, err, left.set)
+	}
+	old := ward()
+	b = old.engine(kindWith(done), waits)
+	b.o.Catalogue.Outdated = func(counts string) string { return "another configuration counts: " + counts }
+	old.ledger.Configuration = "newer"
+	if d, err := b.Decide(t.Context(), DecideInput{Run: "r1"}); err == nil || !strings.Contains(err.Error(), "another configuration counts: newer") || len(old.set) != 0 {
+		t.Errorf("by a configuration that does not count: %+v, %v, the run was set to %q", d, err, old.set)
 	}
 	c.errs["set"] = galen.ErrHeld
 	if _, err := a.Decide(t.Context(), DecideInput{Run: "r1"}); err != nil {

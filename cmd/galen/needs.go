@@ -132,7 +132,7 @@ func (c *cli) standing(ctx context.Context, client *api.ClientWithResponses, s *
 	if err := c.fault("list the runs", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return nil, err
 	}
-	runs := slices.DeleteFunc(res.JSON200.Runs, func(r galen.Run) bool { return r.Status != status })
+	runs := slices.DeleteFunc(res.JSON200.Runs, func(r galen.Run) bool { return r.Status != status || s.orphaned(r.Resource) })
 	slices.SortStableFunc(runs, func(a, b galen.Run) int {
 		return cmp.Or(cmp.Compare(b.Urgency, a.Urgency), a.Created.Compare(b.Created))
 	})
@@ -245,6 +245,11 @@ func noteNeeds(all []api.FoundProblem) []need {
 	return out
 }
 
+// orphaned tells whether no engine looks after a resource: no yes lets its runs go on, which [orphanNeeds] tells.
+func (s *glance) orphaned(r galen.Resource) bool {
+	return slices.ContainsFunc(valueOf(s.Orphans), func(o api.Orphan) bool { return o.Resource == r.String() })
+}
+
 // orphanNeeds are what stands on resources that no engine looks after: nothing of it ever ends by itself.
 func orphanNeeds(all []api.Orphan) []need {
 	var out []need
@@ -254,7 +259,7 @@ func orphanNeeds(all []api.Orphan) []need {
 			n         int
 			what, see string
 		}{
-			{l.OpenRuns, "open run", "galen runs list --open --resource " + l.Resource}, {l.Schedules, "schedule", "galen schedule list"}, {l.Holds, "hold", "galen holds"},
+			{l.OpenRuns, "open run", "galen runs list --open --resource " + l.Resource + "    then galen runs cancel RUN --why ..."}, {l.Schedules, "schedule", "galen schedule list"}, {l.Holds, "hold", "galen holds"},
 		} {
 			if one.n > 0 {
 				on, do = append(on, some(one.n, one.what)), append(do, one.see)

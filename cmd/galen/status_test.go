@@ -66,6 +66,11 @@ func TestStatusAsksForNoYesTwice(t *testing.T) {
 func TestStatusTellsWhatIsLeft(t *testing.T) {
 	a := cannedAPI()
 	status := a.answers["GET /v1/status"].(api.Status)
+	gone := cannedRun("r7", galen.RunAsking, "yes?")
+	gone.Resource = galen.Resource{Kind: "fake", Name: "old"}
+	runs := a.answers["GET /v1/runs"].(api.RunList)
+	runs.Runs = append([]galen.Run{gone}, runs.Runs...)
+	a.answers["GET /v1/runs"], status.AskingRuns = runs, 2
 	status.Orphans = &[]api.Orphan{{Resource: "fake/old", OpenRuns: 1, Holds: 2}, {Resource: "fake/older", Schedules: 1}}
 	a.answers["GET /v1/status"] = status
 	got := galenCLI(t, a.start(t), "status", "-o", "wide")
@@ -73,5 +78,8 @@ func TestStatusTellsWhatIsLeft(t *testing.T) {
 		if !contains(got.out, says) {
 			t.Errorf("it does not say %q: %s", says, got.out)
 		}
+	}
+	if contains(got.out, "galen runs approve r7") || !contains(got.out, "galen runs approve r2") {
+		t.Errorf("it asks for a yes that nobody would hear, or for none: %s", got.out)
 	}
 }
