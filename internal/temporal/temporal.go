@@ -192,10 +192,24 @@ func (t TLS) config() (*tls.Config, error) {
 	if t.CertFile == "" && t.KeyFile == "" {
 		return c, nil
 	}
+	first, err := t.pair()
+	if err != nil {
+		return nil, err
+	}
+	// Read at each connection, for it is renewed while the engine runs; between its two files the one of before counts.
+	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		if now, err := t.pair(); err == nil {
+			return now, nil
+		}
+		return first, nil
+	}
+	return c, nil
+}
+
+func (t TLS) pair() (*tls.Certificate, error) {
 	pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("read our certificate %q with key %q (give both or none): %w", t.CertFile, t.KeyFile, err)
 	}
-	c.Certificates = []tls.Certificate{pair}
-	return c, nil
+	return &pair, nil
 }

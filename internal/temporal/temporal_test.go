@@ -130,6 +130,40 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// TestACertificateIsRenewed: each connection comes with the certificate that the files have by then, or the one of the start while they have none.
+func TestACertificateIsRenewed(t *testing.T) {
+	certFile, keyFile := keyPair(t, "first.example")
+	config, err := TLS{CertFile: certFile, KeyFile: keyFile}.config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := func() string {
+		t.Helper()
+		pair, err := config.GetClientCertificate(&tls.CertificateRequestInfo{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert, err := x509.ParseCertificate(pair.Certificate[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cert.DNSNames[0]
+	}
+	newCert, newKey := keyPair(t, "second.example")
+	for _, c := range []struct{ from, to, want string }{{certFile, certFile, "first.example"}, {newCert, certFile, "first.example"}, {newKey, keyFile, "second.example"}} {
+		text, err := os.ReadFile(c.from)
+		if err == nil {
+			err = os.WriteFile(c.to, text, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := shown(); got != c.want {
+			t.Errorf("%s, want %s", got, c.want)
+		}
+	}
+}
+
 func TestUnusableOptionsSayWhatToDo(t *testing.T) {
 	certFile, keyFile := keyPair(t, "temporal.example")
 	noPEM := filepath.Join(t.TempDir(), "ca.pem")
