@@ -67,6 +67,7 @@ type Engine struct {
 	fatal     chan error
 	told      journal.Configuration // as it was told to the journal; nil: not yet
 	toldHash  string
+	aside     aside
 	labour    []func() error // ends what the engine does by itself, in the order of starting, see aside
 }
 
@@ -106,8 +107,17 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 	if err := e.silence(ctx); err != nil {
 		return nil, err
 	}
+	return e, e.count(ctx)
+}
+
+// count makes the configuration of an engine that works the one that counts. It is the end of a start: what puts others aside must work itself.
+func (e *Engine) count(ctx context.Context) error {
+	if err := errors.Join(e.tellStart(ctx), e.configure(ctx)); err != nil {
+		return err
+	}
+	_ = e.vigil.once(ctx) // it may have found that another one counts
 	e.standAside(ctx)
-	return e, e.tellStart(ctx)
+	return nil
 }
 
 // tellStart records which release works from now on, and what it can carry on.
@@ -235,10 +245,9 @@ func (e *Engine) tellEpoch(ctx context.Context) error {
 	return err
 }
 
-// engine makes gate, activities, worker, dispatcher and watch, and starts them. What counts for other engines, too, it tells before: nothing keeps
-// this one from working any more.
+// engine makes gate, activities, worker, dispatcher and watch, and starts them. What other engines see of it, too, it tells once it has joined them.
 func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
-	if err := errors.Join(e.policies(ctx), e.leftovers(ctx), e.peopleLogIn(ctx)); err != nil {
+	if err := errors.Join(e.policies(ctx), e.leftovers(ctx), e.journal.KeepMakers(ctx), e.peopleLogIn(ctx)); err != nil {
 		return err
 	}
 	log, policy := e.o.Logger, e.o.Config.Policy
@@ -283,6 +292,7 @@ func (e *Engine) engine(ctx context.Context, client *temporal.Client) error {
 	e.cancel = cancel
 	e.loops.Go(func() { d.run(run) })
 	e.loops.Go(func() { e.fireSchedules(run) })
+	e.loops.Go(func() { e.leftoversAgain(run) })
 	e.loops.Go(func() {
 		if e.shared() {
 			e.watch.RunShards(run, shards{e}, resources)

@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"time"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/internal/config"
@@ -16,6 +18,28 @@ func (e *Engine) leftovers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return errors.Join(e.endLeftovers(ctx, orphaned), e.warnOfRuns(ctx, orphaned))
+}
+
+// leftoversEvery is how often an engine that shares its journal looks for them again: what another one still had at the start is let go later.
+const leftoversEvery = time.Minute
+
+func (e *Engine) leftoversAgain(ctx context.Context) {
+	if !e.shared() {
+		return
+	}
+	every(ctx, leftoversEvery, func() {
+		orphaned, err := e.orphaned(ctx)
+		if err == nil {
+			err = e.endLeftovers(ctx, orphaned)
+		}
+		if err != nil && ctx.Err() == nil {
+			e.o.Logger.Warn("what was found on resources that are in the configuration no more has not ended yet", "error", err.Error())
+		}
+	})
+}
+
+func (e *Engine) endLeftovers(ctx context.Context, orphaned func(galen.Resource) bool) error {
 	findings, err := e.journal.Findings(ctx, galen.Resource{})
 	if err != nil {
 		return err
@@ -32,7 +56,7 @@ func (e *Engine) leftovers(ctx context.Context) error {
 			e.o.Logger.Warn("a resource is in the configuration no more: its findings end", "resource", f.Resource.String(), "findings", len(ended))
 		}
 	}
-	return e.warnOfRuns(ctx, orphaned)
+	return nil
 }
 
 // orphaned tells which resources no engine looks after now: this one does not have them, and no other one leases them.

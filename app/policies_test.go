@@ -1,7 +1,10 @@
 package app
 
 import (
+	"errors"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,7 +17,7 @@ import (
 func TestTheConfigurationThatWasToldLast(t *testing.T) {
 	e := engineWithoutTemporal(t)
 	e.o.Config.Journal.URLFile = "shared"
-	if err := e.policies(t.Context()); err != nil {
+	if err := errors.Join(e.policies(t.Context()), e.configure(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	read := func() galen.Ledger {
@@ -54,71 +57,81 @@ func TestTheConfigurationThatWasToldLast(t *testing.T) {
 }
 
 func TestApart(t *testing.T) {
-	old := journal.Configuration{"a": "1", "b": "1", "c": "1"}
+	old := journal.Configuration{"f/a": "1", "f/b": "1", "f/c": "1"}
 	for want, newer := range map[string]journal.Configuration{
-		"":                     old,
-		"another policy for b": {"a": "1", "b": "2", "c": "1"},
-		"d besides, not c":     {"a": "1", "b": "1", "d": "1"},
-		"another policy for a, another policy for b, another policy for c, and 2 more": {"a": "2", "b": "2", "c": "2", "d": "1", "e": "1"},
+		"":                       old,
+		"another policy for f/b": {"f/a": "1", "f/b": "2", "f/c": "1"},
+		"f/d besides, not f/c":   {"f/a": "1", "f/b": "1", "f/d": "1"},
+		"oidc besides":           {"f/a": "1", "f/b": "1", "f/c": "1", "oidc": "x"},
+		"another policy for f/a, another policy for f/b, another policy for f/c, and 2 more": {"f/a": "2", "f/b": "2", "f/c": "2", "f/d": "1", "f/e": "1"},
 	} {
 		if got := apart(old, newer); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
+	if got := apart(journal.Configuration{"oidc": "x"}, journal.Configuration{"oidc": "y"}); got != "another oidc" {
+		t.Error(got)
+	}
 }
 
-// TestAnEngineStandsAside: what it does by itself ends once, in reverse order, as soon as another configuration counts; with its own it goes on.
+// TestAnEngineStandsAside: what it does by itself ends once, its place among the living last, as soon as another configuration counts, and stays
+// ended whatever counts then; with its own it goes on.
 func TestAnEngineStandsAside(t *testing.T) {
 	for name, c := range map[string]struct {
 		counts journal.Configuration
 		file   string
-		want   string
+		aside  bool
 	}{
-		"its own":          {nil, "shared", ""},
-		"another":          {journal.Configuration{"fake/x": "y"}, "shared", "watch worker "},
-		"in a file of its": {journal.Configuration{"fake/x": "y"}, "", ""},
+		"its own":           {nil, "shared", false},
+		"another":           {journal.Configuration{"fake/x": "y"}, "shared", true},
+		"in a file of ours": {journal.Configuration{"fake/x": "y"}, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := engineWithoutTemporal(t)
-			e.o.Config.Journal.URLFile = c.file
-			if err := e.policies(t.Context()); err != nil {
+			e, ctx := engineWithoutTemporal(t), t.Context()
+			e.o.Config.Journal.URLFile, e.vigil = c.file, newVigil(e.overruled)
+			if err := errors.Join(e.policies(ctx), e.configure(ctx)); err != nil {
 				t.Fatal(err)
 			}
-			e.vigil = newVigil(e.overruled)
-			ended, done := "", make(chan struct{})
-			e.labours(func() error { ended += "worker "; close(done); return nil })
-			e.labours(func() error { ended += "watch "; return nil })
+			var mu sync.Mutex
+			var ended []string
+			left := make(chan struct{})
+			end := func(what string, then func()) {
+				e.labours(func() error {
+					mu.Lock()
+					defer mu.Unlock()
+					ended = append(ended, what)
+					then()
+					return nil
+				})
+			}
+			end("place", func() { close(left) })
+			end("worker", func() {})
+			end("watch", func() {})
 			if c.counts != nil {
-				if err := e.journal.Configure(t.Context(), c.counts, "another engine"); err != nil {
+				if err := e.journal.Configure(ctx, c.counts, "another engine"); err != nil {
 					t.Fatal(err)
 				}
 			}
-			e.standAside(t.Context())
-			if c.want != "" {
+			e.standAside(ctx)
+			if c.aside {
 				select {
-				case <-done:
+				case <-left:
 				case <-time.After(10 * time.Second):
 					t.Fatal("it goes on")
 				}
 			}
-			if last := len(e.stops) - 1; c.file != "" {
-				if err := e.stops[last](); err != nil { // the end of the asking
-					t.Error(err)
-				}
+			if err := e.configure(ctx); err != nil { // by a third one with the configuration of this
+				t.Fatal(err)
 			}
-			if works := e.vigil.works(); c.want != "" && !strings.Contains(works.Error(), "stands aside") {
-				t.Errorf("it says %v", works)
+			if works, asks := e.vigil.once(ctx), e.elsewhere(); (works != nil) != c.aside || (asks != nil) != c.aside || c.aside && !strings.Contains(works.Error(), "stands aside") {
+				t.Errorf("it says %v, and to who asks %v", works, asks)
 			}
-			if ended != c.want {
-				t.Errorf("ended: %q, want %q", ended, c.want)
+			if err := e.Stop(); err != nil {
+				t.Error(err)
 			}
-			for _, end := range e.labour { // as a stop does after it
-				if err := end(); err != nil {
-					t.Error(err)
-				}
-			}
-			if strings.Count(ended, "watch") != 1 || strings.Count(ended, "worker") != 1 {
-				t.Errorf("ended by a stop: %q", ended)
+			slices.Sort(ended[:2])
+			if want := "watch worker place"; strings.Join(ended, " ") != want {
+				t.Errorf("ended: %q, want each once, and the place last", ended)
 			}
 		})
 	}

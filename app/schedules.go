@@ -75,6 +75,9 @@ type schedules struct{ *Engine }
 
 // CreateSchedule refuses what could open no run now.
 func (s schedules) CreateSchedule(ctx context.Context, want galen.Schedule) (galen.Schedule, error) {
+	if err := s.elsewhere(); err != nil {
+		return want, err
+	}
 	next, err := s.nextOf(want)
 	if err != nil {
 		return want, err

@@ -149,6 +149,9 @@ func (e *Engine) goesOn(ctx context.Context) error {
 func (e *Engine) ready() func(context.Context) error {
 	writes := newPulse(e.journal.CanWrite)
 	return func(ctx context.Context) error {
+		if err := e.aside.err(); err != nil {
+			return &galenhttp.OutageError{What: err.Error(), Cause: errors.New("its configuration does not count")}
+		}
 		if err := writes.beats(ctx, time.Now()); err != nil {
 			return &galenhttp.OutageError{What: "the journal cannot be written", Cause: err}
 		}

@@ -49,6 +49,9 @@ type requests struct{ *Engine }
 
 // Request opens the run. A key that opened one of the resource before names that one, ended or not; with other contents it is refused.
 func (q requests) Request(ctx context.Context, in galenhttp.Request) (galen.Run, bool, error) {
+	if err := q.elsewhere(); err != nil {
+		return galen.Run{}, false, err
+	}
 	before, err := q.journal.LastRun(ctx, in.Resource, keyOf(in))
 	if errors.Is(err, galen.ErrNotFound) { // an earlier release stored it as it came
 		before, err = q.journal.LastRun(ctx, in.Resource, in.Key)
@@ -117,6 +120,9 @@ func (q requests) sameRequest(in galenhttp.Request, have galen.Run) error {
 
 // Preview looks and decides as the run would, and stores nothing.
 func (q requests) Preview(ctx context.Context, in galenhttp.Request) (galen.Decision, error) {
+	if err := q.elsewhere(); err != nil {
+		return galen.Decision{}, err
+	}
 	run, err := q.runs.Requested(wanted(in))
 	if err != nil {
 		return galen.Decision{}, senseless(err)
@@ -134,6 +140,9 @@ func (q requests) Preview(ctx context.Context, in galenhttp.Request) (galen.Deci
 type people struct{ *Engine }
 
 func (p people) Approve(ctx context.Context, a galen.Approval) error {
+	if err := p.elsewhere(); err != nil {
+		return err
+	}
 	return p.journal.Approve(ctx, a)
 }
 

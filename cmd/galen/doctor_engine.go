@@ -113,7 +113,7 @@ func (d *doctor) readiness(ctx context.Context, client *api.ClientWithResponses,
 	case err != nil:
 		return d.unanswered(err)
 	case res.ApplicationproblemJSONDefault != nil:
-		answers.Is, answers.What, answers.Do = isBad, "answers, and can do nothing: "+res.ApplicationproblemJSONDefault.Detail, "mend that; the engine goes on by itself"
+		answers.Is, answers.What, answers.Do = isBad, "answers, and can do nothing: "+res.ApplicationproblemJSONDefault.Detail, "mend that; unless it says otherwise the engine goes on by itself then"
 	}
 	return answers
 }

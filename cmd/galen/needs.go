@@ -50,7 +50,7 @@ func (s *glance) unseen(n int, sort string) {
 
 func engineNeeds(s api.Status) []need {
 	if !s.Health.Ok {
-		return []need{{ink: inkBad, sort: "engine", what: "it does not work, and heals nothing until that is mended; it goes on by itself then", do: []string{"galen doctor"}}}
+		return []need{{ink: inkBad, sort: "engine", what: "it does not work, and heals nothing until that is mended", do: []string{"galen doctor"}}}
 	}
 	if s.Observe == nil {
 		return nil

@@ -238,6 +238,23 @@ func TestGuessesCostTheJournalLittle(t *testing.T) {
 	}
 }
 
+// TestKnownHashesAreReadAgain: a hash that is known keeps nobody from learning that it was revoked, nor which are new.
+func TestKnownHashesAreReadAgain(t *testing.T) {
+	var k knownHashes
+	count := []string{"old"}
+	read := func() ([]string, error) { return count, nil }
+	if !k.has("old", noon(), read) {
+		t.Error("one that counts is not known")
+	}
+	count = []string{"new"}
+	for n, want := range []struct{ old, fresh bool }{{true, false}, {false, true}} {
+		now := noon().Add(time.Duration(n) * knownEvery)
+		if old, fresh := k.has("old", now, read), k.has("new", now, read); old != want.old || fresh != want.fresh {
+			t.Errorf("after %d readings: old %t, new %t, want %+v", n+1, old, fresh, want)
+		}
+	}
+}
+
 // countedTokens counts how often the journal is asked for one.
 type countedTokens struct {
 	tokens  Tokens

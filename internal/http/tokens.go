@@ -140,7 +140,7 @@ type knownHashes struct {
 	read time.Time
 }
 
-// has tells whether it is one, reading them if that was not done lately, or is not being done.
+// has tells whether it is one, reading them if that was not done lately, or is not being done: one that was known may have been revoked.
 func (k *knownHashes) has(hash string, now time.Time, read func() ([]string, error)) bool {
 	k.mu.Lock()
 	_, is := k.of[hash]
@@ -149,7 +149,7 @@ func (k *knownHashes) has(hash string, now time.Time, read func() ([]string, err
 		k.read = now
 	}
 	k.mu.Unlock()
-	if is || !stale {
+	if !stale {
 		return is
 	}
 	all, err := read()

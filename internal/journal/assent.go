@@ -37,8 +37,8 @@ func lineageOf(ctx context.Context, q querier, name string) (galen.Lineage, erro
 	return galen.Lineage{Since: t.At, Makers: makers}, err
 }
 
-// makersOf are those of a token. One that an older release made does not name them: they are those that its makers' names have now, and a name
-// can be given again, so that they may come round in a circle.
+// makersOf are those of a token. One that an older release made does not name them until [Store.KeepMakers]: they are those that its makers' names
+// have now, and a name can be given again, so that they may come round in a circle.
 func makersOf(ctx context.Context, q querier, t galen.Token) ([]string, error) {
 	var out []string
 	add := func(names ...string) {
@@ -65,20 +65,41 @@ func makersOf(ctx context.Context, q querier, t galen.Token) ([]string, error) {
 	}
 }
 
-// makersAtBirth are those that a new token keeps. Where the one that had its name before does not keep its own, they are among them: tokens that
-// an older release made find their makers by that name still.
-func makersAtBirth(ctx context.Context, q querier, made, before galen.Token) ([]string, error) {
-	out, err := makersOf(ctx, q, made)
-	if err != nil || before.Name == "" || len(before.Makers) > 0 {
-		return out, err
-	}
-	older, err := makersOf(ctx, q, before)
-	for _, name := range older {
-		if name != made.Name && !slices.Contains(out, name) {
-			out = append(out, name)
+// KeepMakers has each token that an older release made keep its makers from now on, as their names tell them now. An engine calls it at its start.
+func (s *Store) KeepMakers(ctx context.Context) error {
+	return s.write(ctx, "keep the makers of tokens", func(ctx context.Context, t *tx) error {
+		type row struct {
+			hash  string
+			token galen.Token
 		}
-	}
-	return out, err
+		var older []row
+		err := each(ctx, t, func(rows cursor) error {
+			var hash string
+			var text []byte
+			if err := rows.Scan(&hash, &text); err != nil {
+				return err
+			}
+			token, err := undoc[galen.Token](text)
+			if err == nil && len(token.Makers) == 0 {
+				older = append(older, row{hash, token})
+			}
+			return err
+		}, "SELECT hash, doc FROM tokens")
+		if err != nil {
+			return err
+		}
+		for i := range older { // all of them before the first is written
+			if older[i].token.Makers, err = makersOf(ctx, t, older[i].token); err != nil {
+				return err
+			}
+		}
+		for _, one := range older {
+			if err := t.saveToken(ctx, one.token, one.hash, ""); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // changesKept is how many changes the journal keeps of a yes that became void.

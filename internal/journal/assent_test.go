@@ -282,10 +282,18 @@ func TestTokensOfAnOlderRelease(t *testing.T) {
 	r.exec("UPDATE tokens SET doc = json_remove(doc, '$.makers')")
 	must(t, r.db.Close())
 	s = open()
+	for range 2 {
+		must(t, s.KeepMakers(ctx))
+	}
+	events, err := s.Events(ctx, journal.EventFilter{Kind: galen.EventToken})
+	must(t, err)
+	equal(t, "told", len(events), 2+2)
 	run, _, err := s.OpenRun(ctx, galen.Run{Key: "k", Resource: ring(), Runbook: "r", Version: 1, Asked: galen.AskedBy("zed"), Params: []byte("{}")})
 	must(t, err)
-	must(t, s.RevokeToken(ctx, "a", "b"))
-	make(s, "a", "b")
+	for range 2 {
+		must(t, s.RevokeToken(ctx, "a", "b"))
+		make(s, "a", "b")
+	}
 	w := world{store: s, clock: c}
 	must(t, s.Approve(ctx, w.yesBy(run, "b", "b1")))
 	equal(t, "whose makers' name was given again", w.said(t, run), "")

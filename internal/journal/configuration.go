@@ -10,10 +10,11 @@ import (
 	"github.com/galenhq/galen"
 )
 
-// Rows of the account: the hash of the configuration that counts, which every ledger has, and the whole of it.
+// Rows of the configuration that counts, kept as facts of no resource: its hash, which every ledger has, and the whole of it.
 const (
-	countsKey        = "configuration"
-	configurationKey = "configuration/resources"
+	configuration = "configuration"
+	countsKey     = "counts"
+	wholeKey      = "whole"
 )
 
 // Configuration is what an engine looks after: the hash of the policy of each resource, by its name.
@@ -33,12 +34,12 @@ func (s *Store) Configure(ctx context.Context, c Configuration, author string) e
 		if err != nil || was == c.Hash() {
 			return err
 		}
-		for _, f := range []galen.Fact{{Key: countsKey, Value: json.RawMessage(`"` + c.Hash() + `"`), At: t.now}, {Key: configurationKey, Value: whole, At: t.now}} {
-			if err := t.putAccount(ctx, f); err != nil {
+		for _, f := range []galen.Fact{{Key: countsKey, Value: json.RawMessage(`"` + c.Hash() + `"`), At: t.now}, {Key: wholeKey, Value: whole, At: t.now}} {
+			if err := t.putFact(ctx, configuration, f); err != nil {
 				return err
 			}
 		}
-		body := map[string]any{"configuration": c.Hash(), "resources": slices.Sorted(maps.Keys(c))}
+		body := map[string]any{"configuration": c.Hash(), "of": slices.Sorted(maps.Keys(c))}
 		if err := t.event(ctx, galen.Event{Kind: galen.EventPolicy, By: author}, body); err != nil {
 			return err
 		}
@@ -50,21 +51,30 @@ func (s *Store) Configure(ctx context.Context, c Configuration, author string) e
 func (s *Store) Configuration(ctx context.Context) (Configuration, error) {
 	var out Configuration
 	err := s.read(ctx, "read the configuration that counts", func(ctx context.Context, q querier) (err error) {
-		out, err = accountValue[Configuration](ctx, q, configurationKey)
+		out, err = configured[Configuration](ctx, q, wholeKey)
 		return err
 	})
 	return out, err
 }
 
-// counts is the hash of the configuration that counts, "" before the first.
-func counts(ctx context.Context, q querier) (string, error) {
-	return accountValue[string](ctx, q, countsKey)
+// Counts is the hash of the configuration that counts, "" before the first.
+func (s *Store) Counts(ctx context.Context) (string, error) {
+	var out string
+	err := s.read(ctx, "read which configuration counts", func(ctx context.Context, q querier) (err error) {
+		out, err = counts(ctx, q)
+		return err
+	})
+	return out, err
 }
 
-// accountValue is that of a row of the account, zero where there is none.
-func accountValue[T any](ctx context.Context, q querier, key string) (T, error) {
+func counts(ctx context.Context, q querier) (string, error) {
+	return configured[string](ctx, q, countsKey)
+}
+
+// configured is the value of a row, zero where there is none.
+func configured[T any](ctx context.Context, q querier, key string) (T, error) {
 	var none T
-	f, found, err := doc[galen.Fact](ctx, q, "SELECT doc FROM facts WHERE resource = ? AND key = ?", account, key)
+	f, found, err := doc[galen.Fact](ctx, q, "SELECT doc FROM facts WHERE resource = ? AND key = ?", configuration, key)
 	if err != nil || !found {
 		return none, err
 	}

@@ -132,6 +132,7 @@ type owing interface {
 type configured interface {
 	Configure(ctx context.Context, c journal.Configuration, author string) error
 	Configuration(ctx context.Context) (journal.Configuration, error)
+	Counts(ctx context.Context) (string, error)
 }
 
 type kept interface {

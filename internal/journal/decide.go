@@ -124,11 +124,11 @@ func (t *tx) unmoved(ctx context.Context, run galen.Run, was *galen.Standing) er
 	if err := t.lately(run.ID, was.At); err != nil {
 		return err
 	}
-	configuration, err := counts(ctx, t)
+	by, err := counts(ctx, t)
 	if err != nil {
 		return err
 	}
-	is := (galen.Ledger{Now: was.At, Run: run, Approval: yes, Configuration: configuration}).Standing()
+	is := (galen.Ledger{Now: was.At, Run: run, Approval: yes, Configuration: by}).Standing()
 	if is != *was {
 		return fmt.Errorf("run %s was decided on as %+v and is %+v by now: %w", run.ID, *was, is, galen.ErrMoved)
 	}

@@ -98,14 +98,17 @@ func (t *tx) quarantine(ctx context.Context, in galen.Intent, q galen.Quarantine
 	return t.raise(ctx, account)
 }
 
-func (t *tx) putAccount(ctx context.Context, f galen.Fact) error {
+func (t *tx) putAccount(ctx context.Context, f galen.Fact) error { return t.putFact(ctx, account, f) }
+
+// putFact writes one of what is no resource.
+func (t *tx) putFact(ctx context.Context, of string, f galen.Fact) error {
 	text, err := asDoc(f)
 	if err != nil {
 		return err
 	}
-	t.cite(factRow(account, f.Key), f)
+	t.cite(factRow(of, f.Key), f)
 	return t.exec(ctx, "INSERT INTO facts (resource, key, doc) VALUES (?, ?, ?) ON CONFLICT (resource, key) DO UPDATE SET doc = excluded.doc",
-		account, f.Key, text)
+		of, f.Key, text)
 }
 
 func (t *tx) dropAccount(ctx context.Context, key string) error {

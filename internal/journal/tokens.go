@@ -29,7 +29,7 @@ func (s *Store) CreateToken(ctx context.Context, t galen.Token, hash string) (ga
 		if found && before.Counts(tx.now) {
 			return ErrTokenName
 		}
-		if made.Makers, err = makersAtBirth(ctx, tx, made, before); err != nil {
+		if made.Makers, err = makersOf(ctx, tx, made); err != nil {
 			return err
 		}
 		return tx.saveToken(ctx, made, hash, made.By)

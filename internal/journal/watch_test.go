@@ -203,6 +203,9 @@ func testConfiguration(t *testing.T, w world) {
 		equal(t, "the configuration that counts", l.Configuration, c.Hash())
 		got, err := w.Configuration(ctx)
 		must(t, err)
+		counts, err := w.Counts(ctx)
+		must(t, err)
+		equal(t, "which counts", counts, c.Hash())
 		if !maps.Equal(got, c) {
 			t.Errorf("%v, want %v", got, c)
 		}
@@ -215,7 +218,7 @@ func testConfiguration(t *testing.T, w world) {
 	must(t, err)
 	equal(t, "changes", len(events), 2)
 	equal(t, "who", events[1].By, "engine 2")
-	if body := string(events[0].Body); !strings.Contains(body, `["cassandra/lab","cassandra/other"]`) {
+	if body := string(events[0].Body); !strings.Contains(body, `"of":["cassandra/lab","cassandra/other"]`) {
 		t.Errorf("which resources: %s", body)
 	}
 }

@@ -66,3 +66,26 @@ func glance(ctx context.Context, t *testing.T, s *victim.Stage) api.Status {
 	}
 	return *got.JSON200
 }
+
+// TestAnEngineThatCannotStartPutsNobodyAside: its configuration counts once it works, and not before.
+func TestAnEngineThatCannotStartPutsNobodyAside(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	there, _ := elsewhere(t)
+	url := pgtest.Start(t, "-c", "fsync=on").URL("galen")
+	first := stage(ctx, t, victim.StageOptions{Faster: 20, Journal: url})
+	second := stage(ctx, t, victim.StageOptions{Faster: 20, Journal: url, Ring: first.Ring, Policy: map[string]any{"mode": "observe"},
+		Config: map[string]any{"dead_man": map[string]any{"url_file": "/nowhere/url", "every": "1s"}}})
+	first.Temporal, second.Temporal = there, there
+	must(t, start(ctx, first, nil))
+	must(t, first.AwaitHealth(ctx))
+	if err := start(ctx, second, nil); err == nil || !strings.Contains(err.Error(), "/nowhere/url") {
+		t.Fatalf("the second engine: %v", err)
+	}
+	must(t, first.Break(ctx, "n3", ring.Kill))
+	_, err := first.AwaitRun(ctx, galen.RunVerified)
+	must(t, err)
+	if s := glance(ctx, t, first); !s.Health.Ok {
+		t.Errorf("the first: %s", *s.Health.Why)
+	}
+}
