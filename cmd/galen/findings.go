@@ -54,7 +54,7 @@ func optional[T comparable](v T) *T {
 
 func printFindings(w io.Writer, all []api.FoundProblem, now time.Time) error {
 	if len(all) == 0 {
-		fmt.Fprintln(w, "no findings: nothing is seen wrong in what your token may view")
+		fmt.Fprintln(w, "no findings in what your token may view; a member that is seen bad is one after down_for: galen status counts those")
 		return nil
 	}
 	all = byUrgency(all)

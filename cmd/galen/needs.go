@@ -36,7 +36,7 @@ func (c *cli) lookCloser(ctx context.Context, client *api.ClientWithResponses, s
 			return err
 		}
 	}
-	s.needs = append(s.needs, slices.Concat(orphanNeeds(valueOf(s.Orphans)), unknownNeeds(s.Resources), noteNeeds(s.findings))...)
+	s.needs = append(s.needs, slices.Concat(orphanNeeds(valueOf(s.Orphans)), s.badNeeds(), unknownNeeds(s.Resources), noteNeeds(s.findings))...)
 	return nil
 }
 
@@ -220,7 +220,7 @@ func (c *cli) strayAlert(ctx context.Context, client *api.ClientWithResponses, s
 }
 
 func (c *cli) findingsOf(ctx context.Context, client *api.ClientWithResponses, s *glance) error {
-	if s.Findings == 0 {
+	if s.foundKnown = s.Findings == 0; s.foundKnown {
 		return nil
 	}
 	res, err := allFindings(ctx, client, "")
@@ -230,7 +230,7 @@ func (c *cli) findingsOf(ctx context.Context, client *api.ClientWithResponses, s
 	if err := c.fault("list the findings", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err
 	}
-	s.findings = byUrgency(res.JSON200.Findings)
+	s.findings, s.foundKnown = byUrgency(res.JSON200.Findings), true
 	return nil
 }
 
@@ -268,6 +268,19 @@ func orphanNeeds(all []api.Orphan) []need {
 		out = append(out, need{ink: inkWarn, sort: "orphan", what: fmt.Sprintf("no engine looks after %s, which has %s: end that, or put it back into the configuration", l.Resource, strings.Join(on, ", ")), do: do})
 	}
 	return out
+}
+
+// badNeeds are members that are seen bad where nothing is found yet: until a finding has had its time nobody looks into it.
+func (s *glance) badNeeds() []need {
+	var out []need
+	for _, r := range s.Resources {
+		found := slices.ContainsFunc(s.findings, func(f api.FoundProblem) bool { return f.Resource.String() == r.Resource })
+		if r.Bad > 0 && !found && s.foundKnown {
+			out = append(out, need{ink: inkWarn, sort: "bad", do: []string{"galen resources " + r.Resource},
+				what: fmt.Sprintf("%s: %s seen bad, and no finding yet: that takes as long as the policy says (down_for)", r.Resource, some(r.Bad, "member"))})
+		}
+	}
+	return first(out, needsShown)
 }
 
 func unknownNeeds(all []api.Resource) []need {

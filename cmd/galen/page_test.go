@@ -255,7 +255,9 @@ func TestStatusTellsWhatNeedsYou(t *testing.T) {
 	narrow := galenOn(t, &terminal{columns: 60, dumb: true}, map[string]string{envServer: server}, "status")
 	golden(t, file("status-needs-60"), narrow.out)
 
-	status = api.Status{Health: status.Health, Resources: []api.Resource{cannedResource()}}
+	well := cannedResource()
+	well.Bad = 0
+	status = api.Status{Health: status.Health, Resources: []api.Resource{well}}
 	for _, kept := range []string{"GET /v1/runs", "GET /v1/holds", "GET /v1/quarantines", "GET /v1/runbooks", "GET /v1/findings", "GET /v1/alerts"} {
 		c.answers[kept] = http.StatusForbidden
 	}

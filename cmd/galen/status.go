@@ -19,10 +19,10 @@ func (c *cli) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Does anything wait for me, and how is everything",
 		Long: `Shows first what needs a person, each with the command for it: runs that ask for an approval or are held, holds that are
-overdue, runbooks in quarantine or at fault, members that nobody sees good or bad, an engine that only observes, what stands
-on a resource that no engine looks after, and notes: what was found and Galen does not treat. Then the holds that stand, what
-is found, the newest alert of the last hour that started nothing, and what is looked after with the margin: how many members
-may be lost before something is lost with them.
+overdue, runbooks in quarantine or at fault, members that nobody sees good or bad, or that are seen bad and not found yet, an
+engine that only observes, what stands on a resource that no engine looks after, and notes: what was found and Galen does not
+treat. Then the holds that stand, what is found, the newest alert of the last hour that started nothing, and what is looked
+after with the margin: how many members may be lost before something is lost with them.
 
 A token that may not view something is not told of it. -o json and yaml are the API's answer: the numbers, without the commands.
 
@@ -76,10 +76,11 @@ func text(s *string) string {
 type glance struct {
 	api.Status
 
-	findings []api.FoundProblem
-	holds    []api.Held
-	needs    []need
-	stray    string // of the newest alert that starts nothing; "": none lately
+	findings   []api.FoundProblem
+	foundKnown bool // findings are all that there are
+	holds      []api.Held
+	needs      []need
+	stray      string // of the newest alert that starts nothing; "": none lately
 }
 
 func printStatus(w io.Writer, s glance, now time.Time) error {

@@ -83,3 +83,28 @@ func TestStatusTellsWhatIsLeft(t *testing.T) {
 		t.Errorf("it asks for a yes that nobody would hear, or for none: %s", got.out)
 	}
 }
+
+// TestStatusTellsOfWhatIsNotFoundYet: with a policy that lets people go first nothing is found for an hour, and a member is down all the same.
+func TestStatusTellsOfWhatIsNotFoundYet(t *testing.T) {
+	for name, c := range map[string]struct {
+		bad, found int
+		may, tells bool
+	}{
+		"bad, and not found yet":        {1, 0, true, true},
+		"bad, and found":                {1, 1, true, false},
+		"found, and nobody may see it":  {1, 1, false, false},
+		"none found, and nobody may it": {1, 0, false, true},
+		"none bad":                      {0, 0, true, false},
+	} {
+		a := cannedAPI()
+		status := a.answers["GET /v1/status"].(api.Status)
+		status.Resources[0].Bad, status.Findings = c.bad, c.found
+		a.answers["GET /v1/status"] = status
+		if !c.may {
+			a.answers["GET /v1/findings"] = http.StatusForbidden
+		}
+		if got := galenCLI(t, a.start(t), "status"); contains(got.out, "1 member seen bad, and no finding yet") != c.tells {
+			t.Errorf("%s: %s", name, got.out)
+		}
+	}
+}
