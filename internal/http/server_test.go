@@ -189,6 +189,7 @@ func TestBadInput(t *testing.T) {
 		{"resource in query", "GET", "/v1/findings?resource=x", "", 400, "kind/name"},
 		{"resource in path", "GET", "/v1/resources/Fake/demo", "", 400, "kind/name"},
 		{"events limit", "GET", "/v1/journal/events?limit=10001", "", 400, "1 to 10000"},
+		{"events of an empty run", "GET", "/v1/journal/events?run=", "", 400, "run is empty: leave it out"},
 		{"events of no kind", "GET", "/v1/journal/events?kind=polcy", "", 400, "want one of found"},
 		{"events of no run", "GET", "/v1/journal/events?run=typo", "", 404, "not found"},
 		{"no reason", "POST", "/v1/holds", `{"why":"  ","until":"2026-11-24T00:00:00Z"}`, 400, "reason"},
