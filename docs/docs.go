@@ -12,3 +12,8 @@ var Safety string
 //
 //go:embed cassandra.md
 var Cassandra string
+
+// Glossary is the page of the words: a row of its table of how a run stands begins "| `held` |", with what it means.
+//
+//go:embed glossary.md
+var Glossary string

@@ -43,7 +43,7 @@ func deed(r Ring, verb string, t galen.Target) (galen.Deed, error) {
 	}
 	node, instance := r.Find(t.ID)
 	if node == nil {
-		return galen.Deed{}, fmt.Errorf("%s %s: it is no node of the ring", verb, t.ID)
+		return galen.Deed{}, fmt.Errorf("%s %s: %s", verb, t.ID, cmp.Or(unplaced(r), "it is no node of the ring"))
 	}
 	var s galen.Step
 	switch verb {
@@ -70,6 +70,14 @@ func deed(r Ring, verb string, t galen.Target) (galen.Deed, error) {
 		}
 	}
 	return galen.Deed{}, fmt.Errorf("verb %q is not listed", s.Verb)
+}
+
+// unplaced says why nobody is found for sure in this ring, "" if one is: who is looked for may well be there.
+func unplaced(r Ring) string {
+	if why := misplaced(r.Nodes); len(why) > 0 {
+		return "the ring does not tell who that is: " + strings.Join(why, "; ")
+	}
+	return ""
 }
 
 // judgeByHand asks all guards of the ring, with one Quorum for those that need one, and then what only people do.

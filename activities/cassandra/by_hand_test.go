@@ -160,6 +160,9 @@ func nonsense() map[string]func(r *cassandra.Ring) {
 		`has data that are "here"`:  func(r *cassandra.Ring) { r.Instances = []cassandra.Instance{{Name: "n1", Data: "here"}} },
 		`tells of an answer "yes"`:  func(r *cassandra.Ring) { r.Views = []cassandra.View{{Instance: "n1", CQL: "yes"}} },
 		"has no replica anywhere":   rf(0),
+		"a keyspace has no name":    func(r *cassandra.Ring) { r.Keyspaces[0].Name = "" },
+		"has started at -1":         func(r *cassandra.Ring) { r.Nodes[1].Generation = -1 },
+		"tells of a start at -7":    func(r *cassandra.Ring) { r.Views = []cassandra.View{{Instance: "n1", Generation: -7}} },
 		"both are the instance n1":  func(r *cassandra.Ring) { r.Nodes[1].Instance, r.Nodes[2].Instance = "n1", "n1" },
 		"is listed by nobody, and":  func(r *cassandra.Ring) { r.Nodes[1].Unlisted = true },
 		`instance "n1" stands twice`: func(r *cassandra.Ring) {
@@ -237,6 +240,29 @@ func TestDeeds(t *testing.T) {
 		if _, err := b.Deed(r, c[0], galen.Target{ID: c[1]}); err == nil {
 			t.Errorf("%s %s is accepted", c[0], c[1])
 		}
+	}
+}
+
+// TestWhoCannotBeFound: where nodes stand as in no ring, that is told of one who is not found, for it may be there; in another ring it is not.
+func TestWhoCannotBeFound(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*cassandra.Ring)
+		id     string
+		says   string
+	}{
+		"out of order": {func(r *cassandra.Ring) { slices.Reverse(r.Nodes) }, "host-0000", "nodes stand in the order of their host IDs"},
+		"two are one instance": {func(r *cassandra.Ring) { r.Nodes[1].Instance, r.Nodes[2].Instance = "n1", "n1" }, "instance/n2",
+			"both are the instance n1"},
+		"nothing is wrong":    {func(*cassandra.Ring) {}, "host-9999", "stop host-9999: it is no node of the ring"},
+		"keyspaces are wrong": {func(r *cassandra.Ring) { r.Keyspaces[0].Name = "" }, "host-9999", "it is no node of the ring"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := copied(ring.Large(1, 3))
+			c.change(&r)
+			if _, err := cassandra.Kind().ByHand.Deed(r, "stop", galen.Target{ID: c.id}); err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v, want %q", err, c.says)
+			}
+		})
 	}
 }
 

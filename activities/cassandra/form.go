@@ -30,6 +30,9 @@ func misformed(r Ring) []string {
 		tell("the view of", v.Instance, cmp.Or(v.misformed(), twice("view", v.Instance)))
 	}
 	for _, k := range r.Keyspaces {
+		if k.Name == "" {
+			out = append(out, "a keyspace has no name")
+		}
 		tell("keyspace", k.Name, twice("keyspace", k.Name))
 		if k.none() {
 			tell("keyspace", k.Name, "has no replica anywhere")
@@ -88,7 +91,14 @@ func (n Node) misformed() string {
 		return fmt.Sprintf("has the unknown status %q", n.Status)
 	case n.Unlisted && !n.Down:
 		return "is listed by nobody, and not down"
+	case n.Generation < 0:
+		return fmt.Sprintf("has started at %d, which is before all time", n.Generation)
 	}
+	return n.misheard()
+}
+
+// misheard says which observation of a node has words that no observer uses.
+func (n Node) misheard() string {
 	for _, o := range n.Observations {
 		switch {
 		case !slices.Contains([]galen.Says{galen.Good, galen.Bad, galen.Unknown}, o.Says):
@@ -112,6 +122,9 @@ func (i Instance) misformed() string {
 }
 
 func (v View) misformed() string {
+	if v.Generation < 0 {
+		return fmt.Sprintf("tells of a start at %d, which is before all time", v.Generation)
+	}
 	for _, a := range []Answer{v.Jolokia, v.CQL} {
 		if !slices.Contains([]Answer{"", Answered, Refused, Hung, Booting, BadAnswer}, a) {
 			return fmt.Sprintf("tells of an answer %q, which is no word for it", a)

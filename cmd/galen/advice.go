@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
@@ -54,13 +53,8 @@ func (c *cli) adviseSaved(a galen.Advice, q question) error {
 	return c.advise(advice.Believed(a, c.now(), until), true)
 }
 
-// check refuses a question that makes no sense, such as one whose variable was empty in a script.
-func (q *question) check(flags *pflag.FlagSet) error {
-	for _, name := range []string{"level", "down", "state", "within"} {
-		if f := flags.Lookup(name); f != nil && f.Changed && strings.Trim(f.Value.String(), "[]") == "" {
-			return usage("--%s is empty: leave it out, or say what you mean", name)
-		}
-	}
+// check refuses a question that makes no sense.
+func (q *question) check() error {
 	if q.within != "" && q.file == "" {
 		return usage("--within is about a file: name it with --state")
 	}
@@ -96,7 +90,7 @@ saved. Claims of runs and holds are not in it. A yes from a file that is older t
 		Args:        takes(3, 3, "a verb, a resource and a member"),
 		Annotations: map[string]string{asks: ""},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := q.check(cmd.Flags()); err != nil {
+			if err := q.check(); err != nil {
 				return err
 			}
 			return c.canI(cmd.Context(), args[0], args[1], args[2], q)
@@ -129,7 +123,7 @@ what has no guard is told besides, and refuses only at a level of --level. ` + a
 		Args:        takes(0, 1, "at most one resource"),
 		Annotations: map[string]string{asks: ""},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := q.check(cmd.Flags()); err != nil {
+			if err := q.check(); err != nil {
 				return err
 			}
 			return c.whatIf(cmd.Context(), firstOf(args...), down, q)

@@ -42,6 +42,7 @@ func TestCompletes(t *testing.T) {
 		"token revoke ":                    "ann\t",
 		"quarantine clear ":                "cassandra/heal-node\t",
 		"explain ":                         "I-02 quorum",
+		"explain not":                      "not-confirmed",
 		"":                                 "status\tDoes anything wait for me",
 	} {
 		args := strings.Split(place, " ")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -92,12 +93,30 @@ type doctor struct {
 	runs, free bool
 }
 
+// faultsOf are the faults that an error tells line by line, on one line.
+func faultsOf(err error) string {
+	var out strings.Builder
+	for line := range strings.Lines(err.Error()) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "":
+			continue
+		case strings.HasSuffix(out.String(), ":"): // what it is the heading of
+			out.WriteString(" ")
+		case out.Len() > 0:
+			out.WriteString("; ")
+		}
+		out.WriteString(line)
+	}
+	return out.String()
+}
+
 // examine makes all examinations that are possible.
 func (c *cli) examine(ctx context.Context, path string) diagnosis {
 	can := catalogue()
 	cfg, err := loadConfig(path, can)
 	if err != nil {
-		return diagnosed([]symptom{{"config", path, isBad, oneLine(err.Error()), "mend it until galen config check ends with 0; all else waits for that"}})
+		return diagnosed([]symptom{{"config", path, isBad, oneLine(faultsOf(err)), "mend it until galen config check ends with 0; all else waits for that"}})
 	}
 	d := &doctor{cli: c, on: thisMachine(), asked: c.server, cfg: cfg, can: can}
 	if c.on != nil {

@@ -120,6 +120,7 @@ func TestDoctor(t *testing.T) {
 	}{
 		"no configuration":    {func(p patient) { p.must(os.Remove(p.config)) }, "config", isBad, "no such file"},
 		"a bad configuration": {func(p patient) { p.edit("mode: act", "mode: fast") }, "config", isBad, "fast"},
+		"two faults of it":    {func(p patient) { p.edit("mode: act", "mode: fast"); p.edit("hold_for: 6s", "hold_for: -6s") }, "config", isBad, "; "},
 		"rules with a name": {func(p patient) {
 			p.edit("data: data", "data: data\nalerts: [{alertname: Down, code: node-down, member_label: instance}]")
 			p.edit("    policy: demo", "    policy: demo\n    labels: {cluster: orders}")

@@ -21,7 +21,7 @@ import (
 // topic is what galen explain tells of one word.
 type topic struct {
 	Name  string   `json:"name"`
-	Sort  string   `json:"sort"` // guard, promise, finding or runbook
+	Sort  string   `json:"sort"` // guard, promise, finding, runbook or status
 	About string   `json:"about"`
 	More  []string `json:"more,omitempty"` // "label: text"
 
@@ -30,12 +30,12 @@ type topic struct {
 
 func (c *cli) explainCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "explain [GUARD | CODE | RUNBOOK]",
-		Short: "What a guard, a finding or a runbook means",
-		Long: `Explains a word of Galen's answers: a guard, its number or its name (I-02, quorum), a finding's code (node-down) or a
-runbook (cassandra/heal-node). It asks no engine: it tells what this binary has, and of the promises what docs/safety.md
-says. Without a word it lists all, each with the beginning of what it means; -o wide lists it whole.`,
-		Example: "  galen explain\n  galen explain I-02\n  galen explain node-down\n  galen explain cassandra/heal-node",
+		Use:   "explain [GUARD | CODE | RUNBOOK | STATUS]",
+		Short: "What a guard, a finding, a runbook or the status of a run means",
+		Long: `Explains a word of Galen's answers: a guard, its number or its name (I-02, quorum), a finding's code (node-down), a
+runbook (cassandra/heal-node) or the status of a run (held). It asks no engine: it tells what this binary has, and of the promises what
+docs/safety.md says. Without a word it lists all, each with the beginning of what it means; -o wide lists it whole.`,
+		Example: "  galen explain\n  galen explain I-02\n  galen explain node-down\n  galen explain cassandra/heal-node\n  galen explain held",
 		Args:    takes(0, 1, "at most one word, in quotes if it has a space"),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return topicNames(topics(catalogue())), cobra.ShellCompDirectiveNoFileComp
@@ -58,7 +58,7 @@ func (c *cli) explain(args []string) error {
 		if near := topicsNear(all, args[0]); len(near) > 0 {
 			meant = "; did you mean " + strings.Join(near, " or ") + "?"
 		}
-		return usage("%q is no guard, code or runbook of this binary: galen explain lists them all%s", args[0], meant)
+		return usage("%q is no guard, code, runbook or status of this binary: galen explain lists them all%s", args[0], meant)
 	}
 	return c.print(found, func(w io.Writer) error {
 		for i, t := range found {
@@ -166,7 +166,7 @@ func gist(about string) string {
 var tests = regexp.MustCompile(` ?\((?:each )?Test[A-Z][^()]*\)`)
 
 // topics are all words that can be explained: guards in the order in which they are asked, promises that no one guard holds, findings,
-// runbooks.
+// runbooks, and how runs stand.
 func topics(can app.Catalogue) []topic {
 	promises := promisesOf(docs.Safety)
 	var out []topic
@@ -185,7 +185,7 @@ func topics(can app.Catalogue) []topic {
 			out = append(out, promises[number])
 		}
 	}
-	return append(out, append(findingsOf(docs.Cassandra, can), runbooksOf(can)...)...)
+	return slices.Concat(out, findingsOf(docs.Cassandra, can), runbooksOf(can), statusesOf(docs.Glossary))
 }
 
 func guardNames() []string {
@@ -305,6 +305,21 @@ func runbooksOf(can app.Catalogue) []topic {
 		}
 		t.More = append(t.More, parameterLines(rb.Schema())...)
 		out = append(out, t)
+	}
+	return out
+}
+
+// statusesOf reads the rows of the table of how a run stands, which a test holds against the statuses.
+func statusesOf(page string) []topic {
+	var out []topic
+	_, page, _ = strings.Cut(page, "\n## How a run stands\n")
+	page, _, _ = strings.Cut(page, "\n## ")
+	for line := range strings.Lines(page) {
+		cells := strings.Split(line, "|") // the first and the last are empty
+		if len(cells) < 4 || !strings.HasPrefix(strings.TrimSpace(cells[1]), "`") {
+			continue
+		}
+		out = append(out, topic{Name: plain(cells[1]), Sort: "status", About: plain(cells[2])})
 	}
 	return out
 }

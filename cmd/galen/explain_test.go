@@ -38,6 +38,14 @@ func TestEveryWordIsExplained(t *testing.T) {
 	for _, d := range catalogue().Detectors {
 		codes = append(codes, d.Codes...)
 	}
+	for _, status := range galen.RunStatuses() {
+		if !seen["status"+string(status)] {
+			t.Errorf("the status %s is not explained", status)
+		}
+	}
+	if sorts["status"] != len(galen.RunStatuses()) {
+		t.Errorf("%d statuses are explained", sorts["status"])
+	}
 	for _, code := range codes {
 		if !seen["finding"+string(code)] {
 			t.Errorf("the finding %s is not explained", code)
@@ -63,6 +71,8 @@ func TestExplain(t *testing.T) {
 		"joiner only":         "joiner only (guard)\n  what an instance holds is deleted only after live nodes of every rack have said that it never joined\n",
 		"quorum":              "I-02 quorum (guard)",
 		"open run":            "is told beside the answer",
+		"held":                "held (status)\n  It has stopped for a person",
+		"Not-Confirmed":       "not-confirmed (status)\n  It has ended: nothing confirmed the alert",
 		"":                    "WORD ",
 	} {
 		args := []string{"explain"}
@@ -75,7 +85,7 @@ func TestExplain(t *testing.T) {
 	}
 	for word, meant := range map[string]string{
 		"": "", " ": "", "nonsense": "", "nodedown": "node-down", "node down": "node-down", "quorom": "I-02 quorum", "heal-nod": "cassandra/heal-node", "casandra/heal-node": "cassandra/heal-node",
-		"node": "node-down or node-frozen or node-flapping", "undo-owd": "undo owed or undo-owed",
+		"node": "node-down or node-frozen or node-flapping", "undo-owd": "undo owed or undo-owed", "canceled": "cancelled",
 	} {
 		got := galenCLI(t, "", "explain", word)
 		says := "galen explain lists them all"

@@ -177,7 +177,12 @@ can-i and what-if have others: 0 yes, 1 no, 2 unknown, 3 no answer; so has docto
 	flags.StringVar(&c.tls.key, "key-file", "", "the key of --cert-file (env GALEN_KEY_FILE)")
 	flags.StringVarP(&c.output, "output", "o", formTable, "table; wide: all columns, nothing cut; json: the API's answer as it is; or yaml: the same")
 	flags.StringVar(&c.color, "color", colorAuto, "auto: colours on a terminal, unless NO_COLOR is set; always; or never")
-	root.PersistentPreRunE = func(*cobra.Command, []string) error { return c.checkForm() }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if err := c.checkForm(); err != nil {
+			return err
+		}
+		return filled(cmd)
+	}
 	root.AddCommand(
 		c.serveCommand(), c.statusCommand(), c.metricsCommand(), c.resourcesCommand(), c.modesCommand(), c.canICommand(), c.whatIfCommand(), c.stateCommand(), c.findingsCommand(), c.alertsCommand(), c.runbooksCommand(), c.runsCommand(), c.runCommand(), c.approvalsCommand(),
 		c.holdCommand(), c.holdsCommand(), c.releaseCommand(), c.ackCommand(), c.quarantineCommand(), c.rearmCommand(), c.tokenCommand(), c.loginCommand(), c.logoutCommand(), c.scheduleCommand(), c.journalCommand(),

@@ -19,7 +19,7 @@ func (c *cli) metricsCommand() *cobra.Command {
 		Use:   "metrics [NAME]",
 		Short: "The engine's numbers, as Prometheus reads them",
 		Long: `Shows the numbers that the engine gives to Prometheus at GET /metrics, those whose name begins with NAME; without it, all
-that are Galen's own. Histograms are shown by their count and sum.`,
+that are Galen's own. Histograms are shown by their count and sum. Exit code 3 if no name begins so.`,
 		Example: "  galen metrics\n  galen metrics go_\n  galen metrics galen_open_runs -o json",
 		Args:    takes(0, 1, "the beginning of a name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -55,12 +55,11 @@ func (c *cli) metrics(ctx context.Context, begins string) error {
 			all = append(all, numbers(f)...)
 		}
 	}
+	if len(all) == 0 {
+		return notDone("no metric begins with %q: galen metrics lists those of Galen", begins)
+	}
 	slices.SortFunc(all, func(a, b number) int { return strings.Compare(a.String(), b.String()) })
 	return c.print(all, func(w io.Writer) error {
-		if len(all) == 0 {
-			fmt.Fprintf(w, "no metric begins with %q\n", begins)
-			return nil
-		}
 		rows := make([][]string, 0, len(all))
 		for _, n := range all {
 			rows = append(rows, []string{n.String(), fmt.Sprint(n.Value)})

@@ -32,12 +32,17 @@ func TestMetrics(t *testing.T) {
 		fmt.Fprint(w, text)
 	}))
 	t.Cleanup(s.Close)
-	for name, args := range map[string]string{"metrics": "metrics", "metrics-json": "metrics galen_open -o json", "metrics-none": "metrics nothing"} {
+	for name, args := range map[string]string{"metrics": "metrics", "metrics-json": "metrics galen_open -o json"} {
 		got := galenCLI(t, s.URL, strings.Fields(args)...)
 		if got.code != exitOK {
 			t.Errorf("galen %s: %+v", args, got)
 		}
 		golden(t, file(name), got.out)
+	}
+	for _, args := range []string{"metrics nothing", "metrics nothing -o json"} {
+		if got := galenCLI(t, s.URL, strings.Fields(args)...); got.code != exitNotDone || got.out != "" || !strings.Contains(got.errs, `no metric begins with "nothing": galen metrics lists`) {
+			t.Errorf("galen %s: %+v", args, got)
+		}
 	}
 	text = "<html>"
 	if got := galenCLI(t, s.URL, "metrics"); got.code == exitOK || !strings.Contains(got.errs, "is this galen serve?") {

@@ -29,7 +29,7 @@ func TestNothingIsAList(t *testing.T) {
 func TestNothingIsToldWithItsFilter(t *testing.T) {
 	server := (&canned{answers: map[string]any{"GET /v1/runs": api.RunList{}, "GET /v1/alerts": api.AlertList{}, "GET /v1/approvals": api.ApprovalList{}}}).start(t)
 	for command, want := range map[string]string{
-		"runs list --open=false --resource=":                  "no runs with --open=false\n",
+		"runs list --open=false":                              "no runs with --open=false\n",
 		"alerts list --label a='b":                            "no alerts with --label 'a='\\''b'\n",
 		"runs list":                                           "no runs\n",
 		"runs list --limit 7 -o wide":                         "no runs\n",

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -60,6 +61,8 @@ func age(now, at time.Time) string {
 func span(d time.Duration) string {
 	d = max(d, 0)
 	switch {
+	case d == math.MaxInt64: // what time.Time.Sub gives for all that is longer
+		return "more than 290 years"
 	case d < time.Minute:
 		return fmt.Sprintf("%.1fs", d.Seconds())
 	case d < time.Hour:

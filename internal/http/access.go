@@ -114,13 +114,26 @@ func (s *server) permit(r *http.Request) error {
 	case !slices.Contains(galen.Scopes(), scope):
 		return fmt.Errorf("openapi.yaml does not say what a token needs for %s: this is a fault of galen, please report it", r.Pattern)
 	case !callerOf(ctx).MayAny(scope):
-		what := "anything"
-		if need.On == onAll {
-			what = everything
-		}
-		return forbidden(ctx, scope, what)
+		return s.lacks(r, need.On, scope)
 	}
 	return s.permitOn(r, need.On, scope)
+}
+
+// lacks refuses a token that grants the scope on nothing. It names what the call is about if its caller has named it, or may view it.
+func (s *server) lacks(r *http.Request, on string, scope galen.Scope) error {
+	ctx, what := r.Context(), "anything"
+	switch on {
+	case onAll:
+		what = everything
+	case onResource:
+		return s.permitOn(r, on, scope)
+	case onRun:
+		run, err := s.o.Runs.Run(ctx, r.PathValue("id"))
+		if err == nil && callerOf(ctx).May(galen.ScopeView, run.Resource) {
+			what = run.Resource.String()
+		}
+	}
+	return forbidden(ctx, scope, what)
 }
 
 // permitOn asks for the scope on what the call is about.

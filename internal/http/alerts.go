@@ -105,7 +105,7 @@ func (s *server) alertFilter(ctx context.Context, params api.ListAlertsParams) (
 	state := deref(params.State)
 	f := AlertFilter{State: string(state), Run: deref(params.Run), Fingerprint: deref(params.Fingerprint), From: deref(params.From), Labels: map[string]string{}}
 	var err error
-	if f.Resource, err = resourceOr(params.Resource); err != nil {
+	if f.Resource, err = filtered(params.Resource, given{"run", params.Run}, given{"fingerprint", params.Fingerprint}); err != nil {
 		return f, err
 	}
 	switch {

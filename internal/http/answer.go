@@ -157,6 +157,23 @@ func resourceOr(text *string) (galen.Resource, error) {
 	return r, nil
 }
 
+// given is a filter as the call has it.
+type given struct {
+	name  string
+	value *string
+}
+
+// filtered reads the resource of a filter, and refuses another filter that is there and empty, such as one whose variable was never set in a
+// script: its answer would be that of a call without it.
+func filtered(resource *string, more ...given) (galen.Resource, error) {
+	for _, g := range more {
+		if g.value != nil && *g.value == "" {
+			return galen.Resource{}, badf("%s is empty: leave it out, or say what you mean", g.name)
+		}
+	}
+	return resourceOr(resource)
+}
+
 func deref[T any](p *T) T {
 	if p == nil {
 		var zero T

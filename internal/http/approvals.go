@@ -43,7 +43,7 @@ func (s *server) ListApprovals(w http.ResponseWriter, r *http.Request, params ap
 func (s *server) approvalFilter(ctx context.Context, params api.ListApprovalsParams) (ApprovalFilter, error) {
 	f := ApprovalFilter{Run: deref(params.Run), State: deref(params.State)}
 	var err error
-	if f.Resource, err = resourceOr(params.Resource); err != nil {
+	if f.Resource, err = filtered(params.Resource, given{"run", params.Run}); err != nil {
 		return f, err
 	}
 	if params.State != nil && !slices.Contains(galen.ApprovalStates(), f.State) {

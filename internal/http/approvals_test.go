@@ -23,6 +23,7 @@ func TestListApprovals(t *testing.T) {
 		{"?state=given", 400, "want one of stands, used"},
 		{"?run=run-other", 200, `"state":"voided"`},
 		{"?run=nobody", 404, "not found"},
+		{"?run=", 400, "run is empty: leave it out"},
 		{"?resource=fake/demo", 200, `"run":"run-demo"`},
 		{"?resource=nobody", 400, "resource"},
 		{"?limit=0", 400, "limit 0"},

@@ -73,7 +73,7 @@ type wish struct {
 func (s *server) eventFilter(ctx context.Context, in wish) (EventFilter, error) {
 	f := EventFilter{Run: deref(in.run), Kind: deref(in.kind), From: deref(in.from), To: deref(in.to), After: deref(in.after)}
 	var err error
-	switch f.Resource, err = resourceOr(in.resource); {
+	switch f.Resource, err = filtered(in.resource, given{"run", in.run}); {
 	case err != nil:
 		return f, err
 	case in.kind != nil && !slices.Contains(galen.EventKinds(), f.Kind):

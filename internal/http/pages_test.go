@@ -269,7 +269,7 @@ func TestExport(t *testing.T) {
 			t.Errorf("line %d: %s, want %s (%v)", i, line, want, err)
 		}
 	}
-	for query, want := range map[string]int{"?kind=none": 400, "?limit=0": 400, "?run=nobody": 404, "?after=-1": 400, "?to=": 422, "?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z": 422} {
+	for query, want := range map[string]int{"?kind=none": 400, "?limit=0": 400, "?run=nobody": 404, "?run=": 400, "?after=-1": 400, "?to=": 422, "?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z": 422} {
 		if status, body := get(query); status != want {
 			t.Errorf("%s: %d %s", query, status, body)
 		}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/api"
@@ -128,6 +130,25 @@ func fieldErrors(faults []*galen.Fault) *[]api.FieldError {
 
 func asError(r *http.Request, p problem, detail string) api.Error {
 	return api.Error{Type: problemBase + p.name, Title: p.title, Status: p.status, Detail: detail, Instance: r.URL.EscapedPath()}
+}
+
+// misread says what is wanted of a parameter that cannot be read.
+func misread(err error) error {
+	var param *api.InvalidParamFormatError
+	var number *strconv.NumError
+	var at *time.ParseError
+	switch {
+	case !errors.As(err, &param):
+	case errors.As(err, &number) && number.Func == "ParseBool":
+		return badf("%s %.40q: want true or false", param.ParamName, number.Num)
+	case errors.As(err, &number) && errors.Is(number.Err, strconv.ErrRange):
+		return badf("%s %.40q: want a whole number of at most 18 digits", param.ParamName, number.Num)
+	case errors.As(err, &number):
+		return badf("%s %.40q: want a whole number", param.ParamName, number.Num)
+	case errors.As(err, &at):
+		return badf("%s %.40q: want a time such as 2026-11-24T10:00:00Z", param.ParamName, at.Value)
+	}
+	return Bad(err)
 }
 
 // words are those that may be said, for people.

@@ -105,6 +105,25 @@ func TestAFloodOfRefusals(t *testing.T) {
 	})
 }
 
+// TestARefusalNamesTheResource: of what its caller has named, or may view; of another run it tells nothing.
+func TestARefusalNamesTheResource(t *testing.T) {
+	e := newTwo()
+	e.tokens[hashOf(secretOf("me"))] = galen.Token{Name: "me", Grants: []galen.Grant{{Scope: galen.ScopeView, Resource: "fake/demo"}}, Expires: noon().Add(time.Hour)}
+	for path, says := range map[string]string{
+		"/v1/runs/run-demo/cancel":               "this needs the scope operate on fake/demo,",
+		"/v1/runs/run-other/cancel":              "this needs the scope operate on anything,",
+		"/v1/runs/run-none/cancel":               "this needs the scope operate on anything,",
+		"/v1/resources/fake/other/acknowledge":   "this needs the scope operate on fake/other,",
+		"/v1/resources/fake/nowhere/acknowledge": "this needs the scope operate on fake/nowhere,",
+		"/v1/rearm":                              "this needs the scope admin on everything,",
+	} {
+		w := callAs(t, e.handler(), secretOf("me"), http.MethodPost, path, `{"why":"x"}`)
+		if text := complaint(t, w); w.Code != http.StatusForbidden || !strings.Contains(text, says) {
+			t.Errorf("%s: %d %s, want %q", path, w.Code, text, says)
+		}
+	}
+}
+
 // TestRefusalsSayWho: the token where it is known, the call as the API has it, and nothing that the caller could write.
 func TestRefusalsSayWho(t *testing.T) {
 	e := newTwo()
@@ -127,7 +146,7 @@ func TestRefusalsSayWho(t *testing.T) {
 	for _, want := range []string{
 		`{"status":401,"call":"no call of the API","from":"192.0.2.1","count":1}`,
 		`{"status":401,"call":"GET /v1/runs/{id}","token":"old","from":"192.0.2.1","count":1}`,
-		`{"status":403,"call":"POST /v1/runs/{id}/cancel","token":"me","needs":"operate on anything","from":"192.0.2.1","count":1}`,
+		`{"status":403,"call":"POST /v1/runs/{id}/cancel","token":"me","needs":"operate on fake/demo","from":"192.0.2.1","count":1}`,
 		`{"status":403,"call":"GET /v1/resources/{kind}/{name}","token":"me","needs":"view on fake/other","from":"192.0.2.1","count":1}`,
 	} {
 		if !strings.Contains(body, want) {

@@ -139,7 +139,7 @@ func handler(o Options) (*server, http.Handler) {
 		BaseRouter:  s.mux,
 		Middlewares: s.middlewares(),
 		ErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) {
-			s.fail(w, r, Bad(err))
+			s.fail(w, r, misread(err))
 		},
 	})
 	return s, s.recovered(s.logged(s.trusted(s.secured(s.limited(s.routed(s.mux))))))

@@ -1,11 +1,13 @@
 package intake
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -62,8 +64,38 @@ type sent struct {
 	Status      string            `json:"status"`
 	Labels      map[string]string `json:"labels"`
 	Annotations map[string]string `json:"annotations"`
-	StartsAt    time.Time         `json:"startsAt"`
+	StartsAt    start             `json:"startsAt"`
 	Fingerprint string            `json:"fingerprint"`
+}
+
+// start is when an alert began to fire.
+type start struct{ time.Time }
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (s *start) UnmarshalJSON(b []byte) error {
+	if err := s.Time.UnmarshalJSON(b); err != nil {
+		return fmt.Errorf("startsAt %.40q: want a time such as 2026-11-24T10:00:00Z", strings.Trim(string(b), `"`))
+	}
+	return nil
+}
+
+// plainly says what is wanted where something of another form is: the sender does not know the types of Go.
+func plainly(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	want := "an object"
+	switch wrong.Type.Kind() {
+	case reflect.String:
+		want = "text"
+	case reflect.Slice:
+		want = "a list"
+	case reflect.Uint64:
+		want = "a whole number"
+	default:
+	}
+	return fmt.Errorf("%s: want %s, not %s", cmp.Or(wrong.Field, "the whole"), want, wrong.Value)
 }
 
 // parse reads a message of version 4. Alerts that break a limit come apart, each with its reason and little else.
@@ -73,7 +105,7 @@ func parse(body []byte) (alerts, refused []Alert, err error) {
 	}
 	var message webhook
 	if err := json.Unmarshal(body, &message); err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrBad, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrBad, plainly(err))
 	}
 	switch {
 	case message.Version != "4":
@@ -101,7 +133,7 @@ func parse(body []byte) (alerts, refused []Alert, err error) {
 func parseAlert(raw json.RawMessage) (Alert, error) {
 	var in sent
 	if err := json.Unmarshal(raw, &in); err != nil {
-		return Alert{}, err
+		return Alert{}, plainly(err)
 	}
 	if in.Status != firing && in.Status != resolved {
 		return Alert{}, fmt.Errorf("status %.20q: want firing or resolved", in.Status)
@@ -112,7 +144,7 @@ func parseAlert(raw json.RawMessage) (Alert, error) {
 	if err := checkLabels(in.Labels); err != nil {
 		return Alert{}, err
 	}
-	if err := checkStart(in.StartsAt); err != nil {
+	if err := checkStart(in.StartsAt.Time); err != nil {
 		return Alert{}, err
 	}
 	return Alert{

@@ -166,10 +166,15 @@ func TestAlertmanager(t *testing.T) {
 		{"unknown fields", `{"version":"4","alerts":[],"new":{"a":[1]}}`, Receipt{}, "", ""},
 		{"empty body", "", Receipt{}, "unexpected end", ""},
 		{"not JSON", "alerts", Receipt{}, "invalid character", ""},
-		{"list", "[]", Receipt{}, "cannot unmarshal", ""},
+		{"list", "[]", Receipt{}, "the whole: want an object, not array", ""},
 		{"null", "null", Receipt{}, `version "", want "4"`, ""},
 		{"other version", `{"version":"5","alerts":[]}`, Receipt{}, `version "5", want "4"`, ""},
-		{"version as a number", `{"version":4,"alerts":[]}`, Receipt{}, "cannot unmarshal number", ""},
+		{"version as a number", `{"version":4,"alerts":[]}`, Receipt{}, "version: want text, not number", ""},
+		{"alerts that are no list", `{"version":"4","alerts":{}}`, Receipt{}, "alerts: want a list, not object", ""},
+		{"half an alert left out", `{"version":"4","alerts":[],"truncatedAlerts":0.5}`, Receipt{}, "truncatedAlerts: want a whole number, not number 0.5", ""},
+		{"alert that is no object", post(one("a"), "7"), Receipt{Stored: 1, Refused: 1}, "", "alerts[1]: the whole: want an object, not number"},
+		{"time that is a number", post(one("a"), `{"status":"firing","fingerprint":"f","labels":{"a":"b"},"startsAt":5}`), Receipt{Stored: 1, Refused: 1}, "", `startsAt "5": want a time such as`},
+		{"empty time", post(one("a"), `{"status":"firing","fingerprint":"f","labels":{"a":"b"},"startsAt":""}`), Receipt{Stored: 1, Refused: 1}, "", `alerts[1]: startsAt "": want a time such as 2026-11-24T10:00:00Z`},
 		{"not UTF-8", "{\"version\":\"4\xff\"}", Receipt{}, "UTF-8", ""},
 		{"deep", `{"version":"4","alerts":[],"x":` + deep + `}`, Receipt{}, "max depth", ""},
 		{"cut off", message[:300], Receipt{}, "unexpected end", ""},
@@ -184,7 +189,7 @@ func TestAlertmanager(t *testing.T) {
 		{"alerts twice, one in capitals", `{"version":"4","alerts":[` + one("a") + `],"ALERTS":[]}`, Receipt{}, "alerts stands twice", ""},
 		{"no labels", post(one("a"), labels(0, "")), Receipt{Stored: 1, Refused: 1}, "", "0 labels"},
 		{"long label", post(one("a"), labels(1, strings.Repeat("v", maxLabelValue+1))), Receipt{Stored: 1, Refused: 1}, "", "want at most 256 and 4096"},
-		{"label that is no text", post(one("a"), `{"status":"firing","fingerprint":"f","labels":{"a":1}}`), Receipt{Stored: 1, Refused: 1}, "", "cannot unmarshal number"},
+		{"label that is no text", post(one("a"), `{"status":"firing","fingerprint":"f","labels":{"a":1}}`), Receipt{Stored: 1, Refused: 1}, "", "alerts[1]: labels: want text, not number"},
 		{"time that is none", post(one("a"), `{"status":"firing","fingerprint":"f","labels":{"a":"b"},"startsAt":"noon"}`), Receipt{Stored: 1, Refused: 1}, "", "noon"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -410,7 +415,7 @@ func TestStartsThatCannotBeKept(t *testing.T) {
 		`"startsAt":"0001-01-01T00:00:00+05:00",`: "year 0",
 		`"startsAt":"0001-01-01T00:00:00Z",`:      "no startsAt",
 		``:                                        "no startsAt",
-		`"startsAt":"` + strings.Repeat("x", 500_000) + `",`: "parsing time",
+		`"startsAt":"` + strings.Repeat("x", 500_000) + `",`: "want a time such as",
 	} {
 		s := newStore()
 		got, err := inboxOf(s).Alertmanager(t.Context(), []byte(post(one("a"), start(at))))
