@@ -345,7 +345,7 @@ func (s *server) limited(next http.Handler) http.Handler {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
-		if s.operations[s.callOf(r)].Stream { // it has a limit of its own
+		if call := s.operations[s.callOf(r)]; call.Stream || call.Access.Scope == string(galen.ScopeAlerts) { // they have limits of their own
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -116,6 +116,7 @@ type Inbox struct {
 	signal chan struct{}
 	calls  chan struct{}
 	fresh  fresh
+	slow   error // why a call was given up
 
 	counting sync.Mutex
 	counted  time.Time
@@ -130,7 +131,8 @@ func NewInbox(o InboxOptions) *Inbox {
 	if o.MaxPending == 0 {
 		o.MaxPending = DefaultMaxPending
 	}
-	return &Inbox{store: o.Store, triage: o.Triage, most: o.MaxPending, now: o.Now, signal: make(chan struct{}, 1), calls: make(chan struct{}, maxCalls)}
+	return &Inbox{store: o.Store, triage: o.Triage, most: o.MaxPending, now: o.Now, signal: make(chan struct{}, 1), calls: make(chan struct{}, maxCalls),
+		slow: fmt.Errorf("%w: it has not stored the alerts within %s: send again", ErrSlow, storeLimit)}
 }
 
 // Receipt says what became of the alerts of one call.
@@ -171,7 +173,7 @@ func (in *Inbox) Alertmanager(ctx context.Context, body []byte) (Receipt, error)
 		return Receipt{}, err
 	}
 	out := Receipt{Refused: len(refused), Why: why(refused)}
-	ctx, cancel := context.WithTimeoutCause(ctx, storeLimit, fmt.Errorf("%w: it has not stored the alerts within %s: send again", ErrSlow, storeLimit))
+	ctx, cancel := context.WithTimeoutCause(ctx, storeLimit, in.slow)
 	defer cancel()
 	if err := in.room(ctx, in.triage.settle(alerts)); err != nil {
 		in.turnedAway.Add(1)
