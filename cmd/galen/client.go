@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -142,11 +143,19 @@ func listCommands() map[string]string {
 	}
 }
 
+// timedOut: nobody refused, and nobody answered.
+func timedOut(err error) bool {
+	var late net.Error
+	return errors.As(err, &late) && late.Timeout()
+}
+
 // fault is why a call did not bring what it should, and nil if ok: the engine could not be asked, or it said no.
 func (c *cli) fault(what string, r reply, err error, ok bool) error {
 	switch {
 	case err != nil && errors.Is(err, context.Canceled):
 		return fmt.Errorf("%s: interrupted", what)
+	case timedOut(err):
+		return unanswered{fmt.Errorf("%s: something is there, and gave no answer in time: look at the log of galen serve, and at its machine: %w", what, err)}
 	case err != nil:
 		return unanswered{fmt.Errorf("%s: %w; is galen serve running there? name another engine with --server or %s", what, err, envServer)}
 	case ok:

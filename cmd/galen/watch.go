@@ -20,6 +20,8 @@ import (
 const (
 	watchEvery = 2 * time.Second
 	leastEvery = 500 * time.Millisecond
+	// frameLimit is longer than a look takes: who reads an old frame for longer must learn that it is one.
+	frameLimit = 15 * time.Second
 )
 
 // watchable lets a command that shows something show it again and again.
@@ -53,7 +55,7 @@ func (c *cli) watch(ctx context.Context, every time.Duration, show func(context.
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		frame, err := c.frame(ctx, show)
+		frame, err := c.frame(ctx, frameLimit, show)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -72,8 +74,10 @@ func (c *cli) watch(ctx context.Context, every time.Duration, show func(context.
 	}
 }
 
-// frame is what a command prints.
-func (c *cli) frame(ctx context.Context, show func(context.Context) error) ([]byte, error) {
+// frame is what a command prints, if it ends in time.
+func (c *cli) frame(ctx context.Context, limit time.Duration, show func(context.Context) error) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	var b bytes.Buffer
 	out := c.out
 	c.out = &b

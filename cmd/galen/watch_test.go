@@ -235,3 +235,22 @@ func TestWatchEndsAtCtrlC(t *testing.T) {
 		t.Errorf("exit code %d; it shows\n%s", code, out)
 	}
 }
+
+// TestAFrameEndsInTime: an engine that hangs gives no answer, which whoever looks at the frame of before must learn.
+func TestAFrameEndsInTime(t *testing.T) {
+	hang := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer hang.Close()
+	c := &cli{server: hang.URL, now: time.Now, env: func(string) string { return "" }}
+	_, err := c.frame(t.Context(), 50*time.Millisecond, func(ctx context.Context) error {
+		client, err := c.clientWith(nil)
+		if err != nil {
+			return err
+		}
+		res, err := client.GetStatusWithResponse(ctx)
+		return c.fault("read the status", res, err, err == nil)
+	})
+	if !errors.As(err, new(unanswered)) || !strings.Contains(err.Error(), "gave no answer in time") {
+		t.Errorf("%v", err)
+	}
+	hang.CloseClientConnections()
+}
