@@ -27,7 +27,7 @@ func TestWhoseConfigurationCountsDoesTheWork(t *testing.T) {
 	must(t, start(ctx, first, nil))
 	must(t, first.AwaitHealth(ctx))
 	must(t, first.Break(ctx, "n3", ring.Kill))
-	run, err := first.AwaitRun(ctx, galen.RunWaiting)
+	waits, err := first.AwaitRun(ctx, galen.RunWaiting)
 	must(t, err)
 	calls, err := first.Ring.Calls(ctx)
 	must(t, err)
@@ -36,8 +36,11 @@ func TestWhoseConfigurationCountsDoesTheWork(t *testing.T) {
 	}
 	must(t, start(ctx, second, nil))
 	began := time.Now()
-	run, err = second.AwaitRun(ctx, galen.RunVerified)
+	run, err := second.AwaitRun(ctx, galen.RunVerified)
 	must(t, err)
+	if run.ID != waits.ID {
+		t.Errorf("another run was verified: %s, not %s", run.ID, waits.ID)
+	}
 	t.Logf("verified %s after the second engine had started", time.Since(began).Round(100*time.Millisecond))
 	must(t, second.Break(ctx, "n1", ring.Kill))
 	awaitNext(ctx, t, second, run, func(s galen.RunStatus) bool { return s == galen.RunVerified })
