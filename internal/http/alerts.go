@@ -116,8 +116,11 @@ func (s *server) alertFilter(ctx context.Context, params api.ListAlertsParams) (
 	}
 	for _, label := range deref(params.Label) {
 		name, value, is := strings.Cut(label, "=")
-		if _, twice := f.Labels[name]; !is || name == "" || twice {
-			return f, badf("label %.80q: want name=value, and each name once", label)
+		if !is || name == "" {
+			return f, badf("label %.80q: want name=value", label)
+		}
+		if _, twice := f.Labels[name]; twice {
+			return f, senselessf("label %.80q: want each name once", label)
 		}
 		f.Labels[name] = value
 	}

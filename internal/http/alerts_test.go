@@ -45,7 +45,7 @@ func TestListAlerts(t *testing.T) {
 	h = Handler(e.options())
 	for query, want := range map[string]int{
 		"?label=job%3Dn%3D1&label=i%3D&run=r&fingerprint=f&resource=fake/demo&from=2026-11-23T12:00:00Z": 200,
-		"?label=job": 400, "?label==n": 400, "?label=": 400, "?label=a%3D1&label=a%3D2": 400, "?from=x": 400, "?from=": 422, "?resource=x": 400, "?resource=fake/nobody": 404,
+		"?label=job": 400, "?label==n": 400, "?label=": 400, "?label=a%3D1&label=a%3D2": 422, "?from=x": 400, "?from=": 422, "?resource=x": 400, "?resource=fake/nobody": 404,
 		"?run=nobody&state=matched": 404, "?since=1h": 400,
 	} {
 		if w := call(t, h, "GET", "/v1/alerts"+query, ""); w.Code != want {
