@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/galenhq/galen"
+	galenhttp "github.com/galenhq/galen/internal/http"
 	"github.com/galenhq/galen/internal/journal"
 )
 
@@ -125,6 +126,11 @@ func TestAnEngineStandsAside(t *testing.T) {
 			}
 			if works, asks := e.vigil.once(ctx), e.elsewhere(); (works != nil) != c.aside || (asks != nil) != c.aside || c.aside && !strings.Contains(works.Error(), "stands aside") {
 				t.Errorf("it says %v, and to who asks %v", works, asks)
+			}
+			var outage *galenhttp.OutageError
+			ready := e.ready()(ctx)
+			if errors.As(ready, &outage) && strings.Contains(outage.What, demoDB().String()) || (ready != nil) != c.aside {
+				t.Errorf("who has no token is told: %v", ready)
 			}
 			if err := e.Stop(); err != nil {
 				t.Error(err)

@@ -150,7 +150,7 @@ func (e *Engine) ready() func(context.Context) error {
 	writes := newPulse(e.journal.CanWrite)
 	return func(ctx context.Context) error {
 		if err := e.aside.err(); err != nil {
-			return &galenhttp.OutageError{What: err.Error(), Cause: errors.New("its configuration does not count")}
+			return &galenhttp.OutageError{What: "it stands aside for an engine with another configuration", Cause: err} // which names resources
 		}
 		if err := writes.beats(ctx, time.Now()); err != nil {
 			return &galenhttp.OutageError{What: "the journal cannot be written", Cause: err}

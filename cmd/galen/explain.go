@@ -202,13 +202,7 @@ func guardNames() []string {
 // promisesOf reads the rows of the table of invariants, by number.
 func promisesOf(page string) map[string]topic {
 	out := map[string]topic{}
-	_, page, _ = strings.Cut(page, "\n## The invariants\n")
-	page, _, _ = strings.Cut(page, "\n## ")
-	for line := range strings.Lines(page) {
-		cells := strings.Split(line, "|") // the first and the last are empty
-		if len(cells) < 6 {
-			continue
-		}
+	for _, cells := range rowsOf(page, "The invariants", 4) {
 		number := plain(cells[1])
 		if !strings.HasPrefix(number, "I-") && !strings.HasPrefix(number, "L-") {
 			continue
@@ -263,14 +257,28 @@ func plain(s string) string {
 	return strings.TrimSpace(tests.ReplaceAllString(strings.NewReplacer("`", "", "**", "").Replace(s), ""))
 }
 
+// rowsOf are the lines of the tables of a chapter that have so many cells or more. The first cell of each, and the last, stand beside the table and
+// are empty.
+func rowsOf(page, chapter string, cells int) [][]string {
+	var out [][]string
+	_, page, _ = strings.Cut(page, "\n## "+chapter+"\n")
+	page, _, _ = strings.Cut(page, "\n## ")
+	for line := range strings.Lines(page) {
+		if row := strings.Split(line, "|"); len(row) >= cells+2 {
+			out = append(out, row)
+		}
+	}
+	return out
+}
+
+// isWord tells a row about a word of Galen's from the head of its table.
+func isWord(cell string) bool { return strings.HasPrefix(strings.TrimSpace(cell), "`") }
+
 // findingsOf reads the rows of the table of what Galen finds, which a test holds against the codes.
 func findingsOf(page string, can app.Catalogue) []topic {
 	var out []topic
-	_, page, _ = strings.Cut(page, "\n## What Galen finds\n")
-	page, _, _ = strings.Cut(page, "\n## ")
-	for line := range strings.Lines(page) {
-		cells := strings.Split(line, "|") // the first and the last are empty
-		if len(cells) < 5 || !strings.HasPrefix(strings.TrimSpace(cells[1]), "`") {
+	for _, cells := range rowsOf(page, "What Galen finds", 3) {
+		if !isWord(cells[1]) {
 			continue
 		}
 		code := galen.Code(plain(cells[1]))
@@ -312,11 +320,8 @@ func runbooksOf(can app.Catalogue) []topic {
 // statusesOf reads the rows of the table of how a run stands, which a test holds against the statuses.
 func statusesOf(page string) []topic {
 	var out []topic
-	_, page, _ = strings.Cut(page, "\n## How a run stands\n")
-	page, _, _ = strings.Cut(page, "\n## ")
-	for line := range strings.Lines(page) {
-		cells := strings.Split(line, "|") // the first and the last are empty
-		if len(cells) < 4 || !strings.HasPrefix(strings.TrimSpace(cells[1]), "`") {
+	for _, cells := range rowsOf(page, "How a run stands", 2) {
+		if !isWord(cells[1]) {
 			continue
 		}
 		out = append(out, topic{Name: plain(cells[1]), Sort: "status", About: plain(cells[2])})

@@ -71,3 +71,17 @@ func TestEmptyFlags(t *testing.T) {
 		})
 	}
 }
+
+// TestTheFirstPagesCursorChoosesNothing: a list is gone on with by the flags that chose it, and an empty cursor is none.
+func TestTheFirstPagesCursorChoosesNothing(t *testing.T) {
+	cmd := &cobra.Command{}
+	for _, name := range []string{"cursor", "state"} {
+		cmd.Flags().String(name, "", "")
+	}
+	if err := cmd.ParseFlags([]string{"--cursor", "", "--state", "unmatched"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := chosen(cmd); got != " --state unmatched" {
+		t.Errorf("%q", got)
+	}
+}

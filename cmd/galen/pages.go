@@ -60,7 +60,7 @@ func chosen(cmd *cobra.Command) string {
 		if many, is := f.Value.(pflag.SliceValue); is {
 			values = many.GetSlice()
 		}
-		if !f.Changed || slices.Contains([]string{"limit", "watch", "every"}, f.Name) {
+		if !f.Changed || f.Value.String() == "" || slices.Contains([]string{"limit", "watch", "every"}, f.Name) {
 			return
 		}
 		for _, v := range values {
