@@ -3,14 +3,10 @@ package journal
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/galenhq/galen"
 )
@@ -67,9 +63,7 @@ func makeAlert(a Alert) (madeAlert, error) {
 	if !slices.Contains(AlertStates(), a.State) {
 		return madeAlert{}, fmt.Errorf("alert %s: there is no state %q", a.ID, a.State)
 	}
-	hint := a
-	hint.Body = nil // in the inbox; the event keeps its hash
-	text, err := galen.Canonical(hint)
+	text, err := hintOf(a)
 	if err != nil {
 		return madeAlert{}, fmt.Errorf("write alert %s: %w", a.ID, err)
 	}
@@ -93,49 +87,6 @@ const (
 	alertFiring   = "firing"
 	alertResolved = "resolved"
 )
-
-// idOf is the ID of an alert with another status.
-func idOf(a Alert, status string) string {
-	if text := plainID(a, status); text != nil {
-		sum := sha256.Sum256(text)
-		return hex.EncodeToString(sum[:])
-	}
-	return galen.HashJSON([]any{a.Source, a.Fingerprint, status, a.StartsAt.UTC(), a.Labels})
-}
-
-// plainID is the canonical JSON that the ID is the hash of, nil where it is not of plain text, as it is nearly always: in a storm to write it so
-// takes a tenth of the time.
-func plainID(a Alert, status string) []byte {
-	at := a.StartsAt.UTC()
-	if at.Year() < 0 || at.Year() > 9999 || a.Labels == nil {
-		return nil
-	}
-	out := make([]byte, 0, 512)
-	all := true
-	text := func(s string) {
-		all = all && plain(s)
-		out = append(append(append(out, '"'), s...), '"')
-	}
-	out = append(out, '[')
-	for _, s := range []string{a.Source, a.Fingerprint, status} {
-		text(s)
-		out = append(out, ',')
-	}
-	text(at.Format(time.RFC3339Nano))
-	out = append(out, ",{"...)
-	for i, name := range slices.Sorted(maps.Keys(a.Labels)) {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		text(name)
-		out = append(out, ':')
-		text(a.Labels[name])
-	}
-	if !all {
-		return nil
-	}
-	return append(out, "}]"...)
-}
 
 // withBody is the document of an alert whose body was left out of it: in a storm it is written once for its event and for the inbox.
 func withBody(doc string, body []byte) string {
