@@ -29,7 +29,7 @@ func liftByHand[S State](b *ByHand[S]) *ByHand[State] {
 	}
 	foreign := func(err error) Outlook { return Outlook{Doubts: []Doubt{{Why: err.Error(), Lasting: true}}} }
 	return &ByHand[State]{
-		Verbs: b.Verbs, Levels: b.Levels,
+		Verbs: b.Verbs, Levels: b.Levels, Leaves: b.Leaves,
 		Contradicts: func(st State) string {
 			var s S
 			if err := as(st, &s); err != nil {

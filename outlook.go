@@ -20,6 +20,8 @@ type ByHand[S State] struct {
 	// Contradicts says in what a State that was read from a file contradicts itself, "" in nothing: what was seen there, and what follows
 	// from it. Nobody is given leave on one that does. nil: the kind cannot tell.
 	Contradicts func(s S) string
+	// Leaves tells whether a verb of the kind leaves facts with such a key. One of a file with another key is refused. nil: there are none.
+	Leaves func(key string) bool
 }
 
 // Reckoning answers about the State and by the policy that it was made of. It changes no more, and many may ask it at once.

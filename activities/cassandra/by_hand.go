@@ -18,7 +18,7 @@ const (
 
 // byHand is what a ring tells people before they touch a node.
 func byHand() *galen.ByHand[Ring] {
-	return &galen.ByHand[Ring]{Verbs: deeds(), Levels: sortedKeys(levels()), Deed: deed, Reckon: reckon, Contradicts: contradicts}
+	return &galen.ByHand[Ring]{Verbs: deeds(), Levels: sortedKeys(levels()), Deed: deed, Reckon: reckon, Contradicts: contradicts, Leaves: leaves}
 }
 
 // reckon places the replicas once for all questions: that costs more than all answers do.

@@ -11,7 +11,7 @@ import (
 
 // contradicts says in what a ring that was read from a file is not what follows from its own views and instances; "" in nothing. Nodes,
 // pending ranges, schemas and dissents follow from them, as one look tells them; keyspaces and what [Fold] carries stand alone. Without a
-// live view that tells a token map no node follows: who writes a ring by hand is believed.
+// live view that tells a token map no node follows: who writes a ring by hand is believed, but where a view or a machine speaks against a node.
 func contradicts(r Ring) string {
 	views := whole(r.Views)
 	for _, v := range views {
@@ -23,7 +23,7 @@ func contradicts(r Ring) string {
 		return why
 	}
 	if !slices.ContainsFunc(liveViews(views, r.At), func(v *View) bool { return len(v.Tokens) > 0 }) {
-		return ""
+		return r.concealed()
 	}
 	listed := slices.DeleteFunc(slices.Clone(r.Nodes), func(n Node) bool { return n.Unlisted })
 	made := merge(Ring{Name: r.Name, At: r.At, Views: views, Instances: r.Instances, Repairs: r.Repairs, Keyspaces: r.Keyspaces}, listed)
@@ -43,12 +43,34 @@ func contradicts(r Ring) string {
 	return ""
 }
 
-// belated says which observation is not of the time of the look, in which it has no voice; "" if each is.
+// belated says which observation is not of the time of the look, in which it has no voice, and which machine was looked at later; "" if none.
 func (r Ring) belated() string {
+	for _, i := range r.Instances {
+		if i.At.After(r.At.Add(ViewLife)) {
+			return fmt.Sprintf("the machine %s was looked at at %s, and the ring at %s", i.Name, i.At.UTC().Format(time.RFC3339), r.At.UTC().Format(time.RFC3339))
+		}
+	}
 	for _, n := range r.Nodes {
 		for _, o := range n.Observations {
 			if o.Says != galen.Unknown && (!fresh(r.At, o.At) || o.At.After(r.At.Add(ViewLife))) {
 				return fmt.Sprintf("what %s said of %s at %s is not of the look at %s: it has no voice in it", o.Observer, Title(n), o.At.UTC().Format(time.RFC3339), r.At.UTC().Format(time.RFC3339))
+			}
+		}
+	}
+	return ""
+}
+
+// concealed says which bad word of a view or a machine about a node does not stand among the node's observations; "" if each does.
+func (r Ring) concealed() string {
+	m := newMerger(&r)
+	m.index(addressesOf(r.Nodes))
+	for _, n := range r.Nodes {
+		if n.Unlisted {
+			continue
+		}
+		for _, o := range m.ask(n).all {
+			if o.Says == galen.Bad && !slices.ContainsFunc(n.Observations, func(is galen.Observation) bool { return is.Observer == o.Observer && is.Says == o.Says }) {
+				return fmt.Sprintf("%s tells of %s that it is bad (%s), and its observations do not", o.Observer, Title(n), o.Detail)
 			}
 		}
 	}

@@ -83,6 +83,7 @@ func TestAFileThatWasChanged(t *testing.T) {
 		},
 		"what will be said":              func(r *cassandra.Ring) { r.Nodes[1].Observations[0].At = r.At.Add(time.Hour) },
 		"another cluster":                func(r *cassandra.Ring) { r.Views[0].Cluster, r.Cluster = "other", "test" },
+		"a machine of the future":        func(r *cassandra.Ring) { r.Instances[1].At = r.At.Add(time.Hour) },
 		"a view of the future":           func(r *cassandra.Ring) { r.Views[0].At = r.At.Add(time.Hour) },
 		"a look of long ago":             func(r *cassandra.Ring) { r.At = r.At.Add(-time.Hour) },
 		"nodes that are lost":            func(r *cassandra.Ring) { r.Lost = 5 },

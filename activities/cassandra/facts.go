@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -24,6 +25,17 @@ const (
 	// silence stands until that repair, however often the node was silent and started again meanwhile.
 	FactSilent = "silent-since/"
 )
+
+// leaves tells whether the key is one of those above, whole.
+func leaves(key string) bool {
+	for _, begin := range []string{FactRepairOwed, FactRepaired, FactSilent} {
+		if rest, is := strings.CutPrefix(key, begin); is {
+			of, keyspace, _ := strings.Cut(rest, "/")
+			return of != "" && keyspace != ""
+		}
+	}
+	return strings.HasPrefix(key, FactReplaced)
+}
 
 // Silent is the value of a [FactSilent].
 type Silent struct {

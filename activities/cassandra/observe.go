@@ -52,20 +52,32 @@ func (m *merger) observeAll() {
 }
 
 func (m *merger) observe(n *Node) {
-	said, peers := m.askPeers(*n)
-	probed := m.askProbes(*n)
-	probes := count(probed)
-	hosted := m.askHost(*n, peers, probes)
-	host := count(hosted)
-	n.Observations = append(append(said, probed...), hosted...)
-	n.Down = verdict(peers, probes, host) || n.Unlisted
-	n.Shunned = !n.Down && peers.bad > 0 && peers.bad == peers.heard() && m.heeded(*n)
+	a := m.ask(*n)
+	n.Observations = a.all
+	n.Down = verdict(a.peers, a.probes, a.host) || n.Unlisted
+	n.Shunned = !n.Down && a.peers.bad > 0 && a.peers.bad == a.peers.heard() && m.heeded(*n)
 	if n.Status != Joining && !n.Unlisted {
 		m.contradictions(*n, voices{
-			good: peers.good + probes.good + host.good,
-			bad:  peers.bad + probes.bad + host.bad,
+			good: a.peers.good + a.probes.good + a.host.good,
+			bad:  a.peers.bad + a.probes.bad + a.host.bad,
 		})
 	}
+}
+
+// testimony is what everybody who was asked says of a node.
+type testimony struct {
+	all                 []galen.Observation
+	peers, probes, host voices
+}
+
+func (m *merger) ask(n Node) (a testimony) {
+	said, peers := m.askPeers(n)
+	probed := m.askProbes(n)
+	a.peers, a.probes = peers, count(probed)
+	hosted := m.askHost(n, a.peers, a.probes)
+	a.host = count(hosted)
+	a.all = append(append(said, probed...), hosted...)
+	return a
 }
 
 // heeded tells whether one of the node's live peers is called UP by another: a node that is cut off calls everybody DOWN.

@@ -3,6 +3,7 @@ package fake
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/galenhq/galen"
 )
@@ -30,6 +31,7 @@ func byHand() *galen.ByHand[Cluster] {
 				Margin: func([]galen.Intent) string { return c.outlook(nil).Margin },
 			}
 		},
+		Leaves: func(key string) bool { return strings.HasPrefix(key, factReplaced) },
 	}
 }
 

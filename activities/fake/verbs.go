@@ -17,6 +17,9 @@ const (
 	VerbReplace  = "replace"  // destructive, on a reader: a new one, then the old is deleted
 )
 
+// factReplaced begins the fact that a replacement leaves: "replaced/<instance>".
+const factReplaced = "replaced/"
+
 // SetArgs of set.
 type SetArgs struct {
 	Setting string `json:"setting"`
@@ -163,7 +166,7 @@ func facts(_ Cluster, in galen.Intent, _ galen.Policy) []galen.Fact {
 	if in.Step.Verb != VerbReplace || in.Effect.Status != galen.EffectDone {
 		return nil
 	}
-	return []galen.Fact{{Key: "replaced/" + in.Step.Target.ID, Intent: in.ID, At: in.Effect.At}}
+	return []galen.Fact{{Key: factReplaced + in.Step.Target.ID, Intent: in.ID, At: in.Effect.At}}
 }
 
 func effect(status galen.EffectStatus, format string, args ...any) galen.Effect {

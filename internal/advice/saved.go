@@ -2,7 +2,11 @@ package advice
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/galenhq/galen"
@@ -43,7 +47,7 @@ func Load(b []byte, kinds func(name string) (galen.ListedKind, bool)) (View, err
 	if of := state.Resource(); of != s.Resource {
 		return View{}, fmt.Errorf("saved state of %s: the state in it is one of %s", s.Resource, of)
 	}
-	if err := inFlight(kind, s.Open); err != nil {
+	if err := errors.Join(inFlight(kind, s.Open), left(kind, s.Facts)); err != nil {
 		return View{}, fmt.Errorf("saved state of %s: %w", s.Resource, err)
 	}
 	at := s.At.Round(0)
@@ -81,6 +85,22 @@ func inFlight(kind galen.ListedKind, open []galen.Intent) error {
 			return fmt.Errorf("open[%d]: %s is %s, not %s", i, in.Step.Verb, verb.Class, in.Class)
 		case in.Effect.Settled():
 			return fmt.Errorf("open[%d]: its effect is %s: it is in flight no more", i, in.Effect.Status)
+		}
+	}
+	return nil
+}
+
+// left refuses facts that no step of the kind leaves: the guards would pass over one that is written otherwise than they know it.
+func left(kind galen.ListedKind, facts map[string]galen.Fact) error {
+	for _, key := range slices.Sorted(maps.Keys(facts)) {
+		known := kind.ByHand != nil && kind.ByHand.Leaves != nil && kind.ByHand.Leaves(key)
+		switch f := facts[key]; {
+		case f.Key != key:
+			return fmt.Errorf("facts: %q has the key %q: both have to be the same", key, f.Key)
+		case f.Gone:
+			return fmt.Errorf("facts: %q is gone: leave it out", key)
+		case !known && !strings.HasPrefix(key, galen.UndoOwed):
+			return fmt.Errorf("facts: no step of the kind %s leaves %q", kind.Name, key)
 		}
 	}
 	return nil
