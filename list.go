@@ -202,8 +202,14 @@ func Namable(members []Member) string {
 	return text
 }
 
+// checked are parameters that say themselves why nobody can ask for them, whatever the resource and its policy are like.
+type checked interface{ Check() error }
+
 // whole are parameters as they were read, if what was sent lacks none.
 func (r Runbook[S, P]) whole(p P, sent json.RawMessage) (json.RawMessage, error) {
+	if len(sent) > maxParams {
+		return nil, r.badParams(fmt.Errorf("%d bytes, at most %d are allowed", len(sent), maxParams))
+	}
 	if len(sent) > 0 {
 		if err := r.lacks(sent); err != nil {
 			return nil, err
@@ -211,6 +217,9 @@ func (r Runbook[S, P]) whole(p P, sent json.RawMessage) (json.RawMessage, error)
 	}
 	return json.Marshal(p)
 }
+
+// maxParams is the most bytes of the parameters of a run: each list of runs has them, and they stay in the journal.
+const maxParams = 16 << 10
 
 // ListRunbook erases a runbook.
 func ListRunbook[S State, P any](r Runbook[S, P]) ListedRunbook {
@@ -247,11 +256,7 @@ func ListRunbook[S State, P any](r Runbook[S, P]) ListedRunbook {
 			if r.Scope == nil {
 				return nil, fmt.Errorf("runbook %s is started by findings only", r.Name)
 			}
-			scope := r.Scope(st, p)
-			if len(scope) == 0 {
-				return nil, noTarget{fmt.Errorf("runbook %s: %s has no target that the parameters %s name; %s", r.Name, st.Resource(), raw, Namable(st.Members()))}
-			}
-			return scope, nil
+			return r.scope(st, p, raw)
 		},
 		Decide: func(s Situation[State, json.RawMessage]) (Plan, error) {
 			var st S
@@ -268,6 +273,20 @@ func ListRunbook[S State, P any](r Runbook[S, P]) ListedRunbook {
 			}), nil
 		},
 	}
+}
+
+// scope is what was asked for, if anybody can.
+func (r Runbook[S, P]) scope(st S, p P, raw json.RawMessage) ([]Target, error) {
+	if c, is := any(p).(checked); is {
+		if err := c.Check(); err != nil {
+			return nil, r.badParams(err)
+		}
+	}
+	scope := r.Scope(st, p)
+	if len(scope) == 0 {
+		return nil, noTarget{fmt.Errorf("runbook %s: %s has no target that the parameters %.200s name; %s", r.Name, st.Resource(), raw, Namable(st.Members()))}
+	}
+	return scope, nil
 }
 
 // schema is that of the parameters.

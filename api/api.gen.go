@@ -1068,7 +1068,7 @@ type CanIParams struct {
 	// Member the member's ID, instance, name or address
 	Member string `form:"member" json:"member"`
 
-	// Level consistency levels that are asked about, besides those that the policy keeps; the answer is only stricter by it
+	// Level consistency levels that are asked about, besides those that the policy keeps; the answer is only stricter by it. One that is empty is refused
 	Level *Levels `form:"level,omitempty" json:"level,omitempty"`
 }
 
@@ -1083,10 +1083,10 @@ type ListMembersParams struct {
 
 // WhatIfParams defines parameters for WhatIf.
 type WhatIfParams struct {
-	// Down members by ID, instance, name or address, separated by commas; none: as it is now
+	// Down members by ID, instance, name or address, separated by commas; left out: as it is now. One that is empty is refused
 	Down *[]string `form:"down,omitempty" json:"down,omitempty"`
 
-	// Level consistency levels that are asked about, besides those that the policy keeps; the answer is only stricter by it
+	// Level consistency levels that are asked about, besides those that the policy keeps; the answer is only stricter by it. One that is empty is refused
 	Level *Levels `form:"level,omitempty" json:"level,omitempty"`
 }
 
@@ -1359,14 +1359,14 @@ type ClientInterface interface {
 
 	// GetHold One kill switch that is set
 	//
-	// 404 once it is released; the event that released it has it, and by whom. A token sees those that hold anything that it may view.
+	// 404 once it is released, 403 to a token that is not for everything when a hundred others were released since; the event that released it has it, and by whom. A token sees those that hold anything that it may view.
 	//
 	// Corresponds with GET /v1/holds/{id} (the `GetHold` operationId).
 	GetHold(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ExtendHoldWithBody Move the end of a kill switch
 	//
-	// 409 once it is released.
+	// 409 once it is released; to a token that is not for everything 403 when a hundred others were released since.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1375,7 +1375,7 @@ type ClientInterface interface {
 
 	// ExtendHold Move the end of a kill switch
 	//
-	// 409 once it is released.
+	// 409 once it is released; to a token that is not for everything 403 when a hundred others were released since.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1384,7 +1384,7 @@ type ClientInterface interface {
 
 	// ReleaseHold Release a kill switch
 	//
-	// 409 once it is released.
+	// 409 once it is released; to a token that is not for everything 403 when a hundred others were released since.
 	//
 	// Corresponds with POST /v1/holds/{id}/release (the `ReleaseHold` operationId).
 	ReleaseHold(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1865,7 +1865,7 @@ func (c *Client) SetHold(ctx context.Context, body SetHoldJSONRequestBody, reqEd
 
 // GetHold One kill switch that is set
 //
-// 404 once it is released; the event that released it has it, and by whom. A token sees those that hold anything that it may view.
+// 404 once it is released, 403 to a token that is not for everything when a hundred others were released since; the event that released it has it, and by whom. A token sees those that hold anything that it may view.
 //
 // Corresponds with GET /v1/holds/{id} (the `GetHold` operationId).
 func (c *Client) GetHold(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1882,7 +1882,7 @@ func (c *Client) GetHold(ctx context.Context, id Id, reqEditors ...RequestEditor
 
 // ExtendHoldWithBody Move the end of a kill switch
 //
-// 409 once it is released.
+// 409 once it is released; to a token that is not for everything 403 when a hundred others were released since.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1901,7 +1901,7 @@ func (c *Client) ExtendHoldWithBody(ctx context.Context, id Id, contentType stri
 
 // ExtendHold Move the end of a kill switch
 //
-// 409 once it is released.
+// 409 once it is released; to a token that is not for everything 403 when a hundred others were released since.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1920,7 +1920,7 @@ func (c *Client) ExtendHold(ctx context.Context, id Id, body ExtendHoldJSONReque
 
 // ReleaseHold Release a kill switch
 //
-// 409 once it is released.
+// 409 once it is released; to a token that is not for everything 403 when a hundred others were released since.
 //
 // Corresponds with POST /v1/holds/{id}/release (the `ReleaseHold` operationId).
 func (c *Client) ReleaseHold(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5693,7 +5693,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetHoldWithResponse One kill switch that is set
 	//
-	// 404 once it is released; the event that released it has it, and by whom. A token sees those that hold anything that it may view.
+	// 404 once it is released, 403 to a token that is not for everything when a hundred others were released since; the event that released it has it, and by whom. A token sees those that hold anything that it may view.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5702,7 +5702,7 @@ type ClientWithResponsesInterface interface {
 
 	// ExtendHoldWithBodyWithResponse Move the end of a kill switch
 	//
-	// 409 once it is released.
+	// 409 once it is released; to a token that is not for everything 403 when a hundred others were released since.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5711,7 +5711,7 @@ type ClientWithResponsesInterface interface {
 
 	// ExtendHoldWithResponse Move the end of a kill switch
 	//
-	// 409 once it is released.
+	// 409 once it is released; to a token that is not for everything 403 when a hundred others were released since.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5720,7 +5720,7 @@ type ClientWithResponsesInterface interface {
 
 	// ReleaseHoldWithResponse Release a kill switch
 	//
-	// 409 once it is released.
+	// 409 once it is released; to a token that is not for everything 403 when a hundred others were released since.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8923,7 +8923,7 @@ func (c *ClientWithResponses) SetHoldWithResponse(ctx context.Context, body SetH
 
 // GetHoldWithResponse One kill switch that is set
 //
-// 404 once it is released; the event that released it has it, and by whom. A token sees those that hold anything that it may view.
+// 404 once it is released, 403 to a token that is not for everything when a hundred others were released since; the event that released it has it, and by whom. A token sees those that hold anything that it may view.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -8938,7 +8938,7 @@ func (c *ClientWithResponses) GetHoldWithResponse(ctx context.Context, id Id, re
 
 // ExtendHoldWithBodyWithResponse Move the end of a kill switch
 //
-// 409 once it is released.
+// 409 once it is released; to a token that is not for everything 403 when a hundred others were released since.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8953,7 +8953,7 @@ func (c *ClientWithResponses) ExtendHoldWithBodyWithResponse(ctx context.Context
 
 // ExtendHoldWithResponse Move the end of a kill switch
 //
-// 409 once it is released.
+// 409 once it is released; to a token that is not for everything 403 when a hundred others were released since.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8968,7 +8968,7 @@ func (c *ClientWithResponses) ExtendHoldWithResponse(ctx context.Context, id Id,
 
 // ReleaseHoldWithResponse Release a kill switch
 //
-// 409 once it is released.
+// 409 once it is released; to a token that is not for everything 403 when a hundred others were released since.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -17,6 +17,17 @@ type TuneStreamingParams struct {
 	For   galen.Duration `json:"for" doc:"the longest time, from the first raise on; the streams may end earlier"`
 }
 
+// Check refuses what no policy allows.
+func (p TuneStreamingParams) Check() error {
+	switch {
+	case p.To < 1:
+		return &galen.Fault{Key: "to", Err: fmt.Errorf("to: %d MiB/s: want 1 or more", p.To)}
+	case p.For <= 0:
+		return &galen.Fault{Key: "for", Err: fmt.Errorf("for: %s: want a time such as 3h", p.For)}
+	}
+	return nil
+}
+
 // CassandraTuneStreaming lets nodes send streams faster while streams run, and puts their throttles back.
 func CassandraTuneStreaming() galen.Runbook[cassandra.Ring, TuneStreamingParams] {
 	return galen.Runbook[cassandra.Ring, TuneStreamingParams]{

@@ -234,6 +234,12 @@ func (s *server) mayOnHold(ctx context.Context, scope galen.Scope, id string) er
 		return err
 	}
 	i := slices.IndexFunc(holds, func(h galen.Hold) bool { return h.ID == id })
+	if i < 0 { // who repeats a release whose answer was lost learns that it is released
+		if holds, err = s.released(ctx); err != nil {
+			return err
+		}
+		i = slices.IndexFunc(holds, func(h galen.Hold) bool { return h.ID == id })
+	}
 	if i < 0 || mayHold(ctx, scope, holds[i]) != nil && !(scope == galen.ScopeView && s.seesHold(ctx)(holds[i])) {
 		return unseen(ctx, scope, "hold", id)
 	}

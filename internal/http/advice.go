@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -30,6 +31,9 @@ func (s *server) CanI(w http.ResponseWriter, r *http.Request, kind api.Kind, nam
 	if err == nil && strings.TrimSpace(params.Verb) == "" {
 		err = senselessf("verb: say what would be done, such as stop")
 	}
+	if err == nil {
+		err = atMost("level", deref(params.Level), mostLevels)
+	}
 	member := params.Member
 	if err == nil && state != nil {
 		member, err = MemberID(resource, state, member)
@@ -46,10 +50,26 @@ func (s *server) CanI(w http.ResponseWriter, r *http.Request, kind api.Kind, nam
 	s.answer(w, r, http.StatusOK, advice)
 }
 
+// The most that is asked about at once.
+const (
+	mostDown   = 1000
+	mostLevels = 16
+)
+
+func atMost(name string, list []string, most int) error {
+	if len(list) > most {
+		return badf("%s: %d of them, at most %d are allowed", name, len(list), most)
+	}
+	return nil
+}
+
 // WhatIf implements [api.ServerInterface].
 func (s *server) WhatIf(w http.ResponseWriter, r *http.Request, kind api.Kind, name api.Name, params api.WhatIfParams) {
 	resource, state, err := s.seenResource(kind, name)
 	down := deref(params.Down)
+	if err == nil {
+		err = errors.Join(atMost("down", down, mostDown), atMost("level", deref(params.Level), mostLevels))
+	}
 	if err == nil && state != nil {
 		down, err = MemberIDs(resource, state, down)
 	}

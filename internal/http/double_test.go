@@ -134,7 +134,7 @@ func (e *engine) Events(_ context.Context, f EventFilter) ([]galen.Event, error)
 	e.mu.Unlock()
 	var out []galen.Event
 	for _, one := range e.happened {
-		if one.Resource == f.Resource {
+		if one.Resource == f.Resource && (f.Kind == "" || one.Kind == f.Kind) {
 			out = append(out, one)
 		}
 	}
@@ -194,6 +194,11 @@ func (e *engine) Release(_ context.Context, id, _ string) error {
 	for _, h := range e.holds {
 		if h.ID == id {
 			return nil
+		}
+	}
+	for _, one := range e.happened {
+		if one.Kind == galen.EventRelease && strings.Contains(string(one.Body), `"`+id+`"`) {
+			return fmt.Errorf("hold %q: %w", id, galen.ErrReleased)
 		}
 	}
 	return galen.ErrNotFound

@@ -110,7 +110,7 @@ func waitOf(params api.GetRunParams) (time.Duration, error) {
 	return limit, nil
 }
 
-// isPast refuses to wait after an event that this journal does not have: whoever knows it knows another journal, or an older one is here now.
+// isPast refuses to go on after an event that this journal does not have: whoever knows it knows another journal, or an older one is here now.
 func (s *server) isPast(ctx context.Context, seq int64) error {
 	if seq == 0 {
 		return nil

@@ -97,12 +97,16 @@ func (s *server) isRun(ctx context.Context, id string) error {
 	return err
 }
 
-// mayRead is nil if the filter's resource is known, and its run one of a resource that the token may view.
+// mayRead is nil if the filter's resource is known, its run one of a resource that the token may view, and its event one of this journal.
 func (s *server) mayRead(ctx context.Context, f EventFilter) error {
-	if err := s.known(ctx, f.Resource); err != nil || f.Run == "" {
-		return err
+	err := s.known(ctx, f.Resource)
+	if err == nil && f.Run != "" {
+		err = s.mayOnRun(ctx, galen.ScopeView, f.Run)
 	}
-	return s.mayOnRun(ctx, galen.ScopeView, f.Run)
+	if err == nil {
+		err = s.isPast(ctx, f.After)
+	}
+	return err
 }
 
 const (

@@ -153,7 +153,12 @@ func (e two) Findings(context.Context, galen.Resource) ([]galen.Finding, error) 
 	return []galen.Finding{{Resource: demo(), Code: "down"}, {Resource: otherDB(), Code: "down"}}, nil
 }
 
-func (e two) Events(context.Context, EventFilter) ([]galen.Event, error) { return e.happened, nil }
+func (e two) Events(_ context.Context, f EventFilter) ([]galen.Event, error) {
+	if f.Kind != "" {
+		return nil, nil
+	}
+	return e.happened, nil
+}
 
 func (e two) Watched() []Watched {
 	return []Watched{{Resource: demo(), Policy: galen.SafePolicy()}, {Resource: otherDB(), Policy: galen.SafePolicy()}}

@@ -205,7 +205,7 @@ func TestAFindingTellsWhoHasItInHand(t *testing.T) {
 }
 
 func TestFiltersReachTheJournal(t *testing.T) {
-	e := &engine{runs: map[string]galen.Run{"b": {ID: "b"}}}
+	e := &engine{runs: map[string]galen.Run{"b": {ID: "b"}}, happened: []galen.Event{{Seq: 5}}}
 	h := Handler(e.options())
 	call(t, h, "GET", "/v1/runs?resource=fake/demo&status=held&open=true&limit=7&cursor=cnVuczpi", "")
 	want := RunFilter{Resource: demo(), Status: galen.RunHeld, OpenOnly: true, Limit: 8, Before: "b"}
@@ -213,8 +213,13 @@ func TestFiltersReachTheJournal(t *testing.T) {
 		t.Error(diff)
 	}
 	call(t, h, "GET", "/v1/journal/events?resource=fake/demo&run=b&after=5&newest=true&limit=9", "")
-	if diff := cmp.Diff([]EventFilter{{Resource: demo(), Run: "b", After: 5, Newest: true, Limit: 10}}, e.events); diff != "" {
+	if diff := cmp.Diff([]EventFilter{{Resource: demo(), Run: "b", After: 5, Newest: true, Limit: 10}}, e.events[len(e.events)-1:]); diff != "" {
 		t.Error(diff)
+	}
+	for _, path := range []string{"events", "export"} { // whoever knows an event that is not there knows another journal
+		if w := call(t, h, "GET", "/v1/journal/"+path+"?after=6", ""); w.Code != 422 || !strings.Contains(w.Body.String(), "the newest one of this journal is 5") {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
 	}
 }
 

@@ -1,7 +1,6 @@
 package http
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -25,7 +24,7 @@ type scheduleRequest struct {
 	Spec     string          `json:"spec"`
 	Zone     string          `json:"zone,omitempty"`
 	Within   []galen.Window  `json:"within,omitempty"`
-	Missed   string          `json:"missed,omitempty"`
+	Missed   *string         `json:"missed,omitempty"`
 	Late     *galen.Duration `json:"late,omitempty"`
 }
 
@@ -65,7 +64,13 @@ func (s *server) CreateSchedule(w http.ResponseWriter, r *http.Request) {
 	}
 	want := galen.Schedule{
 		Name: req.Name, Runbook: req.Runbook, Resource: req.Resource, Params: req.Params, Spec: req.Spec, Zone: req.Zone, Within: req.Within,
-		Missed: cmp.Or(req.Missed, galen.MissedSkip), Late: lateDefault, By: by(r.Context()),
+		Missed: galen.MissedSkip, Late: lateDefault, By: by(r.Context()),
+	}
+	if len(want.Params) == 0 {
+		want.Params = json.RawMessage("{}") // what is required is missing in it
+	}
+	if req.Missed != nil {
+		want.Missed = *req.Missed
 	}
 	if req.Late != nil {
 		want.Late = *req.Late

@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -62,6 +63,28 @@ func (s *server) seesHold(ctx context.Context) func(galen.Hold) bool {
 	return func(h galen.Hold) bool {
 		return view.all() || view.resource(h.Resource) || slices.ContainsFunc(mine, func(w Watched) bool { return h.Covers(w.Resource, h.Target) })
 	}
+}
+
+// lastReleased is how many holds that were released are told from those that never were, to who may not do everything.
+const lastReleased = 100
+
+// released are the holds that were released last.
+func (s *server) released(ctx context.Context) ([]galen.Hold, error) {
+	events, err := s.o.Records.Events(ctx, EventFilter{Kind: galen.EventRelease, Limit: lastReleased, Newest: true})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]galen.Hold, 0, len(events))
+	for _, e := range events {
+		var body struct {
+			Hold galen.Hold `json:"hold"`
+		}
+		if err := json.Unmarshal(e.Body, &body); err != nil {
+			return nil, fmt.Errorf("read the event %d: %w", e.Seq, err)
+		}
+		out = append(out, body.Hold)
+	}
+	return out, nil
 }
 
 // quarantines are of the whole account: everyone sees that a runbook acts nowhere, and of what it failed on what they may view.
