@@ -124,7 +124,7 @@ func (c *cli) clientWith(token func(context.Context) (string, error)) (*api.Clie
 	if err != nil {
 		return nil, err
 	}
-	caller := &http.Client{Timeout: callLimit, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: secure, ForceAttemptHTTP2: true}}
+	caller := &http.Client{Timeout: callLimit, Transport: c.patiently(&http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: secure, ForceAttemptHTTP2: true})}
 	options := []api.ClientOption{api.WithHTTPClient(caller)}
 	if token != nil {
 		options = append(options, api.WithRequestEditorFn(func(ctx context.Context, r *http.Request) error {

@@ -62,6 +62,8 @@ type cli struct {
 
 	// completing: a shell waits for names.
 	completing bool
+	// watching: what is shown is shown again, and says itself how old it is.
+	watching bool
 	// warned: it was told that others can read the token.
 	warned bool
 

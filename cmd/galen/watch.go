@@ -38,6 +38,7 @@ func (c *cli) watchable(cmd *cobra.Command) *cobra.Command {
 		if every < leastEvery {
 			return usage("--every %s: want %s or more, the engine has other things to do", every, leastEvery)
 		}
+		c.watching = true
 		return c.watch(cmd.Context(), every, func(ctx context.Context) error {
 			cmd.SetContext(ctx)
 			return once(cmd, args)
