@@ -245,6 +245,9 @@ func (p Policy) counts() []error {
 	return errs
 }
 
+// MaxLookBack is how far back the journal counts what tokens, recoveries and failures say; a longer window would be cut in silence.
+const MaxLookBack = 24 * time.Hour
+
 // Bounds of durations.
 const (
 	maxViewAge   = 10 * time.Second // I-05
@@ -256,8 +259,6 @@ const (
 	minDeleteDelay     = time.Hour      // I-25
 	// minGCGrace leaves room for a start, which may take ten minutes.
 	minGCGrace = time.Hour // N12
-	// maxLookBack is how far back the ledger has tokens and recoveries; a longer window would be cut in silence.
-	maxLookBack = 24 * time.Hour
 )
 
 func (p Policy) times() []error {
@@ -273,11 +274,11 @@ func (p Policy) times() []error {
 		{"fallback", p.Fallback, time.Second, 0, ""}, {"hold_for", p.HoldFor, 0, 0, ""}, {"confirm_for", p.ConfirmFor, time.Second, 0, ""},
 		{"down_for", p.DownFor, 0, 0, ""}, {"restart_after", p.RestartAfter, 0, 0, ""},
 		{"view_age", p.ViewAge, time.Second, maxViewAge, "I-05 lets no call rest on an older view"},
-		{"destructive_window", p.DestructiveWindow, time.Second, maxLookBack, noFurther}, {"cooldown", p.Cooldown, 0, maxLookBack, noFurther}, {"flap_window", p.FlapWindow, time.Second, maxLookBack, "older changes are forgotten"},
+		{"destructive_window", p.DestructiveWindow, time.Second, MaxLookBack, noFurther}, {"cooldown", p.Cooldown, 0, MaxLookBack, noFurther}, {"flap_window", p.FlapWindow, time.Second, MaxLookBack, "older changes are forgotten"},
 		{"replace_spacing", p.ReplaceSpacing, 0, 0, ""}, {"replace_after", p.ReplaceAfter, 0, 0, ""}, {"gone_apart", p.GoneApart, time.Millisecond, 0, ""},
 		{"hint_window", p.HintWindow, 0, p.GCGrace.D(), "past gc_grace no repair helps"}, {"gc_grace", p.GCGrace, minGCGrace, 0, ""},
 		{"run_deadline", p.RunDeadline, time.Second, 0, ""}, {"approval_for", p.ApprovalFor, time.Second, 0, ""}, {"step_deadline", p.StepDeadline, time.Second, 0, ""},
-		{"quarantine_window", p.QuarantineWindow, time.Second, maxLookBack, noFurther}, {"restore_point_age", p.RestorePointAge, 0, maxRestorePointAge, "I-25 lets nothing be deleted that was saved longer ago"},
+		{"quarantine_window", p.QuarantineWindow, time.Second, MaxLookBack, noFurther}, {"restore_point_age", p.RestorePointAge, 0, maxRestorePointAge, "I-25 lets nothing be deleted that was saved longer ago"},
 		{"delete_delay", p.DeleteDelay, minDeleteDelay, 0, ""}, {"clock_settle", p.ClockSettle, minClockSettle, 0, ""},
 		{"clock_skew", p.ClockSkew, time.Millisecond, maxClockSkew, "I-34 believes no clock that is further off"},
 	} {

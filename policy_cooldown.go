@@ -18,8 +18,8 @@ func (c Cooldown) valid() error {
 		return errors.New("cause: empty; name a finding's code, such as node-down")
 	case c.Class < Reversible || c.Class > Destructive:
 		return fmt.Errorf("class: want reversible, disruptive or destructive, got %s", c.Class)
-	case c.For < 0 || c.For.D() > maxLookBack:
-		return fmt.Errorf("for: %s is not from 0s to %s: the journal counts no further back", c.For, maxLookBack)
+	case c.For < 0 || c.For.D() > MaxLookBack:
+		return fmt.Errorf("for: %s is not from 0s to %s: the journal counts no further back", c.For, MaxLookBack)
 	}
 	return nil
 }

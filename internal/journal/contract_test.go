@@ -326,6 +326,7 @@ func Contract(t *testing.T, open opener) {
 		{"an acknowledgement is pruned when no recovery is as old", testAcksPruned},
 		{"a runbook that fails on two targets is in quarantine", testQuarantine},
 		{"what a run waited for in vain has failed once somebody has looked", testQuarantineInVain},
+		{"each resource counts by its own window what failed", testQuarantineWindows},
 		{"what was missed while the machine was off has not failed", testDowntimeIsNoFailure},
 		{"failures far apart, undone or of other verbs are none alike", testNoQuarantine},
 		{"calls are let go one after the other", testRate},

@@ -45,10 +45,13 @@ func (t *tx) failed(ctx context.Context, in galen.Intent) error {
 	}
 	var targets []string
 	for _, f := range rows {
-		if t.now.Sub(f.At) < policy.QuarantineWindow.D() {
+		switch age := t.now.Sub(f.At); {
+		case age < policy.QuarantineWindow.D():
 			targets = append(targets, strings.TrimPrefix(f.Key, alike))
-		} else if err := t.dropAccount(ctx, f.Key); err != nil {
-			return err
+		case age >= galen.MaxLookBack: // before, another resource with a longer window may count it
+			if err := t.dropAccount(ctx, f.Key); err != nil {
+				return err
+			}
 		}
 	}
 	if len(targets) < policy.QuarantineAfter {

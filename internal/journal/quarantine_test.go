@@ -113,6 +113,23 @@ func testQuarantineInVain(t *testing.T, w world) {
 	w.quarantined(t, "by what failed before it was cleared", 0)
 }
 
+// testQuarantineWindows: a failure on a resource that looks back for an hour takes nothing away from one that looks back for a day.
+func testQuarantineWindows(t *testing.T, w world) {
+	must(t, w.SetResource(t.Context(), other(), []byte(`{"quarantine_window":"1h"}`), "test"))
+	day, hour := w.open(t, "day"), w.openOn(t, "hour", other())
+	w.fails(t, day, "a")
+	w.clock.skip(2 * time.Hour)
+	w.fails(t, hour, "b")
+	w.quarantined(t, "after one within the hour", 0)
+	w.clock.skip(2 * time.Hour)
+	w.fails(t, day, "c")
+	list, err := w.Quarantines(t.Context())
+	must(t, err)
+	if len(list) != 1 || len(list[0].Targets) != 3 {
+		t.Errorf("after three within the day: %+v", list)
+	}
+}
+
 // testDowntimeIsNoFailure: the machine was off for a day, and what it missed is nobody's fault.
 func testDowntimeIsNoFailure(t *testing.T, w world) {
 	runs := []galen.Run{w.waits(t, "k"), w.waits(t, "l")}
