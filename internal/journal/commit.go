@@ -268,7 +268,7 @@ func (t *tx) spend(ctx context.Context, in galen.Intent, spends []galen.Spend) (
 		if s.Target == "" {
 			s.Target = in.Step.Target.ID
 		}
-		err := t.exec(ctx, "DELETE FROM spends WHERE budget = ? AND run = ? AND target = ? AND at <= ?", s.Budget, s.Run, s.Target, stamp(t.now.Add(-window)))
+		err := t.exec(ctx, "DELETE FROM spends WHERE budget = ? AND run = ? AND target = ? AND at <= ?", s.Budget, s.Run, s.Target, stamp(t.now.Add(-galen.MaxLookBack)))
 		if err != nil {
 			return nil, err
 		}

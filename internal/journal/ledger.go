@@ -9,9 +9,6 @@ import (
 	"github.com/galenhq/galen"
 )
 
-// window is the longest that any budget or cool-down looks back.
-const window = 24 * time.Hour
-
 // Ledger is what a step of a run depends on, in one consistent view; galen.ErrNotFound.
 func (s *Store) Ledger(ctx context.Context, runID string) (galen.Ledger, error) {
 	var out galen.Ledger
@@ -121,8 +118,11 @@ func ledgerOf(ctx context.Context, q querier, run galen.Run, now time.Time) (gal
 		},
 		func() (err error) { l.Claims, err = claimsOf(ctx, q, resource); return err },
 		func() (err error) { l.Holds, err = holdsOf(ctx, q); return err },
-		func() (err error) { l.Spent, err = spentSince(ctx, q, now.Add(-window)); return err },
-		func() (err error) { l.Recoveries, err = recoveriesOf(ctx, q, resource, now.Add(-window)); return err },
+		func() (err error) { l.Spent, err = spentSince(ctx, q, now.Add(-galen.MaxLookBack)); return err },
+		func() (err error) {
+			l.Recoveries, err = recoveriesOf(ctx, q, resource, now.Add(-galen.MaxLookBack))
+			return err
+		},
 		func() (err error) { l.Released, err = releasedOf(ctx, q, now); return err },
 		func() (err error) { l.Quarantine, err = quarantineOf(ctx, q, run.Runbook); return err },
 		func() (err error) { l.Facts, err = factsOf(ctx, q, resource); return err },

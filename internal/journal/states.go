@@ -72,7 +72,7 @@ func (s *Store) Prune(ctx context.Context) error {
 // maxAcks bounds what one event tells of. What is more waits for the next time.
 const maxAcks = 1000
 
-// pruneAcks drops the acknowledgements that are older than any recovery which a ledger tells of ([window]). Events cite them, so that
+// pruneAcks drops the acknowledgements that are older than any recovery which a ledger tells of ([galen.MaxLookBack]). Events cite them, so that
 // one tells that they are gone; those that tell who has acknowledged what, and when, stay.
 func (t *tx) pruneAcks(ctx context.Context, before int64) error {
 	type ack struct{ resource, target string }
