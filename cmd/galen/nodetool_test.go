@@ -99,6 +99,9 @@ func TestNodetoolAsksFirst(t *testing.T) {
 			want := ""
 			if c.exit == ran {
 				want = c.args
+				if strings.HasPrefix(c.args, "drain") || strings.HasPrefix(c.args, "assassinate") { // on the node that was asked about
+					want = "-p 7199 " + c.args
+				}
 			}
 			if exit != c.exit || asked != c.asked || done != want {
 				t.Errorf("exit %d, asked %q, ran %q; want %d, %q, %q\n%s", exit, asked, done, c.exit, c.asked, want, said)
@@ -130,5 +133,68 @@ func TestNodetoolGoesWhereItAsked(t *testing.T) {
 	}
 	if exit, said, asked, done := wrapped(t, "0", nil, "drain", "", "-h", "10.0.0.7"); exit != 3 || asked != "" || done != "" {
 		t.Errorf("behind an empty argument: exit %d, asked %q, ran %q\n%s", exit, asked, done, said)
+	}
+}
+
+// TestNodetoolRefusesWordsThatAreSeveral: Cassandra's script reads its arguments anew, at blanks and with patterns, and dash what stands behind a
+// backslash, so that one word can hide a command, a host or a port. What the script takes out wherever it stands is no value of an option.
+func TestNodetoolRefusesWordsThatAreSeveral(t *testing.T) {
+	for _, args := range [][]string{
+		{"drain "}, {" drain"}, {"removenode force"}, {"assassinate 10.0.0.9"}, {"-h 127.0.0.2 drain"}, {"-u", "me drain"}, {"-u me", "decommission --force"},
+		{"-p", "7199 drain"}, {"-p7199 drain"}, {"--port=7199 drain"}, {"-Dx=y drain"}, {"drain\n"}, {"status\tdrain"}, {"status", "a b"}, {" "},
+		{"dr*"}, {"drai?"}, {"[d]rain"}, {"status", "*"}, {"-pw", "a*", "drain"}, {`drain\0040`}, {`status\c`}, {"@words"}, {"-u", "me", "@words"},
+		{"-u", "--archive-command", "a b", "drain"}, {"--archive-command", "a b", "drain"}, {"status", "--archive-command", "a", "b c"},
+		{"-u", "-Dx", "me", "drain"}, {"-h", "--ssl", "10.0.0.7", "drain"}, {"-h", "-p", "7199", "10.0.0.9", "drain"}, {"-u", "--port=7199", "me", "drain"}, {"-u", "--port", "7199", "me", "drain"},
+		{"-u", "--archive-command", "me", "drain"},
+	} {
+		exit, said, asked, done := wrapped(t, "0", nil, args...)
+		if exit != 3 || asked != "" || done != "" || !strings.Contains(said, "is not known here") {
+			t.Errorf("nodetool %q: exit %d, asked %q, ran %q\n%s", args, exit, asked, done, said)
+		}
+	}
+	for _, args := range [][]string{{"enablefullquerylog", "--archive-command", "/bin/keep %path"}, {"-pw", "@x", "status"}, {"status"}} { // which the script keeps as it is
+		if exit, said, asked, done := wrapped(t, "1", nil, args...); exit != 7 || asked != "" || done != strings.Join(args, " ") {
+			t.Errorf("nodetool %q: exit %d, asked %q, ran %q\n%s", args, exit, asked, done, said)
+		}
+	}
+	if exit, said, _, done := wrapped(t, "1", []string{"GALEN_OVERRIDE=it is so"}, "status", "a b"); exit != 7 || done != "status a b" {
+		t.Errorf("who knows better: exit %d, ran %q\n%s", exit, done, said)
+	}
+	if _, said, _, _ := wrapped(t, "1", nil, "-pw", "my secret", "status"); strings.Contains(said, "secret") {
+		t.Errorf("it tells a password: %s", said)
+	}
+}
+
+// TestNodetoolGuardsJMX: sjk can call anything of a node; what only reads passes.
+func TestNodetoolGuardsJMX(t *testing.T) {
+	for args, want := range map[string]int{
+		"sjk mx -b org.apache.cassandra.db:type=StorageService -op drain --call": 3, "sjk --verbose mx -op drain -mc": 3, "sjk @words": 3, "sjk ttop -n 5": 7, "sjk --help": 7, "-h 10.0.0.7 sjk hh": 7, "-h 10.0.0.7 sjk mx": 3,
+	} {
+		if exit, said, asked, done := wrapped(t, "0", nil, strings.Fields(args)...); exit != want || asked != "" || (done != "") != (want == 7) {
+			t.Errorf("nodetool %s: exit %d, want %d, asked %q, ran %q\n%s", args, exit, want, asked, done, said)
+		}
+	}
+	if exit, said, _, done := wrapped(t, "0", []string{"GALEN_OVERRIDE=galen is down"}, "sjk", "mx"); exit != 7 || done != "-p 7199 sjk mx" {
+		t.Errorf("who knows better: exit %d, ran %q\n%s", exit, done, said)
+	}
+}
+
+// TestNodetoolTwiceInPath: a copy of it is no real one, and would call this one again.
+func TestNodetoolTwiceInPath(t *testing.T) {
+	text, err := os.ReadFile("../../deploy/nodetool/nodetool")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "nodetool"), text, 0o700); err != nil { //nolint:gosec // it is run
+		t.Fatal(err)
+	}
+	here, err := filepath.Abs("../../deploy/nodetool")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exit, said, _, done := wrapped(t, "0", []string{"PATH=" + here + ":" + dir + ":/usr/bin:/bin"}, "status")
+	if exit != 3 || done != "" || !strings.Contains(said, "set NODETOOL to the real one") {
+		t.Errorf("exit %d, ran %q\n%s", exit, done, said)
 	}
 }
