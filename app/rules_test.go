@@ -107,7 +107,7 @@ func TestAlertRules(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"GalenDead", "GalenDoesNotWork", "GalenDeadMan", "GalenInboxWaits", "GalenOutboxWaits", "GalenLookOld", "GalenHeldLong", "GalenAsksLong", "GalenBlind", "GalenRunHeld", "GalenRunAsks", "GalenRunHeldAgain", "GalenRunAsksAgain", "GalenStorm", "GalenStolenRing", "GalenFlood", "GalenDataGone", "GalenDetectorFault", "GalenRepairOwed", "GalenObservesOnly", "GalenQuarantine", "GalenHoldOverdue", "GalenTokenExpires"} {
+	for _, want := range []string{"GalenDead", "GalenDoesNotWork", "GalenDeadMan", "GalenInboxWaits", "GalenOutboxWaits", "GalenLookOld", "GalenHeldLong", "GalenAsksLong", "GalenBlind", "GalenRunHeld", "GalenRunAsks", "GalenRunHeldAgain", "GalenRunAsksAgain", "GalenStorm", "GalenStolenRing", "GalenFlood", "GalenDataGone", "GalenDetectorFault", "GalenRepairOwed", "GalenObservesOnly", "GalenQuarantine", "GalenSenderUnknown", "GalenHoldOverdue", "GalenTokenExpires"} {
 		if !alerts[want] {
 			t.Errorf("no alert %s", want)
 		}

@@ -253,7 +253,7 @@ func (m measure) now(ctx context.Context) (galenhttp.Measures, error) {
 		out.OpenIntents[r.Resource] = len(intents)
 	}
 	out.LookAges = m.looks.ages(resources, m.started)
-	out.Refused, out.Handshakes = m.refusals.Counts(), m.refusals.Handshakes()
+	out.Refused, out.Handshakes, out.Strangers = m.refusals.Counts(), m.refusals.Handshakes(), m.refusals.Strangers()
 	if out.Tokens, err = m.journal.Tokens(ctx); err != nil {
 		return out, err
 	}

@@ -74,7 +74,6 @@ func (s *server) permitted(next http.Handler) http.Handler {
 		case errors.Is(err, ErrForbidden) && s.operations[r.Pattern].Access.Scope == string(galen.ScopeAlerts):
 			// A sender of alerts drops what it gets a 403 for; with another token it can be taken in.
 			s.refused(r, http.StatusForbidden, err)
-			s.o.Alerts.TurnedAway()
 			err = Unavailable(errors.New(err.Error() + ", and the sender sends this again"))
 		}
 		if err != nil {

@@ -37,7 +37,6 @@ func (s *server) PostAlertmanager(w http.ResponseWriter, r *http.Request) {
 		weight = bodyLimit
 	}
 	if !s.alertBytes.take(weight) {
-		s.o.Alerts.TurnedAway()
 		s.fail(w, r, Unavailable(errors.New("too many alerts are being read: send again")))
 		return
 	}
@@ -60,6 +59,20 @@ func (s *server) PostAlertmanager(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.answer(w, r, http.StatusAccepted, accepted)
+}
+
+// errUnknownSender marks the 503 of a sender of alerts whose token nobody knows.
+var errUnknownSender = errors.New("nobody knows the sender")
+
+// turnedAway counts a call with alerts that was told to come again. One that nobody knows may be a guess, and is no inbox that is full.
+func (s *server) turnedAway(r *http.Request, status int, why error) {
+	switch {
+	case status != http.StatusServiceUnavailable || s.operations[s.callOf(r)].Access.Scope != string(galen.ScopeAlerts):
+	case !errors.Is(why, errUnknownSender):
+		s.o.Alerts.TurnedAway()
+	case s.o.Refusals != nil:
+		s.o.Refusals.stranger()
+	}
 }
 
 // lost takes down a call with alerts that is not read, for it is too large: its sender drops them.

@@ -98,8 +98,37 @@ func TestAlertsAtWorkAreBounded(t *testing.T) {
 	if got := post(-1); got != 202 || s.alertBytes.now.Load() != 0 {
 		t.Errorf("afterwards: %d, %d bytes kept", got, s.alertBytes.now.Load())
 	}
-	if e.turnedAway != 2 {
-		t.Errorf("%d calls were counted that were turned away", e.turnedAway)
+}
+
+// TestCallsThatAreToComeAgainAreCounted: each 503 of a sender of alerts once, whatever it is for; of one that nobody knows apart.
+func TestCallsThatAreToComeAgainAreCounted(t *testing.T) {
+	for name, c := range map[string]struct {
+		e                      *engine
+		secret                 string
+		body                   io.Reader
+		took                   int64
+		status, away, stranger int
+	}{
+		"taken":            {&engine{}, testToken, strings.NewReader("{}"), 0, 202, 0, 0},
+		"refused":          {&engine{broken: Bad(errDisk)}, testToken, strings.NewReader("{}"), 0, 400, 0, 0},
+		"not stored":       {&engine{broken: errDisk}, testToken, strings.NewReader("{}"), 0, 503, 1, 0},
+		"journal is away":  {&engine{broken: Unavailable(errDisk)}, testToken, strings.NewReader("{}"), 0, 503, 1, 0},
+		"came cut off":     {&engine{}, testToken, iotest.ErrReader(io.ErrUnexpectedEOF), 0, 503, 1, 0},
+		"too many at work": {&engine{}, testToken, strings.NewReader("{}"), alertBytesAtOnce, 503, 1, 0},
+		"nobody knows it":  {&engine{}, secretOf("new"), strings.NewReader("{}"), 0, 503, 0, 1},
+		"no credential":    {&engine{}, "changeme", strings.NewReader("{}"), 0, 401, 0, 0},
+	} {
+		o := c.e.options()
+		o.Refusals = NewRefusals((&written{}).write)
+		s, h := handler(o)
+		s.alertBytes.take(c.took)
+		r := httptest.NewRequestWithContext(t.Context(), "POST", alertsPath, c.body)
+		r.Header.Set("Authorization", "Bearer "+c.secret)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != c.status || c.e.turnedAway != c.away || o.Refusals.Strangers() != int64(c.stranger) {
+			t.Errorf("%s: %d, %d turned away, %d of nobody, want %d, %d, %d", name, w.Code, c.e.turnedAway, o.Refusals.Strangers(), c.status, c.away, c.stranger)
+		}
 	}
 }
 
@@ -129,8 +158,8 @@ func TestATokenThatNobodyKnows(t *testing.T) {
 	if err := o.Refusals.flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n := o.Refusals.Counts(); n[401] != 6 || n[503] != 1 || len(e.stored) != 1 {
-		t.Errorf("counted %v, stored %d", n, len(e.stored))
+	if n := o.Refusals.Counts(); n[401] != 6 || n[503] != 1 || len(e.stored) != 1 || e.turnedAway != 0 || o.Refusals.Strangers() != 5 {
+		t.Errorf("counted %v, stored %d, turned away %d, of nobody %d", n, len(e.stored), e.turnedAway, o.Refusals.Strangers())
 	}
 	if body := string(journal.events[0].Body); !strings.Contains(body, `{"status":401,"call":"POST /v1/alerts/alertmanager","from":"192.0.2.1","count":6}`) {
 		t.Errorf("taken down %s", body)

@@ -42,6 +42,8 @@ type Measures struct {
 	Refused map[int]int64
 	// Handshakes of TLS that failed by reason, since then, too.
 	Handshakes map[string]int64
+	// Strangers are calls with alerts whose token nobody knows, since then, too.
+	Strangers int64
 	// Tokens are the named ones.
 	Tokens []galen.Token
 	// Looks per resource, as far as they are counted.
@@ -227,7 +229,8 @@ func (c snapshot) counters(out chan<- prometheus.Metric) {
 	const ends = "What became of alerts, each time that one was dealt with, since the engine started: unmatched ones start nothing, for nothing that is known is what they name, and each repeat is dealt with anew."
 	count("galen_alerts_dealt_with_total", ends, float64(c.m.Alerts.Matched), "state", "matched")
 	count("galen_alerts_dealt_with_total", ends, float64(c.m.Alerts.Unmatched), "state", "unmatched")
-	count("galen_alert_calls_turned_away_total", "Calls with alerts that were told to come again: the inbox was full or busy, or the token of the sender had ended or lacked the scope.", float64(c.m.Alerts.TurnedAway))
+	count("galen_alert_calls_turned_away_total", "Calls with alerts that were told to come again: the inbox was full or busy, the journal did not store them, they came cut off, or the token of the sender had ended or lacked the scope.", float64(c.m.Alerts.TurnedAway))
+	count("galen_alert_calls_of_strangers_total", "Calls with alerts that were told to come again, for nobody knows the token of the sender.", float64(c.m.Strangers))
 	for _, status := range []int{
 		http.StatusUnauthorized, http.StatusForbidden, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusServiceUnavailable,
 	} {

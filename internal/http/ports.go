@@ -247,7 +247,7 @@ type Alerts interface {
 	Store(ctx context.Context, body []byte) (api.Accepted, error)
 	// TooLarge takes down that a call was not read, for its body has more bytes than that: its alerts are lost. [Author] knows who sent it.
 	TooLarge(ctx context.Context, limit int) error
-	// TurnedAway counts a call that is to come again, and was not read.
+	// TurnedAway counts a call that was told to come again, of a sender that may be known.
 	TurnedAway()
 	// List lists them without bodies.
 	List(ctx context.Context, f AlertFilter) ([]api.Alert, error)

@@ -60,6 +60,7 @@ type Refusals struct {
 	total   map[int]int64
 	// handshakes that failed, by reason
 	handshakes map[string]int64
+	strangers  int64
 }
 
 // NewRefusals tells them to write, which must be durable when it returns nil; what it could not write is told with the next.
@@ -79,6 +80,19 @@ func (r *Refusals) Handshakes() map[string]int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return maps.Clone(r.handshakes)
+}
+
+// Strangers are the calls with alerts whose token nobody knows and that were told to come again, since the start of the engine.
+func (r *Refusals) Strangers() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.strangers
+}
+
+func (r *Refusals) stranger() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.strangers++
 }
 
 // Run writes until ctx ends, and then what is left.

@@ -252,8 +252,8 @@ func TestMetrics(t *testing.T) {
 		Findings: []galen.Finding{{Resource: demo(), Code: "down"}, {Resource: demo(), Code: "down"}, {Resource: demo(), Code: "odd", Note: true}},
 		Refused:  map[int]int64{403: 1, 409: 2, 422: 3},
 		Holds:    []galen.Hold{{Until: noon().Add(-time.Minute)}, {}}, OpenIntents: map[galen.Resource]int{demo(): 1}, Outbox: 4, Waiting: 9, Armed: true, Faults: 3,
-		Alerts: AlertCounts{Stored: 5, Duplicates: 6, Refused: 7, TurnedAway: 8, Pending: 9, Matched: 10, Unmatched: 11},
-		Looks:  map[galen.Resource]LookCounts{demo(): {Total: 8, Errors: 1, Took: 1500 * time.Millisecond, Within: map[time.Duration]uint64{time.Second / 4: 5, time.Second: 8}}},
+		Alerts: AlertCounts{Stored: 5, Duplicates: 6, Refused: 7, TurnedAway: 8, Pending: 9, Matched: 10, Unmatched: 11}, Strangers: 12,
+		Looks: map[galen.Resource]LookCounts{demo(): {Total: 8, Errors: 1, Took: 1500 * time.Millisecond, Within: map[time.Duration]uint64{time.Second / 4: 5, time.Second: 8}}},
 	}
 	w := call(t, Handler((&engine{}).options()), "GET", "/metrics", "")
 	if w.Code != 200 {
@@ -265,7 +265,7 @@ func TestMetrics(t *testing.T) {
 		`galen_open_runs{status="held"} 2`, `galen_open_runs{status="asking"} 0`,
 		`galen_findings{code="down",note="false",resource="fake/demo"} 2`, `galen_findings{code="odd",note="true",resource="fake/demo"} 1`,
 		`galen_holds 2`, `galen_holds_overdue 1`, `galen_open_intents{resource="fake/demo"} 1`, `galen_outbox_depth 4`, `galen_findings_waiting 9`, `galen_armed 1`, `galen_runbooks_at_fault 3`,
-		`galen_alerts_total{outcome="stored"} 5`, `galen_alerts_total{outcome="duplicate"} 6`, `galen_alerts_total{outcome="refused"} 7`, `galen_alert_calls_turned_away_total 8`, `galen_alerts_pending 9`,
+		`galen_alerts_total{outcome="stored"} 5`, `galen_alerts_total{outcome="duplicate"} 6`, `galen_alerts_total{outcome="refused"} 7`, `galen_alert_calls_turned_away_total 8`, `galen_alert_calls_of_strangers_total 12`, `galen_alerts_pending 9`,
 		`galen_alerts_dealt_with_total{state="matched"} 10`, `galen_alerts_dealt_with_total{state="unmatched"} 11`,
 		`galen_looks_total{resource="fake/demo"} 8`, `galen_look_errors_total{resource="fake/demo"} 1`, `galen_look_seconds_sum{resource="fake/demo"} 1.5`,
 		`galen_look_seconds_count{resource="fake/demo"} 8`, `galen_look_seconds_bucket{resource="fake/demo",le="0.25"} 5`,

@@ -240,11 +240,13 @@ func (s *server) secured(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		token, err := s.caller(r)
 		r = r.WithContext(withCaller(r.Context(), token))
+		seen := &statusWriter{ResponseWriter: w}
 		if err != nil {
-			s.fail(w, r, err)
-			return
+			s.fail(seen, r, err)
+		} else {
+			next.ServeHTTP(seen, r)
 		}
-		next.ServeHTTP(w, r)
+		s.turnedAway(r, seen.status, err)
 	})
 }
 
@@ -261,10 +263,11 @@ func (s *server) caller(r *http.Request) (galen.Token, error) {
 		// It has ended, or was one of ours before the journal was restored or the file made anew: a sender drops what it is refused so, and
 		// is to send it again with a new token.
 		s.refused(r.WithContext(withCaller(r.Context(), token)), http.StatusUnauthorized, err)
-		if token.Name != "" {
-			s.o.Alerts.TurnedAway() // of a sender of ours; of others the refusals tell
+		away := Unavailable(errors.New(err.Error() + ": give the sender a new one, galen token create makes it, and it sends this again"))
+		if token.Name == "" {
+			away = markedError{away, errUnknownSender}
 		}
-		return token, Unavailable(errors.New(err.Error() + ": give the sender a new one, galen token create makes it, and it sends this again"))
+		return token, away
 	case errors.Is(err, ErrUnauthorized):
 		return token, s.unauthorized(r, err)
 	case err != nil:
@@ -287,7 +290,7 @@ func (s *server) guessed(r *http.Request, alerts bool) (galen.Token, error) {
 		if err != nil && alerts && maybeOurs(secret) {
 			// It may be a good one, and a sender of alerts drops what is refused with a 429.
 			s.refused(r, http.StatusServiceUnavailable, err)
-			return galen.Token{}, Unavailable(errors.New("too many tokens that are none come from this address: send again"))
+			return galen.Token{}, markedError{Unavailable(errors.New("too many tokens that are none come from this address: send again")), errUnknownSender}
 		} else if err != nil {
 			return galen.Token{}, err
 		}

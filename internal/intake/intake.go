@@ -164,7 +164,6 @@ func (in *Inbox) Alertmanager(ctx context.Context, body []byte) (Receipt, error)
 	case in.calls <- struct{}{}:
 		defer func() { <-in.calls }()
 	default:
-		in.turnedAway.Add(1)
 		return Receipt{}, fmt.Errorf("%w: %d calls are at work: send again", ErrBusy, maxCalls)
 	}
 	alerts, refused, err := parse(body)
@@ -176,7 +175,6 @@ func (in *Inbox) Alertmanager(ctx context.Context, body []byte) (Receipt, error)
 	ctx, cancel := context.WithTimeoutCause(ctx, storeLimit, in.slow)
 	defer cancel()
 	if err := in.room(ctx, in.triage.settle(alerts)); err != nil {
-		in.turnedAway.Add(1)
 		return Receipt{}, err
 	}
 	_, err = in.keep(ctx, refused)
@@ -224,7 +222,7 @@ func (in *Inbox) lost(ctx context.Context, sort map[string]any, began []byte, wh
 	return nil
 }
 
-// TurnedAway counts a call that was told to come again before it was read.
+// TurnedAway counts a call that was told to come again.
 func (in *Inbox) TurnedAway() { in.turnedAway.Add(1) }
 
 // why the first few were refused.
