@@ -107,7 +107,7 @@ func TestAlertRules(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"GalenDead", "GalenDoesNotWork", "GalenDeadMan", "GalenInboxWaits", "GalenOutboxWaits", "GalenLookOld", "GalenHeldLong", "GalenAsksLong", "GalenBlind", "GalenRunHeld", "GalenRunAsks", "GalenRunHeldAgain", "GalenRunAsksAgain", "GalenStorm", "GalenStolenRing", "GalenFlood", "GalenDataGone", "GalenDetectorFault", "GalenRepairOwed", "GalenObservesOnly", "GalenQuarantine", "GalenSenderUnknown", "GalenHoldOverdue", "GalenTokenExpires"} {
+	for _, want := range []string{"GalenDead", "GalenDoesNotWork", "GalenDeadMan", "GalenInboxWaits", "GalenOutboxWaits", "GalenLookOld", "GalenHeldLong", "GalenAsksLong", "GalenBlind", "GalenRunHeld", "GalenRunAsks", "GalenRunHeldAgain", "GalenRunAsksAgain", "GalenMoreRunsHeld", "GalenMoreRunsAsk", "GalenStorm", "GalenStolenRing", "GalenFlood", "GalenDataGone", "GalenDetectorFault", "GalenRepairOwed", "GalenObservesOnly", "GalenQuarantine", "GalenSenderUnknown", "GalenHoldOverdue", "GalenTokenExpires"} {
 		if !alerts[want] {
 			t.Errorf("no alert %s", want)
 		}
@@ -216,4 +216,21 @@ func (e *Engine) gauge(t *testing.T, c *api.ClientWithResponses, name string) in
 		t.Fatal(err)
 	}
 	return n
+}
+
+// TestTheUnitHasItsFolder: the user of the documented unit may not make the documented data directory, so systemd does.
+func TestTheUnitHasItsFolder(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile("../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	data := regexp.MustCompile(`(?m)^data: /var/lib/(\S+)`).FindStringSubmatch(read("configuration.md"))
+	_, unit, _ := strings.Cut(read("operations.md"), "[Service]\n")
+	unit, _, _ = strings.Cut(unit, "```")
+	if data == nil || !strings.Contains(unit, "User=") || !strings.Contains(unit, "\nStateDirectory="+data[1]+"\nStateDirectoryMode=0700\n") {
+		t.Errorf("data %q, unit:\n%s", data, unit)
+	}
 }

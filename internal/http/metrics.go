@@ -208,6 +208,7 @@ func (c snapshot) tokens(send emit) {
 		}
 		if t.Revoked.IsZero() { // of one that has ended, too: whoever still uses it is refused now
 			send("galen_token_expires_timestamp_seconds", "When a named token that nobody revoked ends.", float64(t.Expires.Unix()), "token", t.Name)
+			send("galen_token_created_timestamp_seconds", "When a named token that nobody revoked was made.", float64(t.At.Unix()), "token", t.Name)
 		}
 	}
 }
