@@ -145,7 +145,7 @@ func TestNodetoolRefusesWordsThatAreSeveral(t *testing.T) {
 		{"dr*"}, {"drai?"}, {"[d]rain"}, {"status", "*"}, {"-pw", "a*", "drain"}, {`drain\0040`}, {`status\c`}, {"@words"}, {"-u", "me", "@words"},
 		{"-u", "--archive-command", "a b", "drain"}, {"--archive-command", "a b", "drain"}, {"status", "--archive-command", "a", "b c"},
 		{"-u", "-Dx", "me", "drain"}, {"-h", "--ssl", "10.0.0.7", "drain"}, {"-h", "-p", "7199", "10.0.0.9", "drain"}, {"-u", "--port=7199", "me", "drain"}, {"-u", "--port", "7199", "me", "drain"},
-		{"-u", "--archive-command", "me", "drain"},
+		{"-u", "--archive-command", "me", "drain"}, {"7203", "drain", "-p"}, {"7203", "drain", "-p", ""},
 	} {
 		exit, said, asked, done := wrapped(t, "0", nil, args...)
 		if exit != 3 || asked != "" || done != "" || !strings.Contains(said, "is not known here") {
