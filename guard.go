@@ -78,9 +78,17 @@ type Ask[S State] struct {
 	Ledger Ledger
 }
 
-// Approved tells whether a person's yes covers this very step while its target is still as it was shown: nil, or why
-// not.
+// Approved tells whether a person's yes, or that of as many as it needs, covers this very step while its target is still as it was shown: nil,
+// or why not.
 func (a Ask[S]) Approved() error {
+	if err := a.Covered(); err != nil {
+		return err
+	}
+	return a.fourEyes(NamesOf(a.State.Members(), a.Step.Target.ID))
+}
+
+// Covered is Approved, however many people are needed: a yes that does not cover the step counts no more.
+func (a Ask[S]) Covered() error {
 	yes := a.Ledger.Approval
 	if yes == nil {
 		return errors.New("nobody has approved it yet")
@@ -95,10 +103,7 @@ func (a Ask[S]) Approved() error {
 		case known && shown != a.State.Basis(Target{ID: name}):
 			return fmt.Errorf("%s has changed since approval %s was given%s", name, yes.ID, a.moved(name))
 		case known:
-			if err := a.reached(); err != nil {
-				return err
-			}
-			return a.fourEyes(names)
+			return a.reached()
 		}
 	}
 	return fmt.Errorf("approval %s was given without a view of %s", yes.ID, a.Step.Target.ID)

@@ -240,7 +240,7 @@ func (a Approval) Covers(run Run, s Step, names []string, past []Intent, now tim
 	}
 	i := slices.IndexFunc(a.Steps, func(p ApprovedStep) bool { return p.Verb == s.Verb && slices.Contains(names, p.Target) })
 	if i < 0 {
-		return fmt.Errorf("approval %s does not name %s", a.ID, s)
+		return fmt.Errorf("approval %s does not name %s: the plan is another one by now", a.ID, s)
 	}
 	if a.Used(s.Verb, names, past) >= a.Steps[i].Count {
 		return fmt.Errorf("approval %s named %s %d times, all used", a.ID, s, a.Steps[i].Count)
@@ -353,6 +353,8 @@ type Decision struct {
 	Finding *Finding `json:"finding,omitempty"`
 	// Suggests is what the run would do now, were it not for the mode, see [Suggestion].
 	Suggests []string `json:"suggests,omitempty"`
+	// Outdates is why the yes that the run had counts no more; the journal ended it. "": it stands, or there was none.
+	Outdates string `json:"outdates,omitempty"`
 	// Count is how often this plan was decided in a row.
 	Count int `json:"count"`
 }

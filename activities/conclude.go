@@ -19,6 +19,8 @@ type conclusion struct {
 	refused bool
 	// suggests is what it would do, were it not for the mode.
 	suggests []string
+	// outdates is why the yes that the run has counts no more, "" if it stands.
+	outdates string
 	done     bool
 	final    galen.RunStatus
 	// atOnce: done needs no further look.
@@ -265,7 +267,7 @@ func onVerdicts(t thought) conclusion {
 	case galen.Allow:
 		return conclusion{status: galen.RunRunning, why: t.plan.Why, wait: soon, steps: len(t.plan.Steps)}
 	case galen.NeedYes:
-		return conclusion{status: galen.RunAsking, why: v.Why, wait: t.policy.Fallback.D()}
+		return conclusion{status: galen.RunAsking, why: v.Why, wait: t.policy.Fallback.D(), outdates: t.outdated}
 	case galen.LookAgain:
 		return onLookAgain(t, v)
 	default:
@@ -280,7 +282,7 @@ func onlyTold(t thought, mode galen.Mode) conclusion {
 	if begun {
 		return held(t, fmt.Sprintf("mode %s: it has begun, and may not go on by itself: %s", mode, would))
 	}
-	out := conclusion{status: galen.RunWaiting, why: fmt.Sprintf("mode %s, %s", mode, would), wait: t.policy.Fallback.D()}
+	out := conclusion{status: galen.RunWaiting, why: fmt.Sprintf("mode %s, %s", mode, would), wait: t.policy.Fallback.D(), outdates: fmt.Sprintf("mode %s lets nothing be done", mode)}
 	if mode == galen.ModeSuggest {
 		out.suggests = suggested(t.plan)
 	}

@@ -406,6 +406,35 @@ func TestAYesToAnotherWorldIsVoid(t *testing.T) {
 	if c.calls() != 1 {
 		t.Errorf("%d calls, want only the stranger's", c.calls())
 	}
+	if yes := c.ledger(run).Approval; yes != nil {
+		t.Errorf("it stands: %+v", yes)
+	}
+	byHand.ID, byHand.Step = "by-hand-again", fake.Set(i, "work_mem", "4MB", "somebody else") // as it was shown
+	if _, err := c.cloud.Do(t.Context(), byHand); err != nil {
+		t.Fatal(err)
+	}
+	if d := c.decide(run, time.Minute, galen.RunAsking, "nobody has approved"); d.Steps != 0 {
+		t.Errorf("goes on by a yes that it asked anew for: %+v", d)
+	}
+	events, err := c.store.Events(t.Context(), journal.EventFilter{Run: run.ID, Kind: galen.EventVoided})
+	c.must(err)
+	if len(events) != 1 || !strings.Contains(string(events[0].Body), "16MB") {
+		t.Errorf("told by %d events: %+v", len(events), events)
+	}
+}
+
+// TestAYesDoesNotOutliveItsMode: what may not be done is not done later, either, by a yes of before.
+func TestAYesDoesNotOutliveItsMode(t *testing.T) {
+	c := newClinic(t, galen.ModeApprove)
+	run := c.open("k", "fake/tune", "db-2", nil)
+	c.decide(run, 0, galen.RunAsking, "")
+	c.approve(run)
+	c.policy.Mode = galen.ModeObserve
+	c.decide(run, time.Second, galen.RunWaiting, "mode observe")
+	c.policy.Mode = galen.ModeApprove
+	if d := c.decide(run, time.Second, galen.RunAsking, "nobody has approved"); d.Steps != 0 {
+		t.Errorf("goes on: %+v", d)
+	}
 }
 
 func TestAHeldRunGoesOnByANewYesOnly(t *testing.T) {

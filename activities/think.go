@@ -40,6 +40,8 @@ type thought struct {
 	left string
 	// owes is what the run itself still owes to a member, for people; "": nothing.
 	owes string
+	// outdated is why the yes that the run has covers no more what needs one now; "": it does, or there is none.
+	outdated string
 }
 
 // think finds the finding in the State, lets the runbook decide and asks the guards. Pure but for the detectors' and
@@ -79,7 +81,34 @@ func (a *Activities) think(s subject) (t thought, err error) {
 	for _, step := range plan.Outline {
 		t.verdicts = append(t.verdicts, a.o.Gate.Foresee(w, led, step))
 	}
+	t.outdated = t.uncovered(w, led)
 	return t, nil
+}
+
+// uncovered: a step that needs a yes now, or, if none of them does, one that is to follow, is not what the run's yes was given to, or its target
+// is not as it was shown.
+func (t thought) uncovered(w galen.World[galen.State], led galen.Ledger) string {
+	if led.Approval == nil {
+		return ""
+	}
+	needed := false
+	for i, step := range slices.Concat(t.plan.Steps, t.plan.Outline) {
+		if i >= len(t.plan.Steps) && needed {
+			return ""
+		}
+		if !slices.ContainsFunc(t.verdicts[i], func(v galen.Verdict) bool { return v.Answer == galen.NeedYes }) {
+			continue
+		}
+		needed = true
+		q, err := gate.Question(t.kind, w, led, t.policy, step)
+		if err != nil {
+			continue // such a step is held
+		}
+		if missing := q.Covered(); missing != nil {
+			return missing.Error()
+		}
+	}
+	return ""
 }
 
 // seenAndLeft says what is seen of the run's targets and is none of the run's, for people have taken it upon themselves; "": nothing.

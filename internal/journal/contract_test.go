@@ -327,6 +327,7 @@ func Contract(t *testing.T, open opener) {
 		{"a runbook that fails on two targets is in quarantine", testQuarantine},
 		{"what a run waited for in vain has failed once somebody has looked", testQuarantineInVain},
 		{"each resource counts by its own window what failed", testQuarantineWindows},
+		{"a yes that is outdated has ended", testOutdated},
 		{"what was missed while the machine was off has not failed", testDowntimeIsNoFailure},
 		{"failures far apart, undone or of other verbs are none alike", testNoQuarantine},
 		{"calls are let go one after the other", testRate},

@@ -98,12 +98,18 @@ func (t *tx) asCited(ctx context.Context, d *galen.Decision, state []byte, same 
 	return same, nil
 }
 
-// stand writes the run and what it keeps. Who is held must not go on by a yes that was given before.
+// stand writes the run and what it keeps. Who is held must not go on by a yes that was given before, nor anybody by one that was outdated
+// when somebody looked, should the world come back to what it was.
 func (t *tx) stand(ctx context.Context, run galen.Run, d galen.Decision) error {
-	if run.Status == galen.RunHeld {
-		if err := t.voidNewest(ctx, run, d, "the run is held: "+d.Why); err != nil {
-			return err
-		}
+	var err error
+	switch {
+	case run.Status == galen.RunHeld:
+		err = t.endNewest(ctx, run, d, galen.ApprovalHeld, "the run is held: "+d.Why)
+	case d.Outdates != "":
+		err = t.endNewest(ctx, run, d, galen.ApprovalVoided, d.Outdates)
+	}
+	if err != nil {
+		return err
 	}
 	if err := t.saveRun(ctx, run); err != nil {
 		return err

@@ -193,9 +193,8 @@ func (t *tx) voided(ctx context.Context, run galen.Run, body map[string]any) err
 	return t.raise(ctx, run.Resource.String())
 }
 
-// voidNewest: who becomes held must not go on by a yes that was given before.
-// d is what holds it, if that is a decision.
-func (t *tx) voidNewest(ctx context.Context, run galen.Run, d galen.Decision, why string) error {
+// endNewest ends the yes that a run has, if it has one, by which it must not go on. d is what ends it, if that is a decision.
+func (t *tx) endNewest(ctx context.Context, run galen.Run, d galen.Decision, as galen.ApprovalState, why string) error {
 	yes, err := liveApproval(ctx, t, run.ID, t.now)
 	if err != nil || yes == nil {
 		return err
@@ -208,10 +207,16 @@ func (t *tx) voidNewest(ctx context.Context, run galen.Run, d galen.Decision, wh
 	if err != nil {
 		return err
 	}
-	if err := t.endApproval(ctx, row, galen.ApprovalHeld); err != nil {
+	if err := t.endApproval(ctx, row, as); err != nil {
 		return err
 	}
-	return t.voided(ctx, run, voidedBody(row, why, 0, moved))
+	inARow := 0
+	if as == galen.ApprovalVoided {
+		if inARow, err = voidsInARow(ctx, t, run.ID); err != nil {
+			return err
+		}
+	}
+	return t.voided(ctx, run, voidedBody(row, why, inARow, moved))
 }
 
 func voidsInARow(ctx context.Context, q querier, runID string) (int, error) {

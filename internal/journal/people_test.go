@@ -431,3 +431,29 @@ func testAcksPruned(t *testing.T, w world) {
 	must(t, w.Prune(t.Context()))
 	equal(t, "pruned again", w.count(t, galen.EventPruned), 2)
 }
+
+// testOutdated: a yes that covers no more what a decision needs one for has ended, should the world come back to what it was.
+func testOutdated(t *testing.T, w world) {
+	run := w.open(t, "k")
+	w.approve(t, run, "y1", galen.ApprovedStep{Verb: "stop", Target: "a", Count: 1})
+	ask := galen.Decision{Run: run.ID, At: w.clock.read(), Plan: galen.Plan{Steps: []galen.Step{stop("b")}, Why: "b is ill"}, Status: galen.RunAsking, Why: "may I?"}
+	_, err := w.Decide(t.Context(), ask, nil)
+	must(t, err)
+	equal(t, "a yes that stands", w.ledger(t, run).Approval != nil, true)
+	ask.Outdates = "y1 does not name b"
+	for range 2 { // once is enough
+		_, err = w.Decide(t.Context(), ask, nil)
+		must(t, err)
+	}
+	equal(t, "a yes that is outdated", w.ledger(t, run).Approval == nil, true)
+	events, err := w.Events(t.Context(), journal.EventFilter{Run: run.ID, Kind: galen.EventVoided})
+	must(t, err)
+	if len(events) != 1 || !strings.Contains(string(events[0].Body), "y1 does not name b") || !strings.Contains(string(events[0].Body), `"in_a_row":1`) || !strings.Contains(string(events[0].Body), `"moved":[`) {
+		t.Errorf("told by %+v", events)
+	}
+	w.approve(t, run, "y2", galen.ApprovedStep{Verb: "stop", Target: "b", Count: 1})
+	ask.Outdates = ""
+	_, err = w.Decide(t.Context(), ask, nil)
+	must(t, err)
+	equal(t, "a new yes", w.ledger(t, run).Approval.ID, "y2")
+}
