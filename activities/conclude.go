@@ -278,8 +278,7 @@ func onVerdicts(t thought) conclusion {
 // onlyTold: the mode lets nothing be done. Who has begun already, and may not go on, has left something: a person is to see it.
 func onlyTold(t thought, mode galen.Mode) conclusion {
 	would := fmt.Sprintf("would %s: %s", t.plan.Steps[0], t.plan.Why)
-	begun := slices.ContainsFunc(t.ledger.Past, func(in galen.Intent) bool { return in.Sent != galen.SentNot && in.Effect.Status != galen.EffectAbsent })
-	if begun {
+	if begun(t.ledger.Past) {
 		return held(t, fmt.Sprintf("mode %s: it has begun, and may not go on by itself: %s", mode, would))
 	}
 	out := conclusion{status: galen.RunWaiting, why: fmt.Sprintf("mode %s, %s", mode, would), wait: t.policy.Fallback.D(), outdates: fmt.Sprintf("mode %s lets nothing be done", mode)}
@@ -320,14 +319,25 @@ func suggested(p galen.Plan) []string {
 	return out
 }
 
-// otherwise says of a run that only suggested, and did nothing, that it ended without Galen, and what it would have done.
+// otherwise says of a run that suggested, and did not do it, how that ended, and what it would have done.
 func otherwise(run galen.Run, past []galen.Intent) string {
-	if run.Suggested == nil || len(past) > 0 {
+	s := run.Suggested
+	if s == nil {
 		return ""
 	}
-	s := run.Suggested
-	return fmt.Sprintf("; galen did nothing (mode suggest): it ended otherwise; suggested since %s, plan %d: %s",
-		s.At.UTC().Format(time.RFC3339), s.Plan, strings.Join(s.Steps, "; "))
+	how := "galen did nothing (mode suggest): it ended otherwise"
+	switch {
+	case run.Stop == galen.StopCancel:
+		how = "what galen suggested it has not done, and the trouble may stand"
+	case begun(past):
+		how = "the rest galen did not do (mode suggest): it ended otherwise"
+	}
+	return fmt.Sprintf("; %s; suggested since %s, plan %d: %s", how, s.At.UTC().Format(time.RFC3339), s.Plan, strings.Join(s.Steps, "; "))
+}
+
+// begun: a call has gone out that is not known to have been lost.
+func begun(past []galen.Intent) bool {
+	return slices.ContainsFunc(past, func(in galen.Intent) bool { return in.Sent != galen.SentNot && in.Effect.Status != galen.EffectAbsent })
 }
 
 // onLookAgain: the run waits. What ends without its doing is waited for until the run's own deadline.

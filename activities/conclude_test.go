@@ -147,6 +147,10 @@ func TestConclude(t *testing.T) {
 		{"refused too long, done, and owes", done, func(t *thought) {
 			t.owes, t.now = "the repair of orders on n1 is owed", night.Add(11*time.Minute)
 		}, galen.RunHeld, false, 0, "done, but the repair of orders on n1 is owed; refused for longer than 10m0s: its runbook plans nothing for what it owes"},
+		{"done, and the rest was suggested", done, func(t *thought) {
+			t.ledger.Past = []galen.Intent{{Step: step(), Sent: galen.SentYes, Effect: galen.Effect{Status: galen.EffectDone}}}
+			t.ledger.Run.Suggested = &galen.Suggestion{Plan: 4, Steps: []string{"fence n2"}}
+		}, galen.RunWaiting, true, 0, "the rest galen did not do (mode suggest): it ended otherwise; suggested since 0001-01-01T00:00:00Z, plan 4: fence n2"},
 		{"done, owes, cancelled", done, func(t *thought) { t.owes, t.ledger.Run.Stop = "the repair of orders", galen.StopCancel }, galen.RunWaiting, true, 0, "all good"},
 		{"done, seen bad past its deadline", done, func(t *thought) {
 			t.state, t.ledger.Run.Deadline = plain{member("n1", true, galen.Peer, galen.Probe)}, night.Add(-time.Second)

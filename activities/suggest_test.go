@@ -50,3 +50,36 @@ func TestWhatASuggestionEndsAs(t *testing.T) {
 		t.Errorf("no decision of the journal tells what it suggests: %v, %v", asked, err)
 	}
 }
+
+// suggesting is a run in mode suggest that would reboot db-2.
+func suggesting(t *testing.T) (*clinic, galen.Run) {
+	t.Helper()
+	c := newClinic(t, galen.ModeSuggest)
+	c.cloud.Crash("db-2", false)
+	run := c.open("k", "fake/heal", "db-2", nil)
+	c.decide(run, fake.APILag+c.policy.DownFor.D(), galen.RunWaiting, "db-2 may come back by itself")
+	c.decide(run, c.policy.RestartAfter.D(), galen.RunWaiting, "mode suggest, would reboot")
+	return c, run
+}
+
+// TestASuggestionOfACancelledRun: nobody has looked whether the trouble is over.
+func TestASuggestionOfACancelledRun(t *testing.T) {
+	c, run := suggesting(t)
+	c.must(c.store.Stop(t.Context(), run.ID, galen.StopCancel, "ann", "I do it"))
+	d := c.decide(run, time.Second, galen.RunWaiting, "has not done, and the trouble may stand; suggested since")
+	if d.Final != galen.RunCancelled || strings.Contains(d.Why, "ended otherwise") {
+		t.Errorf("decided %+v", d)
+	}
+}
+
+// TestASuggestionEndsWithItsMode: a run that acts, or asks, says no more that it only suggests.
+func TestASuggestionEndsWithItsMode(t *testing.T) {
+	for mode, status := range map[galen.Mode]galen.RunStatus{galen.ModeAct: galen.RunRunning, galen.ModeApprove: galen.RunAsking, galen.ModeObserve: galen.RunWaiting} {
+		c, run := suggesting(t)
+		c.policy.Mode = mode
+		c.decide(run, time.Second, status, "")
+		if got := c.run(run.ID).Suggested; got != nil {
+			t.Errorf("mode %s: %+v", mode, got)
+		}
+	}
+}

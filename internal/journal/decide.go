@@ -157,8 +157,11 @@ func (t *tx) standAs(run galen.Run, d galen.Decision) galen.Run {
 		run.Finding, run.Urgency = d.Finding, max(run.Urgency, d.Finding.Urgency)
 	}
 	run.HeldFast = run.HeldFast && run.Status == galen.RunHeld
-	if was := run.Suggested; len(d.Suggests) > 0 && (was == nil || was.Plan != d.Number) {
+	switch was := run.Suggested; {
+	case len(d.Suggests) > 0 && (was == nil || was.Plan != d.Number):
 		run.Suggested = &galen.Suggestion{Plan: d.Number, At: t.now.UTC(), Steps: d.Suggests}
+	case len(d.Suggests) == 0 && len(d.Plan.Steps) > 0: // the mode is another one by now
+		run.Suggested = nil
 	}
 	if !run.Status.Open() {
 		run.Ended = t.now
