@@ -195,7 +195,7 @@ func (w *world) letPerson(ctx context.Context, h Happening) error {
 		return w.store.SetHold(ctx, galen.Hold{ID: w.hold, Resource: Resource(), Why: "drill", By: person, Until: w.now.Add(time.Hour)})
 	case Release:
 		w.trace.held(false)
-		if err := w.store.Release(ctx, w.hold, person); err != nil && !errors.Is(err, galen.ErrNotFound) {
+		if err := w.store.Release(ctx, w.hold, person); err != nil && !errors.Is(err, galen.ErrNotFound) && !errors.Is(err, galen.ErrReleased) {
 			return err
 		}
 		return nil

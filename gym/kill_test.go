@@ -29,7 +29,7 @@ func kills() map[string]uint64 {
 		"I-07 identity":             6,   // I-07 at 2m2.56s: start node 3@1767582091: it is in generation 1767582092, its pe
 		"throttle":                  6,   // throttle at 52.1s: raise-stream-throughput node 3@1767582031 above 150 MiB/s
 		"I-24 headroom":             8,   // I-24 at 2m22.08s: fence node 3@1767578400, and no empty instance of dc1 is there
-		"I-26 deadline":             62,  // I-26 at 2m10s: fence node 1@1767578400 of run run4, whose deadline was 2m10s
+		"I-26 deadline":             67,  // I-26 at 1m30s: prepare instance/n5 of run run1, whose deadline was 1m30s
 		"I-23 release rate":         8,   // I-23 at 1m11.21s: kill node 3@1767578400 is call 2 in a second
 		"I-15 patience":             30,  // I-15 at 1m11.97s: fence node 3@1767582031: down for 5.7s only, its data are there: true
 		"approval":                  11,  // approval at 30s: start node 3@1767578400 in mode approve, and nobody said yes
