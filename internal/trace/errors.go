@@ -37,8 +37,9 @@ func (l *teller) Handle(err error) {
 	if err == nil {
 		return
 	}
-	if untold, tells := l.tells(err.Error()); tells {
-		l.log.Warn("spans are lost, or not as they should be: look at the collector and the OTEL_* variables", "component", "traces", "error", err.Error(), "untold", untold)
+	what := short(err.Error()) // a collector may answer with a long page that differs each time
+	if untold, tells := l.tells(what); tells {
+		l.log.Warn("spans are lost, or not as they should be: look at the collector and the OTEL_* variables", "component", "traces", "error", what, "untold", untold)
 	}
 }
 

@@ -52,3 +52,19 @@ func TestErrorsAreTold(t *testing.T) {
 		t.Errorf("%d lines, %d kept", told, len(l.told))
 	}
 }
+
+// TestErrorsAreCut: a collector may answer with a long page that differs each time, and cut within a character.
+func TestErrorsAreCut(t *testing.T) {
+	var out bytes.Buffer
+	l := &teller{log: slog.New(slog.NewJSONHandler(&out, nil)), now: time.Now, told: map[string]time.Time{}}
+	for i := range 2 * tellMost {
+		l.Handle(fmt.Errorf("400 Bad Request: %s\xff%s%d", strings.Repeat("x", 100), strings.Repeat("\u00e9", 400_000), i))
+	}
+	var line struct{ Error string }
+	if err := json.Unmarshal(out.Bytes(), &line); err != nil { // one line alone
+		t.Fatalf("%v: %d bytes", err, out.Len())
+	}
+	if n := len(line.Error); n > valueLimit || n < valueLimit-4 || strings.ContainsRune(line.Error, '\uFFFD') || !strings.HasPrefix(line.Error, "400 Bad Request: x") {
+		t.Errorf("%d bytes: %.600s", n, line.Error)
+	}
+}

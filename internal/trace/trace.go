@@ -26,7 +26,7 @@ const (
 	// parentHeader is W3C's; longest is more than its form needs.
 	parentHeader = "traceparent"
 	longest      = 64
-	// valueLimit cuts what a span says.
+	// valueLimit cuts what a span says, and what is said of spans.
 	valueLimit = 512
 	stopLimit  = 3 * time.Second
 )
@@ -122,7 +122,7 @@ func (t *Tracer) begin(ctx context.Context, what string, kind oteltrace.SpanKind
 	return ctx, func(err error, more ...string) {
 		span.SetAttributes(attributes(more)...)
 		if err != nil {
-			span.SetStatus(codes.Error, strings.ToValidUTF8(err.Error()[:min(len(err.Error()), valueLimit)], ""))
+			span.SetStatus(codes.Error, short(err.Error()))
 		}
 		span.End()
 	}
@@ -193,4 +193,9 @@ func told(ctx context.Context, w http.ResponseWriter) error {
 		return errors.New(http.StatusText(status))
 	}
 	return nil
+}
+
+// short cuts a text, of which no part of a character is left.
+func short(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), valueLimit)], "")
 }
