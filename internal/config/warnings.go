@@ -24,7 +24,7 @@ func (w Warning) String() string { return w.At + ": " + w.What + "; " + w.Do }
 
 // Warnings are all that can be told from the configuration alone. healedIn are the kinds in which a runbook heals a code.
 func (c *Config) Warnings(healedIn func(galen.Code) []string) []Warning {
-	return slices.Concat(c.broad(), c.idlePolicies(), c.upsideDown(), c.tooShort(), c.deadRules(healedIn), c.nameless(healedIn), c.embedded())
+	return slices.Concat(c.broad(), c.idlePolicies(), c.idleModes(), c.upsideDown(), c.tooShort(), c.deadRules(healedIn), c.nameless(healedIn), c.embedded())
 }
 
 // broad says by which rules and resources every alert is meant: alertname=~".+" fits whatever Alertmanager sends.
@@ -69,6 +69,73 @@ func (c *Config) idlePolicies() []Warning {
 		}
 	}
 	return out
+}
+
+// idleModes are the rows of a policy's modes that never count: for each step that one is for, a row before it fits, too.
+func (c *Config) idleModes() []Warning {
+	var out []Warning
+	for _, name := range slices.Sorted(maps.Keys(c.PolicyTexts)) {
+		rows := c.policies[name].Modes
+		for i, row := range rows {
+			if by := countsFirst(rows[:i], row); len(by) > 0 {
+				out = append(out, Warning{
+					fmt.Sprintf("policies.%s.modes[%d]", name, i),
+					fmt.Sprintf("it never counts: each step that it is for (%s) fits %s before it, and the first that fits counts", rowFor(row), strings.Join(by, ", ")),
+					"put it before, or take it out",
+				})
+			}
+		}
+	}
+	return out
+}
+
+// countsFirst are those of the rows before one that take all its steps; none: it counts for some, as far as that is plain.
+func countsFirst(before []galen.ModeRule, row galen.ModeRule) []string {
+	var by []string
+	for class := galen.Reversible; class <= galen.Destructive; class++ {
+		if row.Class != 0 && row.Class != class {
+			continue
+		}
+		i := slices.IndexFunc(before, func(r galen.ModeRule) bool { return (r.Class == 0 || r.Class == class) && covers(r, row) })
+		if i < 0 {
+			return nil
+		}
+		if text := fmt.Sprintf("modes[%d] (%s)", i, rowFor(before[i])); !slices.Contains(by, text) {
+			by = append(by, text)
+		}
+	}
+	return by
+}
+
+// covers tells whether one row is for each runbook that another one is for, as far as that is plain: for all, by the same pattern, by a name, or
+// by how all of them begin.
+func covers(wide, row galen.ModeRule) bool {
+	const wild = `*?[\`
+	is, of := runbooksOf(wide), runbooksOf(row)
+	begin, all := strings.CutSuffix(is, "*")
+	switch {
+	case is == "*" || is == of:
+		return true
+	case !strings.ContainsAny(of, wild):
+		return wide.Names(of)
+	}
+	return all && !strings.ContainsAny(begin, wild) && strings.HasPrefix(of, begin)
+}
+
+// runbooksOf is the pattern of a row, in the shortest form of those that mean all.
+func runbooksOf(row galen.ModeRule) string {
+	if row.Runbook == "" || row.Runbook == "*/*" {
+		return "*"
+	}
+	return row.Runbook
+}
+
+func rowFor(row galen.ModeRule) string {
+	class := "all classes"
+	if row.Class != 0 {
+		class = row.Class.String()
+	}
+	return cmp.Or(row.Runbook, "*") + ", " + class
 }
 
 // upsideDown says where a policy lets what takes something out of service go further than what brings it back: there it does not.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,6 +85,47 @@ func TestWarnings(t *testing.T) {
 			}
 			if len(got) != 1 || got[0].At != c.at || c.at == "" || !strings.Contains(got[0].What, c.what) || got[0].Do == "" {
 				t.Fatalf("%v, want %s: %s", got, c.at, c.what)
+			}
+		})
+	}
+}
+
+// TestIdleModes: a row that never counts, since the first that fits does, is told with those before it.
+func TestIdleModes(t *testing.T) {
+	const heal = "runbook: cassandra/heal-node, "
+	for name, c := range map[string]struct {
+		rows   []string
+		at, by string // "": no warning
+	}{
+		"all runbooks before":           {[]string{"runbook: '*', class: reversible, mode: act", heal + "class: reversible, mode: observe"}, "modes[1]", "modes[0] (*, reversible)"},
+		"all runbooks, unsaid":          {[]string{"class: reversible, mode: act", heal + "class: reversible, mode: observe"}, "modes[1]", "modes[0] (*, reversible)"},
+		"all of all kinds":              {[]string{"runbook: '*/*', class: reversible, mode: act", "class: reversible, mode: observe"}, "modes[1]", "modes[0] (*/*, reversible)"},
+		"all classes before":            {[]string{"runbook: cassandra/heal-*, mode: approve", heal + "class: destructive, mode: act"}, "modes[1]", "modes[0] (cassandra/heal-*, all classes)"},
+		"the same twice":                {[]string{heal + "mode: act", "runbook: cassandra/r*, mode: approve", heal + "mode: observe"}, "modes[2]", "modes[0] (cassandra/heal-node, all classes)"},
+		"the same pattern twice":        {[]string{"runbook: 'cassandra/[a-h]*', mode: act", "runbook: 'cassandra/[a-h]*', mode: observe"}, "modes[1]", "modes[0] (cassandra/[a-h]*, all classes)"},
+		"a wider pattern before":        {[]string{"runbook: cassandra/*, mode: act", "runbook: 'cassandra/h?al-*', mode: observe"}, "modes[1]", "modes[0] (cassandra/*, all classes)"},
+		"each class before":             {[]string{"class: reversible, mode: act", heal + "class: disruptive, mode: act", "class: destructive, mode: act", heal + "mode: observe"}, "modes[3]", "modes[0] (*, reversible), modes[1] (cassandra/heal-node, disruptive), modes[2] (*, destructive)"},
+		"two classes before":            {[]string{"class: reversible, mode: act", "class: disruptive, mode: act", heal + "mode: act"}, "", ""},
+		"the narrower first":            {[]string{heal + "class: reversible, mode: act", "runbook: cassandra/heal-*, class: reversible, mode: act", "runbook: '*', class: reversible, mode: act"}, "", ""},
+		"another class":                 {[]string{"runbook: '*', class: reversible, mode: act", heal + "class: destructive, mode: act"}, "", ""},
+		"all classes after one":         {[]string{"runbook: '*', class: reversible, mode: act", heal + "mode: act"}, "", ""},
+		"all runbooks after some":       {[]string{"runbook: cassandra/*, class: reversible, mode: act", "runbook: '*/*', class: reversible, mode: act"}, "", ""},
+		"another runbook":               {[]string{heal + "mode: act", "runbook: cassandra/restart-node, mode: act"}, "", ""},
+		"patterns that overlap":         {[]string{"runbook: cassandra/heal-*, mode: act", "runbook: cassandra/*-node, mode: act"}, "", ""},
+		"a pattern for one letter":      {[]string{"runbook: 'cassandra/heal-nod?', mode: act", "runbook: cassandra/heal-nod*, mode: act"}, "", ""},
+		"one letter before its runbook": {[]string{"runbook: 'cassandra/heal-nod?', mode: act", heal + "mode: act"}, "modes[1]", "modes[0] (cassandra/heal-nod?, all classes)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			read, err := Parse([]byte("data: data\npolicies: {demo: {mode: act, modes: [{" + strings.Join(c.rows, "}, {") + "}]}}\nresources:\n  - {resource: cassandra/demo, policy: demo, setup: {}}\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := read.idleModes()
+			if c.at == "" && len(got) == 0 {
+				return
+			}
+			if len(got) != 1 || c.at == "" || got[0].At != "policies.demo."+c.at || !strings.Contains(got[0].What, c.by+" before it") || got[0].Do == "" || !slices.Contains(read.Warnings(healedBy), got[0]) {
+				t.Fatalf("%v, want %s: %s", got, c.at, c.by)
 			}
 		})
 	}
