@@ -56,7 +56,8 @@ func (c *cli) doctorCommand() *cobra.Command {
 		Short: "What is wrong with Galen itself, and what to do",
 		Long: `Examines what the engine stands on: the configuration, the disk, the journal, the clock, the engine, Temporal, each node,
 the tokens and the provider by which people log in. For each there are lines that say ok, warn or bad, what is wrong, and what to do. It works while the engine is down, too,
-needs no token and changes nothing but for one file that it writes to the data directory and removes again.
+needs no token and changes nothing but for one file that it writes to the data directory and removes again; where that is
+not there yet, one directory where it would be made.
 
 Run it on the engine's machine, as the user that the engine runs as: it looks with the same rights.
 Exit code 0 if all is well, 1 if something needs attention, 2 if something keeps Galen from its work. Each examination has 15 s.`,

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // What is too little, and too slow.
@@ -26,7 +28,7 @@ func (d *doctor) disk(ctx context.Context) []symptom {
 	st, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return []symptom{{"disk", dir, isWarn, "the data directory is not there yet", "galen serve makes it, if the user that it runs as may"}}
+		return []symptom{d.notYet(dir)}
 	case err != nil:
 		return []symptom{{"disk", dir, isBad, err.Error(), "run galen doctor as the user that the engine runs as"}}
 	case !st.IsDir():
@@ -35,6 +37,24 @@ func (d *doctor) disk(ctx context.Context) []symptom {
 	out := d.owned(dir, st)
 	out = append(out, d.space(dir)...)
 	return append(out, d.syncs(ctx, dir))
+}
+
+// notYet is what it means that the data directory is not there: some file systems let nobody make one.
+func (d *doctor) notYet(dir string) symptom {
+	within := filepath.Dir(dir)
+	for _, err := os.Lstat(within); errors.Is(err, fs.ErrNotExist) && within != filepath.Dir(within); _, err = os.Lstat(within) {
+		within = filepath.Dir(within)
+	}
+	if _, err := os.Lstat(dir); err == nil {
+		return symptom{"disk", dir, isBad, "the data directory cannot be made: it is a link to what is not there", "make what it leads to, or set data to another one"}
+	}
+	switch err := d.on.make(within); {
+	case errors.Is(err, unix.EACCES):
+		return symptom{"disk", dir, isWarn, "the data directory is not there yet, and this user may not make it: " + err.Error(), "make it, for the user that the engine runs as alone, unless what starts the engine does; run galen doctor as that user"}
+	case err != nil:
+		return symptom{"disk", dir, isBad, "the data directory is not there and cannot be made: " + err.Error(), "set data to another one, or look at the file system of " + within}
+	}
+	return symptom{"disk", dir, isWarn, "the data directory is not there yet", "galen serve makes it, if the user that it runs as may"}
 }
 
 // owned: nobody else may read what is in the directory.

@@ -155,7 +155,8 @@ func (d *doctor) unanswered(err error) symptom {
 	case !d.runs:
 		return symptom{"engine", d.address(), isWarn, "no engine runs on the data directory " + d.cfg.Data, "start it: galen serve --config " + d.cfg.Path}
 	}
-	return symptom{"engine", d.address(), isBad, "a process has the data directory, and does not answer: " + err.Error(), "look at its log; if it is stuck, end it and start it again: open runs go on"}
+	return symptom{"engine", d.address(), isBad, "a process has the data directory, and does not answer here: " + err.Error() + "; it may listen elsewhere, if the configuration was changed since it started",
+		"look at its log, which tells where it listens, and ask it there with --server; only if it is stuck, end it and start it again: open runs go on"}
 }
 
 // listens is the address of the API as the configuration has it, as one calls it from this machine.

@@ -11,13 +11,14 @@ import (
 type machine struct {
 	free   func(dir string) (uint64, error) // bytes that its owner can still write there
 	sync   func(*os.File) error             // back when the file is on disk
+	make   func(in string) error            // a directory in another one, and takes it away again
 	adrift func() bool                      // the kernel says that nothing keeps its clock in time
 	// limit of each examination, which may hang on it.
 	limit time.Duration
 }
 
 func thisMachine() machine {
-	return machine{free: freeOn, sync: (*os.File).Sync, adrift: adrift, limit: doctorLimit}
+	return machine{free: freeOn, sync: (*os.File).Sync, make: makeIn, adrift: adrift, limit: doctorLimit}
 }
 
 func freeOn(dir string) (uint64, error) {
@@ -26,6 +27,15 @@ func freeOn(dir string) (uint64, error) {
 		return 0, err
 	}
 	return fs.Bavail * uint64(max(fs.Bsize, 0)), nil
+}
+
+// makeIn makes one of its own: an engine that starts meanwhile may have made the one that is to be.
+func makeIn(dir string) error {
+	made, err := os.MkdirTemp(dir, ".galen-doctor-*")
+	if err != nil {
+		return err
+	}
+	return os.Remove(made)
 }
 
 // adrift is false where the kernel does not tell, as in some containers.

@@ -142,6 +142,8 @@ func (d *doctor) bootstrap() []symptom {
 	file := filepath.Join(d.cfg.Data, app.TokenFile)
 	st, err := os.Stat(file)
 	switch {
+	case errors.Is(err, os.ErrNotExist) && d.runs:
+		return []symptom{{"token", file, isWarn, "the administrator's token is not there; the engine that runs takes the one that it read at its start, and at its next start makes another one", "put it back; if it is lost, or you do not know who moved it, start the engine again and read the new one"}}
 	case errors.Is(err, os.ErrNotExist):
 		return nil // the engine makes it at its start
 	case err != nil:

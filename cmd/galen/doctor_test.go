@@ -4,17 +4,20 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/galenhq/galen"
 	"github.com/galenhq/galen/app"
+	"github.com/galenhq/galen/internal/config"
 	"github.com/galenhq/galen/internal/journal"
 )
 
@@ -144,7 +147,13 @@ func TestDoctor(t *testing.T) {
 		"a disk that answers":    {func(patient) {}, "disk", isOK, "was on disk after"},
 		"no data directory":      {func(p patient) { p.must(os.RemoveAll(p.data)) }, "disk", isWarn, "not there yet"},
 		"a file for a directory": {func(p patient) { p.must(os.RemoveAll(p.data)); p.must(os.WriteFile(p.data, nil, 0o600)) }, "disk", isBad, "no directory"},
-		"others may look":        {func(p patient) { p.must(os.Chmod(p.data, 0o755)) }, "disk", isWarn, "mode 0755"},
+		"a directory nobody makes": {func(p patient) {
+			p.must(os.RemoveAll(p.data))
+			p.must(os.Symlink(p.data+".gone", p.data)) // as /proc is for root: whoever asks, nothing can be made in it
+			p.edit("data: data", "data: data/deep/down")
+		}, "disk", isBad, "cannot be made"},
+		"a link to nothing": {func(p patient) { p.must(os.RemoveAll(p.data)); p.must(os.Symlink(p.data+".gone", p.data)) }, "disk", isBad, "a link to what is not there"},
+		"others may look":   {func(p patient) { p.must(os.Chmod(p.data, 0o755)) }, "disk", isWarn, "mode 0755"},
 
 		"a journal":  {func(patient) {}, "journal", isOK, "event"},
 		"no journal": {func(p patient) { p.must(os.Remove(filepath.Join(p.data, app.JournalFile))) }, "journal", isWarn, "no journal yet"},
@@ -162,9 +171,10 @@ func TestDoctor(t *testing.T) {
 			p.at(time.Now().Add(time.Hour), func(s *journal.Store) { p.token(s, "later", time.Now().Add(24*time.Hour*365)) })
 		}, "clock", isBad, "in the future"},
 
-		"no engine":        {func(patient) {}, "engine", isWarn, "no engine runs"},
-		"a stuck engine":   {func(p patient) { p.t.Cleanup(p.lock()) }, "engine", isBad, "has the data directory, and does not answer"},
-		"a foreign server": {func(p patient) { p.answer(http.StatusTeapot, "") }, "engine", isBad, "not the API of galen"},
+		"no engine":           {func(patient) {}, "engine", isWarn, "no engine runs"},
+		"a stuck engine":      {func(p patient) { p.t.Cleanup(p.lock()) }, "engine", isBad, "has the data directory, and does not answer"},
+		"an engine elsewhere": {func(p patient) { p.t.Cleanup(p.lock()) }, "engine", isBad, "it may listen elsewhere, if the configuration was changed since it started"},
+		"a foreign server":    {func(p patient) { p.answer(http.StatusTeapot, "") }, "engine", isBad, "not the API of galen"},
 		"an ill engine": {func(p patient) {
 			p.answer(http.StatusServiceUnavailable, `{"ok":false,"version":"x","started":"2026-01-01T00:00:00Z","why":"the journal does not answer"}`)
 		}, "engine", isBad, "the journal does not answer"},
@@ -189,13 +199,40 @@ func TestDoctor(t *testing.T) {
 		"a token that ended": {func(p patient) {
 			p.at(time.Now().Add(-48*time.Hour), func(s *journal.Store) { p.token(s, "ann", time.Now().Add(-24*time.Hour)) })
 		}, "token", isWarn, "it ended"},
-		"everybody's token": {func(p patient) { p.must(os.WriteFile(filepath.Join(p.data, app.TokenFile), []byte("x"), 0o644)) }, "token", isBad, "mode 0644"},
-		"the first token":   {func(p patient) { p.must(os.WriteFile(filepath.Join(p.data, app.TokenFile), []byte("x"), 0o600)) }, "token", isOK, "for its owner alone"},
+		"everybody's token":          {func(p patient) { p.must(os.WriteFile(filepath.Join(p.data, app.TokenFile), []byte("x"), 0o644)) }, "token", isBad, "mode 0644"},
+		"the first token moved away": {func(p patient) { p.t.Cleanup(p.lock()) }, "token", isWarn, "the administrator's token is not there"},
+		"the first token":            {func(p patient) { p.must(os.WriteFile(filepath.Join(p.data, app.TokenFile), []byte("x"), 0o600)) }, "token", isOK, "for its owner alone"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPatient(t)
 			c.spoil(p)
 			p.says(c.check, c.is, c.what)
+		})
+	}
+}
+
+// TestDoctorMakesNoDirectory: he finds out whether the data directory can be made, and leaves nothing behind.
+func TestDoctorMakesNoDirectory(t *testing.T) {
+	for name, c := range map[string]struct {
+		err      error
+		is, what string
+	}{
+		"it can":             {nil, isWarn, "not there yet"},
+		"not by this user":   {&fs.PathError{Op: "mkdir", Path: "x", Err: syscall.EACCES}, isWarn, "this user may not make it"},
+		"on what is no disk": {&fs.PathError{Op: "mkdir", Path: "x", Err: syscall.ENOENT}, isBad, "cannot be made"},
+		"read-only":          {&fs.PathError{Op: "mkdir", Path: "x", Err: syscall.EROFS}, isBad, "cannot be made"},
+		"not permitted":      {&fs.PathError{Op: "mkdir", Path: "x", Err: syscall.EPERM}, isBad, "cannot be made"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root, asked := t.TempDir(), ""
+			d := &doctor{cli: &cli{now: time.Now}, cfg: &config.Config{Data: filepath.Join(root, "deep", "data")}, on: thisMachine()}
+			if c.err != nil {
+				d.on.make = func(in string) error { asked = in; return c.err }
+			}
+			tells(t, d.disk(t.Context()), c.is, c.what)
+			if left, err := os.ReadDir(root); err != nil || len(left) > 0 || c.err != nil && asked != root {
+				t.Errorf("left behind: %v %v, asked in %q", left, err, asked)
+			}
 		})
 	}
 }
