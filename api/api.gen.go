@@ -330,7 +330,7 @@ type EventList struct {
 
 // ExtendHold defines model for ExtendHold.
 type ExtendHold struct {
-	// Until the new end
+	// Until the new end, at most 90 days from now
 	Until time.Time `json:"until"`
 	Why   string    `json:"why"`
 }
@@ -398,7 +398,7 @@ type HoldRequest struct {
 	// Target one member of the resource: its ID, instance, name or address, the hold has its ID; another name is a 404 that lists the members
 	Target *string `json:"target,omitempty"`
 
-	// Until past it the hold is overdue: it still holds, and pages until a person extends or releases it
+	// Until at most 90 days from now; past it the hold is overdue: it still holds, and pages until a person extends or releases it
 	Until time.Time `json:"until"`
 	Why   string    `json:"why"`
 }

@@ -22,8 +22,8 @@ pattern with *, ? or [a-z] means (later ones too), or one target of a resource. 
 engine on this journal. Galen goes on looking, finding and planning; its runs wait. What a call has already begun goes on
 at its target.
 
-A hold does not end of itself. --until (a time, or how long from now) is when it is overdue: it still holds then, and
-pages until a person extends it (galen hold extend) or releases it (galen release).
+A hold does not end of itself. --until (a time, or how long from now, at most 90 days) is when it is overdue: it still
+holds then, and pages until a person extends it (galen hold extend) or releases it (galen release).
 
 TARGET is a member as galen resources RESOURCE shows it: its ID, its instance, its name or its address. A name that
 means nobody is refused, since such a hold would hold nothing.`,
@@ -88,7 +88,7 @@ func (c *cli) extendCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "extend HOLD",
 		Short:   "Move the end of a kill switch",
-		Long:    "Gives a hold, by its ID as galen holds shows it, another time at which it is overdue. Nothing else of it changes.",
+		Long:    "Gives a hold, by its ID as galen holds shows it, another time at which it is overdue, at most 90 days from now. Nothing\nelse of it changes.",
 		Example: `  galen hold extend hold-3kq7xw2m5vta --until 2h --why "the disks are late"`,
 		Args:    takes(1, 1, "the ID of one hold"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.extend(cmd.Context(), args[0], why, until) },

@@ -38,7 +38,7 @@ func TestARunThatIsNotThere(t *testing.T) {
 	if got := complaint(t, w); w.Code != http.StatusNotFound || got != "run nope: not found; GET /v1/runs tells which there are" || listIn(t, w) != "/v1/runs" {
 		t.Errorf("%d %q, list %q", w.Code, got, listIn(t, w))
 	}
-	w = call(t, Handler((&engine{}).options()), "POST", "/v1/holds", `{"resource":"redis/*","why":"x","until":"2099-01-01T00:00:00Z"}`)
+	w = call(t, Handler((&engine{}).options()), "POST", "/v1/holds", `{"resource":"redis/*","why":"x","until":"2026-11-24T00:00:00Z"}`)
 	if got := complaint(t, w); w.Code != http.StatusUnprocessableEntity || listIn(t, w) != "/v1/resources" || !strings.Contains(got, "GET /v1/resources tells which there are") {
 		t.Errorf("%d %q, list %q", w.Code, got, listIn(t, w))
 	}

@@ -432,6 +432,12 @@ func (s *server) covers(ctx context.Context, h *galen.Hold, name string) error {
 	return nil
 }
 
+// The furthest end of a hold: who sets it shall be there when it pages. A day may have 25 hours, and a clock may be ahead.
+const (
+	holdLimit = 90 * 24 * time.Hour
+	holdSlack = 2 * time.Hour
+)
+
 // checkUntil: an end is required, and past it the hold still holds.
 func checkUntil(until, now time.Time) error {
 	switch {
@@ -439,6 +445,8 @@ func checkUntil(until, now time.Time) error {
 		return senselessf("until: want when the hold is overdue; it still holds then, and a person is paged")
 	case !until.After(now):
 		return senselessf("until %s is past, it is %s", until.UTC().Format(time.RFC3339), now.Format(time.RFC3339))
+	case until.Sub(now) > holdLimit+holdSlack:
+		return senselessf("until %s is too far: want at most 90 days from now, %s; a hold that is needed longer can be extended", until.UTC().Format(time.RFC3339), now.Add(holdLimit).Format(time.RFC3339))
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package http
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -242,6 +244,20 @@ func TestHoldsCarryAnID(t *testing.T) {
 	}
 	if w := call(t, h, "POST", "/v1/holds/"+got.ID+"/release", ""); w.Code != 204 {
 		t.Errorf("release: %d %s", w.Code, w.Body)
+	}
+}
+
+// TestHoldsHaveABound: an end that no living person sees is none; clocks that differ, and a day of 25 hours, do not count.
+func TestHoldsHaveABound(t *testing.T) {
+	e := &engine{holds: []galen.Hold{{ID: "old", Why: "x"}}}
+	h := Handler(e.options())
+	for _, path := range []string{"/v1/holds", "/v1/holds/old/extend"} {
+		for within, is := range map[time.Duration]bool{24 * time.Hour: true, holdLimit: true, holdLimit + time.Hour + time.Second: true, holdLimit + 24*time.Hour: false, 876000 * time.Hour: false} {
+			w := call(t, h, "POST", path, fmt.Sprintf(`{"why":"x","until":%q}`, noon().Add(within).Format(time.RFC3339)))
+			if is && w.Code >= 300 || !is && (w.Code != http.StatusUnprocessableEntity || !strings.Contains(complaint(t, w), "at most 90 days from now")) {
+				t.Errorf("%s for %s: %d %s", path, within, w.Code, w.Body)
+			}
+		}
 	}
 }
 
