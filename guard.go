@@ -109,6 +109,12 @@ func (a Ask[S]) Covered() error {
 	return fmt.Errorf("approval %s was given without a view of %s", yes.ID, a.Step.Target.ID)
 }
 
+// Waits tells whether a yes to this very step, as its target may have been shown, waits for that of others.
+func (a Ask[S]) Waits() bool {
+	yes, names := a.Ledger.Approval, NamesOf(a.State.Members(), a.Step.Target.ID)
+	return yes != nil && yes.Covers(a.Ledger.Run, a.Step, names, a.Ledger.Past, a.Ledger.Now) == nil && a.fourEyes(names) != nil
+}
+
 // reached: what the step reaches besides its target was shown to the person, too, and is still so. A yes to a failover to one is none to a
 // failover to another that no step was about.
 func (a Ask[S]) reached() error {

@@ -281,7 +281,7 @@ func onlyTold(t thought, mode galen.Mode) conclusion {
 	if begun(t.ledger.Past) {
 		return held(t, fmt.Sprintf("mode %s: it has begun, and may not go on by itself: %s", mode, would))
 	}
-	out := conclusion{status: galen.RunWaiting, why: fmt.Sprintf("mode %s, %s", mode, would), wait: t.policy.Fallback.D(), outdates: fmt.Sprintf("mode %s lets nothing be done", mode)}
+	out := conclusion{status: galen.RunWaiting, why: fmt.Sprintf("mode %s, %s", mode, would), wait: t.policy.Fallback.D()}
 	if mode == galen.ModeSuggest {
 		out.suggests = suggested(t.plan)
 	}

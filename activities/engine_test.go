@@ -423,17 +423,38 @@ func TestAYesToAnotherWorldIsVoid(t *testing.T) {
 	}
 }
 
-// TestAYesDoesNotOutliveItsMode: what may not be done is not done later, either, by a yes of before.
-func TestAYesDoesNotOutliveItsMode(t *testing.T) {
-	c := newClinic(t, galen.ModeApprove)
-	run := c.open("k", "fake/tune", "db-2", nil)
-	c.decide(run, 0, galen.RunAsking, "")
-	c.approve(run)
-	c.policy.Mode = galen.ModeObserve
-	c.decide(run, time.Second, galen.RunWaiting, "mode observe")
-	c.policy.Mode = galen.ModeApprove
-	if d := c.decide(run, time.Second, galen.RunAsking, "nobody has approved"); d.Steps != 0 {
-		t.Errorf("goes on: %+v", d)
+// TestAYesThatStands: one that has expired, one without steps, and one that lets a run go on past its deadline were ended by nothing that moved.
+func TestAYesThatStands(t *testing.T) {
+	change := func(c *clinic) {
+		i, _ := c.last.(fake.Cluster).Instance("db-2")
+		if _, err := c.cloud.Do(t.Context(), galen.Intent{ID: "by-hand", Resource: billing(), Step: fake.Set(i, "work_mem", "16MB", "somebody else")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, play := range map[string]func(c *clinic, run galen.Run){
+		"expired": func(c *clinic, run galen.Run) {
+			c.approve(run)
+			c.decide(run, c.policy.ApprovalFor.D()+time.Second, galen.RunAsking, "expired at")
+		},
+		"past its deadline": func(c *clinic, run galen.Run) {
+			c.decide(run, 7*time.Hour, galen.RunHeld, "past its deadline")
+			c.approve(run)
+			change(c)
+			c.decide(run, time.Minute, galen.RunAsking, "has changed since")
+			c.decide(run, time.Minute, galen.RunAsking, "has changed since")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClinic(t, galen.ModeApprove)
+			run := c.open("k", "fake/tune", "db-2", nil)
+			c.decide(run, 0, galen.RunAsking, "")
+			play(c, run)
+			events, err := c.store.Events(t.Context(), journal.EventFilter{Run: run.ID, Kind: galen.EventVoided})
+			c.must(err)
+			if len(events) > 0 {
+				t.Errorf("voided: %s", events[0].Body)
+			}
+		})
 	}
 }
 

@@ -85,10 +85,10 @@ func (a *Activities) think(s subject) (t thought, err error) {
 	return t, nil
 }
 
-// uncovered: a step that needs a yes now, or, if none of them does, one that is to follow, is not what the run's yes was given to, or its target
-// is not as it was shown.
+// uncovered is why the yes that the run has counts no more: a step that needs one now, or, if none of them does, one that is to follow, is not
+// what it was given to, or the target is not as it was shown.
 func (t thought) uncovered(w galen.World[galen.State], led galen.Ledger) string {
-	if led.Approval == nil {
+	if !t.mayEnd(led) {
 		return ""
 	}
 	needed := false
@@ -100,15 +100,32 @@ func (t thought) uncovered(w galen.World[galen.State], led galen.Ledger) string 
 			continue
 		}
 		needed = true
-		q, err := gate.Question(t.kind, w, led, t.policy, step)
-		if err != nil {
-			continue // such a step is held
-		}
-		if missing := q.Covered(); missing != nil {
-			return missing.Error()
+		if why := uncoveredStep(gate.Question(t.kind, w, led, t.policy, step)); why != "" {
+			return why
 		}
 	}
 	return ""
+}
+
+// mayEnd: what the run itself has begun moves the world, and an effect of it the yes with it; a yes without steps, and one that lets a run go on
+// past its deadline, are to going on.
+func (t thought) mayEnd(led galen.Ledger) bool {
+	yes, deadline := led.Approval, led.Run.Deadline
+	late := !deadline.IsZero() && t.now.After(deadline)
+	return yes != nil && len(yes.Steps) > 0 && led.Now.Before(yes.Expires) && !late && openEffect(led.Past) == ""
+}
+
+// uncoveredStep: while people are still to join a yes to that very step, who joins is compared with what the first was shown, and a moment in
+// which a neighbour flaps ends nothing.
+func uncoveredStep(q galen.Ask[galen.State], err error) string {
+	if err != nil {
+		return "" // such a step is held
+	}
+	missing := q.Covered()
+	if missing == nil || q.Waits() {
+		return ""
+	}
+	return missing.Error()
 }
 
 // seenAndLeft says what is seen of the run's targets and is none of the run's, for people have taken it upon themselves; "": nothing.
