@@ -50,3 +50,28 @@ func TestFourEyes(t *testing.T) {
 		})
 	}
 }
+
+// TestWaitsForOthers: a yes to this very step that is short of a person may be joined still; nobody joins one to another step, or waits for a
+// second person where one is enough.
+func TestWaitsForOthers(t *testing.T) {
+	one := func(s *scene) { s.ledger.Approval = s.approved(); s.ledger.Approval.With = nil }
+	for name, c := range map[string]struct {
+		verb  string
+		spoil func(*scene)
+		want  bool
+	}{
+		"nobody":                       {"discharge", func(*scene) {}, false},
+		"one of two":                   {"discharge", one, true},
+		"two":                          {"discharge", func(s *scene) { s.ledger.Approval = s.approved() }, false},
+		"one is enough":                {"wake", one, false},
+		"one of two, to what it is no": {"discharge", func(s *scene) { one(s); s.ledger.Approval.Steps[0].Verb = "wake" }, false},
+		"one of two, and it moved":     {"discharge", func(s *scene) { one(s); s.ledger.Approval.Basis["bed-1"] = "another" }, true},
+		"one of two, and it expired":   {"discharge", func(s *scene) { one(s); s.ledger.Approval.Expires = s.ledger.Now }, false},
+	} {
+		s := newScene(c.verb)
+		c.spoil(&s)
+		if got := s.ask(t).Waits(); got != c.want {
+			t.Errorf("%s: %t, want %t", name, got, c.want)
+		}
+	}
+}
