@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -281,6 +282,9 @@ func (r *drill[S, P]) record(v galen.Verb[S], s S, in galen.Intent) {
 		}
 		if _, stands := r.facts[f.Key]; stands && f.Keep {
 			continue
+		}
+		if by := r.kind.ByHand; by != nil && !strings.HasPrefix(f.Key, galen.UndoOwed) && (by.Leaves == nil || !by.Leaves(f.Key)) {
+			r.t.Errorf("%s leaves the fact %q, and Leaves does not know it: a saved State that has it would be refused", in.Step, f.Key)
 		}
 		f.Keep = false
 		r.facts[f.Key] = f
