@@ -37,7 +37,7 @@ func asksBeforeTouching(t *testing.T, binary string, ring *lab.Ring, gone, next 
 	for i := range ring.Nodes() {
 		p.mathematicsSays(i+1, galen.Yes)
 	}
-	if exit, called := p.nodetool(ring.Node(next), "drain"); exit != nodetoolRan || called != "drain" {
+	if exit, called := p.nodetool(ring.Node(next), "drain"); exit != nodetoolRan || called != "-p 7199 drain" { // the port of the node that was asked about
 		t.Errorf("nodetool at yes: exit %d, called %q", exit, called)
 	}
 
