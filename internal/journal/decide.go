@@ -104,9 +104,9 @@ func (t *tx) stand(ctx context.Context, run galen.Run, d galen.Decision) error {
 	var err error
 	switch {
 	case run.Status == galen.RunHeld:
-		err = t.endNewest(ctx, run, d, galen.ApprovalHeld, "the run is held: "+d.Why)
+		err = t.endNewest(ctx, run, voiding{galen.ApprovalHeld, "the run is held: " + d.Why, d})
 	case d.Outdates != "":
-		err = t.endNewest(ctx, run, d, galen.ApprovalVoided, d.Outdates)
+		err = t.endNewest(ctx, run, voiding{galen.ApprovalVoided, d.Outdates, d})
 	}
 	if err != nil {
 		return err

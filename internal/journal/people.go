@@ -158,7 +158,7 @@ func (s *Store) Void(ctx context.Context, approvalID, why string, now galen.Grou
 			return err
 		}
 		if row.state == "" {
-			inARow, err = t.void(ctx, run, row, why, now)
+			inARow, err = t.end(ctx, run, row, voiding{galen.ApprovalVoided, why, galen.Decision{Grounds: now}})
 		} else {
 			inARow, err = voidsInARow(ctx, t, row.Run)
 		}
@@ -170,19 +170,28 @@ func (s *Store) Void(ctx context.Context, approvalID, why string, now galen.Grou
 	return inARow, nil
 }
 
-// void ends an approval that counts for what the world did, with its event.
-func (t *tx) void(ctx context.Context, run galen.Run, row approvalRow, why string, now galen.Grounds) (inARow int, err error) {
-	moved, err := t.movedSince(ctx, run, row, galen.Decision{Grounds: now})
+// voiding is how an approval that counts ends: as what, and why. By is the decision that ends it, or has the facts as they are seen, if there is one.
+type voiding struct {
+	as  galen.ApprovalState
+	why string
+	by  galen.Decision
+}
+
+// end ends an approval, with its event. inARow counts what the world made void, see [Store.Void]; other ends say nothing of the world.
+func (t *tx) end(ctx context.Context, run galen.Run, row approvalRow, e voiding) (inARow int, err error) {
+	moved, err := t.movedSince(ctx, run, row, e.by)
 	if err != nil {
 		return 0, err
 	}
-	if err := t.endApproval(ctx, row, galen.ApprovalVoided); err != nil {
+	if err := t.endApproval(ctx, row, e.as); err != nil {
 		return 0, err
 	}
-	if inARow, err = voidsInARow(ctx, t, run.ID); err != nil {
-		return 0, err
+	if e.as == galen.ApprovalVoided {
+		if inARow, err = voidsInARow(ctx, t, run.ID); err != nil {
+			return 0, err
+		}
 	}
-	return inARow, t.voided(ctx, run, voidedBody(row, why, inARow, moved))
+	return inARow, t.voided(ctx, run, voidedBody(row, e.why, inARow, moved))
 }
 
 func (t *tx) voided(ctx context.Context, run galen.Run, body map[string]any) error {
@@ -193,30 +202,17 @@ func (t *tx) voided(ctx context.Context, run galen.Run, body map[string]any) err
 	return t.raise(ctx, run.Resource.String())
 }
 
-// endNewest ends the yes that a run has, if it has one, by which it must not go on. d is what ends it, if that is a decision.
-func (t *tx) endNewest(ctx context.Context, run galen.Run, d galen.Decision, as galen.ApprovalState, why string) error {
+// endNewest ends the yes that a run has, if it has one, by which it must not go on.
+func (t *tx) endNewest(ctx context.Context, run galen.Run, e voiding) error {
 	yes, err := liveApproval(ctx, t, run.ID, t.now)
 	if err != nil || yes == nil {
 		return err
 	}
 	row, err := approvalByID(ctx, t, yes.ID)
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = t.end(ctx, run, row, e)
 	}
-	moved, err := t.movedSince(ctx, run, row, d)
-	if err != nil {
-		return err
-	}
-	if err := t.endApproval(ctx, row, as); err != nil {
-		return err
-	}
-	inARow := 0
-	if as == galen.ApprovalVoided {
-		if inARow, err = voidsInARow(ctx, t, run.ID); err != nil {
-			return err
-		}
-	}
-	return t.voided(ctx, run, voidedBody(row, why, inARow, moved))
+	return err
 }
 
 func voidsInARow(ctx context.Context, q querier, runID string) (int, error) {

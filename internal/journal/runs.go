@@ -253,7 +253,7 @@ func (t *tx) setStatus(ctx context.Context, run galen.Run, to standing) error {
 		run.Ended = t.now
 	}
 	if to.status == galen.RunHeld {
-		if err := t.endNewest(ctx, run, galen.Decision{}, galen.ApprovalHeld, "the run is held: "+to.why); err != nil {
+		if err := t.endNewest(ctx, run, voiding{as: galen.ApprovalHeld, why: "the run is held: " + to.why}); err != nil {
 			return err
 		}
 	}
