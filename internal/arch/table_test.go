@@ -127,7 +127,7 @@ func table() map[string]row {
 		"internal/alertmanager": {may: []string{
 			"github.com/prometheus/alertmanager/api/v2/client/silence", "github.com/prometheus/alertmanager/api/v2/models", "github.com/go-openapi/runtime/client", "github.com/go-openapi/strfmt",
 		}, std: anyStd},
-		"internal/intake": {may: []string{"."}, std: anyStd},
+		"internal/intake": {may: []string{".", "github.com/go-json-experiment/json/..."}, std: anyStd},
 		"internal/http": {
 			may: []string{".", "api", "github.com/prometheus/client_golang/...", "golang.org/x/time/rate"}, std: anyStd,
 		},

@@ -4,13 +4,15 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // The limits of one call. Labels over them make an alert refused; annotations, which are for people only, are cut.
@@ -24,6 +26,7 @@ const (
 	maxAnnotations = 64
 	maxFingerprint = 128 // bytes
 	maxStatus      = 20  // bytes of one that is none
+	maxValue       = 40  // bytes of a value that is quoted
 	maxReason      = 3   // how many refused alerts an answer explains
 )
 
@@ -50,14 +53,14 @@ type webhook struct {
 }
 
 // list is that of the alerts. Of two in one call the second would take the place of the first, which nobody would ever hear of.
-type list []json.RawMessage
+type list []jsontext.Value
 
-// UnmarshalJSON implements [json.Unmarshaler].
-func (l *list) UnmarshalJSON(b []byte) error {
+// UnmarshalJSONFrom implements [json.UnmarshalerFrom].
+func (l *list) UnmarshalJSONFrom(from *jsontext.Decoder) error {
 	if *l != nil {
-		return errors.New("alerts stands twice")
+		return said("alerts stands twice")
 	}
-	return json.Unmarshal(b, (*[]json.RawMessage)(l))
+	return json.UnmarshalDecode(from, (*[]jsontext.Value)(l))
 }
 
 type sent struct {
@@ -71,22 +74,41 @@ type sent struct {
 // start is when an alert began to fire.
 type start struct{ time.Time }
 
-// UnmarshalJSON implements [json.Unmarshaler].
-func (s *start) UnmarshalJSON(b []byte) error {
-	if err := s.Time.UnmarshalJSON(b); err != nil {
-		return fmt.Errorf("startsAt %.40q: want a time such as 2026-11-24T10:00:00Z", strings.Trim(string(b), `"`))
+// UnmarshalJSONFrom implements [json.UnmarshalerFrom].
+func (s *start) UnmarshalJSONFrom(from *jsontext.Decoder) error {
+	text, err := from.ReadValue()
+	if err != nil {
+		return err
+	}
+	if err := s.UnmarshalJSON(text); err != nil {
+		return said(fmt.Sprintf("startsAt %.40q: want a time such as 2026-11-24T10:00:00Z", strings.Trim(string(text), `"`)))
 	}
 	return nil
 }
 
+// said is a fault in words that need no others.
+type said string
+
+func (s said) Error() string { return string(s) }
+
+// read is json.Unmarshal of one value; a name that stands twice in it is let through only with twice. What no Unicode stands for (half a
+// surrogate) becomes U+FFFD.
+func read(text []byte, into any, twice bool) error {
+	return plainly(json.Unmarshal(text, into, jsontext.AllowDuplicateNames(twice), jsontext.AllowInvalidUTF8(true)))
+}
+
 // plainly says what is wanted where something of another form is: the sender does not know the types of Go.
 func plainly(err error) error {
-	var wrong *json.UnmarshalTypeError
-	if !errors.As(err, &wrong) {
+	var whole said
+	if errors.As(err, &whole) {
+		return whole
+	}
+	var wrong *json.SemanticError
+	if !errors.As(err, &wrong) || wrong.GoType == nil || wrong.JSONKind == 0 {
 		return err
 	}
 	want := "an object"
-	switch wrong.Type.Kind() {
+	switch wrong.GoType.Kind() {
 	case reflect.String:
 		want = "text"
 	case reflect.Slice:
@@ -95,7 +117,16 @@ func plainly(err error) error {
 		want = "a whole number"
 	default:
 	}
-	return fmt.Errorf("%s: want %s, not %s", cmp.Or(wrong.Field, "the whole"), want, wrong.Value)
+	is := strings.TrimSpace(wrong.JSONKind.String() + " " + begin(string(wrong.JSONValue), maxValue))
+	switch wrong.JSONKind {
+	case jsontext.KindBeginObject:
+		is = "an object"
+	case jsontext.KindBeginArray:
+		is = "a list"
+	default:
+	}
+	field, _, _ := strings.Cut(strings.TrimPrefix(string(wrong.JSONPointer), "/"), "/")
+	return fmt.Errorf("%s: want %s, not %s", cmp.Or(field, "the whole"), want, is)
 }
 
 // parse reads a message of version 4. Alerts that break a limit come apart, each with its reason and little else.
@@ -104,8 +135,8 @@ func parse(body []byte) (alerts, refused []Alert, err error) {
 		return nil, nil, fmt.Errorf("%w: the body is not valid UTF-8", ErrBad)
 	}
 	var message webhook
-	if err := json.Unmarshal(body, &message); err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrBad, plainly(err))
+	if err := read(body, &message, true); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrBad, err)
 	}
 	switch {
 	case message.Version != "4":
@@ -124,16 +155,16 @@ func parse(body []byte) (alerts, refused []Alert, err error) {
 		alerts = append(alerts, a)
 	}
 	if n := message.Truncated; n > 0 {
-		raw := json.RawMessage(fmt.Sprintf(`{"truncatedAlerts":%d}`, n))
+		raw := fmt.Appendf(nil, `{"truncatedAlerts":%d}`, n)
 		refused = append(refused, refusedAlert(raw, fmt.Errorf("Alertmanager has left out %d alerts of this call: set max_alerts of its receiver to 0, and group by more labels", n)))
 	}
 	return alerts, refused, nil
 }
 
-func parseAlert(raw json.RawMessage) (Alert, error) {
+func parseAlert(raw []byte) (Alert, error) {
 	var in sent
-	if err := json.Unmarshal(raw, &in); err != nil {
-		return Alert{}, plainly(err)
+	if err := read(raw, &in, false); err != nil {
+		return Alert{}, err
 	}
 	if in.Status != firing && in.Status != resolved {
 		return Alert{}, fmt.Errorf("status %.20q: want firing or resolved", in.Status)
@@ -179,7 +210,7 @@ func checkStart(at time.Time) error {
 
 // refusedAlert is what is kept of an alert that breaks a limit: enough to find its sender, too little to fill a disk. What cannot
 // be told of it is its hash.
-func refusedAlert(raw json.RawMessage, why error) Alert {
+func refusedAlert(raw []byte, why error) Alert {
 	var in struct {
 		Fingerprint string            `json:"fingerprint"`
 		Status      string            `json:"status"`

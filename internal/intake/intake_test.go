@@ -164,20 +164,20 @@ func TestAlertmanager(t *testing.T) {
 		{"none", post(), Receipt{}, "", ""},
 		{"two and one again", post(one("a"), one("b"), one("a")), Receipt{Stored: 2, Duplicates: 1}, "", ""},
 		{"unknown fields", `{"version":"4","alerts":[],"new":{"a":[1]}}`, Receipt{}, "", ""},
-		{"empty body", "", Receipt{}, "unexpected end", ""},
+		{"empty body", "", Receipt{}, "unexpected EOF", ""},
 		{"not JSON", "alerts", Receipt{}, "invalid character", ""},
-		{"list", "[]", Receipt{}, "the whole: want an object, not array", ""},
+		{"list", "[]", Receipt{}, "the whole: want an object, not a list", ""},
 		{"null", "null", Receipt{}, `version "", want "4"`, ""},
 		{"other version", `{"version":"5","alerts":[]}`, Receipt{}, `version "5", want "4"`, ""},
 		{"version as a number", `{"version":4,"alerts":[]}`, Receipt{}, "version: want text, not number", ""},
-		{"alerts that are no list", `{"version":"4","alerts":{}}`, Receipt{}, "alerts: want a list, not object", ""},
+		{"alerts that are no list", `{"version":"4","alerts":{}}`, Receipt{}, "alerts: want a list, not an object", ""},
 		{"half an alert left out", `{"version":"4","alerts":[],"truncatedAlerts":0.5}`, Receipt{}, "truncatedAlerts: want a whole number, not number 0.5", ""},
 		{"alert that is no object", post(one("a"), "7"), Receipt{Stored: 1, Refused: 1}, "", "alerts[1]: the whole: want an object, not number"},
 		{"time that is a number", post(one("a"), `{"status":"firing","fingerprint":"f","labels":{"a":"b"},"startsAt":5}`), Receipt{Stored: 1, Refused: 1}, "", `startsAt "5": want a time such as`},
 		{"empty time", post(one("a"), `{"status":"firing","fingerprint":"f","labels":{"a":"b"},"startsAt":""}`), Receipt{Stored: 1, Refused: 1}, "", `alerts[1]: startsAt "": want a time such as 2026-11-24T10:00:00Z`},
 		{"not UTF-8", "{\"version\":\"4\xff\"}", Receipt{}, "UTF-8", ""},
 		{"deep", `{"version":"4","alerts":[],"x":` + deep + `}`, Receipt{}, "max depth", ""},
-		{"cut off", message[:300], Receipt{}, "unexpected end", ""},
+		{"cut off", message[:300], Receipt{}, "unexpected EOF", ""},
 		{"too many", post(many(maxAlerts+1, func(int) string { return "{}" })...), Receipt{}, "more than 10000", ""},
 		{"as many as may be", post(many(maxAlerts, func(int) string { return one("a") })...), Receipt{Stored: 1, Duplicates: maxAlerts - 1}, "", ""},
 		{"one of two is refused", post(one("a"), `{"status":"on fire"}`), Receipt{Stored: 1, Refused: 1}, "", `alerts[1]: status "on fire"`},
@@ -186,7 +186,12 @@ func TestAlertmanager(t *testing.T) {
 		{"labels as many as may be", post(labels(maxLabels, "v")), Receipt{Stored: 1}, "", ""},
 		{"too many labels", post(one("a"), labels(maxLabels+1, "v")), Receipt{Stored: 1, Refused: 1}, "", "65 labels"},
 		{"alerts twice", `{"version":"4","alerts":[` + one("a") + `],"alerts":[` + one("b") + `]}`, Receipt{}, "alerts stands twice", ""},
-		{"alerts twice, one in capitals", `{"version":"4","alerts":[` + one("a") + `],"ALERTS":[]}`, Receipt{}, "alerts stands twice", ""},
+		{"a name in capitals is another", `{"version":"4","alerts":[` + one("a") + `],"ALERTS":[]}`, Receipt{Stored: 1}, "", ""},
+		{"a field twice of which nothing is used", `{"version":"4","alerts":[` + one("a") + `],"receiver":"a","receiver":"b"}`, Receipt{Stored: 1}, "", ""},
+		{"alerts that are null", `{"version":"4","alerts":null}`, Receipt{}, "no list of alerts", ""},
+		{"label twice", post(one("a"), `{"status":"firing","fingerprint":"f","startsAt":"2026-11-23T12:00:00Z","labels":{"a":"1","a":"2"}}`), Receipt{Stored: 1, Refused: 1}, "", `alerts[1]: jsontext: duplicate object member name "a"`},
+		{"half a surrogate", post(strings.Replace(one("a"), `"x"`, `"\ud800"`, 1)), Receipt{Stored: 1}, "", ""},
+		{"more after the end", post(one("a")) + "{}", Receipt{}, "after top-level value", ""},
 		{"no labels", post(one("a"), labels(0, "")), Receipt{Stored: 1, Refused: 1}, "", "0 labels"},
 		{"long label", post(one("a"), labels(1, strings.Repeat("v", maxLabelValue+1))), Receipt{Stored: 1, Refused: 1}, "", "want at most 256 and 4096"},
 		{"label that is no text", post(one("a"), `{"status":"firing","fingerprint":"f","labels":{"a":1}}`), Receipt{Stored: 1, Refused: 1}, "", "alerts[1]: labels: want text, not number"},
@@ -467,6 +472,11 @@ func FuzzAlertmanager(f *testing.F) {
 			}
 			if _, err := json.Marshal(a); err != nil {
 				t.Fatal(err)
+			}
+			var as map[string]json.RawMessage // as everybody else reads it
+			var labels map[string]string
+			if err := errors.Join(json.Unmarshal(a.Body, &as), json.Unmarshal(as["labels"], &labels)); err != nil || !maps.Equal(labels, a.Labels) {
+				t.Fatalf("labels %q, %v; read %q", labels, err, a.Labels)
 			}
 		}
 		asked := opensOnlyWhatIsNamed(t, s)

@@ -33,6 +33,7 @@ func (s *Store) StoreAlerts(ctx context.Context, alerts ...Alert) ([]Kept, error
 		if err != nil {
 			return nil, err
 		}
+		m.earlier = s.earlierAlerts && a.ID == ""
 		made = append(made, m)
 	}
 	out := make([]Kept, len(alerts))
@@ -55,6 +56,8 @@ type madeAlert struct {
 	alert Alert
 	doc   string
 	body  canonical // of its event
+	// earlier: it may be there under the ID of an earlier release.
+	earlier bool
 }
 
 func makeAlert(a Alert) (madeAlert, error) {
@@ -101,10 +104,14 @@ const noOutcome = "?"
 
 // storeAlert stores an alert, or counts that it came again.
 func (t *tx) storeAlert(ctx context.Context, m madeAlert) (Kept, error) {
-	a := m.alert
-	if a.Received.IsZero() {
-		a.Received = t.now
+	m, err := t.asStored(ctx, m)
+	if err != nil {
+		return Kept{}, err
 	}
+	if m.alert.Received.IsZero() {
+		m.alert.Received = t.now
+	}
+	a := m.alert
 	out := Kept{Alert: a, Pending: a.State == AlertPending}
 	n, err := t.execCount(ctx, "INSERT INTO alerts (id, received, done, outcome, state, run, resource, doc) VALUES (?, ?, ?, ?, ?, '', ?, ?) ON CONFLICT (id) DO NOTHING",
 		a.ID, stamp(a.Received), flag(a.State != AlertPending), a.Why, a.State, a.Resource.String(), m.doc)
@@ -119,7 +126,7 @@ func (t *tx) storeAlert(ctx context.Context, m madeAlert) (Kept, error) {
 		return out, err
 	}
 	out.Again = true
-	switch out.Pending, err = t.again(ctx, a); {
+	switch out.Pending, err = t.again(ctx, m); {
 	case err != nil:
 		return out, err
 	case out.Pending:
@@ -135,22 +142,65 @@ func (t *tx) storeAlert(ctx context.Context, m madeAlert) (Kept, error) {
 
 // again tells whether an alert that is there already fires anew: its end was told since. It keeps its start then, as Alertmanager gives it
 // where it had let go of an alert that it heard nothing of.
-func (t *tx) again(ctx context.Context, a Alert) (bool, error) {
+func (t *tx) again(ctx context.Context, m madeAlert) (bool, error) {
+	a := m.alert
 	if a.Status == alertResolved { // how often it has fired since is compared with the newest end
 		return false, t.exec(ctx, "UPDATE alerts SET received = ? WHERE id = ?", stamp(a.Received), a.ID)
 	}
-	var fired, ended int64
-	for id, at := range map[string]*int64{a.ID: &fired, idOf(a, alertResolved): &ended} {
-		if _, err := first(ctx, t, []any{at}, "SELECT received FROM alerts WHERE id = ?", id); err != nil {
-			return false, err
-		}
+	ends := []string{idOf(a, alertResolved)}
+	if m.earlier {
+		ends = append(ends, earlierIDOf(a, alertResolved))
 	}
-	if a.Status != alertFiring || ended <= fired {
-		return false, nil
+	fired, err := t.received(ctx, a.ID)
+	if err != nil {
+		return false, err
+	}
+	ended, err := t.received(ctx, ends...)
+	if err != nil || a.Status != alertFiring || ended <= fired {
+		return false, err
 	}
 	n, err := t.execCount(ctx, "UPDATE alerts SET done = 0, outcome = '', run = '', resource = '', state = ?, received = ? WHERE id = ? AND state = ?",
 		AlertPending, stamp(a.Received), a.ID, AlertMatched)
 	return n > 0, err
+}
+
+// received is when the newest of them came; 0: none is there.
+func (t *tx) received(ctx context.Context, ids ...string) (int64, error) {
+	var newest int64
+	for _, id := range ids {
+		var at int64
+		if _, err := first(ctx, t, []any{&at}, "SELECT received FROM alerts WHERE id = ?", id); err != nil {
+			return 0, err
+		}
+		newest = max(newest, at)
+	}
+	return newest, nil
+}
+
+// asStored is the alert under the ID under which it is there, if an earlier release stored it.
+func (t *tx) asStored(ctx context.Context, m madeAlert) (madeAlert, error) {
+	if !m.earlier {
+		return m, nil
+	}
+	a, n := m.alert, int64(0)
+	a.ID = earlierIDOf(a, a.Status)
+	there, err := first(ctx, t, []any{&n}, "SELECT n FROM alerts WHERE id = ?", a.ID)
+	if err != nil || !there {
+		return m, err
+	}
+	m, err = makeAlert(a)
+	m.earlier = true
+	return m, err
+}
+
+// hasEarlierAlerts tells whether an earlier release stored alerts.
+func (s *Store) hasEarlierAlerts(ctx context.Context) (has bool, err error) {
+	err = s.read(ctx, "look for alerts of an earlier release", func(ctx context.Context, q querier) (err error) {
+		var id string
+		has, err = first(ctx, q, []any{&id}, "SELECT id FROM alerts WHERE id < ? ORDER BY id LIMIT 1", beyondEarlierIDs)
+		return err
+	})
+	return has, err
 }
 
 const alertColumns = "SELECT n, received, state, outcome, run, resource, duplicates, doc FROM alerts WHERE "

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"maps"
 	"slices"
@@ -10,8 +11,19 @@ import (
 	"github.com/galenhq/galen"
 )
 
-// idOf is the ID of an alert with another status: the hash of what tells it from others.
+// idOf is the ID of an alert with a status: when it began, in milliseconds, and the hash of what tells it from others. In a storm alerts begin
+// at about the same time: their places in the index of IDs are neighbours, and few of its pages are written.
 func idOf(a Alert, status string) string {
+	const latest = 1<<48 - 1 // the year 10889
+	began := binary.BigEndian.AppendUint64(nil, uint64(min(max(a.StartsAt.UnixMilli(), 0), latest)))
+	return "t" + hex.EncodeToString(began[2:]) + "-" + earlierIDOf(a, status)[:48]
+}
+
+// beyondEarlierIDs is above all that [earlierIDOf] makes, and below all of [idOf].
+const beyondEarlierIDs = "g"
+
+// earlierIDOf is the ID that earlier releases gave: the hash alone.
+func earlierIDOf(a Alert, status string) string {
 	if text := plainID(a, status); text != nil {
 		sum := sha256.Sum256(text)
 		return hex.EncodeToString(sum[:])

@@ -17,6 +17,8 @@ type Store struct {
 	log     *slog.Logger
 	vitals  minutes
 	full    fullness
+	// earlierAlerts: some were stored under the IDs of an earlier release.
+	earlierAlerts bool
 
 	closing sync.Once
 	closed  error
@@ -57,10 +59,11 @@ func (s *Store) start(ctx context.Context, opts Options) error {
 	}
 	s.writer.mono = opts.Mono
 	go s.writer.loop(context.WithoutCancel(ctx))
-	if opts.Witness == "" {
-		return nil
+	var err error
+	if s.earlierAlerts, err = s.hasEarlierAlerts(ctx); err == nil && opts.Witness != "" {
+		err = s.compare(ctx, seq, hash)
 	}
-	if err := s.compare(ctx, seq, hash); err != nil {
+	if err != nil {
 		return errors.Join(err, s.Close())
 	}
 	return nil

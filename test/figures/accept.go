@@ -77,7 +77,7 @@ func (b *board) turn(ctx context.Context, s *storm.Stage, a *accepting, number *
 
 // newAlert is one about a member that nobody knows: it is stored, and found to be about nothing of ours.
 func newAlert(i int) string {
-	return storm.Alert(100_000, fmt.Sprint("db-", i), fmt.Sprint("a", i), time.Unix(1_800_000_000, 0))
+	return storm.Alert(100_000, fmt.Sprint("db-", i), fmt.Sprint("a", i), time.Now())
 }
 
 // alone measures one post after the other.

@@ -69,7 +69,7 @@ const head = `# Benchmarks
 
 ` + "`make bench`" + ` writes this page. It measures a whole engine as a child process, as ` + "`galen serve`" + ` runs it with the embedded Temporal server and a journal in
 SQLite (WAL, synchronous FULL, group commit: synced before the 2xx), over 200 small resources of the kind *fake*. Who posts runs on the same machine. Programs that are compared
-take turns, the empty handler before and after each of the others, and post alerts that are each a new one; Alertmanager is Debian's 0.25.0, ansible-rulebook 1.3.2 with its
+take turns, the empty handler before and after each of the others, and post alerts that are each a new one, which begins as it is posted; Alertmanager is Debian's 0.25.0, ansible-rulebook 1.3.2 with its
 webhook source and one rule that does nothing. Neither stores what it takes. A figure of a machine that does other things at the same time says little but the ratios.
 
 Commit %s, %s; %d processors (%s, %s); load before the table was written: %s.
