@@ -353,6 +353,8 @@ type Decision struct {
 	Finding *Finding `json:"finding,omitempty"`
 	// Suggests is what the run would do now, were it not for the mode, see [Suggestion].
 	Suggests []string `json:"suggests,omitempty"`
+	// Only is [ModeObserve] or [ModeSuggest] where the mode lets nothing of the plan be done, else "".
+	Only Mode `json:"only,omitempty"`
 	// Outdates is why the yes that the run had counts no more; the journal ended it. "": it stands, or there was none.
 	Outdates string `json:"outdates,omitempty"`
 	// Count is how often this plan was decided in a row.

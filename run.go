@@ -73,6 +73,8 @@ type Run struct {
 	PlanStop string `json:"plan_stop,omitempty"`
 	// HeldFast: it was not held by a decision on a look, but by a person's no, a lost workflow or the like. Only a person's yes lets it go on.
 	HeldFast bool `json:"held_fast,omitempty"`
+	// Only is [ModeObserve] or [ModeSuggest] while the mode lets the run do nothing about what it sees, else "".
+	Only Mode `json:"only,omitempty"`
 	// Suggested is what the run would have done last, were it not for the mode.
 	Suggested *Suggestion `json:"suggested,omitempty"`
 	Ended     time.Time   `json:"ended,omitzero"`
@@ -81,6 +83,9 @@ type Run struct {
 	// Trace is the span of whatever asked for the run, as W3C's traceparent; "" unless traces are kept.
 	Trace string `json:"trace,omitempty"`
 }
+
+// Idle tells whether it waits, for its mode lets it do nothing about what it sees.
+func (r Run) Idle() bool { return r.Status == RunWaiting && r.Only != "" }
 
 // Suggestion is what a run in [ModeSuggest] would have done.
 type Suggestion struct {

@@ -17,7 +17,8 @@ type conclusion struct {
 	wait    time.Duration
 	steps   int // how many steps to execute now
 	refused bool
-	// suggests is what it would do, were it not for the mode.
+	// only is the mode that lets nothing be done, suggests what would be done, were it not for that.
+	only     galen.Mode
 	suggests []string
 	// outdates is why the yes that the run has counts no more, "" if it stands.
 	outdates string
@@ -281,7 +282,7 @@ func onlyTold(t thought, mode galen.Mode) conclusion {
 	if begun(t.ledger.Past) {
 		return held(t, fmt.Sprintf("mode %s: it has begun, and may not go on by itself: %s", mode, would))
 	}
-	out := conclusion{status: galen.RunWaiting, why: fmt.Sprintf("mode %s, %s", mode, would), wait: t.policy.Fallback.D()}
+	out := conclusion{status: galen.RunWaiting, why: fmt.Sprintf("mode %s, %s", mode, would), wait: t.policy.Fallback.D(), only: mode}
 	if mode == galen.ModeSuggest {
 		out.suggests = suggested(t.plan)
 	}

@@ -390,7 +390,7 @@ func (a *Activities) record(ctx context.Context, t thought, c conclusion) (Decid
 	was.At = t.began // reading the ledger again made the look no younger
 	d, err := a.o.Journal.Decide(ctx, galen.Decision{
 		Run: run.ID, Was: &was, At: t.now, Plan: t.plan, Verdicts: t.verdicts, Classes: t.classes(), Margin: t.margin, Basis: t.state.Basis(),
-		Shown: t.shown(), Status: c.status, Why: c.why, Until: t.now.Add(c.looksWithin(t.policy)), Finding: t.finding, Suggests: c.suggests, Outdates: c.outdates,
+		Shown: t.shown(), Status: c.status, Why: c.why, Until: t.now.Add(c.looksWithin(t.policy)), Finding: t.finding, Only: c.only, Suggests: c.suggests, Outdates: c.outdates,
 		Approvals: t.approvals(), Grounds: t.grounds(),
 	}, body)
 	if err != nil {

@@ -18,8 +18,8 @@ func TestWhatASuggestionEndsAs(t *testing.T) {
 	c.cloud.Crash("db-2", false)
 	run := c.open("k", "fake/heal", "db-2", nil)
 	c.decide(run, fake.APILag+c.policy.DownFor.D(), galen.RunWaiting, "db-2 may come back by itself")
-	if got := c.run(run.ID); got.Suggested != nil {
-		t.Errorf("while it waits it suggests %+v", got.Suggested)
+	if got := c.run(run.ID); got.Suggested != nil || got.Only != "" || got.Idle() {
+		t.Errorf("while it waits it suggests %+v, its mode %q", got.Suggested, got.Only)
 	}
 	c.decide(run, c.policy.RestartAfter.D(), galen.RunWaiting, "mode suggest, would reboot")
 	first := c.run(run.ID).Suggested
@@ -27,6 +27,9 @@ func TestWhatASuggestionEndsAs(t *testing.T) {
 	got := c.run(run.ID).Suggested
 	if first == nil || got == nil || got.Plan != first.Plan || !got.At.Equal(first.At) || len(got.Steps) != 1 || !strings.Contains(got.Steps[0], "reboot") {
 		t.Fatalf("it suggests %+v, at first %+v", got, first)
+	}
+	if is := c.run(run.ID); !is.Idle() || is.Only != galen.ModeSuggest {
+		t.Errorf("it is %+v", is)
 	}
 	if c.calls() != 0 {
 		t.Fatalf("%d calls in mode suggest", c.calls())
@@ -39,6 +42,9 @@ func TestWhatASuggestionEndsAs(t *testing.T) {
 	d := c.decide(run, 2*time.Minute, galen.RunWaiting, "it ended otherwise")
 	if !d.Done || d.Final != galen.RunVerified || !strings.Contains(d.Why, "galen did nothing (mode suggest)") || !strings.Contains(d.Why, got.Steps[0]) {
 		t.Errorf("decided %+v", d)
+	}
+	if is := c.run(run.ID); is.Idle() {
+		t.Errorf("the trouble is gone, and it is %+v", is)
 	}
 	c.close(run, d)
 	ends, err := c.store.Events(t.Context(), journal.EventFilter{Run: run.ID, Kind: galen.EventEnded})
@@ -78,7 +84,7 @@ func TestASuggestionEndsWithItsMode(t *testing.T) {
 		c, run := suggesting(t)
 		c.policy.Mode = mode
 		c.decide(run, time.Second, status, "")
-		if got := c.run(run.ID).Suggested; got != nil {
+		if got := c.run(run.ID); got.Suggested != nil || got.Idle() == mode.Acts() || got.Idle() && got.Only != mode {
 			t.Errorf("mode %s: %+v", mode, got)
 		}
 	}

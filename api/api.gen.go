@@ -809,6 +809,9 @@ type Status struct {
 	HeldRuns int `json:"held_runs"`
 	Holds    int `json:"holds"`
 
+	// IdleRuns these do nothing about what they see, for their mode is observe or suggest
+	IdleRuns int `json:"idle_runs"`
+
 	// MoreResources there are more resources: GET /v1/resources; absent when all are here
 	MoreResources *bool `json:"more_resources,omitempty"`
 

@@ -216,13 +216,16 @@ func (m measure) armed(ctx context.Context) (bool, error) {
 }
 
 func (m measure) now(ctx context.Context) (galenhttp.Measures, error) {
-	out := galenhttp.Measures{OpenRuns: map[galen.RunStatus]int{}, OpenIntents: map[galen.Resource]int{}, Looks: m.looks.now()}
+	out := galenhttp.Measures{OpenRuns: map[galen.RunStatus]int{}, IdleRuns: map[galen.Mode]int{}, OpenIntents: map[galen.Resource]int{}, Looks: m.looks.now()}
 	open, err := m.journal.Runs(ctx, journal.RunFilter{OpenOnly: true, Limit: countLimit})
 	if err != nil {
 		return out, err
 	}
 	for _, run := range open {
 		out.OpenRuns[run.Status]++
+		if run.Idle() {
+			out.IdleRuns[run.Only]++
+		}
 	}
 	if out.Findings, err = m.journal.Findings(ctx, galen.Resource{}); err != nil {
 		return out, err

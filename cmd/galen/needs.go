@@ -30,7 +30,7 @@ const needsShown = 10
 func (c *cli) lookCloser(ctx context.Context, client *api.ClientWithResponses, s *glance) error {
 	s.needs = engineNeeds(s.Status)
 	for _, look := range []func(context.Context, *api.ClientWithResponses, *glance) error{
-		c.quarantineNeeds, c.faultNeeds, c.askingNeeds, c.heldNeeds, c.holdNeeds, c.findingsOf, c.strayAlert, // what holds runs stands before them
+		c.quarantineNeeds, c.faultNeeds, c.askingNeeds, c.heldNeeds, c.idleNeeds, c.holdNeeds, c.findingsOf, c.strayAlert, // what holds runs stands before them
 	} {
 		if err := look(ctx, client, s); err != nil {
 			return err
@@ -107,6 +107,17 @@ func (c *cli) heldNeeds(ctx context.Context, client *api.ClientWithResponses, s 
 	return err
 }
 
+// idleNeeds: galen does nothing about what these runs see, so that somebody else is to.
+func (c *cli) idleNeeds(ctx context.Context, client *api.ClientWithResponses, s *glance) error {
+	runs, err := c.standing(ctx, client, s, galen.RunWaiting)
+	for _, r := range first(runs, needsShown) {
+		s.needs = append(s.needs, need{ink: inkWarn, sort: "idle", do: []string{"galen runs show " + r.ID},
+			what: fmt.Sprintf("%s on %s, %s, for %s: %s", r.Runbook, r.Resource, urgencyName(r.Urgency), span(c.now().Sub(r.Created)), r.Why)})
+	}
+	s.beyond(len(runs), inkWarn, "idle", "galen runs list --status waiting")
+	return err
+}
+
 // beyond tells of those of a sort that are too many to be shown.
 func (s *glance) beyond(n int, i ink, sort, do string) {
 	if n > needsShown {
@@ -117,8 +128,12 @@ func (s *glance) beyond(n int, i ink, sort, do string) {
 // standing are the runs that stand so, the most urgent first, the one that has waited longest first among those.
 func (c *cli) standing(ctx context.Context, client *api.ClientWithResponses, s *glance, status galen.RunStatus) ([]galen.Run, error) {
 	n, sort := s.HeldRuns, "held"
-	if status == galen.RunAsking {
+	switch status {
+	case galen.RunAsking:
 		n, sort = s.AskingRuns, "approve"
+	case galen.RunWaiting: // all others of them act by themselves
+		n, sort = s.IdleRuns, "idle"
+	default:
 	}
 	if n == 0 {
 		return nil, nil
@@ -132,7 +147,9 @@ func (c *cli) standing(ctx context.Context, client *api.ClientWithResponses, s *
 	if err := c.fault("list the runs", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return nil, err
 	}
-	runs := slices.DeleteFunc(res.JSON200.Runs, func(r galen.Run) bool { return r.Status != status || s.orphaned(r.Resource) })
+	runs := slices.DeleteFunc(res.JSON200.Runs, func(r galen.Run) bool {
+		return r.Status != status || status == galen.RunWaiting && !r.Idle() || s.orphaned(r.Resource)
+	})
 	slices.SortStableFunc(runs, func(a, b galen.Run) int {
 		return cmp.Or(cmp.Compare(b.Urgency, a.Urgency), a.Created.Compare(b.Created))
 	})

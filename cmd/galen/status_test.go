@@ -84,6 +84,26 @@ func TestStatusTellsWhatIsLeft(t *testing.T) {
 	}
 }
 
+// TestStatusTellsOfWhatIsOnlySeen: where the mode lets a run do nothing, a person is to; one that waits and acts by itself needs nobody.
+func TestStatusTellsOfWhatIsOnlySeen(t *testing.T) {
+	a := cannedAPI()
+	status := a.answers["GET /v1/status"].(api.Status)
+	idle, waits, was := cannedRun("r7", galen.RunWaiting, "mode suggest, would start n2: it is down"), cannedRun("r8", galen.RunWaiting, "streams"), cannedRun("r9", galen.RunHeld, "a person's no")
+	idle.Only, was.Only = galen.ModeSuggest, galen.ModeObserve
+	runs := a.answers["GET /v1/runs"].(api.RunList)
+	runs.Runs = append([]galen.Run{idle, waits, was}, runs.Runs...)
+	a.answers["GET /v1/runs"], status.IdleRuns = runs, 1
+	a.answers["GET /v1/status"] = status
+	got := galenCLI(t, a.start(t), "status", "-o", "wide")
+	if !contains(got.out, "mode suggest, would start n2: it is down") || !contains(got.out, "galen runs show r7") || contains(got.out, "galen runs show r8") {
+		t.Errorf("it says %s", got.out)
+	}
+	a.answers["GET /v1/runs"] = http.StatusForbidden
+	if got := galenCLI(t, a.start(t), "status", "-o", "wide"); !contains(got.out, "idle") {
+		t.Errorf("to one who may not see runs it says %s", got.out)
+	}
+}
+
 // TestStatusTellsOfWhatIsNotFoundYet: with a policy that lets people go first nothing is found for an hour, and a member is down all the same.
 func TestStatusTellsOfWhatIsNotFoundYet(t *testing.T) {
 	for name, c := range map[string]struct {

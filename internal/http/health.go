@@ -113,6 +113,9 @@ func (s *server) GetStatus(w http.ResponseWriter, r *http.Request) {
 		out.Observe = &observe
 	}
 	for _, run := range open {
+		if run.Idle() {
+			out.IdleRuns++
+		}
 		switch run.Status {
 		case galen.RunHeld:
 			out.HeldRuns++

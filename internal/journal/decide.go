@@ -65,7 +65,7 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 
 // stands: the run stands as before, for the same reason if a person is needed.
 func stands(was, run galen.Run) bool {
-	return was.Status == run.Status && was.PlanStop == run.PlanStop && was.Suggested == run.Suggested && !summons(was, run)
+	return was.Status == run.Status && was.PlanStop == run.PlanStop && was.Only == run.Only && was.Suggested == run.Suggested && !summons(was, run)
 }
 
 // summons: a person is needed from now on, or for something else than before.
@@ -152,7 +152,7 @@ func (t *tx) lately(run string, looked time.Time) error {
 // standAs is the run as it stands after a decision.
 func (t *tx) standAs(run galen.Run, d galen.Decision) galen.Run {
 	run.PlanStop = run.Stop // as it was read, see unmoved
-	run.Plan, run.Status, run.Why, run.Until = d.Number, d.Status, d.Why, d.Until.UTC()
+	run.Plan, run.Status, run.Why, run.Until, run.Only = d.Number, d.Status, d.Why, d.Until.UTC(), d.Only
 	if d.Finding != nil {
 		run.Finding, run.Urgency = d.Finding, max(run.Urgency, d.Finding.Urgency)
 	}
