@@ -13,13 +13,16 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/galenhq/galen"
 )
 
 // The bounds of what refused calls can make the journal write, however many there are.
 const (
-	refusalsEvery = time.Minute // one event in it
-	refusalsTold  = 50          // that are told apart in an event; what is more is only counted
+	refusalsEvery  = time.Minute // one event in it, in the long run
+	refusalsAtOnce = 10          // events, after minutes without one
+	refusalsTold   = 50          // that are told apart in an event; what is more is only counted
 	tooManyTold   = 10          // of them for calls too many: a flood of those hides no other refusal
 	flushWithin   = 5 * time.Second
 	keptNeeds     = 254 // bytes of what a call was about: more than any pattern has
@@ -46,8 +49,8 @@ type countedOut struct {
 }
 
 // Refusals tells the journal of every call that was refused for who made it (401, 403, 429, 503 of a sender of alerts that may be a good one),
-// of each yes that was refused or does not count, and of each handshake without a client certificate that counts: the first one at once, then
-// counted and folded into one event a minute, so that a flood of them is no flood of events. Handshakes that fail otherwise are counted for the
+// of each yes that was refused or does not count, and of each handshake without a client certificate that counts: the first ones at once each,
+// then counted and folded into one event a minute, so that a flood of them is no flood of events. Handshakes that fail otherwise are counted for the
 // metrics only.
 type Refusals struct {
 	write func(ctx context.Context, e galen.Event) error
@@ -97,26 +100,24 @@ func (r *Refusals) stranger() {
 
 // Run writes until ctx ends, and then what is left.
 func (r *Refusals) Run(ctx context.Context, failed func(error)) {
-	pause := time.NewTimer(0)
-	defer pause.Stop()
+	often := rate.NewLimiter(rate.Every(r.every), refusalsAtOnce)
 	for {
 		select {
 		case <-ctx.Done():
-		case <-pause.C:
-			select {
-			case <-ctx.Done():
-			case <-r.fresh:
-			}
+		case <-r.fresh:
+			_ = often.Wait(ctx) // an error is that ctx ends
 		}
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
-		if err := r.flush(last); err != nil {
+		err := r.flush(last)
+		cancel()
+		often.SetBurst(refusalsAtOnce)
+		if err != nil {
+			often.SetBurst(1) // what is broken is not asked at once again
 			failed(err)
 		}
-		cancel()
 		if ctx.Err() != nil {
 			return
 		}
-		pause.Reset(r.every)
 	}
 }
 
