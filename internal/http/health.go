@@ -112,23 +112,26 @@ func (s *server) GetStatus(w http.ResponseWriter, r *http.Request) {
 	if observe != "" {
 		out.Observe = &observe
 	}
-	for _, run := range open {
-		if run.Idle() {
-			out.IdleRuns++
-		}
-		switch run.Status {
-		case galen.RunHeld:
-			out.HeldRuns++
-		case galen.RunAsking:
-			out.AskingRuns++
-		default:
-		}
-	}
+	countRuns(&out, open)
 	if out.Orphans, err = s.orphans(ctx, open, holds); err != nil {
 		s.fail(w, r, err)
 		return
 	}
 	s.answer(w, r, http.StatusOK, out)
+}
+
+// countRuns tells how many of the open runs wait for a person, each for something else.
+func countRuns(out *api.Status, open []galen.Run) {
+	for _, run := range open {
+		switch {
+		case run.Status == galen.RunHeld:
+			out.HeldRuns++
+		case run.Status == galen.RunAsking:
+			out.AskingRuns++
+		case run.Idle():
+			out.IdleRuns++
+		}
+	}
 }
 
 // Rearm implements [api.ServerInterface].

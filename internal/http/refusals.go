@@ -23,9 +23,9 @@ const (
 	refusalsEvery  = time.Minute // one event in it, in the long run
 	refusalsAtOnce = 10          // events, after minutes without one
 	refusalsTold   = 50          // that are told apart in an event; what is more is only counted
-	tooManyTold   = 10          // of them for calls too many: a flood of those hides no other refusal
-	flushWithin   = 5 * time.Second
-	keptNeeds     = 254 // bytes of what a call was about: more than any pattern has
+	tooManyTold    = 10          // of them for calls too many: a flood of those hides no other refusal
+	flushWithin    = 5 * time.Second
+	keptNeeds      = 254 // bytes of what a call was about: more than any pattern has
 )
 
 // keptOut is a sort of call, or of TLS handshake, that was refused for who made it, or a yes that was none.
