@@ -112,8 +112,9 @@ func printAlerts(w io.Writer, list api.AlertList, now time.Time, chosen string) 
 	return nil
 }
 
-// shortID is how many characters of an ID a list shows; the number beside it names the alert, too.
-const shortID = 13
+// shortID is how many characters of an ID a list shows: when the alert began, and some of what tells it from others of that time. The number
+// beside it names the alert, too.
+const shortID = 22
 
 func valueOf[T any](p *T) T {
 	if p == nil {

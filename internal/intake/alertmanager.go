@@ -100,33 +100,42 @@ func read(text []byte, into any, twice bool) error {
 // plainly says what is wanted where something of another form is: the sender does not know the types of Go.
 func plainly(err error) error {
 	var whole said
-	if errors.As(err, &whole) {
-		return whole
-	}
+	var odd *jsontext.SyntacticError
 	var wrong *json.SemanticError
-	if !errors.As(err, &wrong) || wrong.GoType == nil || wrong.JSONKind == 0 {
-		return err
+	switch {
+	case errors.As(err, &whole):
+		return whole
+	case errors.As(err, &odd) && errors.Is(err, jsontext.ErrDuplicateName):
+		return fmt.Errorf("field %q stands twice", begin(odd.JSONPointer.LastToken(), maxValue))
+	case errors.As(err, &wrong) && wrong.GoType != nil && wrong.JSONKind != 0:
+		field, _, _ := strings.Cut(strings.TrimPrefix(string(wrong.JSONPointer), "/"), "/")
+		return fmt.Errorf("%s: want %s, not %s", cmp.Or(field, "the whole"), wanted(wrong.GoType), found(wrong))
 	}
-	want := "an object"
-	switch wrong.GoType.Kind() {
+	return err
+}
+
+func wanted(t reflect.Type) string {
+	switch t.Kind() {
 	case reflect.String:
-		want = "text"
+		return "text"
 	case reflect.Slice:
-		want = "a list"
+		return "a list"
 	case reflect.Uint64:
-		want = "a whole number"
+		return "a whole number"
 	default:
+		return "an object"
 	}
-	is := strings.TrimSpace(wrong.JSONKind.String() + " " + begin(string(wrong.JSONValue), maxValue))
+}
+
+func found(wrong *json.SemanticError) string {
 	switch wrong.JSONKind {
 	case jsontext.KindBeginObject:
-		is = "an object"
+		return "an object"
 	case jsontext.KindBeginArray:
-		is = "a list"
+		return "a list"
 	default:
+		return strings.TrimSpace(wrong.JSONKind.String() + " " + begin(string(wrong.JSONValue), maxValue))
 	}
-	field, _, _ := strings.Cut(strings.TrimPrefix(string(wrong.JSONPointer), "/"), "/")
-	return fmt.Errorf("%s: want %s, not %s", cmp.Or(field, "the whole"), want, is)
 }
 
 // parse reads a message of version 4. Alerts that break a limit come apart, each with its reason and little else.
