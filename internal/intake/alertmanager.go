@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	lenient "encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -225,7 +226,7 @@ func refusedAlert(raw []byte, why error) Alert {
 		Status      string            `json:"status"`
 		Labels      map[string]string `json:"labels"`
 	}
-	_ = json.Unmarshal(raw, &in) // as far as it goes
+	_ = lenient.Unmarshal(raw, &in) // as far as it goes, which is farther than where the fault is
 	sum := sha256.Sum256(raw)
 	hash := hex.EncodeToString(sum[:])
 	out := Alert{

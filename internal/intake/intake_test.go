@@ -216,6 +216,18 @@ func TestAlertmanager(t *testing.T) {
 	}
 }
 
+// TestARefusedAlertIsFound: by its fingerprint and its name, wherever the fault stands before them.
+func TestARefusedAlertIsFound(t *testing.T) {
+	for _, raw := range []string{
+		`{"status":"firing","labels":{"alertname":"x","a":"1","a":"2"},"startsAt":"2026-11-23T12:00:00Z","fingerprint":"f"}`,
+		`{"status":7,"labels":{"alertname":"x"},"fingerprint":"f"}`,
+	} {
+		if got := refusedAlert([]byte(raw), errors.New("why")); got.Fingerprint != "f" || got.Labels["alertname"] != "x" {
+			t.Errorf("%s: %+v", raw, got)
+		}
+	}
+}
+
 func TestWhatIsStored(t *testing.T) {
 	s := newStore()
 	if _, err := inboxOf(s).Alertmanager(t.Context(), []byte(message)); err != nil {

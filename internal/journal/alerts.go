@@ -126,7 +126,7 @@ func (t *tx) storeAlert(ctx context.Context, m madeAlert) (Kept, error) {
 		return out, err
 	}
 	out.Again = true
-	switch out.Pending, err = t.again(ctx, m); {
+	switch out.Pending, err = t.again(ctx, a); {
 	case err != nil:
 		return out, err
 	case out.Pending:
@@ -142,20 +142,15 @@ func (t *tx) storeAlert(ctx context.Context, m madeAlert) (Kept, error) {
 
 // again tells whether an alert that is there already fires anew: its end was told since. It keeps its start then, as Alertmanager gives it
 // where it had let go of an alert that it heard nothing of.
-func (t *tx) again(ctx context.Context, m madeAlert) (bool, error) {
-	a := m.alert
+func (t *tx) again(ctx context.Context, a Alert) (bool, error) {
 	if a.Status == alertResolved { // how often it has fired since is compared with the newest end
 		return false, t.exec(ctx, "UPDATE alerts SET received = ? WHERE id = ?", stamp(a.Received), a.ID)
-	}
-	ends := []string{idOf(a, alertResolved)}
-	if m.earlier {
-		ends = append(ends, earlierIDOf(a, alertResolved))
 	}
 	fired, err := t.received(ctx, a.ID)
 	if err != nil {
 		return false, err
 	}
-	ended, err := t.received(ctx, ends...)
+	ended, err := t.received(ctx, idOf(a, alertResolved), earlierIDOf(a, alertResolved)) // an engine of an earlier release may be at work, too
 	if err != nil || a.Status != alertFiring || ended <= fired {
 		return false, err
 	}
@@ -188,9 +183,7 @@ func (t *tx) asStored(ctx context.Context, m madeAlert) (madeAlert, error) {
 	if err != nil || !there {
 		return m, err
 	}
-	m, err = makeAlert(a)
-	m.earlier = true
-	return m, err
+	return makeAlert(a)
 }
 
 // hasEarlierAlerts tells whether an earlier release stored alerts.

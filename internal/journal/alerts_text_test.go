@@ -141,3 +141,29 @@ func TestAlertsOfEarlierReleases(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAnEndFromAnEarlierRelease: an engine of an earlier release may tell the end to the same journal, whatever was there at the start.
+func TestAnEndFromAnEarlierRelease(t *testing.T) {
+	now := time.Date(2026, 1, 5, 3, 0, 0, 0, time.UTC)
+	s, err := OpenMemory(t.Context(), Options{Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fires := Alert{Source: "am", Fingerprint: "f", Status: alertFiring, Labels: map[string]string{"a": "b"}, StartsAt: now}
+	ends := fires
+	ends.Status = alertResolved
+	ends.ID = earlierIDOf(fires, alertResolved)
+	for i, a := range []Alert{fires, ends, fires} {
+		now = now.Add(time.Minute)
+		kept, err := s.StoreAlerts(t.Context(), a)
+		if err != nil || !kept[0].Pending || kept[0].Again != (i == 2) {
+			t.Fatalf("%d: %+v, %v", i, kept, err)
+		}
+		if err := s.AlertsDone(t.Context(), AlertEnd{ID: kept[0].Alert.ID, State: AlertMatched, Run: "r"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
