@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -66,6 +67,28 @@ func suggesting(t *testing.T) (*clinic, galen.Run) {
 	c.decide(run, fake.APILag+c.policy.DownFor.D(), galen.RunWaiting, "db-2 may come back by itself")
 	c.decide(run, c.policy.RestartAfter.D(), galen.RunWaiting, "mode suggest, would reboot")
 	return c, run
+}
+
+// TestWhoCannotSeeIsNotIdle: of what nobody sees it is not the mode that nothing is done about it; and the journal agrees with itself.
+func TestWhoCannotSeeIsNotIdle(t *testing.T) {
+	c, run := suggesting(t)
+	if is := c.run(run.ID); !is.Idle() {
+		t.Fatalf("it is %+v", is)
+	}
+	c.dark = errors.New("nobody answers")
+	c.decide(run, time.Second, galen.RunWaiting, "cannot see the resource")
+	if is := c.run(run.ID); is.Idle() {
+		t.Errorf("blind, and it is %+v", is)
+	}
+	c.dark = nil
+	c.decide(run, time.Second, galen.RunWaiting, "mode suggest, would reboot")
+	if is := c.run(run.ID); !is.Idle() {
+		t.Errorf("it sees again, and is %+v", is)
+	}
+	c.must(c.store.SetRun(t.Context(), run.ID, galen.RunHeld, "not now", time.Time{}))
+	if is := c.run(run.ID); is.Only != "" {
+		t.Errorf("held, and it is %+v", is)
+	}
 }
 
 // TestASuggestionOfACancelledRun: nobody has looked whether the trouble is over.

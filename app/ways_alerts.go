@@ -217,11 +217,10 @@ func (m measure) armed(ctx context.Context) (bool, error) {
 
 func (m measure) now(ctx context.Context) (galenhttp.Measures, error) {
 	out := galenhttp.Measures{OpenIntents: map[galen.Resource]int{}, Looks: m.looks.now()}
-	open, err := m.journal.Runs(ctx, journal.RunFilter{OpenOnly: true, Limit: countLimit})
-	if err != nil {
+	var err error
+	if out.OpenRuns, err = m.journal.Runs(ctx, journal.RunFilter{OpenOnly: true, Limit: countLimit}); err != nil {
 		return out, err
 	}
-	out.OpenRuns, out.IdleRuns = counted(open)
 	if out.Findings, err = m.journal.Findings(ctx, galen.Resource{}); err != nil {
 		return out, err
 	}
@@ -257,18 +256,6 @@ func (m measure) now(ctx context.Context) (galenhttp.Measures, error) {
 	}
 	out.Alerts, err = m.alerts(ctx)
 	return out, err
-}
-
-// counted are open runs by status, and those that are idle by their mode.
-func counted(open []galen.Run) (map[galen.RunStatus]int, map[galen.Mode]int) {
-	by, idle := map[galen.RunStatus]int{}, map[galen.Mode]int{}
-	for _, run := range open {
-		by[run.Status]++
-		if run.Idle() {
-			idle[run.Only]++
-		}
-	}
-	return by, idle
 }
 
 func (m measure) alerts(ctx context.Context) (galenhttp.AlertCounts, error) {

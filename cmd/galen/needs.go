@@ -58,8 +58,23 @@ func engineNeeds(s api.Status) []need {
 	return []need{{ink: inkBad, sort: "observes", what: "galen makes no call in any run: " + *s.Observe, do: []string{"galen rearm --why ..."}}}
 }
 
+// lot are the runs that wait for a person for one thing.
+type lot struct {
+	ink    ink
+	sort   string
+	status galen.RunStatus
+	// n is how many there are, by the engine.
+	n int
+}
+
+// has tells whether a run is of it. Those that wait act by themselves, but for idle ones.
+func (l lot) has(r galen.Run) bool {
+	return r.Status == l.status && (l.status != galen.RunWaiting || r.Idle())
+}
+
 func (c *cli) askingNeeds(ctx context.Context, client *api.ClientWithResponses, s *glance) error {
-	runs, err := c.standing(ctx, client, s, galen.RunAsking)
+	asking := lot{ink: inkWarn, sort: "approve", status: galen.RunAsking, n: s.AskingRuns}
+	runs, err := c.standing(ctx, client, s, asking)
 	if err != nil {
 		return err
 	}
@@ -81,7 +96,7 @@ func (c *cli) askingNeeds(ctx context.Context, client *api.ClientWithResponses, 
 			fmt.Sprintf("galen runs approve %s --plan %s", r.ID, planToken(d)), fmt.Sprintf("galen runs approve %s    shows the plan", r.ID),
 		}})
 	}
-	s.beyond(len(runs), inkWarn, "approve", "galen runs list --status asking")
+	s.beyond(len(runs), asking)
 	return nil
 }
 
@@ -98,58 +113,46 @@ func asked(d api.RunDetail, now time.Time) string {
 }
 
 func (c *cli) heldNeeds(ctx context.Context, client *api.ClientWithResponses, s *glance) error {
-	runs, err := c.standing(ctx, client, s, galen.RunHeld)
-	for _, r := range first(runs, needsShown) {
-		s.needs = append(s.needs, need{ink: inkBad, sort: "held", do: []string{"galen runs show " + r.ID},
-			what: fmt.Sprintf("%s on %s, %s, for %s: %s", r.Runbook, r.Resource, urgencyName(r.Urgency), span(c.now().Sub(r.Created)), r.Why)})
-	}
-	s.beyond(len(runs), inkBad, "held", "galen runs list --status held")
-	return err
+	return c.stuckNeeds(ctx, client, s, lot{ink: inkBad, sort: "held", status: galen.RunHeld, n: s.HeldRuns})
 }
 
 // idleNeeds: galen does nothing about what these runs see, so that somebody else is to.
 func (c *cli) idleNeeds(ctx context.Context, client *api.ClientWithResponses, s *glance) error {
-	runs, err := c.standing(ctx, client, s, galen.RunWaiting)
+	return c.stuckNeeds(ctx, client, s, lot{ink: inkWarn, sort: "idle", status: galen.RunWaiting, n: s.IdleRuns})
+}
+
+// stuckNeeds are the runs of a lot that a person is to look at.
+func (c *cli) stuckNeeds(ctx context.Context, client *api.ClientWithResponses, s *glance, l lot) error {
+	runs, err := c.standing(ctx, client, s, l)
 	for _, r := range first(runs, needsShown) {
-		s.needs = append(s.needs, need{ink: inkWarn, sort: "idle", do: []string{"galen runs show " + r.ID},
+		s.needs = append(s.needs, need{ink: l.ink, sort: l.sort, do: []string{"galen runs show " + r.ID},
 			what: fmt.Sprintf("%s on %s, %s, for %s: %s", r.Runbook, r.Resource, urgencyName(r.Urgency), span(c.now().Sub(r.Created)), r.Why)})
 	}
-	s.beyond(len(runs), inkWarn, "idle", "galen runs list --status waiting")
+	s.beyond(len(runs), l)
 	return err
 }
 
-// beyond tells of those of a sort that are too many to be shown.
-func (s *glance) beyond(n int, i ink, sort, do string) {
+// beyond tells of those of a lot that are too many to be shown.
+func (s *glance) beyond(n int, l lot) {
 	if n > needsShown {
-		s.needs = append(s.needs, need{ink: i, sort: sort, what: fmt.Sprintf("and %d more", n-needsShown), do: []string{do}})
+		s.needs = append(s.needs, need{ink: l.ink, sort: l.sort, what: fmt.Sprintf("and %d more", n-needsShown), do: []string{"galen runs list --status " + string(l.status)}})
 	}
 }
 
-// standing are the runs that stand so, the most urgent first, the one that has waited longest first among those.
-func (c *cli) standing(ctx context.Context, client *api.ClientWithResponses, s *glance, status galen.RunStatus) ([]galen.Run, error) {
-	n, sort := s.HeldRuns, "held"
-	switch status {
-	case galen.RunAsking:
-		n, sort = s.AskingRuns, "approve"
-	case galen.RunWaiting: // all others of them act by themselves
-		n, sort = s.IdleRuns, "idle"
-	default:
-	}
-	if n == 0 {
+// standing are the runs of a lot, the most urgent first, the one that has waited longest first among those.
+func (c *cli) standing(ctx context.Context, client *api.ClientWithResponses, s *glance, l lot) ([]galen.Run, error) {
+	if l.n == 0 {
 		return nil, nil
 	}
-	limit := 1000
-	res, err := client.ListRunsWithResponse(ctx, &api.ListRunsParams{Status: optional(status), Limit: &limit})
+	res, err := pagedRuns(ctx, client, 0, api.ListRunsParams{Status: optional(l.status)})
 	if res != nil && kept(res) {
-		s.unseen(n, sort)
+		s.unseen(l.n, l.sort)
 		return nil, nil
 	}
 	if err := c.fault("list the runs", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return nil, err
 	}
-	runs := slices.DeleteFunc(res.JSON200.Runs, func(r galen.Run) bool {
-		return r.Status != status || status == galen.RunWaiting && !r.Idle() || s.orphaned(r.Resource)
-	})
+	runs := slices.DeleteFunc(res.JSON200.Runs, func(r galen.Run) bool { return !l.has(r) || s.orphaned(r.Resource) })
 	slices.SortStableFunc(runs, func(a, b galen.Run) int {
 		return cmp.Or(cmp.Compare(b.Urgency, a.Urgency), a.Created.Compare(b.Created))
 	})

@@ -96,6 +96,19 @@ func printNone(w io.Writer, of, chosen string) error {
 	return err
 }
 
+// pagedRuns are so many runs of that list from its cursor on, or, without a number, all.
+func pagedRuns(ctx context.Context, client *api.ClientWithResponses, want int, of api.ListRunsParams) (*api.ListRunsResponse, error) {
+	return paged(want, of.Cursor, func(limit int, cursor *string) (*api.ListRunsResponse, error) {
+		of.Limit, of.Cursor = &limit, cursor
+		return client.ListRunsWithResponse(ctx, &of)
+	}, func(res *api.ListRunsResponse) (*[]galen.Run, **string, bool) {
+		if res.JSON200 == nil {
+			return nil, nil, false
+		}
+		return &res.JSON200.Runs, &res.JSON200.Next, true
+	})
+}
+
 // allHolds are all pages of that list.
 func allHolds(ctx context.Context, client *api.ClientWithResponses) (*api.ListHoldsResponse, error) {
 	return paged(0, nil, func(limit int, cursor *string) (*api.ListHoldsResponse, error) {

@@ -60,15 +60,8 @@ func (c *cli) runsList(ctx context.Context, f runsFlags, chosen string) error {
 	if f.limit < 1 {
 		return usage("--limit %d: want 1 or more", f.limit)
 	}
-	res, err := paged(f.limit, optional(f.cursor), func(limit int, cursor *string) (*api.ListRunsResponse, error) {
-		return client.ListRunsWithResponse(ctx, &api.ListRunsParams{
-			Resource: optional(f.resource), Status: optional(galen.RunStatus(f.status)), Open: optional(f.open), Limit: &limit, Cursor: cursor,
-		})
-	}, func(res *api.ListRunsResponse) (*[]galen.Run, **string, bool) {
-		if res.JSON200 == nil {
-			return nil, nil, false
-		}
-		return &res.JSON200.Runs, &res.JSON200.Next, true
+	res, err := pagedRuns(ctx, client, f.limit, api.ListRunsParams{
+		Resource: optional(f.resource), Status: optional(galen.RunStatus(f.status)), Open: optional(f.open), Cursor: optional(f.cursor),
 	})
 	if err := c.fault("list the runs", res, err, res != nil && res.JSON200 != nil); err != nil {
 		return err

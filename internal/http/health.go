@@ -112,7 +112,11 @@ func (s *server) GetStatus(w http.ResponseWriter, r *http.Request) {
 	if observe != "" {
 		out.Observe = &observe
 	}
-	countRuns(&out, open)
+	runs := counted(open)
+	out.HeldRuns, out.AskingRuns = runs.by[galen.RunHeld], runs.by[galen.RunAsking]
+	for _, n := range runs.idle {
+		out.IdleRuns += n
+	}
 	if out.Orphans, err = s.orphans(ctx, open, holds); err != nil {
 		s.fail(w, r, err)
 		return
@@ -120,18 +124,21 @@ func (s *server) GetStatus(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, http.StatusOK, out)
 }
 
-// countRuns tells how many of the open runs wait for a person, each for something else.
-func countRuns(out *api.Status, open []galen.Run) {
+// runCounts are open runs by status, and the idle ones by the mode that lets them do nothing.
+type runCounts struct {
+	by   map[galen.RunStatus]int
+	idle map[galen.Mode]int
+}
+
+func counted(open []galen.Run) runCounts {
+	n := runCounts{map[galen.RunStatus]int{}, map[galen.Mode]int{}}
 	for _, run := range open {
-		switch {
-		case run.Status == galen.RunHeld:
-			out.HeldRuns++
-		case run.Status == galen.RunAsking:
-			out.AskingRuns++
-		case run.Idle():
-			out.IdleRuns++
+		n.by[run.Status]++
+		if run.Idle() {
+			n.idle[run.Only]++
 		}
 	}
+	return n
 }
 
 // Rearm implements [api.ServerInterface].

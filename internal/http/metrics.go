@@ -17,10 +17,8 @@ import (
 
 // Measures are what the metrics say, as of one moment.
 type Measures struct {
-	// OpenRuns by status; the ended ones are in the journal.
-	OpenRuns map[galen.RunStatus]int
-	// IdleRuns by the mode that lets them do nothing.
-	IdleRuns map[galen.Mode]int
+	// OpenRuns are all of them; the ended ones are in the journal.
+	OpenRuns []galen.Run
 	Findings []galen.Finding
 	Holds    []galen.Hold
 	// OpenIntents are the intents whose effect is not settled, per resource.
@@ -155,14 +153,15 @@ func (snapshot) Describe(chan<- *prometheus.Desc) {}
 // Collect sends every number.
 func (c snapshot) Collect(out chan<- prometheus.Metric) {
 	send := sender(out)
+	runs := counted(c.m.OpenRuns)
 	for _, status := range galen.RunStatuses() {
 		if status.Open() {
-			send("galen_open_runs", "Open runs by status; held and asking ones wait for a person.", float64(c.m.OpenRuns[status]), "status", string(status))
+			send("galen_open_runs", "Open runs by status; held and asking ones wait for a person.", float64(runs.by[status]), "status", string(status))
 		}
 	}
 	for _, mode := range galen.Modes() {
 		if !mode.Acts() {
-			send("galen_idle_runs", "Open runs that do nothing about what they see, for that is their mode.", float64(c.m.IdleRuns[mode]), "mode", string(mode))
+			send("galen_idle_runs", "Open runs that do nothing about what they see, for that is their mode.", float64(runs.idle[mode]), "mode", string(mode))
 		}
 	}
 	type finding struct{ resource, code, note string }

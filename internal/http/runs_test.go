@@ -264,7 +264,7 @@ func TestHoldsHaveABound(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	o := (&engine{}).options()
 	measures := Measures{
-		OpenRuns: map[galen.RunStatus]int{galen.RunHeld: 2}, IdleRuns: map[galen.Mode]int{galen.ModeSuggest: 3},
+		OpenRuns: []galen.Run{{Status: galen.RunHeld}, {Status: galen.RunHeld}, {Status: galen.RunWaiting}, {Status: galen.RunWaiting, Only: galen.ModeSuggest}},
 		Findings: []galen.Finding{{Resource: demo(), Code: "down"}, {Resource: demo(), Code: "down"}, {Resource: demo(), Code: "odd", Note: true}},
 		Refused:  map[int]int64{403: 1, 409: 2, 422: 3},
 		Holds:    []galen.Hold{{Until: noon().Add(-time.Minute)}, {}}, OpenIntents: map[galen.Resource]int{demo(): 1}, Outbox: 4, Waiting: 9, Armed: true, Faults: 3,
@@ -278,7 +278,7 @@ func TestMetrics(t *testing.T) {
 	o.Measure = func(context.Context) (Measures, error) { return measures, nil }
 	w = call(t, Handler(o), "GET", "/metrics", "")
 	for _, want := range []string{
-		`galen_open_runs{status="held"} 2`, `galen_open_runs{status="asking"} 0`, `galen_idle_runs{mode="observe"} 0`, `galen_idle_runs{mode="suggest"} 3`,
+		`galen_open_runs{status="held"} 2`, `galen_open_runs{status="asking"} 0`, `galen_open_runs{status="waiting"} 2`, `galen_idle_runs{mode="observe"} 0`, `galen_idle_runs{mode="suggest"} 1`,
 		`galen_findings{code="down",note="false",resource="fake/demo"} 2`, `galen_findings{code="odd",note="true",resource="fake/demo"} 1`,
 		`galen_holds 2`, `galen_holds_overdue 1`, `galen_open_intents{resource="fake/demo"} 1`, `galen_outbox_depth 4`, `galen_findings_waiting 9`, `galen_armed 1`, `galen_runbooks_at_fault 3`,
 		`galen_alerts_total{outcome="stored"} 5`, `galen_alerts_total{outcome="duplicate"} 6`, `galen_alerts_total{outcome="refused"} 7`, `galen_alert_calls_turned_away_total 8`, `galen_alert_calls_of_strangers_total 12`, `galen_alerts_pending 9`,

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	lenient "encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -66,10 +65,59 @@ func (l *list) UnmarshalJSONFrom(from *jsontext.Decoder) error {
 
 type sent struct {
 	Status      string            `json:"status"`
-	Labels      map[string]string `json:"labels"`
+	Labels      names             `json:"labels"`
 	Annotations map[string]string `json:"annotations"`
 	StartsAt    start             `json:"startsAt"`
 	Fingerprint string            `json:"fingerprint"`
+}
+
+// names are labels. Of two of one name the second would take the place of the first, and the alert be about something else than its sender means.
+type names map[string]string
+
+// UnmarshalJSONFrom implements [json.UnmarshalerFrom].
+func (n *names) UnmarshalJSONFrom(from *jsontext.Decoder) error {
+	if *n != nil {
+		return said("labels stands twice")
+	}
+	switch kind := from.PeekKind(); kind {
+	case jsontext.KindNull:
+		return from.SkipValue()
+	case jsontext.KindBeginObject:
+	default:
+		return said("labels: want an object, not " + found(kind, nil))
+	}
+	if _, err := from.ReadToken(); err != nil {
+		return err
+	}
+	*n = names{}
+	for from.PeekKind() == jsontext.KindString {
+		if err := n.readOne(from); err != nil {
+			return err
+		}
+	}
+	_, err := from.ReadToken() // the end, or what is wrong there
+	return err
+}
+
+func (n names) readOne(from *jsontext.Decoder) error {
+	token, err := from.ReadToken()
+	if err != nil {
+		return err
+	}
+	name := token.String()
+	if _, has := n[name]; has {
+		return said(fmt.Sprintf("label %q stands twice", begin(name, maxValue)))
+	}
+	kind := from.PeekKind()
+	value, err := from.ReadToken()
+	switch {
+	case err != nil:
+		return err
+	case kind != jsontext.KindString:
+		return said("labels: want text, not " + found(kind, nil))
+	}
+	n[name] = value.String()
+	return nil
 }
 
 // start is when an alert began to fire.
@@ -92,25 +140,22 @@ type said string
 
 func (s said) Error() string { return string(s) }
 
-// read is json.Unmarshal of one value; a name that stands twice in it is let through only with twice. What no Unicode stands for (half a
-// surrogate) becomes U+FFFD.
-func read(text []byte, into any, twice bool) error {
-	return plainly(json.Unmarshal(text, into, jsontext.AllowDuplicateNames(twice), jsontext.AllowInvalidUTF8(true)))
+// read is json.Unmarshal of one value. Of a name that stands twice the last one counts, for to know of each takes memory, by which a call that
+// is full of them would be dear; where that is no good, it is told by the type. What no Unicode stands for (half a surrogate) becomes U+FFFD.
+func read(text []byte, into any) error {
+	return plainly(json.Unmarshal(text, into, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)))
 }
 
 // plainly says what is wanted where something of another form is: the sender does not know the types of Go.
 func plainly(err error) error {
 	var whole said
-	var odd *jsontext.SyntacticError
 	var wrong *json.SemanticError
 	switch {
 	case errors.As(err, &whole):
 		return whole
-	case errors.As(err, &odd) && errors.Is(err, jsontext.ErrDuplicateName):
-		return fmt.Errorf("field %q stands twice", begin(odd.JSONPointer.LastToken(), maxValue))
 	case errors.As(err, &wrong) && wrong.GoType != nil && wrong.JSONKind != 0:
 		field, _, _ := strings.Cut(strings.TrimPrefix(string(wrong.JSONPointer), "/"), "/")
-		return fmt.Errorf("%s: want %s, not %s", cmp.Or(field, "the whole"), wanted(wrong.GoType), found(wrong))
+		return fmt.Errorf("%s: want %s, not %s", cmp.Or(field, "the whole"), wanted(wrong.GoType), found(wrong.JSONKind, wrong.JSONValue))
 	}
 	return err
 }
@@ -128,14 +173,14 @@ func wanted(t reflect.Type) string {
 	}
 }
 
-func found(wrong *json.SemanticError) string {
-	switch wrong.JSONKind {
+func found(kind jsontext.Kind, value jsontext.Value) string {
+	switch kind {
 	case jsontext.KindBeginObject:
 		return "an object"
 	case jsontext.KindBeginArray:
 		return "a list"
 	default:
-		return strings.TrimSpace(wrong.JSONKind.String() + " " + begin(string(wrong.JSONValue), maxValue))
+		return strings.TrimSpace(kind.String() + " " + begin(string(value), maxValue))
 	}
 }
 
@@ -145,7 +190,7 @@ func parse(body []byte) (alerts, refused []Alert, err error) {
 		return nil, nil, fmt.Errorf("%w: the body is not valid UTF-8", ErrBad)
 	}
 	var message webhook
-	if err := read(body, &message, true); err != nil {
+	if err := read(body, &message); err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrBad, err)
 	}
 	switch {
@@ -173,7 +218,7 @@ func parse(body []byte) (alerts, refused []Alert, err error) {
 
 func parseAlert(raw []byte) (Alert, error) {
 	var in sent
-	if err := read(raw, &in, false); err != nil {
+	if err := read(raw, &in); err != nil {
 		return Alert{}, err
 	}
 	if in.Status != firing && in.Status != resolved {
@@ -222,24 +267,38 @@ func checkStart(at time.Time) error {
 // be told of it is its hash.
 func refusedAlert(raw []byte, why error) Alert {
 	var in struct {
-		Fingerprint string            `json:"fingerprint"`
-		Status      string            `json:"status"`
-		Labels      map[string]string `json:"labels"`
+		Fingerprint jsontext.Value `json:"fingerprint"`
+		Status      jsontext.Value `json:"status"`
+		Labels      jsontext.Value `json:"labels"`
 	}
-	_ = lenient.Unmarshal(raw, &in) // as far as it goes, which is farther than where the fault is
+	var labels struct {
+		Alertname jsontext.Value `json:"alertname"`
+	}
+	if read(raw, &in) != nil || read(in.Labels, &labels) != nil { // of another form: what is there is told
+		labels.Alertname = nil
+	}
 	sum := sha256.Sum256(raw)
 	hash := hex.EncodeToString(sum[:])
 	out := Alert{
-		ID: "refused-" + hash, Source: SourceAlertmanager, Fingerprint: in.Fingerprint, Status: begin(in.Status, maxStatus),
+		ID: "refused-" + hash, Source: SourceAlertmanager, Fingerprint: textOf(in.Fingerprint), Status: begin(textOf(in.Status), maxStatus),
 		State: Refused, Why: begin(why.Error(), keptWhy), Body: raw[:min(len(raw), keptBody)],
 	}
 	if out.Fingerprint == "" || len(out.Fingerprint) > maxFingerprint {
 		out.Fingerprint = hash
 	}
-	if name, has := in.Labels["alertname"]; has {
+	if name := textOf(labels.Alertname); name != "" {
 		out.Labels = map[string]string{"alertname": begin(name, maxLabelName)}
 	}
 	return out
+}
+
+// textOf is a text, or "" of what is none.
+func textOf(value jsontext.Value) string {
+	var text string
+	if value.Kind() != jsontext.KindString || read(value, &text) != nil {
+		return ""
+	}
+	return text
 }
 
 // begin is a text, or its beginning if it is longer than n bytes.

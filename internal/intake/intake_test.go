@@ -189,7 +189,12 @@ func TestAlertmanager(t *testing.T) {
 		{"a name in capitals is another", `{"version":"4","alerts":[` + one("a") + `],"ALERTS":[]}`, Receipt{Stored: 1}, "", ""},
 		{"a field twice of which nothing is used", `{"version":"4","alerts":[` + one("a") + `],"receiver":"a","receiver":"b"}`, Receipt{Stored: 1}, "", ""},
 		{"alerts that are null", `{"version":"4","alerts":null}`, Receipt{}, "no list of alerts", ""},
-		{"label twice", post(one("a"), `{"status":"firing","fingerprint":"f","startsAt":"2026-11-23T12:00:00Z","labels":{"a":"1","a":"2"}}`), Receipt{Stored: 1, Refused: 1}, "", `alerts[1]: field "a" stands twice`},
+		{"label twice", post(one("a"), `{"status":"firing","fingerprint":"f","startsAt":"2026-11-23T12:00:00Z","labels":{"a":"1","a":"2"}}`), Receipt{Stored: 1, Refused: 1}, "", `alerts[1]: label "a" stands twice`},
+		{"labels twice", post(one("a"), `{"status":"firing","fingerprint":"f","startsAt":"2026-11-23T12:00:00Z","labels":{"a":"1"},"labels":{"b":"2"}}`), Receipt{Stored: 1, Refused: 1}, "", "alerts[1]: labels stands twice"},
+		{"labels that are a list", post(one("a"), `{"status":"firing","fingerprint":"f","labels":[]}`), Receipt{Stored: 1, Refused: 1}, "", "alerts[1]: labels: want an object, not a list"},
+		{"labels that are null", post(one("a"), `{"status":"firing","fingerprint":"f","labels":null}`), Receipt{Stored: 1, Refused: 1}, "", "alerts[1]: 0 labels"},
+		{"label that is an object", post(one("a"), `{"status":"firing","fingerprint":"f","labels":{"a":{}}}`), Receipt{Stored: 1, Refused: 1}, "", "alerts[1]: labels: want text, not an object"},
+		{"annotation twice", post(strings.Replace(one("a"), `"labels"`, `"annotations":{"a":"1","a":"2"},"labels"`, 1)), Receipt{Stored: 1}, "", ""},
 		{"half a surrogate", post(strings.Replace(one("a"), `"x"`, `"\ud800"`, 1)), Receipt{Stored: 1}, "", ""},
 		{"more after the end", post(one("a")) + "{}", Receipt{}, "after top-level value", ""},
 		{"no labels", post(one("a"), labels(0, "")), Receipt{Stored: 1, Refused: 1}, "", "0 labels"},
@@ -221,6 +226,7 @@ func TestARefusedAlertIsFound(t *testing.T) {
 	for _, raw := range []string{
 		`{"status":"firing","labels":{"alertname":"x","a":"1","a":"2"},"startsAt":"2026-11-23T12:00:00Z","fingerprint":"f"}`,
 		`{"status":7,"labels":{"alertname":"x"},"fingerprint":"f"}`,
+		`{"labels":{"a":1,"alertname":"x","alertname":"x"},"annotations":7,"fingerprint":"f"}`,
 	} {
 		if got := refusedAlert([]byte(raw), errors.New("why")); got.Fingerprint != "f" || got.Labels["alertname"] != "x" {
 			t.Errorf("%s: %+v", raw, got)

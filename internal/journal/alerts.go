@@ -33,7 +33,9 @@ func (s *Store) StoreAlerts(ctx context.Context, alerts ...Alert) ([]Kept, error
 		if err != nil {
 			return nil, err
 		}
-		m.earlier = s.earlierAlerts && a.ID == ""
+		if s.earlierAlerts && a.ID == "" {
+			m.earlier = earlierIDOf(a, a.Status)
+		}
 		made = append(made, m)
 	}
 	out := make([]Kept, len(alerts))
@@ -56,8 +58,8 @@ type madeAlert struct {
 	alert Alert
 	doc   string
 	body  canonical // of its event
-	// earlier: it may be there under the ID of an earlier release.
-	earlier bool
+	// earlier is the ID of an earlier release under which it may be there; "": it cannot.
+	earlier string
 }
 
 func makeAlert(a Alert) (madeAlert, error) {
@@ -174,11 +176,11 @@ func (t *tx) received(ctx context.Context, ids ...string) (int64, error) {
 
 // asStored is the alert under the ID under which it is there, if an earlier release stored it.
 func (t *tx) asStored(ctx context.Context, m madeAlert) (madeAlert, error) {
-	if !m.earlier {
+	if m.earlier == "" {
 		return m, nil
 	}
 	a, n := m.alert, int64(0)
-	a.ID = earlierIDOf(a, a.Status)
+	a.ID = m.earlier
 	there, err := first(ctx, t, []any{&n}, "SELECT n FROM alerts WHERE id = ?", a.ID)
 	if err != nil || !there {
 		return m, err

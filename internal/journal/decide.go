@@ -65,7 +65,7 @@ func (t *tx) decide(ctx context.Context, d galen.Decision, state []byte) (galen.
 
 // stands: the run stands as before, for the same reason if a person is needed.
 func stands(was, run galen.Run) bool {
-	return was.Status == run.Status && was.PlanStop == run.PlanStop && was.Only == run.Only && was.Suggested == run.Suggested && !summons(was, run)
+	return was.Status == run.Status && was.PlanStop == run.PlanStop && was.Suggested == run.Suggested && !summons(was, run)
 }
 
 // summons: a person is needed from now on, or for something else than before.

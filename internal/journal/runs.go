@@ -244,7 +244,7 @@ func (t *tx) setStatus(ctx context.Context, run galen.Run, to standing) error {
 		}
 		return fmt.Errorf("run %s ended as %s: %w", run.ID, was, galen.ErrEnded)
 	}
-	run.Status, run.Why, run.Until = to.status, to.why, to.until.UTC()
+	run.Status, run.Why, run.Until, run.Only = to.status, to.why, to.until.UTC(), "" // which only a decision knows
 	if was == to.status {
 		return t.saveRun(ctx, run)
 	}
@@ -375,7 +375,7 @@ func (t *tx) citeRun(run galen.Run) { t.cite("run/"+run.ID, citedRun(run)) }
 
 // citedRun is what of a run changes only with an event; the rest are counters and the newest wording.
 func citedRun(run galen.Run) any {
-	run.Finding, run.Urgency, run.Why, run.Until = nil, 0, "", time.Time{}
+	run.Finding, run.Urgency, run.Why, run.Until, run.Only = nil, 0, "", time.Time{}, ""
 	return run
 }
 
