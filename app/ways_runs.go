@@ -139,10 +139,21 @@ func (q requests) Preview(ctx context.Context, in galenhttp.Request) (galen.Deci
 // people is what people decide about runs.
 type people struct{ *Engine }
 
+// link ties the trace of a person's call to the one of the run. That there is no such run the call itself tells.
+func (p people) link(ctx context.Context, run string) {
+	if p.trace.Carry(ctx) == "" {
+		return
+	}
+	if r, err := p.journal.Run(ctx, run); err == nil {
+		p.trace.Link(ctx, r.Trace)
+	}
+}
+
 func (p people) Approve(ctx context.Context, a galen.Approval) error {
 	if err := p.elsewhere(); err != nil {
 		return err
 	}
+	p.link(ctx, a.Run)
 	return p.journal.Approve(ctx, a)
 }
 
@@ -151,6 +162,7 @@ func (p people) Shown(ctx context.Context, run string, plan int, shown string) (
 }
 
 func (p people) Reject(ctx context.Context, run, by, why string) error {
+	p.link(ctx, run)
 	return p.journal.Reject(ctx, run, by, why)
 }
 
@@ -165,5 +177,6 @@ func (p people) Acknowledge(ctx context.Context, r galen.Resource, target, by st
 
 // Cancel asks the run to reach a safe point and end.
 func (p people) Cancel(ctx context.Context, id, by, why string) error {
+	p.link(ctx, id)
 	return p.journal.Stop(ctx, id, galen.StopCancel, by, why)
 }

@@ -161,6 +161,16 @@ func (t *Tracer) Join(ctx context.Context, parent string) context.Context {
 	return t.carrier.Extract(ctx, propagation.MapCarrier{parentHeader: parent})
 }
 
+// Link ties the span of the context to one that was carried, of another trace; what is none changes nothing.
+func (t *Tracer) Link(ctx context.Context, to string) {
+	if t == nil {
+		return
+	}
+	if other := oteltrace.SpanContextFromContext(t.Join(context.Background(), to)); other.IsValid() {
+		oteltrace.SpanFromContext(ctx).AddLink(oteltrace.Link{SpanContext: other})
+	}
+}
+
 // Around makes a span of each call that changes something, below the one of its caller, with the status that the writer of the answer tells
 // of (Status() int).
 func (t *Tracer) Around(next http.Handler) http.Handler {

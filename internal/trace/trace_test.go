@@ -57,6 +57,7 @@ func TestOff(t *testing.T) {
 		t.Error(i, err)
 	}
 	next := http.NewServeMux()
+	off.Link(t.Context(), parent)
 	if off.Around(next) != http.Handler(next) {
 		t.Error("something stands before each call")
 	}
@@ -98,6 +99,20 @@ func TestSpans(t *testing.T) {
 		if got := tr.Carry(tr.Join(t.Context(), odd)); got != "" {
 			t.Errorf("%q is taken for the span %s", odd, got)
 		}
+	}
+}
+
+// TestLink: a span is tied to one of another trace, and to nothing that is none.
+func TestLink(t *testing.T) {
+	tr, kept := on(t)
+	ctx, end := tr.Within(tr.Join(t.Context(), strings.Replace(parent, "4bf", "aaa", 1)), "call")
+	for _, to := range []string{parent, "", "x"} {
+		tr.Link(ctx, to)
+	}
+	tr.Link(t.Context(), parent) // without a span
+	end(nil)
+	if spans := kept.GetSpans(); len(spans) != 1 || len(spans[0].Links) != 1 || spans[0].Links[0].SpanContext.TraceID().String() != parent[3:35] {
+		t.Errorf("%+v", spans)
 	}
 }
 
