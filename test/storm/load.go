@@ -6,29 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/galenhq/galen/test/engine"
 )
-
-// emptyEnv makes a process of this program an HTTP server at that address, whose handler does nothing.
-const emptyEnv = "GALEN_STORM_EMPTY"
-
-func serveEmpty(address string) error {
-	engine.EndWithParent()
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
-	s := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), ReadHeaderTimeout: time.Minute}
-	return s.Serve(l)
-}
 
 // Target is where bodies are posted.
 type Target struct {

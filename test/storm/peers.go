@@ -27,21 +27,6 @@ func (p *Peer) Close() error {
 	return err
 }
 
-// Empty is an HTTP server of this program whose handler does nothing.
-func Empty(ctx context.Context, dir string) (*Peer, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find this program: %w", err)
-	}
-	address, err := free()
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), emptyEnv+"="+address)
-	return startPeer(ctx, "empty net/http handler", dir, cmd, Target{URL: "http://" + address + "/"})
-}
-
 // Alertmanager is that binary, alone, with no receiver that does anything.
 func Alertmanager(ctx context.Context, dir, binary string) (*Peer, error) {
 	address, err := free()

@@ -21,11 +21,14 @@ import (
 // patientsEnv carries the URL of the patients; a process that finds it is an engine over them.
 const patientsEnv = "GALEN_STORM"
 
-// MaybeServe turns this process into an engine, or into an empty HTTP server, and does not return, if it was started as one. Call it first
-// in TestMain or main.
+// MaybeServe turns this process into an engine, or into a yardstick, and does not return, if it was started as one. Call it first in TestMain
+// or main.
 func MaybeServe() {
 	if address, ok := os.LookupEnv(emptyEnv); ok {
 		ended(serveEmpty(address))
+	}
+	if address, ok := os.LookupEnv(leastEnv); ok {
+		ended(serveLeast(address))
 	}
 	if url, ok := os.LookupEnv(patientsEnv); ok {
 		ended(serveEngine(url))
