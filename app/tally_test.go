@@ -113,6 +113,7 @@ func TestTheHealerIsCounted(t *testing.T) {
 	}
 	e.tally.Judged("fake", galen.Step{Verb: "start"}, string(gate.Sent), []galen.Verdict{{Guard: "I-02 quorum", Answer: galen.Allow}, {Guard: `x"} evil`, Answer: galen.Deny}})
 	e.tally.Judged("fake\n", galen.Step{Verb: "$(reboot)"}, string(gate.Denied), nil)
+	e.tally.Found(galen.Finding{Code: "repair-owed", Note: true})
 	ends := talliedRuns{e.journal, e.tally}
 	for range 2 {
 		if err := ends.VerifyRun(ctx, run.ID, "well again", time.Now()); err != nil {
@@ -121,6 +122,7 @@ func TestTheHealerIsCounted(t *testing.T) {
 	}
 	for line, n := range map[string]string{
 		`galen_findings_total{code="other",note="false"}`:                "1", // no detector is in this catalogue
+		`galen_findings_total{code="repair-owed",note="true"}`:           "1",
 		`galen_runs_opened_total{asked="detector"}`:                      "1",
 		`galen_runs_held_total{runbook="fake/heal"}`:                     "2",
 		`galen_runs_asked_total{runbook="fake/heal"}`:                    "2",

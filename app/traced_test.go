@@ -109,12 +109,12 @@ func TestSpansNameTheGuard(t *testing.T) {
 // TestWhatAPersonDecidesIsTiedToTheRun: the call is a trace of its own, with a link to the one of its run.
 func TestWhatAPersonDecidesIsTiedToTheRun(t *testing.T) {
 	const runs = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-	for name, act := range map[string]func(people, context.Context, string) error{
-		"approve": func(p people, ctx context.Context, run string) error {
+	for name, act := range map[string]func(context.Context, people, string) error{
+		"approve": func(ctx context.Context, p people, run string) error {
 			return p.Approve(ctx, galen.Approval{Run: run, Plan: 1, By: "ann"})
 		},
-		"reject": func(p people, ctx context.Context, run string) error { return p.Reject(ctx, run, "ann", "no") },
-		"cancel": func(p people, ctx context.Context, run string) error { return p.Cancel(ctx, run, "ann", "no") },
+		"reject": func(ctx context.Context, p people, run string) error { return p.Reject(ctx, run, "ann", "no") },
+		"cancel": func(ctx context.Context, p people, run string) error { return p.Cancel(ctx, run, "ann", "no") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, kept := engineWithoutTemporal(t), tracetest.NewInMemoryExporter()
@@ -129,8 +129,8 @@ func TestWhatAPersonDecidesIsTiedToTheRun(t *testing.T) {
 				t.Fatal(err)
 			}
 			ctx, end := e.trace.Within(e.trace.Join(t.Context(), strings.Replace(runs, "4bf9", "aaaa", 1)), "call")
-			_ = act(people{e}, ctx, run.ID) // whether it may be does not matter
-			end(act(people{e}, ctx, "nobody"))
+			_ = act(ctx, people{e}, run.ID) // whether it may be does not matter
+			end(act(ctx, people{e}, "nobody"))
 			spans := kept.GetSpans()
 			if len(spans) != 1 || len(spans[0].Links) != 1 || spans[0].Links[0].SpanContext.TraceID().String() != runs[3:35] || spans[0].Links[0].SpanContext.SpanID().String() != runs[36:52] {
 				t.Errorf("%+v", spans)

@@ -120,7 +120,11 @@ func (t *Tally) collectors() []prometheus.Collector {
 
 // Found counts a finding that is new.
 func (t *Tally) Found(f galen.Finding) {
-	t.found.WithLabelValues(oneOf(t.codes, string(f.Code)), yesNo(f.Note)).Inc()
+	code := string(f.Code)
+	if !f.Code.Owed() { // what is owed is named by kinds, and by nobody else
+		code = oneOf(t.codes, code)
+	}
+	t.found.WithLabelValues(code, yesNo(f.Note)).Inc()
 }
 
 // Opened counts a run that was opened.

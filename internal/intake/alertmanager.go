@@ -1,12 +1,11 @@
 package intake
 
 import (
-	"cmp"
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"reflect"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -45,147 +44,11 @@ var ErrBad = errors.New("not a webhook of Alertmanager")
 // ErrRefused marks a call that can be read, and of which each alert breaks a limit.
 var ErrRefused = errors.New("every alert of it was refused")
 
-// webhook is what we use of Alertmanager's message; other fields are let through.
-type webhook struct {
-	Version   string `json:"version"`
-	Alerts    list   `json:"alerts"`
-	Truncated uint64 `json:"truncatedAlerts"` // how many more there are, which max_alerts of the receiver has cut off
-}
-
-// list is that of the alerts. Of two in one call the second would take the place of the first, which nobody would ever hear of.
-type list []jsontext.Value
-
-// UnmarshalJSONFrom implements [json.UnmarshalerFrom].
-func (l *list) UnmarshalJSONFrom(from *jsontext.Decoder) error {
-	if *l != nil {
-		return said("alerts stands twice")
+// parse reads a message of version 4 that comes now. Alerts that break a limit come apart, each with its reason and little else.
+func parse(body []byte, now time.Time) (alerts, refused []Alert, err error) {
+	if bytes.HasPrefix(body, []byte("\x1f\x8b")) {
+		return nil, nil, fmt.Errorf("%w: the body is compressed (gzip): send it as it is", ErrBad)
 	}
-	return json.UnmarshalDecode(from, (*[]jsontext.Value)(l))
-}
-
-type sent struct {
-	Status      string            `json:"status"`
-	Labels      names             `json:"labels"`
-	Annotations map[string]string `json:"annotations"`
-	StartsAt    start             `json:"startsAt"`
-	Fingerprint string            `json:"fingerprint"`
-}
-
-// names are labels. Of two of one name the second would take the place of the first, and the alert be about something else than its sender means.
-type names map[string]string
-
-// UnmarshalJSONFrom implements [json.UnmarshalerFrom].
-func (n *names) UnmarshalJSONFrom(from *jsontext.Decoder) error {
-	if *n != nil {
-		return said("labels stands twice")
-	}
-	switch kind := from.PeekKind(); kind {
-	case jsontext.KindNull:
-		return from.SkipValue()
-	case jsontext.KindBeginObject:
-	default:
-		return said("labels: want an object, not " + found(kind, nil))
-	}
-	if _, err := from.ReadToken(); err != nil {
-		return err
-	}
-	*n = names{}
-	for from.PeekKind() == jsontext.KindString {
-		if err := n.readOne(from); err != nil {
-			return err
-		}
-	}
-	_, err := from.ReadToken() // the end, or what is wrong there
-	return err
-}
-
-func (n names) readOne(from *jsontext.Decoder) error {
-	token, err := from.ReadToken()
-	if err != nil {
-		return err
-	}
-	name := token.String()
-	if _, has := n[name]; has {
-		return said(fmt.Sprintf("label %q stands twice", begin(name, maxValue)))
-	}
-	kind := from.PeekKind()
-	value, err := from.ReadToken()
-	switch {
-	case err != nil:
-		return err
-	case kind != jsontext.KindString:
-		return said("labels: want text, not " + found(kind, nil))
-	}
-	n[name] = value.String()
-	return nil
-}
-
-// start is when an alert began to fire.
-type start struct{ time.Time }
-
-// UnmarshalJSONFrom implements [json.UnmarshalerFrom].
-func (s *start) UnmarshalJSONFrom(from *jsontext.Decoder) error {
-	text, err := from.ReadValue()
-	if err != nil {
-		return err
-	}
-	if err := s.UnmarshalJSON(text); err != nil {
-		return said(fmt.Sprintf("startsAt %.40q: want a time such as 2026-11-24T10:00:00Z", strings.Trim(string(text), `"`)))
-	}
-	return nil
-}
-
-// said is a fault in words that need no others.
-type said string
-
-func (s said) Error() string { return string(s) }
-
-// read is json.Unmarshal of one value. Of a name that stands twice the last one counts, for to know of each takes memory, by which a call that
-// is full of them would be dear; where that is no good, it is told by the type. What no Unicode stands for (half a surrogate) becomes U+FFFD.
-func read(text []byte, into any) error {
-	return plainly(json.Unmarshal(text, into, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)))
-}
-
-// plainly says what is wanted where something of another form is: the sender does not know the types of Go.
-func plainly(err error) error {
-	var whole said
-	var wrong *json.SemanticError
-	switch {
-	case errors.As(err, &whole):
-		return whole
-	case errors.As(err, &wrong) && wrong.GoType != nil && wrong.JSONKind != 0:
-		field, _, _ := strings.Cut(strings.TrimPrefix(string(wrong.JSONPointer), "/"), "/")
-		return fmt.Errorf("%s: want %s, not %s", cmp.Or(field, "the whole"), wanted(wrong.GoType), found(wrong.JSONKind, wrong.JSONValue))
-	}
-	return err
-}
-
-func wanted(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.String:
-		return "text"
-	case reflect.Slice:
-		return "a list"
-	case reflect.Uint64:
-		return "a whole number"
-	default:
-		return "an object"
-	}
-}
-
-func found(kind jsontext.Kind, value jsontext.Value) string {
-	switch kind {
-	case jsontext.KindBeginObject:
-		return "an object"
-	case jsontext.KindBeginArray:
-		return "a list"
-	default:
-		return strings.TrimSpace(kind.String() + " " + begin(string(value), maxValue))
-	}
-}
-
-// parse reads a message of version 4. Alerts that break a limit come apart, each with its reason and little else.
-func parse(body []byte) (alerts, refused []Alert, err error) {
 	if !utf8.Valid(body) {
 		return nil, nil, fmt.Errorf("%w: the body is not valid UTF-8", ErrBad)
 	}
@@ -194,14 +57,12 @@ func parse(body []byte) (alerts, refused []Alert, err error) {
 		return nil, nil, fmt.Errorf("%w: %w", ErrBad, err)
 	}
 	switch {
-	case message.Version != "4":
-		return nil, nil, fmt.Errorf("%w: version %.20q, want \"4\", which every Alertmanager since 0.6 sends", ErrBad, message.Version)
-	case message.Alerts == nil:
+	case message.Version.is != "4":
+		return nil, nil, fmt.Errorf("%w: version %.20q, want \"4\", which every Alertmanager since 0.6 sends", ErrBad, message.Version.is)
+	case message.Alerts.is == nil:
 		return nil, nil, fmt.Errorf("%w: no list of alerts", ErrBad)
-	case len(message.Alerts) > maxAlerts:
-		return nil, nil, fmt.Errorf("%w: %d alerts in one call, more than %d: group by more labels", ErrBad, len(message.Alerts), maxAlerts)
 	}
-	for i, raw := range message.Alerts {
+	for i, raw := range message.Alerts.is {
 		a, err := parseAlert(raw)
 		if err != nil {
 			refused = append(refused, refusedAlert(raw, fmt.Errorf("alerts[%d]: %w", i, err)))
@@ -209,11 +70,21 @@ func parse(body []byte) (alerts, refused []Alert, err error) {
 		}
 		alerts = append(alerts, a)
 	}
-	if n := message.Truncated; n > 0 {
-		raw := fmt.Appendf(nil, `{"truncatedAlerts":%d}`, n)
-		refused = append(refused, refusedAlert(raw, fmt.Errorf("Alertmanager has left out %d alerts of this call: set max_alerts of its receiver to 0, and group by more labels", n)))
+	if n := message.Truncated.is; n > 0 {
+		refused = append(refused, leftOut(n, message.GroupKey.is, now))
 	}
 	return alerts, refused, nil
+}
+
+// leftOut is what is kept of alerts that the sender has cut off a call: once a day of each group, for which ones it were nobody can tell.
+func leftOut(n uint64, group string, now time.Time) Alert {
+	raw, err := json.Marshal(struct {
+		Truncated uint64 `json:"truncatedAlerts"`
+		GroupKey  string `json:"groupKey"`
+		Day       string `json:"day"`
+	}{n, begin(group, keptWhy), now.UTC().Format(time.DateOnly)})
+	why := fmt.Errorf("Alertmanager has left out %d alerts of this call: set max_alerts of its receiver to 0, and group by more labels", n)
+	return refusedAlert(raw, errors.Join(why, err))
 }
 
 func parseAlert(raw []byte) (Alert, error) {
@@ -221,27 +92,27 @@ func parseAlert(raw []byte) (Alert, error) {
 	if err := read(raw, &in); err != nil {
 		return Alert{}, err
 	}
-	if in.Status != firing && in.Status != resolved {
-		return Alert{}, fmt.Errorf("status %.20q: want firing or resolved", in.Status)
+	if s := in.Status.is; s != firing && s != resolved {
+		return Alert{}, fmt.Errorf("status %.20q: want firing or resolved", s)
 	}
-	if in.Fingerprint == "" || len(in.Fingerprint) > maxFingerprint {
-		return Alert{}, fmt.Errorf("fingerprint of %d bytes: want 1 to %d", len(in.Fingerprint), maxFingerprint)
+	if f := in.Fingerprint.is; f == "" || len(f) > maxFingerprint {
+		return Alert{}, fmt.Errorf("fingerprint of %d bytes: want 1 to %d", len(f), maxFingerprint)
 	}
-	if err := checkLabels(in.Labels); err != nil {
+	if err := checkLabels(in.Labels.is); err != nil {
 		return Alert{}, err
 	}
-	if err := checkStart(in.StartsAt.Time); err != nil {
+	if err := checkStart(in.StartsAt.is.Time); err != nil {
 		return Alert{}, err
 	}
 	return Alert{
-		Source: SourceAlertmanager, Fingerprint: in.Fingerprint, Status: in.Status, Labels: in.Labels,
-		Annotations: cut(in.Annotations), StartsAt: in.StartsAt.UTC(), Body: raw,
+		Source: SourceAlertmanager, Fingerprint: in.Fingerprint.is, Status: in.Status.is, Labels: in.Labels.is,
+		Annotations: in.Annotations, StartsAt: in.StartsAt.is.UTC(), Body: raw,
 	}, nil
 }
 
 func checkLabels(labels map[string]string) error {
-	if len(labels) == 0 || len(labels) > maxLabels {
-		return fmt.Errorf("%d labels: want 1 to %d", len(labels), maxLabels)
+	if len(labels) == 0 {
+		return fmt.Errorf("no labels: want 1 to %d", maxLabels)
 	}
 	for name, value := range labels {
 		if len(name) > maxLabelName || len(value) > maxLabelValue {
@@ -307,17 +178,4 @@ func begin(text string, n int) string {
 		return text
 	}
 	return strings.ToValidUTF8(text[:n], "")
-}
-
-// cut keeps annotations only if they are few and short; the body has them all.
-func cut(annotations map[string]string) map[string]string {
-	if len(annotations) > maxAnnotations {
-		return nil
-	}
-	for name, value := range annotations {
-		if len(name) > maxLabelName || len(value) > maxLabelValue {
-			delete(annotations, name)
-		}
-	}
-	return annotations
 }

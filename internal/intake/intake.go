@@ -166,7 +166,7 @@ func (in *Inbox) Alertmanager(ctx context.Context, body []byte) (Receipt, error)
 	default:
 		return Receipt{}, fmt.Errorf("%w: %d calls are at work: send again", ErrBusy, maxCalls)
 	}
-	alerts, refused, err := parse(body)
+	alerts, refused, err := parse(body, in.now())
 	if err != nil {
 		in.refused.Add(1) // how many alerts are lost with it nobody can tell
 		return Receipt{}, err
@@ -322,13 +322,12 @@ func (in *Inbox) keep(ctx context.Context, alerts []Alert) (again int, err error
 		}
 		for _, k := range kept {
 			switch refused := k.Alert.State == Refused; {
-			case k.Again && refused:
+			case refused: // each time: what is cut off, or cannot be read, is lost each time
+				in.refused.Add(1)
 			case k.Again:
 				again++
 				in.duplicates.Add(1)
 				in.became(k.Alert.State) // what is settled at the door is so each time; what is not says nothing here
-			case refused:
-				in.refused.Add(1)
 			default:
 				in.stored.Add(1)
 				in.became(k.Alert.State)

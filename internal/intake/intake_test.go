@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -176,6 +178,7 @@ func TestAlertmanager(t *testing.T) {
 		{"time that is a number", post(one("a"), `{"status":"firing","fingerprint":"f","labels":{"a":"b"},"startsAt":5}`), Receipt{Stored: 1, Refused: 1}, "", `startsAt "5": want a time such as`},
 		{"empty time", post(one("a"), `{"status":"firing","fingerprint":"f","labels":{"a":"b"},"startsAt":""}`), Receipt{Stored: 1, Refused: 1}, "", `alerts[1]: startsAt "": want a time such as 2026-11-24T10:00:00Z`},
 		{"not UTF-8", "{\"version\":\"4\xff\"}", Receipt{}, "UTF-8", ""},
+		{"compressed", "\x1f\x8b\x08\x00", Receipt{}, "compressed (gzip): send it as it is", ""},
 		{"deep", `{"version":"4","alerts":[],"x":` + deep + `}`, Receipt{}, "max depth", ""},
 		{"cut off", message[:300], Receipt{}, "unexpected EOF", ""},
 		{"too many", post(many(maxAlerts+1, func(int) string { return "{}" })...), Receipt{}, "more than 10000", ""},
@@ -184,7 +187,7 @@ func TestAlertmanager(t *testing.T) {
 		{"some were left out", strings.Replace(post(one("a")), `"version":"4"`, `"version":"4","truncatedAlerts":7`, 1), Receipt{Stored: 1, Refused: 1}, "", "has left out 7 alerts"},
 		{"all refused", post(`{"status":"firing"}`), Receipt{Refused: 1}, "every alert of it was refused", "fingerprint"},
 		{"labels as many as may be", post(labels(maxLabels, "v")), Receipt{Stored: 1}, "", ""},
-		{"too many labels", post(one("a"), labels(maxLabels+1, "v")), Receipt{Stored: 1, Refused: 1}, "", "65 labels"},
+		{"too many labels", post(one("a"), labels(maxLabels+1, "v")), Receipt{Stored: 1, Refused: 1}, "", "more than 64 labels"},
 		{"alerts twice", `{"version":"4","alerts":[` + one("a") + `],"alerts":[` + one("b") + `]}`, Receipt{}, "alerts stands twice", ""},
 		{"a name in capitals is another", `{"version":"4","alerts":[` + one("a") + `],"ALERTS":[]}`, Receipt{Stored: 1}, "", ""},
 		{"a field twice of which nothing is used", `{"version":"4","alerts":[` + one("a") + `],"receiver":"a","receiver":"b"}`, Receipt{Stored: 1}, "", ""},
@@ -192,12 +195,19 @@ func TestAlertmanager(t *testing.T) {
 		{"label twice", post(one("a"), `{"status":"firing","fingerprint":"f","startsAt":"2026-11-23T12:00:00Z","labels":{"a":"1","a":"2"}}`), Receipt{Stored: 1, Refused: 1}, "", `alerts[1]: label "a" stands twice`},
 		{"labels twice", post(one("a"), `{"status":"firing","fingerprint":"f","startsAt":"2026-11-23T12:00:00Z","labels":{"a":"1"},"labels":{"b":"2"}}`), Receipt{Stored: 1, Refused: 1}, "", "alerts[1]: labels stands twice"},
 		{"labels that are a list", post(one("a"), `{"status":"firing","fingerprint":"f","labels":[]}`), Receipt{Stored: 1, Refused: 1}, "", "alerts[1]: labels: want an object, not a list"},
-		{"labels that are null", post(one("a"), `{"status":"firing","fingerprint":"f","labels":null}`), Receipt{Stored: 1, Refused: 1}, "", "alerts[1]: 0 labels"},
+		{"labels that are null", post(one("a"), `{"status":"firing","fingerprint":"f","labels":null}`), Receipt{Stored: 1, Refused: 1}, "", "alerts[1]: no labels"},
 		{"label that is an object", post(one("a"), `{"status":"firing","fingerprint":"f","labels":{"a":{}}}`), Receipt{Stored: 1, Refused: 1}, "", "alerts[1]: labels: want text, not an object"},
+		{"status twice", post(one("a"), `{"status":"firing","status":"resolved","fingerprint":"f","startsAt":"2026-11-23T12:00:00Z","labels":{"a":"1"}}`), Receipt{Stored: 1, Refused: 1}, "", "alerts[1]: status stands twice"},
+		{"fingerprint twice", post(one("a"), `{"status":"firing","fingerprint":"f","fingerprint":"g","startsAt":"2026-11-23T12:00:00Z","labels":{"a":"1"}}`), Receipt{Stored: 1, Refused: 1}, "", "alerts[1]: fingerprint stands twice"},
+		{"start twice", post(one("a"), `{"status":"firing","fingerprint":"f","startsAt":"2026-11-23T12:00:00Z","startsAt":null,"labels":{"a":"1"}}`), Receipt{Stored: 1, Refused: 1}, "", "alerts[1]: startsAt stands twice"},
+		{"version twice", `{"version":"3","version":"4","alerts":[]}`, Receipt{}, "version stands twice", ""},
+		{"start with an escape", post(strings.Replace(one("a"), `"startsAt":"2026-11-23T12:00:00Z"`, `"startsAt":"2026-11-23T12:00:00\u002b02:00"`, 1)), Receipt{Stored: 1}, "", ""},
+		{"start that is null", post(one("a"), `{"status":"firing","fingerprint":"f","labels":{"a":"b"},"startsAt":null}`), Receipt{Stored: 1, Refused: 1}, "", "no startsAt"},
+		{"annotations that are a list", post(one("a"), `{"status":"firing","fingerprint":"f","labels":{"a":"b"},"annotations":[]}`), Receipt{Stored: 1, Refused: 1}, "", "annotations: want an object, not a list"},
 		{"annotation twice", post(strings.Replace(one("a"), `"labels"`, `"annotations":{"a":"1","a":"2"},"labels"`, 1)), Receipt{Stored: 1}, "", ""},
 		{"half a surrogate", post(strings.Replace(one("a"), `"x"`, `"\ud800"`, 1)), Receipt{Stored: 1}, "", ""},
 		{"more after the end", post(one("a")) + "{}", Receipt{}, "after top-level value", ""},
-		{"no labels", post(one("a"), labels(0, "")), Receipt{Stored: 1, Refused: 1}, "", "0 labels"},
+		{"no labels", post(one("a"), labels(0, "")), Receipt{Stored: 1, Refused: 1}, "", "no labels"},
 		{"long label", post(one("a"), labels(1, strings.Repeat("v", maxLabelValue+1))), Receipt{Stored: 1, Refused: 1}, "", "want at most 256 and 4096"},
 		{"label that is no text", post(one("a"), `{"status":"firing","fingerprint":"f","labels":{"a":1}}`), Receipt{Stored: 1, Refused: 1}, "", "alerts[1]: labels: want text, not number"},
 		{"time that is none", post(one("a"), `{"status":"firing","fingerprint":"f","labels":{"a":"b"},"startsAt":"noon"}`), Receipt{Stored: 1, Refused: 1}, "", "noon"},
@@ -403,11 +413,65 @@ func TestRefusedAreKept(t *testing.T) {
 		}
 	}
 	slices.Sort(got)
-	if len(got) != 3 || len(s.taken()) != 1 || !strings.Contains(strings.Join(got, " "), "65 labels") || !strings.Contains(strings.Join(got, " "), "f/firing/256/") {
+	if len(got) != 3 || len(s.taken()) != 1 || !strings.Contains(strings.Join(got, " "), "more than 64 labels") || !strings.Contains(strings.Join(got, " "), "f/firing/256/") {
 		t.Errorf("%q", got)
 	}
-	if got := countsOf(t, in); got.Refused != 3 {
-		t.Errorf("%+v: the second time they are duplicates", got)
+	if got := countsOf(t, in); got.Refused != 6 || got.Stored != 1 {
+		t.Errorf("%+v: they are refused each time", got)
+	}
+}
+
+// TestWhatIsCutOffIsKept: once a day of each group, and counted each time.
+func TestWhatIsCutOffIsKept(t *testing.T) {
+	s := newStore()
+	in := inboxOf(s)
+	day := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for i, c := range []struct {
+		group string
+		after time.Duration
+		rows  int
+	}{{"{}/a", 0, 1}, {"{}/a", time.Hour, 1}, {"{}/b\n", time.Hour, 2}, {"{}/a", 24 * time.Hour, 3}} {
+		in.now = func() time.Time { return day.Add(c.after) }
+		body := fmt.Sprintf(`{"version":"4","groupKey":%q,"truncatedAlerts":3,"alerts":[]}`, c.group)
+		if _, err := in.Alertmanager(t.Context(), []byte(body)); !errors.Is(err, ErrRefused) || len(s.order) != c.rows {
+			t.Errorf("call %d: %v, %d rows, want %d", i, err, len(s.order), c.rows)
+		}
+		if got := countsOf(t, in); got.Refused != int64(i+1) {
+			t.Errorf("call %d: %+v", i, got)
+		}
+	}
+}
+
+// TestAHostileCallTakesLittle: whatever is in a call of a megabyte, reading it takes a few times that, see alertBytesAtOnce of package http.
+func TestAHostileCallTakesLittle(t *testing.T) {
+	const size, most = 1 << 20, 20
+	fill := func(before, one, after string) []byte {
+		var b strings.Builder
+		b.WriteString(before)
+		for i := 0; b.Len() < size-len(after)-100; i++ {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteString(strings.ReplaceAll(one, "#", strconv.FormatInt(int64(i), 36)))
+		}
+		return []byte(b.String() + after)
+	}
+	for name, body := range map[string][]byte{
+		"numbers for alerts":    fill(`{"version":"4","alerts":[`, "0", "]}"),
+		"objects for alerts":    fill(`{"version":"4","alerts":[`, "{}", "]}"),
+		"names of no use":       fill(`{"version":"4","x":{`, `"#":0`, `},"alerts":[]}`),
+		"names in an alert":     fill(`{"version":"4","alerts":[{`, `"#":0`, `}]}`),
+		"labels":                fill(`{"version":"4","alerts":[{"labels":{`, `"#":""`, `}}]}`),
+		"annotations":           fill(`{"version":"4","alerts":[{"annotations":{`, `"#":""`, `}}]}`),
+		"one annotation, often": fill(`{"version":"4","alerts":[{"annotations":{`, `"a":""`, `}}]}`),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, _, _ = parse(body, time.Time{}) // what it takes is asked, not what it says
+		runtime.ReadMemStats(&after)
+		if times := (after.TotalAlloc - before.TotalAlloc) / size; times > most {
+			t.Errorf("%s: reading %d bytes takes %d times that", name, len(body), times)
+		}
 	}
 }
 
@@ -418,7 +482,7 @@ func TestACallThatIsAllRefusedIsKept(t *testing.T) {
 	if got, err := in.Alertmanager(t.Context(), []byte(post(labels(maxLabels+1, "v")))); !errors.Is(err, ErrRefused) || got.Refused != 1 {
 		t.Fatalf("%+v %v", got, err)
 	}
-	if len(s.order) != 1 || s.alerts[s.order[0]].State != Refused || !strings.Contains(s.alerts[s.order[0]].Why, "65 labels") {
+	if len(s.order) != 1 || s.alerts[s.order[0]].State != Refused || !strings.Contains(s.alerts[s.order[0]].Why, "more than 64 labels") {
 		t.Errorf("kept: %+v", s.alerts)
 	}
 	if _, err := in.Alertmanager(t.Context(), []byte("nonsense")); !errors.Is(err, ErrBad) {

@@ -232,15 +232,20 @@ func (m *Matcher) match(ctx context.Context, a Alert, asked map[string]End) (End
 	if end.State != "" {
 		return end, nil
 	}
+	return m.place(ctx, a, about, asked)
+}
+
+// place says what became of an alert whose member is looked for.
+func (m *Matcher) place(ctx context.Context, a Alert, about suspect, asked map[string]End) (End, error) {
 	rule, named := about.rule, about.named
 	places, unseen := m.find(named, about.member)
 	switch {
 	case len(places) > 1:
 		return unmatched(fmt.Sprintf("ambiguous: several members of %s are called what the label %s says", few(named), rule.MemberLabel)), nil
+	case unseen && m.o.Now().Sub(a.Received) < unseenFor: // the one that it has may have a member of that name, too
+		return End{}, nil
 	case len(places) == 1:
 		return m.open(ctx, a, hintOf(rule, places[0], a.Received), asked)
-	case unseen && m.o.Now().Sub(a.Received) < unseenFor:
-		return End{}, nil
 	case unseen:
 		return unmatched(fmt.Sprintf("its resource was not seen within %s: %s", unseenFor, few(named))), nil
 	default:
@@ -255,7 +260,7 @@ func (m *Matcher) Waits(a Alert) string {
 	if end.State != "" {
 		return turn
 	}
-	if places, _ := m.find(about.named, about.member); len(places) > 0 {
+	if places, _ := m.find(about.named, about.member); len(places) > 1 {
 		return turn
 	}
 	for _, r := range about.named {

@@ -208,6 +208,35 @@ func TestAmbiguousMember(t *testing.T) {
 	}
 }
 
+// TestAmbiguousWithWhatIsNotSeen: until a resource has been seen nobody knows whether it has a member of that name, too.
+func TestAmbiguousWithWhatIsNotSeen(t *testing.T) {
+	other := galen.Resource{Kind: "cassandra", Name: "other"}
+	about := suspect{rule: Rule{Code: "node-down", MemberLabel: "instance"}, named: []galen.Resource{demo(), other}, member: "127.0.0.2"}
+	w := world{demo(): members()}
+	m := matcher(newStore(), w, &runs{})
+	if places, unseen := m.find(about.named, about.member); len(places) != 1 || !unseen {
+		t.Fatalf("%v, unseen %v", places, unseen)
+	}
+	for name, c := range map[string]struct {
+		waited time.Duration
+		seen   bool
+		want   string
+	}{
+		"it waits":                  {unseenFor - 1, false, ""},
+		"it is never seen":          {unseenFor, false, Matched},
+		"both have one of the name": {0, true, Unmatched},
+	} {
+		delete(w, other)
+		if c.seen {
+			w[other] = members()
+		}
+		got, err := m.place(t.Context(), Alert{ID: "a", Received: noon().Add(-c.waited)}, about, map[string]End{})
+		if err != nil || got.State != c.want {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
 func down(fingerprint string, received time.Time) Alert {
 	return Alert{ID: fingerprint, Fingerprint: fingerprint, Status: firing, Received: received, Labels: map[string]string{
 		"alertname": "CassandraDown", "cluster": "demo", "env": "prod", "instance": "127.0.0.2",

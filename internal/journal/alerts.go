@@ -111,7 +111,8 @@ func (t *tx) storeAlert(ctx context.Context, m madeAlert) (Kept, error) {
 		return Kept{}, err
 	}
 	if m.alert.Received.IsZero() {
-		m.alert.Received = t.now
+		m.alert.Received = t.now.Add(t.alerts) // in their order, for which came first tells whether one fires anew
+		t.alerts++
 	}
 	a := m.alert
 	out := Kept{Alert: a, Pending: a.State == AlertPending}
@@ -134,11 +135,16 @@ func (t *tx) storeAlert(ctx context.Context, m madeAlert) (Kept, error) {
 	case out.Pending:
 		return out, t.event(ctx, told, m.body)
 	}
-	// An end that was told at the door is of the labels that came. What is stored is dealt with by its own, unless this is its very end. One that
-	// is pending still is told as such: who stored it may not have lived to deal with it.
-	n, err = t.execCount(ctx, "UPDATE alerts SET done = 0, outcome = '', state = ?, resource = '' WHERE id = ? AND state <> ? AND state <> ? AND outcome <> ?",
-		AlertPending, a.ID, AlertMatched, AlertRefused, cmp.Or(a.Why, noOutcome))
-	out.Pending = n > 0
+	// One that is pending still is told as such: who stored it may not have lived to deal with it. An end that was told at the door is of the labels
+	// that came: what is stored is dealt with by its own, unless this is its very end.
+	var done int64
+	if _, err := first(ctx, t, []any{&done}, "SELECT done FROM alerts WHERE id = ?", a.ID); err != nil || done == 0 {
+		out.Pending = done == 0
+		return out, err
+	}
+	n, err = t.execCount(ctx, "UPDATE alerts SET received = ?, done = 0, outcome = '', state = ?, resource = '' WHERE id = ? AND state <> ? AND state <> ? AND outcome <> ?",
+		stamp(a.Received), AlertPending, a.ID, AlertMatched, AlertRefused, cmp.Or(a.Why, noOutcome))
+	out.Pending = n > 0 // from now on
 	return out, err
 }
 

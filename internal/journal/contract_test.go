@@ -348,6 +348,8 @@ func Contract(t *testing.T, open opener) {
 		{"the alerts of a call are stored together", testAlertsTogether},
 		{"an alert that comes with its end waits for nobody", testSettledAlerts},
 		{"an alert that fires anew after its end is dealt with anew", testFiresAnew},
+		{"so is one whose end came with it", testFiresAnewAtOnce},
+		{"an alert that comes again waits from then on", testWaitsAnew},
 		{"alerts are listed", testAlertList},
 		{"the outbox is urgent first", testUrgentFirst},
 		{"the outbox is emptied", testOutbox},

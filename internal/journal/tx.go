@@ -24,6 +24,8 @@ type tx struct {
 	// cites are rows changed since the last event, with their hash: the next event cites them.
 	cites  map[string]string
 	nudges bool
+	// alerts is how long after now the next alert comes: those of one transaction come one after the other.
+	alerts time.Duration
 }
 
 func (t *tx) begin() {

@@ -334,6 +334,45 @@ func testFiresAnew(t *testing.T, w world) {
 	equal(t, "events", w.count(t, galen.EventAlert), 4)
 }
 
+// testFiresAnewAtOnce: its end, and that it fires again, are told apart when they come in one transaction.
+func testFiresAnewAtOnce(t *testing.T, w world) {
+	fires := journal.Alert{Source: "alertmanager", Fingerprint: "f", Status: "firing"}
+	over := fires
+	over.Status, over.State, over.Why = "resolved", journal.AlertMatched, "over"
+	kept, err := w.StoreAlerts(t.Context(), fires, over)
+	must(t, err)
+	must(t, w.AlertsDone(t.Context(), journal.AlertEnd{ID: kept[0].Alert.ID, State: journal.AlertMatched, Run: "r1", Resource: ring()}))
+	w.clock.skip(time.Second)
+	equal(t, "it fires anew", w.keep(t, fires).Pending, true)
+	must(t, w.AlertsDone(t.Context(), journal.AlertEnd{ID: kept[0].Alert.ID, State: journal.AlertMatched, Run: "r2", Resource: ring()}))
+	w.clock.skip(time.Second)
+	equal(t, "it fires still", w.keep(t, fires).Pending, false)
+	kept, err = w.StoreAlerts(t.Context(), over, fires)
+	must(t, err)
+	equal(t, "it fires anew at once", kept[1].Pending, true)
+}
+
+// testWaitsAnew: an alert that nothing of ours was found for, and that comes again, waits from then on; one that waits still, from its first time.
+func testWaitsAnew(t *testing.T, w world) {
+	a := journal.Alert{Source: "alertmanager", Fingerprint: "f", Status: "firing"}
+	first := w.keep(t, a)
+	w.clock.skip(time.Hour)
+	w.keep(t, a)
+	since := func(what string, want time.Time) {
+		t.Helper()
+		waiting, err := w.PendingAlerts(t.Context(), 0, 10)
+		must(t, err)
+		equal(t, "waiting", len(waiting), 1)
+		equal(t, what, waiting[0].Received.Equal(want), true)
+	}
+	since("it waits since its first time", first.Alert.Received)
+	must(t, w.AlertsDone(t.Context(), journal.AlertEnd{ID: first.Alert.ID, State: journal.AlertUnmatched, Why: "no such member"}))
+	w.clock.skip(72 * time.Hour)
+	again := w.keep(t, a)
+	equal(t, "pending", again.Pending, true)
+	since("it waits since it came again", again.Alert.Received)
+}
+
 func testAlerts(t *testing.T, w world) {
 	a := journal.Alert{
 		Source: "alertmanager", Fingerprint: "f", Status: "firing", Labels: map[string]string{"alertname": "<Down>"},
