@@ -142,17 +142,36 @@ func (t *tx) storeAlert(ctx context.Context, m madeAlert) (Kept, error) {
 		out.Pending = done == 0
 		return out, err
 	}
-	n, err = t.execCount(ctx, "UPDATE alerts SET received = ?, done = 0, outcome = '', state = ?, resource = '' WHERE id = ? AND state <> ? AND state <> ? AND outcome <> ?",
+	out.Pending, err = t.moved(ctx, a.ID, "UPDATE alerts SET received = ?, done = 0, outcome = '', state = ?, resource = '' WHERE id = ? AND state <> ? AND state <> ? AND outcome <> ?",
 		stamp(a.Received), AlertPending, a.ID, AlertMatched, AlertRefused, cmp.Or(a.Why, noOutcome))
-	out.Pending = n > 0 // from now on
 	return out, err
+}
+
+// moved changes an alert that has come anew, if it stands so, and gives it its place among those that come now: lists go by their numbers.
+func (t *tx) moved(ctx context.Context, id, change string, args ...any) (bool, error) {
+	n, err := t.execCount(ctx, change, args...)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	var received, done, duplicates int64
+	var outcome, state, run, resource, text string
+	if _, err := first(ctx, t, []any{&received, &done, &duplicates, &outcome, &state, &run, &resource, &text},
+		"SELECT received, done, duplicates, outcome, state, run, resource, doc FROM alerts WHERE id = ?", id); err != nil {
+		return false, err
+	}
+	if err := t.exec(ctx, "DELETE FROM alerts WHERE id = ?", id); err != nil {
+		return false, err
+	}
+	return true, t.exec(ctx, "INSERT INTO alerts (id, received, done, duplicates, outcome, state, run, resource, doc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		id, received, done, duplicates, outcome, state, run, resource, text)
 }
 
 // again tells whether an alert that is there already fires anew: its end was told since. It keeps its start then, as Alertmanager gives it
 // where it had let go of an alert that it heard nothing of.
 func (t *tx) again(ctx context.Context, a Alert) (bool, error) {
 	if a.Status == alertResolved { // how often it has fired since is compared with the newest end
-		return false, t.exec(ctx, "UPDATE alerts SET received = ? WHERE id = ?", stamp(a.Received), a.ID)
+		_, err := t.moved(ctx, a.ID, "UPDATE alerts SET received = ? WHERE id = ?", stamp(a.Received), a.ID)
+		return false, err
 	}
 	fired, err := t.received(ctx, a.ID)
 	if err != nil {
@@ -162,9 +181,8 @@ func (t *tx) again(ctx context.Context, a Alert) (bool, error) {
 	if err != nil || a.Status != alertFiring || ended <= fired {
 		return false, err
 	}
-	n, err := t.execCount(ctx, "UPDATE alerts SET done = 0, outcome = '', run = '', resource = '', state = ?, received = ? WHERE id = ? AND state = ?",
+	return t.moved(ctx, a.ID, "UPDATE alerts SET done = 0, outcome = '', run = '', resource = '', state = ?, received = ? WHERE id = ? AND state = ?",
 		AlertPending, stamp(a.Received), a.ID, AlertMatched)
-	return n > 0, err
 }
 
 // received is when the newest of them came; 0: none is there.

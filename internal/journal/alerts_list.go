@@ -52,7 +52,7 @@ func (s *alertSearch) page(ctx context.Context, q querier) (more bool, err error
 	}
 	s.seen, s.early = 0, 0
 	err = eachAlert(ctx, q, s.take, alertColumns+where+" ORDER BY n DESC LIMIT ?", append(args, count)...)
-	// They came in the order of their numbers, but for clocks that were set.
+	// They came in the order of their numbers, also those that came anew, but for clocks that were set.
 	return !s.full() && s.seen == count && s.early < s.seen, err
 }
 

@@ -350,6 +350,7 @@ func Contract(t *testing.T, open opener) {
 		{"an alert that fires anew after its end is dealt with anew", testFiresAnew},
 		{"so is one whose end came with it", testFiresAnewAtOnce},
 		{"an alert that comes again waits from then on", testWaitsAnew},
+		{"an alert that fires anew is among the newest", testIsAmongTheNewest},
 		{"alerts are listed", testAlertList},
 		{"the outbox is urgent first", testUrgentFirst},
 		{"the outbox is emptied", testOutbox},

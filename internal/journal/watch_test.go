@@ -373,6 +373,39 @@ func testWaitsAnew(t *testing.T, w world) {
 	since("it waits since it came again", again.Alert.Received)
 }
 
+// testIsAmongTheNewest: however many came between its first time and that it fires anew, which is told with how often it came.
+func testIsAmongTheNewest(t *testing.T, w world) {
+	a := journal.Alert{Source: "alertmanager", Fingerprint: "f", Status: "firing", Body: []byte("{}")}
+	over := journal.Alert{Source: "alertmanager", Fingerprint: "f", Status: "resolved", State: journal.AlertMatched, Why: "over"}
+	first := w.keep(t, a)
+	must(t, w.AlertsDone(t.Context(), journal.AlertEnd{ID: first.Alert.ID, State: journal.AlertMatched, Run: "r1", Resource: ring()}))
+	w.keep(t, a)
+	w.clock.skip(time.Minute)
+	w.keep(t, over)
+	var others []journal.Alert
+	for i := range 1100 {
+		others = append(others, journal.Alert{Source: "alertmanager", Fingerprint: fmt.Sprint("o", i), Status: "firing"})
+	}
+	_, err := w.StoreAlerts(t.Context(), others...)
+	must(t, err)
+	w.clock.skip(72 * time.Hour)
+	w.keep(t, a)
+	got, err := w.Alerts(t.Context(), journal.AlertFilter{From: w.clock.read().Add(-time.Hour), Limit: 30})
+	must(t, err)
+	equal(t, "of the last hour", len(got), 1)
+	equal(t, "its ID", got[0].ID, first.Alert.ID)
+	equal(t, "its state", got[0].State, journal.AlertPending)
+	equal(t, "duplicates", got[0].Duplicates, int64(2))
+	whole, err := w.Alert(t.Context(), first.Alert.ID)
+	must(t, err)
+	equal(t, "its body", string(whole.Body), "{}")
+	w.clock.skip(time.Hour)
+	w.keep(t, over)
+	got, err = w.Alerts(t.Context(), journal.AlertFilter{Limit: 1})
+	must(t, err)
+	equal(t, "the newest is its end", got[0].Status+" "+got[0].State, "resolved "+journal.AlertMatched)
+}
+
 func testAlerts(t *testing.T, w world) {
 	a := journal.Alert{
 		Source: "alertmanager", Fingerprint: "f", Status: "firing", Labels: map[string]string{"alertname": "<Down>"},
