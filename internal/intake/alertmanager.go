@@ -71,7 +71,7 @@ func parse(body []byte, now time.Time) (alerts, refused []Alert, err error) {
 		alerts = append(alerts, a)
 	}
 	if n := message.Truncated.is; n > 0 {
-		refused = append(refused, leftOut(n, message.GroupKey.is, now))
+		refused = append(refused, leftOut(n, textOf(message.GroupKey), now))
 	}
 	return alerts, refused, nil
 }

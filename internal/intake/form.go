@@ -14,10 +14,10 @@ import (
 
 // webhook is what we use of Alertmanager's message; other fields are let through.
 type webhook struct {
-	Version   once[string] `json:"version"`
-	Alerts    once[list]   `json:"alerts"`
-	GroupKey  once[string] `json:"groupKey"`
-	Truncated once[uint64] `json:"truncatedAlerts"` // how many more there are, which max_alerts of the receiver has cut off
+	Version   once[string]   `json:"version"`
+	Alerts    once[list]     `json:"alerts"`
+	GroupKey  jsontext.Value `json:"groupKey"`
+	Truncated once[uint64]   `json:"truncatedAlerts"` // how many more there are, which max_alerts of the receiver has cut off
 }
 
 // sent is what we use of an alert.

@@ -189,6 +189,7 @@ func TestAlertmanager(t *testing.T) {
 		{"alerts twice", `{"version":"4","alerts":[` + one("a") + `],"alerts":[` + one("b") + `]}`, Receipt{}, "alerts stands twice", ""},
 		{"a name in capitals is another", `{"version":"4","alerts":[` + one("a") + `],"ALERTS":[]}`, Receipt{Stored: 1}, "", ""},
 		{"a field twice of which nothing is used", `{"version":"4","alerts":[` + one("a") + `],"receiver":"a","receiver":"b"}`, Receipt{Stored: 1}, "", ""},
+		{"a group of another form", `{"version":"4","alerts":[` + one("a") + `],"groupKey":{},"groupKey":7}`, Receipt{Stored: 1}, "", ""},
 		{"alerts that are null", `{"version":"4","alerts":null}`, Receipt{}, "no list of alerts", ""},
 		{"label twice", post(one("a"), `{"status":"firing","fingerprint":"f","startsAt":"2026-11-23T12:00:00Z","labels":{"a":"1","a":"2"}}`), Receipt{Stored: 1, Refused: 1}, "", `alerts[1]: label "a" stands twice`},
 		{"labels twice", post(one("a"), `{"status":"firing","fingerprint":"f","startsAt":"2026-11-23T12:00:00Z","labels":{"a":"1"},"labels":{"b":"2"}}`), Receipt{Stored: 1, Refused: 1}, "", "alerts[1]: labels stands twice"},
