@@ -36,7 +36,7 @@ func (c *cli) lookCloser(ctx context.Context, client *api.ClientWithResponses, s
 			return err
 		}
 	}
-	s.needs = append(s.needs, slices.Concat(orphanNeeds(valueOf(s.Orphans)), s.badNeeds(), unknownNeeds(s.Resources), noteNeeds(s.findings))...)
+	s.needs = append(s.needs, slices.Concat(orphanNeeds(valueOf(s.Orphans)), leftNeeds(s.findings, c.now()), s.badNeeds(), unknownNeeds(s.Resources), noteNeeds(s.findings))...)
 	return nil
 }
 
@@ -290,17 +290,41 @@ func orphanNeeds(all []api.Orphan) []need {
 	return out
 }
 
-// badNeeds are members that are seen bad where nothing is found yet: until a finding has had its time nobody looks into it.
+// leftNeeds are the problems that no open run is about: one was cancelled or has ended, or more were found at once than runs are opened for.
+func leftNeeds(all []api.FoundProblem, now time.Time) []need {
+	var out []need
+	for _, f := range all {
+		if !f.Note && len(f.Runs) == 0 && len(out) < needsShown {
+			out = append(out, need{ink: inkBad, sort: "found", do: []string{"galen explain " + string(f.Code), "galen runs list --resource " + f.Resource.String()},
+				what: fmt.Sprintf("%s on %s, %s, for %s, and no run is open about it: %s", f.Code, f.Resource, urgencyName(f.Urgency), span(now.Sub(f.Since)), f.Why)})
+		}
+	}
+	return out
+}
+
+// badNeeds are members that are seen bad and of which nothing is found yet: until a finding has had its time nobody looks into it.
 func (s *glance) badNeeds() []need {
 	var out []need
 	for _, r := range s.Resources {
-		found := slices.ContainsFunc(s.findings, func(f api.FoundProblem) bool { return f.Resource.String() == r.Resource })
-		if r.Bad > 0 && !found && s.foundKnown {
+		if n := r.Bad - s.foundOf(r.Resource); n > 0 && s.foundKnown {
 			out = append(out, need{ink: inkWarn, sort: "bad", do: []string{"galen resources " + r.Resource},
-				what: fmt.Sprintf("%s: %s seen bad, and no finding yet: that takes as long as the policy says (down_for)", r.Resource, some(r.Bad, "member"))})
+				what: fmt.Sprintf("%s: %s seen bad, and no finding yet: that takes as long as the policy says (down_for)", r.Resource, some(n, "member"))})
 		}
 	}
 	return first(out, needsShown)
+}
+
+// foundOf is how many members of a resource are the targets of what is found there, but for notes.
+func (s *glance) foundOf(resource string) int {
+	of := map[string]bool{}
+	for _, f := range s.findings {
+		for _, target := range f.Targets {
+			if !f.Note && f.Resource.String() == resource {
+				of[target.ID] = true
+			}
+		}
+	}
+	return len(of)
 }
 
 func unknownNeeds(all []api.Resource) []need {

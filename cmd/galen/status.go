@@ -20,10 +20,10 @@ func (c *cli) statusCommand() *cobra.Command {
 		Short: "Does anything wait for me, and how is everything",
 		Long: `Shows first what needs a person, each with the command for it: runs that ask for an approval, that are held, or that do
 nothing about what they see, for their mode is observe or suggest (idle), holds that are overdue, runbooks in quarantine or at
-fault, members that nobody sees good or bad, or that are seen bad and not found yet, an engine that only observes, what stands
-on a resource that no engine looks after, and notes: what was found and Galen does not treat. Then the holds that stand, what
-is found, the newest alert of the last hour that started nothing, and what is looked after with the margin: how many members
-may be lost before something is lost with them.
+fault, members that nobody sees good or bad, or that are seen bad and not found yet, what is found and no run is open about, an
+engine that only observes, what stands on a resource that no engine looks after, and notes: what was found and Galen does not
+treat. Then the holds that stand, what is found, the newest alert of the last hour that started nothing, and what is looked
+after with the margin: how many members may be lost before something is lost with them.
 
 A token that may not view something is not told of it. -o json and yaml are the API's answer: the numbers, without the commands.
 

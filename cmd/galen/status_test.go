@@ -104,6 +104,31 @@ func TestStatusTellsOfWhatIsOnlySeen(t *testing.T) {
 	}
 }
 
+// TestStatusTellsOfWhatNobodyWorksOn: after its run was cancelled a problem is for people; and neither a note nor what is found of another
+// member hides one that is down.
+func TestStatusTellsOfWhatNobodyWorksOn(t *testing.T) {
+	a := cannedAPI()
+	list := a.answers["GET /v1/findings"].(api.FindingList)
+	status := a.answers["GET /v1/status"].(api.Status)
+	status.Findings, status.Resources[0].Bad = 2, 2
+	a.answers["GET /v1/status"] = status
+	url := a.start(t)
+	got := galenCLI(t, url, "status", "-o", "wide")
+	if contains(got.out, "no run is open about it") || !contains(got.out, "1 member seen bad, and no finding yet") {
+		t.Errorf("two are bad, a run is about one: %s", got.out)
+	}
+	list.Findings[1].Runs = nil
+	a.answers["GET /v1/findings"] = list
+	if got := galenCLI(t, a.start(t), "status", "-o", "wide"); !contains(got.out, "and no run is open about it: n2 is down") || !contains(got.out, "galen explain node-down") {
+		t.Errorf("no run is about it: %s", got.out)
+	}
+	list.Findings = list.Findings[:1] // the note alone
+	a.answers["GET /v1/findings"], status.Resources[0].Bad = list, 1
+	if got := galenCLI(t, a.start(t), "status", "-o", "wide"); !contains(got.out, "1 member seen bad, and no finding yet") {
+		t.Errorf("a note hides it: %s", got.out)
+	}
+}
+
 // TestStatusTellsOfWhatIsNotFoundYet: with a policy that lets people go first nothing is found for an hour, and a member is down all the same.
 func TestStatusTellsOfWhatIsNotFoundYet(t *testing.T) {
 	for name, c := range map[string]struct {
