@@ -111,7 +111,7 @@ be down at once besides, in each failure domain and in all of it; and whose loss
 it is how things are.
 
 --state asks a file that galen state has written, without an engine. RESOURCE may be left out where there is only one: that of the file, or the only one
-that the engine looks after. A yes from a file that is older than --within is unknown: the ring may be another one by now.
+that your token may view, which is told. A yes from a file that is older than --within is unknown: the ring may be another one by now.
 
 The answer is yes if nothing is lost by it of what is guarded, no if something is, or if nobody would be left;
 what has no guard is told besides, and refuses only at a level of --level. ` + answers,
@@ -211,6 +211,7 @@ func (c *cli) whatIf(ctx context.Context, resource string, down []string, q ques
 		if r, err = c.onlyResource(ctx, client); err != nil {
 			return err
 		}
+		fmt.Fprintf(c.errs, "of %s, the only one that your token may view\n", r) // rings have nodes and keyspaces of the same names
 	}
 	res, err := client.WhatIfWithResponse(ctx, r.Kind, r.Name, &api.WhatIfParams{Down: listed(down), Level: listed(q.levels)})
 	if err := c.fault("what if, of "+r.String(), res, err, res != nil && res.JSON200 != nil); err != nil {
@@ -227,7 +228,7 @@ func listed(all []string) *[]string {
 	return &all
 }
 
-// onlyResource is the one that the engine looks after, if there is only one.
+// onlyResource is the one that the token may view, if there is only one.
 func (c *cli) onlyResource(ctx context.Context, client *api.ClientWithResponses) (galen.Resource, error) {
 	res, err := client.ListResourcesWithResponse(ctx, nil)
 	if err := c.fault("list the resources", res, err, res != nil && res.JSON200 != nil); err != nil {

@@ -163,7 +163,7 @@ func TestWhatIfOfTheOnlyOne(t *testing.T) {
 	c := &canned{answers: map[string]any{"GET /v1/resources/cassandra/orders/what-if": galen.Advice{Resource: galen.Resource{Kind: "cassandra", Name: "orders"}, Answer: galen.Yes, Why: "nothing is lost"}}}
 	c.answers["GET /v1/resources"] = api.ResourceList{Resources: []api.Resource{{Resource: "cassandra/orders"}}}
 	server := c.start(t)
-	if got := galenCLI(t, server, "what-if", "--down", "n1"); got.code != exitOK || !strings.Contains(got.out, "nothing is lost") {
+	if got := galenCLI(t, server, "what-if", "--down", "n1"); got.code != exitOK || !strings.Contains(got.out, "nothing is lost") || !strings.Contains(got.errs, "of cassandra/orders, the only one") {
 		t.Errorf("over the API: %+v", got)
 	}
 	c.answers["GET /v1/resources"] = api.ResourceList{Resources: []api.Resource{{Resource: "cassandra/orders"}, {Resource: "cassandra/users"}}}
